@@ -1,0 +1,1 @@
+"""Molecular dynamics of glass formers: isoconfigurational ensembles into one file."""

@@ -1,0 +1,10 @@
+"""Registry of interaction laws: one file, one name.
+
+A law is a function of keyword parameters that returns a `PairPotential`.
+"""
+
+from __future__ import annotations
+
+from runkit.registry import Registry
+
+potential = Registry("potential", "mdgen.potentials")

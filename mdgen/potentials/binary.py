@@ -1,0 +1,22 @@
+"""Any binary Lennard-Jones mixture, its parameters given one by one.
+
+Units: those of epsilon and sigma; m = k_B = 1.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from mdgen.potentials import potential
+from mdgen.potentials.pair import PairPotential, symmetric
+
+
+@potential("binary-lennard-jones")
+def binary_lennard_jones(
+    epsilon: float | Sequence[float] = 1.0,
+    sigma: float | Sequence[float] = 1.0,
+    cutoff: float | Sequence[float] = 2.5,
+) -> PairPotential:
+    """Species 0 is A, 1 is B; each parameter is (AA, AB, BB) or one value for all; cut and shifted at cutoff * sigma_ab."""
+    sigma_ab = symmetric(sigma, "sigma")
+    return PairPotential.lennard_jones(symmetric(epsilon, "epsilon"), sigma_ab, symmetric(cutoff, "cutoff") * sigma_ab)

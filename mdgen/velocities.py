@@ -1,0 +1,17 @@
+"""Maxwell velocities: the fresh start of every replica.
+
+The draw is not rescaled to the exact temperature: an isoconfigurational ensemble samples the kinetic energy as well.
+Units: Lennard-Jones (m = k_B = 1).
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from runkit.rng import stream
+
+
+def maxwell_velocities(n_particles: int, temperature: float, seed: int, sample: int, replica: int = 0) -> np.ndarray:
+    """Velocities [n_particles, 3] at `temperature` with zero total momentum, a function of the three keys alone."""
+    velocity = stream(seed, "velocity", sample, replica).standard_normal((n_particles, 3)) * np.sqrt(temperature)
+    return velocity - velocity.mean(axis=0)
