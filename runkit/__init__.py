@@ -1,0 +1,1 @@
+"""Ground floor: what every run needs, and nothing of physics or learning."""

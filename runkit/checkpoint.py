@@ -1,0 +1,53 @@
+"""Checkpoints of arrays: written beside and renamed, so that a name always holds a whole file; never pickled."""
+
+from __future__ import annotations
+
+import os
+import zipfile
+import zlib
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from runkit.errors import UserError
+
+
+def save_arrays(path: Path | str, **arrays: ArrayLike) -> None:
+    """Write named arrays to an `.npz` file that replaces the old one at once and is on disk on return.
+
+    Raises UserError if the file cannot be written, ValueError for arrays of objects.
+    """
+    path = Path(path)
+    beside = path.with_name(path.name + ".tmp")
+    try:
+        with open(beside, "wb") as handle:
+            np.savez(handle, allow_pickle=False, **arrays)  # type: ignore[arg-type]
+            handle.flush()
+            os.fsync(handle.fileno())
+        os.replace(beside, path)
+        sync_directory(path.parent)
+    except OSError as error:
+        raise UserError(f"checkpoint {path} cannot be written: {error.strerror or error}") from error
+
+
+def load_arrays(path: Path | str) -> dict[str, NDArray]:
+    """Read the arrays of a checkpoint; a missing, truncated or foreign file raises UserError."""
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            if not isinstance(file, np.lib.npyio.NpzFile):
+                raise ValueError("it is a single array")
+            return {name: file[name] for name in file.files}
+    except FileNotFoundError as error:
+        raise UserError(f"checkpoint {path} does not exist") from error
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+        raise UserError(f"checkpoint {path} is damaged or not one of ours ({error}); delete it to start afresh") from error
+
+
+def sync_directory(path: Path) -> None:
+    """Make a rename in this directory survive a power cut."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,105 @@
+"""The one command line of all programs: `[show] [case.toml] [section.key=value …]`.
+
+    run_program("mdgen", Case, run=partial(launch, generate), show=show)
+
+Every process of a parallel launch reads the command line by itself, before MPI or torch are touched: a mistake ends all
+of them with code 2 and one line from rank 0, and nothing can hang.
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+import sys
+import textwrap
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+from runkit.config import Config, load
+from runkit.constraints import describe, leaves
+from runkit.errors import UserError
+from runkit.launcher import this_launch
+from runkit.version import code_version
+
+Model = TypeVar("Model", bound=Config)
+
+_SETTING = re.compile(r"[A-Za-z_][\w.\-]*=")
+# The deepspeed launcher appends this to the command line of every process; the environment says the same.
+_LAUNCHER_OPTION = re.compile(r"--local[_-]rank=\d+")
+
+
+def run_program(
+    name: str,
+    model: type[Model],
+    run: Callable[[Model], Any],
+    show: Callable[[Model], Any] | None = None,
+    description: str = "",
+    arguments: Sequence[str] | None = None,
+) -> None:
+    """Read the command line, then call `run(config)`, or `show(config)` on rank 0 alone.
+
+    A UserError ends the program with code 2 and one line on standard error.
+    """
+    words = [word for word in (sys.argv[1:] if arguments is None else arguments) if not _LAUNCHER_OPTION.fullmatch(word)]
+    is_root = this_launch().rank == 0
+    try:
+        if {"-h", "--help"} & set(words):
+            _print_from_root(is_root, help_text(name, model, description, has_show=show is not None))
+        elif "--version" in words:
+            _print_from_root(is_root, f"{name} {code_version()}")
+        elif words[:1] == ["show"] and show is not None:
+            config = _configure(model, words[1:])
+            if is_root:
+                show(config)
+        else:
+            run(_configure(model, words))
+    except UserError as error:
+        if is_root:
+            print(f"{name}: error: {error}", file=sys.stderr, flush=True)
+        sys.exit(2)
+
+
+def help_text(name: str, model: type[Config], description: str, has_show: bool) -> str:
+    """Usage and every key with its default, meaning and allowed range."""
+    width = max(60, min(110, shutil.get_terminal_size((100, 24)).columns))
+    lines = [f"usage: {name} {'[show] ' if has_show else ''}[case.toml] [section.key=value ...]", ""]
+    text = description or (model.__doc__ or "")
+    lines += [textwrap.fill(" ".join(paragraph.split()), width) for paragraph in text.split("\n\n") if paragraph.strip()]
+    lines += ["", "Values are TOML (numbers, true, \"text\", [lists]); later ones win. Keys:"]
+    section = ""
+    for key, field, default in leaves(model):
+        if key.rpartition(".")[0] != section:
+            section = key.rpartition(".")[0]
+            lines.append("")
+        shown = "must be given" if field.is_required() else f"= {_show(default)}"
+        about = f"{field.description + '; ' if field.description else ''}{describe(field)}"
+        lines.append(f"  {key} {shown}")
+        lines += textwrap.wrap(about, width, initial_indent="      ", subsequent_indent="      ")
+    lines += ["", "  --help, --version" + ("; show: print the resolved configuration and what it will cost" if has_show else "")]
+    return "\n".join(lines)
+
+
+def _configure(model: type[Model], words: Sequence[str]) -> Model:
+    options = [word for word in words if word.startswith("-")]
+    if options:
+        raise UserError(f"unknown option {options[0]!r}; settings are written section.key=value, see --help")
+    files = [word for word in words if not _SETTING.match(word)]
+    if len(files) > 1:
+        raise UserError(f"one configuration file at most; given: {', '.join(files)}")
+    if files and not Path(files[0]).is_file():
+        raise UserError(f"there is no configuration file {files[0]!r}; settings are written section.key=value, see --help")
+    return load(model, files[0] if files else None, [word for word in words if _SETTING.match(word)])
+
+
+def _show(value: Any) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, (tuple, list)):
+        return "[" + ", ".join(_show(item) for item in value) + "]"
+    return repr(value).replace("'", '"') if isinstance(value, str) else str(value)
+
+
+def _print_from_root(is_root: bool, text: str) -> None:
+    if is_root:
+        print(text)

@@ -1,0 +1,152 @@
+"""Configurations: TOML and `key=value` become one frozen, checked object.
+
+A program declares its keys as a tree of `Config` classes. Whatever is wrong in a file or on the command line is a
+`UserError` of one line: which key, which value, what is allowed or which key is nearest, and where it was given.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+import tomli_w
+from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
+
+from runkit.constraints import allowed, is_list, keys
+from runkit.errors import UserError
+from runkit.registry import nearest
+
+Model = TypeVar("Model", bound="Config")
+
+
+class Config(BaseModel):
+    """Base of all configurations: frozen, unknown keys refused; one value stands for a list of one."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _one_value_is_a_list(cls, values: Any) -> Any:
+        if not isinstance(values, Mapping):
+            return values
+        lists = {name for name, field in cls.model_fields.items() if is_list(field.annotation)}
+        return {
+            name: [value] if name in lists and isinstance(value, (str, int, float)) else value
+            for name, value in values.items()
+        }
+
+
+def load(
+    model: type[Model], path: Path | str | None, overrides: Sequence[str] = (), defaults: Mapping[str, Any] | None = None
+) -> Model:
+    """The configuration from `defaults`, the TOML file `path` and `section.key=value` overrides, the last being strongest.
+
+    A value of an override is read as TOML, and as plain text where it is not TOML. Raises UserError.
+    """
+    tree: dict[str, Any] = {}
+    origin: dict[str, str] = {}
+    _merge(tree, defaults or {}, "defaults", origin)
+    if path is not None:
+        _merge(tree, read_toml(path), str(path), origin)
+    for override in overrides:
+        _merge(tree, _parse_override(override), "command line", origin)
+    try:
+        return model.model_validate(tree)
+    except ValidationError as error:
+        raise UserError(_explain(model, error, origin)) from None
+
+
+def read_toml(path: Path | str) -> dict[str, Any]:
+    """The tables of a TOML file; UserError if it is missing or not TOML."""
+    try:
+        return tomllib.loads(Path(path).read_text(encoding="utf-8"))
+    except OSError as error:
+        raise UserError(f"{path}: {error.strerror}") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise UserError(f"{path} is not TOML: {error}") from error
+
+
+def dump_toml(config: Config) -> str:
+    """The whole configuration as TOML; `load` of it gives the same configuration."""
+    return tomli_w.dumps(_without_none(config.model_dump(mode="json")))
+
+
+def flatten(values: Config | Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Dotted key -> plain value, for a configuration or nested tables."""
+    tables = values.model_dump(mode="json") if isinstance(values, Config) else values
+    flat: dict[str, Any] = {}
+    for name, value in tables.items():
+        if isinstance(value, Mapping) and value:
+            flat |= flatten(value, f"{prefix}{name}.")
+        else:
+            flat[prefix + name] = value
+    return flat
+
+
+def differences(a: Config | Mapping[str, Any], b: Config | Mapping[str, Any]) -> dict[str, tuple[Any, Any]]:
+    """Dotted key -> (value in a, value in b) where they differ; None where a key is not there."""
+    flat_a, flat_b = flatten(a), flatten(b)
+    names = sorted(flat_a.keys() | flat_b.keys())
+    return {name: (flat_a.get(name), flat_b.get(name)) for name in names if flat_a.get(name) != flat_b.get(name)}
+
+
+def _merge(tree: dict[str, Any], tables: Mapping[str, Any], place: str, origin: dict[str, str], prefix: str = "") -> None:
+    for name, value in tables.items():
+        origin[prefix + name] = place
+        if isinstance(value, Mapping):
+            below = tree.get(name)
+            tree[name] = dict(below) if isinstance(below, Mapping) else {}
+            _merge(tree[name], value, place, origin, f"{prefix}{name}.")
+        else:
+            tree[name] = value
+
+
+def _parse_override(override: str) -> dict[str, Any]:
+    key, equals, text = override.partition("=")
+    names = key.strip().split(".")
+    if not equals or not all(names):
+        raise UserError(f"{override!r} is not a setting; write section.key=value")
+    value: Any = text.strip()
+    try:
+        parsed = tomllib.loads(f"value = {value}")
+        value = parsed["value"] if len(parsed) == 1 else value
+    except tomllib.TOMLDecodeError:
+        pass
+    for name in reversed(names):
+        value = {name: value}
+    return value
+
+
+def _explain(model: type[Config], error: ValidationError, origin: Mapping[str, str]) -> str:
+    problems = error.errors(include_url=False)
+    first = problems[0]
+    where = ".".join(str(part) for part in first["loc"])
+    names = [part for part in first["loc"] if isinstance(part, str)]
+    if first["type"] == "extra_forbidden":
+        text = f"unknown key {where!r}{nearest(where, keys(model))}"
+    elif first["type"] == "missing":
+        text = f"{where} must be given; allowed: {allowed(model, names)}"
+    elif first["type"] == "value_error":
+        text = f"{where}: {first['ctx']['error']}" if where else str(first["ctx"]["error"])
+    else:
+        text = f"{where} = {first['input']!r} is not allowed; allowed: {allowed(model, names) or first['msg']}"
+    place = _place(names, origin)
+    more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
+    return f"{place}: {text}{more}" if place else f"{text}{more}"
+
+
+def _place(names: Sequence[str], origin: Mapping[str, str]) -> str:
+    """Where the longest known part of a key was given."""
+    for length in range(len(names), 0, -1):
+        place = origin.get(".".join(names[:length]))
+        if place:
+            return place
+    return ""
+
+
+def _without_none(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {name: _without_none(below) for name, below in value.items() if below is not None}
+    return value

@@ -1,0 +1,1 @@
+"""Dataset files: their contracts, and how they are written, read and checked."""

@@ -1,0 +1,13 @@
+"""The one kind of error that is shown to a user without a traceback."""
+
+from __future__ import annotations
+
+
+class UserError(Exception):
+    """The reader's mistake or the machine's state: shown as one line, the program ends with exit code 2.
+
+    The message names the key or file, its value, and what would be allowed.
+    """
+
+    def __init__(self, message: str) -> None:
+        super().__init__(" ".join(message.split()))

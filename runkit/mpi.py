@@ -1,0 +1,206 @@
+"""The one door to MPI: ranks, shares of work, and an end of all ranks when one fails.
+
+Nothing is imported or initialised before `connect`. A program's road takes a `World` as its first argument:
+
+    run_program("mdgen", Case, run=partial(launch, generate))      # calls generate(world, config)
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+import traceback
+from collections.abc import Callable
+from typing import Any
+
+from runkit.errors import UserError
+from runkit.launcher import Launch, mpi_launch, this_launch
+
+# How long a failing rank waits to see whether all the others fail alike.
+AGREEMENT_SECONDS = 1.0
+
+
+def share(n_items: int, rank: int, size: int) -> range:
+    """The contiguous part of `range(n_items)` that belongs to `rank`; lengths differ by one at most."""
+    return range(n_items * rank // size, n_items * (rank + 1) // size)
+
+
+class World:
+    """A group of ranks. `comm` is the mpi4py communicator; methods without a note are collective."""
+
+    def __init__(self, comm: Any) -> None:
+        self.comm = comm
+        self.rank: int = comm.Get_rank()
+        self.size: int = comm.Get_size()
+
+    @property
+    def is_root(self) -> bool:
+        """Whether this is rank 0 (not collective)."""
+        return self.rank == 0
+
+    def share(self, n_items: int) -> range:
+        """This rank's contiguous part of `range(n_items)` (not collective)."""
+        return share(n_items, self.rank, self.size)
+
+    def barrier(self) -> None:
+        """Wait for all ranks."""
+        self.comm.Barrier()
+
+    def bcast(self, value: Any, root: int = 0) -> Any:
+        """The value of `root`, on every rank."""
+        return self.comm.bcast(value, root=root)
+
+    def gather(self, value: Any, root: int = 0) -> list[Any] | None:
+        """The values of all ranks in their order, on `root`; None elsewhere."""
+        return self.comm.gather(value, root=root)
+
+    def allgather(self, value: Any) -> list[Any]:
+        """The values of all ranks in their order, on every rank."""
+        return self.comm.allgather(value)
+
+    def sum(self, value: Any) -> Any:
+        """Sum over ranks of numbers or arrays, in the order of ranks."""
+        values = self.allgather(value)
+        return sum(values[1:], start=values[0])
+
+    def max(self, value: Any) -> Any:
+        """Largest number of all ranks."""
+        return max(self.allgather(value))
+
+    def split(self, color: int) -> World:
+        """The group of the ranks that gave the same color."""
+        return World(self.comm.Split(color, self.rank))
+
+    def hints(self, **hints: str) -> Any:
+        """An MPI info object (not collective)."""
+        from mpi4py import MPI
+
+        return MPI.Info.Create(list(hints.items()))
+
+    @property
+    def library(self) -> str:
+        """Name and version of the MPI library (not collective)."""
+        from mpi4py import MPI
+
+        return MPI.Get_library_version().splitlines()[0].strip("\0 ")
+
+
+class SerialWorld(World):
+    """One rank without MPI."""
+
+    def __init__(self) -> None:
+        self.comm, self.rank, self.size = None, 0, 1
+
+    def barrier(self) -> None:
+        """Nobody to wait for."""
+
+    def bcast(self, value: Any, root: int = 0) -> Any:
+        return value
+
+    def gather(self, value: Any, root: int = 0) -> list[Any] | None:
+        return [value]
+
+    def allgather(self, value: Any) -> list[Any]:
+        return [value]
+
+    def split(self, color: int) -> World:
+        return self
+
+    def hints(self, **hints: str) -> Any:
+        raise RuntimeError("there is no MPI to give hints to")
+
+    @property
+    def library(self) -> str:
+        return "none"
+
+
+def connect() -> World:
+    """Join the ranks that were started together; without mpi4py and without a launcher, one rank alone.
+
+    Raises UserError if the launcher started a number of processes other than the one that MPI sees.
+    """
+    launched = mpi_launch()
+    try:
+        from mpi4py import MPI
+    except (ImportError, RuntimeError) as error:
+        if launched is not None and launched.size > 1:
+            raise UserError(f"{launched.launcher} started {launched.size} processes, but mpi4py does not work: {error}") from error
+        return SerialWorld()
+    world = World(MPI.COMM_WORLD)
+    _check_size(world, launched)
+    return world
+
+
+def launch(main: Callable[..., None], *arguments: Any) -> None:
+    """Call `main(world, *arguments)`; an error on any rank ends all ranks.
+
+    A UserError is shown as one line and ends the program with code 2, any other error as a traceback with its rank and
+    code 1.
+    """
+    try:
+        world = connect()
+    except UserError as error:
+        if this_launch().rank == 0:
+            print(f"error: {error}", file=sys.stderr, flush=True)
+        sys.exit(2)
+    alarm = world.comm.Dup() if world.size > 1 else None
+    try:
+        main(world, *arguments)
+    except UserError as error:
+        _end_user_error(world, alarm, error)
+    except KeyboardInterrupt:
+        _abort(world, 130)
+    except SystemExit as end:
+        if end.code:
+            _abort(world, end.code if isinstance(end.code, int) else 1)
+        raise
+    except BaseException:
+        where = f"rank {world.rank} of {world.size}: " if world.size > 1 else ""
+        print(where + traceback.format_exc(), file=sys.stderr, end="", flush=True)
+        _abort(world, 1)
+
+
+def single_threaded() -> None:
+    """One thread per rank, unless the environment says otherwise.
+
+    To be called before NumPy and Numba are imported, which read these variables only then.
+    """
+    for library in ("OMP", "OPENBLAS", "MKL", "NUMBA"):
+        os.environ.setdefault(f"{library}_NUM_THREADS", "1")
+
+
+def _check_size(world: World, launched: Launch | None) -> None:
+    if launched is not None and launched.size != world.size:
+        raise UserError(
+            f"{launched.launcher} started {launched.size} processes, but MPI sees {world.size}: mpi4py uses another MPI "
+            f"library ({world.library}) than the launcher; use the launcher of that library"
+        )
+
+
+def _end_user_error(world: World, alarm: Any, error: UserError) -> None:
+    """If all ranks failed, root speaks and all leave in order; if only some did, each of them speaks and ends the job."""
+    if alarm is None or _all_arrive(alarm):
+        if world.is_root:
+            print(f"error: {error}", file=sys.stderr, flush=True)
+        sys.exit(2)
+    print(f"error: rank {world.rank}: {error}", file=sys.stderr, flush=True)
+    _abort(world, 2)
+
+
+def _all_arrive(alarm: Any) -> bool:
+    request = alarm.Ibarrier()
+    deadline = time.monotonic() + AGREEMENT_SECONDS
+    while time.monotonic() < deadline:
+        if request.Test():
+            return True
+        time.sleep(0.01)
+    return False
+
+
+def _abort(world: World, code: int) -> None:
+    sys.stdout.flush()
+    sys.stderr.flush()
+    if world.comm is None:
+        sys.exit(code)
+    world.comm.Abort(code)

@@ -1,0 +1,105 @@
+"""Registries: one file, one name. Adding a part is adding one file to a package.
+
+    potential = Registry("potential", "mdgen.potentials")      # in mdgen/potentials/__init__.py
+
+    @potential("kob-andersen")                                  # in mdgen/potentials/kob_andersen.py
+    def kob_andersen(cutoff: float = 2.5) -> PairPotential: ...
+
+    potential.build("kob-andersen", cutoff=2.5)
+"""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+import inspect
+import pkgutil
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
+
+from runkit.errors import UserError
+
+Part = TypeVar("Part", bound=Callable[..., Any])
+
+
+class Registry:
+    """Names of the parts of one kind; the modules of `package` are imported at the first look-up."""
+
+    def __init__(self, kind: str, package: str) -> None:
+        self.kind = kind
+        self.package = package
+        self._parts: dict[str, Callable[..., Any]] = {}
+        self._complete = False
+
+    def __call__(self, name: str) -> Callable[[Part], Part]:
+        """Decorator that registers a function or class; a name that is taken raises ValueError."""
+
+        def register(part: Part) -> Part:
+            holder = self._parts.get(name)
+            if holder is not None:
+                raise ValueError(f"two parts are named {self.kind} {name!r}: {_place(holder)} and {_place(part)}")
+            self._parts[name] = part
+            return part
+
+        return register
+
+    def names(self) -> tuple[str, ...]:
+        """All registered names, sorted."""
+        self._import_modules()
+        return tuple(sorted(self._parts))
+
+    def get(self, name: str) -> Callable[..., Any]:
+        """The part of this name; an unknown name raises UserError with the nearest and all known ones."""
+        self._import_modules()
+        if name not in self._parts:
+            raise UserError(f"unknown {self.kind} {name!r}{nearest(name, self.names())}; known: {', '.join(self.names())}")
+        return self._parts[name]
+
+    def parameters(self, name: str) -> Mapping[str, inspect.Parameter]:
+        """Keyword parameters of a part, by name."""
+        return inspect.signature(self.get(name)).parameters
+
+    def check(self, name: str, given: Mapping[str, Any]) -> None:
+        """Raise UserError if the part is unknown or `given` holds unknown, or lacks necessary, parameters."""
+        known = self.parameters(name)
+        takes_any = any(parameter.kind is parameter.VAR_KEYWORD for parameter in known.values())
+        unknown = [] if takes_any else [key for key in given if key not in known]
+        if unknown:
+            allowed = ", ".join(known) or "none"
+            raise UserError(
+                f"{self.kind} {name!r} has no parameter {unknown[0]!r}{nearest(unknown[0], known)}; allowed: {allowed}"
+            )
+        missing = [key for key, parameter in known.items() if _is_necessary(parameter) and key not in given]
+        if missing:
+            raise UserError(f"{self.kind} {name!r} needs parameter {missing[0]!r}; given: {', '.join(given) or 'none'}")
+
+    def build(self, name: str, /, **parameters: Any) -> Any:
+        """Call the part with checked parameters; a wrong type or value in them is a UserError too."""
+        self.check(name, parameters)
+        try:
+            return self.get(name)(**parameters)
+        except (TypeError, ValueError) as error:
+            raise UserError(f"{self.kind} {name!r}: {error} (parameters: {parameters})") from error
+
+    def _import_modules(self) -> None:
+        if self._complete:
+            return
+        package = importlib.import_module(self.package)
+        for module in pkgutil.iter_modules(package.__path__):
+            importlib.import_module(f"{self.package}.{module.name}")
+        self._complete = True
+
+
+def nearest(word: str, known: Any) -> str:
+    """"; did you mean 'x'?" for the known word that is most alike, or "" if none is."""
+    match = difflib.get_close_matches(word, list(known), n=1, cutoff=0.5)
+    return f"; did you mean {match[0]!r}?" if match else ""
+
+
+def _is_necessary(parameter: inspect.Parameter) -> bool:
+    variadic = (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD)
+    return parameter.default is parameter.empty and parameter.kind not in variadic
+
+
+def _place(part: Callable[..., Any]) -> str:
+    return f"{part.__module__}.{part.__qualname__}"

@@ -1,0 +1,38 @@
+"""Which code this is: the package's version and, in a working copy, its git commit."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import subprocess
+from functools import cache
+from pathlib import Path
+
+import runkit
+
+
+@cache
+def code_version() -> str:
+    """For example "0.1.0+g1a2b3c4d5e6f", with ".dirty" if the working copy differs from its commit."""
+    commit = _git("rev-parse", "--short=12", "HEAD")
+    if not commit:
+        return package_version()
+    dirty = ".dirty" if _git("status", "--porcelain", "--untracked-files=no") else ""
+    return f"{package_version()}+g{commit}{dirty}"
+
+
+def package_version() -> str:
+    """Version of the installed distribution that holds this package, "unknown" if it is not installed."""
+    for distribution in sorted(set(importlib.metadata.packages_distributions().get("runkit", ()))):
+        return importlib.metadata.version(distribution)
+    return "unknown"
+
+
+def _git(*arguments: str) -> str:
+    root = Path(runkit.__file__).parents[1]
+    if not (root / ".git").exists():
+        return ""
+    try:
+        done = subprocess.run(["git", "-C", str(root), *arguments], capture_output=True, text=True, timeout=10, check=True)
+    except (OSError, subprocess.SubprocessError):
+        return ""
+    return done.stdout.strip()
