@@ -1,0 +1,128 @@
+"""What isoconfigurational ensembles tell: labels of particles and bonds, their noise, and averages per species.
+
+Definitions: propensity is the replica mean of |r_i(t) - r_i(0)|, of unwrapped positions and without subtracting the
+motion of the centre of mass; bond change is the replica mean of |r_ij(t)| - |r_ij(0)| of pairs that were neighbours.
+Source: A. Widmer-Cooper, P. Harrowell and H. Fynewever, Phys. Rev. Lett. 93, 135701 (2004),
+doi:10.1103/PhysRevLett.93.135701; H. Shiba et al., J. Chem. Phys. 158, 084503 (2023), doi:10.1063/5.0129791.
+Units: Lennard-Jones.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import numpy as np
+from scipy.spatial import cKDTree
+
+from mdgen.initial import Configuration, wrap
+from runkit.rng import stream
+
+CLOSE_PAIR = 1.35  # AA pairs nearer than this are scored: the first coordination shell
+OVERLAP_LENGTH = 0.3
+N_SPLITS = 20
+
+
+def sample_labels(
+    slices: Iterable[np.ndarray],
+    start: Configuration,
+    n_species: int,
+    bond_cutoff: float = 2.0,
+    wave_number: float = 7.25,
+) -> dict[str, np.ndarray]:
+    """All labels of one sample, by the names of the ISOCONFIG fields; one time at a time is in memory.
+
+    `slices` are the positions [n_replicas, n_particles, 3] of each time, unwrapped with respect to `start`. Axis time
+    comes first in everything but `bond` [n_bonds, 2].
+    """
+    bond = neighbour_pairs(start.position, start.box, bond_cutoff)
+    rows = [_time_labels(position, start, n_species, bond, wave_number) for position in slices]
+    return {"bond": bond} | {name: np.array([row[name] for row in rows]) for name in rows[0]}
+
+
+def _time_labels(position, start: Configuration, n_species: int, bond: np.ndarray, wave_number: float) -> dict:
+    moved = displacement(position, start.position)
+    change = bond_change(position, start, bond)
+    is_a = start.species == 0
+    scored = is_a[bond].all(axis=1) & (distance(start.position, bond, start.box) < CLOSE_PAIR)
+    members = [moved[:, start.species == species] for species in range(n_species)]
+    return {
+        "propensity": moved.mean(axis=0),
+        "propensity_error": standard_error(moved),
+        "propensity_reliability": reliability(moved[:, is_a]),
+        "bond_change": change.mean(axis=0),
+        "bond_change_error": standard_error(change),
+        "bond_change_reliability": reliability(change[:, scored]),
+        "mean_squared_displacement": [_mean(one**2) for one in members],
+        "overlap": [_mean(one < OVERLAP_LENGTH) for one in members],
+        "self_scattering": [_mean(self_scattering(one, wave_number)) for one in members],
+    }
+
+
+def _mean(values: np.ndarray) -> float:
+    """The mean, NaN for a species without particles."""
+    return float(values.mean()) if values.size else float("nan")
+
+
+def displacement(position: np.ndarray, initial: np.ndarray) -> np.ndarray:
+    """|r_i(t) - r_i(0)| [n_replicas, n_particles] of unwrapped positions [n_replicas, n_particles, 3]."""
+    return np.linalg.norm(position - initial, axis=-1)
+
+
+def self_scattering(moved: np.ndarray, wave_number: float) -> np.ndarray:
+    """exp(iq·Δr) averaged over the directions of q: sin(q Δr) / (q Δr), of distances of any shape."""
+    return np.sinc(wave_number * moved / np.pi)
+
+
+def neighbour_pairs(position: np.ndarray, box: np.ndarray, cutoff: float) -> np.ndarray:
+    """Pairs i < j closer than `cutoff`, minimum image, in lexicographic order, int32 [n_pairs, 2]."""
+    pair = cKDTree(wrap(position, box), boxsize=box).query_pairs(cutoff, output_type="ndarray")
+    pair = pair[distance(position, pair, box) < cutoff]
+    return pair[np.lexsort((pair[:, 1], pair[:, 0]))].astype(np.int32)
+
+
+def distance(position: np.ndarray, pair: np.ndarray, box: np.ndarray) -> np.ndarray:
+    """Minimum-image distances [..., n_pairs] in positions [..., n_particles, 3]."""
+    first, second = pair.T
+    vector = position[..., second, :] - position[..., first, :]
+    vector = vector - np.round(vector / box) * box
+    return np.sqrt(np.einsum("...k,...k->...", vector, vector))
+
+
+def bond_change(position: np.ndarray, start: Configuration, bond: np.ndarray) -> np.ndarray:
+    """|r_ij(t)| - |r_ij(0)| [n_replicas, n_bonds], minimum image."""
+    before = distance(start.position, bond, start.box)
+    return np.array([distance(np.asarray(one, np.float64), bond, start.box) - before for one in position])
+
+
+def standard_error(values: np.ndarray) -> np.ndarray:
+    """Standard error of the mean over axis 0, the replicas; NaN for one replica."""
+    n_replicas = len(values)
+    if n_replicas < 2:
+        return np.full(values.shape[1:], np.nan)
+    return values.std(axis=0, ddof=1) / np.sqrt(n_replicas)
+
+
+def reliability(values: np.ndarray) -> float:
+    """Split-half reliability of replica means, from `values` [n_replicas, n_items].
+
+    Correlation of the means of two halves of the replicas, averaged over fixed random splits and stepped up to the
+    full number by Spearman–Brown, 2 r / (1 + r). It is the square of the largest Pearson correlation that a perfect
+    prediction can reach. NaN if items are fewer than three or do not vary.
+    """
+    n_half = len(values) // 2
+    if n_half == 0 or values.shape[1] < 3:
+        return float("nan")
+    random = stream(0, "split-half")
+    correlations = []
+    for _ in range(N_SPLITS):
+        order = random.permutation(len(values))
+        halves = values[order[:n_half]].mean(axis=0), values[order[n_half : 2 * n_half]].mean(axis=0)
+        correlations.append(_pearson(*halves))
+    mean = float(np.mean(correlations))
+    return 2 * mean / (1 + mean)
+
+
+def _pearson(x: np.ndarray, y: np.ndarray) -> float:
+    x, y = x - x.mean(), y - y.mean()
+    scale = np.sqrt((x @ x) * (y @ y))
+    return float(x @ y / scale) if scale > 0 else float("nan")
