@@ -1,0 +1,115 @@
+"""The public functions of mdgen: NumPy arrays in, NumPy arrays out, any number of particles, float64 by default.
+
+`box` is three edges, or one number for a cube; each must be at least twice the longest cutoff. `potential` is a
+registered name or a `PairPotential`. Positions may lie anywhere and are never wrapped.
+Units: Lennard-Jones (epsilon_AA = sigma_AA = m = k_B = 1).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from mdgen.dynamics import Dynamics
+from mdgen.initial import Configuration
+from mdgen.observables import displacement
+from mdgen.potentials import potential as registry
+from mdgen.potentials.pair import PairPotential
+from mdgen.schedule import production_blocks
+from mdgen.velocities import maxwell_velocities
+from runkit.errors import UserError
+
+LANES = 32  # replicas that advance together; results do not depend on it
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """Total potential energy, force [n, 3], and virial W = sum over pairs of r·F."""
+
+    energy: float
+    force: np.ndarray
+    virial: float
+
+
+def evaluate(position, species, box, potential="kob-andersen", dtype="float64") -> Evaluation:
+    """Energy, forces and virial of particles at `position` [n, 3] of `species` [n].
+
+    `dtype` is the arithmetic of the pair forces, "float64" or "float32". Raises `UserError` for input that is not a
+    configuration of this potential.
+    """
+    position = np.asarray(position, dtype=np.float64)
+    dynamics = _dynamics(position[None], np.zeros_like(position)[None], species, box, potential, dtype)
+    return Evaluation(float(dynamics.potential_energy[0]), dynamics.force[0], float(dynamics.virial[0]))
+
+
+def propagate(
+    position, velocity, species, box, dt: float, n_steps: int, potential="kob-andersen", dtype="float64"
+) -> tuple[np.ndarray, np.ndarray]:
+    """Position and velocity [n, 3] after `n_steps` velocity-Verlet steps of length `dt` (NVE), unwrapped.
+
+    Raises `UserError` for input that is not a configuration of this potential.
+    """
+    position = np.asarray(position, dtype=np.float64)
+    velocity = np.asarray(velocity, dtype=np.float64)
+    if velocity.shape != position.shape or not np.isfinite(velocity).all():
+        raise UserError(f"velocity: finite values of the shape of position {position.shape} are needed")
+    if n_steps < 0:
+        raise UserError(f"n_steps = {n_steps}: 0 or more is needed")
+    dynamics = _dynamics(position[None], velocity[None], species, box, potential, dtype)
+    dynamics.step(n_steps, dt=_positive("dt", dt))
+    return dynamics.position[0], dynamics.velocity[0]
+
+
+def isoconfigurational(
+    position,
+    species,
+    box,
+    temperature: float,
+    times: Sequence[float],
+    n_replicas: int,
+    seed: int,
+    dt: float = 0.005,
+    potential: str | PairPotential = "kob-andersen",
+    dtype: str = "float64",
+) -> np.ndarray:
+    """Propensity [n_times, n]: mean of |r_i(t) - r_i(0)| over `n_replicas` NVE trajectories from one configuration.
+
+    Every replica starts with its own Maxwell velocities at `temperature`, of zero total momentum, drawn from
+    (seed, replica). Steps are at most `dt` long and fall exactly on the ascending `times`.
+    """
+    position = np.asarray(position, dtype=np.float64)
+    if n_replicas < 1:
+        raise UserError(f"n_replicas = {n_replicas}: 1 or more is needed")
+    if len(times) == 0 or np.any(np.diff([0.0, *times]) <= 0):
+        raise UserError(f"times = {list(times)}: positive times in ascending order are needed")
+    blocks = production_blocks(times, _positive("dt", dt))
+    spread = _positive("temperature", temperature)
+    moved = np.empty((len(times), n_replicas, len(position)))
+    for first in range(0, n_replicas, LANES):
+        replicas = range(first, min(first + LANES, n_replicas))
+        velocity = np.stack([maxwell_velocities(len(position), spread, seed, 0, replica) for replica in replicas])
+        together = np.repeat(position[None], len(replicas), axis=0)
+        dynamics = _dynamics(together, velocity, species, box, potential, dtype)
+        for block in blocks:
+            dynamics.step(block.n_steps, dt=block.dt)
+            if block.snapshot is not None:
+                moved[block.snapshot, replicas.start : replicas.stop] = displacement(dynamics.position, position)
+    return moved.mean(axis=1)
+
+
+def _dynamics(position, velocity, species, box, potential, dtype: str) -> Dynamics:
+    if dtype not in ("float32", "float64"):
+        raise UserError(f"dtype = {dtype!r}: 'float32' or 'float64' is needed")
+    law = potential if isinstance(potential, PairPotential) else registry.build(potential)
+    edges = np.broadcast_to(np.asarray(box, dtype=np.float64), 3)
+    start = Configuration.of("input", position[0], species, edges)
+    start.require(law)
+    return Dynamics(position, velocity, start.species, start.box, law, dt=0.005, precision=dtype)
+
+
+def _positive(name: str, value: float) -> float:
+    if not (np.isfinite(value) and value > 0):
+        raise UserError(f"{name} = {value}: a positive number is needed")
+    return float(value)

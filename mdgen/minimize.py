@@ -1,0 +1,69 @@
+"""Inherent structures: the energy minimum that a configuration flows down to, by FIRE 2.0.
+
+Source: J. Guénolé et al., Comput. Mater. Sci. 175, 109584 (2020), doi:10.1016/j.commatsci.2020.109584 (semi-implicit
+Euler, half-step back on uphill motion); E. Bitzek et al., Phys. Rev. Lett. 97, 170201 (2006),
+doi:10.1103/PhysRevLett.97.170201. Different minimisers end in different minima: compare energies, not positions.
+Units: Lennard-Jones.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+DT_START, DT_LARGEST, DT_LEAST = 0.005, 0.05, 1e-4
+MIXING, MIXING_DECAY = 0.25, 0.99
+GROWTH, SHRINKAGE, PATIENCE = 1.1, 0.5, 20
+LONGEST_STEP = 0.1  # of any particle in one iteration, so that overlaps come apart gently
+
+
+@dataclass(frozen=True)
+class Minimum:
+    """Where a minimisation ended: position [n, 3], total energy, largest force component left, iterations done."""
+
+    position: np.ndarray
+    energy: float
+    largest_force: float
+    n_iterations: int
+    converged: bool
+
+
+def fire(
+    evaluate: Callable[[np.ndarray], tuple[float, np.ndarray]],
+    position: np.ndarray,
+    tolerance: float = 1e-6,
+    max_iterations: int = 20000,
+) -> Minimum:
+    """Descend from `position` [n, 3] until no force component exceeds `tolerance`.
+
+    `evaluate` gives the total energy and the force [n, 3] at a position.
+    """
+    position, velocity = np.array(position, dtype=np.float64), np.zeros_like(position, dtype=np.float64)
+    dt, mixing, n_downhill = DT_START, MIXING, 0
+    energy, force = evaluate(position)
+    n_iterations = 0
+    while np.abs(force).max() > tolerance and n_iterations < max_iterations:
+        n_iterations += 1
+        if (force * velocity).sum() > 0:
+            n_downhill += 1
+            if n_downhill > PATIENCE:
+                dt, mixing = min(dt * GROWTH, DT_LARGEST), mixing * MIXING_DECAY
+        else:
+            position -= 0.5 * dt * velocity
+            velocity[:] = 0
+            n_downhill, mixing = 0, MIXING
+            if n_iterations > PATIENCE:
+                dt = max(dt * SHRINKAGE, DT_LEAST)
+        velocity += dt * force
+        velocity = (1 - mixing) * velocity + mixing * force * (_norm(velocity) / _norm(force))
+        step = dt * velocity
+        position += step * min(1.0, LONGEST_STEP / np.abs(step).max())
+        energy, force = evaluate(position)
+    largest = float(np.abs(force).max())
+    return Minimum(position, float(energy), largest, n_iterations, largest <= tolerance)
+
+
+def _norm(vector: np.ndarray) -> float:
+    return float(np.sqrt((vector * vector).sum()))
