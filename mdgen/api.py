@@ -103,7 +103,7 @@ def _dynamics(position, velocity, species, box, potential, dtype: str) -> Dynami
     if dtype not in ("float32", "float64"):
         raise UserError(f"dtype = {dtype!r}: 'float32' or 'float64' is needed")
     law = potential if isinstance(potential, PairPotential) else registry.build(potential)
-    edges = np.broadcast_to(np.asarray(box, dtype=np.float64), 3)
+    edges = np.full(3, box) if np.ndim(box) == 0 else box
     start = Configuration.of("input", position[0], species, edges)
     start.require(law)
     return Dynamics(position, velocity, start.species, start.box, law, dt=0.005, precision=dtype)

@@ -58,8 +58,8 @@ def fire(
                 dt = max(dt * SHRINKAGE, DT_LEAST)
         velocity += dt * force
         velocity = (1 - mixing) * velocity + mixing * force * (_norm(velocity) / _norm(force))
-        step = dt * velocity
-        position += step * min(1.0, LONGEST_STEP / np.abs(step).max())
+        velocity *= min(1.0, LONGEST_STEP / (dt * np.abs(velocity).max()))
+        position += dt * velocity
         energy, force = evaluate(position)
     largest = float(np.abs(force).max())
     return Minimum(position, float(energy), largest, n_iterations, largest <= tolerance)

@@ -66,7 +66,7 @@ def symmetric(values, name: str = "parameter") -> np.ndarray:
 
 def _matrix(name: str, values) -> np.ndarray:
     matrix = np.array(values, dtype=np.float64)
-    if matrix.ndim != 2 or not np.array_equal(matrix, matrix.T):
+    if matrix.ndim != 2 or not np.array_equal(matrix, matrix.T, equal_nan=True):
         raise UserError(f"{name} = {matrix.tolist()}: a symmetric matrix [species, species] is needed")
     if not np.all(np.isfinite(matrix) & (matrix > 0)):
         raise UserError(f"{name} = {matrix.tolist()}: every entry must be positive and finite")

@@ -1,0 +1,100 @@
+"""Thermostats over the registry, on an ideal gas: kinetic energies alone, no forces."""
+
+import numpy as np
+import pytest
+
+from mdgen.thermostats import thermostat
+from mdgen.thermostats.random_state import pack, unpack
+from runkit.rng import stream
+
+DT, DOF, TEMPERATURE = 0.005, 30, 0.7
+
+
+def make(name, n_replicas, relaxation_time=0.1, seed=1):
+    streams = [stream(seed, "test", replica) for replica in range(n_replicas)]
+    return thermostat.get(name)(TEMPERATURE, relaxation_time, DT, DOF, streams)
+
+
+def run(bath, kinetic_energy, n_steps):
+    for _ in range(n_steps):
+        for scale in (bath.scale_before, bath.scale_after):
+            factor = scale(kinetic_energy)
+            kinetic_energy = kinetic_energy if factor is None else kinetic_energy * factor**2
+    return kinetic_energy
+
+
+@pytest.fixture(params=thermostat.names())
+def name(request):
+    return request.param
+
+
+def test_a_run_in_two_parts_is_the_run_in_one(name):
+    """state() and restore() lose no bit."""
+    whole = run(make(name, 3), np.full(3, 5.0), 40)
+    first = make(name, 3)
+    half = run(first, np.full(3, 5.0), 20)
+    second = make(name, 3, seed=99)
+    second.restore(first.state())
+    np.testing.assert_array_equal(run(second, half, 20), whole)
+
+
+def test_a_replica_does_not_notice_the_others(name):
+    """A bath over many replicas gives each the bits that it would have alone: no shared chain, no shared number."""
+    start = np.array([3.0, 10.0, 30.0])
+    together = run(make(name, 3), start, 50)
+    for replica in range(3):
+        alone = thermostat.get(name)(TEMPERATURE, 0.1, DT, DOF, [stream(1, "test", replica)])
+        assert run(alone, start[replica : replica + 1], 50)[0] == together[replica]
+
+
+def test_kinetic_energy_and_bath_energy_together_are_conserved(name):
+    """Without forces the bath gives and takes kinetic energy only."""
+    bath, start = make(name, 2), np.array([4.0, 20.0])
+    total = start + bath.energy
+    np.testing.assert_allclose(run(bath, start, 400) + bath.energy, total, rtol=1e-4)
+
+
+def test_a_new_temperature_is_followed(name):
+    bath = make(name, 64, relaxation_time=0.05)
+    energy = run(bath, np.full(64, DOF * TEMPERATURE / 2), 500)
+    bath.temperature = 3 * TEMPERATURE
+    mean = np.mean([(energy := run(bath, energy, 20)).mean() for _ in range(100)])
+    assert mean == pytest.approx(DOF * 3 * TEMPERATURE / 2, rel=0.05)
+
+
+def test_bussi_relaxes_exponentially_to_the_canonical_mean():
+    """Mean K decays with exp(-t / relaxation_time), the property that the method is built on."""
+    bath = make("bussi", 4000, relaxation_time=0.1)
+    start, target = 40.0, DOF * TEMPERATURE / 2
+    after = run(bath, np.full(4000, start), 20).mean()
+    expected = target + (start - target) * np.exp(-20 * DT / 0.1)
+    assert after == pytest.approx(expected, abs=4 * np.sqrt(target * TEMPERATURE / 4000) * 2)
+
+
+def test_bussi_at_equilibrium_draws_the_gamma_distribution():
+    from scipy import stats
+
+    energy = run(make("bussi", 2000, relaxation_time=0.01), np.full(2000, 10.0), 20)
+    assert stats.kstest(energy / TEMPERATURE, "gamma", args=(DOF / 2,)).pvalue > 0.01
+
+
+def test_nose_hoover_conserves_its_extended_energy_to_fourth_order():
+    """Halving the step divides the drift of the splitting by about 2^4; 2^3 at least."""
+
+    def error(dt):
+        bath = make("nose-hoover", 1)
+        bath.dt = dt
+        start = np.array([14.0])
+        total = start + bath.energy
+        return abs(run(bath, start, round(0.4 / dt)) + bath.energy - total)[0]
+
+    assert error(0.02) > 8 * error(0.01)
+
+
+def test_packed_streams_go_on_where_they_stood():
+    streams = [stream(1, "a"), stream(1, "b")]
+    streams[0].standard_normal(7)
+    streams[1].integers(0, 10, dtype=np.uint32)
+    copies = unpack(pack(streams))
+    for original, copy in zip(streams, copies, strict=True):
+        np.testing.assert_array_equal(original.standard_normal(9), copy.standard_normal(9))
