@@ -72,6 +72,19 @@ class World:
         """The group of the ranks that gave the same color."""
         return World(self.comm.Split(color, self.rank))
 
+    def on_root(self, function: Callable[..., Any], *arguments: Any) -> Any:
+        """Call on root alone; its value, or its UserError, reaches every rank."""
+        outcome: Any = None
+        if self.is_root:
+            try:
+                outcome = function(*arguments)
+            except UserError as error:
+                outcome = error
+        outcome = self.bcast(outcome)
+        if isinstance(outcome, UserError):
+            raise outcome
+        return outcome
+
     def hints(self, **hints: str) -> Any:
         """An MPI info object (not collective)."""
         from mpi4py import MPI

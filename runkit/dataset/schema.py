@@ -94,3 +94,5 @@ ISOCONFIG = Schema(
         Field("failure", ("sample",), "S160", "text", "why a sample failed, with stage and replica"),
     ),
 )
+
+SCHEMAS = {schema.name: schema for schema in (ISOCONFIG,)}

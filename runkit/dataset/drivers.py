@@ -1,0 +1,141 @@
+"""Two ways in which many ranks fill one file that has been laid down: MPI-IO, and plain writes at known offsets.
+
+Both move raw data of contiguous arrays and touch no metadata, so they leave the same bytes.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Protocol
+
+import h5py
+import numpy as np
+from numpy.typing import NDArray
+
+from runkit.dataset.selection import runs
+from runkit.errors import UserError
+from runkit.mpi import World
+
+DRIVERS = ("auto", "mpio", "posix")
+
+
+class Driver(Protocol):
+    """Raw data of the arrays of one file; `slices` select a box, `values` has the box's number of elements."""
+
+    name: str
+
+    def write(self, field: str, slices: tuple[slice, ...], values: NDArray[Any]) -> None:
+        """Write a box; any rank at any time."""
+
+    def read(self, field: str, slices: tuple[slice, ...]) -> NDArray[Any]:
+        """Read a box; any rank at any time."""
+
+    def flush(self) -> None:
+        """Hand all data to the operating system, collectively."""
+
+    def close(self) -> None:
+        """Close the file, collectively."""
+
+
+def choose(world: World, wanted: str) -> str:
+    """"mpio" where h5py is built with MPI and there are ranks to join, else "posix"; UserError if `wanted` cannot be had."""
+    if wanted not in DRIVERS:
+        raise UserError(f"driver = {wanted!r} is not allowed; allowed: {', '.join(DRIVERS)}")
+    can_mpio = bool(h5py.get_config().mpi) and world.comm is not None
+    if wanted == "mpio" and not can_mpio:
+        raise UserError("driver = 'mpio' needs h5py built against parallel HDF5, and MPI; use 'auto' or 'posix'")
+    return wanted if wanted != "auto" else "mpio" if can_mpio else "posix"
+
+
+class MpioDriver:
+    """Parallel HDF5: independent transfers through MPI-IO."""
+
+    name = "MPI-IO"
+
+    def __init__(self, world: World, path: Path) -> None:
+        # Without data sieving, which would write back neighbouring bytes that another rank may have changed.
+        hints = world.hints(romio_ds_write="disable")
+        self._file = h5py.File(path, "r+", driver="mpio", comm=world.comm, info=hints, libver=("v108", "v110"))
+
+    def write(self, field: str, slices: tuple[slice, ...], values: NDArray[Any]) -> None:
+        dataset = self._file[field]
+        if dataset.shape:
+            dataset[slices] = values.reshape([item.stop - item.start for item in slices])
+        else:
+            dataset[()] = values
+
+    def read(self, field: str, slices: tuple[slice, ...]) -> NDArray[Any]:
+        return np.asarray(self._file[field][slices])
+
+    def flush(self) -> None:
+        self._file.flush()
+
+    def close(self) -> None:
+        self._file.close()
+
+
+class PosixDriver:
+    """Serial HDF5: each rank writes its own bytes at the offsets that HDF5 reported after layout."""
+
+    name = "plain writes (h5py is serial)"
+
+    def __init__(self, world: World, path: Path) -> None:
+        self._descriptor = os.open(path, os.O_RDWR)
+        with h5py.File(path, "r", locking=False) as file:
+            names: list[str] = []
+            file.visititems(lambda name, item: names.append(name) if isinstance(item, h5py.Dataset) else None)
+            self._arrays = {name: _Place.of(file[name]) for name in names}
+
+    def write(self, field: str, slices: tuple[slice, ...], values: NDArray[Any]) -> None:
+        data = memoryview(values.reshape(-1).view(np.uint8))
+        for offset, size in self._arrays[field].bytes_of(slices):
+            _write_whole(self._descriptor, data[:size], offset)
+            data = data[size:]
+
+    def read(self, field: str, slices: tuple[slice, ...]) -> NDArray[Any]:
+        place = self._arrays[field]
+        data = b"".join(_read_whole(self._descriptor, size, offset) for offset, size in place.bytes_of(slices))
+        return np.frombuffer(bytearray(data), dtype=place.dtype).reshape([item.stop - item.start for item in slices])
+
+    def flush(self) -> None:
+        """Every write has gone to the operating system already."""
+
+    def close(self) -> None:
+        os.close(self._descriptor)
+
+
+class _Place:
+    """Where a contiguous array lies in its file."""
+
+    def __init__(self, offset: int, shape: tuple[int, ...], dtype: np.dtype[Any]) -> None:
+        self.offset, self.shape, self.dtype = offset, shape, dtype
+
+    @classmethod
+    def of(cls, dataset: h5py.Dataset) -> _Place:
+        offset = dataset.id.get_offset()
+        if offset is None and dataset.size:
+            raise UserError(f"{dataset.file.filename}: field {dataset.name} is not laid out contiguously")
+        return cls(offset or 0, dataset.shape, dataset.dtype)
+
+    def bytes_of(self, slices: tuple[slice, ...]) -> Iterator[tuple[int, int]]:
+        size = self.dtype.itemsize
+        return ((self.offset + first * size, count * size) for first, count in runs(self.shape, slices))
+
+
+def _write_whole(descriptor: int, data: memoryview, offset: int) -> None:
+    while data:
+        written = os.pwrite(descriptor, data, offset)
+        data, offset = data[written:], offset + written
+
+
+def _read_whole(descriptor: int, size: int, offset: int) -> bytes:
+    parts: list[bytes] = []
+    while size:
+        part = os.pread(descriptor, size, offset)
+        if not part:
+            raise OSError(f"the file ends before byte {offset + size}")
+        parts.append(part)
+        size, offset = size - len(part), offset + len(part)
+    return b"".join(parts)

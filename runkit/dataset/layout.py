@@ -1,0 +1,99 @@
+"""Laying a file down whole: every array at full size, contiguous and allocated, with its dimensions, unit and meaning.
+
+One process does this through the default HDF5 driver. The space is not filled, so a fresh file is sparse and reads as
+zeros (PENDING). libver starts at v108 because younger superblocks carry a mark "open for writing" that a killed process
+leaves behind; every HDF5 from 1.10 on reads these files.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+
+from runkit.checkpoint import sync_directory
+from runkit.dataset.schema import Field, Schema
+from runkit.errors import UserError
+from runkit.version import code_version
+
+# Attributes and object headers, generously.
+_OVERHEAD = 1 << 20
+
+
+def dtype_of(field: Field) -> np.dtype[Any]:
+    """The type of a field in a file: little-endian on every machine."""
+    return np.dtype(field.dtype).newbyteorder("<")
+
+
+def n_bytes(schema: Schema, sizes: Mapping[str, int]) -> int:
+    """Bytes of raw data of a file."""
+    return sum(int(np.prod(field.shape(dict(sizes)), dtype=object)) * dtype_of(field).itemsize for field in schema.fields)
+
+
+def lay_down(path: Path, schema: Schema, sizes: Mapping[str, int], attributes: Mapping[str, Any]) -> None:
+    """Create `path` with all fields of `schema`; it appears under its name only when it is whole and on disk.
+
+    Attributes that are not numbers or text are stored as JSON. Raises UserError if the disk lacks room.
+    """
+    check_space(path.parent, n_bytes(schema, sizes) + _OVERHEAD)
+    beside = path.with_name(path.name + ".new")
+    try:
+        with h5py.File(beside, "w", libver=("v108", "v110")) as file:
+            for name, value in (_about_code() | dict(attributes)).items():
+                file.attrs[name] = value if isinstance(value, (str, int, float, np.generic)) else json.dumps(value)
+            file.attrs["schema"], file.attrs["schema_version"] = schema.name, schema.version
+            for field in schema.fields:
+                _create(file, field, field.shape(dict(sizes)))
+        with open(beside, "rb+") as handle:
+            os.fsync(handle.fileno())
+        os.replace(beside, path)
+        sync_directory(path.parent)
+    except OSError as error:
+        beside.unlink(missing_ok=True)
+        raise UserError(f"{path} cannot be created: {error.strerror or error}") from error
+
+
+def check_space(directory: Path, need: int) -> None:
+    """Raise UserError if the disk of `directory` has fewer than `need` bytes free."""
+    have = shutil.disk_usage(directory).free
+    if have < need:
+        raise UserError(f"the disk of {directory} has {in_units(have)} free, the file needs {in_units(need)}")
+
+
+def in_units(size: float) -> str:
+    """Bytes in the unit that suits them, for people."""
+    for unit in ("B", "kB", "MB", "GB"):
+        if size < 1000:
+            return f"{size:.3g} {unit}"
+        size /= 1000
+    return f"{size:.4g} TB"
+
+
+def _about_code() -> dict[str, str]:
+    return {
+        "code_version": code_version(),
+        "created": datetime.now(UTC).isoformat(timespec="seconds"),
+        "hdf5_version": h5py.version.hdf5_version,
+        "h5py_version": h5py.version.version,
+    }
+
+
+def _create(file: h5py.File, field: Field, shape: tuple[int, ...]) -> None:
+    creation = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
+    creation.set_layout(h5py.h5d.CONTIGUOUS)
+    creation.set_alloc_time(h5py.h5d.ALLOC_TIME_EARLY)
+    creation.set_fill_time(h5py.h5d.FILL_TIME_NEVER)
+    link = h5py.h5p.create(h5py.h5p.LINK_CREATE)
+    link.set_create_intermediate_group(True)
+    kind = h5py.h5t.py_create(dtype_of(field), logical=True)
+    space = h5py.h5s.create_simple(shape)
+    dataset = h5py.Dataset(h5py.h5d.create(file.id, field.name.encode(), kind, space, dcpl=creation, lcpl=link))
+    dataset.attrs["dims"] = np.array(field.dims, dtype=h5py.string_dtype())
+    dataset.attrs["unit"], dataset.attrs["doc"] = field.unit, field.doc

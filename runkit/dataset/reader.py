@@ -1,0 +1,124 @@
+"""Reading a dataset file: lazily, with one handle per process.
+
+    with Dataset("data/case.h5") as dataset:
+        dataset["propensity"][3, 1]         # an h5py dataset: only what is asked for is read
+        dataset.config["system"]["density"]
+
+A `Dataset` may be handed to forked or spawned workers; each opens the file for itself at its first access.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from functools import cached_property
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import h5py
+import numpy as np
+
+from runkit.dataset.schema import SCHEMAS, Schema
+from runkit.errors import UserError
+
+
+class Dataset:
+    """A dataset file, opened at the first access; every access may raise UserError if the file is not one of ours.
+
+    A file whose run has not ended is read only with `unfinished=True`; its status fields say what is there.
+    """
+
+    def __init__(self, path: Path | str, unfinished: bool = False) -> None:
+        self.path = Path(path)
+        self.unfinished = unfinished
+        self._file: h5py.File | None = None
+        self._process = -1
+
+    def __getitem__(self, name: str) -> Any:
+        """The h5py dataset of a field; KeyError if there is none of this name."""
+        try:
+            return self.file[name]
+        except KeyError:
+            raise KeyError(f"{self.path} has no field {name!r}") from None
+
+    def __contains__(self, name: str) -> bool:
+        return name in self.file
+
+    @property
+    def file(self) -> h5py.File:
+        """This process's own handle."""
+        if self._file is None or self._process != os.getpid():
+            # A handle that came through a fork is closed first, or HDF5 would go on using the parent's descriptor.
+            self.close()
+            self._file, self._process = self._open(), os.getpid()
+        return self._file
+
+    @cached_property
+    def schema(self) -> Schema:
+        """The contract of this file."""
+        name, version = self.file.attrs.get("schema"), int(self.file.attrs.get("schema_version", -1))
+        return _known_schema(self.path, name, version)
+
+    @cached_property
+    def attributes(self) -> dict[str, Any]:
+        """File attributes as plain Python values."""
+        return {name: value.item() if isinstance(value, np.generic) else value for name, value in self.file.attrs.items()}
+
+    @cached_property
+    def config(self) -> dict[str, Any]:
+        """The resolved configuration of the run that made the file, as nested tables."""
+        tables = json.loads(self.attributes.get("config", "{}"))
+        return tables if isinstance(tables, dict) else {}
+
+    @cached_property
+    def sizes(self) -> dict[str, int]:
+        """Length of every named dimension."""
+        pairs = ((dim, length) for field in self.schema.fields for dim, length in zip(field.dims, self[field.name].shape, strict=True))
+        return {dim: length for dim, length in pairs if not dim.isdigit()}
+
+    def close(self) -> None:
+        """Close this process's handle; the next access opens it again."""
+        if self._file is not None:
+            self._file.close()
+        self._file = None
+
+    def __enter__(self) -> Dataset:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {"path": self.path, "unfinished": self.unfinished, "_file": None, "_process": -1}
+
+    def _open(self) -> h5py.File:
+        part = self.path.with_name(self.path.name + ".part")
+        if not self.path.exists():
+            hint = f"; {part} is unfinished: run the same command again to finish it" if part.exists() else ""
+            raise UserError(f"{self.path} does not exist{hint}")
+        if self.path.suffix == ".part" and not self.unfinished:
+            raise UserError(f"{self.path} is unfinished: run the same command again to finish it")
+        try:
+            file = h5py.File(self.path, "r", locking=False)
+        except OSError as error:
+            raise UserError(f"{self.path} cannot be read as HDF5: {error}") from error
+        try:
+            _known_schema(self.path, file.attrs.get("schema"), int(file.attrs.get("schema_version", -1)))
+        except UserError:
+            file.close()
+            raise
+        return file
+
+
+def _known_schema(path: Path, name: Any, version: int) -> Schema:
+    schema = SCHEMAS.get(name) if isinstance(name, str) else None
+    if schema is None:
+        known = ", ".join(SCHEMAS)
+        raise UserError(f"{path} is not one of our dataset files (schema: {name or 'none'}; known: {known})")
+    if version != schema.version:
+        age = "newer" if version > schema.version else "older"
+        raise UserError(f"{path} has {name} version {version}, {age} than this code, which reads version {schema.version}")
+    return schema

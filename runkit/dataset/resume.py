@@ -1,0 +1,31 @@
+"""Whether an existing file is the one that a run would write."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from runkit.config import differences
+from runkit.dataset.reader import Dataset
+from runkit.dataset.schema import Schema
+from runkit.errors import UserError
+
+
+def check_same(
+    path: Path, schema: Schema, shapes: Mapping[str, tuple[int, ...]], attributes: Mapping[str, Any], free_keys: Sequence[str]
+) -> None:
+    """Raise UserError if `path` has another schema, configuration or shape, naming all keys that differ."""
+    with Dataset(path, unfinished=True) as file:
+        if file.schema != schema:
+            raise UserError(f"{path} holds {file.schema.name}, not {schema.name}; move it away or choose another output")
+        changed = differences(file.config, attributes["config"])
+        told = [f"{key} = {old!r} in the file, {new!r} now" for key, (old, new) in changed.items() if key not in free_keys]
+        if told:
+            raise UserError(
+                f"{path} was made with another configuration: {'; '.join(told)}. Use the same one, move the file away or "
+                "choose another output"
+            )
+        for name, shape in shapes.items():
+            if file[name].shape != shape:
+                raise UserError(f"{path}: field {name} has shape {file[name].shape}, not {shape}; move the file away")
