@@ -78,7 +78,7 @@ def _read_npz(path: Path, density: float) -> Configuration:
 
 
 def _read_isoconfig(path: Path) -> list[Configuration]:
-    with Dataset(path) as file:
+    with Dataset(path, unfinished=True) as file:
         ready = np.flatnonzero(file["equilibrated"][:] == COMPLETE)
         if not len(ready):
             raise UserError(f"{path}: no sample is equilibrated yet")

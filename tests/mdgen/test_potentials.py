@@ -78,5 +78,5 @@ def test_a_wrong_parameter_is_named(name, parameters, complaint):
 
 
 def test_an_unsymmetric_matrix_is_refused():
-    with pytest.raises(UserError, match="sigma.*symmetric"):
+    with pytest.raises(UserError, match=r"sigma.*symmetric"):
         PairPotential.lennard_jones(np.ones((2, 2)), [[1.0, 0.8], [0.9, 1.0]], np.ones((2, 2)))

@@ -1,0 +1,146 @@
+"""Files of given configurations: the same particles through every format."""
+
+import numpy as np
+import pytest
+
+from mdgen.formats import load, read
+from mdgen.initial import melt
+from runkit.dataset.schema import COMPLETE, ISOCONFIG
+from runkit.dataset.writer import Writer
+from runkit.errors import UserError
+from runkit.mpi import SerialWorld
+
+
+@pytest.fixture
+def start():
+    """A configuration with both species in mixed order."""
+    made = melt(150, (0.8, 0.2), 1.2, seed=5, sample=0)
+    order = np.random.default_rng(1).permutation(150)
+    return type(made)(made.position[order], made.species[order], made.box)
+
+
+def write_npz(path, start):
+    np.savez(path, types=start.species, initial_positions=start.position, positions=start.position[None])
+
+
+def write_glassbench(path, start):
+    """Positions lie in [-L/2, L/2)."""
+    np.savez(path, types=start.species, initial_positions=start.position - start.box * (start.position > start.box / 2))
+
+
+def write_extxyz(path, start):
+    lattice = " ".join(repr(float(x)) for x in np.diag(start.box).ravel())
+    rows = [
+        f"{'AB'[s]} {i} {x!r} {y!r} {z!r}"
+        for i, (s, (x, y, z)) in enumerate(zip(start.species, start.position.tolist()))
+    ]
+    header = f'Lattice="{lattice}" Properties=species:S:1:id:I:1:pos:R:3 pbc="T T T"'
+    path.write_text("\n".join([str(len(rows)), header, *rows]) + "\n")
+
+
+def write_lammps(path, start):
+    """Atoms out of order, the box not at the origin, image flags and velocities behind."""
+    low = np.array([-1.0, 2.0, 0.5])
+    bounds = [f"{low[k]!s} {low[k] + start.box[k]!s} {c}lo {c}hi" for k, c in enumerate("xyz")]
+    rows = [
+        f"{i + 1} {start.species[i] + 1} " + " ".join(repr(x) for x in (start.position[i] + low).tolist()) + " 0 0 0"
+        for i in reversed(range(len(start.species)))
+    ]
+    head = [
+        "made for a test",
+        "",
+        f"{len(rows)} atoms",
+        "2 atom types",
+        "",
+        *bounds,
+        "",
+        "Masses",
+        "",
+        "1 1.0",
+        "2 1.0",
+    ]
+    tail = ["", "Velocities", "", "1 0.0 0.0 0.0"]
+    path.write_text("\n".join([*head, "", "Atoms # atomic", "", *rows, *tail]) + "\n")
+
+
+def write_isoconfig(path, start):
+    sizes = {"sample": 2, "time": 1, "replica": 2, "particle": 150, "species": 2, "bond": 10}
+    with Writer.open(SerialWorld(), path, ISOCONFIG, sizes, {"config": {}}) as file:
+        file.write("temperature", (), np.full(2, 0.5))
+        for name, values in {"species": start.species, "box": start.box, "initial_position": start.position}.items():
+            file.write(name, (1,), values)
+        file.mark("equilibrated", (1,), COMPLETE)
+
+
+@pytest.mark.parametrize(
+    ("name", "write"),
+    [
+        ("c.npz", write_npz),
+        ("c_tc07.npz", write_glassbench),
+        ("c.extxyz", write_extxyz),
+        ("c.data", write_lammps),
+    ],
+)
+def test_every_format_gives_the_same_particles(tmp_path, start, name, write):
+    write(tmp_path / name, start)
+    (found,) = read(tmp_path / name)
+    np.testing.assert_allclose(found.position, start.position, atol=1e-12)
+    np.testing.assert_allclose(found.box, start.box, rtol=1e-14)
+    np.testing.assert_array_equal(found.species, start.species)
+    assert str(tmp_path / name) in found.source
+
+
+def test_our_own_file_gives_its_equilibrated_samples_and_their_temperature(tmp_path, start):
+    write_isoconfig(tmp_path / "ours.h5", start)
+    (found,) = read(tmp_path / "ours.h5.part")
+    np.testing.assert_array_equal(found.position, start.position)
+    assert found.temperature == 0.5 and found.source.endswith("sample 1")
+
+
+def test_an_xyz_file_of_several_frames_is_several_samples(tmp_path, start):
+    write_extxyz(tmp_path / "one.xyz", start)
+    text = (tmp_path / "one.xyz").read_text()
+    (tmp_path / "two.xyz").write_text(text + text)
+    assert len(read(tmp_path / "two.xyz")) == 2
+
+
+def test_a_glob_is_read_in_order_of_name(tmp_path, start):
+    for name in ("b", "a", "c"):
+        write_npz(tmp_path / f"{name}.npz", start)
+    assert [found.source[-5] for found in load([str(tmp_path / "*.npz")])] == ["a", "b", "c"]
+
+
+def test_density_gives_the_box_that_a_file_lacks(tmp_path, start):
+    write_npz(tmp_path / "c.npz", start)
+    assert read(tmp_path / "c.npz", density=0.6)[0].box[0] == pytest.approx((150 / 0.6) ** (1 / 3))
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "complaint"),
+    [
+        ("a.npz", "not a zip", "a.npz: cannot be read"),
+        ("a.pdb", "", "unknown suffix '.pdb'"),
+        ("a.xyz", '2\nLattice="6 0 0 0 6 0 0 0 6"\nA 0 0 0\n', "frame 0 has 1 of 2 lines"),
+        ("a.xyz", '1\nLattice="6 0 0 1 6 0 0 0 6"\nA 0 0 0\n', "not orthorhombic"),
+        ("a.xyz", '1\nLattice="6 0 0 0 6 0 0 0 6"\nNi 0 0 0\n', "species 'Ni'"),
+        ("a.data", "x\n\n1 atoms\n0 6 xlo xhi\n0 6 ylo yhi\n0 6 zlo zhi\n1 0 0 xy xz yz\nAtoms\n\n", "tilted"),
+        ("a.data", "x\n\n1 atoms\n0 6 xlo xhi\n0 6 ylo yhi\n\nAtoms\n\n1 1 0 0 0\n", "zlo zhi"),
+        ("a.data", "x\n\n1 atoms\n0 6 xlo xhi\n0 6 ylo yhi\n0 6 zlo zhi\n\nAtoms # sphere\n\n1 1 0 0 0\n", "'sphere'"),
+    ],
+)
+def test_a_file_that_cannot_be_used_is_named_with_the_reason(tmp_path, name, content, complaint):
+    (tmp_path / name).write_text(content)
+    with pytest.raises(UserError, match=complaint):
+        read(tmp_path / name)
+
+
+def test_a_pattern_without_files_is_named():
+    with pytest.raises(UserError, match=r"no file matches 'nowhere/\*\.npz'"):
+        load(["nowhere/*.npz"])
+
+
+def test_samples_of_different_size_are_refused(tmp_path, start):
+    write_npz(tmp_path / "a.npz", start)
+    write_npz(tmp_path / "b.npz", melt(160, (0.8, 0.2), 1.2, seed=5, sample=0))
+    with pytest.raises(UserError, match=r"b\.npz has 160 particles, .*a\.npz has 150"):
+        load([str(tmp_path / "*.npz")])
