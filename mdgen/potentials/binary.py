@@ -17,6 +17,6 @@ def binary_lennard_jones(
     sigma: float | Sequence[float] = 1.0,
     cutoff: float | Sequence[float] = 2.5,
 ) -> PairPotential:
-    """Species 0 is A, 1 is B; a parameter is (AA, AB, BB) or one value for all; cut and shifted at cutoff * sigma_ab."""
+    """Species 0 is A, 1 is B; parameters are (AA, AB, BB) or one value; cut and shifted at cutoff * sigma_ab."""
     sigma_ab = symmetric(sigma, "sigma")
     return PairPotential.lennard_jones(symmetric(epsilon, "epsilon"), sigma_ab, symmetric(cutoff, "cutoff") * sigma_ab)

@@ -30,10 +30,8 @@ def write_glassbench(path, start):
 
 def write_extxyz(path, start):
     lattice = " ".join(repr(float(x)) for x in np.diag(start.box).ravel())
-    rows = [
-        f"{'AB'[s]} {i} {x!r} {y!r} {z!r}"
-        for i, (s, (x, y, z)) in enumerate(zip(start.species, start.position.tolist()))
-    ]
+    letters = np.array(["A", "B"])[start.species]
+    rows = [f"{letters[i]} {i} {x!r} {y!r} {z!r}" for i, (x, y, z) in enumerate(start.position.tolist())]
     header = f'Lattice="{lattice}" Properties=species:S:1:id:I:1:pos:R:3 pbc="T T T"'
     path.write_text("\n".join([str(len(rows)), header, *rows]) + "\n")
 
