@@ -1,6 +1,7 @@
 """The one command line of all programs: `[show] [case.toml] [section.key=value …]`.
 
     run_program("mdgen", Case, run=partial(launch, generate), show=show)
+    run_program("predict", Options, run=predict, positional=("model", "file"))      # predict MODEL FILE … [key=value …]
 
 Every process of a parallel launch reads the command line by itself, before MPI or torch are touched: a mistake ends all
 of them with code 2 and one line from rank 0, and nothing can hang.
@@ -17,7 +18,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from runkit.config import Config, load
-from runkit.constraints import describe, leaves
+from runkit.constraints import describe, is_list, leaves
 from runkit.errors import UserError
 from runkit.launcher import this_launch
 from runkit.version import code_version
@@ -36,8 +37,12 @@ def run_program(
     show: Callable[[Model], Any] | None = None,
     description: str = "",
     arguments: Sequence[str] | None = None,
+    positional: Sequence[str] = (),
 ) -> None:
     """Read the command line, then call `run(config)`, or `show(config)` on rank 0 alone.
+
+    Words that are not settings give the `positional` keys in their order, the last key all that remain if it is a list;
+    without such keys the only word is a configuration file.
 
     A UserError ends the program with code 2 and one line on standard error.
     """
@@ -45,25 +50,28 @@ def run_program(
     is_root = this_launch().rank == 0
     try:
         if {"-h", "--help"} & set(words):
-            _print_from_root(is_root, help_text(name, model, description, has_show=show is not None))
+            _print_from_root(is_root, help_text(name, model, description, show is not None, positional))
         elif "--version" in words:
             _print_from_root(is_root, f"{name} {code_version()}")
         elif words[:1] == ["show"] and show is not None:
-            config = _configure(model, words[1:])
+            config = _configure(model, words[1:], positional)
             if is_root:
                 show(config)
         else:
-            run(_configure(model, words))
+            run(_configure(model, words, positional))
     except UserError as error:
         if is_root:
             print(f"{name}: error: {error}", file=sys.stderr, flush=True)
         sys.exit(2)
 
 
-def help_text(name: str, model: type[Config], description: str, has_show: bool) -> str:
+def help_text(
+    name: str, model: type[Config], description: str, has_show: bool, positional: Sequence[str] = ()
+) -> str:
     """Usage and every key with its default, meaning and allowed range."""
     width = max(60, min(110, shutil.get_terminal_size((100, 24)).columns))
-    lines = [f"usage: {name} {'[show] ' if has_show else ''}[case.toml] [section.key=value ...]", ""]
+    words = " ".join(_placeholder(model, key) for key in positional) or "[case.toml]"
+    lines = [f"usage: {name} {'[show] ' if has_show else ''}{words} [section.key=value ...]", ""]
     text = description or (model.__doc__ or "")
     lines += [textwrap.fill(" ".join(paragraph.split()), width) for paragraph in text.split("\n\n") if paragraph.strip()]
     lines += ["", "Values are TOML (numbers, true, \"text\", [lists]); later ones win. Keys:"]
@@ -80,16 +88,37 @@ def help_text(name: str, model: type[Config], description: str, has_show: bool) 
     return "\n".join(lines)
 
 
-def _configure(model: type[Model], words: Sequence[str]) -> Model:
+def _configure(model: type[Model], words: Sequence[str], positional: Sequence[str]) -> Model:
     options = [word for word in words if word.startswith("-")]
     if options:
         raise UserError(f"unknown option {options[0]!r}; settings are written section.key=value, see --help")
     files = [word for word in words if not _SETTING.match(word)]
+    settings = [word for word in words if _SETTING.match(word)]
+    if positional:
+        return load(model, None, settings, _assign(model, files, positional))
     if len(files) > 1:
         raise UserError(f"one configuration file at most; given: {', '.join(files)}")
     if files and not Path(files[0]).is_file():
         raise UserError(f"there is no configuration file {files[0]!r}; settings are written section.key=value, see --help")
-    return load(model, files[0] if files else None, [word for word in words if _SETTING.match(word)])
+    return load(model, files[0] if files else None, settings)
+
+
+def _assign(model: type[Config], words: Sequence[str], positional: Sequence[str]) -> dict[str, Any]:
+    """Positional key -> its word, or all remaining words."""
+    *_, last = positional
+    if len(words) > len(positional) and not is_list(model.model_fields[last].annotation):
+        raise UserError(f"{words[len(positional)]!r} is one word too many; settings are written section.key=value, see --help")
+    values: dict[str, Any] = dict(zip(positional, words, strict=False))
+    if last in values and is_list(model.model_fields[last].annotation):
+        values[last] = list(words[len(positional) - 1 :])
+    return values
+
+
+def _placeholder(model: type[Config], key: str) -> str:
+    """A positional key in a usage line: FILE, FILE ... or [FILE ...]."""
+    field = model.model_fields[key]
+    word = key.upper() + (" ..." if is_list(field.annotation) else "")
+    return word if field.is_required() else f"[{word}]"
 
 
 def _show(value: Any) -> str:
