@@ -46,7 +46,9 @@ def run_program(
 
     A UserError ends the program with code 2 and one line on standard error.
     """
-    words = [word for word in (sys.argv[1:] if arguments is None else arguments) if not _LAUNCHER_OPTION.fullmatch(word)]
+    words = [
+        word for word in (sys.argv[1:] if arguments is None else arguments) if not _LAUNCHER_OPTION.fullmatch(word)
+    ]
     is_root = this_launch().rank == 0
     try:
         if {"-h", "--help"} & set(words):
@@ -65,16 +67,16 @@ def run_program(
         sys.exit(2)
 
 
-def help_text(
-    name: str, model: type[Config], description: str, has_show: bool, positional: Sequence[str] = ()
-) -> str:
+def help_text(name: str, model: type[Config], description: str, has_show: bool, positional: Sequence[str] = ()) -> str:
     """Usage and every key with its default, meaning and allowed range."""
     width = max(60, min(110, shutil.get_terminal_size((100, 24)).columns))
     words = " ".join(_placeholder(model, key) for key in positional) or "[case.toml]"
     lines = [f"usage: {name} {'[show] ' if has_show else ''}{words} [section.key=value ...]", ""]
     text = description or (model.__doc__ or "")
-    lines += [textwrap.fill(" ".join(paragraph.split()), width) for paragraph in text.split("\n\n") if paragraph.strip()]
-    lines += ["", "Values are TOML (numbers, true, \"text\", [lists]); later ones win. Keys:"]
+    lines += [
+        textwrap.fill(" ".join(paragraph.split()), width) for paragraph in text.split("\n\n") if paragraph.strip()
+    ]
+    lines += ["", 'Values are TOML (numbers, true, "text", [lists]); later ones win. Keys:']
     section = ""
     for key, field, default in leaves(model):
         if key.rpartition(".")[0] != section:
@@ -84,7 +86,10 @@ def help_text(
         about = f"{field.description + '; ' if field.description else ''}{describe(field)}"
         lines.append(f"  {key} {shown}")
         lines += textwrap.wrap(about, width, initial_indent="      ", subsequent_indent="      ")
-    lines += ["", "  --help, --version" + ("; show: print the resolved configuration and what it will cost" if has_show else "")]
+    lines += [
+        "",
+        "  --help, --version" + ("; show: print the resolved configuration and what it will cost" if has_show else ""),
+    ]
     return "\n".join(lines)
 
 
@@ -99,7 +104,9 @@ def _configure(model: type[Model], words: Sequence[str], positional: Sequence[st
     if len(files) > 1:
         raise UserError(f"one configuration file at most; given: {', '.join(files)}")
     if files and not Path(files[0]).is_file():
-        raise UserError(f"there is no configuration file {files[0]!r}; settings are written section.key=value, see --help")
+        raise UserError(
+            f"there is no configuration file {files[0]!r}; settings are written section.key=value, see --help"
+        )
     return load(model, files[0] if files else None, settings)
 
 
@@ -107,7 +114,9 @@ def _assign(model: type[Config], words: Sequence[str], positional: Sequence[str]
     """Positional key -> its word, or all remaining words."""
     *_, last = positional
     if len(words) > len(positional) and not is_list(model.model_fields[last].annotation):
-        raise UserError(f"{words[len(positional)]!r} is one word too many; settings are written section.key=value, see --help")
+        raise UserError(
+            f"{words[len(positional)]!r} is one word too many; settings are written section.key=value, see --help"
+        )
     values: dict[str, Any] = dict(zip(positional, words, strict=False))
     if last in values and is_list(model.model_fields[last].annotation):
         values[last] = list(words[len(positional) - 1 :])

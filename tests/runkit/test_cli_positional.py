@@ -42,7 +42,11 @@ def test_a_positional_key_may_be_left_out_or_named():
 
 @pytest.mark.parametrize(
     ("model", "arguments", "told"),
-    [(Pair, ["a", "b", "c"], "'c' is one word too many"), (Options, ["a"], "file must be given"), (Options, [], "output")],
+    [
+        (Pair, ["a", "b", "c"], "'c' is one word too many"),
+        (Options, ["a"], "file must be given"),
+        (Options, [], "output"),
+    ],
 )
 def test_too_many_or_too_few_words_are_one_line(capsys, model, arguments, told):
     with pytest.raises(SystemExit) as end:
@@ -53,5 +57,7 @@ def test_too_many_or_too_few_words_are_one_line(capsys, model, arguments, told):
 
 
 def test_usage_names_positional_keys():
-    assert "usage: tool OUTPUT FILE ... [section.key=value ...]" in help_text("tool", Options, "", False, ("output", "file"))
+    assert "usage: tool OUTPUT FILE ... [section.key=value ...]" in help_text(
+        "tool", Options, "", False, ("output", "file")
+    )
     assert "usage: tool FIRST [SECOND] [" in help_text("tool", Pair, "", False, ("first", "second"))
