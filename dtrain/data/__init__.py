@@ -1,0 +1,17 @@
+"""Data sets: one per file, registered by name: what a network sees, what it shall answer, and how answers are judged.
+
+A data set is a class with two configurations and one road from a file to batches:
+
+- `Options(Config)`: keys of `[data]` in a recipe, `name` among them; `Loss(Config)`: keys of `[loss]`
+- `__init__(options, seed)`; `split`: the samples of "train", "validation" and "test"
+- `sizes`: arguments of the network that the data determine
+- `normalisation`: mean and spread of each output over the training targets
+- `batch(samples, epoch)`: samples as one batch with `.to(device)`; with an epoch, augmented for training
+- `inputs(batch)`: the tensors that the network is called with
+- `loss(output, batch, options)`: name -> one value per sample [n_samples]; "loss" is what is minimised
+- `scores(output, batch)`: name -> number for a batch of one sample; `objective(scores, options)`: the larger the better
+"""
+
+from runkit.registry import Registry
+
+data = Registry("data set", "dtrain.data")

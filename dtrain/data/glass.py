@@ -1,0 +1,201 @@
+"""Isoconfigurational ensembles of glass formers as graphs: structure in, propensity and bond change out.
+
+Edges are the bonds that the file labels, at the initial (thermal) positions. Their vectors may be taken from these, from
+the inherent structure (no thermal noise), or from both.
+
+Source: the published graphs and masks, H. Shiba et al., J. Chem. Phys. 158, 084503 (2023), doi:10.1063/5.0129791.
+Units: Lennard-Jones.
+"""
+
+from __future__ import annotations
+
+import copy
+import os
+import uuid
+from collections.abc import Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from pydantic import Field
+from torch import Tensor
+from torch_geometric.data import Batch, Data
+
+from dtrain.data import data
+from dtrain.data.graphs import graph, minimum_image, near_pairs
+from dtrain.data.split import Split
+from dtrain.data.symmetry import draw_symmetry
+from dtrain.losses import node_edge
+from dtrain.metrics import pearson, scored_bonds, scored_particles
+from dtrain.normalisation import Normalisation
+from runkit.checkpoint import load_arrays, save_arrays
+from runkit.config import Config
+from runkit.dataset.reader import Dataset
+from runkit.dataset.schema import COMPLETE, PENDING
+from runkit.errors import UserError
+
+POSITIONS = {"thermal": ("initial_position",), "inherent": ("inherent_position",), "both": ("initial_position", "inherent_position")}
+
+
+class GlassOptions(Config):
+    """Keys of [data]."""
+
+    name: Literal["glass"] = "glass"
+    file: str = Field("data/kob_andersen.h5", min_length=1, description="ISOCONFIG file")
+    time: int = Field(0, ge=0, description="index of the time to learn")
+    positions: Literal["thermal", "inherent", "both"] = Field("thermal", description="positions that edge vectors are taken from")
+    cutoff: float = Field(2.0, gt=0, description="pairs closer than this are edges: the bond cutoff of the file [sigma]")
+    normalise: bool = Field(True, description="targets in units of their spread over the training samples")
+    augment: bool = Field(True, description="a random symmetry of the cube for every graph in every epoch")
+    memory: float = Field(4.0, ge=0, description="graphs kept in memory by each process [GiB]")
+    keep_pairs: bool = Field(False, description="keep neighbour pairs in a folder beside the file, FILE.pairs")
+    split: Split = Split()
+
+
+class GlassLoss(Config):
+    """Keys of [loss]."""
+
+    p: float = Field(0.4, ge=0, le=1, description="weight of particles against edges: 1 is particles only, 0 edges only")
+
+
+@data("glass")
+class Glass:
+    """The graphs of an ISOCONFIG file; see `dtrain.data` for what each member is."""
+
+    Options, Loss = GlassOptions, GlassLoss
+
+    def __init__(self, options: GlassOptions, seed: int = 0) -> None:
+        self.options, self.seed = options, seed
+        self.dataset = Dataset(options.file)
+        self._graphs: dict[int, Data] = {}
+        self._bytes = 0
+        if self.dataset.schema.name != "ISOCONFIG":
+            raise UserError(f"data.file: {options.file} holds {self.dataset.schema.name} data; this recipe needs ISOCONFIG")
+        times = self.dataset["time"][:]
+        if options.time >= len(times):
+            raise UserError(f"data.time = {options.time} is not in {options.file}; 0 to {len(times) - 1} are the times {times.tolist()}")
+        self.split = options.split.draw(self._labelled())
+
+    @property
+    def sizes(self) -> dict[str, int]:
+        return {"node_width": 1, "edge_width": 3 * len(POSITIONS[self.options.positions])}
+
+    @cached_property
+    def normalisation(self) -> Normalisation:
+        if not self.options.normalise:
+            return Normalisation.identity(2)
+        targets = [self.targets(sample) for sample in self.split["train"]]
+        return Normalisation.of(*(np.concatenate(parts) for parts in zip(*targets, strict=True)))
+
+    def targets(self, sample: int) -> tuple[np.ndarray, np.ndarray]:
+        """Propensity [n_particles] and bond change [n_bonds] of a sample, sigma."""
+        n_bonds = int(self.dataset["n_bonds"][sample])
+        return (
+            self.dataset["propensity"][sample, self.options.time],
+            self.dataset["bond_change"][sample, self.options.time, :n_bonds],
+        )
+
+    def structure(self, sample: int) -> Data:
+        """The graph of a sample without targets; `pairs` are the bonds [n_pairs, 2] that its edges come from."""
+        box, species = self.dataset["box"][sample], self.dataset["species"][sample]
+        pairs = self._pairs(sample, box)
+        positions = [self.dataset[name][sample] for name in POSITIONS[self.options.positions]]
+        example = graph(species, positions, box, pairs)
+        thermal = self.dataset["initial_position"][sample]
+        distance = np.linalg.norm(minimum_image(thermal[pairs[:, 1]] - thermal[pairs[:, 0]], box), axis=1)
+        example.node_mask = torch.from_numpy(scored_particles(species))
+        example.edge_mask = torch.from_numpy(scored_bonds(species, pairs, distance))[example.pair.long()]
+        example.sample = sample
+        return example
+
+    def example(self, sample: int) -> Data:
+        """The graph of a sample with normalised targets; kept in memory as far as `data.memory` allows."""
+        if sample in self._graphs:
+            return self._graphs[sample]
+        example = self.structure(sample)
+        node, edge = (self.normalisation.apply(i, target) for i, target in enumerate(self.targets(sample)))
+        if not np.isfinite(node).all() or not np.isfinite(edge).all():
+            raise UserError(f"{self.options.file}: sample {sample} has labels that are not finite at time index {self.options.time}")
+        example.node_target = torch.from_numpy(node.astype(np.float32))
+        example.edge_target = torch.from_numpy(edge.astype(np.float32))[example.pair.long()]
+        size = sum(value.nbytes for value in example.to_dict().values() if isinstance(value, Tensor))
+        if self._bytes + size <= self.options.memory * 2**30:
+            self._graphs[sample] = example
+            self._bytes += size
+        return example
+
+    def batch(self, samples: Sequence[int], epoch: int | None = None) -> Batch:
+        examples = [self.example(sample) for sample in samples]
+        if epoch is not None and self.options.augment:
+            examples = [rotated(example, draw_symmetry(self.seed, epoch, example.sample)) for example in examples]
+        return Batch.from_data_list(examples)
+
+    @staticmethod
+    def inputs(batch: Data) -> tuple[Tensor, Tensor, Tensor]:
+        return batch.x, batch.edge_index, batch.edge_attr
+
+    @staticmethod
+    def loss(output: tuple[Tensor, Tensor], batch: Batch, options: GlassLoss) -> dict[str, Tensor]:
+        graph_of = batch.batch, batch.batch[batch.edge_index[1]]
+        return node_edge(output, (batch.node_target, batch.edge_target), graph_of, batch.num_graphs, options.p)
+
+    @staticmethod
+    def scores(output: tuple[Tensor, Tensor], batch: Batch) -> dict[str, float]:
+        """Pearson correlation of scored particles and of scored edges."""
+        targets, masks = (batch.node_target, batch.edge_target), (batch.node_mask, batch.edge_mask)
+        node, edge = (
+            pearson(predicted[mask].detach().cpu().numpy(), wanted[mask].cpu().numpy())
+            for predicted, wanted, mask in zip(output, targets, masks, strict=True)
+        )
+        return {"rho_node": node, "rho_edge": edge}
+
+    @staticmethod
+    def objective(scores: dict[str, float], options: GlassLoss) -> float:
+        """The correlation of particles, or of edges where only these are learnt."""
+        return scores["rho_node" if options.p > 0 else "rho_edge"]
+
+    def _labelled(self) -> list[int]:
+        status = self.dataset["labelled"][:]
+        if (status == PENDING).any():
+            raise UserError(f"{self.options.file}: {int((status == PENDING).sum())} of {len(status)} samples have no labels yet")
+        return np.flatnonzero(status == COMPLETE).tolist()
+
+    def _pairs(self, sample: int, box: np.ndarray) -> np.ndarray:
+        pairs = self._find_pairs(sample, box)
+        if self.dataset["labelled"][sample] == COMPLETE:
+            bonds = self.dataset["bond"][sample, : int(self.dataset["n_bonds"][sample])]
+            if not np.array_equal(bonds, pairs):
+                raise UserError(
+                    f"{self.options.file}: sample {sample} lists {len(bonds)} bonds, but {len(pairs)} pairs are closer than "
+                    f"data.cutoff = {self.options.cutoff:g}; set it to the bond cutoff of the file"
+                )
+        return pairs
+
+    def _find_pairs(self, sample: int, box: np.ndarray) -> np.ndarray:
+        """The neighbour pairs, from the folder beside the file if it is in use."""
+        path = Path(f"{self.options.file}.pairs") / f"{self._identity}_{self.options.cutoff:g}_{sample:05}.npz"
+        if self.options.keep_pairs and path.exists():
+            return load_arrays(path)["pairs"]
+        pairs = near_pairs(self.dataset["initial_position"][sample], box, self.options.cutoff)
+        if self.options.keep_pairs:
+            path.parent.mkdir(exist_ok=True)
+            mine = path.with_name(f"{uuid.uuid4().hex}.npz")  # several processes may find the same pairs
+            save_arrays(mine, pairs=pairs.astype(np.int32))
+            os.replace(mine, path)
+        return pairs
+
+    @cached_property
+    def _identity(self) -> str:
+        """Tells this file from another one of the same name."""
+        about = os.stat(self.options.file)
+        return f"{about.st_size:x}_{about.st_mtime_ns:x}"
+
+
+def rotated(example: Data, symmetry: np.ndarray) -> Data:
+    """A copy of a graph with all edge vectors turned by a symmetry [3, 3]; the rest is shared, nothing is changed."""
+    turned: Any = copy.copy(example)
+    vectors = example.edge_attr.unflatten(1, (-1, 3))
+    turned.edge_attr = (vectors @ torch.from_numpy(symmetry).T).flatten(1)
+    return turned

@@ -1,0 +1,53 @@
+"""Targets in units of their spread, and back: a network learns numbers of order one at every time and temperature."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from runkit.errors import UserError
+
+
+@dataclass(frozen=True)
+class Normalisation:
+    """Mean and standard deviation of each output of a network over the training targets: physical = mean + std * output."""
+
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+
+    @classmethod
+    def of(cls, *targets: np.ndarray) -> Normalisation:
+        """From the training targets of each output; UserError if one does not vary."""
+        std = tuple(float(np.std(target, dtype=np.float64)) for target in targets)
+        if not all(value > 0 and np.isfinite(value) for value in std):
+            raise UserError(f"the training targets do not vary (standard deviations {std}): nothing can be learnt from them")
+        return cls(tuple(float(np.mean(target, dtype=np.float64)) for target in targets), std)
+
+    @classmethod
+    def identity(cls, n_outputs: int) -> Normalisation:
+        """Outputs are physical as they are."""
+        return cls((0.0,) * n_outputs, (1.0,) * n_outputs)
+
+    def apply(self, i_output: int, target: np.ndarray) -> np.ndarray:
+        """Physical targets of an output as the network shall give them."""
+        return (target - self.mean[i_output]) / self.std[i_output]
+
+
+class Physical(nn.Module):
+    """A network whose outputs carry their units again."""
+
+    def __init__(self, network: nn.Module, normalisation: Normalisation) -> None:
+        super().__init__()
+        self.network, self.normalisation = network, normalisation
+
+    def forward(self, *inputs: Tensor) -> tuple[Tensor, ...]:
+        n = self.normalisation
+        return tuple(mean + std * output for output, mean, std in zip(self.network(*inputs), n.mean, n.std, strict=True))
+
+    @torch.inference_mode()
+    def predict(self, *inputs: Tensor) -> tuple[np.ndarray, ...]:
+        """Outputs as arrays, without gradients."""
+        return tuple(output.cpu().numpy() for output in self(*inputs))
