@@ -6,6 +6,7 @@ import os
 import zipfile
 import zlib
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -22,7 +23,7 @@ def save_arrays(path: Path | str, **arrays: ArrayLike) -> None:
     beside = path.with_name(path.name + ".tmp")
     try:
         with open(beside, "wb") as handle:
-            np.savez(handle, allow_pickle=False, **arrays)  # type: ignore[arg-type]
+            np.savez(handle, allow_pickle=False, **arrays)
             handle.flush()
             os.fsync(handle.fileno())
         os.replace(beside, path)
@@ -31,7 +32,7 @@ def save_arrays(path: Path | str, **arrays: ArrayLike) -> None:
         raise UserError(f"checkpoint {path} cannot be written: {error.strerror or error}") from error
 
 
-def load_arrays(path: Path | str) -> dict[str, NDArray]:
+def load_arrays(path: Path | str) -> dict[str, NDArray[Any]]:
     """Read the arrays of a checkpoint; a missing, truncated or foreign file raises UserError."""
     try:
         with np.load(path, allow_pickle=False) as file:
@@ -41,7 +42,7 @@ def load_arrays(path: Path | str) -> dict[str, NDArray]:
     except FileNotFoundError as error:
         raise UserError(f"checkpoint {path} does not exist") from error
     except (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
-        raise UserError(f"checkpoint {path} is damaged or not one of ours ({error}); delete it to start afresh") from error
+        raise UserError(f"checkpoint {path} is damaged or foreign ({error}); delete it to start anew") from error
 
 
 def sync_directory(path: Path) -> None:

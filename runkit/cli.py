@@ -10,17 +10,16 @@ of them with code 2 and one line from rank 0, and nothing can hang.
 from __future__ import annotations
 
 import re
-import shutil
 import sys
-import textwrap
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
 from runkit.config import Config, load
-from runkit.constraints import describe, is_list, leaves
-from runkit.errors import UserError
+from runkit.constraints import is_list
+from runkit.errors import UserError, complain
 from runkit.launcher import this_launch
+from runkit.usage import help_text
 from runkit.version import code_version
 
 Model = TypeVar("Model", bound=Config)
@@ -63,50 +62,22 @@ def run_program(
             run(_configure(model, words, positional))
     except UserError as error:
         if is_root:
-            print(f"{name}: error: {error}", file=sys.stderr, flush=True)
+            complain(error)
         sys.exit(2)
-
-
-def help_text(name: str, model: type[Config], description: str, has_show: bool, positional: Sequence[str] = ()) -> str:
-    """Usage and every key with its default, meaning and allowed range."""
-    width = max(60, min(110, shutil.get_terminal_size((100, 24)).columns))
-    words = " ".join(_placeholder(model, key) for key in positional) or "[case.toml]"
-    lines = [f"usage: {name} {'[show] ' if has_show else ''}{words} [section.key=value ...]", ""]
-    text = description or (model.__doc__ or "")
-    lines += [
-        textwrap.fill(" ".join(paragraph.split()), width) for paragraph in text.split("\n\n") if paragraph.strip()
-    ]
-    lines += ["", 'Values are TOML (numbers, true, "text", [lists]); later ones win. Keys:']
-    section = ""
-    for key, field, default in leaves(model):
-        if key.rpartition(".")[0] != section:
-            section = key.rpartition(".")[0]
-            lines.append("")
-        shown = "must be given" if field.is_required() else f"= {_show(default)}"
-        about = f"{field.description + '; ' if field.description else ''}{describe(field)}"
-        lines.append(f"  {key} {shown}")
-        lines += textwrap.wrap(about, width, initial_indent="      ", subsequent_indent="      ")
-    lines += [
-        "",
-        "  --help, --version" + ("; show: print the resolved configuration and what it will cost" if has_show else ""),
-    ]
-    return "\n".join(lines)
 
 
 def _configure(model: type[Model], words: Sequence[str], positional: Sequence[str]) -> Model:
     options = [word for word in words if word.startswith("-")]
     if options:
-        raise UserError(f"unknown option {options[0]!r}; settings are written section.key=value, see --help")
+        raise UserError(f"unknown option {options[0]!r}; settings are section.key=value, see --help")
     files = [word for word in words if not _SETTING.match(word)]
     settings = [word for word in words if _SETTING.match(word)]
     if positional:
-        return load(model, None, settings, _assign(model, files, positional))
+        return load(model, None, [_assign(model, files, positional), *settings])
     if len(files) > 1:
         raise UserError(f"one configuration file at most; given: {', '.join(files)}")
     if files and not Path(files[0]).is_file():
-        raise UserError(
-            f"there is no configuration file {files[0]!r}; settings are written section.key=value, see --help"
-        )
+        raise UserError(f"there is no configuration file {files[0]!r}; settings are section.key=value, see --help")
     return load(model, files[0] if files else None, settings)
 
 
@@ -114,28 +85,11 @@ def _assign(model: type[Config], words: Sequence[str], positional: Sequence[str]
     """Positional key -> its word, or all remaining words."""
     *_, last = positional
     if len(words) > len(positional) and not is_list(model.model_fields[last].annotation):
-        raise UserError(
-            f"{words[len(positional)]!r} is one word too many; settings are written section.key=value, see --help"
-        )
+        raise UserError(f"{words[len(positional)]!r} is one word too many; settings are section.key=value, see --help")
     values: dict[str, Any] = dict(zip(positional, words, strict=False))
     if last in values and is_list(model.model_fields[last].annotation):
         values[last] = list(words[len(positional) - 1 :])
     return values
-
-
-def _placeholder(model: type[Config], key: str) -> str:
-    """A positional key in a usage line: FILE, FILE ... or [FILE ...]."""
-    field = model.model_fields[key]
-    word = key.upper() + (" ..." if is_list(field.annotation) else "")
-    return word if field.is_required() else f"[{word}]"
-
-
-def _show(value: Any) -> str:
-    if isinstance(value, bool):
-        return str(value).lower()
-    if isinstance(value, (tuple, list)):
-        return "[" + ", ".join(_show(item) for item in value) + "]"
-    return repr(value).replace("'", '"') if isinstance(value, str) else str(value)
 
 
 def _print_from_root(is_root: bool, text: str) -> None:

@@ -39,11 +39,15 @@ class Config(BaseModel):
 
 
 def load(
-    model: type[Model], path: Path | str | None, overrides: Sequence[str] = (), defaults: Mapping[str, Any] | None = None
+    model: type[Model],
+    path: Path | str | None,
+    overrides: Sequence[str | Mapping[str, Any]] = (),
+    defaults: Mapping[str, Any] | None = None,
 ) -> Model:
-    """The configuration from `defaults`, the TOML file `path` and `section.key=value` overrides, the last being strongest.
+    """The configuration from `defaults`, the TOML file `path` and `section.key=value` overrides, which are strongest.
 
-    A value of an override is read as TOML, and as plain text where it is not TOML. Raises UserError.
+    A value of an override is read as TOML, and as plain text where it is not TOML; an override may also be a table.
+    Raises UserError.
     """
     tree: dict[str, Any] = {}
     origin: dict[str, str] = {}
@@ -51,7 +55,8 @@ def load(
     if path is not None:
         _merge(tree, read_toml(path), str(path), origin)
     for override in overrides:
-        _merge(tree, _parse_override(override), "command line", origin)
+        tables = _parse(override) if isinstance(override, str) else override
+        _merge(tree, tables, "command line", origin)
     try:
         return model.model_validate(tree)
     except ValidationError as error:
@@ -92,7 +97,9 @@ def differences(a: Config | Mapping[str, Any], b: Config | Mapping[str, Any]) ->
     return {name: (flat_a.get(name), flat_b.get(name)) for name in names if flat_a.get(name) != flat_b.get(name)}
 
 
-def _merge(tree: dict[str, Any], tables: Mapping[str, Any], place: str, origin: dict[str, str], prefix: str = "") -> None:
+def _merge(
+    tree: dict[str, Any], tables: Mapping[str, Any], place: str, origin: dict[str, str], prefix: str = ""
+) -> None:
     for name, value in tables.items():
         origin[prefix + name] = place
         if isinstance(value, Mapping):
@@ -103,7 +110,7 @@ def _merge(tree: dict[str, Any], tables: Mapping[str, Any], place: str, origin: 
             tree[name] = value
 
 
-def _parse_override(override: str) -> dict[str, Any]:
+def _parse(override: str) -> dict[str, Any]:
     key, equals, text = override.partition("=")
     names = key.strip().split(".")
     if not equals or not all(names):
@@ -114,9 +121,10 @@ def _parse_override(override: str) -> dict[str, Any]:
         value = parsed["value"] if len(parsed) == 1 else value
     except tomllib.TOMLDecodeError:
         pass
-    for name in reversed(names):
-        value = {name: value}
-    return value
+    tables = {names[-1]: value}
+    for name in reversed(names[:-1]):
+        tables = {name: tables}
+    return tables
 
 
 def _explain(model: type[Config], error: ValidationError, origin: Mapping[str, str]) -> str:
@@ -146,7 +154,9 @@ def _place(names: Sequence[str], origin: Mapping[str, str]) -> str:
     return ""
 
 
-def _without_none(value: Any) -> Any:
-    if isinstance(value, Mapping):
-        return {name: _without_none(below) for name, below in value.items() if below is not None}
-    return value
+def _without_none(tables: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        name: _without_none(value) if isinstance(value, Mapping) else value
+        for name, value in tables.items()
+        if value is not None
+    }

@@ -10,6 +10,7 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 _KINDS = {int: "an integer", float: "a number", str: "text", bool: "true or false", Any: "any value"}
+_PLURALS = {int: "integers", float: "numbers", str: "texts"}
 _BOUNDS = {"gt": "> {}", "ge": ">= {}", "lt": "< {}", "le": "<= {}"}
 _LENGTHS = {"min_length": "at least {} long", "max_length": "at most {} long"}
 
@@ -74,7 +75,7 @@ def _kind(annotation: Any) -> str:
         return " or ".join(_kind(argument) for argument in arguments if argument is not types.NoneType)
     if is_list(annotation):
         inner = [argument for argument in arguments if argument is not Ellipsis]
-        return f"a list ({_kind(inner[0])})" if inner else "a list"
+        return f"a list of {_PLURALS.get(inner[0], _kind(inner[0]))}" if inner else "a list"
     if origin in (dict, Mapping) or annotation is dict:
         return "a table"
     if is_section(annotation):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 
 class UserError(Exception):
     """The reader's mistake or the machine's state: shown as one line, the program ends with exit code 2.
@@ -11,3 +13,8 @@ class UserError(Exception):
 
     def __init__(self, message: str) -> None:
         super().__init__(" ".join(message.split()))
+
+
+def complain(error: Exception | str) -> None:
+    """Show an error as one line on standard error."""
+    print(f"error: {error}", file=sys.stderr, flush=True)

@@ -14,7 +14,7 @@ import traceback
 from collections.abc import Callable
 from typing import Any
 
-from runkit.errors import UserError
+from runkit.errors import UserError, complain
 from runkit.launcher import Launch, mpi_launch, this_launch
 
 # How long a failing rank waits to see whether all the others fail alike.
@@ -53,11 +53,13 @@ class World:
 
     def gather(self, value: Any, root: int = 0) -> list[Any] | None:
         """The values of all ranks in their order, on `root`; None elsewhere."""
-        return self.comm.gather(value, root=root)
+        values: list[Any] | None = self.comm.gather(value, root=root)
+        return values
 
     def allgather(self, value: Any) -> list[Any]:
         """The values of all ranks in their order, on every rank."""
-        return self.comm.allgather(value)
+        values: list[Any] = self.comm.allgather(value)
+        return values
 
     def sum(self, value: Any) -> Any:
         """Sum over ranks of numbers or arrays, in the order of ranks."""
@@ -138,7 +140,8 @@ def connect() -> World:
         from mpi4py import MPI
     except (ImportError, RuntimeError) as error:
         if launched is not None and launched.size > 1:
-            raise UserError(f"{launched.launcher} started {launched.size} processes, but mpi4py does not work: {error}") from error
+            started = f"{launched.launcher} started {launched.size} processes"
+            raise UserError(f"{started}, but mpi4py does not work here: {error}") from error
         return SerialWorld()
     world = World(MPI.COMM_WORLD)
     _check_size(world, launched)
@@ -155,7 +158,7 @@ def launch(main: Callable[..., None], *arguments: Any) -> None:
         world = connect()
     except UserError as error:
         if this_launch().rank == 0:
-            print(f"error: {error}", file=sys.stderr, flush=True)
+            complain(error)
         sys.exit(2)
     alarm = world.comm.Dup() if world.size > 1 else None
     try:
@@ -186,18 +189,18 @@ def single_threaded() -> None:
 def _check_size(world: World, launched: Launch | None) -> None:
     if launched is not None and launched.size != world.size:
         raise UserError(
-            f"{launched.launcher} started {launched.size} processes, but MPI sees {world.size}: mpi4py uses another MPI "
-            f"library ({world.library}) than the launcher; use the launcher of that library"
+            f"{launched.launcher} started {launched.size} processes, but MPI sees {world.size}: mpi4py uses another "
+            f"MPI library ({world.library}) than the launcher; use the launcher of that library"
         )
 
 
 def _end_user_error(world: World, alarm: Any, error: UserError) -> None:
-    """If all ranks failed, root speaks and all leave in order; if only some did, each of them speaks and ends the job."""
+    """If all ranks failed, root speaks and all leave in order; if only some did, they speak and end the job."""
     if alarm is None or _all_arrive(alarm):
         if world.is_root:
-            print(f"error: {error}", file=sys.stderr, flush=True)
+            complain(error)
         sys.exit(2)
-    print(f"error: rank {world.rank}: {error}", file=sys.stderr, flush=True)
+    complain(f"rank {world.rank}: {error}")
     _abort(world, 2)
 
 
@@ -214,6 +217,6 @@ def _all_arrive(alarm: Any) -> bool:
 def _abort(world: World, code: int) -> None:
     sys.stdout.flush()
     sys.stderr.flush()
-    if world.comm is None:
-        sys.exit(code)
-    world.comm.Abort(code)
+    if world.size > 1:
+        world.comm.Abort(code)
+    sys.exit(code)

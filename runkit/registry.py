@@ -1,11 +1,11 @@
 """Registries: one file, one name. Adding a part is adding one file to a package.
 
-    potential = Registry("potential", "mdgen.potentials")      # in mdgen/potentials/__init__.py
+potential = Registry("potential", "mdgen.potentials")      # in mdgen/potentials/__init__.py
 
-    @potential("kob-andersen")                                  # in mdgen/potentials/kob_andersen.py
-    def kob_andersen(cutoff: float = 2.5) -> PairPotential: ...
+@potential("kob-andersen")                                  # in mdgen/potentials/kob_andersen.py
+def kob_andersen(cutoff: float = 2.5) -> PairPotential: ...
 
-    potential.build("kob-andersen", cutoff=2.5)
+potential.build("kob-andersen", cutoff=2.5)
 """
 
 from __future__ import annotations
@@ -52,7 +52,8 @@ class Registry:
         """The part of this name; an unknown name raises UserError with the nearest and all known ones."""
         self._import_modules()
         if name not in self._parts:
-            raise UserError(f"unknown {self.kind} {name!r}{nearest(name, self.names())}; known: {', '.join(self.names())}")
+            known = ", ".join(self.names())
+            raise UserError(f"unknown {self.kind} {name!r}{nearest(name, self.names())}; known: {known}")
         return self._parts[name]
 
     def parameters(self, name: str) -> Mapping[str, inspect.Parameter]:
@@ -91,7 +92,7 @@ class Registry:
 
 
 def nearest(word: str, known: Any) -> str:
-    """"; did you mean 'x'?" for the known word that is most alike, or "" if none is."""
+    """ "; did you mean 'x'?" for the known word that is most alike, or "" if none is."""
     match = difflib.get_close_matches(word, list(known), n=1, cutoff=0.5)
     return f"; did you mean {match[0]!r}?" if match else ""
 

@@ -1,7 +1,7 @@
 """Random numbers that do not depend on who draws them.
 
-A stream is named by the seed and a key, for example `stream(seed, "velocity", sample, replica)`; the same name gives the
-same numbers on any rank, for any number of ranks and on any machine. Streams of different names are independent.
+A stream is named by the seed and a key, for example `stream(seed, "velocity", sample, replica)`; the same name gives
+the same numbers on any rank, for any number of ranks and on any machine. Streams of different names are independent.
 
 Source: Philox4x64-10, J. K. Salmon et al., SC '11, doi:10.1145/2063384.2063405. The 128-bit key of a stream is the
 BLAKE2b hash of its name (RFC 7693), so names cannot collide by arithmetic.

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import runkit
 
+_DISTRIBUTION = "glassflow"
+
 
 @cache
 def code_version() -> str:
@@ -21,18 +23,20 @@ def code_version() -> str:
 
 
 def package_version() -> str:
-    """Version of the installed distribution that holds this package, "unknown" if it is not installed."""
-    for distribution in sorted(set(importlib.metadata.packages_distributions().get("runkit", ()))):
-        return importlib.metadata.version(distribution)
-    return "unknown"
+    """Version of the installed distribution, "unknown" if the code runs without being installed."""
+    try:
+        return importlib.metadata.version(_DISTRIBUTION)
+    except importlib.metadata.PackageNotFoundError:
+        return "unknown"
 
 
 def _git(*arguments: str) -> str:
     root = Path(runkit.__file__).parents[1]
     if not (root / ".git").exists():
         return ""
+    command = ["git", "-C", str(root), *arguments]
     try:
-        done = subprocess.run(["git", "-C", str(root), *arguments], capture_output=True, text=True, timeout=10, check=True)
+        done = subprocess.run(command, capture_output=True, text=True, timeout=10, check=True)
     except (OSError, subprocess.SubprocessError):
         return ""
     return done.stdout.strip()

@@ -40,7 +40,7 @@ class Driver(Protocol):
 
 
 def choose(world: World, wanted: str) -> str:
-    """"mpio" where h5py is built with MPI and there are ranks to join, else "posix"; UserError if `wanted` cannot be had."""
+    """The name "mpio" where h5py is built with MPI, else "posix"; UserError if `wanted` cannot be had."""
     if wanted not in DRIVERS:
         raise UserError(f"driver = {wanted!r} is not allowed; allowed: {', '.join(DRIVERS)}")
     can_mpio = bool(h5py.get_config().mpi) and world.comm is not None
@@ -79,7 +79,7 @@ class MpioDriver:
 class PosixDriver:
     """Serial HDF5: each rank writes its own bytes at the offsets that HDF5 reported after layout."""
 
-    name = "plain writes (h5py is serial)"
+    name = "plain writes at known offsets"
 
     def __init__(self, world: World, path: Path) -> None:
         self._descriptor = os.open(path, os.O_RDWR)
@@ -89,7 +89,7 @@ class PosixDriver:
             self._arrays = {name: _Place.of(file[name]) for name in names}
 
     def write(self, field: str, slices: tuple[slice, ...], values: NDArray[Any]) -> None:
-        data = memoryview(values.reshape(-1).view(np.uint8))
+        data = memoryview(values.reshape(-1).view(np.uint8))  # type: ignore[arg-type]
         for offset, size in self._arrays[field].bytes_of(slices):
             _write_whole(self._descriptor, data[:size], offset)
             data = data[size:]

@@ -8,6 +8,7 @@ leaves behind; every HDF5 from 1.10 on reads these files.
 from __future__ import annotations
 
 import json
+import math
 import os
 import shutil
 from collections.abc import Mapping
@@ -34,7 +35,7 @@ def dtype_of(field: Field) -> np.dtype[Any]:
 
 def n_bytes(schema: Schema, sizes: Mapping[str, int]) -> int:
     """Bytes of raw data of a file."""
-    return sum(int(np.prod(field.shape(dict(sizes)), dtype=object)) * dtype_of(field).itemsize for field in schema.fields)
+    return sum(math.prod(field.shape(dict(sizes))) * dtype_of(field).itemsize for field in schema.fields)
 
 
 def lay_down(path: Path, schema: Schema, sizes: Mapping[str, int], attributes: Mapping[str, Any]) -> None:

@@ -36,14 +36,16 @@ class Dataset:
         self._process = -1
 
     def __getitem__(self, name: str) -> Any:
-        """The h5py dataset of a field; KeyError if there is none of this name."""
+        """The h5py dataset of a field; KeyError if there is none of this name, UserError if its source lacked it."""
+        if name in self.absent:
+            raise UserError(f"{self.path} has no {name}: the data it was imported from do not give it")
         try:
             return self.file[name]
         except KeyError:
             raise KeyError(f"{self.path} has no field {name!r}") from None
 
     def __contains__(self, name: str) -> bool:
-        return name in self.file
+        return name in self.file and name not in self.absent
 
     @property
     def file(self) -> h5py.File:
@@ -63,7 +65,8 @@ class Dataset:
     @cached_property
     def attributes(self) -> dict[str, Any]:
         """File attributes as plain Python values."""
-        return {name: value.item() if isinstance(value, np.generic) else value for name, value in self.file.attrs.items()}
+        attributes = self.file.attrs.items()
+        return {name: value.item() if isinstance(value, np.generic) else value for name, value in attributes}
 
     @cached_property
     def config(self) -> dict[str, Any]:
@@ -72,10 +75,17 @@ class Dataset:
         return tables if isinstance(tables, dict) else {}
 
     @cached_property
+    def absent(self) -> tuple[str, ...]:
+        """Fields that imported data do not give: attribute `absent`, a list. They are laid down but hold nothing."""
+        return tuple(json.loads(self.attributes.get("absent", "[]")))
+
+    @cached_property
     def sizes(self) -> dict[str, int]:
         """Length of every named dimension."""
-        pairs = ((dim, length) for field in self.schema.fields for dim, length in zip(field.dims, self[field.name].shape, strict=True))
-        return {dim: length for dim, length in pairs if not dim.isdigit()}
+        lengths: dict[str, int] = {}
+        for field in self.schema.fields:
+            lengths |= zip(field.dims, self.file[field.name].shape, strict=True)
+        return {dim: length for dim, length in lengths.items() if not dim.isdigit()}
 
     def close(self) -> None:
         """Close this process's handle; the next access opens it again."""
@@ -120,5 +130,5 @@ def _known_schema(path: Path, name: Any, version: int) -> Schema:
         raise UserError(f"{path} is not one of our dataset files (schema: {name or 'none'}; known: {known})")
     if version != schema.version:
         age = "newer" if version > schema.version else "older"
-        raise UserError(f"{path} has {name} version {version}, {age} than this code, which reads version {schema.version}")
+        raise UserError(f"{path} has {name} version {version}, {age} than this code, which reads {schema.version}")
     return schema

@@ -11,21 +11,25 @@ from runkit.dataset.reader import Dataset
 from runkit.dataset.schema import Schema
 from runkit.errors import UserError
 
+_WAY_OUT = "move the file away or choose another output"
+
 
 def check_same(
-    path: Path, schema: Schema, shapes: Mapping[str, tuple[int, ...]], attributes: Mapping[str, Any], free_keys: Sequence[str]
+    path: Path,
+    schema: Schema,
+    shapes: Mapping[str, tuple[int, ...]],
+    attributes: Mapping[str, Any],
+    free_keys: Sequence[str],
 ) -> None:
     """Raise UserError if `path` has another schema, configuration or shape, naming all keys that differ."""
     with Dataset(path, unfinished=True) as file:
         if file.schema != schema:
-            raise UserError(f"{path} holds {file.schema.name}, not {schema.name}; move it away or choose another output")
+            raise UserError(f"{path} holds {file.schema.name}, not {schema.name}; {_WAY_OUT}")
         changed = differences(file.config, attributes["config"])
-        told = [f"{key} = {old!r} in the file, {new!r} now" for key, (old, new) in changed.items() if key not in free_keys]
+        told = [f"{key} = {a!r} in the file, {b!r} now" for key, (a, b) in changed.items() if key not in free_keys]
         if told:
-            raise UserError(
-                f"{path} was made with another configuration: {'; '.join(told)}. Use the same one, move the file away or "
-                "choose another output"
-            )
+            raise UserError(f"{path} was made with another configuration: {'; '.join(told)}; go back to it, {_WAY_OUT}")
         for name, shape in shapes.items():
-            if file[name].shape != shape:
-                raise UserError(f"{path}: field {name} has shape {file[name].shape}, not {shape}; move the file away")
+            found = file.file[name].shape
+            if found != shape:
+                raise UserError(f"{path}: field {name} has shape {found}, not {shape}; {_WAY_OUT}")

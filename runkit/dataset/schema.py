@@ -3,6 +3,7 @@
 A file on disk is the only thing two rooms of this system share, so a contract is plain data: a `Schema` is a
 tuple of `Field`s, and writer, reader and checker are all driven by it.
 """
+# ruff: noqa: E501  (a table is read by rows)
 
 from __future__ import annotations
 
@@ -14,8 +15,8 @@ class Field:
     """One array of a file.
 
     `dims` name its axes; two fields that share a dimension name share its length. A digit is a fixed length
-    (`"3"`). `low` and `high` bound every finite value; `stage` names the status field that says which entries
-    must be there (see `Schema.status_dims`), or "" for fields that are filled when the file is laid down.
+    (`"3"`). `low` and `high` bound every finite value; `stage` names the status field that says, along the axes the
+    two share, which entries must be there, or "" for fields that are filled when the file is laid down.
     `may_be_nan` marks fields that are padded with NaN or hold undefined statistics.
     """
 
@@ -56,6 +57,7 @@ class Schema:
 
 PENDING, COMPLETE, FAILED = 0, 1, 2
 
+# fmt: off
 ISOCONFIG = Schema(
     name="ISOCONFIG",
     version=1,
@@ -94,5 +96,6 @@ ISOCONFIG = Schema(
         Field("failure", ("sample",), "S160", "text", "why a sample failed, with stage and replica"),
     ),
 )
+# fmt: on
 
 SCHEMAS = {schema.name: schema for schema in (ISOCONFIG,)}

@@ -171,7 +171,7 @@ class Writer:
 
     def _open_driver(self) -> Driver:
         if self._driver is None:
-            raise RuntimeError(f"{self.path} is {'complete' if self.finished else 'closed'}: there is nothing to write to")
+            raise RuntimeError(f"{self.path} is {'complete' if self.finished else 'closed'}: nothing can be written")
         return self._driver
 
     def _close_driver(self) -> None:

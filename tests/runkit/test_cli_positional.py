@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 from pydantic import Field
 
-from runkit.cli import help_text, run_program
+from runkit.cli import run_program
 from runkit.config import Config
+from runkit.usage import help_text
 
 
 class Options(Config):

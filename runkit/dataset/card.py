@@ -1,0 +1,96 @@
+"""A card on a dataset file that a person can read."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from runkit.dataset.layout import in_units
+from runkit.dataset.reader import Dataset
+from runkit.dataset.schema import COMPLETE, FAILED, ISOCONFIG, PENDING
+
+_SHOWN_FAILURES = 10
+
+
+def card(dataset: Dataset) -> str:
+    """Several lines: what, when, by which code, sizes, progress, failures and headline figures."""
+    about = dataset.attributes
+    state = "unfinished" if dataset.path.suffix == ".part" else "complete"
+    lines = [
+        f"{dataset.path}",
+        f"  {dataset.schema.name} version {dataset.schema.version}, {state}, {in_units(dataset.path.stat().st_size)}",
+        f"  made {about.get('created', '?')} by code {about.get('code_version', '?')}, seed {about.get('seed', '?')}",
+        "  " + ", ".join(f"{dim} {length}" for dim, length in dataset.sizes.items()),
+    ]
+    if dataset.absent:
+        lines.append(f"  without {', '.join(dataset.absent)}")
+    lines += [f"  {line}" for line in _progress(dataset)]
+    if dataset.schema == ISOCONFIG:
+        lines += [f"  {line}" for line in _glass(dataset)]
+    return "\n".join(lines)
+
+
+def _progress(dataset: Dataset) -> list[str]:
+    rows: list[list[Any]] = [["stage", "units", "complete", "failed", "pending"]]
+    for stage in dataset.schema.stages:
+        status = dataset[stage.name][()]
+        counts = [int(np.sum(status == flag)) for flag in (COMPLETE, FAILED, PENDING)]
+        rows.append([stage.name, status.size, *counts])
+    return table(rows)
+
+
+def _glass(dataset: Dataset) -> list[str]:
+    lines = [", ".join([f"T {_range(dataset['temperature'][()])}", *_described(dataset.config)])]
+    reasons = [(i, text.decode(errors="replace")) for i, text in enumerate(dataset["failure"][()]) if text]
+    lines += [f"sample {i} failed: {text}" for i, text in reasons[:_SHOWN_FAILURES]]
+    if len(reasons) > _SHOWN_FAILURES:
+        lines.append(f"and {len(reasons) - _SHOWN_FAILURES} more failed")
+    labelled = np.flatnonzero(dataset["labelled"][()] == COMPLETE)
+    if len(labelled):
+        lines += _labels(dataset, labelled)
+    return lines
+
+
+def _labels(dataset: Dataset, samples: NDArray[Any]) -> list[str]:
+    """Means over labelled samples of the figures of species 0."""
+    first = [dataset["species"][sample] == 0 for sample in samples]
+    propensity = np.mean(
+        [dataset["propensity"][i][:, mask].mean(axis=1) for i, mask in zip(samples, first, strict=True)], axis=0
+    )
+    columns = [_mean_of(dataset[name][samples]) for name in ("propensity_reliability", "bond_change_reliability")]
+    columns += [
+        _mean_of(dataset[name][samples][..., 0]) for name in ("mean_squared_displacement", "overlap", "self_scattering")
+    ]
+    head = ["time", "propensity", "reliability", "bond reliab.", "MSD", "overlap", "F_s"]
+    rows = [[f"{value:.4g}" for value in row] for row in zip(dataset["time"][()], propensity, *columns, strict=True)]
+    return [f"means over {len(samples)} labelled sample(s), species 0:", *table([head, *rows])]
+
+
+def _mean_of(values: NDArray[Any]) -> NDArray[Any]:
+    """Mean over samples, NaN where no sample has a value."""
+    there = np.isfinite(values)
+    total = np.where(there, values, 0.0).sum(axis=0)
+    mean = np.full(total.shape, np.nan)
+    np.divide(total, there.sum(axis=0), out=mean, where=there.any(axis=0))
+    return mean
+
+
+def _described(config: dict[str, Any]) -> list[str]:
+    system = config.get("system", {})
+    return [f"{key} {system[key]}" for key in ("potential", "density", "composition") if key in system]
+
+
+def _range(values: NDArray[Any]) -> str:
+    low, high = float(np.min(values)), float(np.max(values))
+    return f"{low:g}" if low == high else f"{low:g} to {high:g}"
+
+
+def table(rows: Sequence[Sequence[Any]]) -> list[str]:
+    """Aligned columns, the first to the left and the others to the right."""
+    texts = [[str(item) for item in row] for row in rows]
+    widths = [max(map(len, column)) for column in zip(*texts, strict=True)]
+    sides = ["<", *">" * (len(widths) - 1)]
+    return ["  ".join(map(format, row, map("{}{}".format, sides, widths))) for row in texts]

@@ -1,0 +1,163 @@
+"""Checking dataset files, and a card that tells what is in them: `python -m runkit.dataset.check FILE...`.
+
+A file is good if every field of its schema is there with its type, unit and dimensions, no unit of work is pending, and
+all numbers of complete units are finite and within their physical range. Large files are read piece by piece.
+Exit code: 0 all good, 1 some are not, 2 wrong usage.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from runkit.dataset import rules
+from runkit.dataset.card import card
+from runkit.dataset.layout import dtype_of
+from runkit.dataset.reader import Dataset
+from runkit.dataset.schema import COMPLETE, FAILED, PENDING, Field
+from runkit.errors import UserError
+
+# Elements read at once.
+_PIECE = 1 << 24
+_SHOWN_PROBLEMS = 20
+
+
+@dataclass
+class Report:
+    """What a check found: `problems` is empty for a good file, `card` describes it."""
+
+    path: Path
+    problems: list[str] = field(default_factory=list)
+    card: str = ""
+
+    @property
+    def good(self) -> bool:
+        """Whether no problem was found."""
+        return not self.problems
+
+    def __str__(self) -> str:
+        verdict = ["all checks passed"] if self.good else [f"{len(self.problems)} problem(s):"]
+        listed = [f"  {problem}" for problem in self.problems[:_SHOWN_PROBLEMS]]
+        more = len(self.problems) - len(listed)
+        return "\n".join([self.card or str(self.path), *verdict, *listed, *([f"  and {more} more"] if more else [])])
+
+
+def check(path: Path | str) -> Report:
+    """Check one file; never raises for a bad one. An unfinished file (`.part`) may have pending units."""
+    report = Report(Path(path))
+    try:
+        with Dataset(path, unfinished=True) as dataset:
+            report.problems += _structure(dataset)
+            if report.good:
+                report.problems += _stages(dataset)
+                report.problems += _values(dataset)
+                report.problems += rules.broken(dataset)
+                report.card = card(dataset)
+    except (UserError, OSError, RuntimeError) as error:
+        report.problems.append(str(error))
+    return report
+
+
+def _structure(dataset: Dataset) -> Iterator[str]:
+    lengths: dict[str, int] = {}
+    for expected in dataset.schema.fields:
+        if expected.name not in dataset.file:
+            yield f"field {expected.name} is missing"
+            continue
+        array = dataset.file[expected.name]
+        if array.dtype != dtype_of(expected):
+            yield f"{expected.name} has type {array.dtype}, not {dtype_of(expected)}"
+        if array.attrs.get("unit") != expected.unit:
+            yield f"{expected.name} has unit {array.attrs.get('unit')}, not {expected.unit}"
+        dims = tuple(array.attrs.get("dims", ()))
+        if dims != expected.dims or array.ndim != len(dims):
+            yield f"{expected.name} has dimensions {dims}, not {expected.dims}"
+            continue
+        for dim, length in zip(dims, array.shape, strict=True):
+            known = int(dim) if dim.isdigit() else lengths.setdefault(dim, length)
+            if length != known:
+                yield f"{expected.name}: dimension {dim} has length {length}, elsewhere {known}"
+
+
+def _stages(dataset: Dataset) -> Iterator[str]:
+    sealed = dataset.path.suffix != ".part"
+    for stage in dataset.schema.stages:
+        status = dataset[stage.name][()]
+        foreign = int(np.sum(~np.isin(status, (PENDING, COMPLETE, FAILED))))
+        if foreign:
+            yield f"{stage.name} has {foreign} flag(s) that are not 0, 1 or 2"
+        pending = int(np.sum(status == PENDING))
+        if pending and sealed:
+            yield f"{stage.name}: {pending} of {status.size} unit(s) are pending in a file that is called complete"
+
+
+def _values(dataset: Dataset) -> Iterator[str]:
+    for expected in dataset.schema.fields:
+        is_number = dtype_of(expected).kind in "fiu" and expected.unit != "status"
+        if not is_number or expected.name in dataset.absent:
+            continue
+        faults: dict[str, tuple[int, list[int]]] = {}
+        for start, values, wanted in _pieces(dataset, expected):
+            for fault, mask in _faults(expected, values).items():
+                hits = np.argwhere(mask & wanted)
+                if len(hits):
+                    first = [int(hits[0][0]) + start, *map(int, hits[0][1:])]
+                    count, place = faults.get(fault, (0, first))
+                    faults[fault] = count + len(hits), place
+        for fault, (count, place) in faults.items():
+            axes = ", ".join(f"{dim} {number}" for dim, number in zip(expected.dims, place, strict=True))
+            yield f"{expected.name}: {count} value(s) {fault}, the first at {axes}"
+
+
+def _pieces(dataset: Dataset, expected: Field) -> Iterator[tuple[int, NDArray[Any], NDArray[Any]]]:
+    """(first index, values, whether each must be there) of pieces along the first axis."""
+    array = dataset[expected.name]
+    if not array.size:
+        return
+    must = np.ones((1,) * array.ndim, dtype=bool)
+    if expected.stage:
+        must = along(dataset[expected.stage][()] == COMPLETE, dataset.schema[expected.stage].dims, expected.dims)
+    step = max(1, _PIECE * array.shape[0] // array.size)
+    for start in range(0, array.shape[0], step):
+        part = must if must.shape[0] == 1 else must[start : start + step]
+        yield start, array[start : start + step], part
+
+
+def along(values: NDArray[Any], own: tuple[str, ...], dims: tuple[str, ...]) -> NDArray[Any]:
+    """`values` with named axes `own`, reshaped so that it broadcasts against an array with axes `dims`."""
+    shape = [values.shape[own.index(dim)] if dim in own else 1 for dim in dims]
+    return values.reshape(shape)
+
+
+def _faults(expected: Field, values: NDArray[Any]) -> dict[str, NDArray[Any]]:
+    finite = np.isfinite(values)
+    allowed = finite | np.isnan(values) if expected.may_be_nan else finite
+    return {
+        "are not finite": ~allowed,
+        f"are below {expected.low:g}": finite & (values < expected.low),
+        f"are above {expected.high:g}": finite & (values > expected.high),
+    }
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Check all files and print their cards; returns the exit code."""
+    parser = argparse.ArgumentParser("python -m runkit.dataset.check", description="Check dataset files.")
+    parser.add_argument("file", nargs="+", type=Path)
+    paths = parser.parse_args(arguments).file
+    missing = [path for path in paths if not path.is_file()]
+    if missing:
+        parser.error(f"{missing[0]} does not exist")
+    reports = [check(path) for path in paths]
+    print("\n\n".join(map(str, reports)))
+    return 0 if all(report.good for report in reports) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

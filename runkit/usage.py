@@ -1,0 +1,53 @@
+"""The text of `--help`: usage, and every key with its default, meaning and allowed range."""
+
+from __future__ import annotations
+
+import shutil
+import textwrap
+from collections.abc import Sequence
+from typing import Any
+
+from runkit.config import Config
+from runkit.constraints import describe, is_list, leaves
+
+
+def help_text(name: str, model: type[Config], description: str, has_show: bool, positional: Sequence[str] = ()) -> str:
+    """Usage of the program `name`, whose configuration is a `model`."""
+    width = max(60, min(110, shutil.get_terminal_size((100, 24)).columns))
+    words = " ".join(_placeholder(model, key) for key in positional) or "[case.toml]"
+    lines = [f"usage: {name} {'[show] ' if has_show else ''}{words} [section.key=value ...]", ""]
+    paragraphs = (description or model.__doc__ or "").split("\n\n")
+    lines += [textwrap.fill(" ".join(paragraph.split()), width) for paragraph in paragraphs if paragraph.strip()]
+    lines += ["", 'Values are TOML (numbers, true, "text", [lists]); later ones win. Keys:', *_keys(model, width), ""]
+    if has_show:
+        lines.append("  show       print the resolved configuration and what it will cost, and end")
+    return "\n".join([*lines, "  --help     print this and end", "  --version  print the version of the code and end"])
+
+
+def _keys(model: type[Config], width: int) -> list[str]:
+    lines: list[str] = []
+    section = ""
+    for key, field, default in leaves(model):
+        if key.rpartition(".")[0] != section:
+            section = key.rpartition(".")[0]
+            lines.append("")
+        lines.append(f"  {key} " + ("must be given" if field.is_required() else f"= {_value(default)}"))
+        about = f"{field.description + '; ' if field.description else ''}{describe(field)}"
+        lines += textwrap.wrap(about, width, initial_indent="      ", subsequent_indent="      ")
+    return lines
+
+
+def _placeholder(model: type[Config], key: str) -> str:
+    """A positional key in a usage line: FILE, FILE ... or [FILE ...]."""
+    field = model.model_fields[key]
+    word = key.upper() + (" ..." if is_list(field.annotation) else "")
+    return word if field.is_required() else f"[{word}]"
+
+
+def _value(value: Any) -> str:
+    """A value as it would be written in TOML."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, (tuple, list)):
+        return "[" + ", ".join(_value(item) for item in value) + "]"
+    return f'"{value}"' if isinstance(value, str) else "not set" if value is None else str(value)
