@@ -7,7 +7,11 @@ from torch_geometric.utils import scatter
 
 
 def node_edge(
-    output: tuple[Tensor, Tensor], target: tuple[Tensor, Tensor], graph_of: tuple[Tensor, Tensor], n_graphs: int, p: float
+    output: tuple[Tensor, Tensor],
+    target: tuple[Tensor, Tensor],
+    graph_of: tuple[Tensor, Tensor],
+    n_graphs: int,
+    p: float,
 ) -> dict[str, Tensor]:
     """p * MSE(nodes) + (1 - p) * MSE(edges), for each graph of a batch [n_graphs].
 

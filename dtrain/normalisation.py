@@ -23,7 +23,9 @@ class Normalisation:
         """From the training targets of each output; UserError if one does not vary."""
         std = tuple(float(np.std(target, dtype=np.float64)) for target in targets)
         if not all(value > 0 and np.isfinite(value) for value in std):
-            raise UserError(f"the training targets do not vary (standard deviations {std}): nothing can be learnt from them")
+            raise UserError(
+                f"the training targets do not vary (standard deviations {std}): nothing can be learnt from them"
+            )
         return cls(tuple(float(np.mean(target, dtype=np.float64)) for target in targets), std)
 
     @classmethod
@@ -45,7 +47,9 @@ class Physical(nn.Module):
 
     def forward(self, *inputs: Tensor) -> tuple[Tensor, ...]:
         n = self.normalisation
-        return tuple(mean + std * output for output, mean, std in zip(self.network(*inputs), n.mean, n.std, strict=True))
+        return tuple(
+            mean + std * output for output, mean, std in zip(self.network(*inputs), n.mean, n.std, strict=True)
+        )
 
     @torch.inference_mode()
     def predict(self, *inputs: Tensor) -> tuple[np.ndarray, ...]:

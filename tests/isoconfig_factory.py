@@ -39,7 +39,14 @@ def ensemble(rng: np.random.Generator, n_particles: int, n_replicas: int, times:
     width = 0.05 * np.exp(-0.25 * (n_near - n_near.mean())) * (1 + species)
     jump = rng.normal(size=(len(times), n_replicas, n_particles, 3))
     position = (initial + jump * width[:, None] * np.sqrt(times)[:, None, None, None]).astype(np.float32)
-    return {"box": box, "species": species, "initial_position": initial, "inherent_position": inherent, "position": position, "bond": bond}
+    return {
+        "box": box,
+        "species": species,
+        "initial_position": initial,
+        "inherent_position": inherent,
+        "position": position,
+        "bond": bond,
+    }
 
 
 def labels(fields: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
@@ -58,7 +65,9 @@ def labels(fields: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
     }
 
 
-def write_isoconfig(path: Path | str, n_samples: int = 4, n_particles: int = 108, n_replicas: int = 4, n_times: int = 2, seed: int = 0) -> Path:
+def write_isoconfig(
+    path: Path | str, n_samples: int = 4, n_particles: int = 108, n_replicas: int = 4, n_times: int = 2, seed: int = 0
+) -> Path:
     """Write the file and return its path."""
     rng = np.random.default_rng(seed)
     times = np.logspace(0, n_times - 1, n_times)

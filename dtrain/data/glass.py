@@ -36,7 +36,11 @@ from runkit.dataset.reader import Dataset
 from runkit.dataset.schema import COMPLETE, PENDING
 from runkit.errors import UserError
 
-POSITIONS = {"thermal": ("initial_position",), "inherent": ("inherent_position",), "both": ("initial_position", "inherent_position")}
+POSITIONS = {
+    "thermal": ("initial_position",),
+    "inherent": ("inherent_position",),
+    "both": ("initial_position", "inherent_position"),
+}
 
 
 class GlassOptions(Config):
@@ -45,8 +49,12 @@ class GlassOptions(Config):
     name: Literal["glass"] = "glass"
     file: str = Field("data/kob_andersen.h5", min_length=1, description="ISOCONFIG file")
     time: int = Field(0, ge=0, description="index of the time to learn")
-    positions: Literal["thermal", "inherent", "both"] = Field("thermal", description="positions that edge vectors are taken from")
-    cutoff: float = Field(2.0, gt=0, description="pairs closer than this are edges: the bond cutoff of the file [sigma]")
+    positions: Literal["thermal", "inherent", "both"] = Field(
+        "thermal", description="positions that edge vectors are taken from"
+    )
+    cutoff: float = Field(
+        2.0, gt=0, description="pairs closer than this are edges: the bond cutoff of the file [sigma]"
+    )
     normalise: bool = Field(True, description="targets in units of their spread over the training samples")
     augment: bool = Field(True, description="a random symmetry of the cube for every graph in every epoch")
     memory: float = Field(4.0, ge=0, description="graphs kept in memory by each process [GiB]")
@@ -57,7 +65,9 @@ class GlassOptions(Config):
 class GlassLoss(Config):
     """Keys of [loss]."""
 
-    p: float = Field(0.4, ge=0, le=1, description="weight of particles against edges: 1 is particles only, 0 edges only")
+    p: float = Field(
+        0.4, ge=0, le=1, description="weight of particles against edges: 1 is particles only, 0 edges only"
+    )
 
 
 @data("glass")
@@ -72,10 +82,14 @@ class Glass:
         self._graphs: dict[int, Data] = {}
         self._bytes = 0
         if self.dataset.schema.name != "ISOCONFIG":
-            raise UserError(f"data.file: {options.file} holds {self.dataset.schema.name} data; this recipe needs ISOCONFIG")
+            raise UserError(
+                f"data.file: {options.file} holds {self.dataset.schema.name} data; this recipe needs ISOCONFIG"
+            )
         times = self.dataset["time"][:]
         if options.time >= len(times):
-            raise UserError(f"data.time = {options.time} is not in {options.file}; 0 to {len(times) - 1} are the times {times.tolist()}")
+            raise UserError(
+                f"data.time = {options.time} is not in {options.file}; 0 to {len(times) - 1} are the times {times.tolist()}"
+            )
         self.split = options.split.draw(self._labelled())
 
     @property
@@ -117,7 +131,9 @@ class Glass:
         example = self.structure(sample)
         node, edge = (self.normalisation.apply(i, target) for i, target in enumerate(self.targets(sample)))
         if not np.isfinite(node).all() or not np.isfinite(edge).all():
-            raise UserError(f"{self.options.file}: sample {sample} has labels that are not finite at time index {self.options.time}")
+            raise UserError(
+                f"{self.options.file}: sample {sample} has labels that are not finite at time index {self.options.time}"
+            )
         example.node_target = torch.from_numpy(node.astype(np.float32))
         example.edge_target = torch.from_numpy(edge.astype(np.float32))[example.pair.long()]
         size = sum(value.nbytes for value in example.to_dict().values() if isinstance(value, Tensor))
@@ -159,7 +175,9 @@ class Glass:
     def _labelled(self) -> list[int]:
         status = self.dataset["labelled"][:]
         if (status == PENDING).any():
-            raise UserError(f"{self.options.file}: {int((status == PENDING).sum())} of {len(status)} samples have no labels yet")
+            raise UserError(
+                f"{self.options.file}: {int((status == PENDING).sum())} of {len(status)} samples have no labels yet"
+            )
         return np.flatnonzero(status == COMPLETE).tolist()
 
     def _pairs(self, sample: int, box: np.ndarray) -> np.ndarray:

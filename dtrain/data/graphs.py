@@ -16,7 +16,9 @@ from runkit.errors import UserError
 def near_pairs(position: np.ndarray, box: np.ndarray, cutoff: float) -> np.ndarray:
     """Pairs i < j with minimum-image distance < cutoff, lexicographic [n_pairs, 2]; UserError if the box is too small."""
     if 2 * cutoff > box.min():
-        raise UserError(f"data.cutoff = {cutoff:g} needs a box of at least {2 * cutoff:g}; the smallest edge is {box.min():g}")
+        raise UserError(
+            f"data.cutoff = {cutoff:g} needs a box of at least {2 * cutoff:g}; the smallest edge is {box.min():g}"
+        )
     wrapped = np.mod(position, box)
     wrapped[wrapped >= box] = 0.0  # what rounding put on the upper face
     pairs = cKDTree(wrapped, boxsize=box).query_pairs(cutoff, output_type="ndarray")

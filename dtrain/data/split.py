@@ -23,7 +23,9 @@ class Split(Config):
     def _fractions_or_counts(self) -> Split:
         given = (self.train, self.validation, self.test)
         if sum(given) > 1 + 1e-9 and any(value != int(value) for value in given):
-            raise ValueError(f"train, validation, test = {given}: three fractions with sum <= 1 or three whole numbers of samples")
+            raise ValueError(
+                f"train, validation, test = {given}: three fractions with sum <= 1 or three whole numbers of samples"
+            )
         return self
 
     @property
@@ -33,7 +35,9 @@ class Split(Config):
 
     def draw(self, samples: Sequence[int]) -> dict[str, list[int]]:
         """Name of the part -> its samples, in the order of the file; UserError if there are too few."""
-        n_test, n_validation, n_train = (self._count(part, len(samples)) for part in (self.test, self.validation, self.train))
+        n_test, n_validation, n_train = (
+            self._count(part, len(samples)) for part in (self.test, self.validation, self.train)
+        )
         if self.is_fractions:
             n_train = min(n_train, len(samples) - n_test - n_validation)
         if n_train < 1 or n_train + n_validation + n_test > len(samples):

@@ -10,7 +10,11 @@ from runkit.rng import stream
 
 # [48, 3, 3]; the first is the identity
 SYMMETRIES = np.array(
-    [np.eye(3, dtype=np.float32)[list(axes)] * np.float32(signs) for axes in permutations(range(3)) for signs in product((1, -1), repeat=3)]
+    [
+        np.eye(3, dtype=np.float32)[list(axes)] * np.float32(signs)
+        for axes in permutations(range(3))
+        for signs in product((1, -1), repeat=3)
+    ]
 )
 
 

@@ -89,7 +89,9 @@ class Network(nn.Module):
         self.edge_model = EdgeModel(width)
         self.node_model = NodeModel(width)
 
-    def forward(self, x: Tensor, edge_index: Tensor, edge: Tensor, constant: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
+    def forward(
+        self, x: Tensor, edge_index: Tensor, edge: Tensor, constant: tuple[Tensor, Tensor]
+    ) -> tuple[Tensor, Tensor]:
         edge = self.edge_model(x, edge_index, edge, constant[1])
         return self.node_model(x, edge_index, edge, constant[0]), edge
 
