@@ -1,0 +1,282 @@
+"""A SIMD vector type for Numba: one value per lane, packed by construction instead of by the auto-vectoriser's luck.
+
+A loop over `Lanes` compiles to packed instructions whatever its shape. Arithmetic is strict IEEE and `fma` is a true
+fused multiply-add, so the bits of a lane depend neither on its neighbours, nor on the number of lanes, nor on the machine.
+Arrays are flat and C-contiguous; offsets count elements and must be non-negative.
+
+Source: LLVM Language Reference (vector types, llvm.fma); Numba's extension API.
+"""
+
+import operator
+
+from llvmlite import ir
+from numba import types
+from numba.core import cgutils
+from numba.core.typing.templates import AbstractTemplate, infer_global, signature
+from numba.extending import intrinsic, lower_builtin, models, register_model
+
+LANES = 8
+
+_I32 = ir.IntType(32)
+_ELEMENT = {types.int32: _I32, types.float32: ir.FloatType(), types.float64: ir.DoubleType()}
+_ROUND_TO_FIXED = 1.5 * 2.0**52  # adding it leaves round(x) mod 2**32 in the low bits of a double
+
+
+class Lanes(types.Type):
+    """LANES values of one scalar type."""
+
+    def __init__(self, dtype):
+        self.dtype = dtype
+        super().__init__(f"Lanes({dtype}x{LANES})")
+
+    @property
+    def vector(self):
+        return ir.VectorType(_ELEMENT[self.dtype], LANES)
+
+
+@register_model(Lanes)
+class _LanesModel(models.PrimitiveModel):
+    def __init__(self, manager, fe_type):
+        super().__init__(manager, fe_type, fe_type.vector)
+
+
+def _splat(builder, value, lanes):
+    empty = ir.Constant(lanes.vector, ir.Undefined)
+    return builder.shuffle_vector(builder.insert_element(empty, value, _I32(0)), empty,
+                                  ir.Constant(ir.VectorType(_I32, LANES), [0] * LANES))
+
+
+def _constant(lanes, value):
+    return ir.Constant(lanes.vector, [value] * LANES)
+
+
+def _data(context, builder, sig, args, which=0):
+    return context.make_array(sig.args[which])(context, builder, args[which]).data
+
+
+def _call(builder, name, kind, *args):
+    suffix = f"v{LANES}" if isinstance(kind, ir.VectorType) else ""
+    element = kind.element if suffix else kind
+    name = f"{name}.{suffix}f{64 if isinstance(element, ir.DoubleType) else 32}"
+    function = cgutils.get_or_insert_function(builder.module, ir.FunctionType(kind, [kind] * len(args)), name)
+    return builder.call(function, args)
+
+
+@intrinsic
+def peek(typingctx, array, offset):
+    """One element, without the test for a negative index that Numba's own subscript makes."""
+    def codegen(context, builder, sig, args):
+        return builder.load(builder.gep(_data(context, builder, sig, args), [args[1]]))
+
+    return array.dtype(array, types.intp), codegen
+
+
+@intrinsic
+def load(typingctx, array, offset):
+    """LANES consecutive elements."""
+    lanes = Lanes(array.dtype)
+
+    def codegen(context, builder, sig, args):
+        start = builder.gep(_data(context, builder, sig, args), [args[1]])
+        value = builder.load(builder.bitcast(start, lanes.vector.as_pointer()))
+        value.align = array.dtype.bitwidth // 8
+        return value
+
+    return lanes(array, types.intp), codegen
+
+
+@intrinsic
+def store(typingctx, array, offset, value):
+    """Write LANES consecutive elements."""
+    def codegen(context, builder, sig, args):
+        start = builder.gep(_data(context, builder, sig, args), [args[1]])
+        done = builder.store(args[2], builder.bitcast(start, value.vector.as_pointer()))
+        done.align = array.dtype.bitwidth // 8
+        return context.get_dummy_value()
+
+    return types.void(array, types.intp, value), codegen
+
+
+@intrinsic
+def spread(typingctx, array, offset):
+    """One element in every lane."""
+    lanes = Lanes(array.dtype)
+
+    def codegen(context, builder, sig, args):
+        return _splat(builder, builder.load(builder.gep(_data(context, builder, sig, args), [args[1]])), lanes)
+
+    return lanes(array, types.intp), codegen
+
+
+def _indexed(context, builder, sig, args, lane):
+    """Address of `array[index[at + lane] + shift]`."""
+    index, at, shift = _data(context, builder, sig, args, 1), args[2], args[3]
+    which = builder.load(builder.gep(index, [builder.add(at, at.type(lane))]))
+    return builder.gep(_data(context, builder, sig, args), [builder.add(builder.sext(which, shift.type), shift)])
+
+
+@intrinsic
+def gather(typingctx, array, index, at, shift):
+    """`array[index[at + lane] + shift]` in each lane; `index` is int32."""
+    lanes = Lanes(array.dtype)
+
+    def codegen(context, builder, sig, args):
+        value = ir.Constant(lanes.vector, ir.Undefined)
+        for lane in range(LANES):
+            element = builder.load(_indexed(context, builder, sig, args, lane))
+            value = builder.insert_element(value, element, _I32(lane))
+        return value
+
+    return lanes(array, index, types.intp, types.intp), codegen
+
+
+@intrinsic
+def scatter(typingctx, array, index, at, shift, value):
+    """`array[index[at + lane] + shift] = value` for one lane after the other; `index` is int32."""
+    def codegen(context, builder, sig, args):
+        for lane in range(LANES):
+            builder.store(builder.extract_element(args[4], _I32(lane)), _indexed(context, builder, sig, args, lane))
+        return context.get_dummy_value()
+
+    return types.void(array, index, types.intp, types.intp, value), codegen
+
+
+@intrinsic
+def fill(typingctx, value):
+    """A scalar in every lane."""
+    lanes = Lanes(value)
+    return lanes(value), lambda context, builder, sig, args: _splat(builder, args[0], lanes)
+
+
+@intrinsic
+def zeros(typingctx, array):
+    """Zero in every lane, of the type of `array`."""
+    lanes = Lanes(array.dtype)
+    return lanes(array), lambda context, builder, sig, args: ir.Constant(lanes.vector, None)
+
+
+@intrinsic
+def fma(typingctx, a, b, c):
+    """a * b + c, rounded once; lanes or float scalars."""
+    return a(a, a, a), lambda context, builder, sig, args: _call(builder, "llvm.fma", args[0].type, *args)
+
+
+@intrinsic
+def wide(typingctx, value):
+    """The same values as float64."""
+    result = Lanes(types.float64)
+
+    def codegen(context, builder, sig, args):
+        return args[0] if value == result else builder.fpext(args[0], result.vector)
+
+    return result(value), codegen
+
+
+@intrinsic
+def fixed(typingctx, position, unit):
+    """round(position * unit) modulo 2**32, as int32; both float64 lanes."""
+    result = Lanes(types.int32)
+
+    def codegen(context, builder, sig, args):
+        shifted = _call(builder, "llvm.fma", position.vector, *args, _constant(position, _ROUND_TO_FIXED))
+        bits = builder.bitcast(shifted, ir.VectorType(ir.IntType(64), LANES))
+        return builder.trunc(bits, result.vector)
+
+    return result(position, position), codegen
+
+
+@intrinsic
+def wrapped(typingctx, value):
+    """value - floor(value)."""
+    def codegen(context, builder, sig, args):
+        return builder.fsub(args[0], _call(builder, "llvm.floor", value.vector, args[0]))
+
+    return value(value), codegen
+
+
+@intrinsic
+def nearest(typingctx, difference):
+    """The minimum image of a difference of coordinates, as floats.
+
+    Integer coordinates count 2**-32 of the box, so their overflow is the minimum image; floats are fractions of the box.
+    """
+    result = Lanes(types.float32 if difference.dtype == types.int32 else difference.dtype)
+
+    def codegen(context, builder, sig, args):
+        if difference.dtype == types.int32:
+            return builder.sitofp(args[0], result.vector)
+        return builder.fsub(args[0], _call(builder, "llvm.rint", result.vector, args[0]))
+
+    return result(difference), codegen
+
+
+def _compare(builder, sign, kind, a, b):
+    if isinstance(kind.dtype, types.Float):
+        return builder.fcmp_ordered(sign, a, b)
+    return builder.icmp_signed(sign, a, b)
+
+
+@intrinsic
+def larger(typingctx, a, b):
+    """a where a > b, else b."""
+    def codegen(context, builder, sig, args):
+        return builder.select(_compare(builder, ">", a, *args), *args)
+
+    return a(a, a), codegen
+
+
+@intrinsic
+def smaller(typingctx, a, b):
+    """a where a < b, else b."""
+    def codegen(context, builder, sig, args):
+        return builder.select(_compare(builder, "<", a, *args), *args)
+
+    return a(a, a), codegen
+
+
+def _keep_where(sign):
+    @intrinsic
+    def keep(typingctx, value, a, b):
+        def codegen(context, builder, sig, args):
+            chosen = _compare(builder, sign, a, args[1], args[2])
+            return builder.select(chosen, args[0], ir.Constant(value.vector, None))
+
+        return value(value, a, b), codegen
+
+    keep.__doc__ = f"`value` where a {sign} b, else zero."
+    return keep
+
+
+keep_below = _keep_where("<")
+keep_unequal = _keep_where("!=")
+
+
+@intrinsic
+def any_below(typingctx, a, b):
+    """Whether a < b in any lane."""
+    def codegen(context, builder, sig, args):
+        bits = builder.bitcast(_compare(builder, "<", a, *args), ir.IntType(LANES))
+        return builder.icmp_unsigned("!=", bits, ir.IntType(LANES)(0))
+
+    return types.boolean(a, b), codegen
+
+
+def _define(function, float_name, int_name):
+    """The lane-by-lane binary operator of two `Lanes` of one type."""
+    @infer_global(function)
+    class _Template(AbstractTemplate):
+        def generic(self, args, kws):
+            if len(args) == 2 and isinstance(args[0], Lanes) and args[0] == args[1]:
+                return signature(args[0], *args)
+            return None
+
+    @lower_builtin(function, Lanes, Lanes)
+    def _lower(context, builder, sig, args):
+        name = float_name if isinstance(sig.args[0].dtype, types.Float) else int_name
+        return getattr(builder, name)(*args)
+
+
+_define(operator.add, "fadd", "add")
+_define(operator.sub, "fsub", "sub")
+_define(operator.mul, "fmul", "mul")
+_define(operator.truediv, "fdiv", "sdiv")
