@@ -50,36 +50,29 @@ class NoseHooverChain:
         self._mass = self._masses()
         factor = np.ones_like(kinetic_energy)
         for weight in SUZUKI_YOSHIDA:
-            factor *= self._half_step(kinetic_energy * factor**2, weight * self.dt)
+            factor *= self._half_step(2 * kinetic_energy * factor**2, weight * self.dt)
         return factor
 
     scale_after = scale_before
 
-    def _half_step(self, kinetic_energy: np.ndarray, dt: float) -> np.ndarray:
+    def _half_step(self, twice_kinetic: np.ndarray, dt: float) -> np.ndarray:
         """exp(iL_NHC dt/2): the chain from its end to its head, the factor, and back."""
-        velocity = self._velocity
-        self._kick(CHAIN_LENGTH - 1, kinetic_energy, dt)
-        for link in range(CHAIN_LENGTH - 2, -1, -1):
-            self._dragged_kick(link, kinetic_energy, dt)
-        factor = np.exp(-velocity[0] * dt / 2)
-        self._position += velocity * dt / 2
-        for link in range(CHAIN_LENGTH - 1):
-            self._dragged_kick(link, kinetic_energy * factor**2, dt)
-        self._kick(CHAIN_LENGTH - 1, kinetic_energy * factor**2, dt)
+        for link in reversed(range(CHAIN_LENGTH)):
+            self._push(link, twice_kinetic, dt)
+        factor = np.exp(-dt / 2 * self._velocity[0])
+        self._position += dt / 2 * self._velocity
+        for link in range(CHAIN_LENGTH):
+            self._push(link, twice_kinetic * factor**2, dt)
         return factor
 
-    def _dragged_kick(self, link: int, kinetic_energy: np.ndarray, dt: float) -> None:
-        drag = np.exp(-self._velocity[link + 1] * dt / 8)
-        self._velocity[link] *= drag
-        self._kick(link, kinetic_energy, dt)
-        self._velocity[link] *= drag
-
-    def _kick(self, link: int, kinetic_energy: np.ndarray, dt: float) -> None:
+    def _push(self, link: int, twice_kinetic: np.ndarray, dt: float) -> None:
+        """A quarter step of one link: pushed by the one before (the head: by the particles), dragged by the next."""
         if link == 0:
-            excess = 2 * kinetic_energy - self.degrees_of_freedom * self.temperature
+            excess = twice_kinetic - self.degrees_of_freedom * self.temperature
         else:
             excess = self._mass[link - 1] * self._velocity[link - 1] ** 2 - self.temperature
-        self._velocity[link] += excess / self._mass[link] * dt / 4
+        drag = np.exp(-dt / 8 * self._velocity[link + 1]) if link + 1 < CHAIN_LENGTH else 1.0
+        self._velocity[link] = (self._velocity[link] * drag + dt / 4 / self._mass[link] * excess) * drag
 
     @property
     def energy(self) -> np.ndarray:

@@ -1,0 +1,142 @@
+"""Run LAMMPS on our configurations and read its numbers back in full precision.
+
+LAMMPS is an independent code: nothing here is needed to run or test the project, only to compare with it.
+Source: A. P. Thompson et al., Comput. Phys. Commun. 271, 108171 (2022), doi:10.1016/j.cpc.2021.108171.
+Units: Lennard-Jones (`units lj`).
+"""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from mdgen.initial import Configuration
+from mdgen.potentials.pair import PairPotential
+
+
+@dataclass(frozen=True)
+class Lammps:
+    """The `executable`, run in `directory`, where its input and output files stay to be looked at."""
+
+    executable: str
+    directory: Path
+
+    def run(self, name: str, lines: Sequence[str]) -> str:
+        """Run these commands and return what they print; raises RuntimeError with LAMMPS' last lines if they fail."""
+        script = self.directory / f"{name}.in"
+        script.write_text("\n".join(lines) + "\n")
+        command = [self.executable, "-in", script.name, "-log", f"{name}.log"]
+        done = subprocess.run(command, cwd=self.directory, capture_output=True, text=True)
+        if done.returncode:
+            raise RuntimeError(f"{' '.join(command)} failed:\n{done.stdout[-2000:]}{done.stderr[-2000:]}")
+        return done.stdout
+
+    def evaluate(self, start: Configuration, law: PairPotential) -> tuple[float, float, np.ndarray]:
+        """Total energy, virial sum of r·F, and force [n, 3] of a configuration."""
+        output = self.run(
+            "evaluate",
+            [
+                *self._system(start, law),
+                "compute virial all pressure NULL virial",
+                "thermo_style custom step pe c_virial",
+                "thermo_modify norm no",
+                "run 0",
+                *self._dump("evaluate.dump", "fx fy fz"),
+                'print "RESULT $(pe:%.17g) $(3*vol*c_virial:%.17g)"',
+            ],
+        )
+        energy, virial = _results(output)[0]
+        return energy, virial, self._read_dump("evaluate.dump")
+
+    def propagate(
+        self,
+        start: Configuration,
+        velocity: np.ndarray,
+        law: PairPotential,
+        dt: float,
+        n_steps: Sequence[int],
+        skin: float,
+    ) -> list[tuple[np.ndarray, np.ndarray]]:
+        """Unwrapped position and velocity after each of the ascending `n_steps`, NVE."""
+        lines = [*self._system(start, law, velocity, skin), "fix nve all nve", f"timestep {dt}", "run 0"]
+        for before, after in zip((0, *n_steps), n_steps, strict=False):
+            lines += [f"run {after - before}", *self._dump(f"propagate-{after}.dump", "xu yu zu vx vy vz")]
+        self.run("propagate", lines)
+        tables = [self._read_dump(f"propagate-{n}.dump") for n in n_steps]
+        return [(table[:, :3], table[:, 3:]) for table in tables]
+
+    def thermodynamics(
+        self, start: Configuration, law: PairPotential, temperature: float, dt: float, n_steps: tuple[int, int, int]
+    ) -> np.ndarray:
+        """Potential energy per particle (as `units lj` normalises it) and pressure [n, 2], NVT by a Nosé–Hoover chain.
+
+        `n_steps`: to equilibrate, to sample, and between samples.
+        """
+        equilibrate, sample, every = n_steps
+        lines = [
+            *self._system(start, law),
+            "minimize 0 1e-2 1000 10000",
+            f"velocity all create {temperature} 4928459 mom yes dist gaussian",
+            f"fix nvt all nvt temp {temperature} {temperature} 0.5",
+            f"timestep {dt}",
+            f"run {equilibrate}",
+            "variable energy equal pe",
+            "variable pressure equal press",
+            f'fix series all print {every} "${{energy}} ${{pressure}}" file thermodynamics.txt screen no',
+            f"run {sample}",
+        ]
+        self.run("thermodynamics", lines)
+        return np.loadtxt(self.directory / "thermodynamics.txt")
+
+    def _system(self, start: Configuration, law: PairPotential, velocity=None, skin: float = 0.3) -> list[str]:
+        write_data(self.directory / "start.data", start, law.n_species, velocity)
+        kinds = [(a, b) for a in range(law.n_species) for b in range(a, law.n_species)]
+        return [
+            "units lj",
+            "atom_style atomic",
+            "atom_modify map array",
+            "read_data start.data",
+            f"pair_style lj/cut {law.largest_cutoff!r}",
+            *(
+                f"pair_coeff {a + 1} {b + 1} {law.epsilon[a, b]!s} {law.sigma[a, b]!s} {law.cutoff[a, b]!s}"
+                for a, b in kinds
+            ),
+            "pair_modify shift yes",
+            f"neighbor {skin} bin",
+            "neigh_modify every 1 delay 0 check yes",
+        ]
+
+    @staticmethod
+    def _dump(name: str, columns: str) -> list[str]:
+        return [f"write_dump all custom {name} id {columns} modify sort id format float %.17g"]
+
+    def _read_dump(self, name: str) -> np.ndarray:
+        return np.loadtxt(self.directory / name, skiprows=9, ndmin=2)[:, 1:]
+
+
+def write_data(path: Path, start: Configuration, n_species: int, velocity=None) -> None:
+    """A LAMMPS data file of atom style `atomic`, masses 1, every digit kept."""
+    rows = [f"{i + 1} {s + 1} {x!r} {y!r} {z!r}" for i, (s, (x, y, z)) in _numbered(start.species, start.position)]
+    lines = ["configuration", "", f"{len(rows)} atoms", f"{n_species} atom types", ""]
+    lines += [f"0 {edge!r} {axis}lo {axis}hi" for edge, axis in zip(start.box.tolist(), "xyz", strict=True)]
+    lines += ["", "Masses", "", *(f"{kind + 1} 1" for kind in range(n_species)), "", "Atoms # atomic", "", *rows]
+    if velocity is not None:
+        lines += [
+            "",
+            "Velocities",
+            "",
+            *(f"{i + 1} {x!r} {y!r} {z!r}" for i, (x, y, z) in enumerate(velocity.tolist())),
+        ]
+    path.write_text("\n".join(lines) + "\n")
+
+
+def _numbered(species: np.ndarray, position: np.ndarray):
+    return enumerate(zip(species.tolist(), position.tolist(), strict=True))
+
+
+def _results(output: str) -> list[list[float]]:
+    return [[float(x) for x in line.split()[1:]] for line in output.splitlines() if line.startswith("RESULT ")]

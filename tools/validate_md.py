@@ -1,0 +1,180 @@
+"""Compare mdgen with LAMMPS and with itself; print each measured figure beside its limit. Exit code 1 if one is missed.
+
+    python tools/validate_md.py forces         --configuration FILE --lammps EXECUTABLE
+    python tools/validate_md.py trajectory     --configuration FILE --lammps EXECUTABLE
+    python tools/validate_md.py thermodynamics --temperature 1.0    --lammps EXECUTABLE
+    python tools/validate_md.py drift          --configuration FILE
+    python tools/validate_md.py labels         --configuration FILE …
+
+`docs/validation.md` records the figures. LAMMPS' input and output stay in `--directory`.
+Units: Lennard-Jones.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+from lammps_reference import Lammps
+
+import mdgen
+from mdgen.dynamics import Dynamics
+from mdgen.formats import read
+from mdgen.initial import melt
+from mdgen.observables import sample_labels
+from mdgen.potentials import potential
+from mdgen.thermostats import thermostat
+from mdgen.velocities import maxwell_velocities
+from runkit.errors import UserError
+from runkit.rng import stream
+
+LAW = potential.build("kob-andersen")
+DT = 0.005
+
+
+@dataclass
+class Report:
+    """Measured figures, printed as they come."""
+
+    missed: list[str] = field(default_factory=list)
+
+    def row(self, what: str, measured: float, limit: float | None = None) -> None:
+        """Print a figure; one above its `limit` is remembered."""
+        bound = "" if limit is None else f"   limit {limit:.3g}"
+        print(f"{what:<58} {measured:.6g}{bound}", flush=True)
+        if limit is not None and not measured <= limit:
+            self.missed.append(what)
+
+
+def forces(options: argparse.Namespace, report: Report) -> None:
+    """Energy, virial and forces of one configuration."""
+    for path in options.configuration:
+        start = read(path)[0]
+        energy, virial, force = lammps(options).evaluate(start, LAW)
+        print(f"{path.name}: {len(start.species)} particles, U/N = {energy / len(start.species):.9f}")
+        for dtype, scale in (("float64", 1.0), ("float32", None)):
+            ours = mdgen.evaluate(start.position, start.species, start.box, LAW, dtype)
+            error = np.abs(ours.force - force)
+            report.row(f"{dtype}: max |dF|  (max |F| = {np.abs(force).max():.3g})", error.max(), scale and 1e-10)
+            report.row(f"{dtype}: rms dF", np.sqrt((error**2).mean()))
+            report.row(f"{dtype}: |dU| / |U|", abs(ours.energy / energy - 1), scale and 1e-12)
+            report.row(f"{dtype}: |dW| / |W|", abs(ours.virial / virial - 1), scale and 1e-12)
+
+
+def trajectory(options: argparse.Namespace, report: Report) -> None:
+    """1000 steps of NVE; rounding errors grow exponentially, so LAMMPS against itself sets the yardstick."""
+    start = read(options.configuration[0])[0]
+    velocity = maxwell_velocities(len(start.species), options.temperature, 1, 0, 0)
+    n_steps = (10, 100, 300, 1000)
+    theirs = lammps(options).propagate(start, velocity, LAW, DT, n_steps, skin=0.3)
+    control = lammps(options).propagate(start, velocity, LAW, DT, n_steps, skin=0.25)
+    position, reached = start.position, 0
+    for (their_position, their_velocity), (other, _), n in zip(theirs, control, n_steps, strict=True):
+        position, velocity = mdgen.propagate(position, velocity, start.species, start.box, DT, n - reached, LAW)
+        reached = n
+        report.row(f"step {n}: LAMMPS with another skin, max |dr|", np.abs(other - their_position).max())
+        report.row(f"step {n}: mdgen float64, max |dr|", np.abs(position - their_position).max(), 1e-7)
+        report.row(f"step {n}: mdgen float64, max |dv|", np.abs(velocity - their_velocity).max(), 1e-6)
+
+
+def thermodynamics(options: argparse.Namespace, report: Report) -> None:
+    """Mean potential energy and pressure of independent NVT runs, within three standard errors."""
+    start = melt(options.particles, (0.8, 0.2), 1.2, seed=1, sample=0)
+    plan = (10000, options.steps, 20)
+    theirs = lammps(options).thermodynamics(start, LAW, options.temperature, DT, plan)
+    ours = np.array(list(_sample(start, options.temperature, plan)))
+    for column, name in enumerate(("U/N", "P")):
+        (mean, error), (their_mean, their_error) = _block_average(ours[:, column]), _block_average(theirs[:, column])
+        print(
+            f"T = {options.temperature}: {name} mdgen {mean:.5f} ± {error:.5f}, LAMMPS {their_mean:.5f} ± {their_error:.5f}"
+        )
+        report.row("difference / standard error", abs(mean - their_mean) / np.hypot(error, their_error), 3)
+
+
+def _sample(start, temperature: float, plan: tuple[int, int, int]):
+    """Potential energy per particle and pressure along an NVT trajectory of ours."""
+    n_particles, volume = len(start.species), start.box.prod()
+    bath = thermostat.get("bussi")(temperature, 0.5, DT, 3 * n_particles - 3, [stream(2, "validate")])
+    velocity = maxwell_velocities(n_particles, temperature, 2, 0, 0)
+    dynamics = Dynamics(
+        start.position[None], velocity[None], start.species, start.box, LAW, DT, precision="float32", thermostat=bath
+    )
+    equilibrate, sample, every = plan
+    dynamics.step(equilibrate)
+    for _ in range(sample // every):
+        dynamics.step(every)
+        pressure = (2 * dynamics.kinetic_energy[0] + dynamics.virial[0]) / (3 * volume)
+        yield dynamics.potential_energy[0] / n_particles, pressure
+
+
+def _block_average(values: np.ndarray, n_blocks: int = 20) -> tuple[float, float]:
+    """Mean and its standard error from the scatter of blocks, each far longer than the correlation time."""
+    block = np.array([part.mean() for part in np.array_split(values, n_blocks)])
+    return float(block.mean()), float(block.std(ddof=1) / np.sqrt(n_blocks))
+
+
+def drift(options: argparse.Namespace, report: Report) -> None:
+    """Total energy per particle along NVE trajectories, float32 and float64 forces."""
+    start = read(options.configuration[0])[0]
+    n_particles, n_replicas = len(start.species), 8
+    velocity = np.stack([maxwell_velocities(n_particles, options.temperature, 1, 0, k) for k in range(n_replicas)])
+    position = np.repeat(start.position[None], n_replicas, axis=0)
+    for precision in ("float64", "float32"):
+        dynamics = Dynamics(position, velocity, start.species, start.box, LAW, DT, precision=precision)
+        energy = [(dynamics.potential_energy + dynamics.kinetic_energy) / n_particles]
+        for _ in range(100):
+            dynamics.step(options.steps // 100)
+            energy.append((dynamics.potential_energy + dynamics.kinetic_energy) / n_particles)
+        change = np.array(energy) - energy[0]
+        report.row(
+            f"{precision}: rms of (E - E0)/N over {options.steps} steps", np.sqrt((change[1:] ** 2).mean()), 2e-4
+        )
+        slope = np.polyfit(np.arange(101) * options.steps / 100 * DT, change, 1)[0]
+        report.row(f"{precision}: mean slope per tau_LJ, 8 replicas", slope.mean())
+        report.row(f"{precision}: its standard error", slope.std(ddof=1) / np.sqrt(n_replicas))
+
+
+def labels(options: argparse.Namespace, report: Report) -> None:
+    """Split-half reliability of published labels, averaged over the files."""
+    found = []
+    for path in options.configuration:
+        with np.load(path, allow_pickle=False) as file:
+            found.append(sample_labels([file["positions"]], read(path)[0], LAW.n_species))
+    print(f"{len(found)} files, {np.mean([2 * len(one['bond']) for one in found]):.0f} directed edges on average")
+    for name in ("propensity_reliability", "bond_change_reliability"):
+        report.row(name, float(np.mean([one[name][0] for one in found])))
+
+
+def lammps(options: argparse.Namespace) -> Lammps:
+    options.directory.mkdir(parents=True, exist_ok=True)
+    return Lammps(options.lammps, options.directory)
+
+
+def main() -> int:
+    checks = {check.__name__: check for check in (forces, trajectory, thermodynamics, drift, labels)}
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("check", choices=checks)
+    parser.add_argument(
+        "--configuration", nargs="+", type=Path, default=[], help="files of equilibrated configurations"
+    )
+    parser.add_argument("--lammps", default="lmp", help="LAMMPS executable")
+    parser.add_argument("--directory", type=Path, default=Path("validation"), help="where LAMMPS' files go")
+    parser.add_argument("--temperature", type=float, default=0.44)
+    parser.add_argument("--particles", type=int, default=1000)
+    parser.add_argument("--steps", type=int, default=40000)
+    options = parser.parse_args()
+    report = Report()
+    try:
+        checks[options.check](options, report)
+    except (UserError, OSError, RuntimeError) as error:
+        print(error, file=sys.stderr)
+        return 2
+    print("missed: " + ", ".join(report.missed) if report.missed else "all within limits")
+    return bool(report.missed)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
