@@ -1,11 +1,8 @@
-"""A sanity baseline: ridge regression of mobility on smoothed radial densities around a particle.
+"""A sanity baseline: ridge regression of mobility on simple local descriptors, solved in closed form.
 
-For each species, G_k(i) = sum_j exp(-(r_ij - R_k)^2 / (2 w^2)) on a grid of radii R_k; then the same numbers averaged
-over the neighbourhood, twice. They know nothing of angles or of the network. Whatever is trained should beat them;
-what does not has learnt composition and density. Positions are either thermal or inherent.
+Whatever is trained should beat it; what does not has learnt composition and density. Descriptors are taken from thermal
+or from inherent positions: how much the same regression gains from the latter is the thermal noise of the structure.
 
-Source: E. Boattini, F. Smallenburg and L. Filion, Phys. Rev. Lett. 127, 088007 (2021),
-doi:10.1103/PhysRevLett.127.088007 (radial densities, averaged recursively, in a linear regression).
 Units: Lennard-Jones.
 """
 
@@ -13,17 +10,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
-from scipy.sparse import csr_matrix
-from scipy.spatial import cKDTree
 
-from dtrain.metrics import pearson
+from dtrain.descriptors import bond_features, pair_distance, particle_features
+from dtrain.metrics import pearson, scored_bonds
+from runkit.dataset.reader import Dataset
 
-NEAREST, FARTHEST, N_RADII = 0.8, 3.0, 23  # grid of radii, 0.1 apart
-WIDTH = 0.07  # of a shell
-AVERAGED = 2  # times that the densities are averaged over the neighbourhood
 PENALTIES = (1e-1, 1e0, 1e1, 1e2, 1e3, 1e4)
+BOND = "bond"  # the regression of bonds, beside those of species 0, 1, …
+
+Items = dict[int | str, tuple[np.ndarray, np.ndarray]]  # regression -> features [n, n_features], targets [n]
 
 
 @dataclass(frozen=True)
@@ -40,68 +38,109 @@ class Ridge:
         return (features - self.mean) / self.scale @ self.weight + self.offset
 
 
-def particle_features(position: np.ndarray, species: np.ndarray, box: np.ndarray, n_species: int) -> np.ndarray:
-    """Radial densities and their averages, [n_particles, (1 + AVERAGED) * n_species * N_RADII]."""
-    first, second, distance = _pairs(position, box)
-    density = _radial_density(first, distance, species[second], len(position), n_species)
-    near = distance < FARTHEST / 2
-    weight = csr_matrix(
-        (np.exp(-distance[near] / (FARTHEST / 4)), (first[near], second[near])), shape=(len(position),) * 2
-    )
-    weight.setdiag(1.0)
-    total = np.asarray(weight.sum(axis=1))
-    layers = [density]
-    for _ in range(AVERAGED):
-        layers.append(weight @ layers[-1] / total)
-    return np.concatenate(layers, axis=1)
+@dataclass(frozen=True)
+class Moments:
+    """Sums over training items that determine every ridge regression on them; those of parts add up."""
+
+    count: int
+    x: np.ndarray
+    y: float
+    xx: np.ndarray
+    xy: np.ndarray
+
+    @classmethod
+    def of(cls, features: np.ndarray, target: np.ndarray) -> Moments:
+        """Of features [n, n_features] and targets [n]."""
+        y = target.astype(np.float64)
+        return cls(len(y), features.sum(axis=0), float(y.sum()), features.T @ features, features.T @ y)
+
+    def __add__(self, other: Moments) -> Moments:
+        mine, theirs = vars(self).values(), vars(other).values()
+        return Moments(*(a + b for a, b in zip(mine, theirs, strict=True)))
+
+    def ridge(self, penalty: float) -> Ridge:
+        """The regression with least squared error plus `penalty` times the squared weights of standardised features."""
+        mean, offset = self.x / self.count, self.y / self.count
+        covariance = self.xx - self.count * np.outer(mean, mean)
+        scale = np.sqrt(np.maximum(covariance.diagonal(), 0) / self.count)
+        scale = np.where(scale > 1e-6 * (1 + np.abs(mean)), scale, np.inf)  # a constant feature gets no say
+        covariance = covariance / np.outer(scale, scale) + penalty * np.eye(len(mean))
+        weight = np.linalg.solve(covariance, (self.xy - self.x * offset) / scale)
+        return Ridge(mean, scale, weight, offset)
 
 
-def bond_features(feature: np.ndarray, bond: np.ndarray, distance: np.ndarray) -> np.ndarray:
-    """Features [n_bonds, n] of pairs: both particles' features summed, and powers of their distance."""
-    own = np.stack([distance, distance**2, distance**3], axis=1)
-    return np.concatenate([feature[bond[:, 0]] + feature[bond[:, 1]], own], axis=1)
+def best_ridge(moments: Moments, validation: Sequence[tuple[np.ndarray, np.ndarray]]) -> Ridge:
+    """The regression whose penalty serves `validation` best: (features, targets) of each of its configurations.
 
-
-def fit(features: Sequence[np.ndarray], target: Sequence[np.ndarray], penalty: float) -> Ridge:
-    """The ridge regression of targets [n] on features [n, n_features], one pair of arrays per configuration."""
-    x, y = np.concatenate(features), np.concatenate(target).astype(np.float64)
-    mean, scale, offset = x.mean(axis=0), x.std(axis=0), float(y.mean())
-    scale = np.where(scale > 1e-9 * (1 + np.abs(mean)), scale, np.inf)
-    x = (x - mean) / scale
-    weight = np.linalg.solve(x.T @ x + penalty * np.eye(x.shape[1]), x.T @ (y - offset))
-    return Ridge(mean, scale, weight, offset)
-
-
-def fit_validated(
-    train: tuple[Sequence[np.ndarray], Sequence[np.ndarray]],
-    validation: tuple[Sequence[np.ndarray], Sequence[np.ndarray]],
-) -> Ridge:
-    """The ridge regression on (features, targets) of `train` whose penalty serves `validation` best."""
+    Without validation, the one with the middle penalty.
+    """
+    if not validation:
+        return moments.ridge(PENALTIES[len(PENALTIES) // 2])
 
     def quality(ridge: Ridge) -> float:
-        return float(np.mean([pearson(ridge.predict(x), y) for x, y in zip(*validation, strict=True)]))
+        return float(np.nan_to_num(np.mean([pearson(ridge.predict(x), y) for x, y in validation]), nan=-1.0))
 
-    return max((fit(*train, penalty) for penalty in PENALTIES), key=quality)
-
-
-def _pairs(position: np.ndarray, box: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Every ordered pair nearer than the last shell: first and second index, minimum-image distance."""
-    wrapped = position - np.floor(position / box) * box
-    pair = cKDTree(np.where(wrapped < box, wrapped, 0.0), boxsize=box).query_pairs(
-        min(FARTHEST + 2 * WIDTH, 0.5 * float(np.min(box))), output_type="ndarray"
-    )
-    vector = position[pair[:, 1]] - position[pair[:, 0]]
-    distance = np.linalg.norm(vector - np.round(vector / box) * box, axis=1)
-    return np.r_[pair[:, 0], pair[:, 1]], np.r_[pair[:, 1], pair[:, 0]], np.r_[distance, distance]
+    return max((moments.ridge(penalty) for penalty in PENALTIES), key=quality)
 
 
-def _radial_density(first, distance, species, n_particles: int, n_species: int) -> np.ndarray:
-    """G [n_particles, n_species * N_RADII]: neighbours of each species (of the second particle) in each shell."""
-    radii = np.linspace(NEAREST, FARTHEST, N_RADII)
-    density = np.empty((n_particles, n_species, N_RADII))
-    for one in range(n_species):
-        centre, r = first[species == one], distance[species == one]
-        for k, radius in enumerate(radii):
-            shell = np.exp(-((r - radius) ** 2) / (2 * WIDTH**2))
-            density[:, one, k] = np.bincount(centre, weights=shell, minlength=n_particles)
-    return density.reshape(n_particles, -1)
+class Baseline:
+    """The ridge regressions of one ISOCONFIG file at one time: particles of each species, and scored bonds.
+
+    Training sums are made by `moments` for parts of the training samples, added up, and given to `fit`.
+    """
+
+    def __init__(self, dataset: Dataset, i_time: int, positions: Literal["thermal", "inherent"]) -> None:
+        self.dataset, self.i_time = dataset, i_time
+        self._position = {"thermal": "initial_position", "inherent": "inherent_position"}[positions]
+        self._n_species = dataset.sizes["species"]
+        self._ridges: dict[int | str, Ridge] = {}
+
+    def moments(self, samples: Sequence[int]) -> dict[int | str, Moments]:
+        """The training sums of `samples` by regression; {} of none."""
+        total: dict[int | str, Moments] = {}
+        for sample in samples:
+            total = add({name: Moments.of(*items) for name, items in self._items(sample).items()}, total)
+        return total
+
+    def fit(self, moments: dict[int | str, Moments], validation: Sequence[int]) -> None:
+        """Solve every regression; `validation` are the samples that choose the penalty."""
+        held_back = [self._items(sample) for sample in validation]
+        for name, sums in moments.items():
+            self._ridges[name] = best_ridge(sums, [items[name] for items in held_back if name in items])
+
+    def predict(self, sample: int) -> tuple[np.ndarray, np.ndarray]:
+        """Propensity [n_particles] and bond change [n_bonds] of a sample; NaN for bonds that are not scored."""
+        feature, species, bond_mask, bond = self._features(sample)
+        propensity, change = np.full(len(species), np.nan), np.full(len(bond_mask), np.nan)
+        for name, ridge in self._ridges.items():
+            if name == BOND:
+                change[bond_mask] = ridge.predict(bond)
+            else:
+                propensity[species == name] = ridge.predict(feature[species == name])
+        return propensity, change
+
+    def _items(self, sample: int) -> Items:
+        feature, species, bond_mask, bond = self._features(sample)
+        propensity = self.dataset["propensity"][sample, self.i_time]
+        items: Items = {
+            one: (feature[species == one], propensity[species == one])
+            for one in range(self._n_species)
+            if (species == one).any()
+        }
+        if "bond_change" in self.dataset and bond_mask.any():
+            items[BOND] = (bond, self.dataset["bond_change"][sample, self.i_time, : len(bond_mask)][bond_mask])
+        return items
+
+    def _features(self, sample: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+        """Features of particles, species, which bonds are scored, and features of these."""
+        species, box = self.dataset["species"][sample], self.dataset["box"][sample]
+        position = self.dataset[self._position][sample]
+        pairs = self.dataset["bond"][sample, : int(self.dataset["n_bonds"][sample])]
+        mask = scored_bonds(species, pairs, pair_distance(self.dataset["initial_position"][sample], pairs, box))
+        feature = particle_features(position, species, box, self._n_species)
+        return feature, species, mask, bond_features(feature, pairs[mask], pair_distance(position, pairs[mask], box))
+
+
+def add(a: dict[int | str, Moments], b: dict[int | str, Moments]) -> dict[int | str, Moments]:
+    """The sums of two parts of the training samples."""
+    return {name: a[name] + b[name] if name in a and name in b else a.get(name) or b[name] for name in a | b}

@@ -1,0 +1,100 @@
+"""Write a sample as extended XYZ, for OVITO and other viewers: one frame per time.
+
+    python tools/export_extxyz.py data/kob_andersen.h5 sample.xyz sample=3                    # structure, coloured by label
+    python tools/export_extxyz.py data/kob_andersen.h5 sample.xyz sample=3 positions=replica  # one trajectory, unwrapped
+
+Every frame has the propensity at its time and its standard error; frames of a trajectory have the displacement vector
+since the velocity draw, and begin with the initial configuration. mdgen reads these files as `initial.file`.
+
+Source: https://github.com/libAtoms/extxyz.
+Units: Lennard-Jones; `Time` in tau_LJ.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Literal, TextIO
+
+import numpy as np
+from pydantic import Field
+
+from runkit.cli import run_program
+from runkit.config import Config
+from runkit.dataset.reader import Dataset
+from runkit.dataset.schema import COMPLETE
+from runkit.errors import UserError
+
+
+class Export(Config):
+    """A sample of an ISOCONFIG file as extended XYZ."""
+
+    file: str = Field(description="ISOCONFIG file")
+    output: str = Field("sample.xyz", description="file to write")
+    sample: int = Field(0, ge=0, description="index of the sample")
+    positions: Literal["initial", "inherent", "replica"] = Field(
+        "initial", description="the initial configuration, its inherent structure, or a trajectory"
+    )
+    replica: int = Field(0, ge=0, description="index of the trajectory")
+
+
+def export(options: Export) -> None:
+    """Write the frames of one sample."""
+    with Dataset(options.file) as data:
+        if data.schema.name != "ISOCONFIG":
+            raise UserError(f"file: {options.file} holds {data.schema.name} data; ISOCONFIG is needed")
+        _require(options, data)
+        try:
+            with Path(options.output).open("w", encoding="utf-8") as stream:
+                n_frames = sum(_write(stream, header, columns) for header, columns in frames(options, data))
+        except OSError as error:
+            raise UserError(f"output: {options.output}: {error.strerror}") from error
+    print(f"wrote {n_frames} frames of {data.sizes['particle']} particles to {options.output}")
+
+
+def frames(options: Export, data: Dataset) -> Iterator[tuple[dict[str, object], dict[str, np.ndarray]]]:
+    """(header, columns) of every frame; a column is an array [n] or [n, 3]."""
+    i, times = options.sample, data["time"][:]
+    name = np.array([chr(ord("A") + one) for one in data["species"][i]])
+    lattice = " ".join(f"{value:.12g}" for value in np.diag(data["box"][i]).ravel())
+    start = data["initial_position"][i]
+    shown = data["inherent_position"][i] if options.positions == "inherent" else start
+    labels = [(times[k], data["propensity"][i, k], data["propensity_error"][i, k], k) for k in range(len(times))]
+    if options.positions == "replica":
+        labels.insert(0, (0.0, np.zeros(len(start)), np.zeros(len(start)), None))
+    for time, propensity, error, k in labels:
+        columns = {"species": name}
+        if options.positions == "replica":
+            position = start if k is None else data["position"][i, k, options.replica].astype(np.float64)
+            columns |= {"pos": position, "displacement": position - start}
+        else:
+            columns |= {"pos": shown}
+        header = {"Lattice": f'"{lattice}"', "Time": f"{time:g}", "Temperature": f"{data['temperature'][i]:g}"}
+        yield header, columns | {"propensity": propensity, "propensity_error": error}
+
+
+def _require(options: Export, data: Dataset) -> None:
+    limits = {"sample": data.sizes["sample"]}
+    if options.positions == "replica":
+        limits["replica"] = data.sizes["replica"]
+    for key, length in limits.items():
+        if getattr(options, key) >= length:
+            raise UserError(f"{key} = {getattr(options, key)} is not in {options.file}; allowed: 0 to {length - 1}")
+    if data["labelled"][options.sample] != COMPLETE:
+        why = data["failure"][options.sample].decode() or "it has no labels yet"
+        raise UserError(f"sample = {options.sample} of {options.file} cannot be shown: {why}")
+
+
+def _write(stream: TextIO, header: dict[str, object], columns: dict[str, np.ndarray]) -> int:
+    """One frame; returns 1, its count."""
+    kinds = [f"{name}:{'S' if c.dtype.kind == 'U' else 'R'}:{c.size // len(c)}" for name, c in columns.items()]
+    words = {**header, "Properties": ":".join(kinds), "pbc": '"T T T"'}
+    text = [c if c.dtype.kind == "U" else np.char.mod("%.9g", c) for c in columns.values()]
+    rows = np.column_stack(text)
+    stream.write(f"{len(rows)}\n" + " ".join(f"{key}={value}" for key, value in words.items()) + "\n")
+    stream.writelines(" ".join(row) + "\n" for row in rows)
+    return 1
+
+
+if __name__ == "__main__":
+    run_program("python tools/export_extxyz.py", Export, export, positional=("file", "output"))

@@ -1,0 +1,284 @@
+"""Read published ensembles into an ISOCONFIG file: BOTAN's trajectories or GlassBench's propensities.
+
+    mpiexec -n 2 python tools/import_botan.py data/botan.h5 small_data/T0.44/*/*.npz
+    mpiexec -n 2 python tools/import_botan.py data/glassbench.h5 KA_models/T0.44/*/*.npz
+
+BOTAN: `isoconfig_N4096T0.44_1_tc07.npz`, one file per configuration and time; the times of one configuration become one
+sample. Energies, inherent structures, labels and their noise are computed as mdgen computes them. GlassBench:
+`N4096T0.44_1.npz`; it holds propensities and inherent structures but no trajectories, so the file has no replicas and
+lists as `absent` what needs them. Its bond-breaking propensity is not taken over. An interrupted import is finished by
+the same command.
+
+Source: H. Shiba et al., J. Chem. Phys. 158, 084503 (2023), doi:10.1063/5.0129791, data format at
+https://github.com/h3-Open-BDEC/pyg_botan; G. Jung et al., GlassBench, doi:10.5281/zenodo.10118191.
+Units: Lennard-Jones.
+"""
+
+from __future__ import annotations
+
+import re
+import zipfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+from pydantic import Field
+
+from dtrain import published
+from mdgen.api import evaluate
+from mdgen.config import Case, Label
+from mdgen.equilibration import equilibrate
+from mdgen.formats import load
+from mdgen.initial import Configuration
+from mdgen.labelling import label, write_labels
+from mdgen.observables import neighbour_pairs
+from mdgen.plan import dimensions, potential_of
+from runkit.cli import run_program
+from runkit.config import Config
+from runkit.dataset.schema import COMPLETE, ISOCONFIG, PENDING
+from runkit.dataset.writer import Writer
+from runkit.errors import UserError
+from runkit.log import say
+from runkit.mpi import World, launch
+from runkit.progress import Progress
+
+LACKING = {
+    "positions": ("kinetic_energy", "energy_drift"),
+    "md_prop": tuple(
+        field.name
+        for field in ISOCONFIG.fields
+        if field.stage == "propagated"
+        or (field.stage == "labelled" and field.name not in ("propensity", "n_bonds", "bond"))
+    ),
+}
+
+
+class Import(Config):
+    """Published npz files as one ISOCONFIG file."""
+
+    output: str = Field(description="file to write")
+    file: tuple[str, ...] = Field(min_length=1, description="npz files, or globs of them")
+    potential: str = Field("kob-andersen", description="registered potential, for energies and inherent structures")
+    density: float = Field(1.2, gt=0, description="number density that gives the cubic box where a file has none")
+    temperature: float | None = Field(None, gt=0, description="temperature; none: from the files or their names")
+    times: tuple[float, ...] = Field((), description="times, ascending; none: from the files or the published ones")
+    label: Label = Label()
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What the files hold: `paths[sample][time]`, and the key that tells their kind."""
+
+    kind: str
+    paths: tuple[tuple[str, ...], ...]
+    times: tuple[float, ...]
+    temperature: float
+    n_replicas: int
+
+
+def import_files(world: World, options: Import) -> None:
+    """Write the file, or finish it; collective."""
+    plan = world.on_root(make_plan, options)
+    given = world.on_root(load, [of_sample[0] for of_sample in plan.paths], options.density)
+    case = make_case(options, plan, given[0])
+    potential = potential_of(case)
+    for configuration in given:
+        configuration.require(potential)
+    sizes = {**dimensions(case, potential, given), "replica": plan.n_replicas}
+    with _open(world, case, plan, sizes) as file:
+        if file.finished:
+            say(world, f"{file.path} is complete already")
+            return
+        if plan.kind == "positions":
+            equilibrate(case, potential, given, file, world)
+            _read_trajectories(case, plan, given, file, world)
+            label(case, potential.n_species, file, world)
+        else:
+            _read_propensities(case, plan, given, file, world)
+        file.seal()
+    say(world, f"wrote {options.output}: {len(plan.paths)} samples, times {list(plan.times)}")
+
+
+def make_plan(options: Import) -> Plan:
+    """Sort the files by configuration and time; raises `UserError` if they do not belong together."""
+    found: dict[str, dict[int, str]] = {}
+    for path in _expand(options.file):
+        stem, _, index = path.removesuffix(".npz").rpartition("_tc")
+        key, i_time = (stem, int(index)) if stem and index.isdecimal() else (path, 0)
+        found.setdefault(key, {})[i_time] = path
+    stems = sorted(found, key=_natural)
+    indices = sorted(found[stems[0]])
+    for stem in stems:
+        if sorted(found[stem]) != indices:
+            raise UserError(
+                f"{stem} has time indices {sorted(found[stem])}, {stems[0]} has {indices}; equal ones are needed"
+            )
+    paths = tuple(tuple(found[stem][index] for index in indices) for stem in stems)
+    first = paths[0]
+    kinds = [kind for kind in LACKING if kind in _keys(first[0])]
+    if not kinds:
+        raise UserError(f"{first[0]}: neither 'positions' (BOTAN) nor 'md_prop' (GlassBench) is there")
+    temperatures = {_temperature(of_sample[0], options): of_sample[0] for of_sample in paths}
+    if len(temperatures) > 1:
+        (a, path_a), (b, path_b), *_ = temperatures.items()
+        raise UserError(f"{path_a} has T = {a:g}, {path_b} has T = {b:g}: one temperature per dataset")
+    temperature = next(iter(temperatures))
+    times = _times(options, first, indices, temperature, kinds[0])
+    n_replicas = _read(first[0], "positions").shape[0] if kinds[0] == "positions" else 0
+    return Plan(kinds[0], paths, times, temperature, n_replicas)
+
+
+def make_case(options: Import, plan: Plan, first: Configuration) -> Case:
+    """The case of mdgen that would have made this data."""
+    n_particles = len(first.species)
+    fractions = np.bincount(first.species) / n_particles
+    system = {"n_particles": n_particles, "density": n_particles / float(np.prod(first.box))}
+    system |= {"potential": options.potential, "temperature": plan.temperature, "composition": fractions.tolist()}
+    production = {"n_samples": len(plan.paths), "n_replicas": max(plan.n_replicas, 2), "times": plan.times}
+    initial = {"file": [path for of_sample in plan.paths for path in of_sample]}
+    return Case(output=options.output, system=system, production=production, initial=initial, label=options.label)
+
+
+def _open(world: World, case: Case, plan: Plan, sizes: Mapping[str, int]) -> Writer:
+    config = case.model_dump(mode="json")
+    config["production"]["n_replicas"] = plan.n_replicas
+    attributes = {"config": config, "source": "imported", "absent": LACKING[plan.kind]}
+    file = Writer.open(world, case.output, ISOCONFIG, sizes, attributes, free_keys=("output",))
+    if file.state == "new" and world.is_root:
+        file.write("time", (), np.array(plan.times))
+        file.write("temperature", (), np.full(len(plan.paths), plan.temperature))
+    if not file.finished:
+        file.sync()
+    return file
+
+
+def _read_trajectories(case: Case, plan: Plan, given: list[Configuration], file: Writer, world: World) -> None:
+    pending = np.flatnonzero((file.read("propagated") == PENDING).any(axis=1))
+    mine = [int(pending[i]) for i in world.share(len(pending))]
+    with Progress(world, len(mine) * len(plan.times), "files", "read trajectories") as progress:
+        for sample in mine:
+            start = given[sample]
+            for i_time, path in enumerate(plan.paths[sample]):
+                position = _trajectories(path, start, plan.n_replicas)
+                energy = [evaluate(one, start.species, start.box, case.system.potential).energy for one in position]
+                file.write("position", (sample, i_time), position)
+                file.write("potential_energy", (sample, i_time), np.array(energy) / len(start.species))
+                progress.advance(1)
+            file.mark("propagated", (sample,), COMPLETE)
+    file.sync()
+
+
+def _trajectories(path: str, start: Configuration, n_replicas: int) -> np.ndarray:
+    """Positions [n_replicas, n_particles, 3] of one file, from the configuration `start`."""
+    position = _read(path, "positions")
+    wanted = (n_replicas, len(start.species), 3)
+    if position.shape != wanted or not np.isfinite(position).all():
+        raise UserError(f"{path}: 'positions' has shape {position.shape}; {wanted} of finite numbers are needed")
+    offset = _read(path, "initial_positions") - start.position
+    if not np.allclose(offset, np.round(offset / start.box) * start.box, atol=1e-6):
+        raise UserError(f"{path} starts from another configuration than {start.source}")
+    return position - np.round(offset / start.box) * start.box
+
+
+def _read_propensities(case: Case, plan: Plan, given: list[Configuration], file: Writer, world: World) -> None:
+    pending = np.flatnonzero(file.read("labelled") == PENDING)
+    mine = [int(pending[i]) for i in world.share(len(pending))]
+    with Progress(world, len(mine), "files", "read propensities") as progress:
+        for sample in mine:
+            path, start = plan.paths[sample][0], given[sample]
+            propensity = _read(path, "md_prop")
+            wanted = (len(plan.times), len(start.species))
+            if propensity.shape != wanted or not np.isfinite(propensity).all():
+                raise UserError(f"{path}: 'md_prop' has shape {propensity.shape}; finite numbers {wanted} are needed")
+            _write_structure(case, path, start, file, sample)
+            bond = neighbour_pairs(start.position, start.box, case.label.bond_cutoff)
+            write_labels(file, sample, {"bond": bond, "propensity": propensity})
+            progress.advance(1)
+    file.sync()
+
+
+def _write_structure(case: Case, path: str, start: Configuration, file: Writer, sample: int) -> None:
+    """A configuration and the inherent structure that the file gives for it."""
+    away = _read(path, "initial_positions_inherent") - start.position
+    inherent = start.position + away - np.round(away / start.box) * start.box
+    energy = [evaluate(p, start.species, start.box, case.system.potential).energy for p in (start.position, inherent)]
+    n_particles = len(start.species)
+    for name, values in {
+        "species": start.species,
+        "box": start.box,
+        "initial_position": start.position,
+        "initial_energy": energy[0] / n_particles,
+        "inherent_position": inherent,
+        "inherent_energy": energy[1] / n_particles,
+    }.items():
+        file.write(name, (sample,), values)
+    file.mark("equilibrated", (sample,), COMPLETE)
+
+
+def _expand(patterns: tuple[str, ...]) -> list[str]:
+    paths: list[str] = []
+    for pattern in patterns:
+        path = Path(pattern)
+        matches = [path] if path.is_file() else sorted(Path(path.anchor).glob(str(path.relative_to(path.anchor))))
+        if not matches:
+            raise UserError(f"{pattern}: no such file")
+        paths += map(str, matches)
+    return paths
+
+
+def _natural(text: str) -> list[tuple[int, str]]:
+    """A key that sorts _2 before _10."""
+    return [(int(part), "") if part.isdecimal() else (-1, part) for part in re.split(r"(\d+)", text)]
+
+
+def _keys(path: str) -> list[str]:
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            return list(file.files)
+    except (OSError, ValueError, AttributeError, zipfile.BadZipFile) as error:
+        raise UserError(f"{path} cannot be read as npz: {error}") from error
+
+
+def _read(path: str, key: str) -> np.ndarray:
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            return np.asarray(file[key], dtype=np.float64)
+    except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
+        raise UserError(f"{path}: {key!r} cannot be read: {error}") from error
+
+
+def _temperature(path: str, options: Import) -> float:
+    if options.temperature is not None:
+        return options.temperature
+    if "temperature" in _keys(path):
+        return float(_read(path, "temperature"))
+    name = re.search(r"T(\d+(?:\.\d+)?)", Path(path).name)
+    if name is None:
+        raise UserError(f"{path}: no temperature in its name, such as T0.44; give temperature=…")
+    return float(name[1])
+
+
+def _times(
+    options: Import, paths: tuple[str, ...], indices: list[int], temperature: float, kind: str
+) -> tuple[float, ...]:
+    known = published.times(temperature)
+    if options.times:
+        times = options.times
+    elif "time" in _keys(paths[0]):
+        times = tuple(float(time) for path in paths for time in np.atleast_1d(_read(path, "time")))
+    elif kind == "md_prop":
+        times = known
+    elif all(1 <= index <= len(known) for index in indices):
+        times = tuple(known[index - 1] for index in indices)
+    else:
+        raise UserError(f"{paths[0]}: times of indices {indices} at T = {temperature:g} are not known; give times=[…]")
+    n_times = len(indices) if kind == "positions" else _read(paths[0], "md_prop").shape[0]
+    if len(times) != n_times:
+        raise UserError(f"times = {list(times)}: {n_times} times are needed for {paths[0]}")
+    return times
+
+
+if __name__ == "__main__":
+    run_program("python tools/import_botan.py", Import, partial(launch, import_files), positional=("output", "file"))
