@@ -55,7 +55,7 @@ class Lammps:
     def propagate(
         self,
         start: Configuration,
-        velocity: np.ndarray,
+        velocity,
         law: PairPotential,
         dt: float,
         n_steps: Sequence[int],
@@ -120,10 +120,12 @@ class Lammps:
 
 def write_data(path: Path, start: Configuration, n_species: int, velocity=None) -> None:
     """A LAMMPS data file of atom style `atomic`, masses 1, every digit kept."""
-    rows = [f"{i + 1} {s + 1} {x!r} {y!r} {z!r}" for i, (s, (x, y, z)) in _numbered(start.species, start.position)]
+    columns = zip((start.species + 1).tolist(), start.position.tolist(), strict=True)
+    rows = [f"{i} {kind} {x!r} {y!r} {z!r}" for i, (kind, (x, y, z)) in enumerate(columns, start=1)]
     lines = ["configuration", "", f"{len(rows)} atoms", f"{n_species} atom types", ""]
     lines += [f"0 {edge!r} {axis}lo {axis}hi" for edge, axis in zip(start.box.tolist(), "xyz", strict=True)]
-    lines += ["", "Masses", "", *(f"{kind + 1} 1" for kind in range(n_species)), "", "Atoms # atomic", "", *rows]
+    masses = [f"{kind} 1" for kind in range(1, n_species + 1)]
+    lines += ["", "Masses", "", *masses, "", "Atoms # atomic", "", *rows]
     if velocity is not None:
         lines += [
             "",
@@ -132,10 +134,6 @@ def write_data(path: Path, start: Configuration, n_species: int, velocity=None) 
             *(f"{i + 1} {x!r} {y!r} {z!r}" for i, (x, y, z) in enumerate(velocity.tolist())),
         ]
     path.write_text("\n".join(lines) + "\n")
-
-
-def _numbered(species: np.ndarray, position: np.ndarray):
-    return enumerate(zip(species.tolist(), position.tolist(), strict=True))
 
 
 def _results(output: str) -> list[list[float]]:

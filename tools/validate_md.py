@@ -88,9 +88,7 @@ def thermodynamics(options: argparse.Namespace, report: Report) -> None:
     ours = np.array(list(_sample(start, options.temperature, plan)))
     for column, name in enumerate(("U/N", "P")):
         (mean, error), (their_mean, their_error) = _block_average(ours[:, column]), _block_average(theirs[:, column])
-        print(
-            f"T = {options.temperature}: {name} mdgen {mean:.5f} ± {error:.5f}, LAMMPS {their_mean:.5f} ± {their_error:.5f}"
-        )
+        print(f"{name}: mdgen {mean:.5f} ± {error:.5f}, LAMMPS {their_mean:.5f} ± {their_error:.5f}")
         report.row("difference / standard error", abs(mean - their_mean) / np.hypot(error, their_error), 3)
 
 
@@ -129,9 +127,7 @@ def drift(options: argparse.Namespace, report: Report) -> None:
             dynamics.step(options.steps // 100)
             energy.append((dynamics.potential_energy + dynamics.kinetic_energy) / n_particles)
         change = np.array(energy) - energy[0]
-        report.row(
-            f"{precision}: rms of (E - E0)/N over {options.steps} steps", np.sqrt((change[1:] ** 2).mean()), 2e-4
-        )
+        report.row(f"{precision}: rms (E - E0)/N over {options.steps} steps", np.sqrt((change[1:] ** 2).mean()), 2e-4)
         slope = np.polyfit(np.arange(101) * options.steps / 100 * DT, change, 1)[0]
         report.row(f"{precision}: mean slope per tau_LJ, 8 replicas", slope.mean())
         report.row(f"{precision}: its standard error", slope.std(ddof=1) / np.sqrt(n_replicas))
