@@ -51,7 +51,8 @@ def evaluate(options: Evaluate) -> None:
         world = World(ranks)
         model, recipe = load_model(options.run)
         data = open_data(recipe, options.run, options.file, options.time)
-        samples = data.split[options.part] if options.part != "all" else sorted(sum(data.split.values(), []))
+        parts = data.split.values() if options.part == "all" else [data.split[options.part]]
+        samples = sorted(sample for part in parts for sample in part)
         if not samples:
             raise UserError(
                 f"{data.options.file}: no sample is in part {options.part!r}; allowed: another part, or a split"
