@@ -74,7 +74,7 @@ def load_model(path: Path | str) -> tuple[Physical, Recipe]:
 
 
 def build_network(recipe: Recipe, sizes: Mapping[str, int]) -> nn.Module:
-    """The recipe's network with fresh weights, for inputs of these sizes; UserError if the two contradict each other."""
+    """The recipe's network with fresh weights, for inputs of these sizes; UserError if it refuses a parameter."""
     network: nn.Module = networks.build(recipe.model.name, **{**sizes, **recipe.model.parameters})
     return network
 

@@ -13,7 +13,7 @@ from runkit.errors import UserError
 
 @dataclass(frozen=True)
 class Normalisation:
-    """Mean and standard deviation of each output of a network over the training targets: physical = mean + std * output."""
+    """Mean and spread of the training targets of each output of a network: physical = mean + std * output."""
 
     mean: tuple[float, ...]
     std: tuple[float, ...]

@@ -1,6 +1,6 @@
 """A tiny ISOCONFIG file for tests: made-up trajectories with labels that follow from them by definition.
 
-Particles of a jittered lattice jump by Gaussian steps, longer where neighbours are few, so that propensity can be learnt.
+Particles of a jittered lattice jump by Gaussian steps, longer where neighbours are few: propensity can be learnt.
 """
 
 from __future__ import annotations

@@ -6,7 +6,7 @@ A data set is a class with two configurations and one road from a file to batche
 - `__init__(options, seed)`; `split`: the samples of "train", "validation" and "test"
 - `sizes`: arguments of the network that the data determine
 - `normalisation`: mean and spread of each output over the training targets
-- `batch(samples, epoch)`: samples as one batch with `.to(device)`; with an epoch, augmented for training
+- `batch(samples, epochs)`: samples as one batch with `.to(device)`; with the epoch of each, augmented for training
 - `inputs(batch)`: the tensors that the network is called with
 - `loss(output, batch, options)`: name -> one value per sample [n_samples]; "loss" is what is minimised
 - `scores(output, batch)`: name -> number for a batch of one sample; `objective(scores, options)`: the larger the better

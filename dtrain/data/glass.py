@@ -1,7 +1,7 @@
 """Isoconfigurational ensembles of glass formers as graphs: structure in, propensity and bond change out.
 
-Edges are the bonds that the file labels, at the initial (thermal) positions. Their vectors may be taken from these, from
-the inherent structure (no thermal noise), or from both.
+Edges are the bonds that the file labels, at the initial (thermal) positions. Their vectors may be taken from these,
+from the inherent structure (no thermal noise), or from both.
 
 Source: the published graphs and masks, H. Shiba et al., J. Chem. Phys. 158, 084503 (2023), doi:10.1063/5.0129791.
 Units: Lennard-Jones.
@@ -88,7 +88,8 @@ class Glass:
         times = self.dataset["time"][:]
         if options.time >= len(times):
             raise UserError(
-                f"data.time = {options.time} is not in {options.file}; 0 to {len(times) - 1} are the times {times.tolist()}"
+                f"data.time = {options.time} is not in {options.file}, where 0 to {len(times) - 1} are the times "
+                f"{', '.join(f'{time:g}' for time in times)}"
             )
         self.split = options.split.draw(self._labelled())
 
@@ -142,10 +143,11 @@ class Glass:
             self._bytes += size
         return example
 
-    def batch(self, samples: Sequence[int], epoch: int | None = None) -> Batch:
+    def batch(self, samples: Sequence[int], epochs: Sequence[int] | None = None) -> Batch:
         examples = [self.example(sample) for sample in samples]
-        if epoch is not None and self.options.augment:
-            examples = [rotated(example, draw_symmetry(self.seed, epoch, example.sample)) for example in examples]
+        if epochs is not None and self.options.augment:
+            symmetries = [draw_symmetry(self.seed, *of) for of in zip(epochs, samples, strict=True)]
+            examples = [rotated(*pair) for pair in zip(examples, symmetries, strict=True)]
         return Batch.from_data_list(examples)
 
     @staticmethod
@@ -186,8 +188,8 @@ class Glass:
             bonds = self.dataset["bond"][sample, : int(self.dataset["n_bonds"][sample])]
             if not np.array_equal(bonds, pairs):
                 raise UserError(
-                    f"{self.options.file}: sample {sample} lists {len(bonds)} bonds, but {len(pairs)} pairs are closer than "
-                    f"data.cutoff = {self.options.cutoff:g}; set it to the bond cutoff of the file"
+                    f"{self.options.file}: sample {sample} lists {len(bonds)} bonds, but {len(pairs)} pairs are closer "
+                    f"than data.cutoff = {self.options.cutoff:g}; set it to the bond cutoff of the file"
                 )
         return pairs
 

@@ -14,7 +14,7 @@ from runkit.errors import UserError
 
 
 def near_pairs(position: np.ndarray, box: np.ndarray, cutoff: float) -> np.ndarray:
-    """Pairs i < j with minimum-image distance < cutoff, lexicographic [n_pairs, 2]; UserError if the box is too small."""
+    """Pairs i < j with minimum-image distance < cutoff, lexicographic [n_pairs, 2]; UserError if the box is small."""
     if 2 * cutoff > box.min():
         raise UserError(
             f"data.cutoff = {cutoff:g} needs a box of at least {2 * cutoff:g}; the smallest edge is {box.min():g}"
@@ -35,8 +35,8 @@ def minimum_image(vector: np.ndarray, box: np.ndarray) -> np.ndarray:
 def graph(species: np.ndarray, positions: list[np.ndarray], box: np.ndarray, pairs: np.ndarray) -> Data:
     """The graph of one configuration, both directions of every pair, sorted by target, then source.
 
-    `x` [n, 1] species; `edge_attr` [n_edges, 3 * len(positions)] the vectors from source to target, one per given set of
-    positions; `pair` [n_edges] which row of `pairs` an edge comes from.
+    `x` [n, 1] species; `edge_attr` [n_edges, 3 * len(positions)] the vectors from source to target, one per given set
+    of positions; `pair` [n_edges] which row of `pairs` an edge comes from.
     """
     directed = np.concatenate([pairs, pairs[:, ::-1]])
     order = np.lexsort((directed[:, 0], directed[:, 1]))

@@ -3,9 +3,9 @@
 Source: H. Shiba et al., J. Chem. Phys. 158, 084503 (2023), doi:10.1063/5.0129791; names of the parameters as in the
 authors' published weights (https://github.com/h3-Open-BDEC/pyg_botan), which load as they are.
 
-Both updates begin with a linear layer on concatenated inputs, W [a, b, c, …]. It is evaluated as W_a a + W_b b + W_c c + …:
-what belongs to particles is multiplied once per particle instead of once per edge, and what does not change between
-rounds (the encoded inputs) is multiplied once per graph. Same function, about 0.6 of the time.
+Both updates begin with a linear layer on concatenated inputs, W [a, b, …]. It is evaluated as W_a a + W_b b + …: what
+belongs to particles is multiplied once per particle instead of once per edge, and what does not change between rounds
+(the encoded inputs) is multiplied once per graph. Same function, about 0.6 of the time.
 """
 
 from __future__ import annotations
@@ -116,7 +116,7 @@ class Botan(nn.Module):
         self.decoder = Decoder(width)
 
     def forward(self, x: Tensor, edge_index: Tensor, edge_attr: Tensor) -> tuple[Tensor, Tensor]:
-        """Particles [n_nodes, node_width] and directed edges [2, n_edges] with [n_edges, edge_width] -> [n_nodes], [n_edges]."""
+        """Particles [n_nodes, node_width], edges [2, n_edges] with [n_edges, edge_width] -> [n_nodes], [n_edges]."""
         # Half precision would cut the digits of the edge vectors before the first layer sees them.
         with torch.autocast(x.device.type, enabled=False):
             x, edge = self.node_encoder(x), self.edge_encoder(edge_attr)

@@ -1,0 +1,208 @@
+"""The one door to DeepSpeed: a network with its optimiser, steps over all processes, and checkpoints.
+
+DeepSpeed's own JSON configuration is honoured (ZeRO stage, optimiser, torch_autocast, clipping, micro-batch,
+accumulation, monitors). What a recipe says, the JSON does not: the number of samples per step and the learning rate.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from dtrain.config import PACKAGE
+from dtrain.ranks import Ranks
+from runkit.checkpoint import sync_directory
+from runkit.errors import UserError
+
+DEFAULT_CONFIG = PACKAGE / "recipes" / "ds_config.json"
+# Optimisers that DeepSpeed takes from torch; its own are compiled at first use, which takes minutes without a GPU.
+_TORCH_OPTIMIZERS = ("adam", "adamw", "adagrad")
+
+
+def read_config(path: str, batch: int, ranks: Ranks) -> dict[str, Any]:
+    """DeepSpeed's configuration, completed for `batch` samples per step; raises UserError.
+
+    `path` may be empty: the JSON beside the recipes.
+    """
+    file = Path(path) if path else DEFAULT_CONFIG
+    try:
+        config: dict[str, Any] = json.loads(file.read_text())
+    except OSError as error:
+        raise UserError(f"deepspeed: {file}: {error.strerror}") from error
+    except json.JSONDecodeError as error:
+        raise UserError(f"deepspeed: {file} is not JSON: {error}") from error
+    _check(config, file, ranks)
+    micro, n_micro = _micro_batches(config, file, batch, ranks.size)
+    return config | {
+        "train_micro_batch_size_per_gpu": micro,
+        "gradient_accumulation_steps": n_micro,
+        "train_batch_size": micro * n_micro * ranks.size,
+    }
+
+
+class Engine:
+    """A network that all ranks of a group train together; every method but the properties is collective."""
+
+    def __init__(self, network: nn.Module, config: Mapping[str, Any], ranks: Ranks, checkpoints: Path) -> None:
+        deepspeed = _deepspeed(ranks)
+        self.ranks, self.checkpoints = ranks, checkpoints
+        self._shards = int(config.get("zero_optimization", {}).get("stage", 0)) > 0
+        config = dict(config)
+        if self._must_reshape():
+            config["checkpoint"] = {**config.get("checkpoint", {}), "load_universal": True}
+        self._gather = deepspeed.zero.GatheredParameters
+        self._engine, self._optimizer, _, _ = deepspeed.initialize(
+            model=network, model_parameters=network.parameters(), config=config, dist_init_required=False
+        )
+        self._universal = "load_universal" in config.get("checkpoint", {})
+
+    @property
+    def micro(self) -> int:
+        """Samples of a micro-batch."""
+        return int(self._engine.train_micro_batch_size_per_gpu())
+
+    def __call__(self, *inputs: Tensor) -> tuple[Tensor, ...]:
+        """Outputs of the network, by DeepSpeed's autocast if it is on."""
+        outputs: tuple[Tensor, ...] = self._engine(*inputs)
+        return outputs
+
+    def backward(self, loss: Tensor) -> None:
+        """Gradients of a micro-batch; an update follows after as many as a step has."""
+        self._engine.backward(loss)
+        self._engine.step()
+
+    def set_learning_rate(self, value: float) -> None:
+        """The learning rate of the next update."""
+        for group in self._optimizer.param_groups:
+            group["lr"] = value
+
+    def train(self, mode: bool = True) -> None:
+        """Switch between training and evaluation."""
+        self._engine.train(mode)
+
+    def weights(self) -> dict[str, Tensor]:
+        """A copy of the weights on the CPU, whole on every rank."""
+        with self._gather(list(self._engine.module.parameters())):
+            return {name: value.detach().cpu().clone() for name, value in self._engine.module.state_dict().items()}
+
+    def report(self, values: Mapping[str, float], n_samples: int) -> None:
+        """Hand numbers to DeepSpeed's monitors."""
+        if self._engine.monitor.enabled:
+            self._engine.monitor.write_events([(f"Run/{name}", value, n_samples) for name, value in values.items()])
+
+    def save(self, step: int, state: Mapping[str, Any]) -> None:
+        """Write a checkpoint; once it is whole it becomes the last one, and the one before is deleted."""
+        tag = f"step{step:08}"
+        self._engine.save_checkpoint(
+            str(self.checkpoints), tag=tag, client_state={"run": dict(state)}, save_latest=False
+        )
+        self.ranks.barrier()
+        if self.ranks.is_root:
+            beside = self.checkpoints / "latest.tmp"
+            beside.write_text(tag)
+            os.replace(beside, self.checkpoints / "latest")
+            sync_directory(self.checkpoints)
+            for old in self.checkpoints.iterdir():
+                if old.is_dir() and old.name != tag:
+                    shutil.rmtree(old)
+        self.ranks.barrier()
+
+    def load(self) -> dict[str, Any] | None:
+        """Go back to the last checkpoint and return its state; None if there is none."""
+        tag = _last(self.checkpoints)
+        if tag is None:
+            return None
+        if self._universal:
+            tag = self._reshape(tag)
+        path, client = self._engine.load_checkpoint(str(self.checkpoints), tag=tag)
+        if path is None:
+            raise UserError(f"DeepSpeed cannot load the checkpoint {self.checkpoints / tag}")
+        state: dict[str, Any] = client["run"]
+        return state
+
+    def _must_reshape(self) -> bool:
+        """Whether the last checkpoint is in shards (ZeRO stage 1 or more) of another number of processes."""
+        tag = _last(self.checkpoints)
+        if not self._shards or tag is None:
+            return False
+        return len(list((self.checkpoints / tag).glob("*zero_pp_rank_*_optim_states.pt"))) != self.ranks.size
+
+    def _reshape(self, tag: str) -> str:
+        """Turn a sharded checkpoint into DeepSpeed's universal form, which any number of processes can load."""
+        universal = f"{tag}_universal"
+        if self.ranks.is_root:
+            program = [sys.executable, "-m", "deepspeed.checkpoint.ds_to_universal", "--inject_missing_state"]
+            folders = [
+                "--input_folder",
+                str(self.checkpoints / tag),
+                "--output_folder",
+                str(self.checkpoints / universal),
+            ]
+            done = subprocess.run([*program, *folders], capture_output=True, text=True)
+            if done.returncode:
+                reason = done.stderr.strip().splitlines()[-1:]
+                raise UserError(
+                    f"{self.checkpoints / tag} cannot be reshaped for {self.ranks.size} processes: {reason}"
+                )
+        self.ranks.barrier()
+        return universal
+
+
+def _deepspeed(ranks: Ranks) -> Any:
+    """DeepSpeed, imported late (seconds) and kept from compiling extensions where there is no GPU."""
+    import deepspeed
+    import deepspeed.ops
+
+    if ranks.device.type == "cpu":
+        # Minutes of compilation, and a build that is killed half-way blocks all later runs.
+        deepspeed.ops.__compatible_ops__["deepspeed_shm_comm"] = False
+    return deepspeed
+
+
+def _last(checkpoints: Path) -> str | None:
+    latest = checkpoints / "latest"
+    return latest.read_text().strip() if latest.exists() else None
+
+
+def _check(config: dict[str, Any], file: Path, ranks: Ranks) -> None:
+    for precision in ("fp16", "bf16"):
+        if config.get(precision, {}).get("enabled"):
+            raise UserError(f"{file}: {precision} casts inputs too and cuts their digits; use torch_autocast")
+    if "scheduler" in config:
+        raise UserError(
+            f"{file}: scheduler: the learning rate is the recipe's (phase.NAME.learning_rate, decay, warmup)"
+        )
+    optimizer = config.setdefault("optimizer", {"type": "Adam"})
+    parameters = optimizer.setdefault("params", {})
+    name = str(optimizer.get("type", "")).lower()
+    is_of_torch = name in _TORCH_OPTIMIZERS or hasattr(torch.optim, str(optimizer.get("type")))
+    if ranks.device.type == "cpu" and not is_of_torch:
+        allowed = ", ".join(_TORCH_OPTIMIZERS)
+        raise UserError(
+            f"{file}: optimizer.type = {optimizer.get('type')!r} is compiled for GPUs; on the CPU: {allowed}, …"
+        )
+    if name in ("adam", "adamw") and ranks.device.type == "cpu":
+        parameters["torch_adam"] = True
+
+
+def _micro_batches(config: Mapping[str, Any], file: Path, batch: int, size: int) -> tuple[int, int]:
+    """Samples of a micro-batch and micro-batches of a step; the last may be partly empty."""
+    micro = int(config.get("train_micro_batch_size_per_gpu", 1))
+    n_micro = -(-batch // (micro * size))
+    given = {"gradient_accumulation_steps": n_micro, "train_batch_size": batch}
+    for key, derived in given.items():
+        if config.get(key, derived) != derived:
+            raise UserError(
+                f"{file}: {key} = {config[key]}, but batch = {batch} on {size} processes, {micro} at a time, makes {derived}; "
+                f"leave it out or change the recipe's batch"
+            )
+    return micro, n_micro

@@ -1,0 +1,228 @@
+"""Training: phases of steps, with validations, curves and checkpoints on the way."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+from functools import partial
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+
+from dtrain.checkpoint import build_network, save_model, start_from
+from dtrain.config import Phase, Recipe
+from dtrain.data import data as data_sets
+from dtrain.data.loader import Order, Share, prefetch
+from dtrain.engine import Engine, read_config
+from dtrain.folder import RunFolder
+from dtrain.ranks import Ranks
+from runkit.errors import UserError
+from runkit.log import say
+from runkit.progress import Progress
+
+
+@dataclass(frozen=True)
+class State:
+    """How far a run is; with the weights and the optimiser it is all that a checkpoint holds.
+
+    `phase` counts phases that are over, `step` steps of all phases, `phase_step` those of the present one; `best` is the
+    best score of the present phase and `stale` counts validations since.
+    """
+
+    phase: int = 0
+    step: int = 0
+    phase_step: int = 0
+    best: float | None = None
+    stale: int = 0
+
+
+class Audience(NamedTuple):
+    """Who is told of the progress of a group: one root, whose steps are everybody's."""
+
+    is_root: bool
+    size: int = 1
+
+
+def train_run(ranks: Ranks, recipe: Recipe) -> State:
+    """Train one run to its end, or go on with it; returns how far it is."""
+    config = read_config(recipe.deepspeed, recipe.batch, ranks)
+    folder = RunFolder.open(ranks, recipe, config)
+    try:
+        torch.manual_seed(recipe.seed)
+        names = list(recipe.phase)
+        make_data = partial(data_sets.get(recipe.data.name), seed=recipe.seed)
+        network = build_network(recipe, make_data(recipe.data_in(names[0])).sizes)
+        start_from(network, recipe.initial)
+        if recipe.compile:
+            network.compile(dynamic=True)
+        engine = Engine(network, config, ranks, folder.checkpoints)
+        state = _resume(engine, folder, ranks)
+        clock = Clock(recipe.minutes)
+        for name in names[state.phase :]:
+            trainer = PhaseTrainer(ranks, recipe, name, make_data(recipe.data_in(name)), engine, folder)
+            state = trainer.train(state, clock)
+            if clock.is_over:
+                say(ranks, f"{folder.path}: stopped after {recipe.minutes:g} minutes; the same command goes on")
+                return state
+        say(ranks, f"{folder.path}: finished after {state.step} steps; weights: {folder.model}")
+        return state
+    finally:
+        folder.close()
+
+
+def _resume(engine: Engine, folder: RunFolder, ranks: Ranks) -> State:
+    saved = engine.load()
+    state = State(**saved) if saved else State()
+    if ranks.is_root:
+        for name in ("training", "validation"):
+            folder.curve(name).cut(state.step)
+    if saved:
+        say(ranks, f"{folder.path}: goes on after step {state.step}")
+    return state
+
+
+class Clock:
+    """The wall time that a run may take; `is_over` changes only where all ranks learn of it."""
+
+    def __init__(self, minutes: float) -> None:
+        self.deadline = time.monotonic() + 60 * minutes if minutes else math.inf
+        self.is_over = False
+
+
+class PhaseTrainer:
+    """One phase of a run."""
+
+    def __init__(self, ranks: Ranks, recipe: Recipe, name: str, data: Any, engine: Engine, folder: RunFolder) -> None:
+        self.ranks, self.recipe, self.name, self.data, self.engine, self.folder = (
+            ranks,
+            recipe,
+            name,
+            data,
+            engine,
+            folder,
+        )
+        self.phase: Phase = recipe.phase[name]
+        self.loss = recipe.loss_in(name)
+        per_epoch = len(data.split["train"]) / recipe.batch
+        self.n_steps = max(1, math.ceil(self.phase.epochs * per_epoch))
+        self.interval = max(1, round(recipe.validate_every * per_epoch))
+        self.share = Share(recipe.batch, ranks.rank, ranks.size, engine.micro)
+        self.order = Order(tuple(data.split["train"]), recipe.seed, name)
+        self.sums: dict[str, Tensor] = {}
+        self.n_summed = 0
+
+    def train(self, state: State, clock: Clock) -> State:
+        """Take the steps that are left; the last one ends with a checkpoint of the next phase's start."""
+        steps = range(state.phase_step, self.n_steps)
+        title = f"{self.folder.path} {self.name}"
+        with Progress(Audience(self.ranks.is_root), len(steps), "step", title) as progress:  # type: ignore[arg-type]
+            for step, micro_batches in zip(steps, prefetch(self.data, self.order, self.share, steps), strict=True):
+                self.engine.set_learning_rate(learning_rate(self.phase, step, self.n_steps))
+                self._step(micro_batches)
+                state = replace(state, step=state.step + 1, phase_step=step + 1)
+                progress.advance()
+                is_last = state.phase_step == self.n_steps
+                validates = is_last or state.phase_step % self.interval == 0
+                if validates or state.step % self.recipe.log_every == 0:
+                    self._log(state, clock)
+                if validates:
+                    state = self._validate(state)
+                    is_last = is_last or 0 < self.phase.patience <= state.stale
+                if is_last:
+                    state = State(phase=state.phase + 1, step=state.step)
+                if validates or clock.is_over:
+                    self.engine.save(state.step, asdict(state))
+                if is_last or clock.is_over:
+                    return state
+        return state
+
+    def _step(self, micro_batches: Any) -> None:
+        self.engine.train()
+        for batch, weights in micro_batches:
+            batch = batch.to(self.ranks.device, non_blocking=True)
+            weight = torch.tensor(weights, device=self.ranks.device)
+            losses = self.data.loss(self.engine(*self.data.inputs(batch)), batch, self.loss)
+            parts = {name: weight @ loss for name, loss in losses.items()}
+            self.engine.backward(parts["loss"])
+            for name, part in parts.items():
+                self.sums[name] = self.sums.get(name, 0.0) + part.detach()
+        self.n_summed += len(micro_batches)
+
+    def _log(self, state: State, clock: Clock) -> None:
+        """Report the mean losses since the last report; here all ranks agree on what is wrong and on when to stop."""
+        out_of_time = float(time.monotonic() > clock.deadline)
+        own = torch.stack(list(self.sums.values())).double() / self.n_summed
+        *means, n_out_of_time = self.ranks.mean([*own.tolist(), out_of_time])
+        losses = dict(zip(self.sums, means, strict=True))
+        self.sums, self.n_summed = {}, 0
+        clock.is_over = n_out_of_time > 0
+        self._must_be_finite(losses["loss"], state)
+        rate = learning_rate(self.phase, state.phase_step - 1, self.n_steps)
+        self._report("training", state, {"learning_rate": rate, **losses})
+
+    def _validate(self, state: State) -> State:
+        """Score the validation samples and keep the weights if they are the best of this phase."""
+        scores = self._scores()
+        self._must_be_finite(scores.get("loss", 0.0), state)
+        score = self.data.objective(scores, self.loss) if scores else None
+        is_best = score is None or state.best is None or score > state.best
+        if scores:
+            self._report("validation", state, scores)
+            text = ", ".join(f"{name} {value:.4g}" for name, value in scores.items())
+            say(self.ranks, f"{self.folder.path}: step {state.step}: validation: {text}{' (best)' if is_best else ''}")
+        if not is_best:
+            return replace(state, stale=state.stale + 1)
+        self._keep_weights(state, scores)
+        return replace(state, best=score if score is None or math.isfinite(score) else None, stale=0)
+
+    def _scores(self) -> dict[str, float]:
+        """Mean over validation samples of losses and scores, in the order of samples for any number of ranks."""
+        self.engine.train(False)
+        samples = self.data.split["validation"]
+        # All ranks make the same number of calls, because DeepSpeed may communicate in each.
+        turns = -(-len(samples) // self.ranks.size)
+        mine = [samples[(turn * self.ranks.size + self.ranks.rank) % len(samples)] for turn in range(turns)]
+        found = {sample: row for part in self.ranks.gather([(s, self._score(s)) for s in mine]) for sample, row in part}
+        return {
+            name: sum(found[sample][name] for sample in samples) / len(samples)
+            for name in (found[samples[0]] if samples else ())
+        }
+
+    @torch.no_grad()
+    def _score(self, sample: int) -> dict[str, float]:
+        batch = self.data.batch([sample]).to(self.ranks.device)
+        output = self.engine(*self.data.inputs(batch))
+        losses = {name: loss.item() for name, loss in self.data.loss(output, batch, self.loss).items()}
+        return {**losses, **self.data.scores(output, batch)}
+
+    def _keep_weights(self, state: State, scores: Mapping[str, float]) -> None:
+        weights = self.engine.weights()
+        if self.ranks.is_root:
+            about = {"phase": self.name, "step": state.step, "validation": scores}
+            save_model(self.folder.model, weights, self.recipe, self.data.sizes, self.data.normalisation, about)
+
+    def _report(self, curve: str, state: State, values: Mapping[str, float]) -> None:
+        n_samples = state.step * self.recipe.batch
+        if self.ranks.is_root:
+            epoch = state.phase_step * self.recipe.batch / len(self.order.samples)
+            self.folder.curve(curve).append(
+                {"step": state.step, "phase": self.name, "epoch": round(epoch, 6), **values}
+            )
+        self.engine.report({f"{curve}/{name}": value for name, value in values.items()}, n_samples)
+
+    def _must_be_finite(self, loss: float, state: State) -> None:
+        if not math.isfinite(loss):
+            raise UserError(
+                f"{self.folder.path}: the loss is {loss} at step {state.step}; lower phase.{self.name}.learning_rate "
+                f"(now {self.phase.learning_rate:g}) or raise phase.{self.name}.warmup"
+            )
+
+
+def learning_rate(phase: Phase, step: int, n_steps: int) -> float:
+    """The learning rate of a step: a linear rise over `warmup` steps, then constant or a cosine to zero."""
+    rise = min(1.0, (step + 1) / (phase.warmup + 1))
+    fall = 0.5 * (1 + math.cos(math.pi * step / n_steps)) if phase.decay == "cosine" else 1.0
+    return phase.learning_rate * rise * fall

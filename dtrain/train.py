@@ -1,0 +1,46 @@
+"""Train a network: `deepspeed dtrain/train.py [show] [recipe.toml] [key=value …]`, also by `torchrun`, or alone."""
+
+from __future__ import annotations
+
+import sys
+
+from dtrain.campaign import train_campaign
+from dtrain.checkpoint import build_network
+from dtrain.config import Recipe, command_line
+from dtrain.data import data as data_sets
+from dtrain.loop import train_run
+from dtrain.ranks import connect
+from runkit.cli import run_program
+from runkit.config import dump_toml
+
+
+def train(recipe: Recipe) -> None:
+    """Train the recipe's run, or its campaign, on all processes that were started together."""
+    is_campaign = bool(recipe.campaign.grid)
+    ranks = connect(recipe.device, recipe.threads, recipe.campaign.ranks_per_run if is_campaign else 0)
+    with ranks.together():
+        if is_campaign:
+            train_campaign(ranks, recipe)
+        else:
+            train_run(ranks, recipe)
+
+
+def show(recipe: Recipe) -> None:
+    """Print the resolved recipe, the split of the data, the size of the network and the steps of each phase."""
+    print(dump_toml(recipe))
+    if recipe.campaign.grid:
+        print("# runs: " + ", ".join(run.name for run in recipe.runs()))
+    for name, phase in recipe.phase.items():
+        data = data_sets.get(recipe.data.name)(recipe.data_in(name), seed=recipe.seed)
+        network = build_network(recipe, data.sizes)
+        n_steps = phase.epochs * len(data.split["train"]) / recipe.batch
+        print(
+            f"# phase {name}: {n_steps:.0f} steps of {recipe.batch} sample(s); "
+            + ", ".join(f"{len(samples)} for {part}" for part, samples in data.split.items())
+        )
+        print(f"# network {recipe.model.name}: {sum(p.numel() for p in network.parameters()):,} parameters")
+
+
+if __name__ == "__main__":
+    model, line = command_line(sys.argv[1:])
+    run_program("dtrain", model, train, show, arguments=line)
