@@ -35,9 +35,9 @@ def save_arrays(path: Path | str, **arrays: ArrayLike) -> None:
 def load_arrays(path: Path | str) -> dict[str, NDArray[Any]]:
     """Read the arrays of a checkpoint; a missing, truncated or foreign file raises UserError."""
     try:
+        with zipfile.ZipFile(path):
+            pass
         with np.load(path, allow_pickle=False) as file:
-            if not isinstance(file, np.lib.npyio.NpzFile):
-                raise ValueError("it is a single array")
             return {name: file[name] for name in file.files}
     except FileNotFoundError as error:
         raise UserError(f"checkpoint {path} does not exist") from error

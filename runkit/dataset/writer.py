@@ -87,12 +87,13 @@ class Writer:
 
     def write(self, name: str, index: Index, values: ArrayLike) -> None:
         """Store `values` in `name[index]`; not collective. Raises UserError if the disk refuses."""
+        driver = self._open_driver()
         slices, shape = box(self._shapes[name], index)
         array = np.asarray(values).astype(dtype_of(self.schema[name]), order="C", casting="same_kind", copy=False)
         if array.shape != shape:
             raise ValueError(f"{in_words(name, index)} has shape {shape}, not {array.shape}")
         try:
-            self._open_driver().write(name, slices, array)
+            driver.write(name, slices, array)
         except (OSError, RuntimeError) as error:
             raise UserError(self._write_failure(name, index, array.nbytes, error)) from error
 

@@ -1,0 +1,89 @@
+"""The command line of all programs."""
+
+from __future__ import annotations
+
+import pytest
+from pydantic import Field
+
+from runkit.cli import run_program
+from runkit.config import Config
+from runkit.errors import UserError
+from runkit.usage import help_text
+
+
+class Case(Config):
+    """A case."""
+
+    seed: int = Field(1, ge=0, description="seed of all random numbers")
+    name: str = "x"
+
+
+def run(*arguments, show=None, action=None):
+    seen = []
+    run_program("program", Case, action or seen.append, show, arguments=arguments)
+    return seen[0] if seen else None
+
+
+def test_a_file_and_settings_make_the_configuration(tmp_path):
+    (tmp_path / "case.toml").write_text("seed = 2\nname = 'y'\n")
+    case = run(str(tmp_path / "case.toml"), "seed=3")
+    assert (case.seed, case.name) == (3, "y")
+
+
+def test_show_calls_show_and_not_run():
+    shown = []
+    assert run("show", "seed=4", show=shown.append) is None
+    assert shown[0].seed == 4
+
+
+def test_the_rank_that_deepspeed_appends_is_passed_over():
+    assert run("--local_rank=3", "seed=5", "--local-rank=0").seed == 5
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["--fast"], "unknown option '--fast'"),
+        (["none.toml"], "there is no configuration file 'none.toml'"),
+        (["a.toml", "b.toml"], "one configuration file at most"),
+        (["seed=-1"], "seed = -1 is not allowed; allowed: an integer >= 0"),
+    ],
+)
+def test_a_mistake_is_one_line_and_code_2(capsys, arguments, told):
+    with pytest.raises(SystemExit) as end:
+        run(*arguments)
+    out, err = capsys.readouterr()
+    assert end.value.code == 2 and out == ""
+    assert err.startswith("error: ") and told in err and err.count("\n") == 1
+
+
+def test_a_mistake_that_the_program_finds_is_one_line_too(capsys):
+    def fail(case):
+        raise UserError("the file\nis bad")
+
+    with pytest.raises(SystemExit) as end:
+        run(action=fail)
+    assert end.value.code == 2 and capsys.readouterr().err == "error: the file is bad\n"
+
+
+@pytest.mark.parametrize("variable", ["PMI", "OMPI_COMM_WORLD", "torch"])
+def test_other_ranks_are_silent_and_end_with_code_2(capsys, monkeypatch, variable):
+    names = ("RANK", "WORLD_SIZE") if variable == "torch" else (f"{variable}_RANK", f"{variable}_SIZE")
+    monkeypatch.setenv(names[0], "1")
+    monkeypatch.setenv(names[1], "2")
+    with pytest.raises(SystemExit) as end:
+        run("seed=-1")
+    assert end.value.code == 2 and capsys.readouterr() == ("", "")
+
+
+def test_help_lists_every_key_with_default_meaning_and_range(capsys):
+    run("--help")
+    text = capsys.readouterr().out
+    assert "usage: program [case.toml] [section.key=value ...]" in text
+    assert "seed = 1\n      seed of all random numbers; an integer >= 0" in text and 'name = "x"' in text
+    assert "show" not in text and "show" in help_text("program", Case, "", has_show=True)
+
+
+def test_version_is_printed(capsys):
+    run("--version")
+    assert capsys.readouterr().out.startswith("program ")
