@@ -1,0 +1,27 @@
+"""`python -m mdgen [show] [case.toml] [section.key=value …]`, alone or under mpiexec."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from runkit.mpi import launch, single_threaded
+
+
+def main() -> None:
+    """Generate isoconfigurational ensembles into one parallel HDF5 file."""
+    single_threaded()
+    from mdgen.config import Case
+    from mdgen.plan import show
+    from runkit.cli import run_program
+
+    run_program("python -m mdgen", Case, partial(launch, _generate), show, main.__doc__ or "")
+
+
+def _generate(world, case) -> None:
+    from mdgen.run import generate
+
+    generate(world, case)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,106 @@
+"""First stage: one independent initial configuration per sample, with its inherent structure.
+
+A sample is cooled from a melt and held at its temperature (NVT), or taken as given from a file.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from mdgen.config import Case
+from mdgen.dynamics import Dynamics
+from mdgen.initial import Configuration, melt, wrap
+from mdgen.minimize import fire
+from mdgen.potentials.pair import PairPotential
+from mdgen.schedule import cooling_blocks
+from mdgen.thermostats import thermostat
+from mdgen.trajectory import Checkpoint, Failed, advance, record_failure, scratch
+from mdgen.velocities import maxwell_velocities
+from runkit.dataset.schema import COMPLETE, FAILED, PENDING
+from runkit.dataset.writer import Writer
+from runkit.mpi import World
+from runkit.progress import Progress
+from runkit.rng import stream
+
+MELT = -1  # key of the velocity draw of the melt, beside those of the replicas 0, 1, …
+
+
+def equilibrate(
+    case: Case, potential: PairPotential, given: list[Configuration], file: Writer, world: World
+) -> None:
+    """Make every initial configuration that the file still lacks: this rank's share of them."""
+    status = file.read("equilibrated", ())
+    pending = [sample for sample, flag in enumerate(status) if flag == PENDING]
+    mine = [pending[i] for i in world.share(len(pending))]
+    blocks = [] if given else cooling_blocks(case.initial, case.system.temperature, case.integrator.dt)
+    total = len(mine) * sum(block.n_steps for block in blocks)
+    with Progress(world, total or len(mine), "steps" if total else "samples", "equilibrate") as progress:
+        for sample in mine:
+            try:
+                start = given[sample] if given else _cool(case, potential, file, sample, progress)
+                _write_sample(potential, file, sample, start)
+            except Failed as failure:
+                record_failure(file, sample, f"equilibration: {failure.reason}")
+                file.mark("equilibrated", (sample,), FAILED)
+            if given:
+                progress.advance(1)
+    file.sync()
+
+
+def _cool(case: Case, potential: PairPotential, file: Writer, sample: int, progress: Progress) -> Configuration:
+    """A melt, cooled and held; NVT."""
+    settings = case.initial
+    system, n_particles = case.system, case.system.n_particles
+    start = melt(n_particles, system.composition, system.density, case.seed, sample)
+    bath = thermostat.build(
+        settings.thermostat,
+        temperature=settings.temperature,
+        relaxation_time=settings.relaxation_time,
+        dt=case.integrator.dt,
+        degrees_of_freedom=3 * n_particles - 3,
+        streams=[stream(case.seed, "thermostat", sample)],
+    )
+    velocity = maxwell_velocities(n_particles, settings.temperature, case.seed, sample, MELT)
+    dynamics = Dynamics(
+        start.position[None],
+        velocity[None],
+        start.species,
+        start.box,
+        potential,
+        case.integrator.dt,
+        precision=case.integrator.precision,
+        thermostat=bath,
+    )
+    checkpoint = Checkpoint([scratch(file) / f"equilibrate-{sample:05d}.npz"], case.checkpoint_seconds)
+    for block in advance(dynamics, cooling_blocks(settings, case.system.temperature, case.integrator.dt), checkpoint):
+        progress.advance(block.n_steps)
+    return replace(start, position=wrap(dynamics.position[0], start.box))
+
+
+def _write_sample(potential: PairPotential, file: Writer, sample: int, start: Configuration) -> None:
+    """The configuration and the nearest minimum of its energy; marks the sample complete."""
+    position, n_particles = start.position, len(start.position)
+    at_rest = np.zeros((1, n_particles, 3))
+    dynamics = Dynamics(position[None], at_rest, start.species, start.box, potential, 0.0, precision="float64")
+    energy = float(dynamics.potential_energy[0])
+
+    def energy_and_force(trial: np.ndarray) -> tuple[float, np.ndarray]:
+        dynamics.restore(trial[None], at_rest)
+        return float(dynamics.potential_energy[0]), dynamics.force[0]
+
+    inherent = fire(energy_and_force, position)
+    if not inherent.converged:
+        raise Failed(0, f"no energy minimum within {inherent.n_iterations} iterations")
+    for name, values in {
+        "species": start.species,
+        "box": start.box,
+        "initial_position": position,
+        "initial_energy": energy / n_particles,
+        "inherent_position": inherent.position,
+        "inherent_energy": inherent.energy / n_particles,
+    }.items():
+        file.write(name, (sample,), values)
+    file.mark("equilibrated", (sample,), COMPLETE)
+    Checkpoint([scratch(file) / f"equilibrate-{sample:05d}.npz"], 0).discard()

@@ -1,0 +1,60 @@
+"""Third stage: what the ensembles say, as labels and statistics of each sample."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from mdgen.config import Case
+from mdgen.initial import Configuration
+from mdgen.observables import sample_labels
+from mdgen.trajectory import record_failure
+from runkit.dataset.schema import COMPLETE, FAILED, PENDING
+from runkit.dataset.writer import Writer
+from runkit.mpi import World
+from runkit.progress import Progress
+
+
+def label(case: Case, n_species: int, file: Writer, world: World) -> None:
+    """Label every sample that the file still lacks: this rank's share of them; what did not run well is failed."""
+    sound = (file.read("propagated") == COMPLETE).all(axis=1)
+    pending = np.flatnonzero(file.read("labelled") == PENDING)
+    mine = [int(pending[i]) for i in world.share(len(pending))]
+    with Progress(world, len(mine), "samples", "label") as progress:
+        for sample in mine:
+            if sound[sample]:
+                _label_sample(case, n_species, file, sample)
+            else:
+                file.mark("labelled", (sample,), FAILED)
+            progress.advance(1)
+    file.sync()
+
+
+def _label_sample(case: Case, n_species: int, file: Writer, sample: int) -> None:
+    start = Configuration.of(
+        f"sample {sample}", *(file.read(name, (sample,)) for name in ("initial_position", "species", "box"))
+    )
+    slices = (file.read("position", (sample, i_time)) for i_time in range(len(case.production.times)))
+    labels = sample_labels(slices, start, n_species, case.label.bond_cutoff, case.label.wave_number)
+    try:
+        write_labels(file, sample, labels)
+    except OverflowError as error:
+        record_failure(file, sample, str(error))
+        file.mark("labelled", (sample,), FAILED)
+
+
+def write_labels(file: Writer, sample: int, labels: dict[str, np.ndarray]) -> None:
+    """Store what `sample_labels` gave, bonds padded to the room in the file; marks the sample complete.
+
+    Raises `OverflowError` if there are more bonds than room.
+    """
+    n_bonds, capacity = len(labels["bond"]), file.read("bond", (sample,)).shape[0]
+    if n_bonds > capacity:
+        raise OverflowError(f"{n_bonds} bonds, room for {capacity}: raise label.bond_capacity")
+    for name, values in labels.items():
+        if name == "bond":
+            values = np.pad(values, ((0, capacity - n_bonds), (0, 0)), constant_values=-1)
+        elif "bond" in file.schema[name].dims:
+            values = np.pad(values, ((0, 0), (0, capacity - n_bonds)), constant_values=np.nan)
+        file.write(name, (sample,), values)
+    file.write("n_bonds", (sample,), n_bonds)
+    file.mark("labelled", (sample,), COMPLETE)

@@ -1,0 +1,116 @@
+"""What a run will do and cost, before it runs: shape of the file, shares of the ranks, memory and time."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+
+from mdgen.config import Case
+from mdgen.formats import load
+from mdgen.initial import Configuration
+from mdgen.potentials import potential as registry
+from mdgen.potentials.pair import PairPotential
+from mdgen.production import form_groups
+from mdgen.schedule import cooling_blocks, production_blocks
+from runkit.config import dump_toml
+from runkit.dataset.schema import ISOCONFIG
+from runkit.errors import UserError
+from runkit.launcher import this_launch
+from runkit.mpi import share
+
+# Atom-steps per core-second that the estimate assumes: one system, replicas together (docs/performance.md).
+ONE_SYSTEM, TOGETHER = 2e6, 7e6
+
+
+def potential_of(case: Case) -> PairPotential:
+    """The interaction that `case` names; raises `UserError` if composition or box do not fit it."""
+    system = case.system
+    law = registry.build(system.potential, **system.parameters)
+    if len(system.composition) != law.n_species:
+        raise UserError(
+            f"system.composition = {list(system.composition)}: potential {system.potential!r} has {law.n_species} "
+            "species; one fraction for each is needed"
+        )
+    edge = (system.n_particles / system.density) ** (1 / 3)
+    if not case.initial.file and edge < 2 * law.largest_cutoff:
+        least = math.ceil(system.density * (2 * law.largest_cutoff) ** 3)
+        raise UserError(
+            f"system.n_particles = {system.n_particles}: the box edge {edge:.4g} is less than twice the cutoff "
+            f"{law.largest_cutoff:g}; allowed: {least} or more at this density"
+        )
+    return law
+
+
+def given_configurations(case: Case, potential: PairPotential) -> list[Configuration]:
+    """The configurations of `initial.file`, at most `production.n_samples` of them; [] for a melt.
+
+    Raises `UserError` for a file that cannot be read or a configuration that `potential` cannot handle.
+    """
+    if not case.initial.file:
+        return []
+    given = load(case.initial.file, case.system.density)[: case.production.n_samples]
+    for configuration in given:
+        configuration.require(potential)
+    return given
+
+
+def dimensions(case: Case, potential: PairPotential, given: Sequence[Configuration]) -> dict[str, int]:
+    """Lengths of the dimensions of the file."""
+    n_particles = len(given[0].position) if given else case.system.n_particles
+    volume = min(float(np.prod(start.box)) for start in given) if given else n_particles / case.system.density
+    uniform = n_particles / 2 * n_particles / volume * 4 / 3 * math.pi * case.label.bond_cutoff**3
+    return {
+        "sample": len(given) or case.production.n_samples,
+        "time": len(case.production.times),
+        "replica": case.production.n_replicas,
+        "particle": n_particles,
+        "species": potential.n_species,
+        "bond": min(math.ceil(case.label.bond_capacity * uniform) + n_particles, n_particles * (n_particles - 1) // 2),
+    }
+
+
+def show(case: Case) -> None:
+    """Print the resolved configuration, then what it means: work, shares, file, memory and estimated time."""
+    potential = potential_of(case)
+    given = given_configurations(case, potential)
+    sizes, n_ranks = dimensions(case, potential, given), this_launch().size
+    print(dump_toml(case))
+    cooling = [] if given else cooling_blocks(case.initial, case.system.temperature, case.integrator.dt)
+    production = production_blocks(case.production.times, case.integrator.dt)
+    replicas_of = [[list(range(sizes["replica"]))]] * sizes["sample"]
+    groups = form_groups(replicas_of, n_ranks)
+    alone = sum(block.n_steps for block in cooling) * sizes["particle"]
+    together = sum(block.n_steps for block in production) * sizes["particle"] * sizes["replica"]
+    busiest = max(len(share(sizes["sample"], rank, n_ranks)) for rank in range(n_ranks)) * alone / ONE_SYSTEM
+    busiest += max(len(share(len(groups), rank, n_ranks)) for rank in range(n_ranks)) * (
+        together * sizes["sample"] / len(groups) / TOGETHER
+    )
+    lanes = max(len(replicas) for _, replicas in groups)
+    for line in (
+        f"file       {case.output}: {file_bytes(sizes) / 1e9:.3g} GB, "
+        + ", ".join(f"{n} {name}s" for name, n in sizes.items() if name != "species"),
+        f"work       {sizes['sample']} samples, then {len(groups)} groups of up to {lanes} replicas",
+        f"ranks      {n_ranks}, each with {_shares(sizes['sample'], n_ranks)} samples, "
+        f"then {_shares(len(groups), n_ranks)} groups",
+        f"memory     about {0.3 + rank_bytes(sizes, lanes) / 1e9:.2g} GB per rank",
+        f"cost       {sizes['sample'] * (alone + together):.3g} atom-steps; about {busiest / 3600:.2g} h on these ranks",
+    ):
+        print("# " + line)
+
+
+def file_bytes(sizes: dict[str, int]) -> int:
+    """Size of the data in the file."""
+    return sum(math.prod(field.shape(sizes)) * np.dtype(field.dtype).itemsize for field in ISOCONFIG.fields)
+
+
+def rank_bytes(sizes: dict[str, int], lanes: int) -> int:
+    """Peak memory of a rank: a group of replicas with its lists, or the trajectories of a sample to label."""
+    atoms = sizes["particle"]
+    return max(lanes * atoms * 100 + atoms * 4000, sizes["time"] * sizes["replica"] * atoms * 12 + sizes["bond"] * 200)
+
+
+def _shares(n_items: int, n_ranks: int) -> str:
+    lengths = sorted({len(share(n_items, rank, n_ranks)) for rank in range(n_ranks)})
+    return " or ".join(str(n) for n in lengths)

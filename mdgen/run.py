@@ -1,0 +1,52 @@
+"""The road of a generation run: equilibrate, propagate, label; all of it into one file, restartable anywhere."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+
+from mdgen.config import FREE_KEYS, Case
+from mdgen.equilibration import equilibrate
+from mdgen.labelling import label
+from mdgen.plan import dimensions, given_configurations, potential_of
+from mdgen.production import propagate
+from mdgen.trajectory import scratch
+from runkit.dataset.schema import FAILED, ISOCONFIG
+from runkit.dataset.writer import Writer
+from runkit.log import say
+from runkit.mpi import World
+
+
+def generate(world: World, case: Case) -> None:
+    """Make the file that `case` describes, or finish it; collective."""
+    potential = potential_of(case)
+    given = world.on_root(given_configurations, case, potential)
+    with _open(world, case, dimensions(case, potential, given)) as file:
+        if file.finished:
+            say(world, f"{file.path} is complete already; give another output to run again")
+            return
+        say(world, f"{file.state}: {file.part}, written by {file.method}")
+        equilibrate(case, potential, given, file, world)
+        propagate(case, potential, file, world)
+        label(case, potential.n_species, file, world)
+        failed = file.read("labelled") == FAILED
+        file.seal()
+        if world.is_root:
+            shutil.rmtree(scratch(file), ignore_errors=True)
+    lost = f"; {failed.sum()} of {len(failed)} samples FAILED, see runkit.dataset.check" if failed.any() else ""
+    say(world, f"wrote {file.path}{lost}")
+
+
+def _open(world: World, case: Case, sizes: dict[str, int]) -> Writer:
+    path = Path(case.output)
+    if world.is_root:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    attributes = {"config": case.model_dump(mode="json"), "seed": case.seed}
+    file = Writer.open(world, path, ISOCONFIG, sizes, attributes, free_keys=FREE_KEYS)
+    if file.state == "new" and world.is_root:
+        file.write("time", (), np.array(case.production.times))
+        file.write("temperature", (), np.full(sizes["sample"], case.system.temperature))
+    file.sync() if not file.finished else None
+    return file
