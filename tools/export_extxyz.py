@@ -1,7 +1,7 @@
 """Write a sample as extended XYZ, for OVITO and other viewers: one frame per time.
 
-    python tools/export_extxyz.py data/kob_andersen.h5 sample.xyz sample=3                    # structure, coloured by label
-    python tools/export_extxyz.py data/kob_andersen.h5 sample.xyz sample=3 positions=replica  # one trajectory, unwrapped
+    python tools/export_extxyz.py data/kob_andersen.h5 sample.xyz sample=3                    # structure with labels
+    python tools/export_extxyz.py data/kob_andersen.h5 sample.xyz sample=3 positions=replica  # a trajectory
 
 Every frame has the propensity at its time and its standard error; frames of a trajectory have the displacement vector
 since the velocity draw, and begin with the initial configuration. mdgen reads these files as `initial.file`.

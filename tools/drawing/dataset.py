@@ -1,0 +1,81 @@
+"""A card of an ISOCONFIG file: how mobile, how relaxed, how noisy."""
+
+from __future__ import annotations
+
+import matplotlib.pyplot as plt
+import numpy as np
+from drawing.style import BLUE, GREEN, ORANGE, PURPLE, RED, TIME, legend
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from runkit.dataset.reader import Dataset
+from runkit.dataset.schema import COMPLETE
+
+SPECIES = ((BLUE, "o"), (ORANGE, "s"), (GREEN, "^"))
+NARROW = 1.3  # decades of a distribution below which a linear axis serves better
+
+
+def draw_dataset(data: Dataset) -> Figure:
+    """Distribution of propensity, mean squared displacement, relaxation, and reliability of the labels."""
+    done = np.flatnonzero(data["labelled"][:] == COMPLETE)
+    figure, axes = plt.subplots(2, 2, figsize=(7.2, 5.4))
+    _distributions(axes[0, 0], data, done)
+    _mean_squared_displacement(axes[0, 1], data, done)
+    _relaxation(axes[1, 0], data, done)
+    _reliability(axes[1, 1], data, done)
+    for axis in (axes[0, 1], axes[1, 0], axes[1, 1]):
+        axis.set(xscale="log", xlabel=TIME)
+        legend(axis)
+    what = f"{len(done)} samples of {data.sizes['particle']} particles, {data.sizes['replica']} replicas"
+    figure.suptitle(f"{data.path.name}: $T$ = {data['temperature'][done[0]]:g}, {what}", fontsize=10)
+    return figure
+
+
+def _distributions(axis: Axes, data: Dataset, done: np.ndarray) -> None:
+    time, is_a = data["time"][:], data["species"][:][done] == 0
+    propensity = [data["propensity"][:, k][done][is_a] for k in range(len(time))]
+    low, high = min(map(np.min, propensity)), max(map(np.max, propensity))
+    is_wide = np.log10(high / low) > NARROW
+    bins = np.geomspace(low, high, 70) if is_wide else np.linspace(low, high, 70)
+    shades = plt.get_cmap("viridis")(np.linspace(0.0, 0.88, len(time)))
+    for values, shade, t in zip(propensity, shades, time, strict=True):
+        weights = np.full(len(values), 1 / len(values))
+        axis.hist(values, bins, weights=weights, histtype="step", color=shade, lw=1.3, label=f"$t$ = {t:g}")
+    axis.set(xscale="log" if is_wide else "linear", ylabel="fraction of particles per bin")
+    axis.set_xlabel(r"propensity of A particles [$\sigma$]")
+    handles, labels = axis.get_legend_handles_labels()
+    lines = [plt.Line2D([], [], color=handle.get_edgecolor()) for handle in handles]
+    axis.legend(lines, labels, ncols=1 + len(time) // 6, loc="best")
+
+
+def _mean_squared_displacement(axis: Axes, data: Dataset, done: np.ndarray) -> None:
+    _per_species(axis, data, done, "mean_squared_displacement", "{}")
+    axis.set(yscale="log", ylabel=r"mean squared displacement [$\sigma^2$]")
+
+
+def _relaxation(axis: Axes, data: Dataset, done: np.ndarray) -> None:
+    _per_species(axis, data, done, "self_scattering", "{}, $F_s$")
+    _per_species(axis, data, done, "overlap", "{}, overlap", ls="--", mfc="w")
+    wave_number = data.config.get("label", {}).get("wave_number")
+    scattering = "$F_s(q, t)$" + (f" at $q$ = {wave_number:g}" if wave_number else "")
+    axis.set(ylim=(-0.03, 1.03), ylabel=f"{scattering}; overlap at 0.3 $\\sigma$")
+
+
+def _per_species(axis: Axes, data: Dataset, done: np.ndarray, name: str, label: str, **style) -> None:
+    if name not in data:
+        return
+    for one, (color, marker) in zip(range(data.sizes["species"]), SPECIES, strict=False):
+        values = np.mean(data[name][:][done, :, one], axis=0)
+        axis.plot(data["time"][:], values, color=color, marker=marker, label=label.format("ABC"[one]), **style)
+
+
+def _reliability(axis: Axes, data: Dataset, done: np.ndarray) -> None:
+    kinds = {"propensity": (RED, "propensity (A)"), "bond_change": (PURPLE, r"bond change (AA, $r < 1.35\,\sigma$)")}
+    lowest = 0.0
+    for name, (color, label) in kinds.items():
+        if f"{name}_reliability" in data:
+            values = data[f"{name}_reliability"][:][done]
+            axis.plot(data["time"][:], values.T, ".", color=color, alpha=0.35, ms=5, mew=0)
+            axis.plot(data["time"][:], values.mean(axis=0), "o-", color=color, label=label)
+            lowest = min(lowest, float(np.nanmin(values, initial=0.0)))
+    axis.set(ylim=(lowest, 1.03), ylabel="split-half reliability of labels")

@@ -1,0 +1,70 @@
+"""Scored runs, as `dtrain/train.py` and `dtrain/evaluate.py` leave them."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from runkit.dataset.reader import Dataset
+from runkit.errors import UserError
+
+# Predictions beside a run: file, and the row of the evaluation that scores them.
+RIDGE, NETWORK = ("evaluation_ridge.h5", -1), ("evaluation.h5", 0)
+
+
+@dataclass(frozen=True)
+class Run:
+    """A scored run: its folder and what was reported on it."""
+
+    path: Path
+    about: dict[str, Any]
+
+    @property
+    def name(self) -> str:
+        """How pictures call it."""
+        return self.path.name
+
+    @property
+    def rows(self) -> list[dict[str, Any]]:
+        """The network, then its rivals: `name`, and scores `node` and `edge`."""
+        rows: list[dict[str, Any]] = self.about["rows"]
+        return rows
+
+    @property
+    def predictions(self) -> list[tuple[Path, dict[str, Any]]]:
+        """Files of predictions that are there, with their rows; the network comes last."""
+        return [(self.path / name, self.rows[row]) for name, row in (RIDGE, NETWORK) if (self.path / name).exists()]
+
+    def curve(self, name: str) -> dict[str, np.ndarray]:
+        """Columns of training.csv or validation.csv, `phase` as text; {} if there is none."""
+        path = self.path / f"{name}.csv"
+        if not path.exists():
+            return {}
+        with open(path, newline="", encoding="utf-8") as file:
+            rows = list(csv.DictReader(file))
+        columns = rows[0] if rows else {}
+        return {key: np.array([row[key] for row in rows], str if key == "phase" else float) for key in columns}
+
+
+def find_runs(folders: Sequence[Path]) -> list[Run]:
+    """All scored runs in or below `folders`; raises UserError for a folder without one."""
+    runs = []
+    for folder in folders:
+        found = sorted(folder.glob("**/evaluation.json"))
+        if not found:
+            raise UserError(f"{folder}: no scored run is there; run dtrain/evaluate.py on it first")
+        runs += [Run(path.parent, json.loads(path.read_text(encoding="utf-8"))) for path in found]
+    return runs
+
+
+def predicted(path: Path, sample: int) -> np.ndarray:
+    """Propensity [n_particles] of a sample in a PREDICTION file."""
+    with Dataset(path) as file:
+        place = int(np.flatnonzero(file["sample"][:] == sample)[0])
+        return np.asarray(file["propensity"][place, 0])

@@ -1,0 +1,44 @@
+"""Training curves."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import matplotlib.pyplot as plt
+import numpy as np
+from drawing.runs import Run
+from drawing.style import BLACK, BLUE, GREEN, ORANGE, PURPLE, RED, SKY, legend
+from matplotlib.figure import Figure
+
+COLOURS = (RED, BLUE, GREEN, PURPLE, ORANGE, SKY, BLACK)
+MANY = 6  # runs, beyond which names would hide the curves
+
+
+def draw_training(runs: Sequence[Run]) -> Figure:
+    """Losses, and correlations of validation samples, against the step of the optimiser."""
+    figure, (left, right) = plt.subplots(1, 2, figsize=(7.6, 3.2))
+    for i_run, run in enumerate(runs):
+        color = COLOURS[i_run % len(COLOURS)]
+        training, validation = run.curve("training"), run.curve("validation")
+        for name, curve, style in (("training", training, "-"), ("validation", validation, "--")):
+            if curve:
+                left.plot(curve["step"], curve["loss"], style, color=color, label=f"{run.name}, {name}")
+        for key, style, label in (("rho_node", "o-", "particles"), ("rho_edge", "s:", "bonds")):
+            if key in validation:
+                right.plot(validation["step"], validation[key], style, ms=3, color=color, label=f"{run.name}, {label}")
+        for step in _phase_starts(training):
+            left.axvline(step, color="#cccccc", lw=0.8, zorder=0)
+            right.axvline(step, color="#cccccc", lw=0.8, zorder=0)
+    left.set(yscale="log", xlabel="step", ylabel="loss")
+    right.set(xlabel="step", ylabel=r"validation: Pearson correlation $\rho$")
+    if len(runs) <= MANY:
+        legend(left)
+        legend(right)
+    return figure
+
+
+def _phase_starts(curve: dict[str, np.ndarray]) -> np.ndarray:
+    """Steps at which a further phase began."""
+    if not curve:
+        return np.array([])
+    return curve["step"][1:][curve["phase"][1:] != curve["phase"][:-1]]
