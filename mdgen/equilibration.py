@@ -7,18 +7,17 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-import numpy as np
-
+from mdgen.api import evaluate
 from mdgen.config import Case
 from mdgen.dynamics import Dynamics
 from mdgen.initial import Configuration, melt, wrap
-from mdgen.minimize import fire
+from mdgen.minimize import inherent_structure
 from mdgen.potentials.pair import PairPotential
 from mdgen.schedule import cooling_blocks
 from mdgen.thermostats import thermostat
 from mdgen.trajectory import Checkpoint, Failed, advance, record_failure, scratch
 from mdgen.velocities import maxwell_velocities
-from runkit.dataset.schema import COMPLETE, FAILED, PENDING
+from runkit.dataset.schema import COMPLETE, FAILED
 from runkit.dataset.writer import Writer
 from runkit.mpi import World
 from runkit.progress import Progress
@@ -31,8 +30,7 @@ def equilibrate(
     case: Case, potential: PairPotential, given: list[Configuration], file: Writer, world: World
 ) -> None:
     """Make every initial configuration that the file still lacks: this rank's share of them."""
-    status = file.read("equilibrated", ())
-    pending = [sample for sample, flag in enumerate(status) if flag == PENDING]
+    pending = [sample for (sample,) in file.pending("equilibrated")]
     mine = [pending[i] for i in world.share(len(pending))]
     blocks = [] if given else cooling_blocks(case.initial, case.system.temperature, case.integrator.dt)
     total = len(mine) * sum(block.n_steps for block in blocks)
@@ -81,22 +79,15 @@ def _cool(case: Case, potential: PairPotential, file: Writer, sample: int, progr
 
 def _write_sample(potential: PairPotential, file: Writer, sample: int, start: Configuration) -> None:
     """The configuration and the nearest minimum of its energy; marks the sample complete."""
-    position, n_particles = start.position, len(start.position)
-    at_rest = np.zeros((1, n_particles, 3))
-    dynamics = Dynamics(position[None], at_rest, start.species, start.box, potential, 0.0, precision="float64")
-    energy = float(dynamics.potential_energy[0])
-
-    def energy_and_force(trial: np.ndarray) -> tuple[float, np.ndarray]:
-        dynamics.restore(trial[None], at_rest)
-        return float(dynamics.potential_energy[0]), dynamics.force[0]
-
-    inherent = fire(energy_and_force, position)
+    n_particles = len(start.position)
+    energy = evaluate(start.position, start.species, start.box, potential).energy
+    inherent = inherent_structure(start, potential)
     if not inherent.converged:
         raise Failed(0, f"no energy minimum within {inherent.n_iterations} iterations")
     for name, values in {
         "species": start.species,
         "box": start.box,
-        "initial_position": position,
+        "initial_position": start.position,
         "initial_energy": energy / n_particles,
         "inherent_position": inherent.position,
         "inherent_energy": inherent.energy / n_particles,

@@ -8,7 +8,7 @@ from mdgen.config import Case
 from mdgen.initial import Configuration
 from mdgen.observables import sample_labels
 from mdgen.trajectory import record_failure
-from runkit.dataset.schema import COMPLETE, FAILED, PENDING
+from runkit.dataset.schema import COMPLETE, FAILED
 from runkit.dataset.writer import Writer
 from runkit.mpi import World
 from runkit.progress import Progress
@@ -17,8 +17,8 @@ from runkit.progress import Progress
 def label(case: Case, n_species: int, file: Writer, world: World) -> None:
     """Label every sample that the file still lacks: this rank's share of them; what did not run well is failed."""
     sound = (file.read("propagated") == COMPLETE).all(axis=1)
-    pending = np.flatnonzero(file.read("labelled") == PENDING)
-    mine = [int(pending[i]) for i in world.share(len(pending))]
+    pending = [sample for (sample,) in file.pending("labelled")]
+    mine = [pending[i] for i in world.share(len(pending))]
     with Progress(world, len(mine), "samples", "label") as progress:
         for sample in mine:
             if sound[sample]:

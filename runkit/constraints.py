@@ -31,7 +31,7 @@ def leaves(model: type[BaseModel], prefix: str = "") -> Iterator[tuple[str, Fiel
         if is_section(field.annotation):
             yield from leaves(field.annotation, f"{prefix}{name}.")  # type: ignore[arg-type]
         else:
-            yield prefix + name, field, field.get_default(call_default_factory=False)
+            yield prefix + name, field, field.get_default(call_default_factory=True)
 
 
 def keys(model: type[BaseModel]) -> list[str]:

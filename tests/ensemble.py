@@ -9,13 +9,14 @@ from typing import Any
 import numpy as np
 
 from runkit.dataset.reader import Dataset
-from runkit.dataset.schema import COMPLETE, ISOCONFIG, PENDING, Field
+from runkit.dataset.schema import COMPLETE, ISOCONFIG, Field
 from runkit.dataset.writer import Writer
 from runkit.mpi import SerialWorld, World
 
 SIZES = {"sample": 3, "replica": 2, "time": 3, "particle": 8, "bond": 5, "species": 2}
 CONFIG = {"output": "a.h5", "system": {"density": 1.2, "potential": "kob-andersen"}, "production": {"n_samples": 3}}
 ABOUT = {"config": CONFIG, "seed": 7}
+Unit = tuple[int, ...]
 
 
 def content() -> dict[str, np.ndarray]:
@@ -46,8 +47,10 @@ def open_writer(path: Path | str, world: World | None = None, **changed: Any) ->
     return Writer.open(world or SerialWorld(), path, ISOCONFIG, SIZES, attributes, **options)
 
 
-def fill(writer: Writer, world: World | None = None, before_mark: Callable[[int], None] = lambda done: None) -> None:
-    """Do all pending units that fall to this rank; `before_mark(n)` is called when data of its n-th unit are written."""
+def fill(
+    writer: Writer, world: World | None = None, before_mark: Callable[[int, str, Unit], None] = lambda *about: None
+) -> None:
+    """Do all pending units that fall to this rank; `before_mark(n, stage, unit)` is called when the n-th is written."""
     world = world or SerialWorld()
     values = content()
     if world.is_root:
@@ -55,14 +58,13 @@ def fill(writer: Writer, world: World | None = None, before_mark: Callable[[int]
             writer.write(name, (), values[name])
     done = 0
     for stage in ISOCONFIG.stages:
-        units = np.argwhere(writer.read(stage.name) == PENDING)
-        for i in world.share(len(units)):
-            unit = tuple(int(number) for number in units[i])
+        units = writer.pending(stage.name)
+        for unit in (units[i] for i in world.share(len(units))):
             for field in ISOCONFIG.fields:
                 if field.stage == stage.name:
                     index = _index(field, stage, unit)
                     writer.write(field.name, index, values[field.name][index])
-            before_mark(done)
+            before_mark(done, stage.name, unit)
             writer.mark(stage.name, unit, COMPLETE)
             done += 1
         writer.sync()
@@ -82,6 +84,6 @@ def whole_file(path: Path) -> Path:
     return path
 
 
-def _index(field: Field, stage: Field, unit: tuple[int, ...]) -> tuple[int | slice, ...]:
+def _index(field: Field, stage: Field, unit: Unit) -> tuple[int | slice, ...]:
     places = dict(zip(stage.dims, unit, strict=True))
     return tuple(places.get(dim, slice(None)) for dim in field.dims)

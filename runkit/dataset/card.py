@@ -18,7 +18,7 @@ _SHOWN_FAILURES = 10
 def card(dataset: Dataset) -> str:
     """Several lines: what, when, by which code, sizes, progress, failures and headline figures."""
     about = dataset.attributes
-    state = "unfinished" if dataset.path.suffix == ".part" else "complete"
+    state = "complete" if dataset.is_complete else "unfinished"
     lines = [
         f"{dataset.path}",
         f"  {dataset.schema.name} version {dataset.schema.version}, {state}, {in_units(dataset.path.stat().st_size)}",

@@ -87,14 +87,13 @@ def _structure(dataset: Dataset) -> Iterator[str]:
 
 
 def _stages(dataset: Dataset) -> Iterator[str]:
-    sealed = dataset.path.suffix != ".part"
     for stage in dataset.schema.stages:
         status = dataset[stage.name][()]
         foreign = int(np.sum(~np.isin(status, (PENDING, COMPLETE, FAILED))))
         if foreign:
             yield f"{stage.name} has {foreign} flag(s) that are not 0, 1 or 2"
         pending = int(np.sum(status == PENDING))
-        if pending and sealed:
+        if pending and dataset.is_complete:
             yield f"{stage.name}: {pending} of {status.size} unit(s) are pending in a file that is called complete"
 
 

@@ -35,6 +35,11 @@ class Dataset:
         self._file: h5py.File | None = None
         self._process = -1
 
+    @property
+    def is_complete(self) -> bool:
+        """Whether the file has its final name: no unit of work is pending."""
+        return self.path.suffix != ".part"
+
     def __getitem__(self, name: str) -> Any:
         """The h5py dataset of a field; KeyError if there is none of this name, UserError if its source lacked it."""
         if name in self.absent:
@@ -109,7 +114,7 @@ class Dataset:
         if not self.path.exists():
             hint = f"; {part} is unfinished: run the same command again to finish it" if part.exists() else ""
             raise UserError(f"{self.path} does not exist{hint}")
-        if self.path.suffix == ".part" and not self.unfinished:
+        if not self.is_complete and not self.unfinished:
             raise UserError(f"{self.path} is unfinished: run the same command again to finish it")
         try:
             file = h5py.File(self.path, "r", locking=False)

@@ -102,6 +102,15 @@ class Writer:
         slices, shape = box(self._shapes[name], index)
         return self._open_driver().read(name, slices).reshape(shape)
 
+    def pending(self, stage: str) -> list[tuple[int, ...]]:
+        """Units of a stage that are still to be done, the same list on every rank; collective.
+
+        Root alone reads the flags: a rank that is late would miss units that a fast one has done meanwhile, and the two
+        would share out different lists.
+        """
+        units = self.world.on_root(lambda: np.argwhere(self.read(stage) == PENDING).tolist())
+        return [tuple(unit) for unit in units]
+
     def mark(self, name: str, index: Index, status: int) -> None:
         """Set a status flag, after all that this rank has written is on disk; not collective."""
         self._to_disk()

@@ -14,7 +14,7 @@ import numpy as np
 from runkit.dataset.writer import Writer
 from runkit.log import say
 from runkit.mpi import World, launch
-from tests.ensemble import fill, open_writer
+from tests.ensemble import Unit, fill, open_writer
 
 
 def main(world: World, path: str, driver: str, *deaths: str) -> None:
@@ -25,21 +25,23 @@ def main(world: World, path: str, driver: str, *deaths: str) -> None:
     if writer.finished:
         return
 
-    def die_in_time(done: int) -> None:
+    def die_in_time(done: int, stage: str, unit: Unit) -> None:
         if done == dies_after:
-            _spoil(writer)
+            _spoil(writer, stage, unit)
             os.kill(os.getpid(), signal.SIGKILL)
 
     fill(writer, world, die_in_time)
     writer.seal()
 
 
-def _spoil(writer: Writer) -> None:
-    """Overwrite parts of what belongs to pending units."""
-    for sample in np.flatnonzero(writer.read("equilibrated") == 0):
-        writer.write("initial_position", (int(sample), slice(0, 3)), np.full((3, 3), np.nan))
-    for sample in np.flatnonzero(writer.read("labelled") == 0):
-        writer.write("propensity", (int(sample), 1), np.full(8, -1.0))
+def _spoil(writer: Writer, stage: str, unit: Unit) -> None:
+    """Overwrite part of what belongs to a unit."""
+    if stage == "equilibrated":
+        writer.write("initial_position", (*unit, slice(0, 3)), np.full((3, 3), np.nan))
+    elif stage == "propagated":
+        writer.write("position", (unit[0], 1, unit[1], slice(2, 5)), np.full((3, 3), np.inf))
+    else:
+        writer.write("propensity", (*unit, 1), np.full(8, -1.0))
 
 
 if __name__ == "__main__":

@@ -20,7 +20,7 @@ def test_arrays_come_back_bit_by_bit(tmp_path):
 
 def test_a_failed_save_leaves_the_old_checkpoint(tmp_path):
     save_arrays(tmp_path / "c.npz", a=1)
-    with pytest.raises(ValueError, match="[Oo]bject"):
+    with pytest.raises(ValueError, match=r"[Oo]bject"):
         save_arrays(tmp_path / "c.npz", a=np.array([{}, None]))
     assert load_arrays(tmp_path / "c.npz")["a"] == 1
 

@@ -27,7 +27,7 @@ class Case(Config):
     n: int = Field(4, ge=2)
     kind: Literal["cold", "hot"] = "cold"
     limit: float | None = None
-    parameters: dict[str, Any] = {}
+    parameters: dict[str, Any] = Field(default_factory=dict)
     box: Box = Box()
 
 

@@ -81,7 +81,9 @@ def test_a_launcher_of_another_mpi_library_is_noticed():
 
 
 def test_nothing_is_connected_at_import():
-    code = "import sys, runkit.mpi, runkit.cli, runkit.log, runkit.dataset.writer; sys.exit('mpi4py.MPI' in sys.modules)"
+    code = (
+        "import sys, runkit.mpi, runkit.cli, runkit.log, runkit.dataset.writer; sys.exit('mpi4py.MPI' in sys.modules)"
+    )
     assert subprocess.run([sys.executable, "-c", code], env=clean_environment(), timeout=60).returncode == 0
 
 

@@ -38,7 +38,9 @@ def test_nothing_is_opened_before_the_first_access(tmp_path):
 def test_an_unfinished_file_is_read_only_on_demand(tmp_path):
     open_writer(tmp_path / "a.h5").close()
     part = tmp_path / "a.h5.part"
-    with pytest.raises(UserError, match=r"a\.h5 does not exist; .*a\.h5\.part is unfinished: run the same command again"):
+    with pytest.raises(
+        UserError, match=r"a\.h5 does not exist; .*a\.h5\.part is unfinished: run the same command again"
+    ):
         Dataset(tmp_path / "a.h5")["box"]
     with pytest.raises(UserError, match="is unfinished"):
         Dataset(part)["box"]
@@ -55,7 +57,7 @@ def test_a_file_can_be_read_while_it_is_written(tmp_path):
 @pytest.mark.parametrize(
     ("name", "value", "told"),
     [
-        ("schema", "OTHER", r"not one of our dataset files \(schema: OTHER; known: ISOCONFIG\)"),
+        ("schema", "OTHER", r"not one of our dataset files \(schema: OTHER; known: ISOCONFIG"),
         ("schema_version", 2, "has ISOCONFIG version 2, newer than this code, which reads 1"),
         ("schema_version", 0, "older than this code"),
     ],

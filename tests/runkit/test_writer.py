@@ -175,7 +175,9 @@ def test_data_are_on_disk_before_their_flag_is_written(tmp_path, monkeypatch):
     with open_writer(tmp_path / "a.h5", driver="posix") as writer:
         seen = []
         real = os.fsync
-        monkeypatch.setattr(os, "fsync", lambda descriptor: (seen.append(writer.read("equilibrated", 0)), real(descriptor)))
+        monkeypatch.setattr(
+            os, "fsync", lambda descriptor: (seen.append(writer.read("equilibrated", 0)), real(descriptor))
+        )
         writer.mark("equilibrated", 0, COMPLETE)
         assert seen == [0] and writer.read("equilibrated", 0) == COMPLETE
 
