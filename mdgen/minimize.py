@@ -13,7 +13,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-DT_START, DT_LARGEST, DT_LEAST = 0.005, 0.05, 1e-4
+from mdgen.dynamics import Dynamics
+from mdgen.initial import Configuration
+from mdgen.potentials.pair import PairPotential
+
+DT_START, DT_LARGEST, DT_LEAST = 0.005, 0.025, 1e-4  # the stiffest pairs of a dense liquid allow no more
 MIXING, MIXING_DECAY = 0.25, 0.99
 GROWTH, SHRINKAGE, PATIENCE = 1.1, 0.5, 20
 LONGEST_STEP = 0.1  # of any particle in one iteration, so that overlaps come apart gently
@@ -28,6 +32,18 @@ class Minimum:
     largest_force: float
     n_iterations: int
     converged: bool
+
+
+def inherent_structure(start: Configuration, potential: PairPotential) -> Minimum:
+    """The minimum below `start`; positions are unwrapped with respect to it."""
+    at_rest = np.zeros((1, *start.position.shape))
+    system = Dynamics(start.position[None], at_rest, start.species, start.box, potential, 0.0, precision="float64")
+
+    def evaluate(position: np.ndarray) -> tuple[float, np.ndarray]:
+        system.restore(position[None], at_rest)
+        return float(system.potential_energy[0]), system.force[0]
+
+    return fire(evaluate, start.position)
 
 
 def fire(

@@ -69,6 +69,11 @@ class Lammps:
         tables = [self._read_dump(f"propagate-{n}.dump") for n in n_steps]
         return [(table[:, :3], table[:, 3:]) for table in tables]
 
+    def minimum(self, start: Configuration, law: PairPotential) -> float:
+        """Total energy of the minimum that conjugate gradients find from a configuration."""
+        lines = [*self._system(start, law), "thermo_modify norm no", "minimize 0 1e-6 20000 200000"]
+        return _results(self.run("minimum", [*lines, 'print "RESULT $(pe:%.17g)"']))[0][0]
+
     def thermodynamics(
         self, start: Configuration, law: PairPotential, temperature: float, dt: float, n_steps: tuple[int, int, int]
     ) -> np.ndarray:

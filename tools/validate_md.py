@@ -2,9 +2,13 @@
 
     python tools/validate_md.py forces         --configuration FILE --lammps EXECUTABLE
     python tools/validate_md.py trajectory     --configuration FILE --lammps EXECUTABLE
+    python tools/validate_md.py inherent       --configuration FILE --lammps EXECUTABLE
     python tools/validate_md.py thermodynamics --temperature 1.0    --lammps EXECUTABLE
     python tools/validate_md.py drift          --configuration FILE
     python tools/validate_md.py labels         --configuration FILE …
+    python tools/validate_md.py reference      --configuration FILE --lammps EXECUTABLE
+
+The last one writes forces and, after 100 steps from rest, positions to `reference.txt`; the suite holds one.
 
 `docs/validation.md` records the figures. LAMMPS' input and output stay in `--directory`.
 Units: Lennard-Jones.
@@ -24,6 +28,7 @@ import mdgen
 from mdgen.dynamics import Dynamics
 from mdgen.formats import read
 from mdgen.initial import melt
+from mdgen.minimize import inherent_structure
 from mdgen.observables import sample_labels
 from mdgen.potentials import potential
 from mdgen.thermostats import thermostat
@@ -78,6 +83,18 @@ def trajectory(options: argparse.Namespace, report: Report) -> None:
         report.row(f"step {n}: LAMMPS with another skin, max |dr|", np.abs(other - their_position).max())
         report.row(f"step {n}: mdgen float64, max |dr|", np.abs(position - their_position).max(), 1e-7)
         report.row(f"step {n}: mdgen float64, max |dv|", np.abs(velocity - their_velocity).max(), 1e-6)
+
+
+def inherent(options: argparse.Namespace, report: Report) -> None:
+    """Energies of inherent structures; two minimisers may end in neighbouring minima."""
+    for path in options.configuration:
+        start = read(path)[0]
+        found = inherent_structure(start, LAW)
+        theirs = lammps(options).minimum(start, LAW) / len(start.species)
+        print(f"{path.name}: {found.n_iterations} iterations of FIRE, largest force left {found.largest_force:.1e}")
+        report.row("LAMMPS, conjugate gradients: U/N", theirs)
+        report.row("mdgen, FIRE: U/N", found.energy / len(start.species))
+        report.row("difference", abs(found.energy / len(start.species) - theirs), 2e-3)
 
 
 def thermodynamics(options: argparse.Namespace, report: Report) -> None:
@@ -144,13 +161,26 @@ def labels(options: argparse.Namespace, report: Report) -> None:
         report.row(name, float(np.mean([one[name][0] for one in found])))
 
 
+def reference(options: argparse.Namespace, report: Report) -> None:
+    """Numbers of LAMMPS for the test suite, which runs without it."""
+    start = read(options.configuration[0])[0]
+    energy, virial, force = lammps(options).evaluate(start, LAW)
+    at_rest = np.zeros_like(start.position)
+    ((position, _),) = lammps(options).propagate(start, at_rest, LAW, DT, [100], skin=0.3)
+    header = f"energy {energy!r} virial {virial!r}\nfx fy fz, then x y z after 100 steps of {DT} from rest"
+    np.savetxt(options.directory / "reference.txt", np.hstack([force, position]), fmt="%.17g", header=header)
+    report.row("energy per particle", energy / len(start.species))
+
+
 def lammps(options: argparse.Namespace) -> Lammps:
     options.directory.mkdir(parents=True, exist_ok=True)
     return Lammps(options.lammps, options.directory)
 
 
 def main() -> int:
-    checks = {check.__name__: check for check in (forces, trajectory, thermodynamics, drift, labels)}
+    checks = {
+        check.__name__: check for check in (forces, trajectory, inherent, thermodynamics, drift, labels, reference)
+    }
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("check", choices=checks)
     parser.add_argument(

@@ -3,7 +3,9 @@
 import numpy as np
 import pytest
 
-from mdgen.minimize import fire
+import mdgen
+from mdgen.initial import melt
+from mdgen.minimize import fire, inherent_structure
 from mdgen.potentials import potential
 
 
@@ -46,6 +48,17 @@ def test_a_disturbed_icosahedron_relaxes_to_the_global_minimum_of_thirteen():
 def test_overlapping_particles_come_apart():
     found = fire(cluster(2, potential.build("lennard-jones")), np.array([[0.0, 0, 0], [1e-3, 0, 0]]))
     assert found.converged and found.energy < -0.9
+
+
+def test_an_inherent_structure_lies_below_its_start_and_has_no_force_left():
+    """A liquid: the forces that the public function finds at the minimum vanish, and no particle has gone far."""
+    start, law = melt(250, (0.8, 0.2), 1.2, seed=1, sample=0), potential.build("kob-andersen")
+    found = inherent_structure(start, law)
+    there = mdgen.evaluate(found.position, start.species, start.box, law)
+    assert found.converged and np.abs(there.force).max() <= 1e-6
+    assert there.energy == pytest.approx(found.energy, rel=1e-12)
+    assert -7.8 < found.energy / 250 < -7.0
+    assert np.abs(found.position - start.position).max() < start.box[0] / 2
 
 
 def test_an_unfinished_minimisation_says_so():

@@ -3,10 +3,9 @@
 import numpy as np
 import pytest
 
-import mdgen
 from mdgen.dynamics import Dynamics
 from mdgen.initial import melt
-from mdgen.minimize import fire
+from mdgen.minimize import inherent_structure
 from mdgen.potentials import potential
 from mdgen.velocities import maxwell_velocities
 
@@ -23,12 +22,7 @@ def dynamics(start, velocity, precision="float64", dt=0.005):
 def liquid():
     """An inherent structure: at a minimum, so that motion from it is as mild as in a cold liquid."""
     start = melt(250, (0.8, 0.2), 1.2, seed=1, sample=0)
-
-    def evaluate(position):
-        found = mdgen.evaluate(position, start.species, start.box, LAW)
-        return found.energy, found.force
-
-    relaxed = fire(evaluate, start.position, tolerance=1e-2)
+    relaxed = inherent_structure(start, LAW)
     assert relaxed.converged
     return type(start)(relaxed.position, start.species, start.box)
 
