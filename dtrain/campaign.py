@@ -2,28 +2,51 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from pathlib import Path
+
 from dtrain.config import Recipe
-from dtrain.loop import train_run
+from dtrain.folder import folder_of, read_summary, write_table
+from dtrain.loop import Clock, train_run
 from dtrain.ranks import Ranks
+from runkit.config import flatten
 from runkit.errors import UserError
 from runkit.log import say
 
 
-def train_campaign(ranks: Ranks, recipe: Recipe) -> None:
-    """Train all runs of a grid; each group takes the next run when it has finished one.
+def train_campaign(ranks: Ranks, recipe: Recipe, clock: Clock) -> None:
+    """Train all runs of a grid; a group takes the next run when it is through with one, and root writes a table.
 
-    Runs that were finished before end at once. A run that fails does not stop the others; all failures are reported at
-    the end by a UserError.
+    Runs that were finished before end at once. A run that fails does not stop the others; UserError at the end says how
+    many did.
     """
     runs = recipe.runs()
-    if ranks.group == 0:
-        say(ranks, f"{len(runs)} runs on {ranks.n_groups} groups of {ranks.size} process(es)")
-    failures = []
-    while (turn := ranks.take_turn()) < len(runs):
+    is_speaker = ranks.is_root and ranks.group == 0
+    if is_speaker:
+        say(ranks, f"{len(runs)} runs on {ranks.n_groups} group(s) of {ranks.size} process(es)")
+    n_failed = 0
+    while not clock.is_over and (turn := ranks.take_turn()) < len(runs):
         try:
-            train_run(ranks, runs[turn])
+            train_run(ranks, runs[turn], clock)
         except UserError as error:
-            failures.append(f"{runs[turn].name}: {error}")
-            say(ranks, f"failed: {failures[-1]}")
-    if failures:
-        raise UserError(f"{len(failures)} run(s) of the campaign failed: {'; '.join(failures)}")
+            n_failed += ranks.is_root
+            say(ranks, f"{folder_of(runs[turn])}: failed: {error}")
+    n_failed = ranks.count_all("campaign", n_failed)
+    table = folder_of(recipe) / "campaign.csv"
+    if is_speaker:
+        _tabulate(table, list(recipe.campaign.grid), runs)
+        say(ranks, f"scores of all finished runs: {table}")
+    if n_failed:
+        raise UserError(f"{n_failed} of {len(runs)} runs failed; what happened to each is said above")
+
+
+def _tabulate(path: Path, keys: Sequence[str], runs: Sequence[Recipe]) -> None:
+    """One row per finished run: its name, what it varies, and the validation scores of its weights."""
+    rows = []
+    for run in runs:
+        summary = read_summary(run)
+        if summary is not None:
+            varied = {key: flatten(run)[key] for key in keys}
+            rows.append({"run": run.name, **varied, "step": summary["step"], **summary["validation"]})
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_table(path, rows)

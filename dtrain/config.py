@@ -6,6 +6,7 @@ Which keys `[data]` and `[loss]` hold depends on the data set (`data.name`), so 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import cache
 from itertools import product
 from pathlib import Path
 from typing import Any, Literal
@@ -137,6 +138,7 @@ class _Chosen(Config):
     data: Name = Name()
 
 
+@cache
 def recipe_class(data_name: str = "glass") -> type[Recipe]:
     """The class of recipes for a registered data set."""
     part: Any = data_sets.get(data_name)

@@ -202,7 +202,7 @@ def _micro_batches(config: Mapping[str, Any], file: Path, batch: int, size: int)
     for key, derived in given.items():
         if config.get(key, derived) != derived:
             raise UserError(
-                f"{file}: {key} = {config[key]}, but batch = {batch} on {size} processes, {micro} at a time, makes {derived}; "
-                f"leave it out or change the recipe's batch"
+                f"{file}: {key} = {config[key]}, but batch = {batch} on {size} processes, {micro} at a time, makes "
+                f"{derived}; leave it out or change the recipe's batch"
             )
     return micro, n_micro

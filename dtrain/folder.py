@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,28 +18,31 @@ from runkit.errors import UserError
 
 # Keys that may differ when a run goes on: they do not change what is computed.
 FREE_KEYS = ("output", "minutes", "device", "threads", "compile", "data.memory", "data.keep_pairs")
+# Follows from the number of processes.
+_DERIVED = ("train_batch_size", "gradient_accumulation_steps")
 
 
 @dataclass(frozen=True)
 class RunFolder:
-    """Paths of a run and its lock, which root holds while it trains."""
+    """Paths of a run, and its lock, which root holds while it trains."""
 
     path: Path
     lock: FileLock | None
+    is_finished: bool
 
     @classmethod
     def open(cls, ranks: Ranks, recipe: Recipe, engine_config: Mapping[str, Any]) -> RunFolder:
         """Make the folder or check that it belongs to the same recipe; collective. Raises UserError on all ranks."""
-        path, lock, problem = Path(recipe.output) / recipe.name, None, ""
+        path, lock, problem = folder_of(recipe), None, ""
         if ranks.is_root:
             try:
                 lock = _prepare(path, recipe, engine_config)
             except UserError as error:
                 problem = str(error)
-        problem = ranks.from_root(problem)
+        problem, is_finished = ranks.from_root((problem, _summary(path).exists()))
         if problem:
             raise UserError(problem)
-        return cls(path, lock)
+        return cls(path, lock, is_finished)
 
     @property
     def checkpoints(self) -> Path:
@@ -55,8 +58,14 @@ class RunFolder:
         """The table NAME.csv."""
         return Curve(self.path / f"{name}.csv")
 
+    def finish(self, summary: Mapping[str, Any]) -> None:
+        """Note that the run is over; on root."""
+        beside = self.path / "summary.tmp"
+        beside.write_text(json.dumps(summary, indent=2) + "\n")
+        os.replace(beside, _summary(self.path))
+
     def close(self) -> None:
-        """Let another process train here."""
+        """Let another job train here."""
         if self.lock is not None:
             self.lock.release()
 
@@ -69,53 +78,75 @@ class Curve:
 
     def append(self, row: Mapping[str, Any]) -> None:
         """Add a row; the first one gives the columns."""
-        is_new = not self.path.exists()
+        rows = [row] if self.path.exists() else [dict(zip(row, row, strict=True)), row]
         with open(self.path, "a", newline="") as file:
-            writer = csv.DictWriter(file, list(row))
-            if is_new:
-                writer.writeheader()
-            writer.writerow(row)
+            csv.DictWriter(file, list(row)).writerows(rows)
+
+    def rows(self) -> list[dict[str, str]]:
+        """All whole rows."""
+        if not self.path.exists():
+            return []
+        with open(self.path, newline="") as file:
+            return [row for row in csv.DictReader(file) if None not in row.values()]
 
     def cut(self, step: int) -> None:
-        """Forget what was reported after a step: it is computed again."""
-        if not self.path.exists():
-            return
-        with open(self.path, newline="") as file:
-            rows = list(csv.DictReader(file))
-        kept = [row for row in rows if row["step"] and int(row["step"]) <= step]
-        beside = self.path.with_name(self.path.name + ".tmp")
-        beside.unlink(missing_ok=True)
-        for row in kept:
-            Curve(beside).append(row)
-        if kept:
-            os.replace(beside, self.path)
-        else:
-            self.path.unlink()
+        """Forget what was reported after a step, because it is computed again."""
+        write_table(self.path, [row for row in self.rows() if int(row["step"]) <= step])
+
+
+def write_table(path: Path, rows: Iterable[Mapping[str, Any]]) -> None:
+    """Replace a CSV table; without rows there is none."""
+    beside = Curve(path.with_name(path.name + ".tmp"))
+    beside.path.unlink(missing_ok=True)
+    for row in rows:
+        beside.append(row)
+    if beside.path.exists():
+        os.replace(beside.path, path)
+    else:
+        path.unlink(missing_ok=True)
+
+
+def folder_of(recipe: Recipe) -> Path:
+    """Where a run lies."""
+    return Path(recipe.output) / recipe.name
+
+
+def read_summary(recipe: Recipe) -> dict[str, Any] | None:
+    """What a finished run came to; None if it is not finished."""
+    path = _summary(folder_of(recipe))
+    summary: dict[str, Any] | None = json.loads(path.read_text()) if path.exists() else None
+    return summary
+
+
+def _summary(path: Path) -> Path:
+    return path / "summary.json"
 
 
 def _prepare(path: Path, recipe: Recipe, engine_config: Mapping[str, Any]) -> FileLock:
-    settings = path / "ds_config.json"
-    config = {
-        key: value
-        for key, value in engine_config.items()
-        if key not in ("train_batch_size", "gradient_accumulation_steps")
-    }
+    settings = {key: value for key, value in engine_config.items() if key not in _DERIVED}
     try:
         path.mkdir(parents=True, exist_ok=True)
         lock = FileLock(path / "run.lock")
-        if (path / "recipe.toml").exists():
-            changed = differences(load_recipe(path / "recipe.toml"), recipe)
-            changed |= differences({"deepspeed": json.loads(settings.read_text())}, {"deepspeed": config})
-            changed = {key: change for key, change in changed.items() if key not in FREE_KEYS}
-            if changed:
-                lock.release()
-                listed = ", ".join(f"{key} (there {then!r}, now {now!r})" for key, (then, now) in changed.items())
-                raise UserError(
-                    f"{path} holds a run by another recipe; keys that differ: {listed}; choose another name=…"
-                )
-        else:
-            settings.write_text(json.dumps(config, indent=2) + "\n")
-            (path / "recipe.toml").write_text(dump_toml(recipe), encoding="utf-8")
+        try:
+            if (path / "recipe.toml").exists():
+                _check_same(path, recipe, settings)
+            else:
+                (path / "ds_config.json").write_text(json.dumps(settings, indent=2) + "\n")
+                (path / "recipe.toml").write_text(dump_toml(recipe), encoding="utf-8")
+        except (OSError, UserError):
+            lock.release()
+            raise
     except OSError as error:
         raise UserError(f"{path} cannot be used: {error.strerror}") from error
     return lock
+
+
+def _check_same(path: Path, recipe: Recipe, settings: Mapping[str, Any]) -> None:
+    changed = differences(load_recipe(path / "recipe.toml"), recipe)
+    changed |= differences({"deepspeed": json.loads((path / "ds_config.json").read_text())}, {"deepspeed": settings})
+    listed = [f"{key} (there {then!r}, now {now!r})" for key, (then, now) in changed.items() if key not in FREE_KEYS]
+    if listed:
+        raise UserError(
+            f"{path} holds a run by another recipe; keys that differ: {', '.join(listed)}; choose another name "
+            f"(with initial={path} it starts from these weights)"
+        )

@@ -6,13 +6,12 @@ import math
 import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
-from functools import partial
 from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 
-from dtrain.checkpoint import build_network, save_model, start_from
+from dtrain.checkpoint import about_model, build_network, save_model, start_from
 from dtrain.config import Phase, Recipe
 from dtrain.data import data as data_sets
 from dtrain.data.loader import Order, Share, prefetch
@@ -28,8 +27,8 @@ from runkit.progress import Progress
 class State:
     """How far a run is; with the weights and the optimiser it is all that a checkpoint holds.
 
-    `phase` counts phases that are over, `step` steps of all phases, `phase_step` those of the present one; `best` is the
-    best score of the present phase and `stale` counts validations since.
+    `phase` counts phases that are over, `step` steps of all phases, `phase_step` those of the present one; `best` is
+    the best score of the present phase and `stale` counts validations since.
     """
 
     phase: int = 0
@@ -46,31 +45,50 @@ class Audience(NamedTuple):
     size: int = 1
 
 
-def train_run(ranks: Ranks, recipe: Recipe) -> State:
-    """Train one run to its end, or go on with it; returns how far it is."""
+class Clock:
+    """The wall time of a job; `is_over` changes only where all ranks of a group learn of it."""
+
+    def __init__(self, minutes: float) -> None:
+        self.minutes = minutes
+        self.deadline = time.monotonic() + 60 * minutes if minutes else math.inf
+        self.is_over = False
+
+
+def train_run(ranks: Ranks, recipe: Recipe, clock: Clock) -> None:
+    """Train one run to its end, or go on with it; the time may be over before."""
     config = read_config(recipe.deepspeed, recipe.batch, ranks)
     folder = RunFolder.open(ranks, recipe, config)
     try:
-        torch.manual_seed(recipe.seed)
-        names = list(recipe.phase)
-        make_data = partial(data_sets.get(recipe.data.name), seed=recipe.seed)
-        network = build_network(recipe, make_data(recipe.data_in(names[0])).sizes)
-        start_from(network, recipe.initial)
-        if recipe.compile:
-            network.compile(dynamic=True)
-        engine = Engine(network, config, ranks, folder.checkpoints)
-        state = _resume(engine, folder, ranks)
-        clock = Clock(recipe.minutes)
-        for name in names[state.phase :]:
-            trainer = PhaseTrainer(ranks, recipe, name, make_data(recipe.data_in(name)), engine, folder)
-            state = trainer.train(state, clock)
-            if clock.is_over:
-                say(ranks, f"{folder.path}: stopped after {recipe.minutes:g} minutes; the same command goes on")
-                return state
-        say(ranks, f"{folder.path}: finished after {state.step} steps; weights: {folder.model}")
-        return state
+        if folder.is_finished:
+            say(ranks, f"{folder.path}: is finished; weights: {folder.model}")
+            return
+        _train_phases(ranks, recipe, config, folder, clock)
+        if clock.is_over:
+            say(ranks, f"{folder.path}: stopped after {clock.minutes:g} minutes; the same command goes on")
+            return
+        if ranks.is_root:
+            folder.finish(about_model(folder.model))
+        say(ranks, f"{folder.path}: finished; weights: {folder.model}")
     finally:
         folder.close()
+
+
+def _train_phases(ranks: Ranks, recipe: Recipe, config: dict[str, Any], folder: RunFolder, clock: Clock) -> None:
+    torch.manual_seed(recipe.seed)
+    names = list(recipe.phase)
+    data = [data_sets.get(recipe.data.name)(recipe.data_in(name), seed=recipe.seed) for name in names]
+    network = build_network(recipe, data[0].sizes)
+    start_from(network, recipe.initial)
+    if recipe.compile:
+        network.compile(dynamic=True)
+    engine = Engine(network, config, ranks, folder.checkpoints)
+    places = ranks.size * engine.micro
+    if idle := -recipe.batch % places:
+        say(ranks, f"batch = {recipe.batch}: in the last pass of a step {idle} of {places} places are empty")
+    state = _resume(engine, folder, ranks)
+    while state.phase < len(names) and not clock.is_over:
+        trainer = PhaseTrainer(ranks, recipe, names[state.phase], data[state.phase], engine, folder)
+        state = trainer.train(state, clock)
 
 
 def _resume(engine: Engine, folder: RunFolder, ranks: Ranks) -> State:
@@ -82,14 +100,6 @@ def _resume(engine: Engine, folder: RunFolder, ranks: Ranks) -> State:
     if saved:
         say(ranks, f"{folder.path}: goes on after step {state.step}")
     return state
-
-
-class Clock:
-    """The wall time that a run may take; `is_over` changes only where all ranks learn of it."""
-
-    def __init__(self, minutes: float) -> None:
-        self.deadline = time.monotonic() + 60 * minutes if minutes else math.inf
-        self.is_over = False
 
 
 class PhaseTrainer:

@@ -1,11 +1,13 @@
 """The processes that train together: who they are, what device each uses, and what they tell each other.
 
-Started by `deepspeed`, `torchrun`, an MPI launcher or `srun` (which set ranks), or alone. In a campaign the processes form
-groups, each with a `torch.distributed` world of its own; all groups share one key-value store, from which they take runs.
+Started by `deepspeed`, `torchrun`, an MPI launcher or `srun` (which set ranks), or alone. In a campaign the processes
+form groups, each with a `torch.distributed` world of its own; all groups share one key-value store, from which they
+take runs.
 """
 
 from __future__ import annotations
 
+import math
 import os
 import socket
 import sys
@@ -75,6 +77,13 @@ class Ranks:
         turn: int = self.from_root(self.store.add("turn", 1) - 1 if self.is_root else None)
         return turn
 
+    def count_all(self, event: str, n_events: int) -> int:
+        """The sum of a number over all processes of all groups; collective, and waits as long as it takes."""
+        self.store.add(f"{event} counted", n_events)
+        self._wait_for(event, math.inf)
+        total: int = self.store.add(f"{event} counted", 0)
+        return total
+
     @contextmanager
     def together(self) -> Iterator[None]:
         """Ends the work of all groups in order.
@@ -84,7 +93,7 @@ class Ranks:
         """
         try:
             yield
-            self._wait_for("done", JOIN_SECONDS * 3600)
+            self.count_all("done", 1)
         except UserError as error:
             self.store.add("failed", 1)
             if not self._wait_for("failed", AGREEMENT_SECONDS, count=0) and this_launch().rank > 0:

@@ -8,7 +8,7 @@ from dtrain.campaign import train_campaign
 from dtrain.checkpoint import build_network
 from dtrain.config import Recipe, command_line
 from dtrain.data import data as data_sets
-from dtrain.loop import train_run
+from dtrain.loop import Clock, train_run
 from dtrain.ranks import connect
 from runkit.cli import run_program
 from runkit.config import dump_toml
@@ -18,11 +18,12 @@ def train(recipe: Recipe) -> None:
     """Train the recipe's run, or its campaign, on all processes that were started together."""
     is_campaign = bool(recipe.campaign.grid)
     ranks = connect(recipe.device, recipe.threads, recipe.campaign.ranks_per_run if is_campaign else 0)
+    clock = Clock(recipe.minutes)
     with ranks.together():
         if is_campaign:
-            train_campaign(ranks, recipe)
+            train_campaign(ranks, recipe, clock)
         else:
-            train_run(ranks, recipe)
+            train_run(ranks, recipe, clock)
 
 
 def show(recipe: Recipe) -> None:

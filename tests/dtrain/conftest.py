@@ -1,0 +1,83 @@
+"""A tiny dataset and a small graph for the tests of dtrain, and launches of its scripts."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from dtrain.data.glass import Glass, GlassOptions
+from tests.conftest import clean_environment
+from tests.isoconfig_factory import write_isoconfig
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _one_thread() -> None:
+    torch.set_num_threads(1)
+
+
+@pytest.fixture(scope="session")
+def isoconfig(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An ISOCONFIG file of 10 samples of 108 particles at 2 times."""
+    return write_isoconfig(tmp_path_factory.mktemp("data") / "tiny.h5", n_samples=10)
+
+
+@pytest.fixture(scope="session")
+def glass(isoconfig: Path) -> Glass:
+    """Its graphs at the later time."""
+    return Glass(GlassOptions(file=str(isoconfig), time=1), seed=3)
+
+
+@pytest.fixture
+def rng() -> np.random.Generator:
+    return np.random.default_rng(1)
+
+
+def start(launcher: str, directory: Path, *settings: object, script: str = "train.py") -> subprocess.Popen[str]:
+    """Start a script of dtrain under "python", or under "deepspeed" or "torchrun" with 2 processes."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = str(probe.getsockname()[1])
+    command = {
+        "python": [sys.executable],
+        "deepspeed": [
+            sys.executable,
+            "-m",
+            "deepspeed.launcher.runner",
+            "--num_accelerators",
+            "2",
+            "--master_port",
+            port,
+        ],
+        "torchrun": [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2", "--master-port", port],
+    }[launcher]
+    environment = {name: value for name, value in clean_environment().items() if name not in ("RANK", "WORLD_SIZE")}
+    return subprocess.Popen(
+        [*command, str(ROOT / "dtrain" / script), *map(str, settings)],
+        cwd=directory,
+        env=environment
+        | {"DS_ACCELERATOR": "cpu", "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+
+
+def finish(process: subprocess.Popen[str], timeout: float = 200) -> str:
+    """Wait for the end; all that was printed."""
+    try:
+        output, _ = process.communicate(timeout=timeout)
+    except subprocess.TimeoutExpired:
+        process.terminate()
+        output, _ = process.communicate(timeout=20)
+        pytest.fail(f"no end within {timeout} s:\n{output}")
+    return output

@@ -1,0 +1,59 @@
+"""Which process takes which sample, and batches prepared ahead."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import pytest
+
+from dtrain.data.loader import Order, Share, prefetch
+
+ORDER = Order(tuple(range(100, 107)), seed=5, phase="joint")
+
+
+def test_every_epoch_has_every_sample_once_in_its_own_order():
+    epochs = [[ORDER[7 * epoch + place] for place in range(7)] for epoch in range(3)]
+    assert [{epoch for epoch, _ in drawn} for drawn in epochs] == [{0}, {1}, {2}]
+    orders = [[sample for _, sample in drawn] for drawn in epochs]
+    assert all(sorted(order) == list(range(100, 107)) for order in orders)
+    assert orders[0] != orders[1] != orders[2]
+
+
+@pytest.mark.parametrize("size", range(1, 8))
+@pytest.mark.parametrize("micro", [1, 2, 3])
+@pytest.mark.parametrize("batch", [1, 4, 5])
+def test_any_number_of_processes_shares_the_same_step(size, micro, batch):
+    for step in range(5):
+        shares = [Share(batch, rank, size, micro) for rank in range(size)]
+        micro_batches = [share.draws(ORDER, step) for share in shares]
+        assert {len(part) for part in micro_batches} == {shares[0].n_micro}
+        assert {len(draws) for part in micro_batches for draws in part} == {micro}
+        draws = [draw for part in micro_batches for draws in part for draw in draws]
+        weights = Counter()
+        for draw in draws:
+            weights[draw.epoch, draw.sample] += draw.weight / (size * shares[0].n_micro)
+        expected = {ORDER[position] for position in range(step * batch, (step + 1) * batch)}
+        assert {key for key, weight in weights.items() if weight > 0} == expected
+        assert all(abs(weights[key] - 1 / batch) < 1e-12 for key in expected)
+
+
+class Recorder:
+    """A data set whose batch is what was asked for."""
+
+    def batch(self, samples, epochs):
+        if 103 in samples and epochs[0] > 2:
+            raise ValueError("broken")
+        return list(zip(epochs, samples, strict=True))
+
+
+def test_batches_come_in_the_order_of_steps_from_any_step_on():
+    share = Share(2, 0, 1)
+    whole = list(prefetch(Recorder(), ORDER, share, range(8)))
+    rest = list(prefetch(Recorder(), ORDER, share, range(5, 8)))
+    assert whole[5:] == rest
+    assert [pair for batch, _ in whole[0] for pair in batch] == [ORDER[0], ORDER[1]]
+
+
+def test_an_error_while_a_batch_is_built_reaches_the_loop():
+    with pytest.raises(ValueError, match="broken"):
+        list(prefetch(Recorder(), ORDER, Share(2, 0, 1), range(30)))
