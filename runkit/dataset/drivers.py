@@ -1,6 +1,7 @@
 """Two ways in which many ranks fill one file that has been laid down: MPI-IO, and plain writes at known offsets.
 
-Both move raw data of contiguous arrays and touch no metadata, so they leave the same bytes.
+Both move raw data of contiguous arrays and touch no metadata, so they leave the same bytes. Plain writes rely on a file
+system that is coherent between nodes (Lustre, GPFS, a local disk; not NFS with several nodes).
 """
 
 from __future__ import annotations
@@ -39,14 +40,34 @@ class Driver(Protocol):
         """Close the file, collectively."""
 
 
-def choose(world: World, wanted: str) -> str:
-    """The name "mpio" where h5py is built with MPI, else "posix"; UserError if `wanted` cannot be had."""
+def check_driver(world: World, wanted: str) -> None:
+    """Raise UserError if a driver of this name cannot be had."""
     if wanted not in DRIVERS:
         raise UserError(f"driver = {wanted!r} is not allowed; allowed: {', '.join(DRIVERS)}")
-    can_mpio = bool(h5py.get_config().mpi) and world.comm is not None
-    if wanted == "mpio" and not can_mpio:
+    if wanted == "mpio" and not _has_mpio(world):
         raise UserError("driver = 'mpio' needs h5py built against parallel HDF5, and MPI; use 'auto' or 'posix'")
-    return wanted if wanted != "auto" else "mpio" if can_mpio else "posix"
+
+
+def open_driver(world: World, path: Path, wanted: str) -> Driver:
+    """MPI-IO where h5py is built with it and the file system takes it, else plain writes; collective."""
+    if wanted == "posix" or not _has_mpio(world):
+        return PosixDriver(path)
+    driver: Driver | None = None
+    failure = ""
+    try:
+        driver = MpioDriver(world, path)
+    except (OSError, RuntimeError) as error:
+        failure = str(error)
+    failures = [text for text in world.allgather(failure) if text]
+    if driver is not None and not failures:
+        return driver
+    if wanted == "mpio":
+        raise UserError(f"{path} cannot be opened through MPI-IO: {failures[0]}")
+    return PosixDriver(path)
+
+
+def _has_mpio(world: World) -> bool:
+    return bool(h5py.get_config().mpi) and world.comm is not None
 
 
 class MpioDriver:
@@ -81,7 +102,7 @@ class PosixDriver:
 
     name = "plain writes at known offsets"
 
-    def __init__(self, world: World, path: Path) -> None:
+    def __init__(self, path: Path) -> None:
         self._descriptor = os.open(path, os.O_RDWR)
         with h5py.File(path, "r", locking=False) as file:
             names: list[str] = []

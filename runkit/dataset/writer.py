@@ -23,7 +23,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from runkit.checkpoint import sync_directory
-from runkit.dataset.drivers import Driver, MpioDriver, PosixDriver, choose
+from runkit.dataset.drivers import Driver, check_driver, open_driver
 from runkit.dataset.layout import dtype_of, in_units, lay_down
 from runkit.dataset.lock import FileLock
 from runkit.dataset.resume import check_same
@@ -67,12 +67,16 @@ class Writer:
         no such directory, no room, another run on the same file.
         """
         writer = cls(world, Path(path), schema, sizes)
-        chosen = choose(world, driver)
+        check_driver(world, driver)
         about = {**attributes, "mpi_library": world.library}
         writer.state = world.on_root(writer._prepare, sizes, about, free_keys)
         if not writer.finished:
-            writer._driver = (MpioDriver if chosen == "mpio" else PosixDriver)(world, writer.part)
             writer._descriptor = os.open(writer.part, os.O_RDWR)
+            try:
+                writer._driver = open_driver(world, writer.part, driver)
+            except UserError:
+                writer._release()
+                raise
         return writer
 
     @property
@@ -130,17 +134,17 @@ class Writer:
         if any(pending.values()):
             open_units = ", ".join(f"{name}: {count}" for name, count in pending.items() if count)
             raise UserError(f"{self.part} is not complete; pending units: {open_units}")
-        self._close_driver()
+        self._open_driver().close()
         self.world.on_root(self._rename)
+        self._release()
         self.state = "finished"
 
     def close(self) -> None:
         """Leave the file as it is; collective."""
         if self._driver is not None:
             self.sync()
-            self._close_driver()
-        if self._lock is not None:
-            self._lock.release()
+            self._driver.close()
+        self._release()
 
     def __enter__(self) -> Writer:
         return self
@@ -157,37 +161,40 @@ class Writer:
         directory = self.path.parent
         if not directory.is_dir():
             raise UserError(f"cannot write {self.path}: directory {directory} does not exist")
-        if not os.access(directory, os.W_OK):
-            raise UserError(f"cannot write {self.path}: directory {directory} is not writable")
-        if self.path.exists():
-            check_same(self.path, self.schema, self._shapes, attributes, free_keys)
-            return "finished"
-        self._lock = FileLock(self.part.with_name(self.part.name + ".lock"))
+        if not self.path.exists():
+            self._lock = FileLock(self.part.with_name(self.part.name + ".lock"))
         try:
+            # Asked again: another run may have finished it before it left us the lock.
+            if self.path.exists():
+                check_same(self.path, self.schema, self._shapes, attributes, free_keys)
+                self._release()
+                return "finished"
             if self.part.exists():
                 check_same(self.part, self.schema, self._shapes, attributes, free_keys)
                 return "resumed"
             lay_down(self.part, self.schema, sizes, attributes)
             return "new"
         except UserError:
-            self._lock.release()
+            self._release()
             raise
 
     def _rename(self) -> None:
         os.replace(self.part, self.path)
         sync_directory(self.path.parent)
-        if self._lock is not None:
-            self._lock.release()
 
     def _open_driver(self) -> Driver:
         if self._driver is None:
             raise RuntimeError(f"{self.path} is {'complete' if self.finished else 'closed'}: nothing can be written")
         return self._driver
 
-    def _close_driver(self) -> None:
-        self._open_driver().close()
+    def _release(self) -> None:
+        """Forget the file, on this rank."""
         self._driver = None
-        os.close(self._descriptor)
+        if self._descriptor >= 0:
+            os.close(self._descriptor)
+        self._descriptor = -1
+        if self._lock is not None:
+            self._lock.release()
 
     def _to_disk(self) -> None:
         try:

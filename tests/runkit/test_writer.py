@@ -14,7 +14,8 @@ import h5py
 import numpy as np
 import pytest
 
-from runkit.dataset import layout
+from runkit.dataset import drivers, layout
+from runkit.dataset import writer as writer_module
 from runkit.dataset.reader import Dataset
 from runkit.dataset.schema import COMPLETE, FAILED, ISOCONFIG
 from runkit.errors import UserError
@@ -118,6 +119,24 @@ def test_a_lock_is_not_lost_when_its_file_vanishes_between_opening_and_locking(t
         assert len(calls) == 2 and (tmp_path / "a.h5.part.lock").exists()
 
 
+def test_a_file_that_another_run_finished_meanwhile_is_left_alone(tmp_path, monkeypatch):
+    path = whole_file(tmp_path / "b.h5")
+    real = writer_module.FileLock
+
+    def late(lock_path):
+        path.rename(tmp_path / "a.h5")
+        return real(lock_path)
+
+    monkeypatch.setattr(writer_module, "FileLock", late)
+    assert open_writer(tmp_path / "a.h5").finished and os.listdir(tmp_path) == ["a.h5"]
+
+
+def test_a_place_where_nothing_can_be_written_is_told(tmp_path):
+    (tmp_path / "a.h5.part.lock").mkdir()
+    with pytest.raises(UserError, match=r"a\.h5\.part cannot be written: Is a directory"):
+        open_writer(tmp_path / "a.h5")
+
+
 def test_a_missing_directory_is_told(tmp_path):
     with pytest.raises(UserError, match=r"cannot write .*none/a.h5: directory .*none does not exist"):
         open_writer(tmp_path / "none" / "a.h5")
@@ -169,6 +188,18 @@ def test_a_file_with_pending_units_is_not_sealed(tmp_path):
 def test_an_unknown_driver_is_refused(tmp_path):
     with pytest.raises(UserError, match="driver = 'fast' is not allowed; allowed: auto, mpio, posix"):
         open_writer(tmp_path / "a.h5", driver="fast")
+
+
+def test_a_file_system_without_mpi_io_is_written_plainly(tmp_path, monkeypatch):
+    def refuse(world, path):
+        raise OSError("no MPI-IO here")
+
+    monkeypatch.setattr(drivers, "_has_mpio", lambda world: True)
+    monkeypatch.setattr(drivers, "MpioDriver", refuse)
+    with open_writer(tmp_path / "a.h5") as writer:
+        assert writer.method == "plain writes at known offsets"
+    with pytest.raises(UserError, match=r"a\.h5\.part cannot be opened through MPI-IO: no MPI-IO here"):
+        open_writer(tmp_path / "a.h5", driver="mpio")
 
 
 def test_data_are_on_disk_before_their_flag_is_written(tmp_path, monkeypatch):
