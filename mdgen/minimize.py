@@ -39,27 +39,31 @@ def inherent_structure(start: Configuration, potential: PairPotential) -> Minimu
     at_rest = np.zeros((1, *start.position.shape))
     system = Dynamics(start.position[None], at_rest, start.species, start.box, potential, 0.0, precision="float64")
 
-    def evaluate(position: np.ndarray) -> tuple[float, np.ndarray]:
+    def force(position: np.ndarray) -> np.ndarray:
         system.restore(position[None], at_rest)
-        return float(system.potential_energy[0]), system.force[0]
+        return system.force[0]
 
-    return fire(evaluate, start.position)
+    def energy(position: np.ndarray) -> float:
+        system.restore(position[None], at_rest)
+        return float(system.potential_energy[0])
+
+    return fire(force, energy, start.position)
 
 
 def fire(
-    evaluate: Callable[[np.ndarray], tuple[float, np.ndarray]],
+    force_at: Callable[[np.ndarray], np.ndarray],
+    energy_at: Callable[[np.ndarray], float],
     position: np.ndarray,
     tolerance: float = 1e-6,
     max_iterations: int = 20000,
 ) -> Minimum:
     """Descend from `position` [n, 3] until no force component exceeds `tolerance`.
 
-    `evaluate` gives the total energy and the force [n, 3] at a position.
+    `force_at` gives the force [n, 3] at a position, `energy_at` the total energy: FIRE needs it at the end alone.
     """
     position, velocity = np.array(position, dtype=np.float64), np.zeros_like(position, dtype=np.float64)
     dt, mixing, n_downhill = DT_START, MIXING, 0
-    energy, force = evaluate(position)
-    n_iterations = 0
+    force, n_iterations = force_at(position), 0
     while np.abs(force).max() > tolerance and n_iterations < max_iterations:
         n_iterations += 1
         if (force * velocity).sum() > 0:
@@ -76,9 +80,9 @@ def fire(
         velocity = (1 - mixing) * velocity + mixing * force * (_norm(velocity) / _norm(force))
         velocity *= min(1.0, LONGEST_STEP / (dt * np.abs(velocity).max()))
         position += dt * velocity
-        energy, force = evaluate(position)
+        force = force_at(position)
     largest = float(np.abs(force).max())
-    return Minimum(position, float(energy), largest, n_iterations, largest <= tolerance)
+    return Minimum(position, energy_at(position), largest, n_iterations, largest <= tolerance)
 
 
 def _norm(vector: np.ndarray) -> float:
