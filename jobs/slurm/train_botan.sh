@@ -1,0 +1,10 @@
+#!/bin/bash
+# BOTAN on Slurm, one process per GPU; arguments go to dtrain/train.py. A resubmitted job goes on from its checkpoint.
+set -euo pipefail
+source "$SITE_ENV"
+load_site
+
+first=$(scontrol show hostnames "$SLURM_JOB_NODELIST" | head -n 1)
+MASTER_ADDR=$(reachable_as "$first")
+export MASTER_ADDR MASTER_PORT=$((20000 + SLURM_JOB_ID % 20000))
+exec srun --kill-on-bad-exit=1 "${LAUNCH_FLAGS[@]}" "$PYTHON" dtrain/train.py "$@"
