@@ -1,7 +1,8 @@
 """Replicas of one system, advanced together.
 
 The trajectory of a replica is the same bit by bit whichever others it is advanced with, and a function of position,
-velocity and thermostat alone: sums run in one fixed order of the particles, and lists leave no trace in them.
+velocity and thermostat alone: sums run in one fixed order of the particles, and lists leave no trace in them. So which
+replicas share the lanes of a vector is a matter of speed, and is changed as they spread.
 Units: those of the potential; mass 1, k_B = 1.
 """
 
@@ -14,28 +15,42 @@ from mdgen.integrators import advance, advance_coupled
 from mdgen.potentials.pair import PairPotential
 from runkit.errors import UserError
 
+REGROUP = 2000  # steps after which it is asked whether replicas should still share a list
+ALONE = 1.2  # time for an entry of the list of one replica, over that of an entry shared by many
+
 
 class Dynamics:
     """R replicas of n particles under velocity Verlet.
 
-    `position` and `velocity` are float64 [R, n, 3], unwrapped; `species` int [n]; `box` three edges, each at least twice
-    the longest cutoff. `precision` ("float32" or "float64") is that of the pair forces; positions, velocities and
-    energies are float64 always. `thermostat`: see `mdgen.thermostats`. `order` int [n] is the order in which forces
-    are summed (default: as given); one that follows space, as `neighbors.spatial_order` of the initial configuration,
-    is faster for large systems. Only replicas with equal `order` can be compared bit by bit.
+    `position` and `velocity` are float64 [R, n, 3], unwrapped; `species` int [n]; `box` three edges, each at least
+    twice the longest cutoff. `precision` ("float32" or "float64") is that of the pair forces; positions, velocities
+    and energies are float64 always. `thermostat`: see `mdgen.thermostats`. `order` int [n] is the order in which forces
+    are summed (default: as given). One that follows space, as `neighbors.spatial_order` of the initial configuration,
+    is faster; trajectories are comparable bit by bit only if they share it.
     """
 
-    def __init__(self, position, velocity, species, box, potential: PairPotential, dt: float, precision: str = "float32",
-                 thermostat=None, order=None):
-        position = np.asarray(position, np.float64)
-        n = position.shape[1]
-        self.order = np.arange(n) if order is None else np.asarray(order)
-        self.thermostat = thermostat
-        self.dt = dt
-        species = np.asarray(species, np.int32)[self.order]
+    def __init__(
+        self,
+        position,
+        velocity,
+        species,
+        box,
+        potential: PairPotential,
+        dt: float,
+        precision: str = "float32",
+        thermostat=None,
+        order=None,
+    ):
+        position, velocity = _replicas(position, velocity)
+        n_particles = position.shape[1]
+        self.order = np.arange(n_particles) if order is None else np.asarray(order)
+        self.dt, self.thermostat = dt, thermostat
+        species = np.ascontiguousarray(np.asarray(species, np.int32)[self.order])
         self.system = System(species, _box(box, potential), potential, _precision(precision), _kernels())
-        self._inverse = np.argsort(self.order)
-        self._bundles = self._bundle(position, np.asarray(velocity, np.float64))
+        self._back = np.argsort(self.order)
+        lanes = self.system.kernels.LANES
+        groups = [np.arange(len(position))[first : first + lanes] for first in range(0, len(position), lanes)]
+        self._bundles = [self._bundle(group, position, velocity, len(group) > 1) for group in groups]
         self._forget()
 
     @property
@@ -49,75 +64,92 @@ class Dynamics:
     @property
     def position(self) -> np.ndarray:
         """Unwrapped positions [R, n, 3]; not a number for replicas that have blown up."""
-        return self._collect("position")
+        return self._collect(lambda bundle: bundle.array("position"))[:, self._back]
 
     @property
     def velocity(self) -> np.ndarray:
         """Velocities [R, n, 3]; not a number for replicas that have blown up."""
-        return self._collect("velocity")
+        return self._collect(lambda bundle: bundle.array("velocity"))[:, self._back]
 
     @property
     def force(self) -> np.ndarray:
-        """Forces [R, n, 3]."""
+        """Forces [R, n, 3]; not a number for replicas that have blown up."""
         self._evaluate()
-        return self._collect("force")
+        return self._collect(lambda bundle: bundle.array("force"))[:, self._back]
 
     @property
     def potential_energy(self) -> np.ndarray:
-        """Potential energy [R], in float64."""
-        return self._energies()[0]
+        """Potential energy [R]."""
+        return self._energies()[:, 0]
 
     @property
     def virial(self) -> np.ndarray:
-        """Sum over pairs of r.F [R], in float64."""
-        return self._energies()[1]
+        """Sum over pairs of r.F [R]."""
+        return self._energies()[:, 1]
 
     @property
     def kinetic_energy(self) -> np.ndarray:
         """Kinetic energy [R]."""
-        energy = np.concatenate([bundle.kinetic_energy() for bundle in self._bundles])
-        return np.where(self._frozen(), np.nan, energy)
+        return self._collect(Bundle.kinetic_energy)
 
     @property
     def statistics(self) -> dict[str, float]:
-        """Counts over all bundles: outer lists built, inner lists pruned, evaluations with a list that did not cover them."""
-        lists = [bundle.neighbors for bundle in self._bundles]
-        names = ("n_builds", "n_prunes", "dangerous_builds")
-        return {name: sum(getattr(one, name) for one in lists) for name in names}
+        """`n_builds` of outer lists and `n_prunes` of inner lists, `dangerous_builds` (lists that came too late, 0),
+        and `entries_per_particle` of the present lists, on average over replicas."""
+        count = {name: int(self.system.count[name]) for name in ("n_builds", "n_prunes", "dangerous_builds")}
+        entries = sum(bundle.neighbors.length for bundle in self._bundles)
+        return count | {"entries_per_particle": entries / (self.n_replicas * self.n_particles)}
 
     def step(self, n_steps: int, dt: float | None = None) -> None:
         """Advance by `n_steps` steps, of length `dt` from now on if given."""
         self.dt = self.dt if dt is None else dt
         self._evaluate()
-        if self.thermostat is None:
-            for bundle in self._bundles:
-                advance(bundle, n_steps, self.dt)
-        else:
-            advance_coupled(self._bundles, n_steps, self.dt, self.thermostat)
+        for first in range(0, n_steps, REGROUP):
+            chunk = min(REGROUP, n_steps - first)
+            if self.thermostat is None:
+                for bundle in self._bundles:
+                    advance(bundle, chunk, self.dt)
+            else:
+                advance_coupled(self._bundles, chunk, self.dt, self.thermostat)
+            if chunk == REGROUP:
+                self.rebuild()
         self._known_energies = None
 
     def restore(self, position, velocity) -> None:
         """Go on from these positions and velocities [R, n, 3]."""
-        position, velocity = (np.asarray(array, np.float64)[:, self.order] for array in (position, velocity))
+        position, velocity = _replicas(position, velocity)
         for bundle in self._bundles:
-            bundle.place(position[bundle.index], velocity[bundle.index])
+            bundle.place(position[bundle.index][:, self.order], velocity[bundle.index][:, self.order])
         self._forget()
 
     def rebuild(self) -> None:
-        """Make lists anew. The trajectory does not change: it never depends on them."""
-        for bundle in self._bundles:
-            bundle.neighbors.forget()
+        """Group the replicas anew for speed. This does not change a bit of any trajectory."""
+        self._bundles = [part for bundle in self._bundles for part in self._split(bundle)]
 
     def blown_up(self) -> np.ndarray:
-        """Replicas that have moved unphysically far in a step or are no longer finite: ascending indices."""
+        """Replicas that have moved unphysically far in one step or are no longer finite: ascending indices."""
         finite = np.isfinite(self.position).all(axis=(1, 2)) & np.isfinite(self.velocity).all(axis=(1, 2))
         return np.flatnonzero(~finite)
 
-    def _bundle(self, position, velocity) -> list[Bundle]:
-        lanes = self.system.kernels.LANES
-        groups = [np.arange(first, min(first + lanes, len(position))) for first in range(0, len(position), lanes)]
-        position, velocity = position[:, self.order], velocity[:, self.order]
-        return [Bundle(self.system, group, position[group], velocity[group], len(group) > 1) for group in groups]
+    def _bundle(self, index, position, velocity, replicas: bool) -> Bundle:
+        position, velocity = position[index][:, self.order], velocity[index][:, self.order]
+        return Bundle(self.system, index, position, velocity, replicas)
+
+    def _split(self, bundle: Bundle) -> list[Bundle]:
+        """The bundle, or its replicas one by one if they have spread so far that a list for all is too long."""
+        if not bundle.replicas or bundle.frozen.any():
+            return [bundle]
+        position, velocity = bundle.array("position"), bundle.array("velocity")
+        alone = [
+            Bundle(self.system, [k], position[i : i + 1], velocity[i : i + 1], False)
+            for i, k in enumerate(bundle.index)
+        ]
+        alone[0].evaluate()
+        if bundle.neighbors.length < ALONE * len(alone) * alone[0].neighbors.length:
+            return [bundle]
+        for each in alone:
+            each.evaluate()
+        return alone
 
     def _evaluate(self) -> None:
         if not self._evaluated:
@@ -127,26 +159,36 @@ class Dynamics:
 
     def _energies(self) -> np.ndarray:
         if self._known_energies is None:
-            energies = np.concatenate([bundle.energies() for bundle in self._bundles], axis=1)
-            self._known_energies = np.where(self._frozen(), np.nan, energies)
+            self._known_energies = self._collect(Bundle.energies)
         return self._known_energies
 
     def _forget(self) -> None:
         self._evaluated, self._known_energies = False, None
 
-    def _frozen(self) -> np.ndarray:
-        return np.concatenate([bundle.frozen for bundle in self._bundles])
-
-    def _collect(self, name: str) -> np.ndarray:
-        array = np.concatenate([bundle.array(name) for bundle in self._bundles])[:, self._inverse]
-        array[self._frozen()] = np.nan
-        return array
+    def _collect(self, of) -> np.ndarray:
+        """What `of` gives for the replicas of each bundle, in the order of all replicas."""
+        values = np.concatenate([of(bundle) for bundle in self._bundles])
+        values[np.concatenate([bundle.frozen for bundle in self._bundles])] = np.nan
+        return values[np.argsort(np.concatenate([bundle.index for bundle in self._bundles]))]
 
 
 def _kernels():
     from mdgen.kernels import cpu  # Numba takes a second to import: only where something moves
 
     return cpu
+
+
+def _replicas(position, velocity) -> tuple[np.ndarray, np.ndarray]:
+    position, velocity = np.asarray(position, np.float64), np.asarray(velocity, np.float64)
+    if position.ndim != 3 or position.shape[2] != 3 or position.shape != velocity.shape:
+        raise UserError(
+            f"position {position.shape} and velocity {velocity.shape}: both must be [replicas, particles, 3]"
+        )
+    for name, array in (("position", position), ("velocity", velocity)):
+        lost = np.flatnonzero(~np.isfinite(array).all(axis=(1, 2)))
+        if len(lost):
+            raise UserError(f"{name} of replica {lost[0]}: not finite")
+    return position, velocity
 
 
 def _precision(name: str) -> str:
@@ -159,5 +201,5 @@ def _box(box, potential: PairPotential) -> np.ndarray:
     box = np.array(box, np.float64)
     least = 2 * potential.largest_cutoff
     if box.shape != (3,) or not np.all(np.isfinite(box)) or np.any(box < least):
-        raise UserError(f"box = {box.tolist()}: three edges of at least {least:g}, twice the longest cutoff, are needed")
+        raise UserError(f"box = {box.tolist()}: needs three edges of at least {least:g} (twice the longest cutoff)")
     return box

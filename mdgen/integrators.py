@@ -4,18 +4,24 @@ Source: W. C. Swope et al., J. Chem. Phys. 76, 637 (1982), doi:10.1063/1.442716.
 Units: mass 1, time in units of the potential.
 """
 
+from __future__ import annotations
+
 import numpy as np
 
 
 def advance(bundle, n_steps: int, dt: float) -> None:
     """`n_steps` steps (NVE) of a bundle whose forces are those of its positions.
 
-    Two half kicks that meet between steps are done in one pass over memory, each rounded for itself, so that n steps at
-    once and one by one give the same bits.
+    The two half kicks that meet between steps are done in one pass over memory but rounded one by one, so that n steps
+    at once and n times one step give the same bits.
     """
-    for i_step in range(n_steps):
-        bundle.drift(1 if i_step == 0 else 2, dt)
-        bundle.evaluate(dt)
+    left, n_kicks = n_steps, 1
+    while left:
+        left -= bundle.march(left, n_kicks, dt)
+        n_kicks = 2
+        if left:  # stopped after a drift, for a new list
+            bundle.evaluate(dt)
+            left -= 1
     if n_steps:
         bundle.kick(dt)
 
@@ -30,10 +36,10 @@ def advance_coupled(bundles, n_steps: int, dt: float, thermostat) -> None:
 
 
 def _rescale(bundles, factors) -> None:
-    factor = factors(np.concatenate([bundle.kinetic_energy() for bundle in bundles]))
-    if factor is None:
-        return
-    first = 0
-    for bundle in bundles:
-        bundle.rescale(factor[first : first + len(bundle.index)])
-        first += len(bundle.index)
+    index = np.concatenate([bundle.index for bundle in bundles])
+    energy = np.empty(len(index))
+    energy[index] = np.concatenate([bundle.kinetic_energy() for bundle in bundles])
+    factor = factors(energy)
+    if factor is not None:
+        for bundle in bundles:
+            bundle.rescale(factor[bundle.index])

@@ -1,9 +1,10 @@
 """Compiled functions and where they are kept: on disk, valid for exactly the present text of this package.
 
-Numba's own `cache=True` looks at the file of a function only and would go on using code that was inlined from another
-file before that one changed. Several processes must not compile at once (numba issue 4807): see `warm_up`.
+Numba's own `cache=True` looks at the file of a function only, and would go on using code that was inlined from another
+file after that one has changed. Several processes must not compile at once (Numba issue 4807).
 """
 
+from contextlib import suppress
 from functools import cache
 from hashlib import sha256
 from pathlib import Path
@@ -11,16 +12,14 @@ from pathlib import Path
 from numba import njit
 from numba.core.caching import FunctionCache
 
-helper = njit(error_model="numpy")
+helper = njit(error_model="numpy", forceinline=True)
 
 
 def kernel(function):
     """A function compiled at its first call and kept on disk, if there is a place for it."""
     dispatcher = njit(error_model="numpy")(function)
-    try:
+    with suppress(RuntimeError):  # no writable place: every process compiles for itself
         dispatcher._cache = _PackageCache(function)
-    except RuntimeError:  # no writable place: every process compiles for itself
-        pass
     return dispatcher
 
 

@@ -1,8 +1,8 @@
 """A SIMD vector type for Numba: one value per lane, packed by construction instead of by the auto-vectoriser's luck.
 
 A loop over `Lanes` compiles to packed instructions whatever its shape. Arithmetic is strict IEEE and `fma` is a true
-fused multiply-add, so the bits of a lane depend neither on its neighbours, nor on the number of lanes, nor on the machine.
-Arrays are flat and C-contiguous; offsets count elements and must be non-negative.
+fused multiply-add, so the bits of a lane depend neither on its neighbours, nor on the number of lanes, nor on the
+machine. Arrays are flat and C-contiguous; offsets count elements and must not be negative.
 
 Source: LLVM Language Reference (vector types, llvm.fma); Numba's extension API.
 """
@@ -54,11 +54,10 @@ def _data(context, builder, sig, args, which=0):
     return context.make_array(sig.args[which])(context, builder, args[which]).data
 
 
-def _call(builder, name, kind, *args):
-    suffix = f"v{LANES}" if isinstance(kind, ir.VectorType) else ""
-    element = kind.element if suffix else kind
-    name = f"{name}.{suffix}f{64 if isinstance(element, ir.DoubleType) else 32}"
-    function = cgutils.get_or_insert_function(builder.module, ir.FunctionType(kind, [kind] * len(args)), name)
+def _call(builder, name, vector, *args):
+    """An LLVM intrinsic of float vectors."""
+    name = f"{name}.v{LANES}f{64 if isinstance(vector.element, ir.DoubleType) else 32}"
+    function = cgutils.get_or_insert_function(builder.module, ir.FunctionType(vector, [vector] * len(args)), name)
     return builder.call(function, args)
 
 
@@ -157,8 +156,8 @@ def zeros(typingctx, array):
 
 @intrinsic
 def fma(typingctx, a, b, c):
-    """a * b + c, rounded once; lanes or float scalars."""
-    return a(a, a, a), lambda context, builder, sig, args: _call(builder, "llvm.fma", args[0].type, *args)
+    """a * b + c, rounded once."""
+    return a(a, a, a), lambda context, builder, sig, args: _call(builder, "llvm.fma", a.vector, *args)
 
 
 @intrinsic
@@ -173,33 +172,23 @@ def wide(typingctx, value):
 
 
 @intrinsic
-def fixed(typingctx, position, unit):
-    """round(position * unit) modulo 2**32, as int32; both float64 lanes."""
-    result = Lanes(types.int32)
+def placed(typingctx, position, unit, array):
+    """position * unit as a place of the type of `array`: modulo 2**32 as an integer, or modulo 1."""
+    result = Lanes(array.dtype)
 
     def codegen(context, builder, sig, args):
-        shifted = _call(builder, "llvm.fma", position.vector, *args, _constant(position, _ROUND_TO_FIXED))
-        bits = builder.bitcast(shifted, ir.VectorType(ir.IntType(64), LANES))
-        return builder.trunc(bits, result.vector)
+        if array.dtype == types.int32:
+            shifted = _call(builder, "llvm.fma", position.vector, *args[:2], _constant(position, _ROUND_TO_FIXED))
+            return builder.trunc(builder.bitcast(shifted, ir.VectorType(ir.IntType(64), LANES)), result.vector)
+        fraction = builder.fmul(*args[:2])
+        return builder.fsub(fraction, _call(builder, "llvm.floor", position.vector, fraction))
 
-    return result(position, position), codegen
-
-
-@intrinsic
-def wrapped(typingctx, value):
-    """value - floor(value)."""
-    def codegen(context, builder, sig, args):
-        return builder.fsub(args[0], _call(builder, "llvm.floor", value.vector, args[0]))
-
-    return value(value), codegen
+    return result(position, position, array), codegen
 
 
 @intrinsic
 def nearest(typingctx, difference):
-    """The minimum image of a difference of coordinates, as floats.
-
-    Integer coordinates count 2**-32 of the box, so their overflow is the minimum image; floats are fractions of the box.
-    """
+    """The minimum image of a difference of places, as floats; integers overflow to it."""
     result = Lanes(types.float32 if difference.dtype == types.int32 else difference.dtype)
 
     def codegen(context, builder, sig, args):
@@ -252,13 +241,22 @@ keep_unequal = _keep_where("!=")
 
 
 @intrinsic
-def any_below(typingctx, a, b):
-    """Whether a < b in any lane."""
+def bits_below(typingctx, a, b):
+    """A number whose bit k says whether a < b in lane k."""
     def codegen(context, builder, sig, args):
         bits = builder.bitcast(_compare(builder, "<", a, *args), ir.IntType(LANES))
-        return builder.icmp_unsigned("!=", bits, ir.IntType(LANES)(0))
+        return builder.zext(bits, ir.IntType(64))
 
-    return types.boolean(a, b), codegen
+    return types.int64(a, b), codegen
+
+
+@intrinsic
+def lowest_bit(typingctx, bits):
+    """Index of the lowest bit set of an integer that is not zero."""
+    def codegen(context, builder, sig, args):
+        return builder.cttz(args[0], ir.IntType(1)(1))
+
+    return bits(bits), codegen
 
 
 def _define(function, float_name, int_name):

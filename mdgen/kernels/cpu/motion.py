@@ -1,14 +1,24 @@
-"""Velocity Verlet on blocks [n_blocks, 3, LANES] in float64, and how far coordinates have moved.
+"""Velocity Verlet in float64, and how far places have moved.
 
 Source: W. C. Swope et al., J. Chem. Phys. 76, 637 (1982), doi:10.1063/1.442716.
-Units: mass 1; `step` is the time step of each lane.
+Units: mass 1; `step` [LANES] is the time step of each lane, `unit` [3] places per length.
 """
 
 import numpy as np
-from mdgen.kernels.cpu.compiled import helper, kernel
 
-from mdgen.kernels.cpu.lanes import LANES, fill, fixed, fma, larger, load, nearest, smaller, spread, store, wide, wrapped, zeros
+from mdgen.kernels.cpu.compiled import helper, kernel
+from mdgen.kernels.cpu.lanes import LANES, fill, fma, larger, load, nearest, placed, smaller, spread, store, wide, zeros
+from mdgen.kernels.cpu.pairs import forces
 from mdgen.kernels.cpu.rows import BLOCK
+
+
+@kernel
+def locate(position, unit, place):
+    """Write the places of positions: int32 or float64, whichever `place` holds."""
+    for block in range(0, position.size, BLOCK):
+        for component in range(3):
+            at = block + component * LANES
+            store(place, at, placed(load(position, at), spread(unit, component), place))
 
 
 @kernel
@@ -19,47 +29,64 @@ def kick(velocity, force, step):
         store(velocity, at, fma(half, wide(load(force, at)), load(velocity, at)))
 
 
-@kernel
-def drift(n_kicks, position, velocity, force, step, unit, coordinate):
-    """`n_kicks` half steps of the velocities, then a step of the positions; int32 coordinates are `unit` per length."""
+@helper
+def _drift(n_kicks, position, velocity, force, step):
+    """`n_kicks` half steps of the velocities, each rounded for itself, then a step of the positions."""
     whole = load(step, 0)
     half = whole * fill(0.5)
-    for block in range(0, position.size, BLOCK):
-        for component in range(3):
-            at = block + component * LANES
-            v = load(velocity, at)
-            for _ in range(n_kicks):
-                v = fma(half, wide(load(force, at)), v)
-            x = fma(whole, v, load(position, at))
-            store(velocity, at, v)
-            store(position, at, x)
-            store(coordinate, at, fixed(x, spread(unit, component)))
+    for at in range(0, velocity.size, LANES):
+        v = load(velocity, at)
+        for _ in range(n_kicks):
+            v = fma(half, wide(load(force, at)), v)
+        store(velocity, at, v)
+        store(position, at, fma(whole, v, load(position, at)))
 
 
 @kernel
-def locate(position, unit, coordinate):
-    """int32 coordinates of positions."""
-    for block in range(0, position.size, BLOCK):
-        for component in range(3):
-            at = block + component * LANES
-            store(coordinate, at, fixed(load(position, at), spread(unit, component)))
+def march(replicas, n_steps, n_kicks, state, step, unit, rows, near, law, cover):
+    """Up to `n_steps` steps, the first with `n_kicks` half kicks before its drift, without the half kick at the end.
+
+    Returns how many are done: if fewer, the next one has drifted to where the list may lack pairs.
+    """
+    for i_step in range(n_steps):
+        _drift(n_kicks, state.position, state.velocity, state.force, step)
+        n_kicks = 2
+        locate(state.position, unit, state.coordinate)
+        if not farthest(replicas, state.coordinate, cover) <= cover.skin:
+            return i_step
+        if state.place.itemsize > state.coordinate.itemsize:
+            locate(state.position, unit * 2.0**-32, state.place)
+        forces(replicas, state.place, state.force, rows, near, law)
+    return n_steps
 
 
 @kernel
-def fractions(position, inverse_box, fraction):
-    """Positions as fractions of the box in [0, 1)."""
-    for block in range(0, position.size, BLOCK):
+def farthest(replicas, coordinate, cover):
+    """The largest sum of two displacements in one replica since a list was made: what a pair may have closed in by."""
+    first, second = zeros(cover.scale), zeros(cover.scale)
+    for block in range(0, coordinate.size, BLOCK):
+        square = zeros(cover.scale)
         for component in range(3):
             at = block + component * LANES
-            store(fraction, at, wrapped(load(position, at) * spread(inverse_box, component)))
+            d = nearest(load(coordinate, at) - load(cover.reference, at)) * spread(cover.scale, component)
+            square = fma(d, d, square)
+        second = larger(smaller(square, first), second)
+        first = larger(square, first)
+    top = np.empty((2, LANES), cover.scale.dtype)
+    flat = top.reshape(-1)
+    store(flat, 0, first)
+    store(flat, LANES, second)
+    if replicas:
+        return (np.sqrt(top[0]) + np.sqrt(top[1])).max()
+    flat.sort()
+    return np.sqrt(flat[-1]) + np.sqrt(flat[-2])
 
 
 @kernel
 def kinetic_energy(replicas, velocity, energy):
-    """Kinetic energy of each lane, or of the one replica in energy[0]; summed in the order of the particles."""
+    """Write the kinetic energy of each lane, or of the one replica into energy[0]; summed in the order of particles."""
     flat = np.zeros(LANES)
-    total = zeros(velocity)
-    joint = 0.0
+    total, joint = zeros(velocity), 0.0
     for block in range(0, velocity.size, BLOCK):
         square = zeros(velocity)
         for component in range(3):
@@ -74,25 +101,3 @@ def kinetic_energy(replicas, velocity, energy):
     store(energy, 0, total * fill(0.5))
     if not replicas:
         energy[0] = 0.5 * joint
-
-
-@kernel
-def farthest(replicas, coordinate, reference, scale):
-    """The largest sum of two displacements from `reference` within a replica: what a pair may have closed in by."""
-    first, second = zeros(scale), zeros(scale)
-    for block in range(0, coordinate.size, BLOCK):
-        square = zeros(scale)
-        for component in range(3):
-            at = block + component * LANES
-            d = nearest(load(coordinate, at) - load(reference, at)) * spread(scale, component)
-            square = fma(d, d, square)
-        second = larger(smaller(square, first), second)
-        first = larger(square, first)
-    top = np.empty((2, LANES), scale.dtype)
-    flat = top.reshape(-1)
-    store(flat, 0, first)
-    store(flat, LANES, second)
-    if replicas:
-        return (np.sqrt(top[0]) + np.sqrt(top[1])).max()
-    flat.sort()
-    return np.sqrt(flat[-1]) + np.sqrt(flat[-2])

@@ -5,45 +5,61 @@ multiply-add. With replicas as lanes a pair is visited once, in the row of its l
 lower rows have left there; with particles as lanes each row visits all its neighbours. Both give the same bits, and
 listed pairs out of range add exactly zero. Energies are float64 sums over rows of sums over higher neighbours.
 
-Units: `scale` turns coordinates (see `lanes.nearest`) into lengths. Columns of the table for each pair of species:
-48 epsilon sigma^12, -24 epsilon sigma^6, cutoff^2, energy at the cutoff.
+Columns of the table of pairs: 48 epsilon sigma^12, -24 epsilon sigma^6, cutoff^2, energy at the cutoff.
 """
 
 import numpy as np
-from mdgen.kernels.cpu.compiled import helper, kernel
 
-from mdgen.kernels.cpu.lanes import LANES, fill, fma, keep_below, keep_unequal, load, nearest, peek, spread, store, zeros
+from mdgen.kernels.cpu.compiled import helper, kernel
+from mdgen.kernels.cpu.lanes import (
+    LANES,
+    fill,
+    fma,
+    keep_below,
+    keep_unequal,
+    load,
+    nearest,
+    peek,
+    spread,
+    store,
+    zeros,
+)
 from mdgen.kernels.cpu.rows import get_other, get_row, set_row, set_row_table, slot_of
 
 COLUMNS = 4
 STRIDE = COLUMNS * LANES
 
 
+@helper
+def _row_table(table):
+    return np.empty(int(np.sqrt(table.size // COLUMNS)) * STRIDE, table.dtype)
+
+
 @kernel
-def forces(replicas, coordinate, force, rows, slots, kinds, start, entry, species, table, scale):
-    """Write the force on every particle into `force`, of the coordinates' blocks."""
-    one, zero = fill(table.dtype.type(1)), zeros(table)
-    scale_x, scale_y, scale_z = spread(scale, 0), spread(scale, 1), spread(scale, 2)
-    row_table = np.empty(int(np.sqrt(table.size // COLUMNS)) * STRIDE, table.dtype)
+def forces(replicas, place, force, rows, near, law):
+    """Write the force on every particle into the blocks `force`."""
+    one, zero = fill(law.table.dtype.type(1)), zeros(law.table)
+    scale_x, scale_y, scale_z = spread(law.scale, 0), spread(law.scale, 1), spread(law.scale, 2)
+    row_table = _row_table(law.table)
     if replicas:
         force[:] = 0
-    for row in range(start.size - 1):
+    for row in range(near.start.size - 1):
         at = row * LANES
-        set_row_table(replicas, table, kinds, at, row_table)
-        x, y, z = (get_row(replicas, coordinate, slots, at, 0), get_row(replicas, coordinate, slots, at, 1),
-                   get_row(replicas, coordinate, slots, at, 2))
-        identity = load(rows, at)
+        set_row_table(replicas, law.table, rows, at, row_table)
+        x, y, z = (get_row(replicas, place, rows, at, 0), get_row(replicas, place, rows, at, 1),
+                   get_row(replicas, place, rows, at, 2))
+        particle = load(rows.particle, at)
         force_x, force_y, force_z = zero, zero, zero
         if replicas:
-            force_x, force_y, force_z = (get_row(replicas, force, slots, at, 0), get_row(replicas, force, slots, at, 1),
-                                         get_row(replicas, force, slots, at, 2))
-        for k in range(start[row], start[row + 1]):
-            j = peek(entry, k)
+            force_x, force_y, force_z = (get_row(replicas, force, rows, at, 0), get_row(replicas, force, rows, at, 1),
+                                         get_row(replicas, force, rows, at, 2))
+        for k in range(near.start[row], near.start[row + 1]):
+            j = peek(near.entry, k)
             slot = slot_of(replicas, j)
-            pair = peek(species, j) * STRIDE
-            dx = nearest(x - get_other(replicas, coordinate, slot, 0)) * scale_x
-            dy = nearest(y - get_other(replicas, coordinate, slot, 1)) * scale_y
-            dz = nearest(z - get_other(replicas, coordinate, slot, 2)) * scale_z
+            pair = peek(law.species, j) * STRIDE
+            dx = nearest(x - get_other(replicas, place, slot, 0)) * scale_x
+            dy = nearest(y - get_other(replicas, place, slot, 1)) * scale_y
+            dz = nearest(z - get_other(replicas, place, slot, 2)) * scale_z
             square = fma(dx, dx, fma(dy, dy, dz * dz))
             inverse = one / square
             sixth = inverse * inverse * inverse
@@ -55,45 +71,43 @@ def forces(replicas, coordinate, force, rows, slots, kinds, start, entry, specie
                 store(force, slot + LANES, fma(back, dy, load(force, slot + LANES)))
                 store(force, slot + 2 * LANES, fma(back, dz, load(force, slot + 2 * LANES)))
             else:
-                strength = keep_unequal(strength, identity, fill(j))
+                strength = keep_unequal(strength, particle, fill(j))
             force_x = fma(strength, dx, force_x)
             force_y = fma(strength, dy, force_y)
             force_z = fma(strength, dz, force_z)
-        set_row(replicas, force, slots, at, 0, force_x)
-        set_row(replicas, force, slots, at, 1, force_y)
-        set_row(replicas, force, slots, at, 2, force_z)
+        set_row(replicas, force, rows, at, 0, force_x)
+        set_row(replicas, force, rows, at, 1, force_y)
+        set_row(replicas, force, rows, at, 2, force_z)
 
 
 @kernel
-def energies(replicas, coordinate, energy, virial, rows, slots, kinds, start, entry, species, table, scale):
-    """Write potential energy and r.F of every particle's pairs with higher ones into component 0 of the blocks given."""
-    one, zero = fill(table.dtype.type(1)), zeros(table)
-    twelfth, sixth_part = fill(1.0 / 12.0), fill(1.0 / 6.0)
-    scale_x, scale_y, scale_z = spread(scale, 0), spread(scale, 1), spread(scale, 2)
-    row_table = np.empty(int(np.sqrt(table.size // COLUMNS)) * STRIDE, table.dtype)
-    for row in range(start.size - 1):
+def energies(replicas, place, energy, virial, rows, near, law):
+    """Write energy and r.F of every particle's pairs with higher ones into the x component of two blocks."""
+    one, zero, twelfth, one_sixth = fill(1.0), zeros(law.table), fill(1.0 / 12.0), fill(1.0 / 6.0)
+    scale_x, scale_y, scale_z = spread(law.scale, 0), spread(law.scale, 1), spread(law.scale, 2)
+    row_table = _row_table(law.table)
+    for row in range(near.start.size - 1):
         at = row * LANES
-        set_row_table(replicas, table, kinds, at, row_table)
-        x, y, z = (get_row(replicas, coordinate, slots, at, 0), get_row(replicas, coordinate, slots, at, 1),
-                   get_row(replicas, coordinate, slots, at, 2))
-        identity = load(rows, at)
+        set_row_table(replicas, law.table, rows, at, row_table)
+        x, y, z = (get_row(replicas, place, rows, at, 0), get_row(replicas, place, rows, at, 1),
+                   get_row(replicas, place, rows, at, 2))
+        particle = load(rows.particle, at)
         row_energy, row_virial = zero, zero
-        for k in range(start[row], start[row + 1]):
-            j = peek(entry, k)
+        for k in range(near.start[row], near.start[row + 1]):
+            j = peek(near.entry, k)
             slot = slot_of(replicas, j)
-            pair = peek(species, j) * STRIDE
-            dx = nearest(x - get_other(replicas, coordinate, slot, 0)) * scale_x
-            dy = nearest(y - get_other(replicas, coordinate, slot, 1)) * scale_y
-            dz = nearest(z - get_other(replicas, coordinate, slot, 2)) * scale_z
+            pair = peek(law.species, j) * STRIDE
+            dx = nearest(x - get_other(replicas, place, slot, 0)) * scale_x
+            dy = nearest(y - get_other(replicas, place, slot, 1)) * scale_y
+            dz = nearest(z - get_other(replicas, place, slot, 2)) * scale_z
             square = fma(dx, dx, fma(dy, dy, dz * dz))
             sixth = one / (square * square * square)
             repulsion, attraction = load(row_table, pair), load(row_table, pair + LANES)
-            cutoff, at_cutoff = load(row_table, pair + 2 * LANES), load(row_table, pair + 3 * LANES)
-            value = sixth * fma(repulsion * twelfth, sixth, attraction * sixth_part) - at_cutoff
+            value = sixth * fma(repulsion * twelfth, sixth, attraction * one_sixth) - load(row_table, pair + 3 * LANES)
             work = sixth * fma(repulsion, sixth, attraction)
             if not replicas:
-                value, work = keep_below(value, identity, fill(j)), keep_below(work, identity, fill(j))
-            row_energy = row_energy + keep_below(value, square, cutoff)
-            row_virial = row_virial + keep_below(work, square, cutoff)
-        set_row(replicas, energy, slots, at, 0, row_energy)
-        set_row(replicas, virial, slots, at, 0, row_virial)
+                value, work = keep_below(value, particle, fill(j)), keep_below(work, particle, fill(j))
+            row_energy = row_energy + keep_below(value, square, load(row_table, pair + 2 * LANES))
+            row_virial = row_virial + keep_below(work, square, load(row_table, pair + 2 * LANES))
+        set_row(replicas, energy, rows, at, 0, row_energy)
+        set_row(replicas, virial, rows, at, 0, row_virial)
