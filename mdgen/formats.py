@@ -99,6 +99,8 @@ def _read_extxyz(path: Path) -> list[Configuration]:
         if len(rows) < n_particles:
             raise ValueError(f"frame {len(frames)} has {len(rows)} of {n_particles} lines")
         frames.append(_extxyz_frame(f"{path}, frame {len(frames)}", header, [row.split() for row in rows]))
+    if not frames:
+        raise ValueError("no frame is there")
     return frames
 
 
@@ -136,14 +138,16 @@ def _read_lammps(path: Path) -> Configuration:
     if not all(edges):
         raise ValueError("no line 'xlo xhi', 'ylo yhi' or 'zlo zhi'")
     low, high = np.array([edge.groups() for edge in edges], dtype=float).T
-    n_atoms = int(re.search(r"^(\d+)\s+atoms$", text, re.MULTILINE)[1])
+    count = re.search(r"^(\d+)\s+atoms$", text, re.MULTILINE)
+    if count is None:
+        raise ValueError("no line 'N atoms'")
     style = (re.search(r"^Atoms\s*#\s*(\w+)", path.read_text(), re.MULTILINE) or [None, "atomic"])[1]
     if style not in _COLUMNS:
         raise ValueError(f"atom style {style!r} is not known; known: {', '.join(_COLUMNS)}")
-    body = [line.split() for line in lines[lines.index("Atoms") + 1 :] if line][:n_atoms]
+    body = [line.split() for line in lines[lines.index("Atoms") + 1 :] if line][: int(count[1])]
     i_type, i_x = _COLUMNS[style]
     table = np.array([[row[0], row[i_type], *row[i_x : i_x + 3]] for row in body], dtype=float)
-    if len(table) != n_atoms:
-        raise ValueError(f"{len(table)} of {n_atoms} atoms are there")
+    if len(table) != int(count[1]):
+        raise ValueError(f"{len(table)} of {count[1]} atoms are there")
     table = table[np.argsort(table[:, 0])]
     return Configuration.of(str(path), table[:, 2:] - low, table[:, 1].astype(int) - 1, high - low)

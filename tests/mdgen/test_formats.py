@@ -122,6 +122,8 @@ def test_density_gives_the_box_that_a_file_lacks(tmp_path, start):
         ("a.xyz", '1\nLattice="6 0 0 1 6 0 0 0 6"\nA 0 0 0\n', "not orthorhombic"),
         ("a.xyz", '1\nLattice="6 0 0 0 6 0 0 0 6"\nNi 0 0 0\n', "species 'Ni'"),
         ("a.data", "x\n\n1 atoms\n0 6 xlo xhi\n0 6 ylo yhi\n0 6 zlo zhi\n1 0 0 xy xz yz\nAtoms\n\n", "tilted"),
+        ("a.xyz", "", "no frame"),
+        ("a.data", "x\n\n0 6 xlo xhi\n0 6 ylo yhi\n0 6 zlo zhi\n\nAtoms\n\n1 1 0 0 0\n", "N atoms"),
         ("a.data", "x\n\n1 atoms\n0 6 xlo xhi\n0 6 ylo yhi\n\nAtoms\n\n1 1 0 0 0\n", "zlo zhi"),
         ("a.data", "x\n\n1 atoms\n0 6 xlo xhi\n0 6 ylo yhi\n0 6 zlo zhi\n\nAtoms # sphere\n\n1 1 0 0 0\n", "'sphere'"),
     ],
