@@ -1,7 +1,7 @@
 """Nosé–Hoover chains, one chain per replica, integrated by Trotter splitting around a velocity-Verlet step.
 
 Source: G. J. Martyna, M. E. Tuckerman, D. J. Tobias and M. L. Klein, Mol. Phys. 87, 1117 (1996),
-doi:10.1080/00268979600100761 (the operator exp(iL_NHC dt/2), eqs. 29-33, with Suzuki–Yoshida weights of order 4).
+doi:10.1080/00268979600100761 (the operator exp(iL_NHC dt/2), with Suzuki–Yoshida weights of order 4).
 Units: Lennard-Jones (k_B = 1).
 """
 
