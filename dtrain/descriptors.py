@@ -50,7 +50,7 @@ def pair_distance(position: np.ndarray, bond: np.ndarray, box: np.ndarray) -> np
 def _pairs(position: np.ndarray, box: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Every ordered pair that the last shell can see: first and second index, distance."""
     wrapped = position - np.floor(position / box) * box
-    reach = min(FARTHEST + 3 * WIDTH, 0.5 * float(np.min(box)))
+    reach = min(FARTHEST + 5 * WIDTH, 0.5 * float(np.min(box)))
     pair = cKDTree(np.where(wrapped < box, wrapped, 0.0), boxsize=box).query_pairs(reach, output_type="ndarray")
     distance = pair_distance(position, pair, box)
     return np.r_[pair[:, 0], pair[:, 1]], np.r_[pair[:, 1], pair[:, 0]], np.r_[distance, distance]

@@ -3,7 +3,7 @@
 Prints, and writes beside the model as evaluation.json and evaluation.csv: Pearson correlations with the simulation on
 samples held back from training, as the field reports them, beside the noise ceiling, ridge regressions on simple local
 descriptors fitted to the same training samples, and what was published for this temperature and time. The predictions
-themselves go to evaluation.h5 and, of the ridge regression on inherent positions, evaluation_ridge.h5.
+themselves go to evaluation.h5 and, of the better ridge regression, evaluation_ridge.h5.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from typing import Any, Literal
 import numpy as np
 from pydantic import Field
 
+from dtrain import published
 from dtrain.baseline import Baseline, add
 from dtrain.checkpoint import load_model
 from dtrain.data.glass import Glass
@@ -64,12 +65,13 @@ def evaluate(options: Evaluate) -> None:
             found = list(predictions(model, data, job.mine, progress))
         rows = [job.scored(recipe.model.name, found)]
         job.write(folder / "evaluation.h5", found)
+        best = None
         if options.ridge:
-            for positions in ("thermal", "inherent"):
-                found = job.ridge(positions)
-                rows.append(job.scored(f"ridge, {positions}", found))
-            job.write(folder / "evaluation_ridge.h5", found)
-        world.on_root(report, folder, job.about(options), rows)
+            rivals = {f"ridge, {positions}": job.ridge(positions) for positions in ("thermal", "inherent")}
+            rows += [job.scored(name, found) for name, found in rivals.items()]
+            best = max(rows[1:], key=lambda row: np.nan_to_num(row.node.pearson, nan=-1.0)).name
+            job.write(folder / "evaluation_ridge.h5", rivals[best])
+        world.on_root(report, folder, {**job.about(options), "ridge": best}, rows)
 
 
 class Job:
@@ -118,6 +120,7 @@ class Job:
             "time": float(dataset["time"][self.i_time]),
             "i_time": self.i_time,
             "n_replicas": dataset.sizes["replica"],
+            "is_published": published.covers(dataset.config),
             "ceiling": {kind: ceiling(values) for kind, values in reliable.items()},
         }
 

@@ -12,6 +12,8 @@ Units: Lennard-Jones.
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
+from typing import Any
 
 MODELS = ("BOTAN", "CAGE", "GlassMLP", "SE(3)-GNN", "EIGNN cage", "EIGNN")
 
@@ -65,6 +67,13 @@ _PEARSON = {
 
 # tau_alpha as the source defines it, one of the published times
 TAU_ALPHA = {0.44: 4120.0, 0.50: 217.0, 0.56: 52.0, 0.64: 16.5}
+
+
+def covers(config: Mapping[str, Any]) -> bool:
+    """Whether a dataset with this configuration is of the published system, so that figures can be compared."""
+    system = config.get("system", {})
+    is_same_density = math.isclose(system.get("density", 0.0), 1.2, rel_tol=1e-3)
+    return system.get("potential") == "kob-andersen" and is_same_density and not system.get("parameters")
 
 
 def times(temperature: float) -> tuple[float, ...]:

@@ -28,9 +28,10 @@ class Row:
 def report(folder: Path, about: dict[str, Any], rows: Sequence[Row]) -> None:
     """Print the table and write evaluation.json and evaluation.csv; raises UserError if the folder refuses.
 
-    `about` says what was evaluated: temperature, time, samples, part, n_train, n_replicas, file, and `ceiling`.
+    `about` says what was evaluated: temperature, time, samples, part, n_train, n_replicas, file, `ceiling`, and whether
+    it `is_published`, that is, of the published system.
     """
-    known = published.pearson(about["temperature"], about["time"])
+    known = published.pearson(about["temperature"], about["time"]) if about["is_published"] else {}
     print("\n".join(table(about, rows, known)))
     scores = [
         {"name": row.name, **{kind: asdict(score) for kind in KINDS if (score := getattr(row, kind))}} for row in rows

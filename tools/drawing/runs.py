@@ -14,9 +14,6 @@ import numpy as np
 from runkit.dataset.reader import Dataset
 from runkit.errors import UserError
 
-# Predictions beside a run: file, and the row of the evaluation that scores them.
-RIDGE, NETWORK = ("evaluation_ridge.h5", -1), ("evaluation.h5", 0)
-
 
 @dataclass(frozen=True)
 class Run:
@@ -38,8 +35,10 @@ class Run:
 
     @property
     def predictions(self) -> list[tuple[Path, dict[str, Any]]]:
-        """Files of predictions that are there, with their rows; the network comes last."""
-        return [(self.path / name, self.rows[row]) for name, row in (RIDGE, NETWORK) if (self.path / name).exists()]
+        """Files of predictions that are there, with their rows: the better ridge regression, then the network."""
+        best = next((row for row in self.rows if row["name"] == self.about["ridge"]), None)
+        files = {"evaluation_ridge.h5": best, "evaluation.h5": self.rows[0]}
+        return [(self.path / name, row) for name, row in files.items() if row and (self.path / name).exists()]
 
     def curve(self, name: str) -> dict[str, np.ndarray]:
         """Columns of training.csv or validation.csv, `phase` as text; {} if there is none."""

@@ -31,7 +31,8 @@ def draw_rho(data: Dataset, runs: Sequence[Run]) -> Figure:
         _ours(axis, runs, kind)
         _ceiling(axis, data, field)
         axis.set(xscale="log", xlabel=TIME, title=f"{title}, $T$ = {temperature:g}")
-    _published(axes[0], temperature)
+    if published.covers(data.config):
+        _published(axes[0], temperature)
     axes[0].set(ylabel=r"Pearson correlation $\rho$", ylim=(min(0.0, axes[0].get_ylim()[0]), 1.02))
     entries = zip(*axes[0].get_legend_handles_labels(), strict=True)
     ours_first = sorted(entries, key=lambda entry: "published" in entry[1])

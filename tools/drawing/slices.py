@@ -41,7 +41,8 @@ def draw_slice(data: Dataset, run: Run) -> Figure:
     bar = figure.colorbar(plt.cm.ScalarMappable(norm, MOBILE), ax=axes, extend="both", pad=0.015)
     bar.set_label(r"propensity [$\sigma$]")
     state = f"$T$ = {run.about['temperature']:g}, $t$ = {run.about['time']:g} $\\tau_{{\\rm LJ}}$"
-    figure.suptitle(f"{state}; {run.about['part']} sample {sample}, slab of {SLAB:g} $\\sigma$", fontsize=10)
+    part = "" if run.about["part"] == "all" else f"{run.about['part']} "
+    figure.suptitle(f"{state}; {part}sample {sample}, slab of {SLAB:g} $\\sigma$", fontsize=10)
     return figure
 
 

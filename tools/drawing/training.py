@@ -32,8 +32,8 @@ def draw_training(runs: Sequence[Run]) -> Figure:
     left.set(yscale="log", xlabel="step", ylabel="loss")
     right.set(xlabel="step", ylabel=r"validation: Pearson correlation $\rho$")
     if len(runs) <= MANY:
-        legend(left)
-        legend(right)
+        for axis in (left, right):
+            legend(axis, loc="upper center", bbox_to_anchor=(0.5, -0.18), ncols=2)
     return figure
 
 

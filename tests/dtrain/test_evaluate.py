@@ -1,0 +1,156 @@
+"""Predictions into files, and scores beside their rivals."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from unittest.mock import patch
+
+import numpy as np
+import pytest
+import torch
+import torch.distributed as dist
+
+from dtrain import evaluate, predict
+from dtrain.checkpoint import build_network, load_model, save_model
+from dtrain.config import load_recipe
+from dtrain.data.glass import Glass
+from dtrain.metrics import ceiling, pearson
+from runkit.cli import run_program
+from runkit.dataset.check import check
+from runkit.dataset.reader import Dataset
+from tests.dtrain.conftest import finish, start
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory, isoconfig: Path) -> Path:
+    """The folder of a run that has not learnt anything yet, at the second of two times."""
+    folder = tmp_path_factory.mktemp("runs") / "fresh"
+    folder.mkdir()
+    recipe = load_recipe(None, defaults=_recipe(isoconfig))
+    torch.manual_seed(5)
+    data = Glass(recipe.data)
+    network = build_network(recipe, data.sizes)
+    about = {"phase": "joint", "step": 0}
+    save_model(folder / "model.safetensors", network.state_dict(), recipe, data.sizes, data.normalisation, about)
+    return folder
+
+
+def _recipe(isoconfig: Path) -> dict:
+    return {
+        "model": {"parameters": {"width": 8, "rounds": 2}},
+        "data": {"file": str(isoconfig), "time": 1, "split": {"train": 6, "validation": 1, "test": 3}},
+        "phase": {
+            "edges": {"epochs": 1, "learning_rate": 1e-3, "data": {"time": 0}},
+            "joint": {"epochs": 1, "learning_rate": 1e-3},
+        },
+    }
+
+
+@pytest.fixture
+def alone() -> Iterator[None]:
+    """A process that may join others and leaves no trace of it."""
+    with patch.dict(os.environ):
+        yield
+    if dist.is_initialized():
+        dist.destroy_process_group()
+
+
+def score(*words: object) -> None:
+    """The program, in this process."""
+    run_program("evaluate", evaluate.Evaluate, evaluate.evaluate, arguments=[*map(str, words)], positional=("run",))
+
+
+@pytest.fixture(scope="module")
+def scored(run: Path) -> Path:
+    """The folder of results of one process."""
+    folder = run / "alone"
+    folder.mkdir()
+    with patch.dict(os.environ):
+        score(run, "threads=1", f"output={folder}")
+    return folder
+
+
+def test_scores_are_correlations_of_the_samples_held_back(scored, isoconfig):
+    """The reported figures, computed again from the predictions in the file."""
+    about = json.loads((scored / "evaluation.json").read_text())
+    row = about["rows"][0]
+    assert row["name"] == "botan" and len(about["samples"]) == 3 and about["n_train"] == 6 and about["time"] == 10.0
+    with Dataset(isoconfig) as data, Dataset(scored / "evaluation.h5") as found:
+        assert found["sample"][:].tolist() == about["samples"]
+        for k, sample in enumerate(about["samples"]):
+            is_a, n_bonds = data["species"][sample] == 0, int(data["n_bonds"][sample])
+            rho = pearson(found["propensity"][k, 0][is_a], data["propensity"][sample, 1][is_a])
+            assert row["node"]["each"][k] == pytest.approx(rho, abs=1e-6)
+            assert np.array_equal(found["bond"][k], data["bond"][sample])
+            vector = np.diff(data["initial_position"][sample][data["bond"][sample, :n_bonds]], axis=1)[:, 0]
+            vector -= np.round(vector / data["box"][sample]) * data["box"][sample]
+            near = (np.linalg.norm(vector, axis=1) < 1.35) & is_a[data["bond"][sample, :n_bonds]].all(axis=1)
+            change = found["bond_change"][k, 0, :n_bonds][near]
+            rho = pearson(change, data["bond_change"][sample, 1, :n_bonds][near])
+            assert row["edge"]["each"][k] == pytest.approx(rho, abs=1e-6)
+        assert about["ceiling"]["node"] == pytest.approx(ceiling(data["propensity_reliability"][:, 1]))
+
+
+def test_ridge_stands_beside_the_network(scored):
+    about = json.loads((scored / "evaluation.json").read_text())
+    network, *ridges = about["rows"]
+    assert [row["name"] for row in ridges] == ["ridge, thermal", "ridge, inherent"]
+    assert all(row["node"]["pearson"] > network["node"]["pearson"] for row in ridges)
+    assert about["ridge"] == max(ridges, key=lambda row: row["node"]["pearson"])["name"]
+
+
+def test_scores_do_not_depend_on_the_number_of_processes(run, scored, isoconfig, tmp_path):
+    text = finish(start("torchrun", tmp_path, run, "threads=1", f"output={tmp_path}", script="evaluate.py"))
+    assert f"T = 0.5, t = 10: 3 test samples of {isoconfig} (4 replicas); 6 to train on" in text
+    one, two = (json.loads((folder / "evaluation.json").read_text())["rows"] for folder in (scored, tmp_path))
+    for row, other in zip(one, two, strict=True):
+        for kind in ("node", "edge"):
+            assert other[kind]["each"] == pytest.approx(row[kind]["each"], abs=1e-5)
+    for name in ("evaluation.h5", "evaluation_ridge.h5"):
+        assert check(tmp_path / name).good
+
+
+def test_the_spreadsheet_has_a_line_for_every_score(scored):
+    with open(scored / "evaluation.csv", newline="") as file:
+        rows = list(csv.DictReader(file))
+    names = ["botan", "ridge, thermal", "ridge, inherent", "noise ceiling"]
+    for kind in ("node", "edge"):
+        assert [row["name"] for row in rows if row["kind"] == kind] == names
+    assert all(abs(float(row["pearson"])) <= 1 for row in rows)
+
+
+def test_prediction_covers_the_whole_file(run, isoconfig, alone, tmp_path):
+    """Every sample once, in physical units; the file passes its check, and a second run replaces it."""
+    target = tmp_path / "p.h5"
+    target.write_text("something old")
+    predict.predict(predict.Predict(model=str(run), file=str(isoconfig), output=str(target), threads=1))
+    assert check(target).good, str(check(target))
+    model, recipe = load_model(run)
+    data = Glass(recipe.data)
+    with Dataset(target) as found:
+        assert found["sample"][:].tolist() == list(range(10)) and found["time"][:].tolist() == [10.0]
+        graph = data.structure(8)
+        node, edge = model.predict(*data.inputs(graph))
+        assert found["propensity"][8, 0] == pytest.approx(node, abs=1e-5)
+        both = [edge[graph.pair.numpy() == 17].mean(), found["bond_change"][8, 0, 17]]
+        assert both[1] == pytest.approx(both[0], abs=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("settings", "told"),
+    [
+        (["nowhere"], "there are no weights at nowhere"),
+        (["{run}", "time=7"], "data.time = 7 is not in"),
+        (["{run}", "part=best"], "part = 'best' is not allowed"),
+        (["{run}", "file=missing.h5"], "missing.h5 does not exist"),
+    ],
+)
+def test_mistakes_are_one_line(run, alone, capsys, settings, told):
+    with pytest.raises(SystemExit) as end:
+        score(*(word.format(run=run) for word in settings))
+    error = capsys.readouterr().err
+    assert end.value.code == 2 and told in error and error.count("\n") == 1

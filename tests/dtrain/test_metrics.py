@@ -1,0 +1,68 @@
+"""Scores: Pearson correlations, ceilings and masks."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from dtrain import published
+from dtrain.metrics import ceiling, pearson, score, scored_bonds, scored_particles
+
+
+def test_pearson_is_that_of_numpy_and_blind_to_scale(rng):
+    x, y = rng.normal(size=(2, 50))
+    assert pearson(x, y) == pytest.approx(np.corrcoef(x, y)[0, 1], abs=1e-14)
+    assert pearson(3 * x - 7, x) == pytest.approx(1.0)
+
+
+def test_pearson_of_a_constant_is_undefined():
+    assert np.isnan(pearson(np.ones(5), np.arange(5)))
+    assert np.isnan(pearson(np.ones(1), np.ones(1)))
+
+
+def test_score_averages_configurations_and_pools_items(rng):
+    """Two configurations whose means differ by much: each correlates by its own noise, pooled by the difference."""
+    truth = [rng.normal(size=400), rng.normal(size=400) + 50]
+    guess = [truth[0] + rng.normal(size=400), truth[1] + rng.normal(size=400) + 2.0]
+    result = score(guess, truth)
+    assert result.each == tuple(pearson(g, t) for g, t in zip(guess, truth, strict=True))
+    assert result.pearson == pytest.approx(np.mean(result.each)) and result.n_samples == 2
+    assert result.standard_error == pytest.approx(abs(result.each[0] - result.each[1]) / 2)
+    assert result.pooled > 0.99 > result.pearson
+    assert result.bias == pytest.approx(1.0, abs=0.2)
+
+
+def test_a_perfect_prediction_reaches_the_ceiling(rng):
+    """Labels of reliability 0.8: the truth itself correlates with them as sqrt(0.8)."""
+    truth = rng.normal(size=200_000)
+    label = truth + rng.normal(size=truth.size) * 0.5
+    assert pearson(truth, label) == pytest.approx(ceiling(np.array([1 / 1.25])), abs=0.003)
+
+
+def test_only_a_particles_and_close_aa_pairs_are_scored():
+    species = np.array([0, 0, 1, 0])
+    bond = np.array([[0, 1], [0, 2], [1, 3], [0, 3]])
+    distance = np.array([1.1, 1.1, 1.34999, 1.35])
+    assert scored_particles(species).tolist() == [True, True, False, True]
+    assert scored_bonds(species, bond, distance).tolist() == [True, False, True, False]
+
+
+def test_published_figures_are_found_by_temperature_and_time():
+    assert published.pearson(0.44, 4120.0)["BOTAN"] == 0.752
+    assert published.pearson(0.5, 217)["SE(3)-GNN"] == 0.752
+    assert published.pearson(0.44, 4000.0) == {} and published.times(0.45) == ()
+
+
+@pytest.mark.parametrize("temperature", [0.44, 0.50, 0.56, 0.64])
+def test_every_published_row_is_whole(temperature):
+    times = published.times(temperature)
+    assert len(times) == 10 and list(times) == sorted(times) and published.TAU_ALPHA[temperature] in times
+    for time in times:
+        values = published.pearson(temperature, time)
+        assert tuple(values) == published.MODELS and all(0 < value < 1 for value in values.values())
+
+
+def test_published_figures_are_for_one_system():
+    system = {"potential": "kob-andersen", "density": 1.2, "parameters": {}}
+    assert published.covers({"system": system})
+    assert not published.covers({"system": system | {"density": 1.1}}) and not published.covers({})
