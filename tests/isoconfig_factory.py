@@ -1,6 +1,6 @@
 """A tiny ISOCONFIG file for tests: made-up trajectories with labels that follow from them by definition.
 
-Particles of a jittered lattice jump by Gaussian steps, longer where neighbours are few: propensity can be learnt.
+Particles of a jittered lattice jump by Gaussian steps, longer where neighbours are far: propensity can be learnt.
 """
 
 from __future__ import annotations
@@ -35,8 +35,9 @@ def ensemble(rng: np.random.Generator, n_particles: int, n_replicas: int, times:
     tree = cKDTree(initial, boxsize=box)
     bond = tree.query_pairs(CUTOFF, output_type="ndarray")
     bond = bond[np.lexsort((bond[:, 1], bond[:, 0]))]
-    n_near = np.array([len(near) for near in tree.query_ball_point(initial, 1.4)])
-    width = 0.05 * np.exp(-0.25 * (n_near - n_near.mean())) * (1 + species)
+    nearness = (1 - np.linalg.norm(minimum_image(initial[bond[:, 1]] - initial[bond[:, 0]], box), axis=1) / CUTOFF) ** 2
+    crowd = np.bincount(bond.ravel(), np.repeat(nearness, 2), n_particles)
+    width = 0.05 * np.exp(-0.6 * (crowd - crowd.mean()) / crowd.std()) * (1 + species)
     jump = rng.normal(size=(len(times), n_replicas, n_particles, 3))
     position = (initial + jump * width[:, None] * np.sqrt(times)[:, None, None, None]).astype(np.float32)
     return {
