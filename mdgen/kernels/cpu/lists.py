@@ -6,10 +6,10 @@ only those above the row's particle. The table of the law holds one squared dist
 
 import numpy as np
 
-from mdgen.kernels.cpu.boxes import ABSENT, enclose, plant, search
+from mdgen.kernels.cpu.boxes import grow, search
 from mdgen.kernels.cpu.compiled import helper, kernel
-from mdgen.kernels.cpu.lanes import LANES, bits_below, fma, load, lowest_bit, nearest, peek, spread, store
-from mdgen.kernels.cpu.rows import BLOCK, get_other, get_row, set_row_table, slot_of
+from mdgen.kernels.cpu.lanes import LANES, bits_below, fma, load, lowest_bit, nearest, peek, spread
+from mdgen.kernels.cpu.rows import get_other, get_row, set_row_table, slot_of
 
 ONE = np.uint64(1)
 
@@ -23,24 +23,6 @@ def _near(replicas, x, y, z, coordinate, j, law, row_table, scale_x, scale_y, sc
     dz = nearest(z - get_other(replicas, coordinate, slot, 2)) * scale_z
     square = fma(dx, dx, fma(dy, dy, dz * dz))
     return bits_below(square, load(row_table, peek(law.species, j) * LANES)) != 0
-
-
-@helper
-def _leaves(replicas, coordinate, ranked, scale):
-    """The box of each particle, in blocks [n, 3, LANES] in the order of `ranked`."""
-    n_blocks = -(-ranked.size // LANES)
-    center, half = np.zeros(n_blocks * BLOCK, np.int32), np.full(n_blocks * BLOCK, ABSENT)
-    point = np.zeros(BLOCK, np.float32)
-    box_center, box_half = np.empty(3, np.int32), np.zeros(3, np.float32)
-    for rank in range(ranked.size):
-        slot = slot_of(replicas, ranked[rank])
-        if replicas:
-            enclose(coordinate[slot : slot + BLOCK], point, scale, box_center, box_half)
-        for axis in range(3):
-            at = rank // LANES * BLOCK + axis * LANES + rank % LANES
-            center[at] = box_center[axis] if replicas else coordinate[slot + axis * LANES]
-            half[at] = box_half[axis]
-    return center, half
 
 
 @helper
@@ -62,21 +44,21 @@ def _sort(entry, begin, end, words, summary):
                 begin += 1
 
 
-@kernel
-def build(replicas, coordinate, ranked, rows, near, law):
+def build(replicas, coordinate, ranked, rows, near, law) -> int:
     """List all pairs within reach; `ranked` are the particles in an order in space.
 
     Returns the length of the list, or -1 if there is no room for it.
     """
-    n = law.species.size
+    return _build(replicas, coordinate, grow(replicas, coordinate, ranked, law.scale), ranked, rows, near, law)
+
+
+@kernel
+def _build(replicas, coordinate, tree, ranked, rows, near, law):
     scale_x, scale_y, scale_z = spread(law.scale, 0), spread(law.scale, 1), spread(law.scale, 2)
-    leaf_center, leaf_half = _leaves(replicas, coordinate, ranked, law.scale)
-    tree_center, tree_half, first = plant(leaf_center, leaf_half, law.scale)
-    found, spare = np.empty((2, leaf_center.size // 3 + LANES), np.int64)
+    n = law.species.size
+    found, spare = np.empty(n + LANES, np.int64), np.empty(n + LANES, np.int64)
     words, summary = np.zeros((n >> 6) + 1, np.uint64), np.zeros((n >> 12) + 1, np.uint64)
     row_table = np.empty(int(np.sqrt(law.table.size)) * LANES, law.table.dtype)
-    point, lanes = np.zeros(BLOCK, np.float32), np.empty(BLOCK, np.int32)
-    center, half = np.empty(3, np.int32), np.empty(3, np.float32)
     farthest = law.table.max()
     length = 0
     for row in range(near.start.size - 1):
@@ -86,11 +68,7 @@ def build(replicas, coordinate, ranked, rows, near, law):
         set_row_table(replicas, law.table, rows, at, row_table)
         x, y, z = (get_row(replicas, coordinate, rows, at, 0), get_row(replicas, coordinate, rows, at, 1),
                    get_row(replicas, coordinate, rows, at, 2))
-        store(lanes, 0, x)
-        store(lanes, LANES, y)
-        store(lanes, 2 * LANES, z)
-        enclose(lanes, point, law.scale, center, half)
-        ranks, count = search(tree_center, tree_half, first, center, half, farthest, law.scale, found, spare)
+        ranks, count = search(tree, row, farthest, law.scale, found, spare)
         if length + count > near.entry.size:
             return -1
         for k in range(count):

@@ -72,14 +72,18 @@ def farthest(replicas, coordinate, cover):
             square = fma(d, d, square)
         second = larger(smaller(square, first), second)
         first = larger(square, first)
-    top = np.empty((2, LANES), cover.scale.dtype)
-    flat = top.reshape(-1)
-    store(flat, 0, first)
-    store(flat, LANES, second)
-    if replicas:
-        return (np.sqrt(top[0]) + np.sqrt(top[1])).max()
-    flat.sort()
-    return np.sqrt(flat[-1]) + np.sqrt(flat[-2])
+    top = np.empty(2 * LANES, cover.scale.dtype)
+    store(top, 0, first)
+    store(top, LANES, second)
+    one, other, most = np.float32(0), np.float32(0), np.float32(0)
+    for lane in range(LANES):
+        if replicas:
+            one, other = np.float32(0), np.float32(0)
+        for square in (top[lane], top[LANES + lane]):
+            other = max(other, min(one, square))
+            one = max(one, square)
+        most = max(most, np.sqrt(one) + np.sqrt(other))
+    return most
 
 
 @kernel

@@ -1,0 +1,84 @@
+"""Forces, energies and places of the CPU kernels."""
+
+from __future__ import annotations
+
+import platform
+import re
+
+import numpy as np
+import pytest
+from numba import njit
+
+from mdgen.dynamics import Dynamics
+from mdgen.kernels import cpu
+from tests.mdgen.liquid import all_pairs, jittered_lattice, kob_andersen, replicas
+
+
+def spread_replicas(n_replicas, seed=3):
+    """Replicas that have nothing to do with each other, some particles far outside the box."""
+    position, velocity, species, box = replicas(n_replicas)
+    for k in range(n_replicas):
+        position[k] = jittered_lattice(seed=seed + k)[0]
+    position += box * np.random.default_rng(seed).integers(-3, 4, position.shape)
+    return position, velocity, species, box
+
+
+@pytest.mark.parametrize("n_replicas", [1, 2, 11])
+def test_double_precision_is_the_sum_over_all_pairs(n_replicas):
+    """Energy, force and virial of every replica, to 1e-12 of the largest force."""
+    position, velocity, species, box = spread_replicas(n_replicas)
+    dynamics = Dynamics(position, velocity, species, box, kob_andersen(), 0.005, precision="float64")
+    for k in range(n_replicas):
+        energy, force, virial = all_pairs(position[k], species, box, kob_andersen())
+        assert np.abs(dynamics.force[k] - force).max() < 1e-12 * np.abs(force).max()
+        assert dynamics.potential_energy[k] == pytest.approx(energy, rel=1e-12)
+        assert dynamics.virial[k] == pytest.approx(virial, rel=1e-12)
+
+
+@pytest.mark.parametrize("n_replicas", [1, 3])
+def test_single_precision_errs_in_the_seventh_digit(n_replicas):
+    """Apart from pairs at the cutoff, where the force jumps by at most 0.06; energies are double precision still."""
+    position, velocity, species, box = spread_replicas(n_replicas)
+    dynamics = Dynamics(position, velocity, species, box, kob_andersen(), 0.005, precision="float32")
+    for k in range(n_replicas):
+        energy, force, _ = all_pairs(position[k], species, box, kob_andersen())
+        error = np.abs(dynamics.force[k] - force) / np.abs(force).max()
+        assert np.median(error) < 1e-7
+        assert error.max() < 1e-6 + 0.06 / np.abs(force).max()
+        assert dynamics.potential_energy[k] == pytest.approx(energy, rel=1e-12)
+
+
+def test_two_particles_feel_the_law_across_the_boundary():
+    position = np.array([[[0.3, 5.0, 5.0], [9.2, 5.0, 5.0]]])
+    dynamics = Dynamics(position, np.zeros_like(position), [0, 1], [10.0] * 3, kob_andersen(), 0.005, "float64")
+    assert dynamics.force[0, 0, 0] == pytest.approx(kob_andersen().force(1.1, 0, 1), rel=1e-12)
+    assert dynamics.potential_energy[0] == pytest.approx(kob_andersen().energy(1.1, 0, 1), rel=1e-12)
+
+
+@pytest.mark.parametrize("dtype, unit, period", [(np.int32, 2.0**32, 2.0**32), (np.float64, 1.0, 1.0)])
+def test_places_repeat_with_the_box(dtype, unit, period):
+    """A position and its images have the same place to rounding, and a difference wraps to the nearest image."""
+    box = 7.3
+    position = np.repeat(np.random.default_rng(0).random(24) * box, 2).reshape(2, 24, order="F").copy()
+    position[1] += box * np.arange(-12, 12)
+    place = np.empty((2, 24), dtype)
+    for row in range(2):
+        cpu.locate(position[row], np.full(3, unit / box), place[row])
+    difference = (place[0] - place[1]).astype(float) / period
+    assert np.abs(difference - np.rint(difference)).max() < 1e-9
+    assert np.allclose(np.mod(place[0] / period, 1.0), position[0] / box, atol=1e-9)
+
+
+@pytest.mark.parametrize("name", ["forces", "kick"])
+def test_loops_use_packed_instructions(name):
+    """Vector divisions and multiply-adds, and not one scalar division."""
+    position, velocity, species, box = replicas(2)
+    Dynamics(position, velocity, species, box, kob_andersen(), 0.005).step(1)
+    kernel = getattr(cpu, name)
+    fresh = njit(error_model="numpy")(kernel.py_func)
+    fresh.compile(next(signature for signature in kernel.signatures if "float32" in str(signature)))
+    code = "\n".join(fresh.inspect_asm().values())
+    assert re.search(r"vfmadd\d+p[sd]|fmla\s+v", code), platform.machine()
+    if name == "forces":
+        assert re.search(r"vdivp[sd]|fdiv\s+v", code)
+        assert not re.search(r"vdivs[sd]", code)
