@@ -14,6 +14,7 @@ import numpy as np
 
 from mdgen.dynamics import Dynamics
 from mdgen.initial import Configuration
+from mdgen.neighbors import spatial_order
 from mdgen.observables import displacement
 from mdgen.potentials import potential as registry
 from mdgen.potentials.pair import PairPotential
@@ -106,7 +107,8 @@ def _dynamics(position, velocity, species, box, potential, dtype: str) -> Dynami
     edges = np.full(3, box) if np.ndim(box) == 0 else box
     start = Configuration.of("input", position[0], species, edges)
     start.require(law)
-    return Dynamics(position, velocity, start.species, start.box, law, dt=0.005, precision=dtype)
+    order = spatial_order(start.position, start.box)
+    return Dynamics(position, velocity, start.species, start.box, law, dt=0.005, precision=dtype, order=order)
 
 
 def _positive(name: str, value: float) -> float:
