@@ -55,22 +55,20 @@ def export(options: Export) -> None:
 def frames(options: Export, data: Dataset) -> Iterator[tuple[dict[str, object], dict[str, np.ndarray]]]:
     """(header, columns) of every frame; a column is an array [n] or [n, 3]."""
     i, times = options.sample, data["time"][:]
-    name = np.array([chr(ord("A") + one) for one in data["species"][i]])
+    letter = np.array([chr(ord("A") + one) for one in data["species"][i]])
     lattice = " ".join(f"{value:.12g}" for value in np.diag(data["box"][i]).ravel())
     start = data["initial_position"][i]
     shown = data["inherent_position"][i] if options.positions == "inherent" else start
-    labels = [(times[k], data["propensity"][i, k], data["propensity_error"][i, k], k) for k in range(len(times))]
-    if options.positions == "replica":
-        labels.insert(0, (0.0, np.zeros(len(start)), np.zeros(len(start)), None))
-    for time, propensity, error, k in labels:
-        columns = {"species": name}
-        if options.positions == "replica":
-            position = start if k is None else data["position"][i, k, options.replica].astype(np.float64)
-            columns |= {"pos": position, "displacement": position - start}
-        else:
-            columns |= {"pos": shown}
-        header = {"Lattice": f'"{lattice}"', "Time": f"{time:g}", "Temperature": f"{data['temperature'][i]:g}"}
-        yield header, columns | {"propensity": propensity, "propensity_error": error}
+    names = [name for name in ("propensity", "propensity_error") if name in data]
+    is_trajectory = options.positions == "replica"
+    for k in range(-1 if is_trajectory else 0, len(times)):  # -1: the velocity draw
+        columns = {"species": letter, "pos": shown}
+        if is_trajectory:
+            columns["pos"] = start if k < 0 else data["position"][i, k, options.replica].astype(np.float64)
+            columns["displacement"] = columns["pos"] - start
+        columns |= {name: data[name][i, k] if k >= 0 else np.zeros(len(start)) for name in names}
+        time = times[k] if k >= 0 else 0.0
+        yield {"Lattice": f'"{lattice}"', "Time": f"{time:g}", "Temperature": f"{data['temperature'][i]:g}"}, columns
 
 
 def _require(options: Export, data: Dataset) -> None:

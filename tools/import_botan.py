@@ -21,6 +21,7 @@ import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -37,6 +38,7 @@ from mdgen.observables import neighbour_pairs
 from mdgen.plan import dimensions, potential_of
 from runkit.cli import run_program
 from runkit.config import Config
+from runkit.config import load as configure
 from runkit.dataset.schema import COMPLETE, ISOCONFIG, PENDING
 from runkit.dataset.writer import Writer
 from runkit.errors import UserError
@@ -108,7 +110,7 @@ def make_plan(options: Import) -> Plan:
         stem, _, index = path.removesuffix(".npz").rpartition("_tc")
         key, i_time = (stem, int(index)) if stem and index.isdecimal() else (path, 0)
         found.setdefault(key, {})[i_time] = path
-    stems = sorted(found, key=_natural)
+    stems = sorted(found, key=lambda stem: (_natural(Path(stem).name), stem))
     indices = sorted(found[stems[0]])
     for stem in stems:
         if sorted(found[stem]) != indices:
@@ -134,11 +136,12 @@ def make_case(options: Import, plan: Plan, first: Configuration) -> Case:
     """The case of mdgen that would have made this data."""
     n_particles = len(first.species)
     fractions = np.bincount(first.species) / n_particles
-    system = {"n_particles": n_particles, "density": n_particles / float(np.prod(first.box))}
+    system = {"n_particles": n_particles, "density": round(n_particles / float(np.prod(first.box)), 12)}
     system |= {"potential": options.potential, "temperature": plan.temperature, "composition": fractions.tolist()}
     production = {"n_samples": len(plan.paths), "n_replicas": max(plan.n_replicas, 2), "times": plan.times}
     initial = {"file": [path for of_sample in plan.paths for path in of_sample]}
-    return Case(output=options.output, system=system, production=production, initial=initial, label=options.label)
+    tables = {"system": system, "production": production, "initial": initial, "label": options.label.model_dump()}
+    return configure(Case, None, defaults={"output": options.output, **tables})
 
 
 def _open(world: World, case: Case, plan: Plan, sizes: Mapping[str, int]) -> Writer:
@@ -275,8 +278,8 @@ def _times(
     else:
         raise UserError(f"{paths[0]}: times of indices {indices} at T = {temperature:g} are not known; give times=[…]")
     n_times = len(indices) if kind == "positions" else _read(paths[0], "md_prop").shape[0]
-    if len(times) != n_times:
-        raise UserError(f"times = {list(times)}: {n_times} times are needed for {paths[0]}")
+    if len(times) != n_times or any(b <= a for a, b in pairwise(times)):
+        raise UserError(f"times = {list(times)}: {n_times} ascending times are needed for {paths[0]}")
     return times
 
 

@@ -13,6 +13,14 @@ from runkit.dataset.reader import Dataset
 from runkit.dataset.schema import COMPLETE, FAILED, ISOCONFIG, PENDING
 
 _SHOWN_FAILURES = 10
+# Column of the card -> field; those with an axis of species show species 0.
+_HEADLINES = {
+    "reliability": "propensity_reliability",
+    "bond reliab.": "bond_change_reliability",
+    "MSD": "mean_squared_displacement",
+    "overlap": "overlap",
+    "F_s": "self_scattering",
+}
 
 
 def card(dataset: Dataset) -> str:
@@ -60,13 +68,13 @@ def _labels(dataset: Dataset, samples: NDArray[Any]) -> list[str]:
     propensity = np.mean(
         [dataset["propensity"][i][:, mask].mean(axis=1) for i, mask in zip(samples, first, strict=True)], axis=0
     )
-    columns = [_mean_of(dataset[name][samples]) for name in ("propensity_reliability", "bond_change_reliability")]
-    columns += [
-        _mean_of(dataset[name][samples][..., 0]) for name in ("mean_squared_displacement", "overlap", "self_scattering")
-    ]
-    head = ["time", "propensity", "reliability", "bond reliab.", "MSD", "overlap", "F_s"]
-    rows = [[f"{value:.4g}" for value in row] for row in zip(dataset["time"][()], propensity, *columns, strict=True)]
-    return [f"means over {len(samples)} labelled sample(s), species 0:", *table([head, *rows])]
+    columns = {"time": dataset["time"][()], "propensity": propensity}
+    for head, name in _HEADLINES.items():
+        if name in dataset:
+            values = dataset[name][samples]
+            columns[head] = _mean_of(values[..., 0] if "species" in dataset.schema[name].dims else values)
+    rows = [[f"{value:.4g}" for value in row] for row in zip(*columns.values(), strict=True)]
+    return [f"means over {len(samples)} labelled sample(s), species 0:", *table([list(columns), *rows])]
 
 
 def _mean_of(values: NDArray[Any]) -> NDArray[Any]:

@@ -51,5 +51,5 @@ def _bonds(dataset: Dataset, sample: int) -> Iterator[str]:
         yield "bond has pairs that are not 0 <= i < j < number of particles"
     elif np.any(np.diff(i.astype(np.int64) * dataset.sizes["particle"] + j) <= 0):
         yield "bond is not in lexicographic order"
-    if np.any(np.isnan(dataset["bond_change"][sample][:, :used])):
+    if "bond_change" in dataset and np.any(np.isnan(dataset["bond_change"][sample][:, :used])):
         yield "bond_change is not finite for bonds in use"

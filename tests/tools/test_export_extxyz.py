@@ -1,0 +1,75 @@
+"""Extended XYZ: what viewers show, and mdgen reads back."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from mdgen.formats import read
+from runkit.dataset.reader import Dataset
+from tests.conftest import ROOT, clean_environment
+from tests.isoconfig_factory import write_isoconfig
+
+
+@pytest.fixture(scope="module")
+def dataset(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_isoconfig(tmp_path_factory.mktemp("data") / "ours.h5", n_samples=2, n_times=3)
+
+
+def export(*words: str | Path) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, str(ROOT / "tools" / "export_extxyz.py"), *map(str, words)]
+    return subprocess.run(command, capture_output=True, text=True, env=clean_environment(), timeout=100)
+
+
+def columns(path: Path, frame: int) -> tuple[str, np.ndarray]:
+    """Header and numbers (after the species) of a frame."""
+    lines = path.read_text().splitlines()
+    n = int(lines[0])
+    first = frame * (n + 2)
+    assert len(lines) % (n + 2) == 0 and lines[first] == str(n)
+    return lines[first + 1], np.array([line.split()[1:] for line in lines[first + 2 : first + 2 + n]], float)
+
+
+def test_a_frame_per_time_holds_structure_and_labels(dataset, tmp_path):
+    """mdgen reads the same configuration; the columns are those that the header names."""
+    path = tmp_path / "a.xyz"
+    assert export(dataset, path, "sample=1").returncode == 0
+    found = read(path)
+    with Dataset(dataset) as data:
+        assert len(found) == 3
+        assert found[0].position == pytest.approx(data["initial_position"][1], abs=1e-7)
+        assert np.array_equal(found[0].species, data["species"][1])
+        assert found[0].box == pytest.approx(data["box"][1])
+        header, numbers = columns(path, 2)
+        assert "Properties=species:S:1:pos:R:3:propensity:R:1:propensity_error:R:1" in header and "Time=100" in header
+        assert numbers[:, 3] == pytest.approx(data["propensity"][1, 2], rel=1e-6)
+        assert numbers[:, 4] == pytest.approx(data["propensity_error"][1, 2], rel=1e-6)
+
+
+def test_a_trajectory_begins_at_rest_and_is_unwrapped(dataset, tmp_path):
+    path = tmp_path / "b.xyz"
+    done = export(dataset, path, "positions=replica", "replica=3")
+    assert "wrote 4 frames" in done.stdout, done.stderr
+    with Dataset(dataset) as data:
+        _, start = columns(path, 0)
+        assert start[:, :3] == pytest.approx(data["initial_position"][0], abs=1e-7) and not start[:, 3:].any()
+        _, last = columns(path, 3)
+        assert last[:, :3] == pytest.approx(data["position"][0, 2, 3], abs=1e-5)
+        assert last[:, 3:6] == pytest.approx(last[:, :3] - start[:, :3], abs=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("settings", "told"),
+    [
+        (["sample=2"], "sample = 2 is not in"),
+        (["positions=replica", "replica=4"], "replica = 4 is not in"),
+        (["positions=cage"], "positions = 'cage' is not allowed"),
+    ],
+)
+def test_mistakes_are_one_line(dataset, tmp_path, settings, told):
+    done = export(dataset, tmp_path / "c.xyz", *settings)
+    assert done.returncode == 2 and told in done.stderr and done.stderr.count("\n") == 1

@@ -1,0 +1,92 @@
+"""Pictures of a dataset and of scored runs."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import matplotlib.image
+import numpy as np
+import pytest
+
+from dtrain.metrics import score
+from dtrain.predict import write_predictions
+from dtrain.report import Row, report
+from runkit.dataset.reader import Dataset
+from runkit.mpi import SerialWorld
+from tests.conftest import ROOT, clean_environment
+from tests.isoconfig_factory import write_isoconfig
+
+
+@pytest.fixture(scope="module")
+def dataset(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_isoconfig(tmp_path_factory.mktemp("data") / "ours.h5")
+
+
+@pytest.fixture(scope="module")
+def runs(dataset: Path) -> Path:
+    """A campaign of two scored runs, whose network and rival see the truth through noise."""
+    folder = dataset.parent / "runs"
+    rng = np.random.default_rng(2)
+    with Dataset(dataset) as data:
+        for i_time in range(2):
+            run = folder / f"time{i_time}"
+            run.mkdir(parents=True)
+            noise = {"botan": ("evaluation.h5", 0.5), "ridge, inherent": ("evaluation_ridge.h5", 1.0)}
+            rows = [_row(data, run / file, name, i_time, width, rng) for name, (file, width) in noise.items()]
+            about = {"temperature": 0.5, "time": float(data["time"][i_time]), "samples": [1, 3], "part": "test"}
+            about |= {"file": str(dataset), "i_time": i_time, "n_train": 2, "n_replicas": 4, "is_published": True}
+            report(run, {**about, "ceiling": {"node": 0.9}, "ridge": "ridge, inherent"}, rows)
+            _curves(run)
+    return folder
+
+
+def _row(data: Dataset, path: Path, name: str, i_time: int, width: float, rng: np.random.Generator) -> Row:
+    truth = [data["propensity"][i, i_time] for i in (1, 3)]
+    guess = [values + width * values.std() * rng.normal(size=values.shape) for values in truth]
+    bonds = [np.zeros(int(data["n_bonds"][i])) for i in (1, 3)]
+    found = [(sample, *values) for sample, *values in zip((1, 3), guess, bonds, strict=True)]
+    write_predictions(SerialWorld(), path, data, ([1, 3], i_time), found, {"config": {}})
+    return Row(name, score(guess, truth), score(guess, truth))
+
+
+def _curves(run: Path) -> None:
+    lines = [f"{step},{'edges' if step < 30 else 'joint'},{1 / step},0.{step}" for step in range(10, 60, 10)]
+    for name in ("training", "validation"):
+        (run / f"{name}.csv").write_text("\n".join(["step,phase,loss,rho_node", *lines]) + "\n")
+
+
+def draw(*words: str | Path) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, str(ROOT / "tools" / "figures.py"), *map(str, words)]
+    return subprocess.run(command, capture_output=True, text=True, env=clean_environment(), timeout=150)
+
+
+def test_all_pictures_are_drawn_and_not_blank(dataset, runs, tmp_path):
+    done = draw("--dataset", dataset, "--run", runs, "--out", tmp_path)
+    expected = {"dataset", "rho_against_time", "training"}
+    expected |= {f"{kind}_time{k}" for kind in ("slice", "agreement") for k in (0, 1)}
+    assert {path.stem for path in tmp_path.glob("*.png")} == expected, done.stderr
+    assert done.returncode == 0 and "Warning" not in done.stderr, done.stderr
+    for path in tmp_path.glob("*.png"):
+        pixels = matplotlib.image.imread(path)[..., :3]
+        assert min(pixels.shape[:2]) > 400
+        assert 0.02 < (pixels.min(axis=-1) < 0.95).mean() < 0.9, path.name
+
+
+def test_a_dataset_alone_has_its_card(dataset, tmp_path):
+    done = draw("--dataset", dataset, "--out", tmp_path)
+    assert {path.stem for path in tmp_path.glob("*.png")} == {"dataset", "rho_against_time"}, done.stderr
+
+
+def test_a_run_that_was_not_scored_is_told(dataset, tmp_path):
+    done = draw("--dataset", dataset, "--run", tmp_path, "--out", tmp_path)
+    assert done.returncode == 2 and "no scored run is there; run dtrain/evaluate.py on it first" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_report_names_what_was_published(runs):
+    """T = 0.5 was published, but not at these made-up times."""
+    for path in runs.glob("*/evaluation.json"):
+        assert json.loads(path.read_text())["published"] == {}
