@@ -99,7 +99,8 @@ class Ranks:
             if not self._wait_for("failed", AGREEMENT_SECONDS, count=0) and this_launch().rank > 0:
                 print(f"error: rank {this_launch().rank}: {error}", file=sys.stderr, flush=True)
             raise
-        dist.destroy_process_group()
+        if self.n_all > 1:  # a lone process may train again, for which DeepSpeed needs the same group
+            dist.destroy_process_group()
 
     def _wait_for(self, event: str, seconds: float, count: int = 1) -> bool:
         """Count this process, then wait until all are counted; whether they all came."""
@@ -126,12 +127,9 @@ def connect(device: str = "auto", threads: int = 0, ranks_per_run: int = 0) -> R
     # DeepSpeed reads these again.
     os.environ.update(RANK=str(launched.rank), WORLD_SIZE=str(launched.size), LOCAL_RANK=str(chosen.index or 0))
     store = _join(launched.size)
-    dist.init_process_group(
-        backend="nccl" if chosen.type == "cuda" else "gloo",
-        store=dist.PrefixStore(f"group{group}", store),
-        rank=rank,
-        world_size=size,
-    )
+    if launched.size > 1 or not dist.is_initialized():
+        backend = "nccl" if chosen.type == "cuda" else "gloo"
+        dist.init_process_group(backend, store=dist.PrefixStore(f"group{group}", store), rank=rank, world_size=size)
     os.environ.update(RANK=str(rank), WORLD_SIZE=str(size))
     return Ranks(rank, size, group, launched.size // size, chosen, store)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 
 from dtrain.campaign import train_campaign
 from dtrain.checkpoint import build_network
@@ -42,6 +43,11 @@ def show(recipe: Recipe) -> None:
         print(f"# network {recipe.model.name}: {sum(p.numel() for p in network.parameters()):,} parameters")
 
 
-if __name__ == "__main__":
-    model, line = command_line(sys.argv[1:])
+def main(words: Sequence[str]) -> None:
+    """The program with its command line."""
+    model, line = command_line(words)
     run_program("dtrain", model, train, show, arguments=line)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import io
 import os
 import socket
 import subprocess
 import sys
+from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +15,7 @@ import pytest
 import torch
 
 from dtrain.data.glass import Glass, GlassOptions
+from dtrain.train import main
 from tests.conftest import clean_environment
 from tests.isoconfig_factory import write_isoconfig
 
@@ -70,6 +73,21 @@ def start(launcher: str, directory: Path, *settings: object, script: str = "trai
         stderr=subprocess.STDOUT,
         text=True,
     )
+
+
+def train_here(directory: Path, *settings: object) -> tuple[int, str]:
+    """Train in this process, which spares the imports; exit code and all that was printed."""
+    printed = io.StringIO()
+    with pytest.MonkeyPatch.context() as patch, redirect_stdout(printed), redirect_stderr(printed):
+        patch.chdir(directory)
+        for name in ("RANK", "WORLD_SIZE", "LOCAL_RANK", "DS_ACCELERATOR"):
+            patch.setenv(name, "")  # restored at the end, whatever the program sets
+        patch.setenv("DS_ACCELERATOR", "cpu")
+        try:
+            main([str(setting) for setting in settings])
+        except SystemExit as end:
+            return int(end.code or 0), printed.getvalue()
+    return 0, printed.getvalue()
 
 
 def finish(process: subprocess.Popen[str], timeout: float = 200) -> str:

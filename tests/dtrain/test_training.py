@@ -12,7 +12,7 @@ import psutil
 import pytest
 
 from dtrain.checkpoint import about_model, load_model
-from tests.dtrain.conftest import finish, start
+from tests.dtrain.conftest import finish, start, train_here
 
 SMALL = ("log_every=1", "model.parameters.width=16", "model.parameters.rounds=2", "validate_every=5")
 
@@ -26,8 +26,8 @@ def settings(isoconfig) -> tuple[str, ...]:
 def uninterrupted(settings, tmp_path_factory) -> Path:
     """The run of one process that nothing disturbed."""
     directory = tmp_path_factory.mktemp("uninterrupted")
-    output = finish(start("python", directory, *settings))
-    assert (directory / "runs/botan/summary.json").exists(), output
+    code, output = train_here(directory, *settings)
+    assert code == 0, output
     return directory / "runs/botan"
 
 
@@ -93,25 +93,24 @@ def test_a_killed_run_goes_on_to_the_curve_of_an_undisturbed_one(killed, setting
 
 def test_a_run_of_two_processes_goes_on_with_one(killed, settings, uninterrupted, tmp_path):
     shutil.copytree(killed[0], tmp_path, dirs_exist_ok=True)
-    output = finish(start("python", tmp_path, *settings))
+    _, output = train_here(tmp_path, *settings)
     assert "goes on after step" in output and "finished" in output
     assert_same_curves(tmp_path / "runs/botan", uninterrupted)
 
 
 def test_a_resumed_run_repeats_the_losses_of_an_undisturbed_one_exactly(settings, uninterrupted, tmp_path):
     (tmp_path / "runs").mkdir()
-    output = finish(start("python", tmp_path, *settings, "minutes=0.01"))
+    _, output = train_here(tmp_path, *settings, "minutes=0.01")
     assert "the same command goes on" in output
     assert 0 < len(curve(tmp_path / "runs/botan")) < 120
-    finish(start("python", tmp_path, *settings))
+    train_here(tmp_path, *settings)
     for name in ("training.csv", "validation.csv"):
         assert (tmp_path / "runs/botan" / name).read_text() == (uninterrupted / name).read_text()
 
 
 def test_a_folder_of_another_recipe_is_refused_and_its_keys_are_named(uninterrupted, settings):
-    process = start("python", uninterrupted.parents[1], *settings, "loss.p=0.9", "seed=5")
-    output = finish(process)
-    assert process.returncode == 2
+    code, output = train_here(uninterrupted.parents[1], *settings, "loss.p=0.9", "seed=5")
+    assert code == 2
     assert "loss.p (there 0.4, now 0.9)" in output and "seed (there 1, now 5)" in output
     assert len([line for line in output.splitlines() if "error:" in line]) == 1
 
@@ -129,5 +128,5 @@ def test_a_campaign_trains_a_run_per_combination_and_skips_finished_ones(setting
     table = curve(tmp_path / "runs/study", "campaign")
     assert [row["run"] for row in table] == ["time0_p0.4", "time0_p1.0", "time1_p0.4", "time1_p1.0"]
     assert "4 runs on 2 group(s) of 1 process(es)" in output
-    again = finish(start("python", tmp_path, *words))
+    _, again = train_here(tmp_path, *words)
     assert again.count("is finished") == 4
