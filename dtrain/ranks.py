@@ -94,6 +94,7 @@ class Ranks:
         try:
             yield
             self.count_all("done", 1)
+            self._let_others_leave_first()
         except UserError as error:
             self.store.add("failed", 1)
             if not self._wait_for("failed", AGREEMENT_SECONDS, count=0) and this_launch().rank > 0:
@@ -101,6 +102,13 @@ class Ranks:
             raise
         if self.n_all > 1:  # a lone process may train again, for which DeepSpeed needs the same group
             dist.destroy_process_group()
+
+    def _let_others_leave_first(self) -> None:
+        """The process that hosts the store must be the last that uses it."""
+        if this_launch().rank == 0:
+            self._wait_for("left", JOIN_SECONDS)
+        else:
+            self.store.add("left", 1)
 
     def _wait_for(self, event: str, seconds: float, count: int = 1) -> bool:
         """Count this process, then wait until all are counted; whether they all came."""
