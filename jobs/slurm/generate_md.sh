@@ -4,4 +4,7 @@ set -euo pipefail
 source "$SITE_ENV"
 load_site
 
+# A requeued job is launched as another step: MPICH names its shared memory by job and step, and killed ranks leave it.
+for ((i = 0; i < ${SLURM_RESTART_COUNT:-0}; i++)); do srun --ntasks=1 true; done
+
 exec srun --kill-on-bad-exit=1 "${LAUNCH_FLAGS[@]}" "$PYTHON" -m mdgen "$@"
