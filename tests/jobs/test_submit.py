@@ -146,6 +146,14 @@ def test_a_submitted_training_knows_the_node_of_rank_0(scheduler, site, commands
     assert started[at + 1] == "minutes=5"
 
 
+def test_a_requeued_slurm_job_is_launched_as_a_later_step(site, commands, copy):
+    env = commands | {"SLURM_RESTART_COUNT": "2"}
+    started = submit("--site", site("slurm"), "generate_md", root=copy, env=env).stdout.splitlines()
+    assert [started[at + 1] for at, word in enumerate(started) if word == "srun"] == ["--ntasks=1"] * 2 + [
+        "--kill-on-bad-exit=1"
+    ]
+
+
 def test_pjm_spreads_processes_evenly_over_its_nodes(site, commands, copy):
     started = submit("--site", site("pjm"), "generate_md", root=copy, env=commands).stdout.splitlines()
     assert started[started.index("-np") + 1] == "4"
