@@ -38,7 +38,7 @@ def site(tmp_path):
 
 @pytest.fixture
 def commands(tmp_path):
-    """An environment in which launchers print what they are to start; a submitted job runs at once, as its last word."""
+    """An environment in which launchers print what they are to start; a submitted job runs at once."""
     folder = tmp_path / "bin"
     folder.mkdir()
     stand_ins = {
