@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -37,7 +38,7 @@ def report(folder: Path, about: dict[str, Any], rows: Sequence[Row]) -> None:
         {"name": row.name, **{kind: asdict(score) for kind in KINDS if (score := getattr(row, kind))}} for row in rows
     ]
     try:
-        text = json.dumps({**about, "rows": scores, "published": known}, indent=2)
+        text = json.dumps(_plain({**about, "rows": scores, "published": known}), indent=2, allow_nan=False)
         (folder / "evaluation.json").write_text(text + "\n", encoding="utf-8")
         with open(folder / "evaluation.csv", "w", newline="", encoding="utf-8") as file:
             csv.writer(file).writerows(spreadsheet(about, rows, known))
@@ -76,14 +77,30 @@ def spreadsheet(about: dict[str, Any], rows: Sequence[Row], known: dict[str, flo
             score: Score | None = getattr(row, kind)
             if score:
                 numbers = [score.pearson, score.standard_error, score.pooled, score.bias]
-                yield [row.name, kind, *place, score.n_samples, *(f"{number:.6f}" for number in numbers)]
+                yield [
+                    row.name,
+                    kind,
+                    *place,
+                    score.n_samples,
+                    *("" if math.isnan(number) else f"{number:.6f}" for number in numbers),
+                ]
     for kind, value in about["ceiling"].items():
         yield ["noise ceiling", kind, *place, len(about["samples"]), f"{value:.6f}", "", "", ""]
     for model, value in known.items():
         yield [f"published: {model}", "node", *place, 100, value, "", "", ""]
 
 
+def _plain(value: Any) -> Any:
+    """A value as JSON knows it: None in place of numbers that are not defined."""
+    if isinstance(value, dict):
+        return {name: _plain(part) for name, part in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(part) for part in value]
+    return None if isinstance(value, float) and math.isnan(value) else value
+
+
 def _numbers(score: Score | None) -> str:
     if score is None:
         return f"{'-':>7} {'':>6} {'':>7} {'':>7}"
-    return f"{score.pearson:7.3f} {score.standard_error:6.3f} {score.pooled:7.3f} {score.bias:+7.3f}"
+    error = f"{score.standard_error:6.3f}" if score.n_samples > 1 else f"{'-':>6}"
+    return f"{score.pearson:7.3f} {error} {score.pooled:7.3f} {score.bias:+7.3f}"

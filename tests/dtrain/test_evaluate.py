@@ -19,6 +19,8 @@ from dtrain.checkpoint import build_network, load_model, save_model
 from dtrain.config import load_recipe
 from dtrain.data.glass import Glass
 from dtrain.metrics import ceiling, pearson
+from dtrain.metrics import score as score_of
+from dtrain.report import Row, report
 from runkit.cli import run_program
 from runkit.dataset.check import check
 from runkit.dataset.reader import Dataset
@@ -154,3 +156,15 @@ def test_mistakes_are_one_line(run, alone, capsys, settings, told):
         score(*(word.format(run=run) for word in settings))
     error = capsys.readouterr().err
     assert end.value.code == 2 and told in error and error.count("\n") == 1
+
+
+def test_what_is_not_defined_is_null_in_json(tmp_path, capsys):
+    """One sample has no standard error, a constant prediction no correlation."""
+    lone = score_of([np.ones(5)], [np.arange(5.0)])
+    about = {"temperature": 0.44, "time": 4120.0, "samples": [0], "part": "test", "file": "a.h5", "n_train": 1}
+    about |= {"n_replicas": 32, "is_published": True, "ceiling": {"node": float("nan")}}
+    report(tmp_path, about, [Row("botan", lone, None)])
+    text = (tmp_path / "evaluation.json").read_text()
+    row = json.loads(text, parse_constant=pytest.fail)["rows"][0]["node"]
+    assert row["standard_error"] is None and row["pearson"] is None and row["bias"] == -1.0
+    assert "published, particles, 400 to train on: BOTAN 0.752" in capsys.readouterr().out

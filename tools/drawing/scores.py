@@ -44,17 +44,19 @@ def _ours(axis: Axes, runs: Sequence[Run], kind: str) -> None:
     points: dict[str, list[tuple[float, float, float]]] = {}
     for run in runs:
         for row in run.rows:
-            if kind in row:
+            if row.get(kind) and row[kind]["pearson"] is not None:
                 label = f"{row['name']} ({run.about['n_train']} samples)"
                 score = row[kind]
-                points.setdefault(label, []).append((run.about["time"], score["pearson"], score["standard_error"]))
+                points.setdefault(label, []).append(
+                    (run.about["time"], score["pearson"], score["standard_error"] or 0.0)
+                )
     for label, found in points.items():
         name = label.partition(" (")[0]
         color, marker, size = LOOKS.get(name, LOOKS["network"])
         time, rho, error = np.array(sorted(found)).T
         time = time * SHIFTS.get(name, 1.0)
         style = {"color": color, "ms": size, "mec": "w", "mew": 0.6, "capsize": 2, "lw": 1.4, "zorder": 5}
-        axis.errorbar(time, rho, np.nan_to_num(error), fmt=marker, label=label, **style)
+        axis.errorbar(time, rho, error, fmt=marker, label=label, **style)
 
 
 def _ceiling(axis: Axes, data: Dataset, field: str) -> None:
