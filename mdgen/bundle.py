@@ -17,6 +17,7 @@ from mdgen.kernels import Law, State
 from mdgen.neighbors import NeighborList
 from mdgen.potentials.pair import PairPotential
 
+CACHE_LINE = 64  # bytes
 LONGEST_STEP = 0.5  # of a particle in one time step, in cutoffs: beyond it a trajectory has blown up
 
 
@@ -54,10 +55,11 @@ class Bundle:
 
     def place(self, position, velocity) -> None:
         """Put the replicas at these positions and velocities [n_replicas, n, 3]."""
-        position, velocity = self._pack(position), self._pack(velocity)
-        coordinate = np.empty(position.size, np.int32)
-        place = coordinate if self.system.precision == "float32" else np.empty_like(position)
-        self.state = State(position, velocity, np.zeros(position.size, self.system.precision), coordinate, place)
+        position, velocity = _aligned(self._pack(position)), _aligned(self._pack(velocity))
+        coordinate = _aligned(np.zeros(position.size, np.int32))
+        place = coordinate if self.system.precision == "float32" else _aligned(np.zeros_like(position))
+        force = _aligned(np.zeros(position.size, self.system.precision))
+        self.state = State(position, velocity, force, coordinate, place)
         self.kernels.locate(position, self._unit, coordinate)
         self.frozen[:] = False
 
@@ -149,3 +151,12 @@ class Bundle:
         if self.replicas:
             return np.ascontiguousarray(blocks.transpose(2, 0, 1)[: len(self.index)])
         return np.ascontiguousarray(blocks.transpose(0, 2, 1)).reshape(1, -1, 3)[:, : len(self.system.species)]
+
+
+def _aligned(array) -> np.ndarray:
+    """A copy that starts with a cache line, so that no vector straddles two."""
+    room = np.empty(array.nbytes + CACHE_LINE, np.uint8)
+    first = -room.ctypes.data % CACHE_LINE
+    copy = room[first : first + array.nbytes].view(array.dtype)
+    copy[:] = array
+    return copy

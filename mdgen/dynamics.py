@@ -140,16 +140,16 @@ class Dynamics:
         if not bundle.replicas or bundle.frozen.any():
             return [bundle]
         position, velocity = bundle.array("position"), bundle.array("velocity")
-        alone = [
-            Bundle(self.system, [k], position[i : i + 1], velocity[i : i + 1], False)
-            for i, k in enumerate(bundle.index)
-        ]
-        alone[0].evaluate()
-        if bundle.neighbors.length < ALONE * len(alone) * alone[0].neighbors.length:
+        one = slice(0, 1)
+        alone = Bundle(self.system, bundle.index[one], position[one], velocity[one], replicas=False)
+        alone.evaluate()
+        if bundle.neighbors.length < ALONE * len(bundle.index) * alone.neighbors.length:
             return [bundle]
-        for each in alone:
-            each.evaluate()
-        return alone
+        rest = [slice(k, k + 1) for k in range(1, len(bundle.index))]
+        parts = [Bundle(self.system, bundle.index[k], position[k], velocity[k], replicas=False) for k in rest]
+        for part in parts:
+            part.evaluate()
+        return [alone, *parts]
 
     def _evaluate(self) -> None:
         if not self._evaluated:

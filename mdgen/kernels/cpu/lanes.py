@@ -161,6 +161,12 @@ def fma(typingctx, a, b, c):
 
 
 @intrinsic
+def minus(typingctx, value):
+    """-value, which costs nothing as a factor of `fma`."""
+    return value(value), lambda context, builder, sig, args: builder.fneg(args[0])
+
+
+@intrinsic
 def wide(typingctx, value):
     """The same values as float64."""
     result = Lanes(types.float64)

@@ -54,6 +54,13 @@ def build(replicas, coordinate, ranked, rows, near, law) -> int:
 
 @kernel
 def _build(replicas, coordinate, tree, ranked, rows, near, law):
+    if replicas:
+        return _build_for(True, coordinate, tree, ranked, rows, near, law)
+    return _build_for(False, coordinate, tree, ranked, rows, near, law)
+
+
+@helper
+def _build_for(replicas, coordinate, tree, ranked, rows, near, law):
     scale_x, scale_y, scale_z = spread(law.scale, 0), spread(law.scale, 1), spread(law.scale, 2)
     n = law.species.size
     found, spare = np.empty(n + LANES, np.int64), np.empty(n + LANES, np.int64)
@@ -71,11 +78,15 @@ def _build(replicas, coordinate, tree, ranked, rows, near, law):
         ranks, count = search(tree, row, farthest, law.scale, found, spare)
         if length + count > near.entry.size:
             return -1
+        n_candidates = 0
         for k in range(count):
-            j = ranked[ranks[k]]
-            if j >= lowest:
-                near.entry[length] = j
-                length += _near(replicas, x, y, z, coordinate, j, law, row_table, scale_x, scale_y, scale_z)
+            j = peek(ranked, peek(ranks, k))
+            ranks[n_candidates] = j
+            n_candidates += j >= lowest
+        for k in range(n_candidates):
+            j = np.int32(peek(ranks, k))
+            near.entry[length] = j
+            length += _near(replicas, x, y, z, coordinate, j, law, row_table, scale_x, scale_y, scale_z)
         _sort(near.entry, near.start[row], length, words, summary)
     near.start[near.start.size - 1] = length
     return length
@@ -84,6 +95,14 @@ def _build(replicas, coordinate, tree, ranked, rows, near, law):
 @kernel
 def prune(replicas, coordinate, outer, rows, near, law):
     """Keep of the outer list what is within reach; there is room for all of it."""
+    if replicas:
+        _prune(True, coordinate, outer, rows, near, law)
+    else:
+        _prune(False, coordinate, outer, rows, near, law)
+
+
+@helper
+def _prune(replicas, coordinate, outer, rows, near, law):
     scale_x, scale_y, scale_z = spread(law.scale, 0), spread(law.scale, 1), spread(law.scale, 2)
     row_table = np.empty(int(np.sqrt(law.table.size)) * LANES, law.table.dtype)
     length = 0

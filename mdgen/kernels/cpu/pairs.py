@@ -18,6 +18,7 @@ from mdgen.kernels.cpu.lanes import (
     keep_below,
     keep_unequal,
     load,
+    minus,
     nearest,
     peek,
     spread,
@@ -38,6 +39,14 @@ def _row_table(table):
 @kernel
 def forces(replicas, place, force, rows, near, law):
     """Write the force on every particle into the blocks `force`."""
+    if replicas:
+        _forces(True, place, force, rows, near, law)
+    else:
+        _forces(False, place, force, rows, near, law)
+
+
+@helper
+def _forces(replicas, place, force, rows, near, law):
     one, zero = fill(law.table.dtype.type(1)), zeros(law.table)
     scale_x, scale_y, scale_z = spread(law.scale, 0), spread(law.scale, 1), spread(law.scale, 2)
     row_table = _row_table(law.table)
@@ -66,10 +75,9 @@ def forces(replicas, place, force, rows, near, law):
             strength = fma(load(row_table, pair), sixth, load(row_table, pair + LANES)) * (sixth * inverse)
             strength = keep_below(strength, square, load(row_table, pair + 2 * LANES))
             if replicas:
-                back = zero - strength
-                store(force, slot, fma(back, dx, load(force, slot)))
-                store(force, slot + LANES, fma(back, dy, load(force, slot + LANES)))
-                store(force, slot + 2 * LANES, fma(back, dz, load(force, slot + 2 * LANES)))
+                store(force, slot, fma(minus(strength), dx, load(force, slot)))
+                store(force, slot + LANES, fma(minus(strength), dy, load(force, slot + LANES)))
+                store(force, slot + 2 * LANES, fma(minus(strength), dz, load(force, slot + 2 * LANES)))
             else:
                 strength = keep_unequal(strength, particle, fill(j))
             force_x = fma(strength, dx, force_x)

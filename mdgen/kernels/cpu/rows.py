@@ -39,7 +39,10 @@ def get_other(replicas, blocks, slot, component):
 
 @helper
 def set_row_table(replicas, table, rows, at, row_table):
-    """Copy the rows of a table [n_species, n_columns] for the lanes' species: row_table [n_columns, LANES]."""
+    """Copy the rows of a table [n_species, n_columns] for the lanes' species: row_table [n_columns, LANES],
+    which still holds those of the row before."""
+    if replicas and at and peek(rows.kind, at) == peek(rows.kind, at - LANES):
+        return
     n_columns = row_table.size // LANES
     for lane in range(LANES):
         first = peek(rows.kind, at if replicas else at + lane) * n_columns
