@@ -12,6 +12,7 @@ from mdgen.config import Case
 from mdgen.dynamics import Dynamics
 from mdgen.initial import Configuration, melt, wrap
 from mdgen.minimize import inherent_structure
+from mdgen.neighbors import spatial_order
 from mdgen.potentials.pair import PairPotential
 from mdgen.schedule import cooling_blocks
 from mdgen.thermostats import thermostat
@@ -70,6 +71,7 @@ def _cool(case: Case, potential: PairPotential, file: Writer, sample: int, progr
         case.integrator.dt,
         precision=case.integrator.precision,
         thermostat=bath,
+        order=spatial_order(start.position, start.box),
     )
     checkpoint = Checkpoint([scratch(file) / f"equilibrate-{sample:05d}.npz"], case.checkpoint_seconds)
     for block in advance(dynamics, cooling_blocks(settings, case.system.temperature, case.integrator.dt), checkpoint):

@@ -21,7 +21,7 @@ from runkit.launcher import this_launch
 from runkit.mpi import share
 
 # Atom-steps per core-second that the estimate assumes: one system, replicas together (docs/performance.md).
-ONE_SYSTEM, TOGETHER = 2e6, 7e6
+ONE_SYSTEM, TOGETHER = 3e6, 8e6
 
 
 def potential_of(case: Case) -> PairPotential:
@@ -95,7 +95,7 @@ def show(case: Case) -> None:
         f"ranks      {n_ranks}, each with {_shares(sizes['sample'], n_ranks)} samples, "
         f"then {_shares(len(groups), n_ranks)} groups",
         f"memory     about {0.3 + rank_bytes(sizes, lanes) / 1e9:.2g} GB per rank",
-        f"cost       {sizes['sample'] * (alone + together):.3g} atom-steps; about {busiest / 3600:.2g} h on these ranks",
+        f"cost       {sizes['sample'] * (alone + together):.3g} atom-steps, about {busiest / 3600:.2g} h on these ranks",
     ):
         print("# " + line)
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from mdgen.config import FREE_KEYS, Case
+from mdgen.dynamics import warm_up
 from mdgen.equilibration import equilibrate
 from mdgen.labelling import label
 from mdgen.plan import dimensions, given_configurations, potential_of
@@ -28,6 +29,7 @@ def generate(world: World, case: Case) -> None:
             say(world, f"{file.path} is complete already; give another output to run again")
             return
         say(world, f"{file.state}: {file.part}, written by {file.method}")
+        _compile(world, case)
         equilibrate(case, potential, given, file, world)
         propagate(case, potential, file, world)
         label(case, potential.n_species, file, world)
@@ -39,13 +41,19 @@ def generate(world: World, case: Case) -> None:
     say(world, f"wrote {file.path}{lost}")
 
 
+def _compile(world: World, case: Case) -> None:
+    """Compile the kernels once on each node: trajectories in the precision of the case, minima in float64."""
+    for precision in sorted({case.integrator.precision, "float64"}):
+        world.first_on_each_node(warm_up, precision)
+
+
 def _open(world: World, case: Case, sizes: dict[str, int]) -> Writer:
     path = Path(case.output)
     if world.is_root:
         path.parent.mkdir(parents=True, exist_ok=True)
     attributes = {"config": case.model_dump(mode="json"), "seed": case.seed}
     file = Writer.open(world, path, ISOCONFIG, sizes, attributes, free_keys=FREE_KEYS)
-    if file.state == "new" and world.is_root:
+    if not file.finished and world.is_root:  # also when resumed: the first try may have died before
         file.write("time", (), np.array(case.production.times))
         file.write("temperature", (), np.full(sizes["sample"], case.system.temperature))
     file.sync() if not file.finished else None

@@ -87,6 +87,17 @@ class World:
             raise outcome
         return outcome
 
+    def first_on_each_node(self, function: Callable[..., Any], *arguments: Any) -> None:
+        """Call on one rank of each node, then on its others: for what fills a cache that a node shares."""
+        from mpi4py import MPI
+
+        node = World(self.comm.Split_type(MPI.COMM_TYPE_SHARED))
+        if node.is_root:
+            function(*arguments)
+        node.barrier()
+        if not node.is_root:
+            function(*arguments)
+
     def hints(self, **hints: str) -> Any:
         """An MPI info object (not collective)."""
         from mpi4py import MPI
@@ -121,6 +132,9 @@ class SerialWorld(World):
 
     def split(self, color: int) -> World:
         return self
+
+    def first_on_each_node(self, function: Callable[..., Any], *arguments: Any) -> None:
+        function(*arguments)
 
     def hints(self, **hints: str) -> Any:
         raise RuntimeError("there is no MPI to give hints to")

@@ -39,6 +39,10 @@ assert sum(map(len, world.allgather(world.share(7)))) == 7
 half = world.split(r % 2)
 assert half.allgather(r) == list(range(r % 2, n, 2))
 assert world.on_root(lambda: "root") == "root"
+done = []
+world.first_on_each_node(lambda: (time.sleep(0.1 * (r == 0)), done.append(time.monotonic())))
+ended = world.allgather(done[0])
+assert len(done) == 1 and all(ended[0] <= other for other in ended)
 assert world.library and world.library != "none"
 world.barrier()
 print("good", flush=True)
