@@ -98,13 +98,14 @@ class Bundle:
         return np.stack([self._unpack(each)[..., 0].cumsum(axis=1)[:, -1] for each in (energy, virial)], axis=1)
 
     def kinetic_energy(self) -> np.ndarray:
-        """Kinetic energy [n_replicas]."""
+        """Kinetic energy [n_replicas], not a number for a replica that has blown up."""
         energy = np.empty(self.kernels.LANES)
         self.kernels.kinetic_energy(self.replicas, self.state.velocity, energy)
-        return energy[: len(self.index)]
+        return np.where(self.frozen, np.nan, energy[: len(self.index)])
 
     def rescale(self, factor) -> None:
         """Multiply the velocities of each replica by its factor [n_replicas]."""
+        factor = np.where(self.frozen, 1.0, factor)
         self.state.velocity.reshape(-1, self.kernels.LANES)[:] *= self._to_lanes(factor)
 
     def _refresh_list(self, dt: float) -> None:

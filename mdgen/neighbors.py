@@ -18,7 +18,7 @@ import numpy as np
 from mdgen.kernels import Cover, Law, Near, Rows
 
 INNER_SKIN = 0.3
-OUTER_SKIN = 1.1
+OUTER_SKIN = 1.3
 RESORT = 8  # builds after which particles are sorted in space again
 ROUNDING = 1e-5  # of distances in single precision
 
@@ -40,7 +40,7 @@ class NeighborList:
         self._n_rows = len(species) if replicas else -(-len(species) // kernels.LANES)
         self._n_builds = 0
         self._built = self.pruned = None
-        self._set_room(64 * len(species))
+        self._set_room((256 if replicas else 96) * len(species))
         if replicas:
             self._set_rows(np.repeat(np.arange(len(species)), kernels.LANES))
 

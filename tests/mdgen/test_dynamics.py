@@ -152,13 +152,14 @@ def test_a_thermostat_rescales_each_replica_before_and_after_each_step():
     assert np.allclose(thermostat.seen, np.arange(10) + 1.0, rtol=1e-13)
 
 
+@pytest.mark.parametrize("thermostat", [None, _Isokinetic()])
 @pytest.mark.parametrize("n_replicas, lost", [(1, 0), (11, 3), (11, 9)])
-def test_a_replica_that_blows_up_is_named_and_the_others_go_on(n_replicas, lost):
+def test_a_replica_that_blows_up_is_named_and_the_others_go_on(n_replicas, lost, thermostat):
     """Two particles on top of each other ruin one replica; the rest keep their bits."""
-    sound = start(n_replicas)
+    sound = start(n_replicas, thermostat=thermostat)
     position, velocity = sound.position, sound.velocity
     position[lost, 0] = position[lost, 1] + 1e-4
-    ruined = start(n_replicas)
+    ruined = start(n_replicas, thermostat=thermostat)
     ruined.restore(position, velocity)
     for each in (sound, ruined):
         each.step(100)

