@@ -5,7 +5,7 @@ authors' published weights (https://github.com/h3-Open-BDEC/pyg_botan), which lo
 
 Both updates begin with a linear layer on concatenated inputs, W [a, b, …]. It is evaluated as W_a a + W_b b + …: what
 belongs to particles is multiplied once per particle instead of once per edge, and what does not change between rounds
-(the encoded inputs) is multiplied once per graph. Same function, about 0.6 of the time.
+(the encoded inputs) is multiplied once per graph. Same function, about half the time.
 """
 
 from __future__ import annotations
@@ -31,8 +31,8 @@ class MLP(nn.Module):
         return self.after_first(self.fc1(x))
 
     def after_first(self, hidden: Tensor) -> Tensor:
-        """The rest, given the output of the first linear layer."""
-        return self.fc2(hidden.relu()).relu()
+        """The rest, given the output of the first linear layer, which is overwritten."""
+        return self.fc2(hidden.relu_()).relu_()
 
 
 class Decoder(MLP):
@@ -59,9 +59,10 @@ class EdgeModel(nn.Module):
 
     def forward(self, x: Tensor, edge_index: Tensor, edge: Tensor, constant: Tensor) -> Tensor:
         of_source, of_target, of_edge, _ = self.mlp.fc1.weight.chunk(4, dim=1)
-        from_source = linear(x, of_source).index_select(0, edge_index[0])
-        from_target = linear(x, of_target).index_select(0, edge_index[1])
-        return self.mlp.after_first(linear(edge, of_edge) + constant + from_source + from_target)
+        hidden = linear(edge, of_edge).add_(constant)
+        hidden += linear(x, of_source).index_select(0, edge_index[0])
+        hidden += linear(x, of_target).index_select(0, edge_index[1])
+        return self.mlp.after_first(hidden)
 
 
 class NodeModel(nn.Module):
