@@ -45,7 +45,7 @@ class Dynamics:
         n_particles = position.shape[1]
         self.order = np.arange(n_particles) if order is None else np.asarray(order)
         self.dt, self.thermostat = dt, thermostat
-        species = np.ascontiguousarray(np.asarray(species, np.int32)[self.order])
+        species = np.ascontiguousarray(_species(species, n_particles, potential)[self.order])
         self.system = System(species, _box(box, potential), potential, _precision(precision), _kernels())
         self._back = np.argsort(self.order)
         lanes = self.system.kernels.LANES
@@ -203,6 +203,15 @@ def _replicas(position, velocity) -> tuple[np.ndarray, np.ndarray]:
         if len(lost):
             raise UserError(f"{name} of replica {lost[0]}: not finite")
     return position, velocity
+
+
+def _species(species, n_particles: int, potential: PairPotential) -> np.ndarray:
+    species = np.asarray(species, np.int32)
+    if species.shape != (n_particles,):
+        raise UserError(f"species {species.shape}: one for each of {n_particles} particles is needed")
+    if np.any((species < 0) | (species >= potential.n_species)):
+        raise UserError(f"species {species.min()} to {species.max()}: must be 0 to {potential.n_species - 1}")
+    return species
 
 
 def _precision(name: str) -> str:

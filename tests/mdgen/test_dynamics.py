@@ -174,6 +174,8 @@ def test_a_replica_that_blows_up_is_named_and_the_others_go_on(n_replicas, lost,
     "change, message",
     [
         (dict(box=[6.4, 4.9, 6.4]), "box = .*at least 5"),
+        (dict(species=np.full(216, 2)), "species 2 to 2: must be 0 to 1"),
+        (dict(species=[0, 1]), "one for each of 216"),
         (dict(precision="float16"), "precision = 'float16'"),
         (dict(velocity=np.zeros((1, 5, 3))), "both must be"),
         (dict(position=np.full((1, 216, 3), np.nan)), "position of replica 0: not finite"),
