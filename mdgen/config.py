@@ -19,7 +19,7 @@ class System(Config):
 
     potential: str = Field("kob-andersen", description="name of a registered potential")
     parameters: dict[str, Any] = Field({}, description="parameters of the potential, as its law names them")
-    n_particles: int = Field(1024, ge=2, description="number of particles of a sample")
+    n_particles: int = Field(512, ge=2, description="number of particles of a sample")
     composition: tuple[float, ...] = Field((0.8, 0.2), min_length=1, description="fractions of species 0, 1, …")
     density: float = Field(1.2, gt=0, description="number density [sigma^-3]")
     temperature: float = Field(0.64, gt=0, description="temperature [epsilon/k_B]")
@@ -54,7 +54,7 @@ class Integrator(Config):
 class Production(Config):
     """Which isoconfigurational ensembles are run."""
 
-    n_samples: int = Field(16, ge=1, description="initial configurations; with initial.file at most as many as given")
+    n_samples: int = Field(32, ge=1, description="initial configurations; with initial.file at most as many as given")
     n_replicas: int = Field(16, ge=2, description="trajectories from each, with fresh velocities")
     times: tuple[float, ...] = Field((0.1, 1.65, 16.5), min_length=1, description="times of the snapshots [tau_LJ]")
 
