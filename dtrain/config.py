@@ -72,7 +72,7 @@ class Recipe(Config):
     minutes: float = Field(0, ge=0, description="wall time after which the run stops, to be resumed; 0: no limit")
     device: Literal["auto", "cpu", "gpu"] = Field("auto", description="where the network is computed")
     threads: int = Field(0, ge=0, description="threads of a process; 0: its share of the node's cores")
-    compile: bool = Field(False, description="torch.compile: minutes at first, then a step takes about 0.85 of the time")
+    compile: bool = Field(False, description="torch.compile: minutes at first, then steps take about 0.85 of the time")
     deepspeed: str = Field("", description="DeepSpeed's JSON configuration; none: the one beside the recipes")
     model: Network = Network()
     data: Config

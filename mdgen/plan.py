@@ -95,7 +95,7 @@ def show(case: Case) -> None:
         f"ranks      {n_ranks}, each with {_shares(sizes['sample'], n_ranks)} samples, "
         f"then {_shares(len(groups), n_ranks)} groups",
         f"memory     about {0.3 + rank_bytes(sizes, lanes) / 1e9:.2g} GB per rank",
-        f"cost       {sizes['sample'] * (alone + together):.3g} atom-steps, about {busiest / 3600:.2g} h on these ranks",
+        f"cost       {sizes['sample'] * (alone + together):.3g} atom-steps, {busiest / 3600:.2g} h on these ranks",
     ):
         print("# " + line)
 
