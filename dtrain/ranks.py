@@ -49,6 +49,11 @@ class Ranks:
         return self.rank == 0
 
     @property
+    def number(self) -> int:
+        """Number of this process among those of all groups; number 0 hosts the store."""
+        return self.group * self.size + self.rank
+
+    @property
     def n_all(self) -> int:
         """Number of processes in all groups."""
         return self.size * self.n_groups
@@ -98,15 +103,17 @@ class Ranks:
             self._let_others_leave_first()
         except UserError as error:
             self.store.add("failed", 1)
-            if not self._wait_for("failed", AGREEMENT_SECONDS, count=0) and this_launch().rank > 0:
-                print(f"error: rank {this_launch().rank}: {error}", file=sys.stderr, flush=True)
+            if self._wait_for("failed", AGREEMENT_SECONDS, count=0):
+                self._let_others_leave_first()
+            elif self.number > 0:
+                print(f"error: rank {self.number}: {error}", file=sys.stderr, flush=True)
             raise
         if self.n_all > 1:  # a lone process may train again, for which DeepSpeed needs the same group
             dist.destroy_process_group()
 
     def _let_others_leave_first(self) -> None:
         """The process that hosts the store must be the last that uses it."""
-        if this_launch().rank == 0:
+        if self.number == 0:
             self._wait_for("left", JOIN_SECONDS)
         else:
             self.store.add("left", 1)
