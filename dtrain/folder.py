@@ -132,7 +132,9 @@ def _prepare(path: Path, recipe: Recipe, engine_config: Mapping[str, Any]) -> Fi
                 _check_same(path, recipe, settings)
             else:
                 (path / "ds_config.json").write_text(json.dumps(settings, indent=2) + "\n")
-                (path / "recipe.toml").write_text(dump_toml(recipe), encoding="utf-8")
+                beside = path / "recipe.toml.tmp"  # the recipe comes last and whole: it is what a rerun is held against
+                beside.write_text(dump_toml(recipe), encoding="utf-8")
+                os.replace(beside, path / "recipe.toml")
         except (OSError, UserError):
             lock.release()
             raise

@@ -22,7 +22,7 @@ from mdgen.schedule import production_blocks
 from mdgen.velocities import maxwell_velocities
 from runkit.errors import UserError
 
-LANES = 32  # replicas that advance together; results do not depend on it
+GROUP = 32  # replicas that advance together; results do not depend on it
 
 
 @dataclass(frozen=True)
@@ -88,8 +88,8 @@ def isoconfigurational(
     blocks = production_blocks(times, _positive("dt", dt))
     spread = _positive("temperature", temperature)
     moved = np.empty((len(times), n_replicas, len(position)))
-    for first in range(0, n_replicas, LANES):
-        replicas = range(first, min(first + LANES, n_replicas))
+    for first in range(0, n_replicas, GROUP):
+        replicas = range(first, min(first + GROUP, n_replicas))
         velocity = np.stack([maxwell_velocities(len(position), spread, seed, 0, replica) for replica in replicas])
         together = np.repeat(position[None], len(replicas), axis=0)
         dynamics = _dynamics(together, velocity, species, box, potential, dtype)

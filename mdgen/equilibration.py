@@ -16,7 +16,7 @@ from mdgen.neighbors import spatial_order
 from mdgen.potentials.pair import PairPotential
 from mdgen.schedule import cooling_blocks
 from mdgen.thermostats import thermostat
-from mdgen.trajectory import Checkpoint, Failed, advance, record_failure, scratch
+from mdgen.trajectory import Checkpoint, advance, text
 from mdgen.velocities import maxwell_velocities
 from runkit.dataset.schema import COMPLETE, FAILED
 from runkit.dataset.writer import Writer
@@ -25,6 +25,10 @@ from runkit.progress import Progress
 from runkit.rng import stream
 
 MELT = -1  # key of the velocity draw of the melt, beside those of the replicas 0, 1, …
+
+
+class Failed(Exception):
+    """A sample that cannot be made, with the reason."""
 
 
 def equilibrate(
@@ -41,7 +45,8 @@ def equilibrate(
                 start = given[sample] if given else _cool(case, potential, file, sample, progress)
                 _write_sample(potential, file, sample, start)
             except Failed as failure:
-                record_failure(file, sample, f"equilibration: {failure.reason}")
+                file.write("failure", (sample,), text(f"equilibration: {failure}"))
+                file.mark("propagated", (sample,), FAILED)
                 file.mark("equilibrated", (sample,), FAILED)
             if given:
                 progress.advance(1)
@@ -73,9 +78,11 @@ def _cool(case: Case, potential: PairPotential, file: Writer, sample: int, progr
         thermostat=bath,
         order=spatial_order(start.position, start.box),
     )
-    checkpoint = Checkpoint([scratch(file) / f"equilibrate-{sample:05d}.npz"], case.checkpoint_seconds)
-    for block in advance(dynamics, cooling_blocks(settings, case.system.temperature, case.integrator.dt), checkpoint):
+    blocks = cooling_blocks(settings, system.temperature, case.integrator.dt)
+    for block in advance(dynamics, blocks, _checkpoint(file, sample, case.checkpoint_seconds)):
         progress.advance(block.n_steps)
+        if len(dynamics.blown_up()):
+            raise Failed("positions or velocities are not finite")
     return replace(start, position=wrap(dynamics.position[0], start.box))
 
 
@@ -85,7 +92,7 @@ def _write_sample(potential: PairPotential, file: Writer, sample: int, start: Co
     energy = evaluate(start.position, start.species, start.box, potential).energy
     inherent = inherent_structure(start, potential)
     if not inherent.converged:
-        raise Failed(0, f"no energy minimum within {inherent.n_iterations} iterations")
+        raise Failed(f"no energy minimum within {inherent.n_iterations} iterations")
     for name, values in {
         "species": start.species,
         "box": start.box,
@@ -96,4 +103,8 @@ def _write_sample(potential: PairPotential, file: Writer, sample: int, start: Co
     }.items():
         file.write(name, (sample,), values)
     file.mark("equilibrated", (sample,), COMPLETE)
-    Checkpoint([scratch(file) / f"equilibrate-{sample:05d}.npz"], 0).discard()
+    _checkpoint(file, sample).discard()
+
+
+def _checkpoint(file: Writer, sample: int, period: float = 0.0) -> Checkpoint:
+    return Checkpoint(file, [f"equilibrate-{sample:05d}.npz"], period)

@@ -7,7 +7,7 @@ import numpy as np
 from mdgen.config import Case
 from mdgen.initial import Configuration
 from mdgen.observables import sample_labels
-from mdgen.trajectory import record_failure
+from mdgen.trajectory import text
 from runkit.dataset.schema import COMPLETE, FAILED
 from runkit.dataset.writer import Writer
 from runkit.mpi import World
@@ -16,15 +16,15 @@ from runkit.progress import Progress
 
 def label(case: Case, n_species: int, file: Writer, world: World) -> None:
     """Label every sample that the file still lacks: this rank's share of them; what did not run well is failed."""
-    sound = (file.read("propagated") == COMPLETE).all(axis=1)
+    propagated = file.read("propagated")
     pending = [sample for (sample,) in file.pending("labelled")]
     mine = [pending[i] for i in world.share(len(pending))]
     with Progress(world, len(mine), "samples", "label") as progress:
         for sample in mine:
-            if sound[sample]:
+            if (propagated[sample] == COMPLETE).all():
                 _label_sample(case, n_species, file, sample)
             else:
-                file.mark("labelled", (sample,), FAILED)
+                _fail_sample(file, sample, np.flatnonzero(propagated[sample] == FAILED))
             progress.advance(1)
     file.sync()
 
@@ -38,8 +38,16 @@ def _label_sample(case: Case, n_species: int, file: Writer, sample: int) -> None
     try:
         write_labels(file, sample, labels)
     except OverflowError as error:
-        record_failure(file, sample, str(error))
+        file.write("failure", (sample,), text(str(error)))
         file.mark("labelled", (sample,), FAILED)
+
+
+def _fail_sample(file: Writer, sample: int, replicas: np.ndarray) -> None:
+    """Say which replicas blew up, unless the sample has failed before it had any."""
+    if file.read("equilibrated", (sample,)) == COMPLETE:
+        names = ", ".join(map(str, replicas))
+        file.write("failure", (sample,), text(f"production: energy exploded or not finite in replica {names}"))
+    file.mark("labelled", (sample,), FAILED)
 
 
 def write_labels(file: Writer, sample: int, labels: dict[str, np.ndarray]) -> None:

@@ -56,6 +56,27 @@ def given_configurations(case: Case, potential: PairPotential) -> list[Configura
     return given
 
 
+def resolved(case: Case, given: Sequence[Configuration]) -> Case:
+    """The case with `system` as given configurations have it; raises `UserError` if their temperature is another."""
+    if not given:
+        return case
+    for configuration in given:
+        known = configuration.temperature
+        if known is not None and known != case.system.temperature:
+            raise UserError(
+                f"system.temperature = {case.system.temperature:g}: {configuration.source} was made at {known:g}; "
+                f"set system.temperature={known:g}"
+            )
+    n_particles = len(given[0].position)
+    counts = np.bincount(given[0].species, minlength=len(case.system.composition))
+    system = {
+        "n_particles": n_particles,
+        "density": n_particles / float(np.prod(given[0].box)),
+        "composition": tuple((counts / n_particles).tolist()),
+    }
+    return case.model_copy(update={"system": case.system.model_copy(update=system)})
+
+
 def dimensions(case: Case, potential: PairPotential, given: Sequence[Configuration]) -> dict[str, int]:
     """Lengths of the dimensions of the file."""
     n_particles = len(given[0].position) if given else case.system.n_particles
@@ -75,6 +96,7 @@ def show(case: Case) -> None:
     """Print the resolved configuration, then what it means: work, shares, file, memory and estimated time."""
     potential = potential_of(case)
     given = given_configurations(case, potential)
+    case = resolved(case, given)
     sizes, n_ranks = dimensions(case, potential, given), this_launch().size
     print(dump_toml(case))
     cooling = [] if given else cooling_blocks(case.initial, case.system.temperature, case.integrator.dt)

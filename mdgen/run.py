@@ -11,11 +11,12 @@ from mdgen.config import FREE_KEYS, Case
 from mdgen.dynamics import warm_up
 from mdgen.equilibration import equilibrate
 from mdgen.labelling import label
-from mdgen.plan import dimensions, given_configurations, potential_of
+from mdgen.plan import dimensions, given_configurations, potential_of, resolved
 from mdgen.production import propagate
 from mdgen.trajectory import scratch
 from runkit.dataset.schema import FAILED, ISOCONFIG
 from runkit.dataset.writer import Writer
+from runkit.errors import UserError
 from runkit.log import say
 from runkit.mpi import World
 
@@ -24,19 +25,21 @@ def generate(world: World, case: Case) -> None:
     """Make the file that `case` describes, or finish it; collective."""
     potential = potential_of(case)
     given = world.on_root(given_configurations, case, potential)
+    case = resolved(case, given)
     with _open(world, case, dimensions(case, potential, given)) as file:
         if file.finished:
             say(world, f"{file.path} is complete already; give another output to run again")
             return
         say(world, f"{file.state}: {file.part}, written by {file.method}")
+        if file.state == "new":  # checkpoints that lie here belong to a file that is gone
+            world.on_root(shutil.rmtree, scratch(file), True)
         _compile(world, case)
         equilibrate(case, potential, given, file, world)
         propagate(case, potential, file, world)
         label(case, potential.n_species, file, world)
         failed = file.read("labelled") == FAILED
         file.seal()
-        if world.is_root:
-            shutil.rmtree(scratch(file), ignore_errors=True)
+        world.on_root(shutil.rmtree, scratch(file), True)
     lost = f"; {failed.sum()} of {len(failed)} samples FAILED, see runkit.dataset.check" if failed.any() else ""
     say(world, f"wrote {file.path}{lost}")
 
@@ -49,8 +52,7 @@ def _compile(world: World, case: Case) -> None:
 
 def _open(world: World, case: Case, sizes: dict[str, int]) -> Writer:
     path = Path(case.output)
-    if world.is_root:
-        path.parent.mkdir(parents=True, exist_ok=True)
+    world.on_root(make_folder, path.parent)
     attributes = {"config": case.model_dump(mode="json"), "seed": case.seed}
     file = Writer.open(world, path, ISOCONFIG, sizes, attributes, free_keys=FREE_KEYS)
     if not file.finished and world.is_root:  # also when resumed: the first try may have died before
@@ -58,3 +60,11 @@ def _open(world: World, case: Case, sizes: dict[str, int]) -> Writer:
         file.write("temperature", (), np.full(sizes["sample"], case.system.temperature))
     file.sync() if not file.finished else None
     return file
+
+
+def make_folder(path: Path) -> None:
+    """Make the last folder of a path, but not those above it, whose absence is rather a slip of the pen."""
+    try:
+        path.mkdir(exist_ok=True)
+    except OSError as error:
+        raise UserError(f"output: folder {path} cannot be made: {error.strerror}") from error

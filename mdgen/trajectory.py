@@ -1,4 +1,4 @@
-"""A unit of work in time: blocks of steps, each followed by a look at its health and, when due, a checkpoint.
+"""A unit of work in time: blocks of steps, each followed by a checkpoint when one is due.
 
 A checkpoint holds position, velocity and thermostat of one replica in full precision; a trajectory is a function of
 these alone (see `mdgen.dynamics`), so a resumed one repeats an uninterrupted one bit by bit.
@@ -18,20 +18,15 @@ from runkit.checkpoint import load_arrays, save_arrays
 from runkit.dataset.writer import Writer
 
 
-class Failed(Exception):
-    """A trajectory that cannot be continued, with its replica (counted within the unit) and the reason."""
-
-    def __init__(self, replica: int, reason: str):
-        super().__init__(reason)
-        self.replica = replica
-        self.reason = reason
-
-
 class Checkpoint:
-    """Where the replicas that advance together rest, one file each, written at most every `period` seconds."""
+    """Where the replicas that advance together rest, one file of these names each, in a folder beside `file`.
 
-    def __init__(self, paths: Sequence[Path], period: float):
-        self._paths = paths
+    Written at most every `period` seconds.
+    """
+
+    def __init__(self, file: Writer, names: Sequence[str], period: float):
+        self._file = file
+        self._paths = [scratch(file) / name for name in names]
         self._period = period
         self._last = time.monotonic()
 
@@ -47,12 +42,15 @@ class Checkpoint:
         return n_blocks.pop()
 
     def save_if_due(self, dynamics: Dynamics, n_blocks: int) -> None:
-        """Save the state after `n_blocks` blocks, unless the last save is recent."""
+        """Save the state after `n_blocks` blocks, unless the last save is recent; not that of replicas that blew up."""
         if time.monotonic() - self._last < self._period:
             return
+        self._file.to_disk()  # the snapshots that a resumed trajectory will not repeat
         thermostat = dynamics.thermostat.state() if dynamics.thermostat else {}
         position, velocity = dynamics.position, dynamics.velocity
         for k, path in enumerate(self._paths):
+            if not np.isfinite(position[k]).all():
+                continue
             state = {key: values[k] for key, values in thermostat.items()}
             path.parent.mkdir(exist_ok=True)
             save_arrays(path, n_blocks=np.array(n_blocks), position=position[k], velocity=velocity[k], **state)
@@ -69,28 +67,23 @@ def scratch(file: Writer) -> Path:
     return file.path.with_name(file.path.name + ".checkpoints")
 
 
-def record_failure(file: Writer, sample: int, reason: str) -> None:
-    """Write into the file why a sample has failed; the others go on."""
-    file.write("failure", (sample,), np.bytes_(reason.encode()[:160]))
+def text(reason: str) -> np.bytes_:
+    """A reason as the file holds it: 160 bytes at most."""
+    return np.bytes_(reason.encode()[:160])
 
 
-def blocks_done(path: Path) -> int:
-    """Number of blocks that the checkpoint at `path` is past; 0 if there is none."""
+def blocks_done(file: Writer, name: str) -> int:
+    """Number of blocks that the checkpoint of this name is past; 0 if there is none."""
+    path = scratch(file) / name
     return int(load_arrays(path)["n_blocks"]) if path.exists() else 0
 
 
 def advance(dynamics: Dynamics, blocks: Sequence[Block], checkpoint: Checkpoint) -> Iterator[Block]:
-    """Run `blocks` from where `checkpoint` stands and yield each when it is done; the caller writes its snapshot then.
-
-    Raises `Failed` when the state of a replica is no longer finite.
-    """
+    """Run `blocks` from where `checkpoint` stands; yield each when it is done, for the caller to look and to write."""
     first = checkpoint.resume(dynamics)
     for i_block, block in enumerate(blocks[first:], start=first):
         if block.temperature is not None:
             dynamics.thermostat.temperature = block.temperature
         dynamics.step(block.n_steps, dt=block.dt)
-        lost = dynamics.blown_up()
-        if len(lost):
-            raise Failed(int(lost[0]), f"position or velocity is not finite after block {i_block + 1} of {len(blocks)}")
         yield block
         checkpoint.save_if_due(dynamics, i_block + 1)

@@ -30,16 +30,18 @@ from pydantic import Field
 from dtrain import published
 from mdgen.api import evaluate
 from mdgen.config import Case, Label
+from mdgen.dynamics import warm_up
 from mdgen.equilibration import equilibrate
 from mdgen.formats import load
 from mdgen.initial import Configuration
 from mdgen.labelling import label, write_labels
 from mdgen.observables import neighbour_pairs
 from mdgen.plan import dimensions, potential_of
+from mdgen.run import make_folder
 from runkit.cli import run_program
 from runkit.config import Config
 from runkit.config import load as configure
-from runkit.dataset.schema import COMPLETE, ISOCONFIG, PENDING
+from runkit.dataset.schema import COMPLETE, ISOCONFIG
 from runkit.dataset.writer import Writer
 from runkit.errors import UserError
 from runkit.log import say
@@ -93,6 +95,7 @@ def import_files(world: World, options: Import) -> None:
         if file.finished:
             say(world, f"{file.path} is complete already")
             return
+        world.first_on_each_node(warm_up, "float64")
         if plan.kind == "positions":
             equilibrate(case, potential, given, file, world)
             _read_trajectories(case, plan, given, file, world)
@@ -148,8 +151,9 @@ def _open(world: World, case: Case, plan: Plan, sizes: Mapping[str, int]) -> Wri
     config = case.model_dump(mode="json")
     config["production"]["n_replicas"] = plan.n_replicas
     attributes = {"config": config, "source": "imported", "absent": LACKING[plan.kind]}
+    world.on_root(make_folder, Path(case.output).parent)
     file = Writer.open(world, case.output, ISOCONFIG, sizes, attributes, free_keys=("output",))
-    if file.state == "new" and world.is_root:
+    if not file.finished and world.is_root:
         file.write("time", (), np.array(plan.times))
         file.write("temperature", (), np.full(len(plan.paths), plan.temperature))
     if not file.finished:
@@ -158,8 +162,8 @@ def _open(world: World, case: Case, plan: Plan, sizes: Mapping[str, int]) -> Wri
 
 
 def _read_trajectories(case: Case, plan: Plan, given: list[Configuration], file: Writer, world: World) -> None:
-    pending = np.flatnonzero((file.read("propagated") == PENDING).any(axis=1))
-    mine = [int(pending[i]) for i in world.share(len(pending))]
+    pending = sorted({sample for sample, _ in file.pending("propagated")})
+    mine = [pending[i] for i in world.share(len(pending))]
     with Progress(world, len(mine) * len(plan.times), "files", "read trajectories") as progress:
         for sample in mine:
             start = given[sample]
@@ -186,8 +190,8 @@ def _trajectories(path: str, start: Configuration, n_replicas: int) -> np.ndarra
 
 
 def _read_propensities(case: Case, plan: Plan, given: list[Configuration], file: Writer, world: World) -> None:
-    pending = np.flatnonzero(file.read("labelled") == PENDING)
-    mine = [int(pending[i]) for i in world.share(len(pending))]
+    pending = [sample for (sample,) in file.pending("labelled")]
+    mine = [pending[i] for i in world.share(len(pending))]
     with Progress(world, len(mine), "files", "read propensities") as progress:
         for sample in mine:
             path, start = plan.paths[sample][0], given[sample]

@@ -6,7 +6,7 @@ random stream per replica, and has
 - `scale_before(kinetic_energy)`, `scale_after(kinetic_energy)`: factors [n_replicas] for the velocities before and
   after a velocity-Verlet step, or None; `kinetic_energy` is that of the whole system at that moment [n_replicas];
 - `energy`: what to add to potential and kinetic energy to have a conserved quantity [n_replicas];
-- `state()`, `restore(state)`: arrays from which a run goes on bit for bit.
+- `state()`, `restore(state)`: arrays [n_replicas, …] from which a run goes on bit for bit.
 
 Units: Lennard-Jones. With the total momentum at rest, `degrees_of_freedom` is 3 n_particles - 3.
 """

@@ -82,8 +82,8 @@ class NoseHooverChain:
         return self._masses() / 2 @ self._velocity**2 + self.temperature * weight @ self._position
 
     def state(self) -> dict[str, np.ndarray]:
-        return {"chain_velocity": self._velocity.copy(), "chain_position": self._position.copy()}
+        return {"chain_velocity": self._velocity.T.copy(), "chain_position": self._position.T.copy()}
 
     def restore(self, state: dict[str, np.ndarray]) -> None:
-        self._velocity = np.array(state["chain_velocity"], dtype=np.float64)
-        self._position = np.array(state["chain_position"], dtype=np.float64)
+        self._velocity = np.array(state["chain_velocity"], dtype=np.float64).T.copy()
+        self._position = np.array(state["chain_position"], dtype=np.float64).T.copy()

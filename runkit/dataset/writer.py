@@ -117,14 +117,21 @@ class Writer:
 
     def mark(self, name: str, index: Index, status: int) -> None:
         """Set a status flag, after all that this rank has written is on disk; not collective."""
-        self._to_disk()
+        self.to_disk()
         _, shape = box(self._shapes[name], index)
         self.write(name, index, np.full(shape, status, dtype_of(self.schema[name])))
+
+    def to_disk(self) -> None:
+        """Bring all that this rank has written to disk; not collective."""
+        try:
+            os.fsync(self._descriptor)
+        except OSError as error:
+            raise UserError(f"{self.part} cannot be brought to disk: {error.strerror}") from error
 
     def sync(self) -> None:
         """From here on every rank reads what any rank wrote before; collective."""
         self._open_driver().flush()
-        self._to_disk()
+        self.to_disk()
         self.world.barrier()
 
     def seal(self) -> None:
@@ -195,12 +202,6 @@ class Writer:
         self._descriptor = -1
         if self._lock is not None:
             self._lock.release()
-
-    def _to_disk(self) -> None:
-        try:
-            os.fsync(self._descriptor)
-        except OSError as error:
-            raise UserError(f"{self.part} cannot be brought to disk: {error.strerror}") from error
 
     def _write_failure(self, name: str, index: Index, size: int, error: Exception) -> str:
         free = shutil.disk_usage(self.part.parent).free

@@ -38,6 +38,15 @@ def test_a_run_in_two_parts_is_the_run_in_one(name):
     np.testing.assert_array_equal(run(second, half, 20), whole)
 
 
+def test_the_state_of_one_replica_is_one_row(name):
+    """A checkpoint keeps replicas apart: a bath restored from the rows of one goes on as that one."""
+    baths, start = make(name, 3), np.array([3.0, 10.0, 30.0])
+    middle = run(baths, start, 10)
+    alone = make(name, 1, seed=99)
+    alone.restore({key: values[1:2] for key, values in baths.state().items()})
+    np.testing.assert_array_equal(run(alone, middle[1:2], 10), run(baths, middle, 10)[1:2])
+
+
 def test_a_replica_does_not_notice_the_others(name):
     """A bath over many replicas gives each the bits that it would have alone: no shared chain, no shared number."""
     start = np.array([3.0, 10.0, 30.0])

@@ -5,11 +5,11 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
-import sys
 import time
 from pathlib import Path
 
 import numpy as np
+import psutil
 import pytest
 
 from runkit.dataset.check import check
@@ -87,9 +87,9 @@ def test_the_death_of_one_rank_ends_all_and_is_mended_by_running_again(mpiexec):
     """A rank that dies takes the job with it: non-zero exit code, a file that can be finished."""
     process = mpiexec.start(3, "-m", "mdgen", *CASE, *LONGER, "output=run.h5")
     _wait_for(mpiexec.directory / "run.h5.part", process)
-    ranks = subprocess.run(["pgrep", "-f", "output=run.h5"], capture_output=True, text=True).stdout.split()
-    victims = [int(pid) for pid in ranks if Path(f"/proc/{pid}/exe").resolve() == Path(sys.executable).resolve()]
-    os.kill(victims[-1], signal.SIGKILL)
+    children = psutil.Process(process.pid).children(recursive=True)
+    ranks = [child for child in children if "mdgen" in child.cmdline() and "python" in child.exe()]
+    ranks[-1].kill()
     process.communicate(timeout=60)
     assert process.returncode != 0
     assert mpiexec(2, "-m", "mdgen", *CASE, *LONGER, "output=run.h5").returncode == 0
@@ -112,6 +112,29 @@ def test_a_blown_up_sample_is_marked_with_its_replica_and_the_others_go_on(mpiex
     assert found["labelled"].tolist() == [FAILED, COMPLETE]
     assert b"replica" in found["failure"][0] and found["failure"][1] == b""
     assert "1 of 2 samples FAILED" in done.stdout
+
+
+def test_a_sample_that_cannot_be_made_is_marked_and_the_others_go_on(mpiexec):
+    """Two particles at one point have no energy minimum: the sample fails before its replicas start."""
+    lattice = np.stack(np.meshgrid(*[np.arange(6)] * 3, indexing="ij"), -1).reshape(-1, 3) * 1.0
+    for name, position in (("bad", np.vstack([lattice[:1], lattice[:-1]])), ("good", lattice)):
+        np.savez(mpiexec.directory / f"{name}.npz", initial_positions=position, types=np.zeros(216, int), box=6.0)
+    case = ("initial.file=['bad.npz', 'good.npz']", "production.n_replicas=4", "production.times=[0.05]")
+    done = mpiexec(1, "-m", "mdgen", *case, "output=run.h5")
+    assert done.returncode == 0, done.stderr
+    found = arrays(mpiexec.directory / "run.h5")
+    assert found["labelled"].tolist() == [FAILED, COMPLETE] and found["failure"][0].startswith(b"equilibration")
+    assert check(mpiexec.directory / "run.h5").good
+
+
+def test_checkpoints_of_another_run_are_not_used(mpiexec):
+    """What lies in the folder of checkpoints when a file is new is not gone on with."""
+    assert mpiexec(1, "-m", "mdgen", *CASE, "output=clean.h5").returncode == 0
+    stale = mpiexec.directory / "run.h5.checkpoints"
+    stale.mkdir()
+    (stale / "propagate-00000-0000.npz").write_bytes(b"of another run")
+    assert mpiexec(1, "-m", "mdgen", *CASE, "output=run.h5").returncode == 0
+    assert_same(mpiexec.directory / "clean.h5", mpiexec.directory / "run.h5")
 
 
 def test_going_on_with_another_configuration_is_refused(mpiexec):

@@ -6,9 +6,9 @@ import argparse
 import sys
 
 from runkit.errors import UserError
-from tools.benchmarks import md
+from tools.benchmarks import botan, md
 
-SUBJECTS = {"md": md}
+SUBJECTS = {"md": md, "botan": botan}
 
 
 def main() -> int:
