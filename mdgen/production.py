@@ -80,6 +80,8 @@ def _run_group(case: Case, potential: PairPotential, file: Writer, group: Group,
         sound &= ~lost
         if block.snapshot is not None:
             _write_snapshot(file, dynamics, group, block.snapshot)
+    if dynamics.statistics["dangerous_builds"]:
+        raise RuntimeError(f"sample {sample}: a neighbour list was used beyond its reach")
     drift = _energy(dynamics) - energy
     for replica, value in zip(replicas, drift, strict=True):
         file.write("energy_drift", (sample, replica), value)

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
-from pathlib import Path
-
 import pytest
 
 from dtrain.config import DEFAULT_RECIPE, PACKAGE, command_line, load_recipe
 from runkit.config import dump_toml
 from runkit.errors import UserError
-from tests.conftest import clean_environment
+from tests.dtrain.conftest import train_here
 
 
 @pytest.mark.parametrize("path", sorted((PACKAGE / "recipes").glob("*.toml")), ids=lambda path: path.stem)
@@ -75,13 +71,6 @@ def test_a_command_line_without_a_recipe_means_the_default_one(tmp_path, monkeyp
 
 def test_a_bad_recipe_ends_with_one_line_and_code_2(tmp_path):
     (tmp_path / "bad.toml").write_text("[data]\ntime = -1\n[phase.joint]\nepochs = 1\nlearning_rate = 1e-3\n")
-    script = Path(PACKAGE) / "train.py"
-    done = subprocess.run(
-        [sys.executable, str(script), "--local_rank=0", "bad.toml"],
-        cwd=tmp_path,
-        env=clean_environment(),
-        capture_output=True,
-        text=True,
-    )
-    assert (done.returncode, done.stdout) == (2, "")
-    assert done.stderr.splitlines() == ["error: bad.toml: data.time = -1 is not allowed; allowed: an integer >= 0"]
+    code, output = train_here(tmp_path, "--local_rank=0", "bad.toml")
+    assert code == 2
+    assert output.splitlines() == ["error: bad.toml: data.time = -1 is not allowed; allowed: an integer >= 0"]
