@@ -14,12 +14,19 @@ import pytest
 from dtrain.checkpoint import about_model, load_model
 from tests.dtrain.conftest import finish, start, train_here
 
-SMALL = ("log_every=1", "model.parameters.width=16", "model.parameters.rounds=2", "validate_every=5")
+SMALL = ("log_every=1", "data.positions=thermal", "model.parameters.rounds=2", "validate_every=5")
 
 
 @pytest.fixture(scope="module")
 def settings(isoconfig) -> tuple[str, ...]:
-    return (f"data.file={isoconfig}", "data.time=1", *SMALL, "phase.joint.epochs=30", "phase.joint.learning_rate=0.01")
+    return (
+        f"data.file={isoconfig}",
+        "data.time=1",
+        *SMALL,
+        "phase.joint.epochs=30",
+        "phase.joint.learning_rate=0.003",
+        "loss.p=0.7",
+    )
 
 
 @pytest.fixture(scope="module")
@@ -111,7 +118,7 @@ def test_a_resumed_run_repeats_the_losses_of_an_undisturbed_one_exactly(settings
 def test_a_folder_of_another_recipe_is_refused_and_its_keys_are_named(uninterrupted, settings):
     code, output = train_here(uninterrupted.parents[1], *settings, "loss.p=0.9", "seed=5")
     assert code == 2
-    assert "loss.p (there 0.4, now 0.9)" in output and "seed (there 1, now 5)" in output
+    assert "loss.p (there 0.7, now 0.9)" in output and "seed (there 1, now 5)" in output
     assert len([line for line in output.splitlines() if "error:" in line]) == 1
 
 
