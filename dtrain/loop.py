@@ -154,7 +154,7 @@ class PhaseTrainer:
         for batch, weights in micro_batches:
             batch = batch.to(self.ranks.device, non_blocking=True)
             weight = torch.tensor(weights, device=self.ranks.device)
-            losses = self.data.loss(self.engine(*self.data.inputs(batch)), batch, self.loss)
+            losses = self.data.loss(self.data.output(self.engine, batch), batch, self.loss)
             parts = {name: weight @ loss for name, loss in losses.items()}
             self.engine.backward(parts["loss"])
             for name, part in parts.items():
@@ -204,7 +204,7 @@ class PhaseTrainer:
     @torch.no_grad()
     def _score(self, sample: int) -> dict[str, float]:
         batch = self.data.batch([sample]).to(self.ranks.device)
-        output = self.engine(*self.data.inputs(batch))
+        output = self.data.output(self.engine, batch)
         losses = {name: loss.item() for name, loss in self.data.loss(output, batch, self.loss).items()}
         return {**losses, **self.data.scores(output, batch)}
 

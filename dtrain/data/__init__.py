@@ -7,7 +7,8 @@ A data set is a class with two configurations and one road from a file to batche
 - `sizes`: arguments of the network that the data determine
 - `normalisation`: mean and spread of each output over the training targets
 - `batch(samples, epochs)`: samples as one batch with `.to(device)`; with the epoch of each, augmented for training
-- `inputs(batch)`: the tensors that the network is called with
+- `inputs(batch)`: the tensors that the network is called with; `output(network, batch)`: its answer, in as many calls
+  as the task takes
 - `loss(output, batch, options)`: name -> one value per sample [n_samples]; "loss" is what is minimised
 - `scores(output, batch)`: name -> number for a batch of one sample; `objective(scores, options)`: the larger the better
 """

@@ -12,7 +12,7 @@ from __future__ import annotations
 import copy
 import os
 import uuid
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
@@ -153,6 +153,9 @@ class Glass:
     @staticmethod
     def inputs(batch: Data) -> tuple[Tensor, Tensor, Tensor]:
         return batch.x, batch.edge_index, batch.edge_attr
+
+    def output(self, network: Callable[..., tuple[Tensor, Tensor]], batch: Batch) -> tuple[Tensor, Tensor]:
+        return network(*self.inputs(batch))
 
     @staticmethod
     def loss(output: tuple[Tensor, Tensor], batch: Batch, options: GlassLoss) -> dict[str, Tensor]:

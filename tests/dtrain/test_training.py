@@ -122,6 +122,29 @@ def test_a_folder_of_another_recipe_is_refused_and_its_keys_are_named(uninterrup
     assert len([line for line in output.splitlines() if "error:" in line]) == 1
 
 
+def test_phases_follow_each_other_each_with_its_own_data_and_loss(isoconfig, tmp_path):
+    recipe = tmp_path / "two.toml"
+    recipe.write_text(
+        'name = "two"\n[phase.edges]\nepochs = 10\nlearning_rate = 1e-9\npatience = 2\n'
+        "data = { time = 0 }\nloss = { p = 0.0 }\n[phase.joint]\nepochs = 2\nlearning_rate = 1e-3\n"
+    )
+    _, output = train_here(tmp_path, recipe, f"data.file={isoconfig}", "data.time=1", *SMALL, "validate_every=1")
+    rows = curve(tmp_path / "runs/two")
+    edges, joint = ([row for row in rows if row["phase"] == name] for name in ("edges", "joint"))
+    assert len(edges) == 3 * 8, "weights that do not change are best at first; two more validations end the phase"
+    assert all(row["loss"] == row["edge_loss"] for row in edges)
+    assert [int(row["step"]) for row in joint] == list(range(25, 41))
+    assert all(row["loss"] != row["edge_loss"] for row in joint)
+    assert about_model(tmp_path / "runs/two/model.safetensors")["phase"] == "joint", output
+
+
+def test_a_loss_that_is_not_finite_ends_the_run_and_names_the_key_to_change(settings, tmp_path):
+    code, output = train_here(tmp_path, *settings, "phase.joint.learning_rate=1e30")
+    assert code == 2
+    assert "the loss is" in output and "lower phase.joint.learning_rate (now 1e+30)" in output
+    assert not (tmp_path / "runs/botan/checkpoint").exists()
+
+
 def test_a_campaign_trains_a_run_per_combination_and_skips_finished_ones(settings, tmp_path):
     recipe = tmp_path / "study.toml"
     recipe.write_text(
