@@ -79,8 +79,7 @@ class Recipe(Config):
     loss: Config
     phase: dict[str, Phase] = Field(
         min_length=1,
-        description="stretches of training by name, in order; each has epochs, learning_rate, decay, warmup, patience, "
-        "and tables of the keys of [data] and [loss] that differ in it",
+        description="stretches of training by name, in order",
     )
     campaign: Campaign = Campaign()
 

@@ -20,6 +20,14 @@ def is_section(annotation: Any) -> bool:
     return isinstance(annotation, type) and issubclass(annotation, BaseModel)
 
 
+def named_section(annotation: Any) -> type[BaseModel] | None:
+    """The section of which a key holds any number by name (`dict[str, Section]`); None for other keys."""
+    if get_origin(annotation) is dict and is_section(get_args(annotation)[1]):
+        section: type[BaseModel] = get_args(annotation)[1]
+        return section
+    return None
+
+
 def is_list(annotation: Any) -> bool:
     """Whether a key takes a list."""
     return get_origin(annotation) in (list, tuple, frozenset, set) or annotation in (list, tuple)
@@ -30,6 +38,8 @@ def leaves(model: type[BaseModel], prefix: str = "") -> Iterator[tuple[str, Fiel
     for name, field in model.model_fields.items():
         if is_section(field.annotation):
             yield from leaves(field.annotation, f"{prefix}{name}.")  # type: ignore[arg-type]
+        elif (section := named_section(field.annotation)) is not None:
+            yield from leaves(section, f"{prefix}{name}.NAME.")
         else:
             yield prefix + name, field, field.get_default(call_default_factory=True)
 
@@ -41,18 +51,15 @@ def keys(model: type[BaseModel]) -> list[str]:
 
 def allowed(model: type[BaseModel], names: Sequence[str]) -> str:
     """What the key with these names allows, or "" if there is no such key."""
-    for position, name in enumerate(names):
-        field = model.model_fields.get(name)
-        if field is None:
-            return ""
-        if not is_section(field.annotation):
-            return describe(field)
-        if position == len(names) - 1:
-            break
-        model = field.annotation  # type: ignore[assignment]
-    else:
+    field = model.model_fields.get(names[0]) if names else None
+    if field is None:
         return ""
-    return "a table of " + ", ".join(field.annotation.model_fields)  # type: ignore[union-attr]
+    section, below = named_section(field.annotation), names[2:]
+    if section is None and is_section(field.annotation):
+        section, below = field.annotation, names[1:]  # type: ignore[assignment]
+    if section is None:
+        return describe(field)
+    return allowed(section, below) if below else "a table of " + ", ".join(section.model_fields)
 
 
 def describe(field: FieldInfo) -> str:

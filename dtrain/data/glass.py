@@ -46,7 +46,7 @@ POSITIONS = {
 class GlassOptions(Config):
     """Keys of [data]."""
 
-    name: Literal["glass"] = "glass"
+    name: Literal["glass"] = Field("glass", description="name of a registered data set")
     file: str = Field("data/kob_andersen.h5", min_length=1, description="ISOCONFIG file")
     time: int = Field(0, ge=0, description="index of the time to learn")
     positions: Literal["thermal", "inherent", "both"] = Field(

@@ -75,7 +75,7 @@ def assert_same_curves(run: Path, other: Path) -> None:
         rows, others = curve(run, name), curve(other, name)
         assert [row["step"] for row in rows] == [row["step"] for row in others]
         for row, another in zip(rows, others, strict=True):
-            assert float(row["loss"]) == pytest.approx(float(another["loss"]), rel=2e-3)
+            assert float(row["loss"]) == pytest.approx(float(another["loss"]), rel=1e-5)
 
 
 def test_training_learns_and_keeps_the_best_weights(uninterrupted):
