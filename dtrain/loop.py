@@ -106,14 +106,8 @@ class PhaseTrainer:
     """One phase of a run."""
 
     def __init__(self, ranks: Ranks, recipe: Recipe, name: str, data: Any, engine: Engine, folder: RunFolder) -> None:
-        self.ranks, self.recipe, self.name, self.data, self.engine, self.folder = (
-            ranks,
-            recipe,
-            name,
-            data,
-            engine,
-            folder,
-        )
+        self.ranks, self.engine, self.folder = ranks, engine, folder
+        self.recipe, self.name, self.data = recipe, name, data
         self.phase: Phase = recipe.phase[name]
         self.loss = recipe.loss_in(name)
         per_epoch = len(data.split["train"]) / recipe.batch
