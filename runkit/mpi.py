@@ -19,6 +19,8 @@ from runkit.launcher import Launch, mpi_launch, this_launch
 
 # How long a failing rank waits to see whether all the others fail alike.
 AGREEMENT_SECONDS = 1.0
+# How long the launcher gets to forward the last words of a rank before the abort ends it too.
+FORWARDING_SECONDS = 0.5
 
 
 def share(n_items: int, rank: int, size: int) -> range:
@@ -231,6 +233,7 @@ def _all_arrive(alarm: Any) -> bool:
 def _abort(world: World, code: int) -> None:
     sys.stdout.flush()
     sys.stderr.flush()
+    time.sleep(FORWARDING_SECONDS)
     if world.size > 1:
         world.comm.Abort(code)
     sys.exit(code)
