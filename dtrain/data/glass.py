@@ -102,15 +102,24 @@ class Glass:
         if not self.options.normalise:
             return Normalisation.identity(2)
         targets = [self.targets(sample) for sample in self.split["train"]]
-        return Normalisation.of(*(np.concatenate(parts) for parts in zip(*targets, strict=True)))
+        node, edge = (np.concatenate(parts) for parts in zip(*targets, strict=True))
+        if self.has_bond_change:
+            return Normalisation.of(node, edge)
+        alone = Normalisation.of(node)
+        return Normalisation((*alone.mean, 0.0), (*alone.std, 1.0))
+
+    @property
+    def has_bond_change(self) -> bool:
+        """Whether the file labels bonds; imported data may not."""
+        return "bond_change" in self.dataset
 
     def targets(self, sample: int) -> tuple[np.ndarray, np.ndarray]:
-        """Propensity [n_particles] and bond change [n_bonds] of a sample, sigma."""
+        """Propensity [n_particles] and bond change [n_bonds] of a sample, sigma; zeros where bonds are not labelled."""
         n_bonds = int(self.dataset["n_bonds"][sample])
-        return (
-            self.dataset["propensity"][sample, self.options.time],
-            self.dataset["bond_change"][sample, self.options.time, :n_bonds],
-        )
+        node = self.dataset["propensity"][sample, self.options.time]
+        if not self.has_bond_change:
+            return node, np.zeros(n_bonds, np.float32)
+        return node, self.dataset["bond_change"][sample, self.options.time, :n_bonds]
 
     def structure(self, sample: int) -> Data:
         """The graph of a sample without targets; `pairs` are the bonds [n_pairs, 2] that its edges come from."""
@@ -157,8 +166,9 @@ class Glass:
     def output(self, network: Callable[..., tuple[Tensor, Tensor]], batch: Batch) -> tuple[Tensor, Tensor]:
         return network(*self.inputs(batch))
 
-    @staticmethod
-    def loss(output: tuple[Tensor, Tensor], batch: Batch, options: GlassLoss) -> dict[str, Tensor]:
+    def loss(self, output: tuple[Tensor, Tensor], batch: Batch, options: GlassLoss) -> dict[str, Tensor]:
+        if options.p < 1 and not self.has_bond_change:
+            raise UserError(f"{self.options.file} does not label bonds; loss.p = 1 learns from particles alone")
         graph_of = batch.batch, batch.batch[batch.edge_index[1]]
         return node_edge(output, (batch.node_target, batch.edge_target), graph_of, batch.num_graphs, options.p)
 

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import json
+import shutil
+
+import h5py
 import numpy as np
 import pytest
 import torch
@@ -163,6 +167,19 @@ def test_pairs_kept_beside_the_file_give_the_same_graph(isoconfig, glass):
         kept = Glass(GlassOptions(file=str(isoconfig), time=1, keep_pairs=True)).structure(3)
         assert torch.equal(kept.edge_index, glass.structure(3).edge_index)
     assert [path.suffix for path in isoconfig.with_name("tiny.h5.pairs").iterdir()] == [".npz"]
+
+
+def test_a_file_without_labelled_bonds_teaches_particles_alone(isoconfig, tmp_path):
+    path = shutil.copy(isoconfig, tmp_path / "particles.h5")
+    with h5py.File(path, "r+") as file:
+        file.attrs["absent"] = json.dumps(["bond_change", "bond_change_error", "bond_change_reliability"])
+    glass = Glass(GlassOptions(file=str(path), time=1))
+    batch = glass.batch([0])
+    output = torch.zeros(len(batch.x)), torch.ones(batch.num_edges)
+    losses = glass.loss(output, batch, GlassLoss(p=1.0))
+    torch.testing.assert_close(losses["loss"], batch.node_target.square().mean().view(1))
+    with pytest.raises(UserError, match=r"does not label bonds; loss\.p = 1"):
+        glass.loss(output, batch, GlassLoss(p=0.4))
 
 
 def test_memory_bounds_what_is_kept(isoconfig):
