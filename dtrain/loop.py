@@ -205,7 +205,8 @@ class PhaseTrainer:
     def _keep_weights(self, state: State, scores: Mapping[str, float]) -> None:
         weights = self.engine.weights()
         if self.ranks.is_root:
-            about = {"phase": self.name, "step": state.step, "validation": scores}
+            known = {name: value if math.isfinite(value) else None for name, value in scores.items()}  # JSON has no NaN
+            about = {"phase": self.name, "step": state.step, "validation": known}
             save_model(self.folder.model, weights, self.recipe, self.data.sizes, self.data.normalisation, about)
 
     def _report(self, curve: str, state: State, values: Mapping[str, float]) -> None:
