@@ -38,10 +38,16 @@ def n_bytes(schema: Schema, sizes: Mapping[str, int]) -> int:
     return sum(math.prod(field.shape(dict(sizes))) * dtype_of(field).itemsize for field in schema.fields)
 
 
-def lay_down(path: Path, schema: Schema, sizes: Mapping[str, int], attributes: Mapping[str, Any]) -> None:
+Groups = Mapping[str, Mapping[str, Any]]
+
+
+def lay_down(
+    path: Path, schema: Schema, sizes: Mapping[str, int], attributes: Mapping[str, Any], groups: Groups
+) -> None:
     """Create `path` with all fields of `schema`; it appears under its name only when it is whole and on disk.
 
-    Attributes that are not numbers or text are stored as JSON. Raises UserError if the disk lacks room.
+    `attributes` are those of the file, where what is neither number nor text is stored as JSON; `groups` adds to those
+    of the schema's groups. Raises UserError if the disk lacks room.
     """
     check_space(path.parent, n_bytes(schema, sizes) + _OVERHEAD)
     beside = path.with_name(path.name + ".new")
@@ -52,6 +58,8 @@ def lay_down(path: Path, schema: Schema, sizes: Mapping[str, int], attributes: M
             file.attrs["schema"], file.attrs["schema_version"] = schema.name, schema.version
             for field in schema.fields:
                 _create(file, field, field.shape(dict(sizes)))
+            for name in schema.groups:
+                _describe(file.require_group(name), {**schema.groups[name], **groups.get(name, {})})
         with open(beside, "rb+") as handle:
             os.fsync(handle.fileno())
         os.replace(beside, path)
@@ -98,3 +106,11 @@ def _create(file: h5py.File, field: Field, shape: tuple[int, ...]) -> None:
     dataset = h5py.Dataset(h5py.h5d.create(file.id, field.name.encode(), kind, space, dcpl=creation, lcpl=link))
     dataset.attrs["dims"] = np.array(field.dims, dtype=h5py.string_dtype())
     dataset.attrs["unit"], dataset.attrs["doc"] = field.unit, field.doc
+    _describe(dataset, field.attributes)
+
+
+def _describe(item: h5py.Group | h5py.Dataset, attributes: Mapping[str, Any]) -> None:
+    """Attributes as HDF5 programs expect them: a list of words is an array of strings, also when it is empty."""
+    for name, value in attributes.items():
+        words = isinstance(value, list) and all(isinstance(word, str) for word in value)
+        item.attrs[name] = np.array(value, dtype=h5py.string_dtype()) if words else value

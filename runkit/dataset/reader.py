@@ -19,7 +19,8 @@ from typing import Any
 import h5py
 import numpy as np
 
-from runkit.dataset.schema import SCHEMAS, Schema
+from runkit.dataset.contracts import SCHEMAS
+from runkit.dataset.schema import Schema
 from runkit.errors import UserError
 
 

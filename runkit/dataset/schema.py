@@ -1,4 +1,4 @@
-"""The contracts of dataset files: which fields a file holds, their dimensions, units and meaning.
+"""What a dataset file holds: fields with their dimensions, units and meaning; and the contracts of mdgen's files.
 
 A file on disk is the only thing two rooms of this system share, so a contract is plain data: a `Schema` is a
 tuple of `Field`s, and writer, reader and checker are all driven by it.
@@ -7,7 +7,9 @@ tuple of `Field`s, and writer, reader and checker are all driven by it.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
 
 
 @dataclass(frozen=True)
@@ -29,6 +31,7 @@ class Field:
     low: float = float("-inf")
     high: float = float("inf")
     may_be_nan: bool = False
+    attributes: Mapping[str, Any] = field(default_factory=dict)  # what other programs look for beside dims and unit
 
     def shape(self, sizes: dict[str, int]) -> tuple[int, ...]:
         """Lengths of the axes, looked up by name in `sizes`."""
@@ -37,22 +40,26 @@ class Field:
 
 @dataclass(frozen=True)
 class Schema:
-    """A named, versioned set of fields; the version rises when a reader of the old one would be wrong."""
+    """A named, versioned set of fields; the version rises when a reader of the old one would be wrong.
+
+    A field may lie in a group, "group/name"; `groups` gives attributes of groups.
+    """
 
     name: str
     version: int
     fields: tuple[Field, ...]
+    groups: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
     def __getitem__(self, name: str) -> Field:
-        for field in self.fields:
-            if field.name == name:
-                return field
+        for known in self.fields:
+            if known.name == name:
+                return known
         raise KeyError(f"schema {self.name} has no field {name!r}")
 
     @property
     def stages(self) -> tuple[Field, ...]:
         """The status fields: one flag per unit of work, PENDING, COMPLETE or FAILED."""
-        return tuple(field for field in self.fields if field.unit == "status")
+        return tuple(known for known in self.fields if known.unit == "status")
 
 
 PENDING, COMPLETE, FAILED = 0, 1, 2
@@ -112,5 +119,3 @@ PREDICTION = Schema(
     ),
 )
 # fmt: on
-
-SCHEMAS = {schema.name: schema for schema in (ISOCONFIG, PREDICTION)}

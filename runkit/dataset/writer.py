@@ -24,7 +24,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from runkit.checkpoint import sync_directory
 from runkit.dataset.drivers import Driver, check_driver, open_driver
-from runkit.dataset.layout import dtype_of, in_units, lay_down
+from runkit.dataset.layout import Groups, dtype_of, in_units, lay_down
 from runkit.dataset.lock import FileLock
 from runkit.dataset.resume import check_same
 from runkit.dataset.schema import PENDING, Schema
@@ -58,18 +58,19 @@ class Writer:
         attributes: Mapping[str, Any],
         *,
         free_keys: Sequence[str] = (),
+        groups: Groups | None = None,
         driver: str = "auto",
     ) -> Writer:
         """Lay the file down, or go on with an unfinished one; collective.
 
         `attributes["config"]` holds the resolved configuration as nested tables; an existing file must have been made
-        with the same one, apart from the dotted `free_keys`. Raises UserError on all ranks: another configuration,
+        with the same one, apart from the dotted `free_keys`. `groups` adds attributes to groups of the schema. Raises UserError on all ranks: another configuration,
         no such directory, no room, another run on the same file.
         """
         writer = cls(world, Path(path), schema, sizes)
         check_driver(world, driver)
         about = {**attributes, "mpi_library": world.library}
-        writer.state = world.on_root(writer._prepare, sizes, about, free_keys)
+        writer.state = world.on_root(writer._prepare, sizes, about, groups or {}, free_keys)
         if not writer.finished:
             writer._descriptor = os.open(writer.part, os.O_RDWR)
             try:
@@ -163,7 +164,9 @@ class Writer:
         if error is None:
             self.close()
 
-    def _prepare(self, sizes: Mapping[str, int], attributes: Mapping[str, Any], free_keys: Sequence[str]) -> str:
+    def _prepare(
+        self, sizes: Mapping[str, int], attributes: Mapping[str, Any], groups: Groups, free_keys: Sequence[str]
+    ) -> str:
         """On root: find out what is there, lock it, lay down what is not; returns the state."""
         directory = self.path.parent
         if not directory.is_dir():
@@ -179,7 +182,7 @@ class Writer:
             if self.part.exists():
                 check_same(self.part, self.schema, self._shapes, attributes, free_keys)
                 return "resumed"
-            lay_down(self.part, self.schema, sizes, attributes)
+            lay_down(self.part, self.schema, sizes, attributes, groups)
             return "new"
         except UserError:
             self._release()

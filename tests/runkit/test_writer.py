@@ -52,7 +52,7 @@ def test_the_layout_is_whole_contiguous_and_described(tmp_path):
 
 def test_a_large_layout_takes_no_room_before_it_is_filled(tmp_path):
     sizes = SIZES | {"particle": 100_000, "replica": 32}
-    layout.lay_down(tmp_path / "a.h5", ISOCONFIG, sizes, ABOUT)
+    layout.lay_down(tmp_path / "a.h5", ISOCONFIG, sizes, ABOUT, {})
     status = (tmp_path / "a.h5").stat()
     assert status.st_size > layout.n_bytes(ISOCONFIG, sizes) > 300e6 and status.st_blocks * 512 < 1e6
 
