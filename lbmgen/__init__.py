@@ -1,0 +1,1 @@
+"""Lattice-Boltzmann flow past obstacles: cases into one file."""

@@ -1,0 +1,33 @@
+"""Circle.
+
+Units: the diameter.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from lbmgen.obstacles import obstacle
+from lbmgen.obstacles.shape import Shape
+
+
+class Circle(Shape):
+    """The circle of diameter 1; a cylinder along z in three dimensions."""
+
+    radius = 0.5
+
+    def distance(self, points: np.ndarray) -> np.ndarray:
+        return np.linalg.norm(points, axis=-1) - self.radius
+
+    def support(self, direction: np.ndarray) -> float:
+        return self.radius
+
+    def surface(self, spacing: float) -> np.ndarray:
+        angle = np.linspace(0, 2 * np.pi, max(8, int(np.ceil(np.pi / spacing))), endpoint=False)
+        return self.radius * np.stack([np.cos(angle), np.sin(angle)], axis=-1)
+
+
+@obstacle("circle")
+def circle() -> Circle:
+    """A circle whose diameter is its size."""
+    return Circle()

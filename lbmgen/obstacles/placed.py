@@ -1,0 +1,130 @@
+"""Shapes placed in a domain, and the distance to several of them.
+
+Units: sites (the spacing of the simulated grid) and radians. The flow goes along +x, y lies across it.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from lbmgen.obstacles import obstacle
+from lbmgen.obstacles.shape import Shape
+from runkit.errors import UserError
+
+
+@dataclass(frozen=True)
+class Placed:
+    """A shape of a family, scaled by `size` [site], turned counterclockwise about z by `angle`, moved to `center` [d].
+
+    A shape of two dimensions stands in a domain of three as a cylinder that goes through it along z.
+    """
+
+    family: str
+    parameters: Mapping[str, Any]
+    center: tuple[float, ...]
+    size: float
+    angle: float = 0.0
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "center", tuple(float(x) for x in self.center))
+        object.__setattr__(self, "parameters", dict(self.parameters))
+        if not (math.isfinite(self.size) and self.size > 0):
+            raise UserError(f"obstacle {self.family!r}: size = {self.size} is not allowed; allowed: more than 0 sites")
+        if not all(map(math.isfinite, (*self.center, self.angle))):
+            raise UserError(f"obstacle {self.family!r}: center = {self.center}, angle = {self.angle} must be finite")
+        if len(self.center) < (needed := self.shape.dimensions):
+            raise UserError(f"obstacle {self.family!r}: center = {self.center} needs {needed} coordinates")
+
+    @cached_property
+    def shape(self) -> Shape:
+        """The shape in its own units; wrong parameters raise UserError."""
+        return obstacle.build(self.family, **self.parameters)
+
+    @property
+    def radius(self) -> float:
+        """Radius of a circle about the center that holds the body [site]."""
+        return self.size * self.shape.radius
+
+    @property
+    def thickness(self) -> float:
+        """Diameter of the largest circle that fits into the body [site]."""
+        return self.size * self.shape.thickness
+
+    @property
+    def span(self) -> tuple[float, float]:
+        """Lowest and highest y of the body [site]."""
+        return self.extent(1)
+
+    def extent(self, axis: int) -> tuple[float, float]:
+        """Lowest and highest coordinate of the body along an axis [site]; without end along z for a cylinder."""
+        if axis >= self.shape.dimensions:
+            return -math.inf, math.inf
+        direction = np.eye(self.shape.dimensions)[axis] @ self._turn
+        low, high = self.shape.support(-direction), self.shape.support(direction)
+        return self.center[axis] - self.size * low, self.center[axis] + self.size * high
+
+    def distance(self, points: np.ndarray) -> np.ndarray:
+        """Signed distance [...] of points [..., d] to the surface [site], negative inside."""
+        return self.size * self.shape.distance(self._offset(points) @ self._turn / self.size)
+
+    def surface(self, spacing: float) -> np.ndarray:
+        """Points [n, dimensions of the shape] on the surface, none of it farther than spacing / 2 from one [site]."""
+        dimensions = self.shape.dimensions
+        return self.size * self.shape.surface(spacing / self.size) @ self._turn.T + self.center[:dimensions]
+
+    def nearest_possible(self, points: np.ndarray) -> np.ndarray:
+        """A lower bound of `distance` that costs next to nothing: the distance to the circle that holds the body."""
+        return np.linalg.norm(self._offset(points), axis=-1) - self.radius
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain numbers, words and lists, for JSON."""
+        return {**asdict(self), "center": list(self.center)}
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> Placed:
+        """The body that `as_dict` wrote down."""
+        return cls(**values)
+
+    @cached_property
+    def _turn(self) -> np.ndarray:
+        """Rotation matrix: a point x of the shape comes to rest in direction _turn @ x."""
+        turn = np.eye(self.shape.dimensions)
+        cos, sin = math.cos(self.angle), math.sin(self.angle)
+        turn[:2, :2] = [[cos, -sin], [sin, cos]]
+        return turn
+
+    def _offset(self, points: np.ndarray) -> np.ndarray:
+        dimensions = self.shape.dimensions
+        return np.asarray(points, dtype=np.float64)[..., :dimensions] - self.center[:dimensions]
+
+
+def shifts(periods: Sequence[float | None]) -> Iterator[np.ndarray]:
+    """Where a body and its next images are: 0 first, then one period either way along each axis that has one."""
+    steps = [(0.0,) if period is None else (0.0, -period, period) for period in periods]
+    return map(np.array, itertools.product(*steps))
+
+
+def union_distance(
+    placed: Sequence[Placed], points: np.ndarray, periods: Sequence[float | None] | None = None
+) -> np.ndarray:
+    """Signed distance [...] of points [..., d] to the nearest of several bodies [site]; infinite if there are none.
+
+    The least of the single distances: exact outside, and everywhere for bodies that do not touch. Where bodies overlap
+    the sign is right, but the depth is that in the body where it is largest, less than the depth in the union. With
+    `periods` (one per axis, None for an axis without), and points and centers in the domain, periodic images count.
+    """
+    points = np.asarray(points, dtype=np.float64)
+    flat = points.reshape(-1, points.shape[-1])
+    nearest = np.full(len(flat), np.inf)
+    for body, shift in itertools.product(placed, shifts(periods or [None] * points.shape[-1])):
+        image = flat - shift
+        near = body.nearest_possible(image) < nearest
+        nearest[near] = np.minimum(nearest[near], body.distance(image[near]))
+    return nearest.reshape(points.shape[:-1])
