@@ -11,7 +11,7 @@ import os
 import sys
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from runkit.errors import UserError, complain
@@ -112,6 +112,33 @@ class World:
         from mpi4py import MPI
 
         return MPI.Get_library_version().splitlines()[0].strip("\0 ")
+
+
+class Messages:
+    """The same messages between ranks again and again: (rank, tag, contiguous array) to send and to receive."""
+
+    def __init__(
+        self, world: World, sends: Sequence[tuple[int, int, Any]], receives: Sequence[tuple[int, int, Any]]
+    ) -> None:
+        comm = world.comm
+        self._requests = [comm.Recv_init(array, rank, tag) for rank, tag, array in receives]
+        self._requests += [comm.Send_init(array, rank, tag) for rank, tag, array in sends]
+
+    def start(self) -> None:
+        """Send what the arrays hold now; from here until `wait` they are not to be touched."""
+        if self._requests:
+            type(self._requests[0]).Startall(self._requests)
+
+    def wait(self) -> None:
+        """Until all has been sent and received."""
+        if self._requests:
+            type(self._requests[0]).Waitall(self._requests)
+
+    def free(self) -> None:
+        """Give up; not to be used again."""
+        for request in self._requests:
+            request.Free()
+        self._requests = []
 
 
 class SerialWorld(World):

@@ -1,6 +1,6 @@
 """Molecular dynamics on the CPU: Numba kernels that keep LANES values in each vector."""
 
-from mdgen.kernels.cpu.lanes import LANES
+from runkit.simd.lanes import LANES
 from mdgen.kernels.cpu.lists import build, prune
 from mdgen.kernels.cpu.motion import farthest, kick, kinetic_energy, locate, march
 from mdgen.kernels.cpu.pairs import energies, forces

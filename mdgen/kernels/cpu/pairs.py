@@ -10,8 +10,8 @@ Columns of the table of pairs: 48 epsilon sigma^12, -24 epsilon sigma^6, cutoff^
 
 import numpy as np
 
-from mdgen.kernels.cpu.compiled import helper, kernel
-from mdgen.kernels.cpu.lanes import (
+from runkit.simd.compiled import helper, kernel
+from runkit.simd.lanes import (
     LANES,
     fill,
     fma,

@@ -1,7 +1,7 @@
 """The lanes of a row of a list: replicas of one particle, or particles of one replica (see `mdgen.kernels`)."""
 
-from mdgen.kernels.cpu.compiled import helper
-from mdgen.kernels.cpu.lanes import LANES, gather, load, peek, scatter, spread, store
+from runkit.simd.compiled import helper
+from runkit.simd.lanes import LANES, gather, load, peek, scatter, spread, store
 
 BLOCK = 3 * LANES
 

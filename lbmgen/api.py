@@ -1,0 +1,144 @@
+"""The public function of lbmgen: NumPy arrays in, NumPy arrays out, any size, float64 by default.
+
+Units: lattice units (site, time step, density of rest 1).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from lbmgen.block import Block, Fluid
+from lbmgen.boundaries import boundary
+from lbmgen.collisions import collision as collisions
+from lbmgen.decomposition import Decomposition
+from lbmgen.domain import AXES, Body, Domain, Faces, cut
+from lbmgen.forces import momentum_exchange
+from lbmgen.lattices import Lattice
+from lbmgen.lattices import lattice as lattice_of
+from runkit.errors import UserError
+from runkit.mpi import SerialWorld
+
+
+@dataclass(frozen=True)
+class Flow:
+    """Density [nx, ny(, nz)], velocity [nx, ny(, nz), d], and the force on the solid at each step [n_steps, d]."""
+
+    rho: np.ndarray
+    u: np.ndarray
+    body_force: np.ndarray
+
+
+def simulate(
+    rho,
+    u,
+    tau: float,
+    n_steps: int,
+    *,
+    lattice: str = "D2Q9",
+    collision: str | Mapping[str, Any] = "bgk",
+    solid=None,
+    sdf=None,
+    force: Sequence[float] | None = None,
+    boundaries: str | Mapping[str, Any] = "periodic",
+    dtype: str = "float64",
+) -> Flow:
+    """Density, velocity and force on the solid after `n_steps` steps from the given density and velocity.
+
+    `rho` [nx, ny(, nz)] and `u` [nx, ny(, nz), d] are indexed [x, y(, z)]; populations start at their second-order
+    compressible equilibrium. A step is collide, then stream. `solid` (bool, shape of rho) makes half-way walls, `sdf`
+    (signed distance in sites, negative inside) interpolated ones. `force` [d] is a uniform force density (Guo); the
+    returned velocity includes half of it. In solid sites rho is 1 and u is 0. `body_force` [n_steps, d] is the momentum
+    that solid sites take in each step (momentum exchange), those of faces not included.
+
+    `boundaries` is one kind for all faces, or a table with keys "x", "y", "z", or "x_low", "x_high", …: each a kind
+    ("periodic", "no-slip", "free-slip", "velocity", "pressure", "convective") or a table {"kind": …, parameters};
+    what is not named is periodic. `collision` is a name or a table {"name": …, parameters}. Raises `UserError`.
+    """
+    of = lattice_of(lattice)
+    rho, u = _fields(rho, u, of)
+    domain = Domain(rho.shape, _faces(boundaries, of.d))
+    fluid = Fluid(of, _law(collision), _relaxation(tau), _force(force, of.d), _precision(dtype))
+    whole = Decomposition(rho.shape, (1,) * of.d)
+    block = Block(fluid, domain, whole, SerialWorld(), _body(solid, sdf, domain))
+    block.start(rho, u)
+    if n_steps < 0:
+        raise UserError(f"n_steps = {n_steps}: 0 or more is needed")
+    tally = block.advance(np.ones(n_steps))
+    density, velocity = block.moments()
+    return Flow(density, velocity, momentum_exchange(of, tally, block.boundary.n_leaving()))
+
+
+def _fields(rho, u, of: Lattice) -> tuple[np.ndarray, np.ndarray]:
+    rho, u = np.asarray(rho, np.float64), np.asarray(u, np.float64)
+    if rho.ndim != of.d or min(rho.shape) < 1:
+        raise UserError(f"rho: an array of {of.d} dimensions is needed for {of.name}, not shape {rho.shape}")
+    if u.shape != (*rho.shape, of.d):
+        raise UserError(f"u: shape {(*rho.shape, of.d)} is needed, not {u.shape}")
+    if not (np.isfinite(rho).all() and np.isfinite(u).all() and (rho > 0).all()):
+        raise UserError("rho, u: finite values and a positive density are needed")
+    return rho, u
+
+
+def _faces(boundaries: str | Mapping[str, Any], d: int) -> Faces:
+    if isinstance(boundaries, str):
+        boundaries = {axis: boundaries for axis in AXES[:d]}
+    known = [name for axis in AXES[:d] for name in (axis, f"{axis}_low", f"{axis}_high")]
+    for name in boundaries:
+        if name not in known:
+            raise UserError(f"boundaries: unknown face {name!r}; allowed: {', '.join(known)}")
+    return tuple(
+        tuple(
+            face_of(boundaries.get(f"{axis}_{side}", boundaries.get(axis, "periodic"))) for side in ("low", "high")
+        )
+        for axis in AXES[:d]
+    )
+
+
+def face_of(given: str | Mapping[str, Any]) -> Any:
+    """The boundary of a name, or of a table with its `kind` and parameters."""
+    table = {"kind": given} if isinstance(given, str) else dict(given)
+    return boundary.build(table.pop("kind", "periodic"), **table)
+
+
+def _law(given: str | Mapping[str, Any]) -> Any:
+    table = {"name": given} if isinstance(given, str) else dict(given)
+    return collisions.build(table.pop("name", "bgk"), **table)
+
+
+def _relaxation(tau: float) -> float:
+    if not (np.isfinite(tau) and tau > 0.5):
+        raise UserError(f"tau = {tau}: more than 0.5 is needed")
+    return float(tau)
+
+
+def _force(force: Sequence[float] | None, d: int) -> tuple[float, ...] | None:
+    if force is None:
+        return None
+    values = tuple(float(value) for value in np.ravel(force))
+    if len(values) != d or not np.isfinite(values).all():
+        raise UserError(f"force = {list(values)}: {d} finite components are needed")
+    return values
+
+
+def _precision(dtype: str) -> str:
+    name = np.dtype(dtype).name
+    if name not in ("float32", "float64"):
+        raise UserError(f"dtype = {name!r}: 'float32' or 'float64' is needed")
+    return name
+
+
+def _body(solid, sdf, domain: Domain) -> Body:
+    if solid is not None and sdf is not None:
+        raise UserError("solid, sdf: one of the two at most can be given")
+    given = solid if sdf is None else sdf
+    if given is None:
+        return Body(np.zeros([n + 2 for n in domain.shape], bool))
+    given = np.asarray(given, bool if sdf is None else np.float64)
+    if given.shape != domain.shape:
+        raise UserError(f"{'solid' if sdf is None else 'sdf'}: shape {domain.shape} is needed, not {given.shape}")
+    local = cut(given, domain, (0,) * given.ndim, given.shape)
+    return Body(local) if sdf is None else Body(local <= 0, local)

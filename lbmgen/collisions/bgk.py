@@ -1,0 +1,46 @@
+"""Single relaxation time.
+
+Source: Y. H. Qian, D. d'Humieres, P. Lallemand, Europhys. Lett. 17, 479 (1992), doi:10.1209/0295-5075/17/6/001.
+Units: lattice units.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from lbmgen.collisions import collision
+from lbmgen.equilibrium import equilibrium, guo, moments
+
+
+@collision("bgk")
+@dataclass(frozen=True)
+class BGK:
+    """All populations relax to equilibrium at the rate 1 / tau."""
+
+    least_tau = 0.505
+
+    def rates(self, tau: float) -> tuple[float, ...]:
+        return (1 / tau,)
+
+    def collide(self, lattice, h, rates, force=None):
+        return relax(lattice, h, rates[0], force)
+
+
+def relax(lattice, h, omega, force):
+    """Populations relaxed at one rate, with Guo's force."""
+    of = moments(lattice, h, force)
+    rest, pairs = equilibrium(lattice, of)
+    keep = 1.0 - omega
+    result = [keep * h[0] + omega * rest] + [None] * (lattice.q - 1)
+    for (i, o), pair in zip(lattice.pairs(), pairs, strict=True):
+        even, odd = omega * pair.even, omega * pair.odd
+        result[i], result[o] = keep * h[i] + (even + odd), keep * h[o] + (even - odd)
+    if force is None:
+        return result
+    source = 1.0 - 0.5 * omega
+    rest, pairs = guo(lattice, of.velocity, force)
+    result[0] = result[0] + source * rest
+    for (i, o), pair in zip(lattice.pairs(), pairs, strict=True):
+        result[i] = result[i] + source * (pair.even + pair.odd)
+        result[o] = result[o] + source * (pair.even - pair.odd)
+    return result

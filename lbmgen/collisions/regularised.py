@@ -1,0 +1,56 @@
+"""Regularised: what is not in equilibrium is first reduced to its stress.
+
+Source: J. Latt and B. Chopard, Math. Comput. Simul. 72, 165 (2006), doi:10.1016/j.matcom.2006.05.017.
+Units: lattice units.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import reduce
+from operator import add
+
+from lbmgen.collisions import collision
+from lbmgen.equilibrium import equilibrium, guo, moments, stress
+
+
+@collision("regularised")
+@dataclass(frozen=True)
+class Regularised:
+    """Stress relaxes at the rate 1 / tau, everything above it at once."""
+
+    least_tau = 0.502
+
+    def rates(self, tau: float) -> tuple[float, ...]:
+        return (1 / tau,)
+
+    def collide(self, lattice, h, rates, force=None):
+        omega = rates[0]
+        of = moments(lattice, h, force)
+        rest, pairs = equilibrium(lattice, of)
+        tensor = stress(lattice, h, of, force)
+        trace = reduce(add, (tensor[a, a] for a in range(lattice.d))) * (1 / 3)
+        keep = 4.5 * (1.0 - omega)
+        result = [rest - (lattice.w[0] * keep) * trace] + [None] * (lattice.q - 1)
+        for (i, o), pair in zip(lattice.pairs(), pairs, strict=True):
+            even = pair.even + (lattice.w[i] * keep) * (_along(lattice.c[i], tensor) - trace)
+            result[i], result[o] = even + pair.odd, even - pair.odd
+        return result if force is None else _pushed(lattice, result, of.velocity, force, 1.0 - 0.5 * omega)
+
+
+def _along(c, tensor):
+    """Sum over a, b of c_a c_b tensor_ab."""
+    terms = [
+        (c[a] * c[b] if a == b else 2.0 * c[a] * c[b]) * value for (a, b), value in tensor.items() if c[a] * c[b]
+    ]
+    return reduce(add, terms)
+
+
+def _pushed(lattice, result, velocity, force, factor):
+    """The odd part of the force belongs to the momentum and is given whole, the even one to the stress."""
+    rest, pairs = guo(lattice, velocity, force)
+    pushed = [result[0] + factor * rest, *result[1:]]
+    for (i, o), pair in zip(lattice.pairs(), pairs, strict=True):
+        even, odd = factor * pair.even, 0.5 * pair.odd
+        pushed[i], pushed[o] = result[i] + (even + odd), result[o] + (even - odd)
+    return pushed

@@ -1,0 +1,71 @@
+"""Compute kernels: one module per kind of machine, all with the functions of `lbmgen.kernels.cpu`, and what they take.
+
+Populations lie in one flat array, a plane for each velocity. They are updated in place by the AA pattern: a step at
+even parity collides each site and leaves h_i where h_opposite(i) was; a step at odd parity takes h_i from the
+neighbour behind, collides, and pushes it to the neighbour ahead. Both touch each place from one site only, so sites
+may come in any order, and only boundaries and halos need to know which parity it is. Tables have a row for each: [0]
+after an even step ("crossed": what arrives at x along i lies at x - c_i in plane opposite(i)), [1] after an odd one
+("straight": at x, i).
+
+Source: P. Bailey et al., Proc. ICPP 2009, 550, doi:10.1109/ICPP.2009.38.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+
+
+class Region(NamedTuple):
+    """Sites as runs along the last axis: offset of the first site of each and number of vectors, int64 [n]."""
+
+    start: np.ndarray
+    n_vectors: np.ndarray
+
+
+class Streaming(NamedTuple):
+    """Where a site reads and writes population i relative to its own offset, [2][q], by parity of the step."""
+
+    source: tuple
+    target: tuple
+
+
+class Links(NamedTuple):
+    """Walls: what arrives along a link is a sum of two populations and a constant, which the clock scales.
+
+    Offsets int64 [2, n] by parity; factors [n]; `exchange` int8 [n, d] is the velocity of what leaves the fluid, for
+    links of bodies whose force is measured, else zero. The first term is what left the fluid along the link.
+    """
+
+    target: np.ndarray
+    first: np.ndarray
+    second: np.ndarray
+    a: np.ndarray
+    b: np.ndarray
+    constant: np.ndarray
+    exchange: np.ndarray
+
+
+class Outlets(NamedTuple):
+    """Open faces: sites, and their links of site s, `start[s]:start[s + 1]`.
+
+    `left` int64 [2, n_sites, q] is where the populations lie that left the site; for each link `target` and `inner`
+    (the same population one site further in) int64 [2, n], direction `i` int64 [n], and `memory` [n], what arrived at
+    the step before. For each site `law`: 0 pressure, 1 convective; `density`, `speed`.
+    """
+
+    start: np.ndarray
+    left: np.ndarray
+    target: np.ndarray
+    inner: np.ndarray
+    i: np.ndarray
+    memory: np.ndarray
+    law: np.ndarray
+    density: np.ndarray
+    speed: np.ndarray
+
+
+class Copies(NamedTuple):
+    """Periodic axes within a block: offsets that are read and written, by parity; int64 [n] each."""
+
+    source: tuple
+    target: tuple

@@ -1,0 +1,83 @@
+"""Boundaries after a step: periodic copies, walls with the force on bodies, and outlets.
+
+Forces are summed as integers of 2**-48, so that their sum does not depend on the order of links, nor on how a body is
+shared out to ranks.
+"""
+
+import numpy as np
+
+from lbmgen.boundaries.outlet import CONVECTIVE
+from runkit.simd.compiled import kernel
+
+UNIT = 2.0**48  # force quanta in one lattice unit
+ANCHOR = 0.01  # share of the deviation from the given density that a convective outlet takes away each step
+
+
+@kernel
+def copy(h, source, target):
+    """h[target] = h[source], one after the other."""
+    for k in range(source.size):
+        h[target[k]] = h[source[k]]
+
+
+@kernel
+def gather(h, source, buffer):
+    """buffer = h[source]."""
+    for k in range(source.size):
+        buffer[k] = h[source[k]]
+
+
+@kernel
+def scatter(h, target, buffer):
+    """h[target] = buffer."""
+    for k in range(target.size):
+        h[target[k]] = buffer[k]
+
+
+@kernel
+def walls(h, links, state, clock, tally):
+    """What comes back from walls, whose motion is scaled by `clock`; adds the momentum that bodies take to `tally`
+    [d].""" target, first, second = links.target[state], links.first[state], links.second[state] for k in
+    range(target.size):
+        left = h[first[k]]
+        back = links.a[k] * left + links.b[k] * h[second[k]] + links.constant[k] * clock
+        h[target[k]] = back
+        for axis in range(tally.size):
+            if links.exchange[k, axis] != 0:
+                tally[axis] += links.exchange[k, axis] * np.int64(np.rint((np.float64(left) + back) * UNIT))
+
+
+@kernel
+def outlets(h, faces, state, c, w):
+    """What enters through open faces; `c` [q, d], `w` [q]."""
+    q, d = c.shape
+    target, inner = faces.target[state], faces.inner[state]
+    velocity = np.empty(d)
+    for site in range(faces.start.size - 1):
+        left = faces.left[state, site]
+        excess = 0.0
+        velocity[:] = 0.0
+        for i in range(q):
+            value = np.float64(h[left[i]])
+            excess += value
+            for axis in range(d):
+                velocity[axis] += c[i, axis] * value
+        square = 0.0
+        for axis in range(d):
+            velocity[axis] /= 1.0 + excess
+            square += velocity[axis] * velocity[axis]
+        density, speed = np.float64(faces.density[site]), np.float64(faces.speed[site])
+        for link in range(faces.start[site], faces.start[site + 1]):
+            i = faces.i[link]
+            if faces.law[site] == CONVECTIVE:
+                arriving = (faces.memory[link] + speed * h[inner[link]]) / (1.0 + speed)
+                arriving -= ANCHOR * w[i] * (1.0 + excess - density)
+                faces.memory[link] = arriving
+            else:
+                along = 0.0
+                for axis in range(d):
+                    along += c[i, axis] * velocity[axis]
+                opposite = i + 1 if i % 2 == 1 else i - 1
+                shape = 1.0 + 4.5 * along * along - 1.5 * square
+                arriving = 2.0 * w[i] * (density * shape - 1.0) - h[left[opposite]]
+            h[target[link]] = arriving

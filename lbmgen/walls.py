@@ -1,0 +1,186 @@
+"""Which populations meet a wall, an obstacle or an open face, and what comes back along each such link.
+
+A link is a fluid site and a velocity that arrives there from a place that is no fluid. At obstacles given by a signed
+distance the wall lies where the distance vanishes, and what comes back is interpolated (Bouzidi); at those given as
+solid sites, and at the faces, it lies half-way.
+
+Source: M. Bouzidi, M. Firdaouss, P. Lallemand, Phys. Fluids 13, 3452 (2001), doi:10.1063/1.1399290.
+Units: lattice units.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from lbmgen.boundaries.free_slip import FreeSlip
+from lbmgen.boundaries.outlet import Convective, Pressure
+from lbmgen.domain import Body, Domain
+from lbmgen.kernels import Links, Outlets
+from lbmgen.layout import CROSSED, STRAIGHT, Layout
+
+STATES = CROSSED, STRAIGHT
+CLOSEST = 1e-3  # a wall nearer to a site than this, in links, is taken to be so far
+
+
+@dataclass
+class _Part:
+    """Some links along one velocity, before they are joined."""
+
+    target: list[np.ndarray]  # by state
+    first: list[np.ndarray]
+    second: list[np.ndarray]
+    a: np.ndarray
+    b: np.ndarray
+    constant: np.ndarray
+    exchange: np.ndarray
+
+
+class Boundary:
+    """All links of a block whose first site is `origin` in the domain."""
+
+    def __init__(self, layout: Layout, domain: Domain, origin: Sequence[int], body: Body) -> None:
+        self.layout, self.domain, self.body = layout, domain, body
+        self.lattice, self.origin = layout.lattice, np.array(origin)
+        self.site = np.argwhere(~body.inner)
+        self.offset = layout.offset(self.site)
+        self._open: list[tuple[int, np.ndarray, Any, int]] = []  # velocity, sites, face, axis
+        parts = [part for i in range(1, self.lattice.q) for part in self._parts(i)]
+        self.links = self._joined(parts)
+        self.outlets = self._outlets()
+
+    def _parts(self, i: int) -> Iterator[_Part]:
+        """The links along velocity `i`."""
+        c = np.array(self.lattice.c[i])
+        face = self._faces(i)
+        solid = self.body.solid[tuple((self.site - c + 1).T)]
+        touching = np.flatnonzero(solid & (face < 0))
+        if len(touching):
+            yield self._body_links(i, touching)
+        for number in np.unique(face[face >= 0]):
+            here = np.flatnonzero(face == number)
+            across, side = divmod(int(number), 2)
+            kind = self.domain.faces[across][side]
+            if isinstance(kind, (Pressure, Convective)):
+                self._open.append((i, here, kind, across))
+            elif isinstance(kind, FreeSlip):
+                yield from self._mirror_links(i, here, across)
+            else:
+                yield self._wall_links(i, here, kind, across)
+
+    def _faces(self, i: int) -> np.ndarray:
+        """For each fluid site the face, 2 * axis + side, that decides on what arrives along `i`; -1 for none."""
+        source = self.site + self.origin - np.array(self.lattice.c[i])
+        face = np.full(len(source), -1)
+        priority = np.full(len(source), 99)
+        for axis, (total, periodic) in enumerate(zip(self.domain.shape, self.domain.periodic, strict=True)):
+            if periodic:
+                continue
+            for side, outside in enumerate((source[:, axis] < 0, source[:, axis] >= total)):
+                rank = self.domain.faces[axis][side].priority
+                wins = outside & (rank < priority)
+                face[wins], priority[wins] = 2 * axis + side, rank
+        return face
+
+    def _body_links(self, i: int, which: np.ndarray) -> _Part:
+        """Links that end in an obstacle."""
+        c, back = np.array(self.lattice.c[i]), self.lattice.opposite[i]
+        site, q = self.site[which], np.full(len(which), 0.5)
+        if self.body.distance is not None:
+            here, there = (self.body.distance[tuple((site - step * c + 1).T)] for step in (0, 1))
+            q = np.clip(here / (here - there), CLOSEST, 1.0)
+        # Near walls take from the next site ahead, where there is one.
+        ahead = site + self.origin + c
+        fluid_ahead = ~self.body.solid[tuple((site + c + 1).T)]
+        for axis, (total, periodic) in enumerate(zip(self.domain.shape, self.domain.periodic, strict=True)):
+            fluid_ahead &= periodic | ((ahead[:, axis] >= 0) & (ahead[:, axis] < total))
+        q = np.where((q < 0.5) & ~fluid_ahead, 0.5, q)
+        near, offset = q < 0.5, self.offset[which]
+        return _Part(
+            target=[offset + self.layout.arrival(i, state) for state in STATES],
+            first=[offset + self.layout.departure(back, state) for state in STATES],
+            second=[
+                offset + np.where(near, self.layout.arrival(back, state), self.layout.departure(i, state))
+                for state in STATES
+            ],
+            a=np.where(near, 2 * q, 0.5 / q),
+            b=np.where(near, 1 - 2 * q, 1 - 0.5 / q),
+            constant=np.zeros(len(which)),
+            exchange=np.tile(-c, (len(which), 1)),
+        )
+
+    def _wall_links(self, i: int, which: np.ndarray, kind: Any, axis: int) -> _Part:
+        """Links that bounce back from a face, which may move or let fluid in."""
+        back, w, c = self.lattice.opposite[i], self.lattice.w[i], np.array(self.lattice.c[i])
+        place = self.site[which] + self.origin + 0.5 - 0.5 * c
+        constant = 6 * w * kind.velocity_at(place / np.array(self.domain.shape), axis) @ c
+        return self._plain(i, which, lambda state: self.layout.departure(back, state), constant)
+
+    def _mirror_links(self, i: int, which: np.ndarray, axis: int) -> Iterator[_Part]:
+        """Links that a face reflects, from the neighbour along it; where that is solid they bounce back."""
+        mirrored, c = self.lattice.mirrored(i, axis), np.array(self.lattice.c[i])
+        normal = np.where(np.arange(len(c)) == axis, c, 0)
+        beside = tuple((self.site[which] - (c - normal) + 1).T)
+        blocked = self.body.solid[beside]
+        across = -int(normal @ np.array(self.layout.strides))
+        yield self._plain(i, which[~blocked], lambda state: self.layout.arrival(mirrored, state) + across)
+        back = self.lattice.opposite[i]
+        yield self._plain(i, which[blocked], lambda state: self.layout.departure(back, state))
+
+    def _plain(self, i: int, which: np.ndarray, origin_of, constant: np.ndarray | None = None) -> _Part:
+        """Links that take one population as it is."""
+        offset, n = self.offset[which], len(which)
+        first = [offset + origin_of(state) for state in STATES]
+        return _Part(
+            target=[offset + self.layout.arrival(i, state) for state in STATES],
+            first=first,
+            second=first,
+            a=np.ones(n),
+            b=np.zeros(n),
+            constant=np.zeros(n) if constant is None else constant,
+            exchange=np.zeros((n, self.lattice.d), np.int64),
+        )
+
+    def _joined(self, parts: list[_Part]) -> Links:
+        def column(name: str) -> np.ndarray:
+            return np.concatenate([getattr(part, name) for part in parts] or [np.zeros(0)])
+
+        def table(name: str) -> np.ndarray:
+            rows = [np.concatenate([getattr(part, name)[state] for part in parts] or [np.zeros(0)]) for state in STATES]
+            return np.stack(rows).astype(np.int64)
+
+        factors = (column(name).astype(self.layout.dtype) for name in ("a", "b", "constant"))
+        exchange = column("exchange").reshape(-1, self.lattice.d).astype(np.int8)
+        return Links(table("target"), table("first"), table("second"), *factors, exchange)
+
+    def _outlets(self) -> Outlets:
+        """Open faces, gathered by site."""
+        rows = [(site, i, kind, axis) for i, which, kind, axis in self._open for site in which]
+        rows.sort(key=lambda row: row[:2])
+        sites = sorted({row[0] for row in rows})
+        of_site = {site: next(row[2] for row in rows if row[0] == site) for site in sites}
+        offset = self.offset[[row[0] for row in rows]] if rows else np.zeros(0, np.int64)
+        arrival = np.array([[self.layout.arrival(i, s) for _, i, _, _ in rows] for s in STATES], np.int64)
+        inward = [self.lattice.c[i][axis] * self.layout.strides[axis] for _, i, _, axis in rows]
+        target = offset + arrival.reshape(2, -1)
+        leaving = [[self.layout.departure(i, s) for i in range(self.lattice.q)] for s in STATES]
+        own = self.offset[sites] if sites else np.zeros(0, np.int64)
+        return Outlets(
+            start=np.searchsorted([row[0] for row in rows], [*sites, len(self.site)]).astype(np.int64),
+            left=own[None, :, None] + np.array(leaving, np.int64)[:, None, :],
+            target=target,
+            inner=target + np.array(inward, np.int64),
+            i=np.array([row[1] for row in rows], np.int64),
+            memory=np.zeros(len(rows), self.layout.dtype),
+            law=np.array([of_site[s].law for s in sites], np.int64),
+            density=np.array([of_site[s].density for s in sites], self.layout.dtype),
+            speed=np.array([of_site[s].speed for s in sites], self.layout.dtype),
+        )
+
+    def n_leaving(self) -> np.ndarray:
+        """Number of links of bodies by the velocity that leaves the fluid, [q]."""
+        leaving = [tuple(row) for row in self.links.exchange.tolist() if any(row)]
+        return np.array([leaving.count(c) for c in self.lattice.c], np.int64)
