@@ -66,6 +66,9 @@ class Recipe(Config):
     output: str = Field("runs", min_length=1, description="folder of runs")
     seed: int = Field(1, ge=0, lt=2**63, description="seed of weights, order of samples and augmentation")
     batch: int = Field(1, ge=1, description="samples per step of the optimiser, over all processes")
+    micro: int = Field(
+        1, ge=0, description="samples that a process computes at once, unless DeepSpeed's JSON says it; 0: all it has"
+    )
     initial: str = Field("", description="file of weights to start from (model.safetensors or a published .pth)")
     log_every: int = Field(10, ge=1, description="steps per row of the training curve")
     validate_every: float = Field(1, gt=0, description="epochs between validations, each with a checkpoint")

@@ -28,10 +28,11 @@ DEFAULT_CONFIG = PACKAGE / "recipes" / "ds_config.json"
 _TORCH_OPTIMIZERS = ("adam", "adamw", "adagrad")
 
 
-def read_config(path: str, batch: int, ranks: Ranks) -> dict[str, Any]:
+def read_config(path: str, batch: int, ranks: Ranks, micro: int = 1) -> dict[str, Any]:
     """DeepSpeed's configuration, completed for `batch` samples per step; raises UserError.
 
-    `path` may be empty: the JSON beside the recipes.
+    `path` may be empty: the JSON beside the recipes. `micro` samples are computed at once, 0: a process's whole share,
+    unless the JSON says how many.
     """
     file = Path(path) if path else DEFAULT_CONFIG
     try:
@@ -41,7 +42,8 @@ def read_config(path: str, batch: int, ranks: Ranks) -> dict[str, Any]:
     except json.JSONDecodeError as error:
         raise UserError(f"deepspeed: {file} is not JSON: {error}") from error
     _check(config, file, ranks)
-    micro, n_micro = _micro_batches(config, file, batch, ranks.size)
+    micro = int(config.get("train_micro_batch_size_per_gpu", micro or -(-batch // ranks.size)))
+    n_micro = _passes(config, file, batch, ranks.size, micro)
     return config | {
         "train_micro_batch_size_per_gpu": micro,
         "gradient_accumulation_steps": n_micro,
@@ -194,9 +196,8 @@ def _check(config: dict[str, Any], file: Path, ranks: Ranks) -> None:
         parameters["torch_adam"] = True
 
 
-def _micro_batches(config: Mapping[str, Any], file: Path, batch: int, size: int) -> tuple[int, int]:
-    """Samples of a micro-batch and micro-batches of a step; the last may be partly empty."""
-    micro = int(config.get("train_micro_batch_size_per_gpu", 1))
+def _passes(config: Mapping[str, Any], file: Path, batch: int, size: int, micro: int) -> int:
+    """Micro-batches of a step, of which the last may be partly empty."""
     n_micro = -(-batch // (micro * size))
     given = {"gradient_accumulation_steps": n_micro, "train_batch_size": batch}
     for key, derived in given.items():
@@ -205,4 +206,4 @@ def _micro_batches(config: Mapping[str, Any], file: Path, batch: int, size: int)
                 f"{file}: {key} = {config[key]}, but batch = {batch} on {size} processes, {micro} at a time, makes "
                 f"{derived}; leave it out or change the recipe's batch"
             )
-    return micro, n_micro
+    return n_micro

@@ -19,7 +19,7 @@ from runkit.errors import UserError
 # Keys that may differ when a run goes on: they do not change what is computed.
 FREE_KEYS = ("output", "minutes", "device", "threads", "compile", "data.memory", "data.keep_pairs")
 # Follows from the number of processes.
-_DERIVED = ("train_batch_size", "gradient_accumulation_steps")
+_DERIVED = ("train_batch_size", "train_micro_batch_size_per_gpu", "gradient_accumulation_steps")
 
 
 @dataclass(frozen=True)

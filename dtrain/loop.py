@@ -56,7 +56,7 @@ class Clock:
 
 def train_run(ranks: Ranks, recipe: Recipe, clock: Clock) -> None:
     """Train one run to its end, or go on with it; the time may be over before."""
-    config = read_config(recipe.deepspeed, recipe.batch, ranks)
+    config = read_config(recipe.deepspeed, recipe.batch, ranks, recipe.micro)
     folder = RunFolder.open(ranks, recipe, config)
     try:
         if folder.is_finished:

@@ -23,3 +23,23 @@ def node_edge(
         for predicted, wanted, of in zip(output, target, graph_of, strict=True)
     )
     return {"loss": p * node + (1 - p) * edge, "node_loss": node, "edge_loss": edge}
+
+
+def field_and_gradient(output: Tensor, target: Tensor, fluid: Tensor, weight: float) -> dict[str, Tensor]:
+    """MSE(values) + weight * MSE(spatial gradients), for each clip [n] of fields [n, channel, t, x, y].
+
+    Only cells with fluid count, a mask [n, 1, 1, x, y] of 1 and 0; gradients are differences between such neighbours.
+    Source: the report of JHPCN project jh220052 (2022), section 5.2.
+    """
+    error = output - target
+    along_x = (error[..., 1:, :] - error[..., :-1, :]).square(), fluid[..., 1:, :] * fluid[..., :-1, :]
+    along_y = (error[..., 1:] - error[..., :-1]).square(), fluid[..., 1:] * fluid[..., :-1]
+    value = _masked_mean(error.square(), fluid)
+    gradient = _masked_mean(*along_x) + _masked_mean(*along_y)
+    return {"loss": value + weight * gradient, "value_loss": value, "gradient_loss": gradient}
+
+
+def _masked_mean(values: Tensor, mask: Tensor) -> Tensor:
+    """Mean [n] over the places of [n, ...] where a mask that broadcasts is 1."""
+    axes = tuple(range(1, values.dim()))
+    return (values * mask).sum(axes) / mask.expand_as(values).sum(axes)

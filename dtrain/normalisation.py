@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -21,12 +22,18 @@ class Normalisation:
     @classmethod
     def of(cls, *targets: np.ndarray) -> Normalisation:
         """From the training targets of each output; UserError if one does not vary."""
-        std = tuple(float(np.std(target, dtype=np.float64)) for target in targets)
-        if not all(value > 0 and np.isfinite(value) for value in std):
+        mean, std = ([function(target, dtype=np.float64) for target in targets] for function in (np.mean, np.std))
+        return cls.checked(mean, std)
+
+    @classmethod
+    def checked(cls, mean: Sequence[float] | np.ndarray, std: Sequence[float] | np.ndarray) -> Normalisation:
+        """From a mean and a spread per output; UserError if one does not vary."""
+        spreads = tuple(float(value) for value in std)
+        if not all(value > 0 and np.isfinite(value) for value in spreads):
             raise UserError(
-                f"the training targets do not vary (standard deviations {std}): nothing can be learnt from them"
+                f"the training targets do not vary (standard deviations {spreads}): nothing can be learnt from them"
             )
-        return cls(tuple(float(np.mean(target, dtype=np.float64)) for target in targets), std)
+        return cls(tuple(float(value) for value in mean), spreads)
 
     @classmethod
     def identity(cls, n_outputs: int) -> Normalisation:
@@ -36,6 +43,21 @@ class Normalisation:
     def apply(self, i_output: int, target: np.ndarray) -> np.ndarray:
         """Physical targets of an output as the network shall give them."""
         return (target - self.mean[i_output]) / self.std[i_output]
+
+    def normal(self, values: np.ndarray) -> np.ndarray:
+        """Physical values [n_outputs, ...] as the network shall see and give them."""
+        mean, std = self._along(values)
+        return (values - mean) / std
+
+    def physical(self, values: np.ndarray) -> np.ndarray:
+        """Outputs [n_outputs, ...] of the network in their units."""
+        mean, std = self._along(values)
+        return mean + std * values
+
+    def _along(self, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Mean and spread, to be broadcast against `values`."""
+        shape = (-1, *(1,) * (values.ndim - 1))
+        return np.asarray(self.mean, values.dtype).reshape(shape), np.asarray(self.std, values.dtype).reshape(shape)
 
 
 class Physical(nn.Module):

@@ -3,7 +3,8 @@
 A data set is a class with two configurations and one road from a file to batches:
 
 - `Options(Config)`: keys of `[data]` in a recipe, `name` among them; `Loss(Config)`: keys of `[loss]`
-- `__init__(options, seed)`; `split`: the samples of "train", "validation" and "test"
+- `__init__(options, seed)`; `split`: the samples of "train", "validation" and "test", as numbers. What is drawn may be
+  a part of what is split: flow splits by case and draws clips of cases
 - `sizes`: arguments of the network that the data determine
 - `normalisation`: mean and spread of each output over the training targets
 - `batch(samples, epochs)`: samples as one batch with `.to(device)`; with the epoch of each, augmented for training

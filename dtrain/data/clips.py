@@ -1,0 +1,68 @@
+"""Clips: a few frames that are given, those to be predicted, and the feeding back of predictions.
+
+Channels are density, velocity x, velocity y in units of their spread, 0 in cells without fluid; a network sees the
+signed distance beside them.
+Source: J. Brandstetter et al., arXiv:2202.03376 (gradients through the last call alone).
+Units: cells of the stored grid for distances.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, fields
+
+import numpy as np
+import torch
+from torch import Tensor
+
+REACH = 8.0  # cells from a surface over which the network can tell distances well
+
+
+@dataclass(frozen=True)
+class Clips:
+    """A batch: `given` and `target` [n, 3, t, x, y], `geometry` [n, 1, x, y], `fluid` [n, 1, 1, x, y] (1 or 0)."""
+
+    given: Tensor
+    target: Tensor
+    geometry: Tensor
+    fluid: Tensor
+
+    @classmethod
+    def stack(cls, clips: list[Clips]) -> Clips:
+        """Single clips, each without the first axis, as one batch."""
+        return cls(*(torch.stack([getattr(clip, field.name) for clip in clips]) for field in fields(cls)))
+
+    def to(self, device: torch.device | str, non_blocking: bool = False) -> Clips:
+        """The same on another device."""
+        return Clips(*(getattr(self, field.name).to(device, non_blocking=non_blocking) for field in fields(self)))
+
+    def mirrored(self) -> Clips:
+        """Reflected in y, the last axis, under which velocity y changes its sign."""
+        sign = torch.tensor([1.0, 1.0, -1.0]).view(3, 1, 1, 1)
+        given, target, geometry, fluid = (getattr(self, field.name).flip(-1) for field in fields(self))
+        return Clips(given * sign, target * sign, geometry, fluid)
+
+    def seen(self, frames: Tensor) -> Tensor:
+        """What the network sees of frames [n, 3, t, x, y]: them and the geometry, [n, 4, t, x, y]."""
+        geometry = self.geometry[:, :, None].expand(-1, -1, frames.shape[2], -1, -1)
+        return torch.cat([frames, geometry.to(frames.dtype)], dim=1)
+
+
+def geometry_of(distance: np.ndarray, cell: float) -> np.ndarray:
+    """Signed distances in sites as a network sees them: of order one, steep at surfaces, flat far from them."""
+    return np.tanh(distance / (REACH * cell)).astype(np.float32)
+
+
+def rollout(network: Callable[..., tuple[Tensor, ...]], clips: Clips, n_frames: int, through: bool = True) -> Tensor:
+    """The next frames [n, 3, n_frames, x, y], the network's output being fed back to it.
+
+    With `through = False` gradients flow through the last call alone, and only its frames are returned.
+    """
+    frames, found = clips.given, []
+    n_calls = -(-n_frames // frames.shape[2])
+    for call in range(n_calls):
+        learns = torch.is_grad_enabled() and (through or call == n_calls - 1)
+        with torch.set_grad_enabled(learns):
+            frames = network(clips.seen(frames))[0] * clips.fluid
+        found.append(frames)
+    return torch.cat(found, dim=2)[:, :, :n_frames] if through else found[-1]

@@ -1,0 +1,230 @@
+"""Flow around obstacles as clips: some frames in, the following ones out.
+
+A sample of the split is a case, never a frame of one. What is drawn is a clip, numbered case * frames of the file +
+first frame: every clip of the training cases in each epoch. Held-back cases are judged by longer clips, rolled out.
+
+Source: the report of JHPCN project jh220052 (2022), section 5.2: three frames of density, velocity and signed distance.
+Units: lattice units of the simulated grid.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from functools import cached_property
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from pydantic import Field, field_validator
+from torch import Tensor
+
+from dtrain.data import data
+from dtrain.data.clips import Clips, geometry_of, rollout
+from dtrain.data.split import Split
+from dtrain.flow_metrics import correlation, variance_error, vorticity
+from dtrain.losses import field_and_gradient
+from dtrain.normalisation import Normalisation
+from runkit.config import Config
+from runkit.dataset.reader import Dataset
+from runkit.dataset.schema import COMPLETE, PENDING
+from runkit.errors import UserError
+from runkit.rng import stream
+
+CHANNELS = ("density", "velocity_x", "velocity_y")
+AT_REST = np.array([1.0, 0.0, 0.0], np.float32)  # density and velocity where there is no fluid
+STATISTICS = 256  # cases that give mean and spread, at most
+
+
+class Outside(Config):
+    """Cases that are left out of the split, to see how far a network carries."""
+
+    families: list[str] = Field([], description="obstacle families that are left out")
+    reynolds: list[float] = Field([], description="[low, high]: Reynolds numbers that are left out; []: none")
+
+    @field_validator("reynolds")
+    @classmethod
+    def _is_a_range(cls, value: list[float]) -> list[float]:
+        if value and not (len(value) == 2 and value[0] < value[1]):
+            raise ValueError("two numbers low < high, or none")
+        return value
+
+
+class FlowOptions(Config):
+    """Keys of [data]."""
+
+    name: Literal["flow"] = Field("flow", description="name of a registered data set")
+    file: str = Field("data/flow.h5", min_length=1, description="FLOW file")
+    frames: int = Field(3, ge=1, description="frames that the network sees, and that it gives at once")
+    unroll: int = Field(1, ge=1, description="calls of the network in a training clip, its output being fed back")
+    through: bool = Field(False, description="gradients through all calls; else through the last one alone")
+    noise: float = Field(0.0, ge=0, description="noise on given frames in training [spread of the field]")
+    horizon: int = Field(12, ge=1, description="frames that are rolled out in a validation")
+    mirror: bool = Field(True, description="reflect half of the clips in y, if both y faces are of one type")
+    split: Split = Split()
+    outside: Outside = Outside()
+
+
+class FlowLoss(Config):
+    """Keys of [loss]."""
+
+    gradient: float = Field(1.0, ge=0, description="weight of the error of spatial gradients against that of values")
+
+
+@data("flow")
+class Flow:
+    """The clips of a FLOW file; see `dtrain.data` for what each member is.
+
+    `cases` holds the cases of each part of the split, "outside" being those that were left out of it. Without
+    `normalisation` it is taken from the training cases.
+    """
+
+    Options, Loss = FlowOptions, FlowLoss
+
+    def __init__(self, options: FlowOptions, seed: int = 0, normalisation: Normalisation | None = None) -> None:
+        self.options, self.seed, self._normalisation = options, seed, normalisation
+        self.dataset = Dataset(options.file)
+        if self.dataset.schema.name != "FLOW":
+            raise UserError(f"data.file: {options.file} holds {self.dataset.schema.name} data; this recipe needs FLOW")
+        self.n_frames = self.dataset.sizes["time"]
+        self.mirrors = options.mirror and self._faces_are_alike()
+        self.cases = self._split()
+        length = options.frames * (1 + options.unroll)
+        self.split = {
+            part: self._clips(cases, length, 1) if part == "train" else self._clips(cases, self._held_back_length)
+            for part, cases in self.cases.items()
+        }
+
+    @property
+    def sizes(self) -> dict[str, int]:
+        return {"inputs": len(CHANNELS) + 1, "outputs": len(CHANNELS)}
+
+    @cached_property
+    def normalisation(self) -> Normalisation:
+        if self._normalisation is not None:
+            return self._normalisation
+        chosen = self.cases["train"][:: -(-len(self.cases["train"]) // STATISTICS)]
+        sums = np.zeros((3, len(CHANNELS)))
+        for case in chosen:
+            values = self.frames(case)[:, :, self.fluid(case)].astype(np.float64)
+            sums += [np.full(3, values[0].size), values.sum(axis=(1, 2)), np.square(values).sum(axis=(1, 2))]
+        mean, square = sums[1:] / sums[0]
+        if self.mirrors:
+            mean[2] = 0.0
+        return Normalisation.checked(mean, np.sqrt(np.maximum(square - mean**2, 0.0)))
+
+    @cached_property
+    def cell(self) -> float:
+        """Width of a stored cell in sites."""
+        x = self.dataset["dimensions/x"][:2]
+        return float(x[1] - x[0]) if len(x) > 1 else 1.0
+
+    def frames(self, case: int, start: int = 0, n_frames: int | None = None) -> np.ndarray:
+        """Density and velocity [3, time, x, y] of a case in lattice units."""
+        which = case, slice(start, None if n_frames is None else start + n_frames)
+        density, velocity = self.dataset["t0_fields/density"][which], self.dataset["t1_fields/velocity"][which]
+        return np.concatenate([density[None], np.moveaxis(velocity, -1, 0)])
+
+    def fluid(self, case: int) -> np.ndarray:
+        """Whether there is fluid in a cell [x, y]."""
+        return self.dataset["t0_fields/fluid_fraction"][case] > 0
+
+    def clip(self, case: int, start: int, n_target: int) -> Clips:
+        """One clip without the first axis, with normalised frames."""
+        n_given, fluid = self.options.frames, self.fluid(case)
+        values = self.frames(case, start, n_given + n_target)
+        if not np.isfinite(values[:, :, fluid]).all():
+            raise UserError(f"{self.options.file}: case {case} is not finite in frames from {start} on")
+        frames = torch.from_numpy(np.where(fluid, self.normalisation.normal(values), 0).astype(np.float32))
+        geometry = geometry_of(self.dataset["t0_fields/signed_distance"][case], self.cell)
+        mask = torch.from_numpy(fluid.astype(np.float32))
+        return Clips(frames[:, :n_given], frames[:, n_given:], torch.from_numpy(geometry)[None], mask[None, None])
+
+    def batch(self, samples: Sequence[int], epochs: Sequence[int] | None = None) -> Clips:
+        if epochs is None:
+            n_target = self._held_back_length - self.options.frames
+            return Clips.stack([self.clip(*divmod(sample, self.n_frames), n_target) for sample in samples])
+        return Clips.stack([self._augmented(*draw) for draw in zip(samples, epochs, strict=True)])
+
+    @staticmethod
+    def inputs(batch: Clips) -> tuple[Tensor]:
+        return (batch.seen(batch.given),)
+
+    def output(self, network: Callable[..., tuple[Tensor]], batch: Clips) -> tuple[Tensor]:
+        """Frames [n, 3, t, x, y]: all of the target, or in training without `through` those of the last call."""
+        through = self.options.through or not torch.is_grad_enabled()
+        return (rollout(network, batch, batch.target.shape[2], through),)
+
+    @staticmethod
+    def loss(output: tuple[Tensor], batch: Clips, options: FlowLoss) -> dict[str, Tensor]:
+        target = batch.target[:, :, -output[0].shape[2] :]
+        return field_and_gradient(output[0], target, batch.fluid, options.gradient)
+
+    def scores(self, output: tuple[Tensor], batch: Clips) -> dict[str, float]:
+        """Variance-scaled error, mean over frames and channels, and mean correlation of vorticity over frames."""
+        fluid = batch.fluid[0, 0, 0].cpu().numpy() > 0
+        predicted, wanted = (
+            self.normalisation.physical(values[0].detach().cpu().numpy()) for values in (output[0], batch.target)
+        )
+        curls = (vorticity(values[1:], fluid) for values in (predicted, wanted))
+        return {
+            "vrmse": float(np.mean(variance_error(predicted, wanted, fluid))),
+            "correlation": float(np.mean(correlation(*curls, fluid))),
+        }
+
+    @staticmethod
+    def objective(scores: dict[str, float], options: FlowLoss) -> float:
+        """The smaller the error of a rollout, the better."""
+        return -scores["vrmse"]
+
+    @property
+    def _held_back_length(self) -> int:
+        """Frames of a clip by which held-back cases are judged."""
+        return min(self.options.frames + self.options.horizon, self.n_frames)
+
+    def _augmented(self, sample: int, epoch: int) -> Clips:
+        """A clip as it is seen in an epoch of the training: the same for any number of processes."""
+        random = stream(self.seed, "clip", epoch, sample)
+        clip = self.clip(*divmod(sample, self.n_frames), self.options.frames * self.options.unroll)
+        if self.mirrors and random.integers(2):
+            clip = clip.mirrored()
+        if self.options.noise:
+            noise = torch.from_numpy(random.normal(0, self.options.noise, clip.given.shape).astype(np.float32))
+            clip = Clips(clip.given + noise * clip.fluid, clip.target, clip.geometry, clip.fluid)
+        return clip
+
+    def _clips(self, cases: Sequence[int], length: int, stride: int = 0) -> list[int]:
+        """Numbers of the clips of some cases; without a stride predicted frames do not overlap."""
+        starts = range(0, self.n_frames - length + 1, stride or max(1, length - self.options.frames))
+        if not starts or length <= self.options.frames:
+            raise UserError(
+                f"data: clips of {length} frames cannot be had from {self.options.file}, where a case has "
+                f"{self.n_frames}; lower data.frames (now {self.options.frames}) or data.unroll ({self.options.unroll})"
+            )
+        return [case * self.n_frames + start for case in cases for start in starts]
+
+    def _split(self) -> dict[str, list[int]]:
+        status = self.dataset["computed"][:]
+        if (status == PENDING).any():
+            raise UserError(f"{self.options.file}: {int((status == PENDING).sum())} of {len(status)} cases are pending")
+        done = np.flatnonzero(status == COMPLETE).tolist()
+        outside = [case for case in done if self._is_outside(case)]
+        return self.options.split.draw([case for case in done if case not in outside]) | {"outside": outside}
+
+    def _is_outside(self, case: int) -> bool:
+        left_out = self.options.outside
+        if left_out.reynolds:
+            low, high = left_out.reynolds
+            if low <= self.dataset["scalars/reynolds_number"][case] <= high:
+                return True
+        return bool(left_out.families) and not set(left_out.families).isdisjoint(families(self.dataset, case))
+
+    def _faces_are_alike(self) -> bool:
+        faces = (self.dataset.file[f"boundary_conditions/y_{face}"] for face in ("low", "high"))
+        return len({face.attrs.get("bc_type") for face in faces}) == 1
+
+
+def families(dataset: Dataset, case: int) -> set[str]:
+    """Families of the obstacles of a case."""
+    about: dict[str, Any] = json.loads(dataset["description"][case].decode() or "{}")
+    return {str(obstacle.get("family", "")) for obstacle in about.get("obstacles", [])}

@@ -1,0 +1,88 @@
+"""How well predicted flow fields agree with simulation, frame by frame.
+
+Fields are [..., x, y], velocities [2, ..., x, y]; only cells with fluid count, given by a mask [x, y].
+Source: R. Ohana et al., arXiv:2412.00568 (the variance-scaled error, VRMSE, of the_well); D. Kochkov et al., PNAS 118,
+e2101784118 (2021), doi:10.1073/pnas.2101784118 (correlation of vorticity over time).
+Units: of the fields; lengths in cells.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+EPSILON = 1e-7  # of the variance, as in the_well, but relative to the mean square
+DECORRELATED = 0.8
+
+
+def variance_error(predicted: np.ndarray, wanted: np.ndarray, fluid: np.ndarray) -> np.ndarray:
+    """Root of mean squared error over variance in space [...]; 1 is as good as the mean of the true field."""
+    x, y = predicted[..., fluid].astype(np.float64), wanted[..., fluid].astype(np.float64)
+    variance = y.var(axis=-1) + EPSILON * np.square(y).mean(axis=-1) * (y.var(axis=-1) == 0)
+    return np.sqrt(np.square(x - y).mean(axis=-1) / np.maximum(variance, np.finfo(float).tiny))
+
+
+def correlation(predicted: np.ndarray, wanted: np.ndarray, fluid: np.ndarray) -> np.ndarray:
+    """Pearson correlation in space [...]; 0 where a field does not vary."""
+    x, y = predicted[..., fluid].astype(np.float64), wanted[..., fluid].astype(np.float64)
+    x, y = x - x.mean(axis=-1, keepdims=True), y - y.mean(axis=-1, keepdims=True)
+    scale = np.sqrt(np.square(x).sum(axis=-1) * np.square(y).sum(axis=-1))
+    return np.divide((x * y).sum(axis=-1), scale, out=np.zeros(scale.shape), where=scale > 0)
+
+
+def correlation_time(values: np.ndarray) -> int:
+    """Frames until the correlation [time] first falls below `DECORRELATED`; all of them if it never does."""
+    below = np.flatnonzero(~(values >= DECORRELATED))
+    return int(below[0]) if len(below) else len(values)
+
+
+def vorticity(velocity: np.ndarray, fluid: np.ndarray) -> np.ndarray:
+    """dv/dx - du/dy [..., x, y]; 0 in cells without fluid."""
+    curl = np.gradient(velocity[1], axis=-2) - np.gradient(velocity[0], axis=-1)
+    return np.where(fluid, curl, 0.0)
+
+
+def divergence(velocity: np.ndarray, fluid: np.ndarray) -> np.ndarray:
+    """Root mean square of du/dx + dv/dy [...] over cells whose four neighbours are fluid too."""
+    inner = fluid.copy()
+    for axis in (0, 1):
+        for shift in (1, -1):
+            inner &= np.roll(fluid, shift, axis)
+    inner[[0, -1]] = inner[:, [0, -1]] = False
+    values = np.gradient(velocity[0], axis=-2) + np.gradient(velocity[1], axis=-1)
+    return np.sqrt(np.square(values[..., inner], dtype=np.float64).mean(axis=-1))
+
+
+def energy_spectrum(velocity: np.ndarray, fluid: np.ndarray) -> np.ndarray:
+    """Kinetic energy by whole wave number [..., k], k = 1, 2, … waves across the shorter side.
+
+    Of the deviation from the mean velocity, faded out towards the faces (Hann), since the domain need not be periodic.
+    """
+    nx, ny = fluid.shape
+    mean = velocity[..., fluid].mean(axis=-1)[..., None, None]
+    window = np.outer(np.hanning(nx + 2)[1:-1], np.hanning(ny + 2)[1:-1]) * fluid
+    energy = 0.5 * np.square(np.abs(np.fft.fft2((velocity - mean) * window))).sum(axis=0)
+    short = min(nx, ny)
+    k = np.hypot(np.fft.fftfreq(nx, 1 / short)[:, None] * 1.0, np.fft.fftfreq(ny, 1 / short)[None] * 1.0)
+    shell = np.rint(k).astype(int)
+    return np.stack([energy[..., shell == n].sum(axis=-1) for n in range(1, short // 2 + 1)], axis=-1) / (nx * ny) ** 2
+
+
+def spectrum_error(predicted: np.ndarray, wanted: np.ndarray) -> np.ndarray:
+    """Mean over wave numbers of |log10 of the ratio| of two spectra [..., k] -> [...]."""
+    tiny = 1e-12 * wanted.max(axis=-1, keepdims=True) + np.finfo(float).tiny
+    return np.abs(np.log10((predicted + tiny) / (wanted + tiny))).mean(axis=-1)
+
+
+def wake(distance: np.ndarray, cell: float) -> np.ndarray:
+    """Mask [x, y] of the fluid behind the obstacles: as high as they are and half as much on either side.
+
+    `distance` is the signed distance in sites, `cell` the width of a cell in sites. Empty without obstacles.
+    """
+    solid = distance <= 0
+    if not solid.any():
+        return np.zeros(distance.shape, bool)
+    columns, rows = np.flatnonzero(solid.any(axis=1)), np.flatnonzero(solid.any(axis=0))
+    margin = (rows[-1] - rows[0] + 2) // 2
+    region = np.zeros(distance.shape, bool)
+    region[columns[-1] + 1 :, max(0, rows[0] - margin) : rows[-1] + margin + 1] = True
+    return region & (distance > 0.5 * cell)

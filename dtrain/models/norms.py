@@ -1,0 +1,70 @@
+"""Normalisation of channels over samples, time and space, the same for any number of processes.
+
+Batch statistics are those of all processes together: a step of N processes normalises as one process with the whole
+batch does. torch's own synchronised layer needs CUDA; this one needs `torch.distributed` alone.
+Source: S. Ioffe and C. Szegedy, arXiv:1502.03167; Y. Wu and K. He, arXiv:1803.08494 (groups).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+import torch.distributed as dist
+from torch import Tensor, nn
+
+NORMS = ("batch", "group", "none")
+GROUP = 8  # channels that are normalised together, at most
+
+
+def norm_layer(kind: str, channels: int) -> nn.Module:
+    """The layer for [n, channels, t, x, y]; ValueError for an unknown kind."""
+    if kind == "batch":
+        return BatchNorm(channels)
+    if kind == "group":
+        n_groups = next(n for n in range(-(-channels // GROUP), channels + 1) if channels % n == 0)
+        return nn.GroupNorm(n_groups, channels)
+    if kind == "none":
+        return nn.Identity()
+    raise ValueError(f"norm = {kind!r}; allowed: {', '.join(NORMS)}")
+
+
+class BatchNorm(nn.BatchNorm3d):
+    """`torch.nn.BatchNorm3d` whose statistics in training are those of all processes of the default group."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        if not self.training or not dist.is_initialized() or dist.get_world_size() == 1:
+            return super().forward(x)
+        var, mean = torch.var_mean(x, dim=(0, 2, 3, 4), correction=0)
+        count = x.new_full((1,), x.numel() / x.shape[1])
+        moments = torch.cat([count, count * mean, count * (var + mean.square())]).double()
+        count, *sums = _Sum.apply(moments).split([1, x.shape[1], x.shape[1]])
+        mean, square = (total / count for total in sums)
+        var = square - mean.square()
+        self._remember(mean, var * count / (count - 1))
+        scale = self.weight * (var + self.eps).rsqrt().to(x.dtype)
+        shift = self.bias - mean.to(x.dtype) * scale
+        return torch.addcmul(shift.view(-1, 1, 1, 1), x, scale.view(-1, 1, 1, 1))
+
+    @torch.no_grad()
+    def _remember(self, mean: Tensor, var: Tensor) -> None:
+        """Move the statistics that are used after training towards those of this batch."""
+        self.num_batches_tracked.add_(1)
+        self.running_mean.lerp_(mean.to(self.running_mean.dtype), self.momentum)
+        self.running_var.lerp_(var.to(self.running_var.dtype), self.momentum)
+
+
+class _Sum(torch.autograd.Function):
+    """The sum over processes; its gradient is the sum of their gradients."""
+
+    @staticmethod
+    def forward(ctx: Any, values: Tensor) -> Tensor:
+        total = values.clone()
+        dist.all_reduce(total)
+        return total
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> Tensor:
+        total = gradient.clone()
+        dist.all_reduce(total)
+        return total

@@ -1,0 +1,91 @@
+"""A tiny FLOW file for tests: vortices that a stream carries past a disc and that decay, from a formula.
+
+The street of vortices moves at constant speed, so that the next frames follow from the last ones: a network can learn
+them, and repeating the last frame is wrong.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+
+from runkit.dataset.flow import FLOW
+from runkit.dataset.schema import COMPLETE, FAILED
+from runkit.dataset.writer import Writer
+from runkit.mpi import SerialWorld
+
+CELL = 2.0  # sites
+STEPS = 100  # per frame
+SPEED = 0.05  # sites per step
+WELL = {"dataset_name": "tiny_flow", "grid_type": "cartesian", "n_spatial_dims": 2, "simulation_parameters": "[]"}
+
+
+def vortices(rng: np.random.Generator, shape: tuple[int, int], n_frames: int) -> dict[str, np.ndarray]:
+    """All fields of one case, without the axis of cases."""
+    nx, ny = shape
+    x, y = np.meshgrid(np.arange(nx) + 0.5, np.arange(ny) + 0.5, indexing="ij")
+    radius, centre = rng.uniform(2, 3), np.array([nx / 4, ny / 2 + rng.uniform(-2, 2)])
+    distance = np.hypot(x - centre[0], y - centre[1]) - radius
+    phase, wavelength = rng.uniform(0, 2 * np.pi), rng.uniform(10, 14)
+    cells_per_frame, strength = SPEED * STEPS / CELL, rng.uniform(0.4, 0.6) * SPEED
+    frames = np.arange(n_frames)[:, None, None]
+    wave = 2 * np.pi * (x - cells_per_frame * frames) / wavelength + phase
+    sheet = np.exp(-(((y - centre[1]) / 6) ** 2) - 0.01 * frames) * strength
+    behind = 1 / (1 + np.exp(centre[0] - x))
+    solid = distance <= 0
+    velocity = np.stack([SPEED - sheet * behind * np.cos(wave) * 0.5, sheet * behind * np.sin(wave)], axis=-1)
+    density = 1.0 - 0.02 * sheet / SPEED * np.sin(wave) * behind
+    return {
+        "t0_fields/signed_distance": distance * CELL,
+        "t0_fields/fluid_fraction": np.clip(distance + 0.5, 0, 1),
+        "t0_fields/density": np.where(solid, 1.0, density),
+        "t1_fields/velocity": np.where(solid[..., None], 0.0, velocity),
+    }
+
+
+def write_flow(
+    path: Path | str,
+    n_cases: int = 6,
+    n_frames: int = 12,
+    shape: tuple[int, int] = (16, 16),
+    seed: int = 0,
+    failed: tuple[int, ...] = (),
+    bc_type: tuple[str, str] = ("WALL", "WALL"),
+) -> Path:
+    """Write the file and return its path; `bc_type` is that of the lower and of the upper face in y."""
+    rng = np.random.default_rng(seed)
+    sizes = {"case": n_cases, "time": n_frames, "x": shape[0], "y": shape[1], "force_time": 2}
+    about = {**WELL, "n_trajectories": n_cases, "config": {"seed": seed}, "seed": seed}
+    types = {"x_low": "OPEN", "x_high": "OPEN", "y_low": bc_type[0], "y_high": bc_type[1]}
+    groups = {f"boundary_conditions/{face}": {"bc_type": kind} for face, kind in types.items()}
+    with Writer.open(SerialWorld(), path, FLOW, sizes, about, groups=groups) as writer:
+        writer.write("dimensions/time", (), STEPS * np.arange(n_frames, dtype="f4") + 1000)
+        writer.write("forces/time", (), np.zeros(2, "f4"))
+        for axis, length in zip("xy", shape, strict=True):
+            writer.write(f"dimensions/{axis}", (), CELL * (np.arange(length, dtype="f4") + 0.5))
+            for face, place in (("low", 0), ("high", -1)):
+                writer.write(f"boundary_conditions/{axis}_{face}/mask", (), np.arange(length) == place % length)
+        for case in range(n_cases):
+            _write_case(writer, case, vortices(rng, shape, n_frames), case in failed)
+        writer.seal()
+    return Path(path)
+
+
+def _write_case(writer: Writer, case: int, fields: dict[str, np.ndarray], is_failed: bool) -> None:
+    reynolds = 50.0 + 10 * case
+    about = {"obstacles": [{"family": "ellipse" if case % 3 == 2 else "circle"}], "reynolds_number": reynolds}
+    writer.write("description", case, np.bytes_(json.dumps(about)))
+    if is_failed:
+        writer.write("failure", case, np.bytes_("diverged"))
+        writer.mark("computed", case, FAILED)
+        return
+    for name, value in fields.items():
+        writer.write(name, case, value.astype("f4"))
+    scalars = {"reynolds_number": reynolds, "length": 10.0, "velocity": SPEED, "viscosity": SPEED * 10 / reynolds}
+    for name, number in scalars.items():
+        writer.write(f"scalars/{name}", case, number)
+    for name in ("forces/drag", "forces/lift"):
+        writer.write(name, case, np.zeros(2))
+    writer.mark("computed", case, COMPLETE)
