@@ -71,9 +71,9 @@ class Block:
         else:
             self._exchanges = exchanges(self.layout, decomposition, domain.periodic, group)
             self._sweep = self.kernels.make_sweep(fluid.lattice, fluid.law, forced)
-            exchanged = [n > 1 or is_periodic for n, is_periodic in zip(decomposition.grid, domain.periodic,
-            strict=True)] self._shell, inner = _split(self.layout, exchanged) self._inner = [_slices(self.layout,
-            inner, len(parts)) for parts in self._exchanges]
+            axes = zip(decomposition.grid, domain.periodic, strict=True)
+            self._shell, inner = _split(self.layout, [n > 1 or is_periodic for n, is_periodic in axes])
+            self._inner = [_slices(self.layout, inner, len(parts)) for parts in self._exchanges]
 
     def start(self, rho: np.ndarray, u: np.ndarray) -> None:
         """Equilibrium of density [*shape] and velocity [*shape, d]; solid sites are at rest."""

@@ -64,9 +64,9 @@ def _lattice(name: str, weights: tuple[float, ...]) -> Lattice:
     """From the weights of velocities with 0, 1, 2, … components that are not zero."""
     d = int(name[1])
     speeds = [c for c in product((0, 1, -1), repeat=d) if np.abs(c).sum() < len(weights)]
-    first = sorted((c for c in speeds if c > tuple(-v for v in c)), key=lambda c: (np.abs(c).sum(), tuple(-v for v in
-    c))) ordered = [(0,) * d] + [c for one in first for c in (one, tuple(-v for v in one))] return Lattice(name,
-    tuple(ordered), tuple(weights[np.abs(c).sum()] for c in ordered))
+    first = sorted((c for c in speeds if c > _reversed(c)), key=lambda c: (np.abs(c).sum(), _reversed(c)))
+    ordered = [(0,) * d, *(c for one in first for c in (one, _reversed(one)))]
+    return Lattice(name, tuple(ordered), tuple(weights[np.abs(c).sum()] for c in ordered))
 
 
 def _reversed(c: tuple[int, ...]) -> tuple[int, ...]:

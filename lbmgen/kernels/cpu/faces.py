@@ -36,9 +36,9 @@ def scatter(h, target, buffer):
 
 @kernel
 def walls(h, links, state, clock, tally):
-    """What comes back from walls, whose motion is scaled by `clock`; adds the momentum that bodies take to `tally`
-    [d].""" target, first, second = links.target[state], links.first[state], links.second[state] for k in
-    range(target.size):
+    """What comes back from walls, whose motion is scaled by `clock`; `tally` [d] gains what bodies take."""
+    target, first, second = links.target[state], links.first[state], links.second[state]
+    for k in range(target.size):
         left = h[first[k]]
         back = links.a[k] * left + links.b[k] * h[second[k]] + links.constant[k] * clock
         h[target[k]] = back
