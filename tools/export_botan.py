@@ -23,7 +23,7 @@ from typing import Literal
 import numpy as np
 from pydantic import Field
 
-from dtrain import published
+from dtrain.glass import published
 from runkit.checkpoint import save_arrays
 from runkit.cli import run_program
 from runkit.config import Config

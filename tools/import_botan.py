@@ -27,7 +27,7 @@ from pathlib import Path
 import numpy as np
 from pydantic import Field
 
-from dtrain import published
+from dtrain.glass import published
 from mdgen.api import evaluate
 from mdgen.config import Case, Label
 from mdgen.dynamics import warm_up
@@ -37,13 +37,13 @@ from mdgen.initial import Configuration
 from mdgen.labelling import label, write_labels
 from mdgen.observables import neighbour_pairs
 from mdgen.plan import dimensions, potential_of
-from mdgen.run import make_folder
 from runkit.cli import run_program
 from runkit.config import Config
 from runkit.config import load as configure
 from runkit.dataset.schema import COMPLETE, ISOCONFIG
 from runkit.dataset.writer import Writer
 from runkit.errors import UserError
+from runkit.folders import make_folder
 from runkit.log import say
 from runkit.mpi import World, launch
 from runkit.progress import Progress

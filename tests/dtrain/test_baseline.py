@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from dtrain.baseline import BOND, Baseline, Moments, add, best_ridge
-from dtrain.descriptors import FARTHEST, N_RADII, NEAREST, WIDTH, particle_features
+from dtrain.glass.baseline import BOND, Baseline, Moments, add, best_ridge
+from dtrain.glass.descriptors import FARTHEST, N_RADII, NEAREST, WIDTH, particle_features
 from dtrain.metrics import pearson
 from runkit.dataset.reader import Dataset
 

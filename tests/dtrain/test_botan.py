@@ -14,6 +14,7 @@ from torch.nn.functional import relu
 from dtrain.checkpoint import load_model
 from dtrain.data.graphs import graph, near_pairs
 from dtrain.models.botan import Botan
+from dtrain.normalisation import Physical
 
 # The authors' weights and their outputs, where they are at hand: BOTAN_DATA or a folder beside the working copy.
 PUBLISHED = Path(os.environ.get("BOTAN_DATA", Path(__file__).parents[3] / "shared" / "data"))
@@ -105,11 +106,11 @@ def test_outputs_do_not_depend_on_where_the_box_is_cut(network, glass):
 
 @pytest.mark.skipif(not (PUBLISHED / "pyg_botan_weights").is_dir(), reason="no published weights (set BOTAN_DATA)")
 def test_published_weights_give_the_published_outputs():
-    network, recipe = load_model(PUBLISHED / "pyg_botan_weights" / "model1.pth")
+    trained = load_model(PUBLISHED / "pyg_botan_weights" / "model1.pth")
     configuration = np.load(PUBLISHED / "kob_andersen_T0.44" / "isoconfig_N4096T0.44_1_tc07.npz")
     position, box = configuration["initial_positions"], np.full(3, (4096 / 1.2) ** (1 / 3))
-    whole = graph(configuration["types"], [position], box, near_pairs(position, box, recipe.data.cutoff))
-    node, edge = network.predict(whole.x, whole.edge_index, whole.edge_attr)
+    whole = graph(configuration["types"], [position], box, near_pairs(position, box, trained.recipe.data.cutoff))
+    node, edge = Physical(trained.network, trained.normalisation).predict(whole.x, whole.edge_index, whole.edge_attr)
     wanted = np.load(PUBLISHED / "pyg_botan_weights" / "reference_output_config1.npz")
     np.testing.assert_allclose(node, wanted["node"], atol=1e-5)
     source, target = whole.edge_index.numpy()

@@ -18,10 +18,10 @@ from dtrain import evaluate, predict
 from dtrain.checkpoint import build_network, load_model, save_model
 from dtrain.config import load_recipe
 from dtrain.data.glass import Glass
+from dtrain.glass.report import Row, report
 from dtrain.metrics import ceiling, pearson
 from dtrain.metrics import score as score_of
-from dtrain.report import Row, report
-from runkit.cli import run_program
+from dtrain.normalisation import Physical
 from runkit.dataset.check import check
 from runkit.dataset.reader import Dataset
 from tests.dtrain.conftest import finish, start
@@ -63,7 +63,7 @@ def alone() -> Iterator[None]:
 
 def score(*words: object) -> None:
     """The program, in this process."""
-    run_program("evaluate", evaluate.Evaluate, evaluate.evaluate, arguments=[*map(str, words)], positional=("run",))
+    evaluate.main([*map(str, words)])
 
 
 @pytest.fixture(scope="module")
@@ -129,14 +129,14 @@ def test_prediction_covers_the_whole_file(run, isoconfig, alone, tmp_path):
     """Every sample once, in physical units; the file passes its check, and a second run replaces it."""
     target = tmp_path / "p.h5"
     target.write_text("something old")
-    predict.predict(predict.Predict(model=str(run), file=str(isoconfig), output=str(target), threads=1))
+    predict.main([str(run), str(isoconfig), f"output={target}", "threads=1"])
     assert check(target).good, str(check(target))
-    model, recipe = load_model(run)
-    data = Glass(recipe.data)
+    trained = load_model(run)
+    data = Glass(trained.recipe.data)
     with Dataset(target) as found:
         assert found["sample"][:].tolist() == list(range(10)) and found["time"][:].tolist() == [10.0]
         graph = data.structure(8)
-        node, edge = model.predict(*data.inputs(graph))
+        node, edge = Physical(trained.network, trained.normalisation).predict(*data.inputs(graph))
         assert found["propensity"][8, 0] == pytest.approx(node, abs=1e-5)
         both = [edge[graph.pair.numpy() == 17].mean(), found["bond_change"][8, 0, 17]]
         assert both[1] == pytest.approx(both[0], abs=1e-5)
@@ -146,6 +146,7 @@ def test_prediction_covers_the_whole_file(run, isoconfig, alone, tmp_path):
     ("settings", "told"),
     [
         (["nowhere"], "there are no weights at nowhere"),
+        (["{run}", "frames=3"], "unknown key 'frames'"),
         (["{run}", "time=7"], "data.time = 7 is not in"),
         (["{run}", "part=best"], "part = 'best' is not allowed"),
         (["{run}", "file=missing.h5"], "missing.h5 does not exist"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from dtrain import published
+from dtrain.glass import published
 from dtrain.metrics import ceiling, pearson, score, scored_bonds, scored_particles
 
 

@@ -83,7 +83,7 @@ def test_training_learns_and_keeps_the_best_weights(uninterrupted):
     assert len(losses) == 120 and sum(losses[-10:]) < 0.9 * sum(losses[:10])
     scores = {int(row["step"]): float(row["rho_node"]) for row in curve(uninterrupted, "validation")}
     assert scores[about_model(uninterrupted / "model.safetensors")["step"]] == max(scores.values()) > 0.3
-    assert load_model(uninterrupted)[1].phase["joint"].epochs == 30
+    assert load_model(uninterrupted).recipe.phase["joint"].epochs == 30
 
 
 def test_a_killed_process_ends_the_job_with_an_error(killed):

@@ -11,9 +11,9 @@ import matplotlib.image
 import numpy as np
 import pytest
 
+from dtrain.glass.predictions import write_predictions
+from dtrain.glass.report import Row, report
 from dtrain.metrics import score
-from dtrain.predict import write_predictions
-from dtrain.report import Row, report
 from runkit.dataset.reader import Dataset
 from runkit.mpi import SerialWorld
 from tests.conftest import ROOT, clean_environment

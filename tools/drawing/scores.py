@@ -11,7 +11,7 @@ from drawing.style import BLACK, BLUE, GREEN, GREY, ORANGE, PURPLE, RED, SKY, TI
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from dtrain import published
+from dtrain.glass import published
 from dtrain.metrics import ceiling
 from runkit.dataset.reader import Dataset
 from runkit.dataset.schema import COMPLETE

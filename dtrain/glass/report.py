@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from dtrain import published
+from dtrain.glass import published
 from dtrain.metrics import Score
 from runkit.errors import UserError
 

@@ -14,7 +14,7 @@ from typing import Literal
 
 import numpy as np
 
-from dtrain.descriptors import bond_features, pair_distance, particle_features
+from dtrain.glass.descriptors import bond_features, pair_distance, particle_features
 from dtrain.metrics import pearson, scored_bonds
 from runkit.dataset.reader import Dataset
 

@@ -1,0 +1,1 @@
+"""Judging networks of flow: rollouts, rivals, reports and files of predictions."""

@@ -1,0 +1,92 @@
+"""Comparing predictions with the simulation on the samples held back, in shares over the processes.
+
+Units: Lennard-Jones.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import reduce
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+
+from dtrain.data.glass import Glass
+from dtrain.glass import published
+from dtrain.glass.baseline import Baseline, add
+from dtrain.glass.descriptors import pair_distance
+from dtrain.glass.predictions import Prediction, write_predictions
+from dtrain.glass.report import Row
+from dtrain.metrics import Score, ceiling, score, scored_bonds, scored_particles
+from runkit.log import say
+from runkit.mpi import SerialWorld
+
+
+class Job:
+    """The samples to be scored at one time of one file; every method is collective."""
+
+    def __init__(self, world: SerialWorld, data: Glass, samples: Sequence[int], about: dict[str, Any]) -> None:
+        self.world, self.data, self.samples, self._about = world, data, list(samples), about
+        self.mine = [self.samples[i] for i in world.share(len(self.samples))]
+        self.i_time = data.options.time
+
+    def scored(self, name: str, found: Sequence[Prediction]) -> Row:
+        """Compare the predictions of this rank's samples with the simulation."""
+        parts = self.world.allgather([self._compare(*one) for one in found])
+        pairs = [pair for part in parts for pair in part]
+        return Row(name, *(_score([pair[kind] for pair in pairs if kind in pair]) for kind in ("node", "edge")))
+
+    def ridge(self, positions: Literal["thermal", "inherent"]) -> list[Prediction]:
+        """Fit the ridge regressions to the training samples and predict this rank's samples."""
+        baseline = Baseline(self.data.dataset, self.i_time, positions)
+        train = self.data.split["train"]
+        share = [train[i] for i in self.world.share(len(train))]
+        say(self.world, f"ridge regression on {positions} positions of {len(train)} training samples")
+        baseline.fit(reduce(add, self.world.allgather(baseline.moments(share))), self.data.split["validation"])
+        return [(sample, *baseline.predict(sample)) for sample in self.mine]
+
+    def write(self, path: Path, found: Sequence[Prediction]) -> None:
+        """Keep predictions for figures."""
+        about = {**self._about, "dataset": self.data.options.file}
+        write_predictions(self.world, path, self.data.dataset, (self.samples, self.i_time), found, about)
+
+    def about(self, model: str, part: str) -> dict[str, Any]:
+        """What was evaluated, and the ceiling that the noise of the labels sets."""
+        dataset = self.data.dataset
+        reliable = {
+            kind: dataset[f"{name}_reliability"][:, self.i_time][self.samples]
+            for kind, name in (("node", "propensity"), ("edge", "bond_change"))
+            if f"{name}_reliability" in dataset
+        }
+        return {
+            "data": "glass",
+            "model": model,
+            "file": self.data.options.file,
+            "part": part,
+            "samples": self.samples,
+            "n_train": len(self.data.split["train"]),
+            "temperature": float(dataset["temperature"][self.samples[0]]),
+            "time": float(dataset["time"][self.i_time]),
+            "i_time": self.i_time,
+            "n_replicas": dataset.sizes["replica"],
+            "is_published": published.covers(dataset.config),
+            "ceiling": {kind: ceiling(values) for kind, values in reliable.items()},
+        }
+
+    def _compare(self, sample: int, propensity: np.ndarray, change: np.ndarray) -> dict[str, tuple]:
+        """(prediction, simulation) of the scored particles and bonds of a sample."""
+        dataset = self.data.dataset
+        species = dataset["species"][sample]
+        mask = scored_particles(species)
+        pair = {"node": (propensity[mask], dataset["propensity"][sample, self.i_time][mask])}
+        if "bond_change" in dataset:
+            bond = dataset["bond"][sample, : len(change)]
+            distance = pair_distance(dataset["initial_position"][sample], bond, dataset["box"][sample])
+            near = scored_bonds(species, bond, distance)
+            pair["edge"] = (change[near], dataset["bond_change"][sample, self.i_time, : len(change)][near])
+        return pair
+
+
+def _score(pairs: Sequence[tuple[np.ndarray, np.ndarray]]) -> Score | None:
+    return score([predicted for predicted, _ in pairs], [simulated for _, simulated in pairs]) if pairs else None
