@@ -16,7 +16,7 @@ from mdgen.neighbors import spatial_order
 from mdgen.potentials.pair import PairPotential
 from mdgen.schedule import cooling_blocks
 from mdgen.thermostats import thermostat
-from mdgen.trajectory import Checkpoint, advance, text
+from mdgen.trajectory import Checkpoint, advance
 from mdgen.velocities import maxwell_velocities
 from runkit.dataset.schema import COMPLETE, FAILED
 from runkit.dataset.writer import Writer
@@ -45,7 +45,7 @@ def equilibrate(
                 start = given[sample] if given else _cool(case, potential, file, sample, progress)
                 _write_sample(potential, file, sample, start)
             except Failed as failure:
-                file.write("failure", (sample,), text(f"equilibration: {failure}"))
+                file.write_text("failure", (sample,), f"equilibration: {failure}")
                 file.mark("propagated", (sample,), FAILED)
                 file.mark("equilibrated", (sample,), FAILED)
             if given:

@@ -7,7 +7,6 @@ import numpy as np
 from mdgen.config import Case
 from mdgen.initial import Configuration
 from mdgen.observables import sample_labels
-from mdgen.trajectory import text
 from runkit.dataset.schema import COMPLETE, FAILED
 from runkit.dataset.writer import Writer
 from runkit.mpi import World
@@ -38,7 +37,7 @@ def _label_sample(case: Case, n_species: int, file: Writer, sample: int) -> None
     try:
         write_labels(file, sample, labels)
     except OverflowError as error:
-        file.write("failure", (sample,), text(str(error)))
+        file.write_text("failure", (sample,), str(error))
         file.mark("labelled", (sample,), FAILED)
 
 
@@ -46,7 +45,7 @@ def _fail_sample(file: Writer, sample: int, replicas: np.ndarray) -> None:
     """Say which replicas blew up, unless the sample has failed before it had any."""
     if file.read("equilibrated", (sample,)) == COMPLETE:
         names = ", ".join(map(str, replicas))
-        file.write("failure", (sample,), text(f"production: energy exploded or not finite in replica {names}"))
+        file.write_text("failure", (sample,), f"production: energy exploded or not finite in replica {names}")
     file.mark("labelled", (sample,), FAILED)
 
 

@@ -13,10 +13,9 @@ from mdgen.equilibration import equilibrate
 from mdgen.labelling import label
 from mdgen.plan import dimensions, given_configurations, potential_of, resolved
 from mdgen.production import propagate
-from mdgen.trajectory import scratch
 from runkit.dataset.schema import FAILED, ISOCONFIG
 from runkit.dataset.writer import Writer
-from runkit.errors import UserError
+from runkit.folders import make_folder
 from runkit.log import say
 from runkit.mpi import World
 
@@ -32,14 +31,14 @@ def generate(world: World, case: Case) -> None:
             return
         say(world, f"{file.state}: {file.part}, written by {file.method}")
         if file.state == "new":  # checkpoints that lie here belong to a file that is gone
-            world.on_root(shutil.rmtree, scratch(file), True)
+            world.on_root(shutil.rmtree, file.scratch, True)
         _compile(world, case)
         equilibrate(case, potential, given, file, world)
         propagate(case, potential, file, world)
         label(case, potential.n_species, file, world)
         failed = file.read("labelled") == FAILED
         file.seal()
-        world.on_root(shutil.rmtree, scratch(file), True)
+        world.on_root(shutil.rmtree, file.scratch, True)
     lost = f"; {failed.sum()} of {len(failed)} samples FAILED, see runkit.dataset.check" if failed.any() else ""
     say(world, f"wrote {file.path}{lost}")
 
@@ -60,11 +59,3 @@ def _open(world: World, case: Case, sizes: dict[str, int]) -> Writer:
         file.write("temperature", (), np.full(sizes["sample"], case.system.temperature))
     file.sync() if not file.finished else None
     return file
-
-
-def make_folder(path: Path) -> None:
-    """Make the last folder of a path, but not those above it, whose absence is rather a slip of the pen."""
-    try:
-        path.mkdir(exist_ok=True)
-    except OSError as error:
-        raise UserError(f"output: folder {path} cannot be made: {error.strerror}") from error

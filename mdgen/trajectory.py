@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 
 import numpy as np
 
@@ -26,7 +25,7 @@ class Checkpoint:
 
     def __init__(self, file: Writer, names: Sequence[str], period: float):
         self._file = file
-        self._paths = [scratch(file) / name for name in names]
+        self._paths = [file.scratch / name for name in names]
         self._period = period
         self._last = time.monotonic()
 
@@ -62,19 +61,9 @@ class Checkpoint:
             path.unlink(missing_ok=True)
 
 
-def scratch(file: Writer) -> Path:
-    """The folder of checkpoints beside an unfinished file."""
-    return file.path.with_name(file.path.name + ".checkpoints")
-
-
-def text(reason: str) -> np.bytes_:
-    """A reason as the file holds it: 160 bytes at most."""
-    return np.bytes_(reason.encode()[:160])
-
-
 def blocks_done(file: Writer, name: str) -> int:
     """Number of blocks that the checkpoint of this name is past; 0 if there is none."""
-    path = scratch(file) / name
+    path = file.scratch / name
     return int(load_arrays(path)["n_blocks"]) if path.exists() else 0
 
 

@@ -11,6 +11,7 @@ import os
 import sys
 import time
 import traceback
+from array import array
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -89,6 +90,14 @@ class World:
             raise outcome
         return outcome
 
+    def tickets(self) -> Tickets:
+        """A counter that all ranks share."""
+        return Tickets(self)
+
+    def progress(self) -> None:
+        """Let MPI serve what other ranks want of this one (not collective)."""
+        self.comm.Iprobe()
+
     def first_on_each_node(self, function: Callable[..., Any], *arguments: Any) -> None:
         """Call on one rank of each node, then on its others: for what fills a cache that a node shares."""
         from mpi4py import MPI
@@ -141,6 +150,33 @@ class Messages:
         self._requests = []
 
 
+class Tickets:
+    """Numbers 0, 1, 2, …, each given to one rank: work for whoever is free. Making and freeing are collective."""
+
+    def __init__(self, world: World) -> None:
+        from mpi4py import MPI
+
+        self._window = MPI.Win.Allocate(8 if world.is_root else 0, 8, comm=world.comm)
+        self._sum = MPI.SUM
+        if world.is_root:
+            self._window.Lock(0)
+            self._window.Put(array("q", [0]), 0)
+            self._window.Unlock(0)
+        world.barrier()
+
+    def next(self) -> int:
+        """The next number (not collective)."""
+        one, ticket = array("q", [1]), array("q", [0])
+        self._window.Lock(0)
+        self._window.Fetch_and_op(one, ticket, 0, op=self._sum)
+        self._window.Unlock(0)
+        return ticket[0]
+
+    def free(self) -> None:
+        """Give the window back; collective."""
+        self._window.Free()
+
+
 class SerialWorld(World):
     """One rank without MPI."""
 
@@ -162,6 +198,12 @@ class SerialWorld(World):
     def split(self, color: int) -> World:
         return self
 
+    def tickets(self) -> Tickets:
+        return _SerialTickets()
+
+    def progress(self) -> None:
+        """Nobody wants anything."""
+
     def first_on_each_node(self, function: Callable[..., Any], *arguments: Any) -> None:
         function(*arguments)
 
@@ -171,6 +213,20 @@ class SerialWorld(World):
     @property
     def library(self) -> str:
         return "none"
+
+
+class _SerialTickets(Tickets):
+    """Tickets for one rank without MPI."""
+
+    def __init__(self) -> None:
+        self._next = -1
+
+    def next(self) -> int:
+        self._next += 1
+        return self._next
+
+    def free(self) -> None:
+        """Nothing to give back."""
 
 
 def connect() -> World:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import sys
 import time
 from types import TracebackType
+from typing import NamedTuple
 
 from tqdm import tqdm
 
@@ -19,10 +20,17 @@ QUIET_SECONDS = 10.0
 REMIND_SECONDS = 300.0
 
 
+class Audience(NamedTuple):
+    """Who is told: one root, whose count is that of all."""
+
+    is_root: bool
+    size: int = 1
+
+
 class Progress:
     """Counts `total` units of work of this rank: `with Progress(world, 10, "step", "propagate") as progress: …`."""
 
-    def __init__(self, world: World, total: float, unit: str = "unit", title: str = "") -> None:
+    def __init__(self, world: World | Audience, total: float, unit: str = "unit", title: str = "") -> None:
         self.total, self.unit, self.title = float(total), unit, title
         self.done = 0.0
         self._shown = world.is_root
@@ -40,6 +48,10 @@ class Progress:
             self._bar.update(amount)
         elif self._shown and self._is_time():
             self._line()
+
+    def reach(self, amount: float) -> None:
+        """`amount` units are done in all."""
+        self.advance(max(0.0, amount - self.done))
 
     def close(self) -> None:
         """Report the end; nothing is shown after it."""

@@ -24,7 +24,7 @@ def _field(name: str, dims: tuple[str, ...], dtype: str, unit: str, doc: str, st
 def _grid(space: tuple[str, ...]) -> tuple[Field, ...]:
     """Coordinates of frames and of stored cells."""
     return (
-        _field("dimensions/time", ("time",), "f4", "step", "times of the frames, from the start of the simulation", low=0.0),
+        _field("dimensions/time", ("time",), "f4", "step", "times of the frames, from the end of the warm-up", low=0.0),
         *(_field(f"dimensions/{axis}", (axis,), "f4", "site", "centres of the stored cells", low=0.0) for axis in space),
     )
 
@@ -62,8 +62,8 @@ def _groups(space: tuple[str, ...], scalars: tuple[str, ...]) -> dict[str, dict[
 def _flow(name: str, space: tuple[str, ...]) -> Schema:
     scalars = (
         _field("scalars/reynolds_number", ("case",), "f8", "1", "inlet velocity times length over viscosity", "computed", 0.0),
-        _field("scalars/length", ("case",), "f8", "site", "reference length: extent of the obstacles across the flow", "computed", 0.0),
-        _field("scalars/velocity", ("case",), "f8", "site/step", "reference velocity: mean over the inlet", "computed", 0.0),
+        _field("scalars/length", ("case",), "f8", "site", "reference length: extent of the largest obstacle across the flow, or of the domain", "computed", 0.0),
+        _field("scalars/velocity", ("case",), "f8", "site/step", "reference velocity: that of the inlet, averaged over it", "computed", 0.0),
         _field("scalars/viscosity", ("case",), "f8", "site^2/step", "kinematic viscosity", "computed", 0.0),
     )
     forces = ("drag", "lift", "side")[: len(space)]
@@ -77,7 +77,7 @@ def _flow(name: str, space: tuple[str, ...]) -> Schema:
             Field("description", ("case",), "S2048", "text", "the case as drawn: obstacles, inlet and relaxation, in JSON"),
             *scalars,
             *_frames(space, "computed"),
-            Field("forces/time", ("force_time",), "f4", "step", "times of the forces", low=0.0),
+            Field("forces/time", ("force_time",), "f4", "step", "middle of the steps that a force is averaged over", low=0.0),
             *(Field(f"forces/{force}", ("case", "force_time"), "f8", "1", f"{force} coefficient by momentum exchange: force over rho velocity^2 length / 2 (a depth of length in three dimensions)", "computed") for force in forces),
             Field("failure", ("case",), "S160", "text", "why a case failed"),
         ),

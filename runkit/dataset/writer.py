@@ -90,6 +90,11 @@ class Writer:
         """How ranks write, for the log."""
         return self._driver.name if self._driver else "nothing to write"
 
+    @property
+    def scratch(self) -> Path:
+        """The folder beside an unfinished file where units of work keep their checkpoints."""
+        return self.path.with_name(self.path.name + ".checkpoints")
+
     def write(self, name: str, index: Index, values: ArrayLike) -> None:
         """Store `values` in `name[index]`; not collective. Raises UserError if the disk refuses."""
         driver = self._open_driver()
@@ -101,6 +106,11 @@ class Writer:
             driver.write(name, slices, array)
         except (OSError, RuntimeError) as error:
             raise UserError(self._write_failure(name, index, array.nbytes, error)) from error
+
+    def write_text(self, name: str, index: Index, words: str) -> None:
+        """Store words, as many as the field holds; not collective."""
+        dtype = dtype_of(self.schema[name])
+        self.write(name, index, np.array(words.encode()[: dtype.itemsize], dtype))
 
     def read(self, name: str, index: Index = ()) -> NDArray[Any]:
         """The array `name[index]`; not collective. What other ranks wrote is there after `sync`."""

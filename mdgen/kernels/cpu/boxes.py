@@ -9,9 +9,9 @@ from typing import NamedTuple
 
 import numpy as np
 
+from mdgen.kernels.cpu.rows import BLOCK
 from runkit.simd.compiled import helper
 from runkit.simd.lanes import LANES, bits_below, fill, fma, larger, load, lowest_bit, nearest, spread
-from mdgen.kernels.cpu.rows import BLOCK
 
 ABSENT = np.float32(-1e30)  # half edge of a box that is not there: far from everything
 MARGIN = np.float32(1e-4)  # of half edges, for rounding

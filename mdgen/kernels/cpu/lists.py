@@ -7,9 +7,9 @@ only those above the row's particle. The table of the law holds one squared dist
 import numpy as np
 
 from mdgen.kernels.cpu.boxes import grow, search
+from mdgen.kernels.cpu.rows import get_other, get_row, set_row_table, slot_of
 from runkit.simd.compiled import helper, kernel
 from runkit.simd.lanes import LANES, bits_below, fma, load, lowest_bit, nearest, peek, spread
-from mdgen.kernels.cpu.rows import get_other, get_row, set_row_table, slot_of
 
 ONE = np.uint64(1)
 

@@ -6,10 +6,10 @@ Units: mass 1; `step` [LANES] is the time step of each lane, `unit` [3] places p
 
 import numpy as np
 
-from runkit.simd.compiled import helper, kernel
-from runkit.simd.lanes import LANES, fill, fma, larger, load, nearest, placed, smaller, spread, store, wide, zeros
 from mdgen.kernels.cpu.pairs import forces
 from mdgen.kernels.cpu.rows import BLOCK
+from runkit.simd.compiled import helper, kernel
+from runkit.simd.lanes import LANES, fill, fma, larger, load, nearest, placed, smaller, spread, store, wide, zeros
 
 
 @kernel

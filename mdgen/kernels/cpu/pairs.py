@@ -10,6 +10,7 @@ Columns of the table of pairs: 48 epsilon sigma^12, -24 epsilon sigma^6, cutoff^
 
 import numpy as np
 
+from mdgen.kernels.cpu.rows import get_other, get_row, set_row, set_row_table, slot_of
 from runkit.simd.compiled import helper, kernel
 from runkit.simd.lanes import (
     LANES,
@@ -25,7 +26,6 @@ from runkit.simd.lanes import (
     store,
     zeros,
 )
-from mdgen.kernels.cpu.rows import get_other, get_row, set_row, set_row_table, slot_of
 
 COLUMNS = 4
 STRIDE = COLUMNS * LANES

@@ -1,0 +1,27 @@
+"""`python -m lbmgen [show] [case.toml] [section.key=value …]`, alone or under mpiexec."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from runkit.mpi import launch, single_threaded
+
+
+def main() -> None:
+    """Simulate flow past obstacles, many cases, into one parallel HDF5 file."""
+    single_threaded()
+    from lbmgen.config import Case
+    from lbmgen.plan import show
+    from runkit.cli import run_program
+
+    run_program("python -m lbmgen", Case, partial(launch, _generate), show, main.__doc__ or "")
+
+
+def _generate(world, case) -> None:
+    from lbmgen.run import generate
+
+    generate(world, case)
+
+
+if __name__ == "__main__":
+    main()

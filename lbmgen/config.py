@@ -1,0 +1,112 @@
+"""Configuration of a generation run: every key that a user may set, its default, unit and allowed range.
+
+A cell is what is stored, `grid.refinement` sites wide; lengths of the configuration count cells. Velocities are lattice
+velocities (sites per step). The defaults are a small set of vortex streets that a laptop makes in about a minute.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, Field
+
+from runkit.config import Config
+
+
+def _ascending(ends: tuple[float, ...]) -> tuple[float, ...]:
+    if len(ends) > 2 or ends[0] > ends[-1]:
+        raise ValueError(f"{list(ends)} is not allowed; allowed: one value, or a range [low, high]")
+    return ends
+
+
+Range = Annotated[tuple[float, ...], Field(min_length=1), AfterValidator(_ascending)]
+Table = dict[str, Any]
+
+
+class Grid(Config):
+    """The grid that is stored and the finer one that is simulated."""
+
+    lattice: Literal["D2Q9", "D3Q19", "D3Q27"] = Field("D2Q9", description="lattice; it sets the number of dimensions")
+    cells: tuple[int, ...] = Field((64, 64), min_length=2, max_length=3, description="stored cells along x, y(, z)")
+    refinement: int = Field(2, ge=1, le=64, description="sites of the simulated grid per cell, along each axis")
+
+
+class Flow(Config):
+    """What flows."""
+
+    reynolds: Range = Field((100.0, 200.0), description="Reynolds number, or a range drawn from log-uniformly")
+    velocity: Range = Field((0.08,), description="mean velocity of the inlet, or a range drawn from [site/step]")
+    force: tuple[float, ...] = Field((), description="uniform force density along x, y(, z); none: no force")
+    disturbance: float = Field(
+        0.1, ge=0, le=0.5, description="transverse velocity of the initial state over that of the inlet"
+    )
+
+
+class Collision(Config):
+    """How populations relax."""
+
+    name: str = Field("trt", description="name of a registered collision law")
+    parameters: Table = Field({}, description="its parameters, as its law names them")
+    precision: Literal["float32", "float64"] = Field("float32", description="type of the populations")
+
+
+class Boundaries(Config):
+    """The faces of the domain: each a table with its kind and the parameters of that kind."""
+
+    x_low: Table = Field({"kind": "velocity"}, description="inlet; a velocity inlet takes flow.velocity")
+    x_high: Table = Field({"kind": "convective"}, description="outlet")
+    y_low: Table = Field({"kind": "free-slip"}, description="lower face")
+    y_high: Table = Field({"kind": "free-slip"}, description="upper face")
+    z_low: Table = Field({"kind": "periodic"}, description="near face in three dimensions")
+    z_high: Table = Field({"kind": "periodic"}, description="far face in three dimensions")
+
+
+class Obstacles(Config):
+    """What stands in the way: random bodies, or given ones."""
+
+    families: tuple[Table, ...] = Field(
+        ({"family": "circle"}, {"family": "ellipse", "aspect": [1.5, 2.0]}, {"family": "blob", "seed": [0, 9999]}),
+        description="families to draw from, with parameters or ranges of them",
+    )
+    count: Range = Field((1,), description="bodies of a case, or a range")
+    diameter: Range = Field((7.0, 9.0), description="reference diameter, or a range drawn from log-uniformly [cell]")
+    upstream: float = Field(2.0, ge=0, description="least distance of a centre from the inlet [diameter]")
+    downstream: float = Field(4.0, ge=0, description="least distance of a centre from the outlet [diameter]")
+    gap: float = Field(4.0, ge=4, description="least distance between bodies [site]")
+    clearance: float = Field(4.0, ge=2, description="least distance of bodies from walls [site]")
+    blockage: float = Field(0.3, gt=0, le=0.5, description="largest part of the cross-section that bodies take")
+    thickness: float = Field(4.0, ge=4, description="least thickness of a body [site]")
+    walls: Literal["interpolated", "half-way"] = Field("interpolated", description="where links meet bodies")
+    given: tuple[Table, ...] = Field(
+        (), description="bodies of every case: family, center, size [cell], angle [rad], parameters; none: random ones"
+    )
+
+
+class Frames(Config):
+    """What is stored, and when."""
+
+    count: int = Field(40, ge=1, description="stored frames of a case")
+    every: int = Field(100, ge=1, description="steps between frames")
+    warm_up: float = Field(8.0, ge=0, description="time before the first frame, in times the inlet takes to cross")
+    ramp: float = Field(0.5, ge=0, description="time in which the inlet comes up to speed, likewise")
+    force_every: int = Field(10, ge=1, description="steps over which a force record is averaged; divides every")
+
+
+class Case(Config):
+    """One run of lbmgen: a set of cases, one file."""
+
+    output: str = Field("data/flow.h5", min_length=1, description="file to write")
+    seed: int = Field(1, ge=0, lt=2**63, description="seed of all random numbers")
+    n_cases: int = Field(64, ge=1, description="cases to simulate")
+    ranks_per_case: int = Field(1, ge=1, description="ranks that share the domain of a case")
+    checkpoint_seconds: float = Field(300, ge=0, description="least time between checkpoints of a case [s]")
+    grid: Grid = Grid()
+    flow: Flow = Flow()
+    collision: Collision = Collision()
+    boundaries: Boundaries = Boundaries()
+    obstacles: Obstacles = Obstacles()
+    frames: Frames = Frames()
+
+
+# Keys that may differ when an unfinished file is resumed: they cannot change what is written into it.
+FREE_KEYS = ("output", "ranks_per_case", "checkpoint_seconds")

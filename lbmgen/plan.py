@@ -1,0 +1,99 @@
+"""What a run will do and cost, before it runs: shape of the file, groups of ranks, relaxation, memory and time."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+
+import numpy as np
+
+from lbmgen.cases import FlowCase, draw_all
+from lbmgen.config import Case
+from lbmgen.decomposition import Decomposition
+from lbmgen.lattices import lattice
+from lbmgen.simulation import warm_up_rounds
+from runkit.config import dump_toml
+from runkit.dataset.flow import FLOW, FLOW_3D
+from runkit.dataset.layout import in_units, n_bytes
+from runkit.dataset.schema import Schema
+from runkit.errors import UserError
+from runkit.launcher import this_launch
+
+# Site updates per core-second that the estimate assumes, in two and three dimensions, float32 (docs/performance.md).
+RATE = {2: 2e8, 3: 5e7}
+
+
+def schema_of(case: Case) -> Schema:
+    """The contract of the file."""
+    return FLOW if len(case.grid.cells) == 2 else FLOW_3D
+
+
+def sizes_of(case: Case) -> dict[str, int]:
+    """Lengths of the dimensions of the file."""
+    n_records = case.frames.count * case.frames.every // case.frames.force_every
+    axes = dict(zip("xyz", case.grid.cells, strict=False))
+    return {"case": case.n_cases, "time": case.frames.count, "force_time": n_records, **axes}
+
+
+def require_whole_records(case: Case) -> None:
+    """Raise UserError if force records do not fill the time between frames."""
+    frames = case.frames
+    if frames.every % frames.force_every:
+        raise UserError(
+            f"frames.force_every = {frames.force_every}: it must divide frames.every = {frames.every}; allowed: "
+            + ", ".join(str(n) for n in range(1, frames.every + 1) if frames.every % n == 0)
+        )
+
+
+def n_groups(n_ranks: int, ranks_per_case: int) -> int:
+    """Groups that ranks form; raises UserError if there are too few ranks for one."""
+    if ranks_per_case > n_ranks:
+        raise UserError(f"ranks_per_case = {ranks_per_case}: there are {n_ranks} ranks; allowed: 1 to {n_ranks}")
+    return n_ranks // ranks_per_case
+
+
+def group_of(rank: int, n_ranks: int, ranks_per_case: int) -> int:
+    """The group of a rank: neighbours in rank stay together."""
+    return rank * n_groups(n_ranks, ranks_per_case) // n_ranks
+
+
+def show(case: Case) -> None:
+    """Print the resolved configuration, then what it means: cases, groups, file, memory and estimated time."""
+    require_whole_records(case)
+    flows, sizes, n_ranks = draw_all(case), sizes_of(case), this_launch().size
+    groups = n_groups(n_ranks, case.ranks_per_case)
+    decomposition = Decomposition.best(flows[0].shape, n_ranks // groups, case.grid.refinement)
+    steps = (warm_up_rounds(case) + case.frames.count) * case.frames.every
+    sites = math.prod(flows[0].shape)
+    seconds = math.ceil(case.n_cases / groups) * sites * steps / decomposition.n_blocks / RATE[len(flows[0].shape)]
+    memory = sites / decomposition.n_blocks * (lattice(case.grid.lattice).q * (12 if _is_single(case) else 24) + 60)
+    print(dump_toml(case))
+    for line in (
+        f"file       {case.output}: {in_units(n_bytes(schema_of(case), sizes))}, "
+        + ", ".join(f"{n} {name}" for name, n in sizes.items()),
+        f"cases      {case.n_cases} of {' x '.join(map(str, flows[0].shape))} sites, {steps} steps each, of which "
+        f"{case.frames.count * case.frames.every} in frames",
+        f"bodies     {_counted(flows)}",
+        f"tau        {_ends([flow.tau for flow in flows])}, "
+        f"Reynolds number {_ends([flow.reynolds for flow in flows])}, "
+        f"length {_ends([flow.length for flow in flows])} sites",
+        f"ranks      {n_ranks} in {groups} groups; a case is cut into {' x '.join(map(str, decomposition.grid))}",
+        f"memory     about {in_units(3e8 + memory)} per rank",
+        f"cost       {case.n_cases * sites * steps:.3g} site updates, {seconds / 3600:.2g} h on these ranks",
+    ):
+        print("# " + line)
+
+
+def _is_single(case: Case) -> bool:
+    return case.collision.precision == "float32"
+
+
+def _counted(flows: list[FlowCase]) -> str:
+    counts = Counter(body.family for flow in flows for body in flow.placed)
+    rejected = sum((Counter(flow.rejections) for flow in flows), Counter())
+    told = ", ".join(f"{n} {family}" for family, n in sorted(counts.items())) or "none"
+    return told + (f"; drawn again for {dict(sorted(rejected.items()))}" if rejected else "")
+
+
+def _ends(values: list[float]) -> str:
+    return f"{np.min(values):.4g} to {np.max(values):.4g}"

@@ -1,0 +1,167 @@
+"""One case, from rest to its last frame, on the ranks of a group.
+
+The case goes in rounds of `frames.every` steps: those of the warm-up, then one for each frame. After a round the flow
+is looked at: one that is too fast or not finite ends the case.
+Units: lattice units.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Iterator
+
+import numpy as np
+
+from lbmgen.block import Block, Fluid
+from lbmgen.cases import FlowCase
+from lbmgen.collisions import collision
+from lbmgen.config import Case
+from lbmgen.decomposition import Decomposition
+from lbmgen.domain import Body, body_of
+from lbmgen.forces import momentum_exchange
+from lbmgen.frames import density_and_velocity, fluid_fraction
+from lbmgen.lattices import lattice
+from runkit.checkpoint import load_arrays, save_arrays
+from runkit.dataset.writer import Writer
+from runkit.mpi import World
+
+FASTEST = 0.3  # speed that no sound flow shows
+FORCES = ("drag", "lift", "side")
+
+
+class Diverged(Exception):
+    """A case that cannot be continued."""
+
+
+def warm_up_rounds(case: Case) -> int:
+    """Rounds before the first frame."""
+    return math.ceil(case.frames.warm_up * _crossing_time(case) / case.frames.every)
+
+
+def _crossing_time(case: Case) -> float:
+    """Steps in which the slowest inlet crosses the domain."""
+    return case.grid.cells[0] * case.grid.refinement / case.flow.velocity[0]
+
+
+class Simulation:
+    """Case number `i_case` in `file`; all methods are collective over `group`."""
+
+    def __init__(self, case: Case, flow: FlowCase, i_case: int, file: Writer, group: World) -> None:
+        self.case, self.flow, self.i_case, self.file, self.group = case, flow, i_case, file, group
+        self.block = make_block(case, flow, group)
+        self._counts = group.sum(self.block.boundary.n_leaving())
+        self._path = file.scratch / f"case-{i_case:06d}.npz"
+        self._last_save = time.monotonic()
+        self.n_warm = warm_up_rounds(case)
+        self.n_rounds = self.n_warm + case.frames.count
+
+    def run(self) -> Iterator[int]:
+        """Go through all rounds, yielding the number done after each; raises Diverged."""
+        self._write_constants()
+        for i_round in range(self._begin(), self.n_rounds):
+            every = self.case.frames.every
+            steps = np.arange(i_round * every, (i_round + 1) * every)
+            tally = self.group.sum(self.block.advance(self._clock(steps)))
+            density, velocity, own_fastest = density_and_velocity(self.block, self.case.grid.refinement)
+            fastest = self.group.max(own_fastest)
+            if not fastest <= FASTEST:
+                raise Diverged(f"step {steps[-1] + 1}: the largest velocity is {fastest:.3g}; allowed: up to {FASTEST}")
+            if i_round >= self.n_warm:
+                i_frame = i_round - self.n_warm
+                self._write_cells("t0_fields/density", density, i_frame)
+                self._write_cells("t1_fields/velocity", velocity, i_frame)
+                self._write_forces(i_frame, tally)
+            self._save_if_due(i_round + 1)
+            yield i_round + 1
+
+    def close(self) -> None:
+        """Give the messages back and remove the checkpoint."""
+        self.block.free()
+        if self.group.is_root:
+            self._path.unlink(missing_ok=True)
+
+    def _begin(self) -> int:
+        """Start from rest, or go on with a checkpoint; returns the number of rounds done."""
+        saved = self.group.on_root(lambda: load_arrays(self._path) if self._path.exists() else None)
+        if saved is not None:
+            self.block.restore(saved["arrived"][(slice(None), *self._sites())])
+            return int(saved["n_rounds"])
+        velocity = np.zeros((*self.block.shape, len(self.block.shape)))
+        x = (np.arange(self.block.shape[0]) + self.block.origin[0] + 0.5) / self.flow.shape[0]
+        wave = self.case.flow.disturbance * self.flow.velocity * np.sin(2 * np.pi * x)
+        velocity[..., 1] = wave.reshape(-1, *[1] * (len(self.block.shape) - 1))
+        self.block.start(np.ones(self.block.shape), velocity)
+        return 0
+
+    def _clock(self, steps: np.ndarray) -> np.ndarray:
+        """The speed of inlets and walls at these steps, over their full one."""
+        duration = self.case.frames.ramp * _crossing_time(self.case)
+        progress = np.minimum(1.0, (steps + 1) / duration) if duration else np.ones(len(steps))
+        return 0.5 - 0.5 * np.cos(np.pi * progress)
+
+    def _sites(self) -> tuple[slice, ...]:
+        return tuple(slice(a, a + n) for a, n in zip(self.block.origin, self.block.shape, strict=True))
+
+    def _write_cells(self, name: str, values: np.ndarray, *frame: int) -> None:
+        """Store this block's cells of a field."""
+        width = self.case.grid.refinement
+        cells = (slice(a // width, (a + n) // width) for a, n in zip(self.block.origin, self.block.shape, strict=True))
+        self.file.write(name, (self.i_case, *frame, *cells), values.astype(np.float32))
+
+    def _write_constants(self) -> None:
+        width, shape = self.case.grid.refinement, self.block.shape
+        axes = [a + width * (np.arange(n // width) + 0.5) for a, n in zip(self.block.origin, shape, strict=True)]
+        centres = np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1)
+        distance = np.minimum(self.flow.distance(centres), float(max(self.flow.shape)))  # without bodies it is infinite
+        self._write_cells("t0_fields/signed_distance", distance)
+        self._write_cells("t0_fields/fluid_fraction", fluid_fraction(self.block, width))
+        if not self.group.is_root:
+            return
+        scalars = {
+            "reynolds_number": self.flow.reynolds,
+            "length": self.flow.length,
+            "velocity": self.flow.velocity,
+            "viscosity": self.flow.viscosity,
+        }
+        for name, value in scalars.items():
+            self.file.write(f"scalars/{name}", (self.i_case,), value)
+        self.file.write_text("description", (self.i_case,), self.flow.description())
+
+    def _write_forces(self, i_frame: int, tally: np.ndarray) -> None:
+        """Coefficients averaged over `force_every` steps."""
+        if not self.group.is_root:
+            return
+        force = momentum_exchange(lattice(self.case.grid.lattice), tally, self._counts)
+        window = self.case.frames.force_every
+        mean = force.reshape(-1, window, force.shape[1]).mean(axis=1)
+        area = self.flow.length ** (len(self.flow.shape) - 1)
+        coefficient = mean / (0.5 * self.flow.velocity**2 * area)
+        records = slice(i_frame * len(mean), (i_frame + 1) * len(mean))
+        for axis in range(force.shape[1]):
+            self.file.write(f"forces/{FORCES[axis]}", (self.i_case, records), coefficient[:, axis])
+
+    def _save_if_due(self, n_rounds: int) -> None:
+        """Save what the future depends on, unless the last save is recent; root's clock counts for all."""
+        if not self.group.bcast(time.monotonic() - self._last_save >= self.case.checkpoint_seconds):
+            return
+        self.file.to_disk()  # the frames that a resumed case will not repeat
+        parts = self.group.gather((self._sites(), self.block.arrived()))
+        if parts is not None:
+            whole = np.empty((self.block.fluid.lattice.q, *self.flow.shape), self.block.layout.dtype)
+            for sites, arrived in parts:
+                whole[(slice(None), *sites)] = arrived
+            self._path.parent.mkdir(exist_ok=True)
+            save_arrays(self._path, n_rounds=np.array(n_rounds), arrived=whole)
+        self._last_save = time.monotonic()
+
+
+def make_block(case: Case, flow: FlowCase, group: World) -> Block:
+    """This rank's block of a case."""
+    law = collision.build(case.collision.name, **case.collision.parameters)
+    fluid = Fluid(lattice(case.grid.lattice), law, flow.tau, case.flow.force or None, case.collision.precision)
+    cutting = Decomposition.best(flow.shape, group.size, case.grid.refinement)
+    body = body_of(flow.distance, *cutting.block(group.rank), flow.domain)
+    if case.obstacles.walls == "half-way":
+        body = Body(body.solid)
+    return Block(fluid, flow.domain, cutting, group, body)
