@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from numbers import Integral
 from typing import Any
 
 import numpy as np
@@ -59,14 +60,14 @@ def simulate(
     what is not named is periodic. `collision` is a name or a table {"name": …, parameters}. Raises `UserError`.
     """
     of = lattice_of(lattice)
+    if not (isinstance(n_steps, Integral) and n_steps >= 0):
+        raise UserError(f"n_steps = {n_steps}: a whole number, 0 or more, is needed")
     rho, u = _fields(rho, u, of)
     domain = Domain(rho.shape, _faces(boundaries, of.d))
     fluid = Fluid(of, _law(collision), _relaxation(tau), _force(force, of.d), _precision(dtype))
     whole = Decomposition(rho.shape, (1,) * of.d)
     block = Block(fluid, domain, whole, SerialWorld(), _body(solid, sdf, domain))
     block.start(rho, u)
-    if n_steps < 0:
-        raise UserError(f"n_steps = {n_steps}: 0 or more is needed")
     tally = block.advance(np.ones(n_steps))
     density, velocity = block.moments()
     return Flow(density, velocity, momentum_exchange(of, tally, block.boundary.n_leaving()))
@@ -125,10 +126,10 @@ def _force(force: Sequence[float] | None, d: int) -> tuple[float, ...] | None:
 
 
 def _precision(dtype: str) -> str:
-    name = np.dtype(dtype).name
-    if name not in ("float32", "float64"):
-        raise UserError(f"dtype = {name!r}: 'float32' or 'float64' is needed")
-    return name
+    for name in ("float32", "float64"):
+        if dtype in (name, np.dtype(name)):
+            return name
+    raise UserError(f"dtype = {dtype!r}: 'float32' or 'float64' is needed")
 
 
 def _body(solid, sdf, domain: Domain) -> Body:
@@ -140,5 +141,7 @@ def _body(solid, sdf, domain: Domain) -> Body:
     given = np.asarray(given, bool if sdf is None else np.float64)
     if given.shape != domain.shape:
         raise UserError(f"{'solid' if sdf is None else 'sdf'}: shape {domain.shape} is needed, not {given.shape}")
+    if not np.isfinite(given).all():
+        raise UserError("sdf: finite values are needed")
     local = cut(given, domain, (0,) * given.ndim, given.shape)
     return Body(local) if sdf is None else Body(local <= 0, local)

@@ -35,7 +35,7 @@ class Regularised:
         for (i, o), pair in zip(lattice.pairs(), pairs, strict=True):
             even = pair.even + (lattice.w[i] * keep) * (_along(lattice.c[i], tensor) - trace)
             result[i], result[o] = even + pair.odd, even - pair.odd
-        return result if force is None else _pushed(lattice, result, of.velocity, force, 1.0 - 0.5 * omega)
+        return result if force is None else _pushed(lattice, result, of.velocity, force)
 
 
 def _along(c, tensor):
@@ -46,11 +46,10 @@ def _along(c, tensor):
     return reduce(add, terms)
 
 
-def _pushed(lattice, result, velocity, force, factor):
-    """The odd part of the force belongs to the momentum and is given whole, the even one to the stress."""
+def _pushed(lattice, result, velocity, force):
+    """Half of the force: the equilibrium holds the other half of the momentum, and the stress that of the stress."""
     rest, pairs = guo(lattice, velocity, force)
-    pushed = [result[0] + factor * rest, *result[1:]]
+    pushed = [result[0] + 0.5 * rest, *result[1:]]
     for (i, o), pair in zip(lattice.pairs(), pairs, strict=True):
-        even, odd = factor * pair.even, 0.5 * pair.odd
-        pushed[i], pushed[o] = result[i] + (even + odd), result[o] + (even - odd)
+        pushed[i], pushed[o] = result[i] + 0.5 * (pair.even + pair.odd), result[o] + 0.5 * (pair.even - pair.odd)
     return pushed
