@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import math
 import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -106,6 +107,11 @@ def write_table(path: Path, rows: Iterable[Mapping[str, Any]]) -> None:
         path.unlink(missing_ok=True)
 
 
+def write_json(path: Path, values: Mapping[str, Any]) -> None:
+    """Write JSON, with null in place of numbers that are not defined."""
+    path.write_text(json.dumps(_plain(values), indent=2, allow_nan=False) + "\n", encoding="utf-8")
+
+
 def folder_of(recipe: Recipe) -> Path:
     """Where a run lies."""
     return Path(recipe.output) / recipe.name
@@ -120,6 +126,14 @@ def read_summary(recipe: Recipe) -> dict[str, Any] | None:
 
 def _summary(path: Path) -> Path:
     return path / "summary.json"
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {name: _plain(part) for name, part in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(part) for part in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def _prepare(path: Path, recipe: Recipe, engine_config: Mapping[str, Any]) -> FileLock:

@@ -88,9 +88,12 @@ class Flow:
             raise UserError(f"data.file: {options.file} holds {self.dataset.schema.name} data; this recipe needs FLOW")
         self.n_frames = self.dataset.sizes["time"]
         self.mirrors = options.mirror and self._faces_are_alike()
-        self.cases = self._split()
-        length = options.frames * (1 + options.unroll)
-        self.split = {
+        self.cases = self._cases()
+
+    @cached_property
+    def split(self) -> dict[str, list[int]]:
+        length = self.options.frames * (1 + self.options.unroll)
+        return {
             part: self._clips(cases, length, 1) if part == "train" else self._clips(cases, self._held_back_length)
             for part, cases in self.cases.items()
         }
@@ -118,6 +121,12 @@ class Flow:
         """Width of a stored cell in sites."""
         x = self.dataset["dimensions/x"][:2]
         return float(x[1] - x[0]) if len(x) > 1 else 1.0
+
+    @cached_property
+    def interval(self) -> float:
+        """Steps between two frames."""
+        times = self.dataset["dimensions/time"][:2]
+        return float(times[1] - times[0]) if len(times) > 1 else 1.0
 
     def frames(self, case: int, start: int = 0, n_frames: int | None = None) -> np.ndarray:
         """Density and velocity [3, time, x, y] of a case in lattice units."""
@@ -203,7 +212,7 @@ class Flow:
             )
         return [case * self.n_frames + start for case in cases for start in starts]
 
-    def _split(self) -> dict[str, list[int]]:
+    def _cases(self) -> dict[str, list[int]]:
         status = self.dataset["computed"][:]
         if (status == PENDING).any():
             raise UserError(f"{self.options.file}: {int((status == PENDING).sum())} of {len(status)} cases are pending")

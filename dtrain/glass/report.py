@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import csv
-import json
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from dtrain.folder import write_json
 from dtrain.glass import published
 from dtrain.metrics import Score
 from runkit.errors import UserError
@@ -38,8 +38,7 @@ def report(folder: Path, about: dict[str, Any], rows: Sequence[Row]) -> None:
         {"name": row.name, **{kind: asdict(score) for kind in KINDS if (score := getattr(row, kind))}} for row in rows
     ]
     try:
-        text = json.dumps(_plain({**about, "rows": scores, "published": known}), indent=2, allow_nan=False)
-        (folder / "evaluation.json").write_text(text + "\n", encoding="utf-8")
+        write_json(folder / "evaluation.json", {**about, "rows": scores, "published": known})
         with open(folder / "evaluation.csv", "w", newline="", encoding="utf-8") as file:
             csv.writer(file).writerows(spreadsheet(about, rows, known))
     except OSError as error:
@@ -88,15 +87,6 @@ def spreadsheet(about: dict[str, Any], rows: Sequence[Row], known: dict[str, flo
         yield ["noise ceiling", kind, *place, len(about["samples"]), f"{value:.6f}", "", "", ""]
     for model, value in known.items():
         yield [f"published: {model}", "node", *place, 100, value, "", "", ""]
-
-
-def _plain(value: Any) -> Any:
-    """A value as JSON knows it: None in place of numbers that are not defined."""
-    if isinstance(value, dict):
-        return {name: _plain(part) for name, part in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_plain(part) for part in value]
-    return None if isinstance(value, float) and math.isnan(value) else value
 
 
 def _numbers(score: Score | None) -> str:

@@ -29,6 +29,12 @@ def _grid(space: tuple[str, ...]) -> tuple[Field, ...]:
     )
 
 
+def _masks(space: tuple[str, ...]) -> tuple[Field, ...]:
+    """Where boundary conditions hold; their types are attributes of the groups."""
+    about = "where the condition holds along its axis"
+    return tuple(_field(f"boundary_conditions/{axis}_{face}/mask", (axis,), "?", "1", about) for axis in space for face in FACES)
+
+
 def _frames(space: tuple[str, ...], stage: str) -> tuple[Field, ...]:
     """What is known of a case on the stored grid."""
     cells, frames, vector = ("case", *space), ("case", "time", *space), str(len(space))
@@ -72,7 +78,7 @@ def _flow(name: str, space: tuple[str, ...]) -> Schema:
         version=1,
         fields=(
             *_grid(space),
-            *(_field(f"boundary_conditions/{axis}_{face}/mask", (axis,), "?", "1", "where the condition holds along its axis") for axis in space for face in FACES),
+            *_masks(space),
             Field("computed", ("case",), "u1", "status", "the case has been simulated to its end"),
             Field("description", ("case",), "S2048", "text", "the case as drawn: obstacles, inlet and relaxation, in JSON"),
             *scalars,
@@ -94,9 +100,10 @@ FLOW_PREDICTION = Schema(
     version=1,
     fields=(
         *_grid(("x", "y")),
+        *_masks(("x", "y")),
         Field("predicted", ("case",), "u1", "status", "prediction is there"),
         Field("case", ("case",), "i4", "1", "index of the case in the file that was predicted", low=0),
-        Field("n_given", (), "i4", "1", "first frames of every case that were given, not predicted", low=1),
+        Field("n_given", ("case",), "i4", "1", "first frames that were given, not predicted", low=1),
         *_frames(("x", "y"), "predicted"),
     ),
     groups=_groups(("x", "y"), ()),

@@ -1,0 +1,93 @@
+"""Scores of a predicted rollout against the simulation, frame by frame.
+
+Units: dimensionless; VRMSE 1 is as good as the mean of the true field, and an error of the spectrum of 0.3 a factor 2.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from dtrain.data.flow import CHANNELS
+from dtrain.flow_metrics import (
+    correlation,
+    correlation_time,
+    divergence,
+    energy_spectrum,
+    spectrum_error,
+    variance_error,
+    vorticity,
+    wake,
+)
+
+# Name of a score -> what it is, in the order of reports.
+SCORES = {
+    "vrmse": "VRMSE, mean of density and both velocities",
+    **{name: f"VRMSE of {name.replace('_', ' ')}" for name in CHANNELS},
+    "wake": "VRMSE of velocity behind the obstacles",
+    "correlation": "correlation of vorticity",
+    "divergence": "divergence of velocity over vorticity of the simulation, root mean squares",
+    "spectrum": "error of the kinetic-energy spectrum, mean |log10 ratio|",
+}
+
+
+@dataclass(frozen=True)
+class Row:
+    """A predictor with its scores, name -> [case, frame]."""
+
+    name: str
+    scores: dict[str, np.ndarray]
+
+    @property
+    def per_frame(self) -> dict[str, np.ndarray]:
+        """Mean over cases."""
+        return {name: _mean(values, 0) for name, values in self.scores.items()}
+
+    @property
+    def mean(self) -> dict[str, float]:
+        """Mean over cases and frames, and the mean correlation time in frames."""
+        times = [correlation_time(values) for values in self.scores["correlation"]]
+        return {**{k: float(_mean(v, None)) for k, v in self.scores.items()}, "correlation_time": float(np.mean(times))}
+
+
+class Truth:
+    """Simulated frames [3, time, x, y] of a case, which predictions shall give; `cell` is a cell's width in sites."""
+
+    def __init__(self, frames: np.ndarray, fluid: np.ndarray, distance: np.ndarray, cell: float) -> None:
+        self.frames, self.fluid = frames, fluid
+        self._curl = vorticity(frames[1:], fluid)
+        self._strength = np.sqrt(np.square(self._curl[..., fluid], dtype=np.float64).mean(axis=-1))
+        self._spectrum = energy_spectrum(frames[1:], fluid)
+        self._wake = wake(distance, cell)
+
+    def judge(self, predicted: np.ndarray) -> dict[str, np.ndarray]:
+        """The scores of `predicted` [3, time, x, y]: name -> [time]; NaN where there is nothing to score."""
+        error = variance_error(predicted, self.frames, self.fluid)
+        behind = np.full(error.shape[1], np.nan)
+        if self._wake.any():
+            behind = variance_error(predicted[1:], self.frames[1:], self._wake).mean(axis=0)
+        found = {
+            "vrmse": error.mean(axis=0),
+            **dict(zip(CHANNELS, error, strict=True)),
+            "wake": behind,
+            "correlation": correlation(vorticity(predicted[1:], self.fluid), self._curl, self.fluid),
+            "divergence": divergence(predicted[1:], self.fluid) / self._strength,
+            "spectrum": spectrum_error(energy_spectrum(predicted[1:], self.fluid), self._spectrum),
+        }
+        return {name: found[name] for name in SCORES}
+
+
+def rows_of(judged: Sequence[dict[str, dict[str, np.ndarray]]]) -> list[Row]:
+    """Predictor -> scores, of every case, as one row per predictor."""
+    return [
+        Row(name, {score: np.stack([case[name][score] for case in judged]) for score in SCORES}) for name in judged[0]
+    ]
+
+
+def _mean(values: np.ndarray, axis: int | None) -> np.ndarray:
+    """Mean over what is defined; NaN where nothing is."""
+    there = np.isfinite(values)
+    count = there.sum(axis=axis)
+    return np.where(count > 0, np.where(there, values, 0.0).sum(axis=axis) / np.maximum(count, 1), np.nan)

@@ -1,0 +1,72 @@
+"""The result of an evaluation of flow: a table for the terminal, JSON and CSV."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from dtrain.flow.judge import SCORES, Row
+from dtrain.folder import write_json, write_table
+from runkit.errors import UserError
+
+SHOWN = (1, 3, 10, 30, 100, 300)  # frames of the table
+
+
+def report(folder: Path, about: dict[str, Any], rows: Sequence[Row]) -> None:
+    """Print the table and write evaluation.json and evaluation.csv; raises UserError if the folder refuses.
+
+    `about` says what was evaluated: file, part, cases, n_train, n_given, n_frames, interval, seconds_per_frame of the
+    network and of the simulation (None if it is not known).
+    """
+    print("\n".join(table(about, rows)))
+    found = [
+        {
+            "name": row.name,
+            "mean": row.mean,
+            "frames": {name: values.tolist() for name, values in row.per_frame.items()},
+            "cases": {name: values.tolist() for name, values in row.scores.items()},
+        }
+        for row in rows
+    ]
+    try:
+        write_json(folder / "evaluation.json", {**about, "scores": SCORES, "rows": found})
+        write_table(folder / "evaluation.csv", _spreadsheet(about, rows))
+    except OSError as error:
+        raise UserError(f"{folder}: results cannot be written: {error.strerror}") from error
+    print(f"wrote evaluation.json, evaluation.csv and predictions to {folder}")
+
+
+def table(about: dict[str, Any], rows: Sequence[Row]) -> list[str]:
+    """Lines of the table: the network, its rivals, and what the simulation itself has."""
+    n_frames = about["n_frames"]
+    shown = [frame for frame in SHOWN if frame < n_frames] + [n_frames]
+    width = max(len(row.name) for row in rows) + 2
+    lines = [
+        f"{about['file']}: {len(about['cases'])} {about['part']} cases, {n_frames} frames rolled out from "
+        f"{about['n_given']} given ({about['interval']:g} steps apart); {about['n_train']} cases to train on",
+        " " * width + "VRMSE of frame".ljust(8 * len(shown) + 1) + "wake    corr.  diverg-  spec-",
+        " " * width + "".join(f"{frame:<8}" for frame in shown) + " error   frames ence    trum",
+    ]
+    for row in rows:
+        per_frame, mean = row.per_frame["vrmse"], row.mean
+        numbers = "".join(f"{per_frame[frame - 1]:<8.3f}" for frame in shown)
+        rest = f"{mean['wake']:<8.3f}{mean['correlation_time']:<7.1f}{mean['divergence']:<8.3f}{mean['spectrum']:.3f}"
+        lines.append(f"{row.name:<{width}}{numbers} {rest}")
+    lines.append(_speed(about["seconds_per_frame"]))
+    return lines
+
+
+def _speed(seconds: dict[str, float | None]) -> str:
+    ours, theirs = seconds["network"], seconds["simulation"]
+    text = f"the network takes {1000 * ours:.3g} ms per frame"
+    return text + (f", the simulation {1000 * theirs:.3g} ms: {theirs / ours:.3g} times as long" if theirs else "")
+
+
+def _spreadsheet(about: dict[str, Any], rows: Sequence[Row]) -> Iterator[dict[str, Any]]:
+    """A row per predictor and frame: means over cases."""
+    for row in rows:
+        per_frame = row.per_frame
+        for i in range(about["n_frames"]):
+            numbers = {name: f"{values[i]:.6g}" for name, values in per_frame.items()}
+            yield {"name": row.name, "frame": i + 1, "steps": (i + 1) * about["interval"], **numbers}

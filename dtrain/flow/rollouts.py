@@ -1,0 +1,116 @@
+"""What a network, and its rivals, say of the frames that follow the first ones of a case; and files of it.
+
+Units: lattice units of the simulated grid.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from dtrain.checkpoint import Trained
+from dtrain.data.clips import Clips, rollout
+from dtrain.data.flow import AT_REST, STATISTICS, Flow
+from runkit.dataset.flow import FACES, FLOW_PREDICTION
+from runkit.dataset.schema import COMPLETE
+from runkit.dataset.writer import Writer
+from runkit.mpi import SerialWorld
+
+Rollout = tuple[int, np.ndarray]  # case, predicted frames [3, time, x, y]
+_COPIED = ("dataset_name", "grid_type", "n_spatial_dims", "simulation_parameters")
+
+
+class Roller:
+    """A network that continues cases; `seconds` is the time it has taken for `n_frames` frames."""
+
+    def __init__(self, trained: Trained, data: Flow) -> None:
+        self.network, self.data = trained.network, data
+        self.device = next(trained.network.parameters()).device
+        self.seconds, self.n_frames = 0.0, 0
+
+    @torch.inference_mode()
+    def __call__(self, case: int, start: int, n_frames: int) -> np.ndarray:
+        """The frames [3, n_frames, x, y] that follow those given from `start` on."""
+        clip = Clips.stack([self.data.clip(case, start, 0)]).to(self.device)
+        began = time.perf_counter()
+        found = rollout(self.network, clip, n_frames)[0].cpu().numpy()
+        self.seconds, self.n_frames = self.seconds + time.perf_counter() - began, self.n_frames + n_frames
+        rest = AT_REST.reshape(3, 1, 1, 1)
+        return np.where(self.data.fluid(case), self.data.normalisation.physical(found), rest).astype(np.float32)
+
+
+def persistence(data: Flow, case: int, start: int, n_frames: int) -> np.ndarray:
+    """The last given frame again and again."""
+    return np.repeat(data.frames(case, start + data.options.frames - 1, 1), n_frames, axis=1)
+
+
+def mean_field(world: SerialWorld, data: Flow) -> np.ndarray:
+    """The mean [3, x, y] over time and training cases, of each cell where it is fluid; collective."""
+    cases = data.cases["train"][:: -(-len(data.cases["train"]) // STATISTICS)]
+    total, count = np.zeros((3, *data.fluid(cases[0]).shape)), np.zeros(data.fluid(cases[0]).shape)
+    for i in world.share(len(cases)):
+        fluid = data.fluid(cases[i])
+        total += data.frames(cases[i]).mean(axis=1, dtype=np.float64) * fluid
+        count += fluid
+    total, count = world.sum(total), world.sum(count)
+    return np.where(count > 0, total / np.maximum(count, 1), AT_REST[:, None, None])
+
+
+def write_rollouts(
+    world: SerialWorld,
+    path: Path,
+    data: Flow,
+    which: tuple[Sequence[int], int, int],
+    rollouts: Iterable[Rollout],
+    about: Mapping[str, Any],
+) -> None:
+    """Write the FLOW_PREDICTION file of cases, a first given frame and a number of predicted ones; collective.
+
+    An old file is replaced. `rollouts` are this rank's; together those of all ranks are the cases, each once.
+    """
+    (cases, start, n_frames), n_given = which, data.options.frames
+    nx, ny = data.dataset.sizes["x"], data.dataset.sizes["y"]
+    sizes = {"case": len(cases), "time": n_given + n_frames, "x": nx, "y": ny}
+    if world.is_root:
+        for old in (path, path.with_name(path.name + ".part")):
+            old.unlink(missing_ok=True)
+    attributes = {name: data.dataset.attributes[name] for name in _COPIED if name in data.dataset.attributes}
+    attributes |= {**about, "n_trajectories": len(cases)}
+    with Writer.open(world, path, FLOW_PREDICTION, sizes, attributes, groups=_boundaries(data)) as file:
+        if world.is_root:
+            _write_grid(file, data, cases, start, sizes["time"])
+        for case, predicted in rollouts:
+            place = cases.index(case)
+            frames = np.concatenate([data.frames(case, start, n_given), predicted], axis=1)
+            for name in ("t0_fields/signed_distance", "t0_fields/fluid_fraction"):
+                file.write(name, place, data.dataset[name][case])
+            file.write("t0_fields/density", place, frames[0])
+            file.write("t1_fields/velocity", place, np.moveaxis(frames[1:], 0, -1))
+            file.mark("predicted", place, COMPLETE)
+        file.seal()
+
+
+def _boundaries(data: Flow) -> dict[str, dict[str, Any]]:
+    groups = (f"boundary_conditions/{axis}_{face}" for axis in "xy" for face in FACES)
+    return {group: {"bc_type": data.dataset.file[group].attrs["bc_type"]} for group in groups}
+
+
+def _write_grid(file: Writer, data: Flow, cases: Sequence[int], start: int, n_frames: int) -> None:
+    """Frames go on beyond the end of the simulation's file at its pace."""
+    times = data.dataset["dimensions/time"][:]
+    file.write("dimensions/time", (), (times[start] + data.interval * np.arange(n_frames)).astype(np.float32))
+    for name in _same_names():
+        file.write(name, (), data.dataset[name][:])
+    file.write("case", (), np.array(cases, dtype=np.int32))
+    file.write("n_given", (), np.full(len(cases), data.options.frames, dtype=np.int32))
+
+
+def _same_names() -> Iterator[str]:
+    for axis in "xy":
+        yield f"dimensions/{axis}"
+        yield from (f"boundary_conditions/{axis}_{face}/mask" for face in FACES)

@@ -1,0 +1,159 @@
+"""Flow: rollouts of held-back cases beside those of persistence and of the mean field, frame by frame.
+
+Units: lattice units of the simulated grid.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from pydantic import Field
+
+from dtrain.checkpoint import Trained
+from dtrain.data.flow import Flow, Outside
+from dtrain.data.split import Split
+from dtrain.flow.judge import Row, Truth, rows_of
+from dtrain.flow.report import report
+from dtrain.flow.rollouts import Roller, Rollout, mean_field, persistence, write_rollouts
+from dtrain.tasks import EvaluateOptions, PredictOptions, task
+from dtrain.world import World
+from runkit.errors import UserError
+from runkit.log import say
+from runkit.progress import Progress
+
+Judged = dict[str, dict[str, np.ndarray]]  # predictor -> score -> [time]
+
+
+class FlowEvaluate(EvaluateOptions):
+    """Scores of a trained network on rollouts of held-back cases, beside persistence and the mean field."""
+
+    part: Literal["test", "validation", "train", "outside", "all"] = Field("test", description="which cases are scored")
+    start: int = Field(0, ge=0, description="first frame that is given")
+    frames: int = Field(0, ge=0, description="frames that are rolled out; 0: to the end of the file")
+
+
+class FlowPredict(PredictOptions):
+    """Rollouts of a trained network from the first frames of every case of a FLOW file, into HDF5."""
+
+    start: int = Field(0, ge=0, description="first frame that is given")
+    frames: int = Field(0, ge=0, description="frames that are rolled out, any number; 0: to the end of the file")
+
+
+@task("flow")
+class FlowTask:
+    """What a network of flow is asked to do; see `dtrain.tasks` for each member."""
+
+    Evaluate, Predict = FlowEvaluate, FlowPredict
+
+    @staticmethod
+    def evaluate(world: World, trained: Trained, options: FlowEvaluate, folder: Path) -> dict[str, float]:
+        data = _open(trained, options.file)
+        parts = data.cases.values() if options.part == "all" else [data.cases[options.part]]
+        cases = sorted(case for part in parts for case in part)
+        if not cases:
+            raise UserError(
+                f"{data.options.file}: no case is in part {options.part!r}; allowed: another part, or a split"
+            )
+        n_frames = _length(data, options.start, options.frames, must_be_known=True)
+        judge = _Judge(world, trained, data, (cases, options.start, n_frames))
+        about = {"config": trained.recipe.model_dump(mode="json"), "model": str(trained.path)}
+        about["dataset"] = data.options.file
+        write_rollouts(world, folder / "evaluation.h5", data, judge.which, judge.rollouts(), about)
+        rows = judge.rows()
+        world.on_root(report, folder, judge.about(str(trained.path), options.part), rows)
+        return rows[0].mean
+
+    @staticmethod
+    def predict(world: World, trained: Trained, options: FlowPredict, path: Path) -> None:
+        data = _open(trained, options.file, whole=True)
+        cases = data.cases["train"]
+        which = cases, options.start, _length(data, options.start, options.frames)
+        roller, mine = Roller(trained, data), [cases[i] for i in world.share(len(cases))]
+        about = {"config": trained.recipe.model_dump(mode="json"), "model": options.model, "dataset": options.file}
+        with Progress(world, len(mine), "cases", "predict") as progress:
+
+            def rollouts() -> Iterator[Rollout]:
+                for case in mine:
+                    yield case, roller(case, *which[1:])
+                    progress.advance()
+
+            write_rollouts(world, path, data, which, rollouts(), about)
+        say(world, f"wrote {path}: {len(cases)} cases, {which[2]} frames each")
+
+
+class _Judge:
+    """The cases to be scored; every method is collective."""
+
+    def __init__(self, world: World, trained: Trained, data: Flow, which: tuple[Sequence[int], int, int]) -> None:
+        self.world, self.trained, self.data, self.which = world, trained, data, which
+        self.roller, self.mean = Roller(trained, data), mean_field(world, data)
+        self._judged: dict[int, Judged] = {}
+
+    def rollouts(self) -> Iterator[Rollout]:
+        """The network's rollouts of this rank's cases, each scored beside its rivals on the way."""
+        cases, start, n_frames = self.which
+        mine = [cases[i] for i in self.world.share(len(cases))]
+        with Progress(self.world, len(mine), "cases", "rollouts") as progress:
+            for case in mine:
+                data, n_given = self.data, self.data.options.frames
+                distance = data.dataset["t0_fields/signed_distance"][case]
+                truth = Truth(data.frames(case, start + n_given, n_frames), data.fluid(case), distance, data.cell)
+                predicted = self.roller(case, start, n_frames)
+                rivals = {
+                    self.trained.recipe.model.name: predicted,
+                    "persistence": persistence(data, case, start, n_frames),
+                    "mean field": np.repeat(self.mean[:, None], n_frames, axis=1),
+                    "simulation": truth.frames,
+                }
+                self._judged[case] = {name: truth.judge(frames) for name, frames in rivals.items()}
+                yield case, predicted
+                progress.advance()
+
+    def rows(self) -> list[Row]:
+        """Scores of all predictors, the network first, in the order of cases."""
+        judged = {case: one for part in self.world.allgather(self._judged) for case, one in part.items()}
+        return rows_of([judged[case] for case in self.which[0]])
+
+    def about(self, model: str, part: str) -> dict[str, Any]:
+        """What was evaluated, and how long a frame takes."""
+        data, (cases, start, n_frames) = self.data, self.which
+        seconds, count = self.world.sum(np.array([self.roller.seconds, self.roller.n_frames]))
+        theirs = None
+        if "seconds" in data.dataset:
+            theirs = float(data.dataset["seconds"][:][list(cases)].mean() / data.n_frames)
+        return {
+            "data": "flow",
+            "model": model,
+            "file": data.options.file,
+            "part": part,
+            "cases": list(cases),
+            "n_train": len(data.cases["train"]),
+            "start": start,
+            "n_given": data.options.frames,
+            "n_frames": n_frames,
+            "interval": data.interval,
+            "device": self.roller.device.type,
+            "seconds_per_frame": {"network": float(seconds / count), "simulation": theirs},
+        }
+
+
+def _open(trained: Trained, file: str, whole: bool = False) -> Flow:
+    """The data as the network was trained on it, or another file; `whole` puts all cases into "train"."""
+    changes: dict[str, Any] = {"file": file or trained.options.file}
+    if whole:
+        changes |= {"split": Split(train=1.0, validation=0.0, test=0.0), "outside": Outside()}
+    return Flow(trained.options.model_copy(update=changes), trained.recipe.seed, trained.normalisation)
+
+
+def _length(data: Flow, start: int, n_frames: int, must_be_known: bool = False) -> int:
+    """Frames to be rolled out, those of the file by default; UserError if frames that are needed are not there."""
+    begin = start + data.options.frames
+    if begin > data.n_frames:
+        raise UserError(f"start = {start}: {data.options.file} has {data.n_frames} frames, and {begin} are needed")
+    rest = data.n_frames - begin
+    if (must_be_known and n_frames > rest) or not (n_frames or rest):
+        raise UserError(f"frames = {n_frames}: {rest} frames follow those that are given in {data.options.file}")
+    return n_frames or rest
