@@ -45,7 +45,7 @@ class Flow(Config):
 class Collision(Config):
     """How populations relax."""
 
-    name: str = Field("trt", description="name of a registered collision law")
+    name: str = Field("bgk", description="name of a registered collision law")
     parameters: Table = Field({}, description="its parameters, as its law names them")
     precision: Literal["float32", "float64"] = Field("float32", description="type of the populations")
 

@@ -17,7 +17,7 @@ from lbmgen.equilibrium import equilibrium, guo, moments
 class BGK:
     """All populations relax to equilibrium at the rate 1 / tau."""
 
-    least_tau = 0.505
+    least_tau = 0.506
 
     def rates(self, tau: float) -> tuple[float, ...]:
         return (1 / tau,)

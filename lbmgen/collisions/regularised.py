@@ -19,7 +19,7 @@ from lbmgen.equilibrium import equilibrium, guo, moments, stress
 class Regularised:
     """Stress relaxes at the rate 1 / tau, everything above it at once."""
 
-    least_tau = 0.502
+    least_tau = 0.515
 
     def rates(self, tau: float) -> tuple[float, ...]:
         return (1 / tau,)

@@ -21,7 +21,7 @@ class TRT:
     """
 
     magic: float = 3 / 16
-    least_tau = 0.502
+    least_tau = 0.525
 
     def __post_init__(self) -> None:
         if not 0 < self.magic <= 1:
