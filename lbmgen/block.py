@@ -118,8 +118,8 @@ class Block:
         lattice, force = self.fluid.lattice, self.fluid.force
         h = [self.layout.arrived(self.h, i, self.state).astype(np.float64) for i in range(lattice.q)]
         of = moments(lattice, h, force)
-        fluid = ~self.solid
-        return np.where(fluid, 1.0 + of.excess, 1.0), np.stack(of.velocity, axis=-1) * fluid[..., None]
+        velocity = np.stack(of.velocity, axis=-1)
+        return np.where(self.solid, 1.0, 1.0 + of.excess), np.where(self.solid[..., None], 0.0, velocity)
 
     def free(self) -> None:
         """Give messages back to MPI; the block takes no more steps."""

@@ -12,6 +12,7 @@ Units: lattice units.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from lbmgen.boundaries import boundary
@@ -30,6 +31,9 @@ class Pressure:
     kind = "OPEN"
     priority = 3
 
+    def __post_init__(self) -> None:
+        _require_density(self.density)
+
 
 @boundary("convective")
 @dataclass(frozen=True)
@@ -43,5 +47,11 @@ class Convective:
     priority = 3
 
     def __post_init__(self) -> None:
-        if self.speed <= 0:
+        _require_density(self.density)
+        if not self.speed > 0:
             raise ValueError(f"speed = {self.speed:g}; allowed: above 0")
+
+
+def _require_density(density: float) -> None:
+    if not 0 < density < math.inf:
+        raise ValueError(f"density = {density:g}; allowed: above 0")

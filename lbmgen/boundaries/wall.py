@@ -9,12 +9,14 @@ Units: lattice units.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from lbmgen.boundaries import boundary
+from runkit.errors import UserError
 
 
 @boundary("no-slip")
@@ -26,11 +28,17 @@ class NoSlip:
     kind = "WALL"
     priority = 1
 
+    def __post_init__(self) -> None:
+        if not all(math.isfinite(component) for component in self.velocity):
+            raise ValueError(f"velocity = {list(self.velocity)}; finite numbers are needed")
+
     def velocity_at(self, fraction: np.ndarray, axis: int) -> np.ndarray:
-        """Velocity [n, d] at places [n, d], given as fractions of the domain."""
-        given = self.velocity or [0.0] * fraction.shape[1]
-        if len(given) != fraction.shape[1]:
-            raise ValueError(f"velocity = {list(given)}; {fraction.shape[1]} components are needed")
+        """Velocity [n, d] at places [n, d], given as fractions of the domain; raises UserError."""
+        given = list(self.velocity) or [0.0] * fraction.shape[1]
+        if len(given) != fraction.shape[1] or given[axis] != 0:
+            raise UserError(
+                f"boundary 'no-slip': velocity = {given}; {fraction.shape[1]} components are needed, 0 across the wall"
+            )
         return np.broadcast_to(np.asarray(given, np.float64), fraction.shape)
 
 
@@ -45,6 +53,8 @@ class Velocity:
     priority = 2
 
     def __post_init__(self) -> None:
+        if not math.isfinite(self.velocity):
+            raise ValueError(f"velocity = {self.velocity}; a finite number is needed")
         if self.profile not in ("uniform", "parabolic"):
             raise ValueError(f"profile = {self.profile!r}; allowed: 'uniform', 'parabolic'")
 
