@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections import Counter
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -26,6 +27,7 @@ from runkit.rng import stream
 
 MACH_LIMIT = 0.17  # of the inlet's fastest fluid; the error of the method grows with its square
 LONGEST_DESCRIPTION = 2048
+DRAWS = 20  # of a case, before its configuration is refused
 
 
 @dataclass(frozen=True)
@@ -78,16 +80,31 @@ class FlowCase:
 
 
 def draw_case(case: Case, i_case: int) -> FlowCase:
-    """Case number `i_case`; raises UserError if the configuration allows none."""
+    """Case number `i_case`; raises UserError if the configuration allows none.
+
+    A draw that cannot be stable or accurate is rejected and drawn again.
+    """
     random = stream(case.seed, "case", i_case)
+    rejected: Counter[str] = Counter()
+    for _ in range(DRAWS):
+        flow = _draw(case, random)
+        try:
+            _require_sound(case, flow)
+        except UserError as error:
+            reason = error
+            rejected["unsound"] += 1
+            continue
+        return replace(flow, rejections=dict(rejected + Counter(flow.rejections)))
+    raise reason
+
+
+def _draw(case: Case, random: np.random.Generator) -> FlowCase:
     reynolds = _log_uniform(random, case.flow.reynolds)
     velocity = float(random.uniform(case.flow.velocity[0], case.flow.velocity[-1]))
     domain = _domain(case, velocity)
     placed, rejections = _bodies(case, domain, random)
     length = max((body.span[1] - body.span[0] for body in placed), default=float(domain.shape[1]))
-    flow = FlowCase(domain, placed, reynolds, velocity, length, rejections)
-    _require_sound(case, flow)
-    return flow
+    return FlowCase(domain, placed, reynolds, velocity, length, rejections)
 
 
 def draw_all(case: Case) -> list[FlowCase]:
@@ -144,20 +161,6 @@ def _given(table: dict[str, Any], width: int, d: int) -> Placed:
 
 def _require_sound(case: Case, flow: FlowCase) -> None:
     """Raise UserError if a case cannot be stable or accurate."""
-    law = collision.build(case.collision.name, **case.collision.parameters)
-    if flow.tau < law.least_tau:
-        raise UserError(
-            f"flow.reynolds = {flow.reynolds:.4g}: tau = {flow.tau:.4f} is too near 1/2 for {case.collision.name!r} "
-            f"(allowed: {law.least_tau:g} or more); lower flow.reynolds, raise grid.refinement, obstacles.diameter or "
-            "flow.velocity, or take another collision.name"
-        )
-    fastest = max((_peak(face) for pair in flow.domain.faces for face in pair), default=0.0)
-    mach = math.sqrt(3) * max(fastest, flow.velocity)
-    if mach > MACH_LIMIT:
-        raise UserError(
-            f"flow.velocity = {flow.velocity:.4g}: the Mach number at the inlet is {mach:.3f}; allowed: up to "
-            f"{MACH_LIMIT}; lower flow.velocity to {flow.velocity * MACH_LIMIT / mach:.3g} or less"
-        )
     for body in flow.placed:
         if body.thickness < case.obstacles.thickness:
             raise UserError(
@@ -169,6 +172,20 @@ def _require_sound(case: Case, flow: FlowCase) -> None:
         raise UserError(
             f"obstacles: bodies take {blocked:.2f} of the cross-section; allowed: up to obstacles.blockage = "
             f"{case.obstacles.blockage:g}; lower obstacles.diameter or obstacles.count, or raise grid.cells"
+        )
+    fastest = max((_peak(face) for pair in flow.domain.faces for face in pair), default=0.0)
+    mach = math.sqrt(3) * max(fastest, flow.velocity)
+    if mach > MACH_LIMIT:
+        raise UserError(
+            f"flow.velocity = {flow.velocity:.4g}: the Mach number at the inlet is {mach:.3f}; allowed: up to "
+            f"{MACH_LIMIT}; lower flow.velocity to {flow.velocity * MACH_LIMIT / mach:.3g} or less"
+        )
+    law = collision.build(case.collision.name, **case.collision.parameters)
+    if flow.tau < law.least_tau:
+        raise UserError(
+            f"flow.reynolds = {flow.reynolds:.4g}: tau = {flow.tau:.4f} is too near 1/2 for {case.collision.name!r} "
+            f"(allowed: {law.least_tau:g} or more); lower flow.reynolds, raise grid.refinement, obstacles.diameter or "
+            "flow.velocity, or take another collision.name"
         )
 
 

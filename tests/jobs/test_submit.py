@@ -90,21 +90,21 @@ def test_both_schedulers_have_the_same_jobs():
     for path in TEMPLATES:
         jobs[path.parent.name].add(path.name)
     assert set(jobs) == set(SITES)
-    assert jobs["slurm"] == jobs["pjm"] >= {"generate_md.sh", "train_botan.sh"}
+    assert jobs["slurm"] == jobs["pjm"] >= {"generate.sh", "train.sh"}
 
 
 def test_a_dry_run_prints_the_command_of_slurm(site):
-    done = submit("--dry-run", "--site", site("slurm", TRAIN_NODES="2", TRAIN_QUEUE="gpu"), "train_botan", "seed=2")
+    done = submit("--dry-run", "--site", site("slurm", TRAIN_NODES="2", TRAIN_QUEUE="gpu"), "train", "seed=2")
     assert done.returncode == 0, done.stderr
     command = done.stdout.splitlines()[-1].split()
     assert command[0] == "sbatch"
     assert {"--nodes=2", "--ntasks-per-node=4", "--gres=gpu:4", "--partition=gpu", "--account=physics"} <= set(command)
     assert "--time=08:00:00" in command
-    assert "jobs/slurm/train_botan.sh seed=2 minutes=470" in done.stdout
+    assert "jobs/slurm/train.sh seed=2 minutes=470" in done.stdout
 
 
 def test_a_dry_run_prints_the_command_of_pjm(site):
-    done = submit("--dry-run", "--site", site("pjm", GENERATE_NODES="3", GENERATE_QUEUE="regular-a"), "generate_md")
+    done = submit("--dry-run", "--site", site("pjm", GENERATE_NODES="3", GENERATE_QUEUE="regular-a"), "generate", "mdgen")
     assert done.returncode == 0, done.stderr
     command = done.stdout.splitlines()[-1]
     assert command.startswith("pjsub ")
@@ -114,19 +114,19 @@ def test_a_dry_run_prints_the_command_of_pjm(site):
 
 
 def test_pjm_shares_of_a_node_are_asked_for_by_gpus(site):
-    done = submit("--dry-run", "--site", site("pjm", TRAIN_NODES="", TRAIN_TASKS_PER_NODE="4"), "train_botan")
+    done = submit("--dry-run", "--site", site("pjm", TRAIN_NODES="", TRAIN_TASKS_PER_NODE="4"), "train")
     command = done.stdout.splitlines()[-1]
     assert "-L gpu=4" in command and "node=" not in command and "--mpi proc=4" in command
 
 
 def test_a_dry_run_submits_nothing(scheduler, site, commands, copy):
-    submit("--dry-run", "--site", site(scheduler), "generate_md", root=copy, env=commands)
+    submit("--dry-run", "--site", site(scheduler), "generate", "mdgen", root=copy, env=commands)
     assert not (copy / "runs").exists()
 
 
 def test_a_submitted_generation_starts_mdgen_with_its_arguments(scheduler, site, commands, copy):
     words = ["my case.toml", "output=$(id).h5", "seed=3"]
-    done = submit("--site", site(scheduler), "generate_md", *words, root=copy, env=commands)
+    done = submit("--site", site(scheduler), "generate", "mdgen", *words, root=copy, env=commands)
     assert done.returncode == 0, done.stderr
     started = done.stdout.splitlines()
     assert started[0] == {"slurm": "srun", "pjm": "mpirun"}[scheduler]
@@ -137,7 +137,7 @@ def test_a_submitted_generation_starts_mdgen_with_its_arguments(scheduler, site,
 def test_a_submitted_training_knows_the_node_of_rank_0(scheduler, site, commands, copy):
     renamed = site(scheduler)
     renamed.write_text(renamed.read_text() + 'reachable_as() { echo "$1-fast"; }\n')
-    done = submit("--site", renamed, "train_botan", "minutes=5", root=copy, env=commands)
+    done = submit("--site", renamed, "train", "minutes=5", root=copy, env=commands)
     assert done.returncode == 0, done.stderr
     expected = {"slurm": "address node07-fast", "pjm": "MASTER_ADDR=node07-fast"}[scheduler]
     started = done.stdout.splitlines()
@@ -148,20 +148,20 @@ def test_a_submitted_training_knows_the_node_of_rank_0(scheduler, site, commands
 
 def test_a_requeued_slurm_job_is_launched_as_a_later_step(site, commands, copy):
     env = commands | {"SLURM_RESTART_COUNT": "2"}
-    started = submit("--site", site("slurm"), "generate_md", root=copy, env=env).stdout.splitlines()
+    started = submit("--site", site("slurm"), "generate", "mdgen", root=copy, env=env).stdout.splitlines()
     assert [started[at + 1] for at, word in enumerate(started) if word == "srun"] == ["--ntasks=1"] * 2 + [
         "--kill-on-bad-exit=1"
     ]
 
 
 def test_pjm_spreads_processes_evenly_over_its_nodes(site, commands, copy):
-    started = submit("--site", site("pjm"), "generate_md", root=copy, env=commands).stdout.splitlines()
+    started = submit("--site", site("pjm"), "generate", "mdgen", root=copy, env=commands).stdout.splitlines()
     assert started[started.index("-np") + 1] == "4"
     assert started[started.index("-npernode") + 1] == "2"
 
 
 def test_a_missing_site_file_is_one_clear_line(tmp_path):
-    done = submit("--site", tmp_path / "nowhere.env", "generate_md")
+    done = submit("--site", tmp_path / "nowhere.env", "generate", "mdgen")
     assert done.returncode == 2
     assert done.stderr.count("\n") == 1
     assert "nowhere.env is missing" in done.stderr and "site.env.example" in done.stderr
@@ -178,7 +178,7 @@ def test_a_missing_site_file_is_one_clear_line(tmp_path):
     ],
 )
 def test_a_wrong_setting_is_named_with_what_is_allowed(changed, named, site):
-    done = submit("--dry-run", "--site", site("slurm", **changed), "generate_md")
+    done = submit("--dry-run", "--site", site("slurm", **changed), "generate", "mdgen")
     assert done.returncode == 2
     assert named in done.stderr and done.stderr.count("\n") == 1
 
@@ -186,4 +186,4 @@ def test_a_wrong_setting_is_named_with_what_is_allowed(changed, named, site):
 def test_an_unknown_job_is_answered_with_the_jobs_there_are(scheduler, site):
     done = submit("--site", site(scheduler), "generate_magic")
     assert done.returncode == 2
-    assert "generate_md train_botan" in done.stderr
+    assert "generate train" in done.stderr

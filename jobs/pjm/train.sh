@@ -1,5 +1,5 @@
 #!/bin/bash
-# BOTAN on PJM, one process per GPU; arguments go to dtrain/train.py. A resubmitted job goes on from its checkpoint.
+# A network on PJM, one process per GPU; arguments go to dtrain/train.py. A resubmitted job goes on from its checkpoint.
 set -euo pipefail
 source "$SITE_ENV"
 load_site
