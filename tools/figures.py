@@ -2,10 +2,13 @@
 
     python tools/figures.py --dataset data/kob_andersen.h5 --run runs/botan --out figures
 
-dataset.png: mobility, relaxation and label noise · rho_against_time.png: correlation with the simulation against time,
-beside the noise ceiling and published models · slice_RUN.png: a slab of a test configuration, simulation beside
-predictions · agreement_RUN.png: predicted against simulated propensity · training.png: training curves. Runs must have
-been scored (dtrain/evaluate.py); a folder of runs, such as that of a campaign, stands for all runs below it.
+Of glass formers: dataset.png: mobility, relaxation and label noise · rho_against_time.png: correlation with the
+simulation against time, beside the noise ceiling and published models · slice_RUN.png: a slab of a test configuration,
+simulation beside predictions · agreement_RUN.png: predicted against simulated propensity.
+Of flow: flow_cases.png: some cases · rollout_RUN.png and .gif: simulation, network and their difference along a rollout
+· rollout_scores.png and .md: scores along rollouts, and a table · rollout_variants.png: several networks side by side.
+Of both: training.png: training curves. Runs must have been scored (dtrain/evaluate.py); a folder of runs, such as that
+of a campaign, stands for all runs below it.
 """
 
 from __future__ import annotations
@@ -19,33 +22,49 @@ import matplotlib
 matplotlib.use("Agg")
 
 import matplotlib.pyplot as plt
-from drawing.dataset import draw_dataset
+from drawing.flow import flow_pictures
+from drawing.glass import glass_pictures
 from drawing.runs import Run, find_runs
-from drawing.scores import draw_rho
-from drawing.slices import draw_agreement, draw_slice
 from drawing.style import STYLE
 from drawing.training import draw_training
+from matplotlib.animation import Animation, PillowWriter
 from matplotlib.figure import Figure
 
 from runkit.dataset.reader import Dataset
-from runkit.dataset.schema import COMPLETE
 from runkit.errors import UserError
 
+# Contract of the dataset -> data of a run, and what draws both.
+KINDS = {"ISOCONFIG": ("glass", glass_pictures), "FLOW": ("flow", flow_pictures)}
+FRAMES_PER_SECOND = 6
 
-def pictures(dataset: Path, runs: Sequence[Run]) -> Iterator[tuple[str, Figure]]:
-    """(name, figure) of everything that dataset and runs allow; raises UserError if the dataset has no labels."""
+
+def pictures(dataset: Path, runs: Sequence[Run]) -> Iterator[tuple[str, Figure | Animation | str]]:
+    """(name, drawing) of everything that dataset and runs allow; raises UserError for another kind of file."""
     with Dataset(dataset) as data:
-        if data.schema.name != "ISOCONFIG" or not (data["labelled"][:] == COMPLETE).any():
-            raise UserError(f"{dataset}: an ISOCONFIG file with labelled samples is needed")
-        yield "dataset", draw_dataset(data)
-        yield "rho_against_time", draw_rho(data, runs)
-        for run in runs:
-            if run.predictions and Path(run.about["file"]).resolve() == dataset.resolve():
-                yield f"slice_{run.name}", draw_slice(data, run)
-                yield f"agreement_{run.name}", draw_agreement(data, run)
-    trained = [run for run in runs if run.curve("training")]
+        if data.schema.name not in KINDS:
+            raise UserError(f"{dataset} holds {data.schema.name} data; allowed: {', '.join(KINDS)}")
+        kind, drawings = KINDS[data.schema.name]
+        mine = [run for run in runs if run.data == kind]
+        yield from drawings(data, mine)
+    trained = [run for run in mine if run.curve("training")]
     if trained:
         yield "training", draw_training(trained)
+
+
+def save(drawing: Figure | Animation | str, folder: Path, name: str) -> Path:
+    """Write a figure as PNG, an animation as GIF, a table as Markdown; the path of the file."""
+    if isinstance(drawing, str):
+        path = folder / f"{name}.md"
+        path.write_text(drawing, encoding="utf-8")
+    elif isinstance(drawing, Animation):
+        path = folder / f"{name}.gif"
+        with plt.rc_context({"savefig.bbox": "standard"}):  # all frames of one size
+            drawing.save(path, PillowWriter(fps=FRAMES_PER_SECOND), dpi=100)
+    else:
+        path = folder / f"{name}.png"
+        drawing.savefig(path)
+    plt.close("all")
+    return path
 
 
 def main() -> None:
@@ -53,17 +72,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         "python tools/figures.py", description="Draw a dataset and what networks make of it."
     )
-    parser.add_argument("--dataset", type=Path, required=True, help="ISOCONFIG file")
+    parser.add_argument("--dataset", type=Path, required=True, help="ISOCONFIG or FLOW file")
     parser.add_argument("--run", type=Path, nargs="*", default=[], help="folders of scored runs")
     parser.add_argument("--out", type=Path, default=Path("figures"), help="folder for the pictures")
     options = parser.parse_args()
     try:
         options.out.mkdir(parents=True, exist_ok=True)
         with plt.rc_context(STYLE):
-            for name, figure in pictures(options.dataset, find_runs(options.run)):
-                figure.savefig(options.out / f"{name}.png")
-                plt.close(figure)
-                print(options.out / f"{name}.png")
+            for name, drawing in pictures(options.dataset, find_runs(options.run)):
+                print(save(drawing, options.out, name))
     except UserError as error:
         parser.exit(2, f"error: {error}\n")
 

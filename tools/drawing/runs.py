@@ -28,6 +28,11 @@ class Run:
         return self.path.name
 
     @property
+    def data(self) -> str:
+        """The kind of data that it learnt from."""
+        return str(self.about.get("data", "glass"))
+
+    @property
     def rows(self) -> list[dict[str, Any]]:
         """The network, then its rivals: `name`, and scores `node` and `edge`."""
         rows: list[dict[str, Any]] = self.about["rows"]

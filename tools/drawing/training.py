@@ -11,11 +11,17 @@ from drawing.style import BLACK, BLUE, GREEN, ORANGE, PURPLE, RED, SKY, legend
 from matplotlib.figure import Figure
 
 COLOURS = (RED, BLUE, GREEN, PURPLE, ORANGE, SKY, BLACK)
+# Column of validation.csv -> style, end of the label, what it is.
+SCORES = {
+    "rho_node": ("o-", ", particles", r"Pearson correlation $\rho$"),
+    "rho_edge": ("s:", ", bonds", r"Pearson correlation $\rho$"),
+    "vrmse": ("o-", "", "VRMSE of a rollout"),
+}
 MANY = 6  # runs, beyond which names would hide the curves
 
 
 def draw_training(runs: Sequence[Run]) -> Figure:
-    """Losses, and correlations of validation samples, against the step of the optimiser."""
+    """Losses, and scores of validation samples, against the step of the optimiser."""
     figure, (left, right) = plt.subplots(1, 2, figsize=(7.6, 3.2))
     for i_run, run in enumerate(runs):
         color = COLOURS[i_run % len(COLOURS)]
@@ -23,14 +29,15 @@ def draw_training(runs: Sequence[Run]) -> Figure:
         for name, curve, style in (("training", training, "-"), ("validation", validation, "--")):
             if curve:
                 left.plot(curve["step"], curve["loss"], style, color=color, label=f"{run.name}, {name}")
-        for key, style, label in (("rho_node", "o-", "particles"), ("rho_edge", "s:", "bonds")):
+        for key, (style, label, _) in SCORES.items():
             if key in validation:
-                right.plot(validation["step"], validation[key], style, ms=3, color=color, label=f"{run.name}, {label}")
+                right.plot(validation["step"], validation[key], style, ms=3, color=color, label=f"{run.name}{label}")
         for step in _phase_starts(training):
             left.axvline(step, color="#cccccc", lw=0.8, zorder=0)
             right.axvline(step, color="#cccccc", lw=0.8, zorder=0)
     left.set(yscale="log", xlabel="step", ylabel="loss")
-    right.set(xlabel="step", ylabel=r"validation: Pearson correlation $\rho$")
+    scored = {what for run in runs for key, (_, _, what) in SCORES.items() if key in run.curve("validation")}
+    right.set(xlabel="step", ylabel=f"validation: {' and '.join(sorted(scored))}")
     if len(runs) <= MANY:
         for axis in (left, right):
             legend(axis, loc="upper center", bbox_to_anchor=(0.5, -0.18), ncols=2)

@@ -1,0 +1,37 @@
+"""A card of a FLOW file: some of its cases."""
+
+from __future__ import annotations
+
+import matplotlib.pyplot as plt
+import numpy as np
+from drawing.flow_fields import QUANTITIES, Case, scales
+from matplotlib.figure import Figure
+
+from dtrain.data.flow import families
+from runkit.dataset.reader import Dataset
+from runkit.dataset.schema import COMPLETE
+
+COLUMNS = 5
+
+
+def draw_cases(data: Dataset) -> Figure:
+    """Speed and vorticity of the last frame of up to five cases, evenly chosen in order of Reynolds number."""
+    done = np.flatnonzero(data["computed"][:] == COMPLETE)
+    done = done[np.argsort(data["scalars/reynolds_number"][:][done], kind="stable")]
+    chosen = done[np.unique(np.linspace(0, len(done) - 1, COLUMNS).round().astype(int))]
+    cases = [Case(data, int(number)) for number in chosen]
+    shown = [case.quantities(case.velocity(slice(-1, None))) for case in cases]
+    size = (2.0 * len(cases) + 0.8, 4.6)
+    figure, axes = plt.subplots(2, len(cases), figsize=size, squeeze=False, layout="compressed")
+    norms = scales(shown[len(shown) // 2], cases[len(cases) // 2].fluid)
+    for (name, (label, colours, _)), row in zip(QUANTITIES.items(), axes, strict=True):
+        for axis, case, values in zip(row, cases, shown, strict=True):
+            image = case.draw(axis, values[name][0], norms[name], colours)
+        figure.colorbar(image, ax=list(row), extend="both", pad=0.015).set_label(label)
+    for axis, case in zip(axes[0], cases, strict=True):
+        kinds = ", ".join(sorted(families(data, case.number))) or "no obstacle"
+        axis.set_title(f"case {case.number}: {kinds}\nRe = {case.scalar('reynolds_number'):.3g}")
+    sizes = data.sizes
+    what = f"{len(done)} cases, {sizes['time']} frames of {sizes['x']} × {sizes['y']} cells; the last one"
+    figure.suptitle(f"{data.path.name}: {what}")
+    return figure

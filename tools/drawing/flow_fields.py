@@ -1,0 +1,96 @@
+"""Maps of flow: speed and vorticity around obstacles, with the obstacle drawn from the signed distance.
+
+Units: speed over the reference velocity U, vorticity times the reference length D over U.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from drawing.runs import Run
+from matplotlib.axes import Axes
+from matplotlib.colors import Normalize
+from matplotlib.image import AxesImage
+
+from dtrain.flow_metrics import vorticity
+from runkit.dataset.reader import Dataset
+
+# Quantity -> label, colours, and colours of its error; all tell apart with any kind of colour vision.
+QUANTITIES = {
+    "speed": (r"speed $|u|/U$", "viridis", "PuOr_r"),
+    "vorticity": (r"vorticity $\omega D/U$", "RdBu_r", "PuOr_r"),
+}
+BODY = "#8a8a8a"
+
+
+@dataclass(frozen=True)
+class Case:
+    """A case of a FLOW file: where obstacles are, and its reference length and velocity."""
+
+    data: Dataset
+    number: int
+
+    @cached_property
+    def distance(self) -> np.ndarray:
+        """Signed distance [x, y] in sites."""
+        return self.data["t0_fields/signed_distance"][self.number]
+
+    @cached_property
+    def fluid(self) -> np.ndarray:
+        """Cells with fluid [x, y]."""
+        return self.data["t0_fields/fluid_fraction"][self.number] > 0
+
+    @cached_property
+    def grid(self) -> tuple[np.ndarray, np.ndarray]:
+        """Centres of the cells along x and y in reference lengths."""
+        return tuple(self.data[f"dimensions/{axis}"][:] / self.scalar("length") for axis in "xy")
+
+    def scalar(self, name: str) -> float:
+        """Reynolds number, length, velocity or viscosity."""
+        return float(self.data[f"scalars/{name}"][self.number])
+
+    def velocity(self, frames: slice) -> np.ndarray:
+        """Simulated velocity [time, x, y, 2]."""
+        return self.data["t1_fields/velocity"][self.number, frames]
+
+    def quantities(self, velocity: np.ndarray) -> dict[str, np.ndarray]:
+        """Speed and vorticity [time, x, y] of a velocity [time, x, y, 2]."""
+        components = np.moveaxis(velocity, -1, 0) / self.scalar("velocity")
+        return {
+            "speed": np.hypot(*components),
+            "vorticity": vorticity(components, self.fluid) / (self.grid[0][1] - self.grid[0][0]),
+        }
+
+    def draw(self, axis: Axes, values: np.ndarray, norm: Normalize, colours: str) -> AxesImage:
+        """A map of values [x, y]."""
+        half = [0.5 * (axis[1] - axis[0]) for axis in self.grid]
+        extent = [edge for line, h in zip(self.grid, half, strict=True) for edge in (line[0] - h, line[-1] + h)]
+        image = axis.imshow(values.T, origin="lower", extent=extent, norm=norm, cmap=colours, interpolation="bilinear")
+        if self.distance.min() < 0:
+            axis.contourf(*self.grid, self.distance.T, levels=[-1e30, 0.0], colors=[BODY])
+            axis.contour(*self.grid, self.distance.T, levels=[0.0], colors="k", linewidths=0.6)
+        axis.set(xticks=[], yticks=[])
+        axis.spines[:].set_visible(True)
+        return image
+
+
+def scales(values: dict[str, np.ndarray], fluid: np.ndarray) -> dict[str, Normalize]:
+    """The range of colours of each quantity that suits the simulated values."""
+    speed = float(np.percentile(values["speed"][..., fluid], 99.8))
+    vortex = float(np.percentile(np.abs(values["vorticity"][..., fluid]), 99)) or 1.0
+    return {"speed": Normalize(0.0, speed), "vorticity": Normalize(-vortex, vortex)}
+
+
+def error_scale(error: np.ndarray, norm: Normalize) -> Normalize:
+    """A symmetric range for errors: half that of the quantity."""
+    largest = 0.5 * max(abs(norm.vmin), abs(norm.vmax))
+    return Normalize(-largest, largest)
+
+
+def predicted(run: Run, case: int) -> np.ndarray:
+    """The frames [time, x, y, 2] that a network predicted for a case."""
+    with Dataset(run.path / "evaluation.h5") as file:
+        place = int(np.flatnonzero(file["case"][:] == case)[0])
+        return file["t1_fields/velocity"][place, int(file["n_given"][place]) :]

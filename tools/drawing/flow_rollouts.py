@@ -1,0 +1,116 @@
+"""Rollouts beside the simulation: strips of frames, animations, and the variants of a network one below the other.
+
+Layout of the variants: report of JHPCN project jh220052 (2022), figure 6.
+"""
+
+from __future__ import annotations
+
+import matplotlib.pyplot as plt
+import numpy as np
+from drawing.flow_fields import QUANTITIES, Case, error_scale, predicted, scales
+from drawing.runs import Run
+from matplotlib.animation import Animation, FuncAnimation
+from matplotlib.figure import Figure
+
+from runkit.dataset.reader import Dataset
+
+COLUMNS = 6
+
+
+def draw_rollout(data: Dataset, run: Run) -> Figure:
+    """Speed and vorticity along the rollout of the first scored case: simulation, network, and their difference."""
+    case, simulated, found = _rollout(data, run)
+    frames = _chosen(run.about["n_frames"])
+    norms = scales(simulated, case.fluid)
+    width = 1.45 * len(frames) + 1.6
+    figure, axes = plt.subplots(6, len(frames), figsize=(width, 9.2), squeeze=False, layout="compressed")
+    for i, (name, (label, colours, error_colours)) in enumerate(QUANTITIES.items()):
+        rows = axes[3 * i : 3 * i + 3]
+        for column, frame in zip(rows.T, frames, strict=True):
+            pair = simulated[name][frame - 1], found[name][frame - 1]
+            for axis, values in zip(column[:2], pair, strict=True):
+                image = case.draw(axis, values, norms[name], colours)
+            error_norm = error_scale(pair[1] - pair[0], norms[name])
+            error = case.draw(column[2], pair[1] - pair[0], error_norm, error_colours)
+        for axis, what in zip(rows[:, 0], ("simulation", run.rows[0]["name"], "difference"), strict=True):
+            axis.set_ylabel(what)
+        figure.colorbar(image, ax=list(rows[:2].ravel()), extend="both", pad=0.015).set_label(label)
+        figure.colorbar(error, ax=list(rows[2]), extend="both", pad=0.015)
+    _name_frames(axes[0], frames, run)
+    figure.suptitle(_title(case, run))
+    return figure
+
+
+def animate_rollout(data: Dataset, run: Run) -> Animation:
+    """The same as an animation: columns are simulation, network and difference, rows speed and vorticity."""
+    case, simulated, found = _rollout(data, run)
+    norms = scales(simulated, case.fluid)
+    figure, axes = plt.subplots(2, 3, figsize=(7.4, 4.9), dpi=80, layout="compressed")
+    images = []
+    for (name, (label, colours, error_colours)), row in zip(QUANTITIES.items(), axes, strict=True):
+        films = [simulated[name], found[name], found[name] - simulated[name]]
+        looks = [(norms[name], colours)] * 2 + [(error_scale(films[2], norms[name]), error_colours)]
+        drawn = [case.draw(a, film[0], *look) for a, film, look in zip(row, films, looks, strict=True)]
+        figure.colorbar(drawn[0], ax=list(row[:2]), extend="both", pad=0.015, aspect=14).set_label(label)
+        figure.colorbar(drawn[2], ax=row[2], extend="both", pad=0.03, aspect=14)
+        images += list(zip(drawn, films, strict=True))
+    for axis, what in zip(axes[0], ("simulation", run.rows[0]["name"], "difference"), strict=True):
+        axis.set_title(what)
+    errors = {row["name"]: row["frames"]["vrmse"] for row in run.rows}
+    title = figure.suptitle("\n")
+    figure.canvas.draw()
+    figure.set_layout_engine("none")  # the same places in all frames
+
+    def show(frame: int) -> None:
+        for image, film in images:
+            image.set_data(film[frame].T)
+        ours, last = errors[run.rows[0]["name"]][frame], errors["persistence"][frame]
+        title.set_text(
+            f"{_title(case, run)}\nframe {frame + 1:3d}   mean VRMSE {ours:.2f}   (last frame repeated: {last:.2f})"
+        )
+
+    return FuncAnimation(figure, show, frames=run.about["n_frames"])
+
+
+def draw_variants(data: Dataset, runs: dict[str, Run]) -> Figure:
+    """Vorticity of the simulation and of every network along one rollout."""
+    first = next(iter(runs.values()))
+    case, simulated, _ = _rollout(data, first)
+    frames = _chosen(min(run.about["n_frames"] for run in runs.values()))
+    shown = {"LBM": simulated} | {label: _rollout(data, run)[2] for label, run in runs.items()}
+    label, colours, _ = QUANTITIES["vorticity"]
+    norm = scales(simulated, case.fluid)["vorticity"]
+    size = (1.45 * len(frames) + 1.6, 1.5 * len(shown) + 0.5)
+    figure, axes = plt.subplots(len(shown), len(frames), figsize=size, squeeze=False, layout="compressed")
+    for row, (name, films) in zip(axes, shown.items(), strict=True):
+        for axis, frame in zip(row, frames, strict=True):
+            image = case.draw(axis, films["vorticity"][frame - 1], norm, colours)
+        row[0].set_ylabel(name)
+    _name_frames(axes[0], frames, first)
+    figure.colorbar(image, ax=axes, extend="both", pad=0.015, aspect=30).set_label(label)
+    figure.suptitle(_title(case, first))
+    return figure
+
+
+def _rollout(data: Dataset, run: Run) -> tuple[Case, dict[str, np.ndarray], dict[str, np.ndarray]]:
+    """The first scored case, and what was simulated and predicted of it from the first predicted frame on."""
+    about = run.about
+    case, begin = Case(data, about["cases"][0]), about["start"] + about["n_given"]
+    simulated = case.velocity(slice(begin, begin + about["n_frames"]))
+    return case, case.quantities(simulated), case.quantities(predicted(run, case.number))
+
+
+def _chosen(n_frames: int) -> list[int]:
+    """Frames that are shown, counted from 1: evenly spread, the first and the last among them."""
+    return np.unique(np.linspace(1, n_frames, COLUMNS).round().astype(int)).tolist()
+
+
+def _name_frames(axes: np.ndarray, frames: list[int], run: Run) -> None:
+    for axis, frame in zip(axes, frames, strict=True):
+        axis.set_title(f"frame {frame}")
+
+
+def _title(case: Case, run: Run) -> str:
+    part = "" if run.about["part"] == "all" else f"{run.about['part']} "
+    number = case.scalar("reynolds_number")
+    return f"{part}case {case.number}, Re = {number:.3g}, {run.about['interval']:g} steps per frame"
