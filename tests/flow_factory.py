@@ -53,11 +53,12 @@ def write_flow(
     seed: int = 0,
     failed: tuple[int, ...] = (),
     bc_type: tuple[str, str] = ("WALL", "WALL"),
+    config: dict[str, object] | None = None,
 ) -> Path:
     """Write the file and return its path; `bc_type` is that of the lower and of the upper face in y."""
     rng = np.random.default_rng(seed)
     sizes = {"case": n_cases, "time": n_frames, "x": shape[0], "y": shape[1], "force_time": 2}
-    about = {**WELL, "n_trajectories": n_cases, "config": {"seed": seed}, "seed": seed}
+    about = {**WELL, "n_trajectories": n_cases, "config": config or {}, "seed": seed}
     types = {"x_low": "OPEN", "x_high": "OPEN", "y_low": bc_type[0], "y_high": bc_type[1]}
     groups = {f"boundary_conditions/{face}": {"bc_type": kind} for face, kind in types.items()}
     with Writer.open(SerialWorld(), path, FLOW, sizes, about, groups=groups) as writer:

@@ -60,7 +60,7 @@ class FlowOptions(Config):
     through: bool = Field(False, description="gradients through all calls; else through the last one alone")
     noise: float = Field(0.0, ge=0, description="noise on given frames in training [spread of the field]")
     horizon: int = Field(12, ge=1, description="frames that are rolled out in a validation")
-    mirror: bool = Field(True, description="reflect half of the clips in y, if both y faces are of one type")
+    mirror: bool = Field(True, description="reflect half of the clips in y, if both y faces are alike")
     split: Split = Split()
     outside: Outside = Outside()
 
@@ -87,7 +87,7 @@ class Flow:
         if self.dataset.schema.name != "FLOW":
             raise UserError(f"data.file: {options.file} holds {self.dataset.schema.name} data; this recipe needs FLOW")
         self.n_frames = self.dataset.sizes["time"]
-        self.mirrors = options.mirror and self._faces_are_alike()
+        self.mirrors = options.mirror and self._is_symmetric()
         self.cases = self._cases()
 
     @cached_property
@@ -228,9 +228,12 @@ class Flow:
                 return True
         return bool(left_out.families) and not set(left_out.families).isdisjoint(families(self.dataset, case))
 
-    def _faces_are_alike(self) -> bool:
-        faces = (self.dataset.file[f"boundary_conditions/y_{face}"] for face in ("low", "high"))
-        return len({face.attrs.get("bc_type") for face in faces}) == 1
+    def _is_symmetric(self) -> bool:
+        """Whether the reflection of a flow in y is one of the same kind: faces alike, and no force across."""
+        config = self.dataset.config
+        low, high = (self.dataset.file[f"boundary_conditions/y_{face}"].attrs["bc_type"] for face in ("low", "high"))
+        walls, force = config.get("boundaries", {}), config.get("flow", {}).get("force", ())
+        return low == high and walls.get("y_low") == walls.get("y_high") and not any(force[1:2])
 
 
 def families(dataset: Dataset, case: int) -> set[str]:

@@ -75,6 +75,6 @@ class FlowCNN(nn.Module):
 
 
 def _layer(convolution: type[nn.Module], inputs: int, outputs: int, norm: str) -> nn.Sequential:
-    return nn.Sequential(
-        convolution(inputs, outputs, KERNEL, STRIDE, PADDING), norm_layer(norm, outputs), nn.Tanh()
-    )
+    has_bias = norm != "batch"  # batch statistics take it away again
+    layer = convolution(inputs, outputs, KERNEL, STRIDE, PADDING, bias=has_bias)
+    return nn.Sequential(layer, norm_layer(norm, outputs), nn.Tanh())

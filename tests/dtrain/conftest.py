@@ -1,4 +1,4 @@
-"""A tiny dataset and a small graph for the tests of dtrain, and launches of its scripts."""
+"""Tiny datasets and a small graph for the tests of dtrain, and launches of its scripts."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ import torch
 from dtrain.data.glass import Glass, GlassOptions
 from dtrain.train import main
 from tests.conftest import clean_environment
+from tests.flow_factory import write_flow
 from tests.isoconfig_factory import write_isoconfig
 
 ROOT = Path(__file__).parents[2]
@@ -37,6 +38,12 @@ def isoconfig(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def glass(isoconfig: Path) -> Glass:
     """Its graphs at the later time."""
     return Glass(GlassOptions(file=str(isoconfig), time=1), seed=3)
+
+
+@pytest.fixture(scope="session")
+def flow_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A FLOW file of 6 cases of 12 frames on 16 x 16 cells."""
+    return write_flow(tmp_path_factory.mktemp("data") / "flow.h5")
 
 
 @pytest.fixture

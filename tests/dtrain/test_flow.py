@@ -1,0 +1,171 @@
+"""Flow as clips: what a network is shown, and how its answers are fed back."""
+
+from __future__ import annotations
+
+from itertools import chain
+
+import numpy as np
+import pytest
+import torch
+
+from dtrain.data.clips import Clips, rollout
+from dtrain.data.flow import Flow, FlowOptions
+from dtrain.losses import field_and_gradient
+from runkit.dataset.reader import Dataset
+from runkit.errors import UserError
+from tests.flow_factory import write_flow
+
+SPLIT = {"train": 4, "validation": 1, "test": 1}
+
+
+def opened(file, **options) -> Flow:
+    return Flow(FlowOptions(**{"file": str(file), "split": SPLIT, "horizon": 6, **options}), seed=3)
+
+
+def test_clips_of_training_cases_are_drawn_and_held_back_cases_are_rolled_out(flow_file):
+    flow = opened(flow_file, unroll=2)
+    assert sorted(chain(*flow.cases.values())) == list(range(6))
+    drawn = [divmod(clip, flow.n_frames) for clip in flow.split["train"]]
+    assert drawn == [(case, start) for case in flow.cases["train"] for start in range(12 - 9 + 1)]
+    assert [divmod(clip, 12) for clip in flow.split["test"]] == [(flow.cases["test"][0], 0)]
+    assert flow.batch(flow.split["train"][:2], [0, 0]).target.shape == (2, 3, 6, 16, 16)
+    assert flow.batch(flow.split["validation"]).target.shape == (1, 3, 6, 16, 16)
+
+
+def test_a_clip_is_what_the_file_holds(flow_file):
+    flow = opened(flow_file, mirror=False)
+    case, start = flow.cases["train"][1], 4
+    clip = flow.batch([case * 12 + start], [0])
+    fluid = clip.fluid[0, 0, 0].numpy() > 0
+    with Dataset(flow_file) as data:
+        density = data["t0_fields/density"][case, start : start + 6]
+        velocity = data["t1_fields/velocity"][case, start : start + 6]
+        assert np.array_equal(fluid, data["t0_fields/fluid_fraction"][case] > 0) and not fluid.all()
+        distance = np.arctanh(clip.geometry[0, 0].numpy()) * 16
+        np.testing.assert_allclose(distance, data["t0_fields/signed_distance"][case], atol=1e-3)
+    frames = flow.normalisation.physical(torch.cat([clip.given, clip.target], dim=2)[0].numpy())
+    for found, wanted in zip(frames, (density, velocity[..., 0], velocity[..., 1]), strict=True):
+        np.testing.assert_allclose(found[:, fluid], wanted[:, fluid], atol=1e-6)
+    assert not clip.given[0, :, :, ~torch.from_numpy(fluid)].any()
+
+
+def test_training_frames_have_mean_0_and_spread_1_where_there_is_fluid(flow_file):
+    flow = opened(flow_file, mirror=False)
+    clips = [flow.clip(case, 0, 9) for case in flow.cases["train"]]
+    values = [torch.cat([clip.given, clip.target], 1)[:, :, clip.fluid[0, 0] > 0].flatten(1) for clip in clips]
+    whole = torch.cat(values, dim=1)
+    assert whole.mean(dim=1).abs().max() < 1e-3 and (whole.std(dim=1) - 1).abs().max() < 1e-3
+
+
+def test_reflected_clips_are_flows_too(flow_file):
+    """Twice is the identity; the vorticity changes its sign."""
+    flow = opened(flow_file)
+    clip = Clips.stack([flow.clip(0, 0, 3)])
+    once = clip.mirrored()
+    assert all(torch.equal(a, b) for a, b in zip(vars(once.mirrored()).values(), vars(clip).values(), strict=True))
+
+    def curl(frames: torch.Tensor) -> torch.Tensor:
+        ux, uy = frames[0, 1], frames[0, 2]
+        return (uy[:, 2:] - uy[:, :-2])[..., 1:-1] - (ux[..., 2:] - ux[..., :-2])[:, 1:-1]
+
+    torch.testing.assert_close(curl(once.given), -curl(clip.given).flip(-1))
+
+
+def test_only_flows_between_like_faces_are_reflected(flow_file, tmp_path):
+    assert opened(flow_file).mirrors and not opened(flow_file, mirror=False).mirrors
+    assert not opened(write_flow(tmp_path / "a.h5", bc_type=("WALL", "OPEN"))).mirrors
+    config = {"flow": {"force": [0.0, 1e-6]}}
+    assert not opened(write_flow(tmp_path / "b.h5", config=config)).mirrors
+
+
+def test_augmentation_follows_from_seed_epoch_and_clip_alone(flow_file):
+    flow = opened(flow_file, noise=0.3)
+    clips = flow.split["train"][:6]
+    first, again, later = (flow.batch(clips, [epoch] * 6) for epoch in (0, 0, 1))
+    assert torch.equal(first.given, again.given) and not torch.equal(first.given, later.given)
+    alone = flow.batch(clips[4:5], [0])
+    assert torch.equal(alone.given[0], first.given[4])
+    plain = Flow(opened(flow_file, mirror=False).options, normalisation=flow.normalisation).batch(clips, [0] * 6)
+    is_mirrored = [not torch.equal(a, b) for a, b in zip(first.target, plain.target, strict=True)]
+    assert 0 < sum(is_mirrored) < 6
+    noise = (first.given - plain.given)[~torch.tensor(is_mirrored)]
+    mask = plain.fluid[~torch.tensor(is_mirrored)].expand_as(noise) > 0
+    assert noise[mask].std() == pytest.approx(0.3, rel=0.1) and not noise[~mask].any()
+
+
+def test_an_obstacle_family_and_a_range_of_reynolds_numbers_can_be_left_out(flow_file):
+    few = {"train": 0.5, "validation": 0.0, "test": 0.5}
+    flow = opened(flow_file, outside={"families": ["ellipse"], "reynolds": [55, 65]}, split=few)
+    assert flow.cases["outside"] == [1, 2, 5]
+    assert sorted(flow.cases["train"] + flow.cases["test"]) == [0, 3, 4]
+
+
+def test_failed_cases_are_not_used(tmp_path):
+    flow = opened(write_flow(tmp_path / "a.h5", failed=(1, 4)), split={"train": 0.75, "validation": 0.25, "test": 0.0})
+    assert sorted(chain(*flow.cases.values())) == [0, 2, 3, 5]
+
+
+class Counter(torch.nn.Module):
+    """Adds a learnable step to the last frame it is given, once more for every frame."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.step = torch.nn.Parameter(torch.tensor(1.0))
+        self.n_calls = 0
+
+    def forward(self, x: torch.Tensor) -> tuple[torch.Tensor]:
+        self.n_calls += 1
+        assert x.shape[1] == 4
+        return (x[:, :3, -1:] + self.step * torch.arange(1.0, x.shape[2] + 1).view(-1, 1, 1),)
+
+
+@pytest.fixture
+def clips() -> Clips:
+    fluid = torch.ones(2, 1, 1, 4, 4)
+    fluid[:, :, :, 1, 2] = 0
+    return Clips(torch.zeros(2, 3, 3, 4, 4), torch.zeros(2, 3, 6, 4, 4), torch.zeros(2, 1, 4, 4), fluid)
+
+
+def test_a_rollout_feeds_predictions_back_for_any_number_of_frames(clips):
+    counter = Counter()
+    found = rollout(counter, clips, 8)
+    assert counter.n_calls == 3 and found.shape[2] == 8
+    assert torch.equal(found[0, 0, :, 0, 0], torch.arange(1.0, 9)) and not found[:, :, :, 1, 2].any()
+
+
+@pytest.mark.parametrize(("through", "slope"), [(True, [1, 2, 3, 4, 5, 6]), (False, [1, 2, 3])])
+def test_gradients_flow_through_all_calls_or_through_the_last_one(clips, through, slope):
+    """After six steps of one counter the derivative is the number of steps taken with gradients."""
+    counter = Counter()
+    found = rollout(counter, clips, 6, through)
+    steps = [torch.autograd.grad(frame[0, 0, 0, 0], counter.step, retain_graph=True)[0] for frame in found.unbind(2)]
+    assert [float(step) for step in steps] == slope and found[0, 0, -1, 0, 0].item() == 6.0
+
+
+def test_losses_count_fluid_cells_and_differences_between_them(clips):
+    x = torch.arange(4.0).view(4, 1).expand(2, 3, 6, 4, 4)
+    constant = field_and_gradient(clips.target + 2, clips.target, clips.fluid, 10.0)
+    assert torch.equal(constant["loss"], torch.full((2,), 4.0)) and not constant["gradient_loss"].any()
+    slope = field_and_gradient(0.5 * x, clips.target, clips.fluid, 2.0)
+    assert torch.allclose(slope["gradient_loss"], torch.tensor(0.25))
+    assert torch.allclose(slope["loss"], slope["value_loss"] + 0.5)
+    wild = field_and_gradient(0.5 * x + 1e6 * (1 - clips.fluid), clips.target, clips.fluid, 2.0)
+    assert torch.equal(wild["loss"], slope["loss"])
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        ({"unroll": 4}, "clips of 15 frames cannot be had"),
+        ({"split": {"train": 9, "validation": 0, "test": 0}}, "cannot be had from 6 samples"),
+        ({"file": "missing.h5"}, "missing.h5 does not exist"),
+    ],
+)
+def test_what_the_file_cannot_give_is_said(flow_file, options, told):
+    with pytest.raises(UserError, match=told):
+        assert opened(**{"file": flow_file, **options}).split
+
+
+def test_another_kind_of_file_is_refused(isoconfig):
+    with pytest.raises(UserError, match="holds ISOCONFIG data; this recipe needs FLOW"):
+        opened(isoconfig)
