@@ -15,7 +15,7 @@ import numpy as np
 
 from lbmgen.decomposition import Decomposition
 from lbmgen.domain import Body, Domain
-from lbmgen.equilibrium import equilibrium, moments
+from lbmgen.equilibrium import Moments, equilibrium
 from lbmgen.halo import exchanges, own_copies
 from lbmgen.kernels import Region
 from lbmgen.lattices import Lattice
@@ -59,7 +59,7 @@ class Block:
         self.boundary = Boundary(self.layout, domain, self.origin, body)
         self.state = STRAIGHT
         self._is_alone = decomposition.n_blocks == 1
-        self._streaming, self._numbers = self.layout.streaming(), fluid.numbers()
+        self._places, self._numbers = self.layout.places(), fluid.numbers()
         self._c = np.array(fluid.lattice.c, np.int64)
         self._w = np.array(fluid.lattice.w)
         forced = fluid.force is not None
@@ -105,7 +105,7 @@ class Block:
             faces = self.boundary.links, self.boundary.outlets, self._c, self._w
             first = 1 - self.state
             self._march(
-                self.h, first, self._region, self._streaming, self._numbers, self._copies, *faces, clock, tally
+                self.h, first, self._region, self._places, self._numbers, self._copies, *faces, clock, tally
             )
             self.state = (first + len(clock) - 1) % 2 if len(clock) else self.state
             return tally
@@ -115,11 +115,16 @@ class Block:
 
     def moments(self) -> tuple[np.ndarray, np.ndarray]:
         """Density [*shape] and velocity [*shape, d]; 1 and 0 in solid sites."""
-        lattice, force = self.fluid.lattice, self.fluid.force
-        h = [self.layout.arrived(self.h, i, self.state).astype(np.float64) for i in range(lattice.q)]
-        of = moments(lattice, h, force)
-        velocity = np.stack(of.velocity, axis=-1)
-        return np.where(self.solid, 1.0, 1.0 + of.excess), np.where(self.solid[..., None], 0.0, velocity)
+        rows = self.layout.region(*((0, n) for n in self.shape)).start
+        arrival = np.array([self.layout.arrival(i, self.state) for i in range(self.fluid.lattice.q)])
+        density = np.zeros((len(rows), self.shape[-1]))
+        momentum = np.zeros((len(self.shape), *density.shape))
+        self.kernels.totals(self.h, rows, arrival, self._c, density, momentum)
+        density = np.where(self.solid, 0.0, density.reshape(self.shape)) + 1.0
+        momentum = momentum.reshape(-1, *self.shape)
+        for axis, push in enumerate(self.fluid.force or ()):
+            momentum[axis] += 0.5 * push
+        return density, np.moveaxis(np.where(self.solid, 0.0, momentum / density), 0, -1)
 
     def free(self) -> None:
         """Give messages back to MPI; the block takes no more steps."""
@@ -128,7 +133,7 @@ class Block:
 
     def _step(self, scale: float, taken: np.ndarray) -> None:
         state = 1 - self.state
-        how = self._streaming.source[state], self._streaming.target[state], self._numbers
+        how = self._places[state], self._numbers
         self._sweep(self.h, self._shell, *how)
         parts = self._inner[state]
         for exchange, part in zip(self._exchanges[state], parts, strict=True):
@@ -142,9 +147,7 @@ class Block:
 
 def _populations(lattice: Lattice, excess: np.ndarray, velocity: list[np.ndarray]) -> np.ndarray:
     """Second-order equilibrium [q, …] of excess density and velocity."""
-    from lbmgen.equilibrium import Moments
-
-    of = Moments(excess, [(1.0 + excess) * u for u in velocity], velocity)
+    of = Moments(excess, [(1.0 + excess) * u for u in velocity], 1.0 / (1.0 + excess))
     rest, pairs = equilibrium(lattice, of)
     result = [rest]
     for pair in pairs:

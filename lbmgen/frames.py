@@ -5,9 +5,9 @@ Units: lattice units.
 
 from __future__ import annotations
 
-import numpy as np
+import math
 
-from lbmgen.block import Block
+import numpy as np
 
 
 def averaged(values: np.ndarray, width: int, d: int) -> np.ndarray:
@@ -21,17 +21,18 @@ def averaged(values: np.ndarray, width: int, d: int) -> np.ndarray:
     return values / width**d
 
 
-def fluid_fraction(block: Block, width: int) -> np.ndarray:
+def fluid_fraction(solid: np.ndarray, width: int) -> np.ndarray:
     """Fluid sites of each cell over all."""
-    return averaged((~block.solid).astype(np.float64), width, block.solid.ndim)
+    return averaged((~solid).astype(np.float64), width, solid.ndim)
 
 
-def density_and_velocity(block: Block, width: int) -> tuple[np.ndarray, np.ndarray, float]:
-    """Density [cells], over fluid sites, velocity [cells, d], over all sites, and the largest speed of a site."""
-    rho, u = block.moments()
-    fraction = fluid_fraction(block, width)
+def density_in_cells(rho: np.ndarray, fraction: np.ndarray, width: int) -> np.ndarray:
+    """Density [cells], averaged over fluid sites; 1 where there are none."""
     excess = averaged(rho - 1.0, width, rho.ndim)  # solid sites have none
-    density = 1.0 + np.divide(excess, fraction, out=np.zeros_like(excess), where=fraction > 0)
-    square = (u * u).sum(axis=-1)
-    fastest = float(np.sqrt(square.max())) if np.isfinite(square).all() and np.isfinite(rho).all() else float("inf")
-    return density, averaged(u, width, rho.ndim), fastest
+    return 1.0 + np.divide(excess, fraction, out=np.zeros_like(excess), where=fraction > 0)
+
+
+def fastest(u: np.ndarray) -> float:
+    """Largest speed of a site; infinite if one is not finite."""
+    square = float((u * u).sum(axis=-1).max())
+    return math.sqrt(square) if math.isfinite(square) else math.inf

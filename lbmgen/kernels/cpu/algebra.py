@@ -96,6 +96,4 @@ class Product(Register):
 
     def __sub__(self, other):
         other = self._lift(other)
-        if isinstance(other, Product):
-            return (-other).plus(self)
-        return self.plus(-other)
+        return self.plus(Register(self.builder, self.builder.fneg(other.value)))

@@ -16,6 +16,7 @@ from runkit.simd.compiled import kernel
 from runkit.simd.lanes import LANES
 
 PACKAGE = Path(__file__).parents[2]
+REGISTER = 256  # bits of a vector register; wider ones would wait for memory all the same
 PARTS = (PACKAGE, PACKAGE / "collisions", PACKAGE / "boundaries")  # what a compiled kernel is made of
 
 
@@ -23,16 +24,16 @@ PARTS = (PACKAGE, PACKAGE / "collisions", PACKAGE / "boundaries")  # what a comp
 def make_sweep(lattice, law, forced):
     """The compiled step of a lattice, a law and, if `forced`, a force density.
 
-    Called as sweep(h, region, source, target, numbers): flat populations, `Region`, offsets [q] of reads and writes of
-    the step's parity, and the law's rates followed by the components of the force.
+    Called as sweep(h, region, places, numbers): flat populations, `Region`, offsets [q] of the step's parity, and the
+    law's rates followed by the components of the force.
     """
     update = _make_update(lattice, law, forced)
 
-    def sweep(h, region, source, target, numbers):
+    def sweep(h, region, places, numbers):
         for run in range(region.start.size):
             start = region.start[run]
             for vector in range(region.n_vectors[run]):
-                update(h, start + vector * LANES, source, target, numbers)
+                update(h, start + vector * LANES, places, numbers)
 
     variant = f"{lattice.name} {law} {forced}"
     return kernel(sweep, variant, PARTS)
@@ -40,29 +41,26 @@ def make_sweep(lattice, law, forced):
 
 def _make_update(lattice, law, forced):
     @intrinsic
-    def update(typingctx, h, site, source, target, numbers):
+    def update(typingctx, h, site, places, numbers):
         def codegen(context, builder, sig, args):
-            data = context.make_array(sig.args[0])(context, builder, args[0]).data
-            vector = ir.VectorType(data.type.pointee, LANES)
-
-            def place(offsets, i):
-                offset = builder.add(args[1], builder.extract_value(offsets, i))
-                return builder.bitcast(builder.gep(data, [offset]), vector.as_pointer())
-
-            def load(i):
-                value = builder.load(place(args[2], i))
-                value.align = sig.args[0].dtype.bitwidth // 8
-                return Register(builder, value)
-
-            given = [_splat(builder, vector, builder.extract_value(args[4], k)) for k in range(numbers.count)]
+            data, bits = context.make_array(sig.args[0])(context, builder, args[0]).data, h.dtype.bitwidth
+            vector = ir.VectorType(data.type.pointee, min(LANES, REGISTER // bits))
+            given = [_splat(builder, vector, builder.extract_value(args[3], k)) for k in range(numbers.count)]
             rates, force = (given[: -lattice.d], given[-lattice.d :]) if forced else (given, None)
-            result = law.collide(lattice, [load(i) for i in range(lattice.q)], rates, force)
-            for i, register in enumerate(result):
-                done = builder.store(register.value, place(args[3], i))
-                done.align = sig.args[0].dtype.bitwidth // 8
+            for lane in range(0, LANES, vector.count):
+                first = builder.gep(data, [builder.add(args[1], args[1].type(lane))])
+                place = [
+                    builder.bitcast(
+                        builder.gep(first, [builder.extract_value(args[2], i)]), vector.as_pointer()
+                    )
+                    for i in range(lattice.q)
+                ]
+                here = [Register(builder, builder.load(where, align=bits // 8)) for where in place]
+                for i, register in enumerate(law.collide(lattice, here, rates, force)):
+                    builder.store(register.value, place[lattice.opposite[i]], align=bits // 8)
             return context.get_dummy_value()
 
-        return types.void(h, site, source, target, numbers), codegen
+        return types.void(h, site, places, numbers), codegen
 
     return update
 
