@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from runkit.dataset.flow import FLOW, FLOW_3D
 from runkit.dataset.layout import in_units
 from runkit.dataset.reader import Dataset
 from runkit.dataset.schema import COMPLETE, FAILED, ISOCONFIG, PENDING
@@ -38,6 +41,8 @@ def card(dataset: Dataset) -> str:
     lines += [f"  {line}" for line in _progress(dataset)]
     if dataset.schema == ISOCONFIG:
         lines += [f"  {line}" for line in _glass(dataset)]
+    if dataset.schema in (FLOW, FLOW_3D):
+        lines += [f"  {line}" for line in _flow(dataset)]
     return "\n".join(lines)
 
 
@@ -52,13 +57,44 @@ def _progress(dataset: Dataset) -> list[str]:
 
 def _glass(dataset: Dataset) -> list[str]:
     lines = [", ".join([f"T {_range(dataset['temperature'][()])}", *_described(dataset.config)])]
-    reasons = [(i, text.decode(errors="replace")) for i, text in enumerate(dataset["failure"][()]) if text]
-    lines += [f"sample {i} failed: {text}" for i, text in reasons[:_SHOWN_FAILURES]]
-    if len(reasons) > _SHOWN_FAILURES:
-        lines.append(f"and {len(reasons) - _SHOWN_FAILURES} more failed")
+    lines += _failures(dataset, "sample")
     labelled = np.flatnonzero(dataset["labelled"][()] == COMPLETE)
     if len(labelled):
         lines += _labels(dataset, labelled)
+    return lines
+
+
+def _flow(dataset: Dataset) -> list[str]:
+    done = np.flatnonzero(dataset["computed"][()] == COMPLETE)
+    lines = _failures(dataset, "case")
+    if not len(done):
+        return lines
+    bodies = Counter(body.get("family") for case in done for body in _obstacles(dataset["description"][case]))
+    drag = dataset["forces/drag"][done].mean(axis=1)
+    lift = dataset["forces/lift"][done].std(axis=1)
+    scalars = {name: dataset[f"scalars/{name}"][done] for name in ("reynolds_number", "length", "viscosity")}
+    return [
+        f"Re {_range(scalars['reynolds_number'])}, length {_range(scalars['length'])} sites, "
+        f"tau {_range(3 * scalars['viscosity'] + 0.5)}",
+        "bodies: " + (", ".join(f"{n} {family}" for family, n in sorted(bodies.items())) or "none"),
+        f"mean drag {_range(drag)}, fluctuation of lift {_range(lift)}",
+        *lines,
+    ]
+
+
+def _obstacles(description: bytes) -> list[dict[str, Any]]:
+    try:
+        obstacles: list[dict[str, Any]] = json.loads(description)["obstacles"]
+    except (ValueError, KeyError):
+        return []
+    return obstacles
+
+
+def _failures(dataset: Dataset, unit: str) -> list[str]:
+    reasons = [(i, text.decode(errors="replace")) for i, text in enumerate(dataset["failure"][()]) if text]
+    lines = [f"{unit} {i} failed: {text}" for i, text in reasons[:_SHOWN_FAILURES]]
+    if len(reasons) > _SHOWN_FAILURES:
+        lines.append(f"and {len(reasons) - _SHOWN_FAILURES} more failed")
     return lines
 
 
@@ -93,7 +129,7 @@ def _described(config: dict[str, Any]) -> list[str]:
 
 def _range(values: NDArray[Any]) -> str:
     low, high = float(np.min(values)), float(np.max(values))
-    return f"{low:g}" if low == high else f"{low:g} to {high:g}"
+    return f"{low:.4g}" if low == high else f"{low:.4g} to {high:.4g}"
 
 
 def table(rows: Sequence[Sequence[Any]]) -> list[str]:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 
 import numpy as np
 
+from runkit.dataset.flow import FLOW, FLOW_3D
 from runkit.dataset.reader import Dataset
 from runkit.dataset.schema import COMPLETE, ISOCONFIG
 
@@ -14,6 +16,8 @@ def broken(dataset: Dataset) -> Iterator[str]:
     """Sentences on the rules of this file's schema that do not hold."""
     if dataset.schema == ISOCONFIG:
         yield from _isoconfig(dataset)
+    if dataset.schema in (FLOW, FLOW_3D):
+        yield from _flow(dataset)
 
 
 def _isoconfig(dataset: Dataset) -> Iterator[str]:
@@ -53,3 +57,25 @@ def _bonds(dataset: Dataset, sample: int) -> Iterator[str]:
         yield "bond is not in lexicographic order"
     if "bond_change" in dataset and np.any(np.isnan(dataset["bond_change"][sample][:, :used])):
         yield "bond_change is not finite for bonds in use"
+
+
+def _flow(dataset: Dataset) -> Iterator[str]:
+    for axis in ("time", *dataset.schema.groups["dimensions"]["spatial_dims"]):
+        values = dataset[f"dimensions/{axis}"][()]
+        if np.any(np.diff(values) <= 0):
+            yield f"dimensions/{axis} does not ascend"
+    for case in np.flatnonzero(dataset["computed"][()] == COMPLETE):
+        yield from (f"case {case}: {problem}" for problem in _case(dataset, int(case)))
+
+
+def _case(dataset: Dataset, case: int) -> Iterator[str]:
+    solid = dataset["t0_fields/fluid_fraction"][case] == 0
+    if np.any(dataset["t0_fields/signed_distance"][case][solid] > 0):
+        yield "signed_distance is positive in cells without fluid"
+    density, velocity = dataset["t0_fields/density"][case], dataset["t1_fields/velocity"][case]
+    if np.any(density[:, solid] != 1) or np.any(velocity[:, solid]):
+        yield "cells without fluid are not at rest with density 1"
+    try:
+        json.loads(dataset["description"][case])
+    except ValueError:
+        yield "description is not JSON"

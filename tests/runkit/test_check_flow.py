@@ -1,0 +1,48 @@
+"""The checker on flow files: a good one passes with a card, each broken rule is told."""
+
+from __future__ import annotations
+
+import h5py
+import numpy as np
+import pytest
+
+from runkit.dataset.check import check
+from tests.flow_factory import write_flow
+
+
+@pytest.fixture
+def path(tmp_path):
+    return write_flow(tmp_path / "flow.h5", n_cases=3, n_frames=4)
+
+
+def test_a_good_file_passes_with_a_card(path):
+    report = check(path)
+    assert report.good, str(report)
+    assert all(told in report.card for told in ("FLOW version 1", "Re ", "bodies:", "mean drag"))
+
+
+def _solid_cell(file: h5py.File) -> tuple[int, int]:
+    return tuple(np.argwhere(file["t0_fields/fluid_fraction"][0] == 0)[0])
+
+
+DAMAGES = {
+    "dimensions/x does not ascend": lambda file: file["dimensions/x"].__setitem__(0, 99.0),
+    "case 0: signed_distance is positive": (
+        lambda file: file["t0_fields/signed_distance"].__setitem__((0, *_solid_cell(file)), 1.0)
+    ),
+    "case 0: cells without fluid are not at rest": (
+        lambda file: file["t0_fields/density"].__setitem__((0, 1, *_solid_cell(file)), 1.01)
+    ),
+    "case 2: description is not JSON": lambda file: file["description"].__setitem__(2, b"{"),
+    "t0_fields/density: 1 value(s) are not finite": (
+        lambda file: file["t0_fields/density"].__setitem__((1, 0, 0, 0), np.nan)
+    ),
+}
+
+
+@pytest.mark.parametrize("told", DAMAGES)
+def test_damage_is_told(path, told):
+    with h5py.File(path, "r+") as file:
+        DAMAGES[told](file)
+    report = check(path)
+    assert not report.good and any(told in problem for problem in report.problems), report.problems
