@@ -22,11 +22,16 @@ Value = Any
 
 
 class Moments(NamedTuple):
-    """Excess density rho - 1, momentum density [d] (with half of the force), and velocity [d]."""
+    """Excess density rho - 1, momentum density [d] (with half of the force), and 1 / rho."""
 
     excess: Value
     momentum: list[Value]
-    velocity: list[Value]
+    per_density: Value
+
+    @property
+    def velocity(self) -> list[Value]:
+        """Velocity [d]."""
+        return [j * self.per_density for j in self.momentum]
 
 
 class Source(NamedTuple):
@@ -38,36 +43,44 @@ class Source(NamedTuple):
 
 def moments(lattice: Lattice, h: Sequence[Value], force: Sequence[Value] | None = None) -> Moments:
     """Moments of populations `h` [q]; with a `force` density [d], the velocity is that of the middle of the step."""
-    excess = reduce(add, h)
+    excess = added([h[0], *(h[i] + h[o] for i, o in lattice.pairs())])
     flux = [h[i] - h[o] for i, o in lattice.pairs()]
     momentum = [total([lattice.c[i][axis] for i, _ in lattice.pairs()], flux) for axis in range(lattice.d)]
     if force is not None:
         momentum = [j + 0.5 * f for j, f in zip(momentum, force, strict=True)]
-    per_density = 1.0 / (excess + 1.0)
-    return Moments(excess, momentum, [j * per_density for j in momentum])
+    return Moments(excess, momentum, 1.0 / (excess + 1.0))
+
+
+def added(values: Sequence[Value]) -> Value:
+    """Sum of values, by pairs: sums that do not wait for each other."""
+    if len(values) == 1:
+        return values[0]
+    middle = len(values) // 2
+    return added(values[:middle]) + added(values[middle:])
 
 
 def total(signs: Sequence[int], values: Sequence[Value]) -> Value:
     """Sum of values times their factors, which are -1, 0 or 1."""
-    there = [(sign, value) for sign, value in zip(signs, values, strict=True) if sign]
-    sign, result = there[0]
-    result = result if sign > 0 else -result
-    for sign, value in there[1:]:
-        result = result + value if sign > 0 else result - value
-    return result
+    parts = [[v for sign, v in zip(signs, values, strict=True) if sign == kind] for kind in (1, -1)]
+    plus, minus = (added(part) if part else None for part in parts)
+    if minus is None:
+        return plus
+    return -minus if plus is None else plus - minus
 
 
-def equilibrium(lattice: Lattice, of: Moments) -> tuple[Value, list[Source]]:
-    """Second-order equilibrium: that of rest, and of each pair of velocities."""
-    excess, momentum, velocity = of
-    energy = reduce(add, (j * u for j, u in zip(momentum, velocity, strict=True)))
-    base = excess - 1.5 * energy
+def equilibrium(lattice: Lattice, of: Moments, share: Value = 1.0) -> tuple[Value, list[Source]]:
+    """A `share` of the second-order equilibrium: that of rest, and of each pair of velocities.
+
+    All that can be is computed beside the division, which takes longest.
+    """
+    excess, momentum, per_density = of
+    energy = 1.5 * reduce(add, (j * j for j in momentum))
     pairs = []
     for i, _ in lattice.pairs():
-        c, w = lattice.c[i], lattice.w[i]
-        along, speed = total(c, momentum), total(c, velocity)
-        pairs.append(Source(w * (base + 4.5 * along * speed), (3.0 * w) * along))
-    return lattice.w[0] * base, pairs
+        along, w = total(lattice.c[i], momentum), share * lattice.w[i]
+        shape = 4.5 * along * along - energy
+        pairs.append(Source(w * (shape * per_density + excess), (3.0 * w) * along))
+    return (share * lattice.w[0]) * (excess - energy * per_density), pairs
 
 
 def guo(lattice: Lattice, velocity: Sequence[Value], force: Sequence[Value]) -> tuple[Value, list[Source]]:

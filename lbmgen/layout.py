@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from lbmgen.kernels import Region, Streaming
+from lbmgen.kernels import Region
 from lbmgen.lattices import Lattice
 
 LINE = 64  # bytes of a cache line
@@ -62,13 +62,10 @@ class Layout:
         """Where, relative to a site, the population lies that has left it along `i`."""
         return self.arrival(i, state) + self.shift(i)
 
-    def streaming(self) -> Streaming:
-        """Reads and writes of a step of either parity."""
-        velocities = range(self.lattice.q)
-        return Streaming(
-            tuple(tuple(self.arrival(i, 1 - parity) for i in velocities) for parity in (0, 1)),
-            tuple(tuple(self.departure(i, parity) for i in velocities) for parity in (0, 1)),
-        )
+    def places(self) -> tuple[tuple[int, ...], tuple[int, ...]]:
+        """Where, relative to a site, population i is read by a step of either parity, [2][q]; its opposite is written
+        there."""
+        return tuple(tuple(self.arrival(i, 1 - parity) for i in range(self.lattice.q)) for parity in (0, 1))
 
     def region(self, *bounds: tuple[int, int]) -> Region:
         """The box of sites between (low, high) along each axis; along the last, low is a multiple of VECTOR."""

@@ -29,12 +29,11 @@ class BGK:
 def relax(lattice, h, omega, force):
     """Populations relaxed at one rate, with Guo's force."""
     of = moments(lattice, h, force)
-    rest, pairs = equilibrium(lattice, of)
+    rest, pairs = equilibrium(lattice, of, omega)
     keep = 1.0 - omega
-    result = [keep * h[0] + omega * rest] + [None] * (lattice.q - 1)
+    result = [keep * h[0] + rest] + [None] * (lattice.q - 1)
     for (i, o), pair in zip(lattice.pairs(), pairs, strict=True):
-        even, odd = omega * pair.even, omega * pair.odd
-        result[i], result[o] = keep * h[i] + (even + odd), keep * h[o] + (even - odd)
+        result[i], result[o] = keep * h[i] + pair.odd + pair.even, keep * h[o] - pair.odd + pair.even
     if force is None:
         return result
     source = 1.0 - 0.5 * omega

@@ -45,5 +45,5 @@ class TRT:
             if force is not None:
                 even = even + even_push * pushes[k].even
                 odd = odd + odd_push * pushes[k].odd
-            result[i], result[o] = h[i] + (even + odd), h[o] + (even - odd)
+            result[i], result[o] = h[i] + even + odd, h[o] + even - odd
         return result

@@ -22,13 +22,6 @@ class Region(NamedTuple):
     n_vectors: np.ndarray
 
 
-class Streaming(NamedTuple):
-    """Where a site reads and writes population i relative to its own offset, [2][q], by parity of the step."""
-
-    source: tuple
-    target: tuple
-
-
 class Links(NamedTuple):
     """Walls: what arrives along a link is a sum of two populations and a constant, which the clock scales.
 

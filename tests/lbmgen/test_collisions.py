@@ -30,7 +30,7 @@ def force(request, lattice):
 
 def balanced(lattice, rho, u):
     """Populations [q, n] at equilibrium."""
-    of = Moments(rho - 1, [rho * v for v in u], list(u))
+    of = Moments(rho - 1, [rho * v for v in u], 1 / rho)
     rest, pairs = equilibrium(lattice, of)
     return np.stack([rest] + [h for pair in pairs for h in (pair.even + pair.odd, pair.even - pair.odd)])
 
@@ -122,18 +122,19 @@ def test_laws_do_not_know_left_from_right(lattice, law):
 def test_the_compiled_step_is_the_law_applied_to_arrays(lattice, law, force, dtype, tolerance):
     """Each site, at either parity, whatever its place in a vector."""
     layout = Layout(lattice, (3, 4, 11)[-lattice.d :], dtype)
-    sweep, streaming = cpu.make_sweep(lattice, law, force is not None), layout.streaming()
+    sweep, places = cpu.make_sweep(lattice, law, force is not None), layout.places()
     numbers = tuple(np.dtype(dtype).type(value) for value in (*law.rates(TAU), *(force or ())))
     sites = np.stack(np.meshgrid(*map(np.arange, layout.shape), indexing="ij"), axis=-1).reshape(-1, lattice.d)
     place = layout.offset(sites)
     given = state(lattice, len(place)).astype(dtype)
     for parity in (0, 1):
         h = layout.allocate()
-        source, target = ([place + offset for offset in table[parity]] for table in streaming)
+        source = [place + layout.arrival(i, 1 - parity) for i in range(lattice.q)]
+        target = [place + layout.departure(i, parity) for i in range(lattice.q)]
         for i in range(lattice.q):
             h[source[i]] = given[i]
         region = layout.region(*((0, n) for n in layout.shape))
-        sweep(h, region, streaming.source[parity], streaming.target[parity], numbers)
+        sweep(h, region, places[parity], numbers)
         expected = collide(law, lattice, given.astype("float64"), force)
         np.testing.assert_allclose(np.stack([h[t] for t in target]), expected, rtol=0, atol=tolerance)
 

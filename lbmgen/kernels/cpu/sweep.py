@@ -50,9 +50,7 @@ def _make_update(lattice, law, forced):
             for lane in range(0, LANES, vector.count):
                 first = builder.gep(data, [builder.add(args[1], args[1].type(lane))])
                 place = [
-                    builder.bitcast(
-                        builder.gep(first, [builder.extract_value(args[2], i)]), vector.as_pointer()
-                    )
+                    builder.bitcast(builder.gep(first, [builder.extract_value(args[2], i)]), vector.as_pointer())
                     for i in range(lattice.q)
                 ]
                 here = [Register(builder, builder.load(where, align=bits // 8)) for where in place]
