@@ -50,9 +50,14 @@ class Body:
         return self.solid[(slice(1, -1),) * self.solid.ndim]
 
 
-def body_of(distance: Callable[[np.ndarray], np.ndarray], origin: Sequence[int], shape: Sequence[int]) -> Body:
-    """The body in a block from a function of places [..., d] to signed distances."""
-    axes = [start + np.arange(-1, n + 1) + 0.5 for start, n in zip(origin, shape, strict=True)]
+def body_of(
+    distance: Callable[[np.ndarray], np.ndarray], origin: Sequence[int], shape: Sequence[int], domain: Domain
+) -> Body:
+    """The body in a block from a function of places [..., d] in the domain to signed distances."""
+    axes = []
+    for start, n, total, periodic in zip(origin, shape, domain.shape, domain.periodic, strict=True):
+        place = start + np.arange(-1, n + 1)
+        axes.append((place % total if periodic else place) + 0.5)
     values = distance(np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1))
     return Body(values <= 0, values)
 
