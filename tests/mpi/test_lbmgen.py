@@ -25,7 +25,7 @@ CASE = (
     "frames.every=20",
     "frames.warm_up=0.2",
 )
-LONGER = ("frames.count=150", "frames.every=100", "checkpoint_seconds=0")
+LONGER = ("n_cases=2", "frames.count=80", "frames.every=100", "checkpoint_seconds=0")
 
 
 def arrays(path: Path, unfinished: bool = False) -> dict[str, np.ndarray]:
@@ -49,10 +49,10 @@ def run(mpiexec, n_ranks: int, name: str, *settings: str) -> Path:
 
 
 def test_the_file_is_the_same_for_any_ranks_and_any_cut_of_the_domain(mpiexec):
-    """One rank, groups of one, and domains cut in two, three and four: not a byte depends on who computed it."""
+    """One rank, two groups of two, one of three: not a byte depends on who computed it."""
     alone = run(mpiexec, 1, "alone")
     assert check(alone).good and arrays(alone)["computed"].tolist() == [COMPLETE] * 3
-    for n_ranks, per_case in ((3, 1), (2, 2), (3, 3), (4, 4)):
+    for n_ranks, per_case in ((4, 2), (3, 3)):
         assert_same(alone, run(mpiexec, n_ranks, f"run{n_ranks}{per_case}", f"ranks_per_case={per_case}"))
 
 
@@ -82,7 +82,7 @@ def test_a_run_that_is_killed_ends_in_the_same_file(mpiexec):
     whole = run(mpiexec, 2, "whole", *LONGER)
     part = mpiexec.directory / "killed.h5.part"
     n_kills = 0
-    for n_ranks, per_case, moment in ((1, 1, 0.3), (3, 3, 1.0)):
+    for n_ranks, per_case, moment in ((1, 1, 0.1), (3, 3, 0.5)):
         settings = (*CASE, *LONGER, f"ranks_per_case={per_case}", "output=killed.h5")
         process = mpiexec.start(n_ranks, "-m", "lbmgen", *settings)
         _wait_for(mpiexec.directory / "killed.h5.checkpoints", process)
@@ -93,7 +93,7 @@ def test_a_run_that_is_killed_ends_in_the_same_file(mpiexec):
         if part.exists():
             assert set(np.unique(arrays(part, unfinished=True)["computed"])) <= {0, COMPLETE}
     assert n_kills, "the run is too short to be killed"
-    assert_same(whole, run(mpiexec, 2, "killed", *LONGER, "ranks_per_case=2"))
+    assert_same(whole, run(mpiexec, 2, "killed", *LONGER))
     assert not (mpiexec.directory / "killed.h5.checkpoints").exists()
 
 
@@ -111,9 +111,9 @@ def test_the_death_of_one_rank_ends_all_and_is_mended_by_running_again(mpiexec):
 
 def test_a_case_that_diverges_is_marked_with_the_reason_and_the_others_go_on(mpiexec):
     """A force that drives the fluid faster and faster ends every case that it drives."""
-    settings = ("flow.force=[3e-4, 0]", "boundaries.x_low.kind=periodic", "boundaries.x_high.kind=periodic")
+    settings = ("flow.force=[6e-4, 0]", "boundaries.x_low.kind=periodic", "boundaries.x_high.kind=periodic")
     path = mpiexec.directory / "run.h5"
-    done = mpiexec(2, "-m", "lbmgen", *CASE, *settings, "frames.count=60", "n_cases=2", "output=run.h5")
+    done = mpiexec(2, "-m", "lbmgen", *CASE, *settings, "frames.count=30", "n_cases=2", "output=run.h5")
     assert done.returncode == 0, done.stderr
     found = arrays(path)
     assert found["computed"].tolist() == [FAILED, FAILED] and "2 of 2 cases FAILED" in done.stdout
