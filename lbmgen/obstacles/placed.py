@@ -5,6 +5,7 @@ Units: sites (the spacing of the simulated grid) and radians. The flow goes alon
 
 from __future__ import annotations
 
+import copy
 import itertools
 import math
 from collections.abc import Iterator, Mapping, Sequence
@@ -33,8 +34,8 @@ class Placed:
     angle: float = 0.0
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "center", tuple(float(x) for x in self.center))
-        object.__setattr__(self, "parameters", dict(self.parameters))
+        plain = {"center": tuple(map(float, self.center)), "size": float(self.size), "angle": float(self.angle)}
+        self.__dict__.update(plain, parameters=dict(self.parameters))
         if not (math.isfinite(self.size) and self.size > 0):
             raise UserError(f"obstacle {self.family!r}: size = {self.size} is not allowed; allowed: more than 0 sites")
         if not all(map(math.isfinite, (*self.center, self.angle))):
@@ -46,6 +47,12 @@ class Placed:
     def shape(self) -> Shape:
         """The shape in its own units; wrong parameters raise UserError."""
         return obstacle.build(self.family, **self.parameters)
+
+    def at(self, center: Sequence[float]) -> Placed:
+        """The same body elsewhere."""
+        moved = copy.copy(self)
+        moved.__dict__["center"] = tuple(map(float, center))
+        return moved
 
     @property
     def radius(self) -> float:
@@ -66,18 +73,18 @@ class Placed:
         """Lowest and highest coordinate of the body along an axis [site]; without end along z for a cylinder."""
         if axis >= self.shape.dimensions:
             return -math.inf, math.inf
-        direction = np.eye(self.shape.dimensions)[axis] @ self._turn
+        direction = _turned(np.eye(self.shape.dimensions)[axis], -self.angle)
         low, high = self.shape.support(-direction), self.shape.support(direction)
         return self.center[axis] - self.size * low, self.center[axis] + self.size * high
 
     def distance(self, points: np.ndarray) -> np.ndarray:
         """Signed distance [...] of points [..., d] to the surface [site], negative inside."""
-        return self.size * self.shape.distance(self._offset(points) @ self._turn / self.size)
+        return self.size * self.shape.distance(_turned(self._offset(points), -self.angle) / self.size)
 
     def surface(self, spacing: float) -> np.ndarray:
         """Points [n, dimensions of the shape] on the surface, none of it farther than spacing / 2 from one [site]."""
-        dimensions = self.shape.dimensions
-        return self.size * self.shape.surface(spacing / self.size) @ self._turn.T + self.center[:dimensions]
+        points = self.size * self.shape.surface(spacing / self.size)
+        return _turned(points, self.angle) + self.center[: self.shape.dimensions]
 
     def nearest_possible(self, points: np.ndarray) -> np.ndarray:
         """A lower bound of `distance` that costs next to nothing: the distance to the circle that holds the body."""
@@ -92,17 +99,16 @@ class Placed:
         """The body that `as_dict` wrote down."""
         return cls(**values)
 
-    @cached_property
-    def _turn(self) -> np.ndarray:
-        """Rotation matrix: a point x of the shape comes to rest in direction _turn @ x."""
-        turn = np.eye(self.shape.dimensions)
-        cos, sin = math.cos(self.angle), math.sin(self.angle)
-        turn[:2, :2] = [[cos, -sin], [sin, cos]]
-        return turn
-
     def _offset(self, points: np.ndarray) -> np.ndarray:
         dimensions = self.shape.dimensions
         return np.asarray(points, dtype=np.float64)[..., :dimensions] - self.center[:dimensions]
+
+
+def _turned(points: np.ndarray, angle: float) -> np.ndarray:
+    """Points [..., d] turned about z; by sums written out, since a matrix product may round as its length wills."""
+    cos, sin = math.cos(angle), math.sin(angle)
+    x, y = points[..., 0], points[..., 1]
+    return np.stack([cos * x - sin * y, sin * x + cos * y, *np.moveaxis(points[..., 2:], -1, 0)], axis=-1)
 
 
 def shifts(periods: Sequence[float | None]) -> Iterator[np.ndarray]:
