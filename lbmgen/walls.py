@@ -45,12 +45,24 @@ class Boundary:
     def __init__(self, layout: Layout, domain: Domain, origin: Sequence[int], body: Body) -> None:
         self.layout, self.domain, self.body = layout, domain, body
         self.lattice, self.origin = layout.lattice, np.array(origin)
-        self.site = np.argwhere(~body.inner)
+        self.site = np.argwhere(self._touches() & ~body.inner)
         self.offset = layout.offset(self.site)
         self._open: list[tuple[int, np.ndarray, Any, int]] = []  # velocity, sites, face, axis
         parts = [part for i in range(1, self.lattice.q) for part in self._parts(i)]
         self.links = self._joined(parts)
         self.outlets = self._outlets()
+
+    def _touches(self) -> np.ndarray:
+        """Sites [*shape] with a solid neighbour or at a face of the domain: all that links can start from."""
+        shape = self.layout.shape
+        result = np.zeros(shape, bool)
+        for c in self.lattice.c:
+            result |= self.body.solid[tuple(slice(1 - v, 1 - v + n) for v, n in zip(c, shape, strict=True))]
+        for axis, (total, periodic) in enumerate(zip(self.domain.shape, self.domain.periodic, strict=True)):
+            along = np.moveaxis(result, axis, 0)
+            along[0] |= not periodic and self.origin[axis] == 0
+            along[-1] |= not periodic and self.origin[axis] + shape[axis] == total
+        return result
 
     def _parts(self, i: int) -> Iterator[_Part]:
         """The links along velocity `i`."""
@@ -158,26 +170,33 @@ class Boundary:
 
     def _outlets(self) -> Outlets:
         """Open faces, gathered by site."""
-        rows = [(site, i, kind, axis) for i, which, kind, axis in self._open for site in which]
-        rows.sort(key=lambda row: row[:2])
-        sites = sorted({row[0] for row in rows})
-        of_site = {site: next(row[2] for row in rows if row[0] == site) for site in sites}
-        offset = self.offset[[row[0] for row in rows]] if rows else np.zeros(0, np.int64)
-        arrival = np.array([[self.layout.arrival(i, s) for _, i, _, _ in rows] for s in STATES], np.int64)
-        inward = [self.lattice.c[i][axis] * self.layout.strides[axis] for _, i, _, axis in rows]
-        target = offset + arrival.reshape(2, -1)
-        leaving = [[self.layout.departure(i, s) for i in range(self.lattice.q)] for s in STATES]
-        own = self.offset[sites] if sites else np.zeros(0, np.int64)
+        sizes = [len(which) for _, which, _, _ in self._open]
+        group = np.repeat(np.arange(len(self._open)), sizes)
+        site = np.concatenate([which for _, which, _, _ in self._open] or [np.zeros(0, np.int64)])
+        along = np.array([i for i, _, _, _ in self._open], np.int64)
+        order = np.lexsort((along[group], site))
+        group, site = group[order], site[order]
+        sites, start = np.unique(site, return_index=True)
+        kinds = [kind for _, _, kind, _ in self._open]
+        inward = [self.lattice.c[i][axis] * self.layout.strides[axis] for i, _, _, axis in self._open]
+        arrival = [[self.layout.arrival(i, state) for i in along] for state in STATES]
+        target = self.offset[site] + np.array(arrival, np.int64).reshape(2, -1)[:, group]
+        leaving = [[self.layout.departure(i, state) for i in range(self.lattice.q)] for state in STATES]
+        of_site = group[start]
+
+        def each(name: str, dtype: Any) -> np.ndarray:
+            return np.array([getattr(kind, name) for kind in kinds], dtype)[of_site]
+
         return Outlets(
-            start=np.searchsorted([row[0] for row in rows], [*sites, len(self.site)]).astype(np.int64),
-            left=own[None, :, None] + np.array(leaving, np.int64)[:, None, :],
+            start=np.append(start, len(site)).astype(np.int64),
+            left=self.offset[sites][None, :, None] + np.array(leaving, np.int64)[:, None, :],
             target=target,
-            inner=target + np.array(inward, np.int64),
-            i=np.array([row[1] for row in rows], np.int64),
-            memory=np.zeros(len(rows), self.layout.dtype),
-            law=np.array([of_site[s].law for s in sites], np.int64),
-            density=np.array([of_site[s].density for s in sites], self.layout.dtype),
-            speed=np.array([of_site[s].speed for s in sites], self.layout.dtype),
+            inner=target + np.array(inward, np.int64)[group],
+            i=along[group],
+            memory=np.zeros(len(site), self.layout.dtype),
+            law=each("law", np.int64),
+            density=each("density", self.layout.dtype),
+            speed=each("speed", self.layout.dtype),
         )
 
     def n_leaving(self) -> np.ndarray:
