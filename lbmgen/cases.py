@@ -177,8 +177,9 @@ def _require_sound(case: Case, flow: FlowCase) -> None:
     mach = math.sqrt(3) * max(fastest, flow.velocity)
     if mach > MACH_LIMIT:
         raise UserError(
-            f"flow.velocity = {flow.velocity:.4g}: the Mach number at the inlet is {mach:.3f}; allowed: up to "
-            f"{MACH_LIMIT}; lower flow.velocity to {flow.velocity * MACH_LIMIT / mach:.3g} or less"
+            f"flow.velocity = {flow.velocity:.4g}: the inlet lets fluid in at up to {fastest:.4g}, a Mach number of "
+            f"{mach:.3f}; allowed: up to {MACH_LIMIT}; lower flow.velocity, or the velocity in boundaries, by a factor "
+            f"of {mach / MACH_LIMIT:.3g}"
         )
     law = collision.build(case.collision.name, **case.collision.parameters)
     if flow.tau < law.least_tau:

@@ -19,6 +19,13 @@ def _ascending(ends: tuple[float, ...]) -> tuple[float, ...]:
     return ends
 
 
+def _wide_enough(cells: tuple[int, ...]) -> tuple[int, ...]:
+    if min(cells) < 4:
+        raise ValueError(f"{list(cells)} is not allowed; allowed: 4 or more along each axis")
+    return cells
+
+
+Cells = Annotated[tuple[int, ...], AfterValidator(_wide_enough)]
 Range = Annotated[tuple[float, ...], Field(min_length=1), AfterValidator(_ascending)]
 Table = dict[str, Any]
 
@@ -27,7 +34,7 @@ class Grid(Config):
     """The grid that is stored and the finer one that is simulated."""
 
     lattice: Literal["D2Q9", "D3Q19", "D3Q27"] = Field("D2Q9", description="lattice; it sets the number of dimensions")
-    cells: tuple[int, ...] = Field((64, 64), min_length=2, max_length=3, description="stored cells along x, y(, z)")
+    cells: Cells = Field((64, 64), min_length=2, max_length=3, description="stored cells along x, y(, z)")
     refinement: int = Field(2, ge=1, le=64, description="sites of the simulated grid per cell, along each axis")
 
 
@@ -66,6 +73,7 @@ class Obstacles(Config):
 
     families: tuple[Table, ...] = Field(
         ({"family": "circle"}, {"family": "ellipse", "aspect": [1.5, 2.0]}, {"family": "blob", "seed": [0, 9999]}),
+        min_length=1,
         description="families to draw from, with parameters or ranges of them",
     )
     count: Range = Field((1,), description="bodies of a case, or a range")
