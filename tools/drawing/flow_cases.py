@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
+
 import matplotlib.pyplot as plt
 import numpy as np
 from drawing.flow_fields import QUANTITIES, Case, scales
 from matplotlib.figure import Figure
 
-from dtrain.data.flow import families
 from runkit.dataset.reader import Dataset
 from runkit.dataset.schema import COMPLETE
 
@@ -29,9 +30,14 @@ def draw_cases(data: Dataset) -> Figure:
             image = case.draw(axis, values[name][0], norms[name], colours)
         figure.colorbar(image, ax=list(row), extend="both", pad=0.015).set_label(label)
     for axis, case in zip(axes[0], cases, strict=True):
-        kinds = ", ".join(sorted(families(data, case.number))) or "no obstacle"
-        axis.set_title(f"case {case.number}: {kinds}\nRe = {case.scalar('reynolds_number'):.3g}")
+        axis.set_title(f"case {case.number}: {_bodies(data, case.number)}\nRe = {case.scalar('reynolds_number'):.3g}")
     sizes = data.sizes
     what = f"{len(done)} cases, {sizes['time']} frames of {sizes['x']} × {sizes['y']} cells; the last one"
     figure.suptitle(f"{data.path.name}: {what}")
     return figure
+
+
+def _bodies(data: Dataset, case: int) -> str:
+    """Families of the obstacles of a case."""
+    obstacles = json.loads(data["description"][case]).get("obstacles", [])
+    return ", ".join(sorted({str(obstacle["family"]) for obstacle in obstacles})) or "no obstacle"

@@ -1,0 +1,89 @@
+"""Pictures of a FLOW file and of networks that learnt from it."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from itertools import pairwise
+from pathlib import Path
+
+import matplotlib.image
+import numpy as np
+import pytest
+from PIL import Image
+
+from dtrain.data.flow import Flow, FlowOptions
+from dtrain.flow.judge import Row, Truth, rows_of
+from dtrain.flow.report import report, table
+from dtrain.flow.rollouts import persistence, write_rollouts
+from runkit.mpi import SerialWorld
+from tests.conftest import ROOT, clean_environment
+from tests.flow_factory import write_flow
+
+VARIANTS = {"a": (True, 1.0), "b": (False, 0.0)}  # skip, weight of gradients
+N_FRAMES = 3
+
+
+@pytest.fixture(scope="module")
+def dataset(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_flow(tmp_path_factory.mktemp("data") / "ours.h5", n_frames=6)
+
+
+@pytest.fixture(scope="module")
+def runs(dataset: Path) -> Path:
+    """A scored ablation, whose networks see the truth through noise."""
+    folder = dataset.parent / "runs"
+    data, rng = Flow(FlowOptions(file=str(dataset))), np.random.default_rng(2)
+    for name, (skip, gradient) in VARIANTS.items():
+        (folder / name).mkdir(parents=True)
+        guess = data.frames(1, 3, N_FRAMES) + rng.normal(0, 0.003, (3, N_FRAMES, 16, 16)).astype(np.float32)
+        config = {"model": {"parameters": {"skip": skip}}, "loss": {"gradient": gradient}}
+        write_rollouts(
+            SerialWorld(), folder / name / "evaluation.h5", data, ([1], 0, N_FRAMES), [(1, guess)], {"config": config}
+        )
+        truth = Truth(data.frames(1, 3, N_FRAMES), data.fluid(1), data.dataset["t0_fields/signed_distance"][1], 2.0)
+        found = {"flow-cnn": guess, "persistence": persistence(data, 1, 0, N_FRAMES), "simulation": truth.frames}
+        about = {"data": "flow", "file": str(dataset), "part": "test", "cases": [1], "n_train": 4, "start": 0}
+        about |= {"n_given": 3, "n_frames": N_FRAMES, "interval": 100.0}
+        about["seconds_per_frame"] = {"network": 0.01, "simulation": 0.2}
+        report(folder / name, about, rows_of([{who: truth.judge(frames) for who, frames in found.items()}]))
+        lines = [f"{step},frames,{1 / step},0.{step}" for step in range(10, 60, 10)]
+        for curve in ("training", "validation"):
+            (folder / name / f"{curve}.csv").write_text("\n".join(["step,phase,loss,vrmse", *lines]) + "\n")
+    return folder
+
+
+def draw(*words: str | Path) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, str(ROOT / "tools" / "figures.py"), *map(str, words)]
+    return subprocess.run(command, capture_output=True, text=True, env=clean_environment(), timeout=250)
+
+
+def test_an_ablation_is_drawn_with_all_its_variants(dataset, runs, tmp_path):
+    done = draw("--dataset", dataset, "--run", runs, "--out", tmp_path)
+    assert done.returncode == 0 and "Warning" not in done.stderr, done.stderr
+    of_runs = {f"rollout_{name}.{kind}" for name in VARIANTS for kind in ("png", "gif")}
+    shared = {"flow_cases.png", "rollout_scores.png", "rollout_scores.md", "rollout_variants.png", "training.png"}
+    assert {path.name for path in tmp_path.iterdir()} == of_runs | shared
+    for path in tmp_path.glob("*.png"):
+        pixels = matplotlib.image.imread(path)[..., :3]
+        assert min(pixels.shape[:2]) > 400
+        assert 0.02 < (pixels.min(axis=-1) < 0.95).mean() < 0.9, path.name
+    with Image.open(tmp_path / "rollout_a.gif") as film:
+        assert film.n_frames == N_FRAMES
+        shown = [np.asarray(film.convert("RGB")) for i in range(N_FRAMES) if film.seek(i) is None]
+    assert all((a != b).any() for a, b in pairwise(shown))
+    rows = [line.split(" | ")[0].strip("| ") for line in (tmp_path / "rollout_scores.md").read_text().splitlines()]
+    assert rows[2:] == ["base", "both", "persistence", "simulation"]
+
+
+def test_a_file_of_flow_alone_has_its_card(dataset, tmp_path):
+    done = draw("--dataset", dataset, "--out", tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["flow_cases.png"], done.stderr
+
+
+def test_the_table_of_an_evaluation_tells_how_long_either_takes():
+    about = {"file": "f.h5", "part": "test", "cases": [1], "n_train": 4, "n_given": 3, "n_frames": 1, "interval": 100.0}
+    about["seconds_per_frame"] = {"network": 0.002, "simulation": 0.05}
+    score = {name: np.array([[0.5]]) for name in ("vrmse", "wake", "correlation", "divergence", "spectrum")}
+    lines = table(about, [Row("flow-cnn", score)])
+    assert lines[-1] == "the network takes 2 ms per frame, the simulation 50 ms: 25 times as long"
