@@ -27,42 +27,43 @@ class Interpolated(Shape):
 
     def __init__(self, value: np.ndarray, cell: float) -> None:
         self._value, self._cell = value, cell
-        self._middle = (np.array(value.shape) - 1) / 2
-        self._zeros = self._crossings(value) * cell
+        self._middle, self._last = (np.array(value.shape) - 1) / 2, np.array(value.shape) - 1
+        solid = np.lib.stride_tricks.sliding_window_view(value <= 0, (2, 2))
+        self._crossed = np.argwhere(solid.any(axis=(2, 3)) & ~solid.all(axis=(2, 3)))
+        self._zeros = self._crossings(1)
         self.radius = float(np.linalg.norm(self._zeros, axis=1).max() + cell)
 
     def distance(self, points: np.ndarray) -> np.ndarray:
         index = np.asarray(points, dtype=np.float64) / self._cell + self._middle
-        held = np.clip(index, 0, np.array(self._value.shape) - 1)
-        beyond = self._cell * np.linalg.norm(index - held, axis=-1)
-        base = np.minimum(held.astype(int), np.array(self._value.shape) - 2)
-        (i, j), (s, t) = np.moveaxis(base, -1, 0), np.moveaxis(held - base, -1, 0)
-        value = self._value
-        left = (1 - t) * value[i, j] + t * value[i, j + 1]
-        right = (1 - t) * value[i + 1, j] + t * value[i + 1, j + 1]
-        return (1 - s) * left + s * right + beyond
+        held = np.clip(index, 0, self._last)
+        return self._between(held) + self._cell * np.linalg.norm(index - held, axis=-1)
 
     def support(self, direction: np.ndarray) -> float:
         return float((self._zeros * direction).sum(axis=1).max())
 
     def surface(self, spacing: float) -> np.ndarray:
-        # The surface crosses some edge of each grid cell that it enters: half a diagonal of an edge is near.
-        cell = min(self._cell, spacing / np.sqrt(8))
-        count = np.ceil((np.array(self._value.shape) - 1) * self._cell / cell).astype(int) + 1
-        axes = [np.linspace(-1, 1, n) * middle * self._cell for n, middle in zip(count, self._middle, strict=True)]
-        fine = Interpolated._crossings(self.distance(np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1)))
-        return fine * [2 * axis[-1] / (len(axis) - 1) for axis in axes]
+        # A part of a cell that the surface enters has a crossing on its rim, a diagonal away at most.
+        return self._crossings(int(np.ceil(np.sqrt(8) * self._cell / spacing)))
 
-    @staticmethod
-    def _crossings(value: np.ndarray) -> np.ndarray:
-        """Places [n, 2] in cells from the middle where the value goes through zero between neighbouring cells."""
-        found = []
-        for axis, step in enumerate(np.eye(2)):
-            low, high = (np.take(value, np.arange(a, value.shape[axis] - 1 + a), axis=axis) for a in (0, 1))
-            place = np.argwhere((low <= 0) != (high <= 0))
-            a, b = low[tuple(place.T)], high[tuple(place.T)]
-            found.append(place + (a / (a - b))[:, None] * step)
-        return np.concatenate(found) - (np.array(value.shape) - 1) / 2
+    def _between(self, index: np.ndarray) -> np.ndarray:
+        """The value [...] at places [..., 2] counted in cells from the first centre."""
+        base = np.minimum(index.astype(int), self._last - 1)
+        (i, j), (s, t) = np.moveaxis(base, -1, 0), np.moveaxis(index - base, -1, 0)
+        value = self._value
+        low = (1 - t) * value[i, j] + t * value[i, j + 1]
+        high = (1 - t) * value[i + 1, j] + t * value[i + 1, j + 1]
+        return (1 - s) * low + s * high
+
+    def _crossings(self, parts: int) -> np.ndarray:
+        """Points [n, 2] where the value vanishes on the lines that cut each crossed cell into `parts` x `parts`."""
+        ticks = np.linspace(0, 1, parts + 1)
+        index = self._crossed[:, None, None] + np.stack(np.meshgrid(ticks, ticks, indexing="ij"), axis=-1)
+        value, found = self._between(index), []
+        for start, end in (np.s_[:, :-1], np.s_[:, 1:]), (np.s_[:, :, :-1], np.s_[:, :, 1:]):
+            crossed = (value[start] <= 0) != (value[end] <= 0)
+            a, b = value[start][crossed][:, None], value[end][crossed][:, None]
+            found.append((index[start][crossed] * b - index[end][crossed] * a) / (b - a))
+        return (np.concatenate(found) - self._middle) * self._cell
 
 
 @obstacle("file")

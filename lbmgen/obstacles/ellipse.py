@@ -39,7 +39,8 @@ class Ellipse(Shape):
     def _distance(self, x: np.ndarray, y: np.ndarray) -> np.ndarray:
         """In the first quadrant. With s = t + b², the nearest point is (a² x / (s + a² - b²), b² y / s).
 
-        It is found from its x alone, which is well defined for every s; an error of it counts quadratically.
+        It is found from its x alone, which is well defined for every s. The distance is taken along the normal there,
+        so an error of the place counts quadratically.
         """
         a, b = self.a, self.b
         split = a * a - b * b
@@ -49,9 +50,10 @@ class Ellipse(Shape):
             outside = (a * x / (s + split + TINY)) ** 2 + (b * y / (s + TINY)) ** 2 > 1
             low, high = np.where(outside, s, low), np.where(outside, high, s)
         cos = np.minimum(1, a * x / (0.5 * (low + high) + split + TINY))
-        dx, dy = x - a * cos, y - b * np.sqrt(1 - cos * cos)
-        inside = (x / a) ** 2 + (y / b) ** 2 < 1
-        return np.where(inside, -1, 1) * np.sqrt(dx * dx + dy * dy)
+        sin = np.sqrt(1 - cos * cos)
+        normal_x, normal_y = b * cos, a * sin
+        along = (x - a * cos) * normal_x + (y - b * sin) * normal_y
+        return along / np.sqrt(normal_x * normal_x + normal_y * normal_y)
 
 
 TINY = 1e-300  # keeps 0 / 0 away at the centre

@@ -49,9 +49,9 @@ class Outline(Shape):
 
     def surface(self, spacing: float) -> np.ndarray:
         x, y, along_x, along_y, length, _ = self._edges.reshape(6, -1)
-        count = np.maximum(1, np.ceil(length / spacing)).astype(int)
+        count = np.ceil(length / spacing).astype(int)
         edge = np.repeat(np.arange(len(count)), count)
-        step = (np.arange(len(edge)) - np.repeat(count.cumsum() - count, count)) * (length / count)[edge]
+        step = (np.arange(len(edge)) - np.repeat(count.cumsum() - count, count)) * length[edge] / count[edge]
         return np.stack([x[edge] + step * along_x[edge], y[edge] + step * along_y[edge]], axis=-1)
 
     def _distance(self, x: np.ndarray, y: np.ndarray) -> np.ndarray:

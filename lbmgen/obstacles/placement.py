@@ -92,7 +92,7 @@ def apart(one: Placed, other: Placed, gap: float, periods: Sequence[float | None
     """
     common = min(one.shape.dimensions, other.shape.dimensions)
     for shift in shifts(periods[:common]):
-        offset = np.subtract(other.center, one.center)[:common] + shift
+        offset = np.subtract(other.center[:common], one.center[:common]) + shift
         if np.linalg.norm(offset) - one.radius - other.radius >= gap:
             continue
         image = other.at((*np.add(other.center[:common], shift), *other.center[common:]))
