@@ -63,7 +63,7 @@ def simulate(
     if not (isinstance(n_steps, Integral) and n_steps >= 0):
         raise UserError(f"n_steps = {n_steps}: a whole number, 0 or more, is needed")
     rho, u = _fields(rho, u, of)
-    domain = Domain(rho.shape, _faces(boundaries, of.d))
+    domain = Domain(rho.shape, faces_of(boundaries, of.d))
     fluid = Fluid(of, _law(collision), _relaxation(tau), _force(force, of.d), _precision(dtype))
     whole = Decomposition(rho.shape, (1,) * of.d)
     block = Block(fluid, domain, whole, SerialWorld(), _body(solid, sdf, domain))
@@ -84,7 +84,8 @@ def _fields(rho, u, of: Lattice) -> tuple[np.ndarray, np.ndarray]:
     return rho, u
 
 
-def _faces(boundaries: str | Mapping[str, Any], d: int) -> Faces:
+def faces_of(boundaries: str | Mapping[str, Any], d: int) -> Faces:
+    """The boundaries of all faces from one kind, or from a table by face or axis; raises UserError."""
     if isinstance(boundaries, str):
         boundaries = {axis: boundaries for axis in AXES[:d]}
     known = [name for axis in AXES[:d] for name in (axis, f"{axis}_low", f"{axis}_high")]

@@ -32,7 +32,7 @@ class Decomposition:
         """
         candidates = [
             (_surface(shape, grid), tuple(-n for n in grid), grid)
-            for grid in _grids(n_ranks, len(shape))
+            for grid in grids(n_ranks, len(shape))
             if all((total // unit // n) * unit >= LEAST for total, n in zip(shape, grid, strict=True))
         ]
         if not candidates:
@@ -68,14 +68,14 @@ class Decomposition:
         return int(np.ravel_multi_index(place, self.grid, mode="wrap"))
 
 
-def _grids(n: int, d: int) -> Iterator[tuple[int, ...]]:
+def grids(n: int, d: int) -> Iterator[tuple[int, ...]]:
     """All ways to write `n` as an ordered product of `d` numbers."""
     if d == 1:
         yield (n,)
         return
     for first in range(1, n + 1):
         if n % first == 0:
-            yield from ((first, *rest) for rest in _grids(n // first, d - 1))
+            yield from ((first, *rest) for rest in grids(n // first, d - 1))
 
 
 def _surface(shape: tuple[int, ...], grid: tuple[int, ...]) -> float:

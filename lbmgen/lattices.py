@@ -48,9 +48,9 @@ class Lattice:
         """(i, opposite of i), each pair once."""
         return ((i, i + 1) for i in range(1, self.q, 2))
 
-    def mirrored(self, i: int, axis: int) -> int:
-        """Index of velocity `i` with its component along `axis` reversed."""
-        return self.c.index(tuple(-v if a == axis else v for a, v in enumerate(self.c[i])))
+    def mirrored(self, i: int, *axes: int) -> int:
+        """Index of velocity `i` with its components along `axes` reversed."""
+        return self.c.index(tuple(-v if a in axes else v for a, v in enumerate(self.c[i])))
 
 
 def lattice(name: str) -> Lattice:

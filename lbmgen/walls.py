@@ -79,7 +79,7 @@ class Boundary:
             if isinstance(kind, (Pressure, Convective)):
                 self._open.append((i, here, kind, across))
             elif isinstance(kind, FreeSlip):
-                yield from self._mirror_links(i, here, across)
+                yield from self._mirror_links(i, here)
             else:
                 yield self._wall_links(i, here, kind, across)
 
@@ -97,12 +97,12 @@ class Boundary:
                 face[wins], priority[wins] = 2 * axis + side, rank
         return face
 
-    def _body_links(self, i: int, which: np.ndarray) -> _Part:
-        """Links that end in an obstacle."""
+    def _body_links(self, i: int, which: np.ndarray, normal: np.ndarray | int = 0) -> _Part:
+        """Links that end in an obstacle, or in its image in a mirror at right angles to the `normal` part of c_i."""
         c, back = np.array(self.lattice.c[i]), self.lattice.opposite[i]
         site, q = self.site[which], np.full(len(which), 0.5)
         if self.body.distance is not None:
-            here, there = (self.body.distance[tuple((site - step * c + 1).T)] for step in (0, 1))
+            here, there = (self.body.distance[tuple((place + 1).T)] for place in (site, site - c + normal))
             q = np.clip(here / (here - there), CLOSEST, 1.0)
         # Near walls take from the next site ahead, where there is one.
         ahead = site + self.origin + c
@@ -121,7 +121,7 @@ class Boundary:
             a=np.where(near, 2 * q, 0.5 / q),
             b=np.where(near, 1 - 2 * q, 1 - 0.5 / q),
             constant=np.zeros(len(which)),
-            exchange=np.tile(-c, (len(which), 1)),
+            exchange=np.tile(2 * normal - c, (len(which), 1)),  # that of the link which the image mirrors
         )
 
     def _wall_links(self, i: int, which: np.ndarray, kind: Any, axis: int) -> _Part:
@@ -129,23 +129,25 @@ class Boundary:
         back, w, c = self.lattice.opposite[i], self.lattice.w[i], np.array(self.lattice.c[i])
         place = self.site[which] + self.origin + 0.5 - 0.5 * c
         constant = 6 * w * kind.velocity_at(place / np.array(self.domain.shape), axis) @ c
-        return self._plain(i, which, lambda state: self.layout.departure(back, state), constant)
+        return self._plain(i, which, [self.layout.departure(back, state) for state in STATES], constant)
 
-    def _mirror_links(self, i: int, which: np.ndarray, axis: int) -> Iterator[_Part]:
-        """Links that a face reflects, from the neighbour along it; where that is solid they bounce back."""
-        mirrored, c = self.lattice.mirrored(i, axis), np.array(self.lattice.c[i])
-        normal = np.where(np.arange(len(c)) == axis, c, 0)
-        beside = tuple((self.site[which] - (c - normal) + 1).T)
-        blocked = self.body.solid[beside]
-        across = -int(normal @ np.array(self.layout.strides))
-        yield self._plain(i, which[~blocked], lambda state: self.layout.arrival(mirrored, state) + across)
-        back = self.lattice.opposite[i]
-        yield self._plain(i, which[blocked], lambda state: self.layout.departure(back, state))
+    def _mirror_links(self, i: int, which: np.ndarray) -> Iterator[_Part]:
+        """Links through faces that reflect, from the neighbour along them; where that is solid, a body's image is."""
+        c = np.array(self.lattice.c[i])
+        source, total = self.site[which] + self.origin - c, np.array(self.domain.shape)
+        outside = ((source < 0) | (source >= total)) & ~np.array(self.domain.periodic)
+        for axes in np.unique(outside, axis=0):
+            here, normal = which[(outside == axes).all(axis=1)], np.where(axes, c, 0)
+            blocked = self.body.solid[tuple((self.site[here] - c + normal + 1).T)]
+            yield self._body_links(i, here[blocked], normal)
+            across = -int(normal @ np.array(self.layout.strides))
+            mirrored = self.lattice.mirrored(i, *np.flatnonzero(axes))
+            yield self._plain(i, here[~blocked], [self.layout.arrival(mirrored, state) + across for state in STATES])
 
-    def _plain(self, i: int, which: np.ndarray, origin_of, constant: np.ndarray | None = None) -> _Part:
-        """Links that take one population as it is."""
+    def _plain(self, i: int, which: np.ndarray, origin: list[int], constant: np.ndarray | None = None) -> _Part:
+        """Links that take one population as it is, from `origin` by state, relative to the site."""
         offset, n = self.offset[which], len(which)
-        first = [offset + origin_of(state) for state in STATES]
+        first = [offset + place for place in origin]
         return _Part(
             target=[offset + self.layout.arrival(i, state) for state in STATES],
             first=first,

@@ -1,0 +1,57 @@
+"""The compiled step: packed instructions, whatever the law and the lattice."""
+
+import platform
+import re
+
+import numpy as np
+import pytest
+from numba import njit
+
+from lbmgen.collisions import collision
+from lbmgen.kernels import cpu
+from lbmgen.lattices import LATTICES
+from lbmgen.layout import LINE, Layout
+
+ARITHMETIC = re.compile(r"^\s+v(?:add|sub|mul|div|sqrt|fn?m(?:add|sub)\d+)(ps|pd|ss|sd)\s", re.MULTILINE)
+
+
+@pytest.mark.skipif(platform.machine() != "x86_64", reason="reads x86 mnemonics")
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("law", collision.names())
+@pytest.mark.parametrize("lattice", ["D2Q9", "D3Q19"])
+def test_all_arithmetic_of_a_site_is_packed(lattice, law, dtype):
+    """Scalar instructions only prepare numbers that all sites share, and are a small part."""
+    of, law = LATTICES[lattice], collision.build(law)
+    layout = Layout(of, (4,) * of.d, dtype)
+    sweep = njit(error_model="numpy")(cpu.make_sweep(of, law, False).py_func)  # from the disk it has no text
+    numbers = tuple(np.dtype(dtype).type(value) for value in law.rates(0.8))
+    sweep(layout.allocate(), layout.region(*((0, 4),) * of.d), layout.places()[0], numbers)
+    (assembly,) = sweep.inspect_asm().values()
+    found = ARITHMETIC.findall(assembly)
+    packed, scalar = (sum(found.count(kind) for kind in kinds) for kinds in (("ps", "pd"), ("ss", "sd")))
+    assert packed > 3 * of.q
+    assert scalar < 0.25 * packed
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("shape", [(1, 1), (5, 8), (64, 64), (3, 4, 9)])
+def test_rows_start_on_cache_lines_and_planes_do_not_meet_in_the_cache(shape, dtype):
+    """The first site of each row is aligned; no two planes start at the same place of a page."""
+    layout = Layout(LATTICES["D2Q9" if len(shape) == 2 else "D3Q19"], shape, dtype)
+    h, size = layout.allocate(), np.dtype(dtype).itemsize
+    assert h.ctypes.data % LINE == 0 and layout.plane * size % LINE == 0
+    rows = layout.region(*((0, n) for n in shape)).start
+    assert (rows * size % LINE == 0).all()
+    starts = [i * layout.plane * size % 4096 for i in range(layout.lattice.q)]
+    assert len(set(starts)) == layout.lattice.q
+
+
+@pytest.mark.parametrize("shape", [(3, 5), (4, 16), (3, 2, 9)])
+def test_a_sweep_stays_within_its_plane(shape):
+    """Reads and writes of the last vector of any row, at either parity, are inside the array."""
+    layout = Layout(LATTICES["D2Q9" if len(shape) == 2 else "D3Q19"], shape, "float32")
+    region = layout.region(*((0, n) for n in shape))
+    for places in layout.places():
+        first = region.start[:, None] + np.array(places)
+        last = first + 8 * region.n_vectors[:, None] - 1
+        assert first.min() >= 0 and last.max() < layout.allocate().size

@@ -1,0 +1,74 @@
+"""A flow on all ranks of a launch in every grid they can form, against one rank: run by test_lbmgen_blocks.py."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from lbmgen.api import faces_of
+from lbmgen.block import Block, Fluid
+from lbmgen.collisions import collision
+from lbmgen.decomposition import LEAST, Decomposition, grids
+from lbmgen.domain import Domain, body_of
+from lbmgen.lattices import lattice
+from runkit.log import say
+from runkit.mpi import SerialWorld, launch
+
+INLET = {"kind": "velocity", "velocity": 0.05, "profile": "parabolic"}
+FACES = (
+    "periodic",
+    {"x_low": INLET, "x_high": "convective", "y": "free-slip", "z": "periodic"},
+    {"x_low": INLET, "x_high": "pressure", "y": "no-slip", "z": "free-slip"},
+)
+CASES = [
+    ("D2Q9", (24, 35), "trt", (1e-5, 2e-5), "float32"),
+    ("D2Q9", (25, 24), "smagorinsky", None, "float64"),
+    ("D3Q19", (9, 10, 18), "bgk", None, "float32"),
+]
+N_STEPS = 13
+
+
+def flow(group, fluid, domain, grid):
+    """Density, velocity, force quanta and number of links: this rank's part, and where it lies."""
+    decomposition = Decomposition(domain.shape, grid)
+    origin, shape = decomposition.block(group.rank)
+    center = np.array(domain.shape) / 2 + 0.3
+
+    def distance(places):
+        return np.hypot(*np.moveaxis(places - center, -1, 0)[:2]) - 3.3
+
+    block = Block(fluid, domain, decomposition, group, body_of(distance, origin, shape, domain))
+    here = tuple(slice(first, first + n) for first, n in zip(origin, shape, strict=True))
+    random = np.random.default_rng(1)
+    rho = 1 + 0.01 * random.standard_normal(domain.shape)
+    u = 0.03 * random.standard_normal((*domain.shape, len(domain.shape)))
+    block.start(rho[here], u[here])
+    taken = block.advance(np.linspace(0.2, 1, N_STEPS))
+    density, velocity = block.moments()
+    block.free()
+    return here, density, velocity, taken, block.boundary.n_leaving()
+
+
+def main(world) -> None:
+    n_grids = 0
+    for name, shape, law, force, dtype in CASES:
+        of = lattice(name)
+        fluid = Fluid(of, collision.build(law), 0.6, force, dtype)
+        for faces in FACES:
+            kinds = faces if isinstance(faces, str) else {f: k for f, k in faces.items() if f[0] in "xyz"[: of.d]}
+            domain = Domain(shape, faces_of(kinds, of.d))
+            _, *whole = flow(SerialWorld(), fluid, domain, (1,) * of.d)
+            for grid in grids(world.size, of.d):
+                if any(n // parts < LEAST for n, parts in zip(shape, grid, strict=True)):
+                    continue
+                here, density, velocity, taken, n_leaving = flow(world, fluid, domain, grid)
+                n_grids += 1
+                label = f"rank {world.rank}, {name}, {faces}, {grid}"
+                assert density.tobytes() == whole[0][here].tobytes(), label
+                assert velocity.tobytes() == whole[1][here].tobytes(), label
+                assert (world.sum(taken) == whole[2]).all() and np.abs(whole[2]).max() > 0, label
+                assert (world.sum(n_leaving) == whole[3]).all(), label
+    say(world, f"{n_grids} flows on {world.size} ranks")
+
+
+if __name__ == "__main__":
+    launch(main)
