@@ -20,8 +20,8 @@ helper = njit(error_model="numpy", forceinline=True)
 def kernel(function: Callable[..., Any], variant: str = "", folders: Sequence[Path] = ()) -> Any:
     """A function compiled at its first call and kept on disk, if there is a place for it.
 
-    It is made of the Python text in its own folder, in that of this file and in `folders`. Closures over different
-    parts tell themselves apart by `variant`.
+    It is made of the Python text in its own folder, in the one above, in that of this file and in `folders`. Closures
+    over different parts tell themselves apart by `variant`.
     """
     dispatcher: Any = njit(error_model="numpy")(function)
     with suppress(RuntimeError):  # no writable place: every process compiles for itself
@@ -33,11 +33,11 @@ class _TextCache(FunctionCache):
     def __init__(self, function: Any, variant: str, folders: Sequence[Path]) -> None:
         super().__init__(function)
         own = Path(function.__code__.co_filename).parent
-        self._key = variant, *(_digest(folder) for folder in (own, Path(__file__).parent, *folders))
+        self._key = variant, *(_digest(folder) for folder in (own, own.parent, Path(__file__).parent, *folders))
 
     def _index_key(self, sig: Any, codegen: Any) -> Any:
-        # Not Numba's own key, which pickles what a closure holds: intrinsics differ from one process to the next.
-        return sig, codegen.magic_tuple(), self._key
+        # Not Numba's own key, which pickles what a closure holds, and types that may have gone since.
+        return str(sig), codegen.magic_tuple(), self._key
 
 
 @cache
