@@ -6,9 +6,9 @@ import argparse
 import sys
 
 from runkit.errors import UserError
-from tools.benchmarks import botan, md
+from tools.benchmarks import botan, lbm, md
 
-SUBJECTS = {"md": md, "botan": botan}
+SUBJECTS = {"md": md, "lbm": lbm, "botan": botan}
 
 
 def main() -> int:

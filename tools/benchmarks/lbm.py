@@ -1,0 +1,142 @@
+"""lbmgen on the CPU beside lbmpy's generated kernel and beside the bandwidth of memory, in turns on the same cores.
+
+Ours is a whole step of a periodic box, on several cores cut among MPI ranks; lbmpy's is the kernel alone (AA pattern in
+place, AVX, OpenMP, single relaxation time, deviations from rest), without the boundaries of the box. The limit is what
+reading and writing all populations once in place would take at the measured rate of an array in memory; small boxes lie
+in the cache and may exceed it. Rows without a peer show what other laws and lattices cost. `--model` instead measures
+what a step of a decomposed domain is made of and predicts larger machines.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+
+from lbmgen.lattices import lattice
+from runkit.errors import UserError
+from tools.benchmarks.lbm_model import model
+from tools.benchmarks.table import Row, show
+
+ROOT = Path(__file__).parents[2]
+BOXES = ("256x256", "1024x1024", "4096x1024")
+PRECISIONS = ("float32", "float64")
+IN_CACHE, OUT_OF_CACHE = 0.8, 1.0  # target ratios
+MORE = (
+    ("D2Q9", "trt", "1024x1024"),
+    ("D2Q9", "regularised", "1024x1024"),
+    ("D2Q9", "smagorinsky", "1024x1024"),
+    ("D3Q19", "bgk", "128x128x128"),
+    ("D3Q27", "bgk", "96x96x96"),
+)
+
+
+def add_arguments(parser) -> None:
+    parser.add_argument("--lbmpy", metavar="PATH", help="a Python with lbmpy; by default one is installed")
+    parser.add_argument("--ranks", type=int, nargs="+", default=[1, 2], help="numbers of cores")
+    parser.add_argument("--turns", type=int, default=5, help="measurements of each case")
+    parser.add_argument("--model", action="store_true", help="measure the parts of a step, predict 64 GPUs")
+    parser.add_argument("--seconds", type=float, default=0.4, help="length of a measurement")
+
+
+def run(arguments) -> None:
+    """Measure all cases on each number of cores and print the tables."""
+    if arguments.model:
+        return model(launch, arguments.seconds)
+    python = find(arguments.lbmpy)
+    n_cores = len(os.sched_getaffinity(0))
+    for n_ranks in arguments.ranks:
+        if n_ranks > n_cores:
+            raise UserError(f"--ranks {n_ranks}: only {n_cores} cores are there")
+        ours, peer = launch(n_ranks), _peer(python, n_ranks)
+        try:
+            rows = [_row(ours, peer, box, dtype, arguments) for dtype in PRECISIONS for box in BOXES]
+            print(f"\nD2Q9, single relaxation time, {n_ranks} core(s)\n{show(rows, 'MLUPS', 'lbmpy')}\n", flush=True)
+            for name, law, box in MORE:
+                rate = np.median([ours.ask(f"{name} {law} float32 {box} {arguments.seconds}") for _ in range(3)])
+                limit = _limit(ours, lattice(name).q, "float32", arguments.seconds)
+                print(f"{name} {law} float32 {box}: {rate:.0f} MLUPS, {rate / limit:.2f} of the limit", flush=True)
+        finally:
+            ours.close()
+            peer.close()
+
+
+def _row(ours: Worker, peer: Worker, box: str, dtype: str, arguments) -> Row:
+    question = f"{dtype} {box} {arguments.seconds}"
+    turns = [
+        (ours.ask(f"D2Q9 bgk {question}"), peer.ask(f"D2Q9 {question}"), _limit(ours, 9, dtype, arguments.seconds))
+        for _ in range(arguments.turns)
+    ]
+    mine, theirs, limits = np.array(turns).T
+    target = IN_CACHE if box == BOXES[0] else OUT_OF_CACHE
+    return Row(f"{dtype}, {box}", list(mine), list(theirs), float(np.median(limits)), target)
+
+
+def _limit(ours: Worker, q: int, dtype: str, seconds: float) -> float:
+    """Million site updates per second if memory were all that counts."""
+    return 1e3 * ours.ask(f"scale - {dtype} - {seconds / 2}") / (2 * q * np.dtype(dtype).itemsize)
+
+
+class Worker:
+    """A process that answers lines with numbers."""
+
+    def __init__(self, command: list[str | Path], environment: dict[str, str]) -> None:
+        self._process = subprocess.Popen(
+            [str(word) for word in command],
+            cwd=ROOT,
+            env=os.environ | environment,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE if "lbmpy" in str(command) else None,
+            text=True,
+        )
+
+    def ask(self, question: str) -> float:
+        """The answer; raises UserError if the process has died."""
+        try:
+            self._process.stdin.write(question + "\n")
+            self._process.stdin.flush()
+            return float(self._process.stdout.readline())
+        except (BrokenPipeError, ValueError):
+            told = (self._process.stderr.read() if self._process.stderr else "").strip().splitlines()
+            raise UserError(f"the measurement of {question!r} ended: {told[-1] if told else 'see above'}") from None
+
+    def close(self) -> None:
+        """End the process."""
+        self._process.stdin.close()
+        self._process.wait()
+
+
+def launch(n_ranks: int) -> Worker:
+    """Ours on so many ranks."""
+    launcher = Path(sys.executable).with_name("mpiexec")
+    ranks = [launcher if launcher.exists() else "mpiexec", "-n", str(n_ranks)]
+    return Worker([*ranks, sys.executable, "-m", "tools.benchmarks.lbm_worker"], {})
+
+
+def _peer(python: Path, n_threads: int) -> Worker:
+    cores = sorted(os.sched_getaffinity(0))[:n_threads]
+    pinned = ["taskset", "-c", ",".join(map(str, cores))]
+    environment = {"OMP_NUM_THREADS": str(n_threads), "OMP_PROC_BIND": "true", "OMP_PLACES": "cores", "PYTHONPATH": ""}
+    return Worker([*pinned, python, Path(__file__).with_name("lbmpy_worker.py"), str(n_threads)], environment)
+
+
+def find(path: str | None) -> Path:
+    """The Python at `path`, or that of an environment in the user's cache, where lbmpy is installed."""
+    if path:
+        if not os.access(path, os.X_OK):
+            raise UserError(f"--lbmpy {path}: not an executable file")
+        return Path(path).absolute()
+    cache = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache"))
+    venv = cache / "glassflow" / "lbmpy"
+    python = venv / "bin" / "python"
+    if not python.exists() or subprocess.run([python, "-c", "import lbmpy"], capture_output=True).returncode:
+        print(f"bench: installing lbmpy into {venv}", file=sys.stderr)
+        install = [python, "-m", "pip", "install", "-q", "lbmpy", "pystencils", "cython", "numpy"]
+        for command in ([sys.executable, "-m", "venv", venv], install):
+            if subprocess.run(command).returncode:
+                raise UserError(f"lbmpy could not be installed into {venv}; name a Python that has it with --lbmpy")
+    return python
