@@ -140,8 +140,11 @@ class Block:
             exchange.start(self.kernels, self.h)
             self._sweep(self.h, part, *how)
             exchange.finish(self.kernels, self.h)
-        self.kernels.walls(self.h, self.boundary.links, state, scale, taken)
-        self.kernels.outlets(self.h, self.boundary.outlets, state, self._c, self._w)
+        # A call costs as much as hundreds of sites.
+        if self.boundary.links.a.size:
+            self.kernels.walls(self.h, self.boundary.links, state, scale, taken)
+        if self.boundary.outlets.i.size:
+            self.kernels.outlets(self.h, self.boundary.outlets, state, self._c, self._w)
         self.state = state
 
 

@@ -1,8 +1,8 @@
 """Measures lbmgen on the ranks that it is started on, whenever a line asks for it; one rank is bound to one core.
 
 Each line of standard input is "LATTICE LAW DTYPE SHAPE SECONDS", SHAPE as 256x256, answered by a line with million site
-updates per second of wall time; or "copy|scale - DTYPE - SECONDS", by GB/s through memory; or "exchange - BYTES - SECONDS",
-by microseconds in which each rank sends so many bytes to the next one and the one before, and receives as many.
+updates per second of wall time; or "copy|scale - DTYPE - SECONDS", by GB/s through memory; or "exchange - BYTES -
+SECONDS", by microseconds in which each rank sends so many bytes to either neighbour and receives as many.
 """
 
 from __future__ import annotations
@@ -113,6 +113,8 @@ def main() -> None:
             found = rate(world, block, shape, float(seconds))
         if world.is_root:
             print(found, flush=True)
+    if block is not None:
+        block.free()
 
 
 if __name__ == "__main__":
