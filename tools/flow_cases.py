@@ -85,7 +85,7 @@ class Cylinder:
         row = rho[:, 2 * self.diameter - 1 : 2 * self.diameter + 1].mean(axis=1)
         ends = []
         for place, side in ((1.5 * self.diameter, -1), (2.5 * self.diameter, 1)):
-            near = (0 < (x - place) * side) & ((x - place) * side < 5)
+            near = ((x - place) * side > 0) & ((x - place) * side < 5)
             ends.append(np.polyval(np.polyfit(x[near] - place, row[near], 3), 0.0))
         return (ends[0] - ends[1]) / 3 / self.velocity**2
 
