@@ -35,16 +35,17 @@ class BatchNorm(nn.BatchNorm3d):
     def forward(self, x: Tensor) -> Tensor:
         if not self.training or not dist.is_initialized() or dist.get_world_size() == 1:
             return super().forward(x)
-        var, mean = torch.var_mean(x, dim=(0, 2, 3, 4), correction=0)
-        count = x.new_full((1,), x.numel() / x.shape[1])
+        wide = x if x.dtype == torch.float64 else x.float()  # half precision has too few digits for statistics
+        var, mean = torch.var_mean(wide, dim=(0, 2, 3, 4), correction=0)
+        count = wide.new_full((1,), x.numel() / x.shape[1])
         moments = torch.cat([count, count * mean, count * (var + mean.square())]).double()
         count, *sums = _Sum.apply(moments).split([1, x.shape[1], x.shape[1]])
         mean, square = (total / count for total in sums)
         var = square - mean.square()
         self._remember(mean, var * count / (count - 1))
-        scale = self.weight * (var + self.eps).rsqrt().to(x.dtype)
-        shift = self.bias - mean.to(x.dtype) * scale
-        return torch.addcmul(shift.view(-1, 1, 1, 1), x, scale.view(-1, 1, 1, 1))
+        scale = self.weight * (var + self.eps).rsqrt().to(wide.dtype)
+        shift = self.bias - mean.to(wide.dtype) * scale
+        return torch.addcmul(shift.view(-1, 1, 1, 1), wide, scale.view(-1, 1, 1, 1)).to(x.dtype)
 
     @torch.no_grad()
     def _remember(self, mean: Tensor, var: Tensor) -> None:

@@ -101,8 +101,8 @@ def _rollout(data: Dataset, run: Run) -> tuple[Case, dict[str, np.ndarray], dict
 
 
 def _chosen(n_frames: int) -> list[int]:
-    """Frames that are shown, counted from 1: evenly spread, the first and the last among them."""
-    return np.unique(np.linspace(1, n_frames, COLUMNS).round().astype(int)).tolist()
+    """Frames that are shown, counted from 1, with growing distance: equal ones may meet a vortex street in one phase."""
+    return np.unique(np.geomspace(1, n_frames, COLUMNS).round().astype(int)).tolist()
 
 
 def _name_frames(axes: np.ndarray, frames: list[int], run: Run) -> None:
