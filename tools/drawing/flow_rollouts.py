@@ -101,7 +101,7 @@ def _rollout(data: Dataset, run: Run) -> tuple[Case, dict[str, np.ndarray], dict
 
 
 def _chosen(n_frames: int) -> list[int]:
-    """Frames that are shown, counted from 1, with growing distance: equal ones may meet a vortex street in one phase."""
+    """Frames to show, counted from 1, ever farther apart: equal steps may meet a vortex street in one phase."""
     return np.unique(np.geomspace(1, n_frames, COLUMNS).round().astype(int)).tolist()
 
 
