@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from lbmgen.boundaries import boundary
+from lbmgen.boundaries.outlet import Convective
 from lbmgen.boundaries.wall import Velocity
 from lbmgen.collisions import collision
 from lbmgen.config import Case
@@ -133,6 +134,8 @@ def _face(case: Case, name: str, velocity: float) -> Any:
         raise UserError(f"boundaries.{name}: {error}") from None
     if isinstance(face, Velocity) and not face.velocity:
         return replace(face, velocity=velocity)
+    if isinstance(face, Convective) and "speed" not in table:
+        return replace(face, speed=velocity)
     return face
 
 

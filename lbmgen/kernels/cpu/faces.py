@@ -10,7 +10,7 @@ from lbmgen.boundaries.outlet import CONVECTIVE
 from runkit.simd.compiled import kernel
 
 UNIT = 2.0**48  # force quanta in one lattice unit
-ANCHOR = 0.01  # share of the deviation from the given density that a convective outlet takes away each step
+ANCHOR = 0.01  # share of a deviation of density that a convective outlet takes away each step; more would reflect sound
 
 
 @kernel
