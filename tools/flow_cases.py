@@ -13,7 +13,7 @@ from functools import cached_property
 
 import numpy as np
 
-from lbmgen.api import faces_of
+from lbmgen.api import faces_of, simulate
 from lbmgen.block import Block, Fluid
 from lbmgen.collisions import collision
 from lbmgen.decomposition import Decomposition
@@ -143,3 +143,32 @@ def _peak(values: np.ndarray) -> float:
     """Largest value of the parabola through the largest of `values` and its neighbours."""
     left, top, right = values[np.argmax(values) + np.arange(-1, 2)]
     return float(top - (right - left) ** 2 / 8 / (left - 2 * top + right))
+
+
+def leaving_sound(outlet, velocity: float, width: float) -> float:
+    """The largest density that comes back from a pulse of `width` at an outlet, over the height of the pulse."""
+    n, height, sound = 16 * round(width) + 120, 1e-3, 3**-0.5
+    start, window = n - 5 * width, 7 * width
+    pulse = height * np.exp(-(((np.arange(n) + 0.5 - start) / width) ** 2) / 2)[:, None] * np.ones((1, 4))
+    u = np.stack([velocity + sound * pulse, 0 * pulse], axis=-1)
+    n_steps = round(5 * width / (sound + velocity) + window / (sound - velocity))
+    flow = simulate(1 + pulse, u, 0.55, n_steps, collision="trt", boundaries=_duct(outlet, velocity))
+    return float(np.abs(flow.rho[n - 2 * window : n - width, 2] - 1).max() / height)
+
+
+def leaving_vortex(outlet, velocity: float, radius: float = 8.0, speed: float = 0.04) -> float:
+    """The error of the velocity when a vortex is half way through an outlet, over its largest velocity."""
+
+    def half_way(length: int) -> np.ndarray:
+        x, y = np.meshgrid(np.arange(length) + 0.5 - 110, np.arange(96) + 0.5 - 48, indexing="ij")
+        square = (x**2 + y**2) / radius**2
+        turn = speed / radius * np.exp(0.5 - square / 2)
+        u = np.stack([velocity - turn * y, turn * x], axis=-1)
+        rho = 1 - 1.5 * speed**2 * np.exp(1 - square)
+        return simulate(rho, u, 0.51, round(48 / velocity), boundaries=_duct(outlet, velocity)).u[:160]
+
+    return float(np.abs(half_way(160) - half_way(420)).max() / speed)
+
+
+def _duct(outlet, velocity: float) -> dict:
+    return {"x_low": {"kind": "velocity", "velocity": velocity}, "x_high": outlet, "y": "free-slip"}

@@ -18,11 +18,11 @@ from __future__ import annotations
 
 import argparse
 import sys
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 from lammps_reference import Lammps
+from limits import Report
 
 import mdgen
 from mdgen.dynamics import Dynamics
@@ -38,20 +38,6 @@ from runkit.rng import stream
 
 LAW = potential.build("kob-andersen")
 DT = 0.005
-
-
-@dataclass
-class Report:
-    """Measured figures, printed as they come."""
-
-    missed: list[str] = field(default_factory=list)
-
-    def row(self, what: str, measured: float, limit: float | None = None) -> None:
-        """Print a figure; one above its `limit` is remembered."""
-        bound = "" if limit is None else f"   limit {limit:.3g}"
-        print(f"{what:<58} {measured:.6g}{bound}", flush=True)
-        if limit is not None and not measured <= limit:
-            self.missed.append(what)
 
 
 def forces(options: argparse.Namespace, report: Report) -> None:
