@@ -16,7 +16,7 @@ def run(*arguments):
 def test_orders_and_walls_are_within_their_limits():
     done = run("order", "poiseuille", "--quick")
     assert done.returncode == 0, done.stdout + done.stderr
-    assert done.stdout.count("limit") == 16 and "all within limits" in done.stdout
+    assert done.stdout.count("   limit ") == 16 and "all within limits" in done.stdout
 
 
 def test_a_python_that_is_not_there_is_one_line_and_exit_code_two():
