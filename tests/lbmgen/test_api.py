@@ -32,6 +32,17 @@ def test_a_flow_is_that_of_the_textbook(lattice, law, force):
             np.testing.assert_allclose(ours, theirs, rtol=0, atol=1e-13)
 
 
+@pytest.mark.parametrize("shape", [(1, 1), (1, 9), (9, 1), (2, 2), (2, 17)])
+def test_a_domain_may_be_as_thin_as_a_site(shape):
+    """Periodic along axes of one or two sites, whose neighbours are themselves."""
+    random = np.random.default_rng(2)
+    rho, u = 1 + 0.01 * random.standard_normal(shape), 0.03 * random.standard_normal((*shape, 2))
+    for n_steps in (1, 2, 5):
+        found, expected = simulate(rho, u, 0.8, n_steps), Textbook("D2Q9", "bgk", 0.8).run(rho, u, n_steps)
+        np.testing.assert_allclose(found.u, expected[1], rtol=0, atol=1e-14)
+        np.testing.assert_allclose(found.rho, expected[0], rtol=0, atol=1e-13)
+
+
 def test_single_precision_follows_double_precision():
     rho, u, solid = noise("D2Q9")
     single, double = (simulate(rho, u, 0.8, 50, solid=solid, dtype=dtype) for dtype in ("float32", "float64"))
