@@ -1,18 +1,24 @@
 """Compiled functions and where they are kept: on disk, valid for exactly the present text of what they are made of.
 
 Numba's own `cache=True` looks at the file of a function only, and would go on using code that was inlined from another
-file after that one has changed. Several processes must not compile at once (Numba issue 4807).
+file after that one has changed. Its index also lets two processes that compile at once write into the same file, and
+then load one function for another (Numba issue 4807): here each function, variant and signature has a file of its own,
+replaced as a whole.
 """
 
+import os
+import pickle
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from functools import cache
 from hashlib import sha256
 from pathlib import Path
+from tempfile import NamedTemporaryFile
 from typing import Any
 
 from numba import njit
 from numba.core.caching import FunctionCache
+from numba.core.serialize import dumps
 
 helper = njit(error_model="numpy", forceinline=True)
 
@@ -33,11 +39,37 @@ class _TextCache(FunctionCache):
     def __init__(self, function: Any, variant: str, folders: Sequence[Path]) -> None:
         super().__init__(function)
         own = Path(function.__code__.co_filename).parent
-        self._key = variant, *(_digest(folder) for folder in (own, own.parent, Path(__file__).parent, *folders))
+        self._variant = variant
+        self._text = tuple(_digest(folder) for folder in (own, own.parent, Path(__file__).parent, *folders))
+        self._cache_file = _Files(Path(self.cache_path), self._impl.filename_base)
 
     def _index_key(self, sig: Any, codegen: Any) -> Any:
         # Not Numba's own key, which pickles what a closure holds, and types that may have gone since.
-        return str(sig), codegen.magic_tuple(), self._key
+        return (self._variant, str(sig), codegen.magic_tuple()), self._text
+
+
+class _Files:
+    """The files of one function: one for each variant and signature, with the text that it is valid for."""
+
+    def __init__(self, folder: Path, name: str) -> None:
+        self._folder, self._name = folder, name
+
+    def load(self, key: Any) -> Any:
+        """What was compiled for this key, or None."""
+        with suppress(OSError, EOFError, pickle.UnpicklingError):
+            stored, data = pickle.loads(self._path(key).read_bytes())
+            return data if stored == repr(key) else None
+        return None
+
+    def save(self, key: Any, data: Any) -> None:
+        """Keep what was compiled for this key."""
+        with NamedTemporaryFile(dir=self._folder, prefix=self._name, suffix=".tmp", delete=False) as file:
+            file.write(dumps((repr(key), data)))
+        os.chmod(file.name, 0o644)
+        os.replace(file.name, self._path(key))
+
+    def _path(self, key: Any) -> Path:
+        return self._folder / f"{self._name}.{sha256(repr(key[0]).encode()).hexdigest()[:16]}.nbc"
 
 
 @cache
