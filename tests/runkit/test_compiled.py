@@ -17,12 +17,12 @@ def make(factor):
     return kernel(scaled, f"times {factor}")
 
 def results():
-    kinds = (np.float32(2), np.float64(2), np.int64(2))
-    return [float(make(factor)(kind)) for factor in range(5) for kind in kinds]
+    kinds = (np.float32(2), np.float64(2))
+    return [float(make(factor)(kind)) for factor in range(3) for kind in kinds]
 
 if __name__ == "__main__":
     found = [results() for _ in range(int(sys.argv[1]))][-1]
-    assert found == [2.0 * factor + OFFSET for factor in range(5) for _ in range(3)], found
+    assert found == [2.0 * factor + OFFSET for factor in range(3) for _ in range(2)], found
 '''
 
 
@@ -37,10 +37,10 @@ def files(folder):
 
 
 def test_processes_that_compile_at_once_do_not_mix_up_their_functions(tmp_path):
-    """Three processes, five variants, three signatures; then one that loads what they have left."""
+    """Three processes, three variants, two signatures; then one that loads what they have left."""
     together = [start(tmp_path, offset=1) for _ in range(3)]
     assert [process.wait() for process in together] == [0, 0, 0]
-    assert len(files(tmp_path)) == 15
+    assert len(files(tmp_path)) == 6
     assert start(tmp_path, offset=1, repeats=2).wait() == 0
     assert not list(tmp_path.rglob("*.tmp"))
 
