@@ -104,7 +104,8 @@ def test_a_dry_run_prints_the_command_of_slurm(site):
 
 
 def test_a_dry_run_prints_the_command_of_pjm(site):
-    done = submit("--dry-run", "--site", site("pjm", GENERATE_NODES="3", GENERATE_QUEUE="regular-a"), "generate", "mdgen")
+    chosen = site("pjm", GENERATE_NODES="3", GENERATE_QUEUE="regular-a")
+    done = submit("--dry-run", "--site", chosen, "generate", "mdgen")
     assert done.returncode == 0, done.stderr
     command = done.stdout.splitlines()[-1]
     assert command.startswith("pjsub ")
