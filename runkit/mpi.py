@@ -98,11 +98,19 @@ class World:
         """Let MPI serve what other ranks want of this one (not collective)."""
         self.comm.Iprobe()
 
-    def first_on_each_node(self, function: Callable[..., Any], *arguments: Any) -> None:
-        """Call on one rank of each node, then on its others: for what fills a cache that a node shares."""
+    def node(self) -> World:
+        """The group of the ranks on this node."""
         from mpi4py import MPI
 
-        node = World(self.comm.Split_type(MPI.COMM_TYPE_SHARED))
+        return World(self.comm.Split_type(MPI.COMM_TYPE_SHARED))
+
+    def local_rank(self) -> int:
+        """This rank's number on its node."""
+        return self.node().rank
+
+    def first_on_each_node(self, function: Callable[..., Any], *arguments: Any) -> None:
+        """Call on one rank of each node, then on its others: for what fills a cache that a node shares."""
+        node = self.node()
         if node.is_root:
             function(*arguments)
         node.barrier()
@@ -203,6 +211,9 @@ class SerialWorld(World):
 
     def progress(self) -> None:
         """Nobody wants anything."""
+
+    def node(self) -> World:
+        return self
 
     def first_on_each_node(self, function: Callable[..., Any], *arguments: Any) -> None:
         function(*arguments)

@@ -1,0 +1,152 @@
+"""The one choice between CPU and GPU, and the one door to CuPy.
+
+A program asks `choose(world, name)` once. It gets None for the CPU, or the `Gpu` of this rank: arrays, kernels compiled
+from CUDA C, streams, copies. Kernels are compiled without contraction (`--fmad=false`), with IEEE division and square
+root: they round where their text says so, as the kernels for the CPU do.
+
+Source: https://docs.cupy.dev (RawModule, streams, pinned memory).
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+from runkit.errors import UserError
+from runkit.log import say
+from runkit.mpi import World
+
+Device = Literal["auto", "cpu", "gpu"]
+
+STRICT = ("--std=c++17", "--fmad=false", "--prec-div=true", "--prec-sqrt=true", "--ftz=false")
+GIB = 2.0**30
+INSUFFICIENT_DRIVER = 35  # cudaErrorInsufficientDriver
+INSTALL = "pip install -e '.[gpu]' (CUDA 12) or '.[gpu-cuda13]' (CUDA 13)"
+
+
+class NoGpu(Exception):
+    """Why there is none, for a reader."""
+
+
+class Gpu:
+    """GPU number `index` of this node; ranks may share it. `xp` are CuPy's arrays."""
+
+    def __init__(self, index: int) -> None:
+        self.xp = _cupy()
+        self.index = index
+        runtime = self.xp.cuda.runtime
+        runtime.setDevice(index)
+        properties = runtime.getDeviceProperties(index)
+        self.name: str = properties["name"].decode()
+        self.shared_bytes: int = properties["sharedMemPerBlockOptin"]
+        self.n_threads: int = properties["maxThreadsPerBlock"]
+        self.n_multiprocessors: int = properties["multiProcessorCount"]
+
+    @property
+    def free_bytes(self) -> int:
+        """Memory that can still be had, with what CuPy keeps for itself."""
+        free: int = self.xp.cuda.runtime.memGetInfo()[0] + self.xp.get_default_memory_pool().free_bytes()
+        return free
+
+    def compile(self, source: str, options: Sequence[str] = ()) -> Any:
+        """A module of the kernels in `source`; `get_function(name)(grid, block, arguments, shared_mem=0)` launches."""
+        return self.xp.RawModule(code=source, options=(*STRICT, *options))
+
+    def stream(self) -> Any:
+        """A new stream, that kernels and copies go to within `with`; it does not wait for the others."""
+        return self.xp.cuda.Stream(non_blocking=True)
+
+    def wait(self) -> None:
+        """Until all that was asked of the present stream is done."""
+        self.xp.cuda.get_current_stream().synchronize()
+
+    def pinned(self, shape: Any, dtype: Any) -> Any:
+        """A NumPy array that copies need not wait for."""
+        import cupyx
+
+        return cupyx.empty_pinned(shape, dtype)
+
+    def to_host(self, array: Any, out: Any = None) -> Any:
+        """Copy to NumPy. Into a pinned `out` it only begins: `wait` before looking."""
+        return array.get(out=out, blocking=out is None)
+
+    def to_device(self, array: Any, out: Any) -> None:
+        """Begin to copy a pinned `array` to `out`."""
+        out.set(array)
+
+
+def choose(world: World, wanted: str) -> Gpu | None:
+    """The GPU of this rank (its number on the node, modulo the node's GPUs), or None for the CPU; says which.
+
+    Collective. Raises UserError if `wanted` is "gpu" and this rank cannot have one; "auto" takes one where there is.
+    """
+    gpu, reason = None, ""
+    if wanted != "cpu":
+        try:
+            gpu = Gpu(world.local_rank() % _count())
+        except NoGpu as error:
+            reason = str(error)
+            if wanted == "gpu":
+                raise UserError(f"device = gpu: {reason}; or set device = cpu") from error
+    _announce(world, gpu, reason)
+    return gpu
+
+
+def need(gpu: Any, n_bytes: float, advice: str) -> None:
+    """Refuse what does not fit: raises UserError with what is needed, what there is, and `advice`."""
+    if n_bytes > gpu.free_bytes:
+        raise UserError(
+            f"device memory: {n_bytes / GIB:.3g} GiB are needed and {gpu.free_bytes / GIB:.3g} GiB are free on "
+            f"{gpu.name}; {advice}"
+        )
+
+
+def _announce(world: World, gpu: Gpu | None, reason: str) -> None:
+    """One line of what all ranks compute on."""
+    named = world.gather(gpu.name if gpu else "")
+    if named is None:
+        return
+    kinds = Counter(named)
+    n_cpu = kinds.pop("", 0)
+    parts = [f"{n} {'rank' if n == 1 else 'ranks'} on {name}" for name, n in sorted(kinds.items())]
+    if n_cpu:
+        parts.append(f"{n_cpu} {'rank' if n_cpu == 1 else 'ranks'} on the CPU" + (f" ({reason})" if reason else ""))
+    say(world, "device: " + ", ".join(parts))
+
+
+def _count() -> int:
+    """GPUs that this process may see; raises NoGpu with the reason if there are none."""
+    runtime = _cupy().cuda.runtime
+    try:
+        count: int = runtime.getDeviceCount()
+    except runtime.CUDARuntimeError as error:
+        raise NoGpu(_reason(runtime, error)) from error
+    if not count:
+        raise NoGpu("there is no GPU that this process may use")
+    return count
+
+
+def _reason(runtime: Any, error: Any) -> str:
+    if error.status == INSUFFICIENT_DRIVER and _has_gpu():
+        driver, library = _version(runtime.driverGetVersion()), _version(runtime.runtimeGetVersion())
+        return f"the driver knows CUDA up to {driver}, CuPy needs {library}: update it, or {INSTALL}"
+    return "there is no GPU that this process may use"
+
+
+def _version(number: int) -> str:
+    return f"{number // 1000}.{number % 1000 // 10}"
+
+
+def _has_gpu() -> bool:
+    return any(Path("/dev").glob("nvidia[0-9]*"))
+
+
+def _cupy() -> Any:
+    try:
+        return importlib.import_module("cupy")
+    except ImportError as error:
+        missing = f"CuPy does not work here ({error}): {INSTALL}" if _has_gpu() else "no GPU, and no CuPy"
+        raise NoGpu(missing) from error

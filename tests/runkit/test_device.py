@@ -1,0 +1,118 @@
+"""The choice between CPU and GPU, and the stand-in that runs kernels where there is no GPU."""
+
+import numpy as np
+import pytest
+
+from runkit import device
+from runkit.device import choose, need
+from runkit.errors import UserError
+from runkit.mpi import SerialWorld
+from tests.shim import StandIn
+from tests.shim.compile import ARCHITECTURES, machine_code
+
+SUM = """
+extern "C" __global__ void __launch_bounds__(256) total(const float* value, float* sum, int n) {
+    extern __shared__ float part[];
+    int t = threadIdx.x, i = blockIdx.x * blockDim.x + t;
+    part[t] = i < n ? value[i] : 0.0f;
+    __syncthreads();
+    for (int half = blockDim.x / 2; half > 0; half /= 2) {
+        if (t < half) part[t] += part[t + half];
+        __syncthreads();
+    }
+    if (t == 0) atomicAdd(sum, part[0]);
+}
+extern "C" __global__ void first(const int* value, int* result) {
+    if (threadIdx.x == 3) return;  // before a barrier: the others do not wait for it
+    result[threadIdx.x] = __syncthreads_or(value[threadIdx.x]) + 10 * __shfl_sync(~0u, value[threadIdx.x], 1);
+}
+"""
+
+
+class FakeGpu:
+    """A node with three GPUs."""
+
+    def __init__(self, index):
+        self.index, self.name = index, f"GPU {index}"
+
+
+def test_the_cpu_is_taken_when_asked_for(capsys):
+    assert choose(SerialWorld(), "cpu") is None
+    assert capsys.readouterr().out == "device: 1 rank on the CPU\n"
+
+
+def test_a_rank_takes_the_gpu_of_its_number_on_the_node(monkeypatch, capsys):
+    class Fifth(SerialWorld):
+        def local_rank(self):
+            return 4
+
+    monkeypatch.setattr(device, "_count", lambda: 3)
+    monkeypatch.setattr(device, "Gpu", FakeGpu)
+    assert choose(Fifth(), "gpu").index == 1
+    assert capsys.readouterr().out == "device: 1 rank on GPU 1\n"
+
+
+def test_a_missing_gpu_is_refused_if_asked_for_and_else_explained(monkeypatch, capsys):
+    def count():
+        raise device.NoGpu("there is no GPU")
+
+    monkeypatch.setattr(device, "_count", count)
+    with pytest.raises(UserError, match=r"^device = gpu: there is no GPU; or set device = cpu$"):
+        choose(SerialWorld(), "gpu")
+    assert choose(SerialWorld(), "auto") is None
+    assert capsys.readouterr().out == "device: 1 rank on the CPU (there is no GPU)\n"
+
+
+@pytest.mark.parametrize("has_gpu", [False, True])
+def test_a_driver_that_is_too_old_is_named(monkeypatch, has_gpu):
+    class Refused(Exception):
+        status = device.INSUFFICIENT_DRIVER
+
+    class Runtime:
+        def driverGetVersion(self):
+            return 11040
+
+        def runtimeGetVersion(self):
+            return 13000
+
+    monkeypatch.setattr(device, "_has_gpu", lambda: has_gpu)
+    reason = device._reason(Runtime(), Refused())
+    assert ("the driver knows CUDA up to 11.4, CuPy needs 13.0" in reason) == has_gpu
+
+
+def test_what_does_not_fit_is_refused_with_what_it_needs():
+    gpu = StandIn(free_bytes=2**30)
+    need(gpu, 2**30, "")
+    with pytest.raises(UserError, match="5 GiB are needed and 1 GiB are free on stand-in; lower n"):
+        need(gpu, 5 * 2**30, "lower n")
+
+
+def test_the_stand_in_runs_blocks_with_barriers():
+    value, total = np.arange(1000, dtype=np.float32), np.zeros(1, np.float32)
+    module = StandIn().compile(SUM)
+    module.get_function("total")((4,), (256,), (value, total, np.int32(1000)), shared_mem=1024)
+    assert total == 999 * 500
+    given, result = np.array([0, 7, 0, 9], np.int32), np.full(4, -1, np.int32)
+    module.get_function("first")((1,), (4,), (given, result))
+    assert list(result) == [71, 71, 71, -1]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "complaint"),
+    [
+        ((np.zeros(4), np.zeros(1, np.float32), np.int32(4)), "float64 where elements have 4 bytes"),
+        ((np.zeros(4, np.float32), np.zeros(1, np.float32), 4), "int64 for a type of 4 bytes"),
+        ((np.zeros(8, np.float32)[::2], np.zeros(1, np.float32), np.int32(4)), "not contiguous"),
+        ((np.zeros(4, np.float32), np.int32(4)), "2 arguments, not 3"),
+    ],
+)
+def test_the_stand_in_refuses_arguments_of_other_types_than_declared(arguments, complaint):
+    with pytest.raises(AssertionError, match=complaint):
+        StandIn().compile(SUM).get_function("total")((1,), (256,), arguments, shared_mem=1024)
+
+
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+def test_kernels_compile_where_there_is_no_gpu(architecture):
+    assert machine_code(SUM, architecture)[:4] == b"\x7fELF"
+    with pytest.raises(RuntimeError, match="undefined"):
+        machine_code(SUM.replace("part[t]", "missing[t]"), architecture)

@@ -1,0 +1,5 @@
+"""A stand-in for a GPU: the same kernels' text, compiled for the CPU, on NumPy arrays."""
+
+from tests.shim.device import StandIn
+
+__all__ = ["StandIn"]

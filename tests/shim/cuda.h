@@ -1,0 +1,155 @@
+// CUDA C on the CPU, one thread after the other: enough of the language to run a kernel's own text where there is no GPU.
+//
+// Threads of a block run in turn until each has come to a barrier, then go on from there. One fibre runs thread after
+// thread; only where a thread waits at a barrier does it keep the fibre, and the next thread gets another. So kernels
+// without barriers cost no switches. Warp shuffles are exchanges of the whole block: every thread has to take part.
+// Races cannot show here.
+#pragma once
+#include <algorithm>
+#include <cmath>
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <functional>
+#include <memory>
+#include <type_traits>
+#include <ucontext.h>
+#include <vector>
+
+#define __global__
+#define __device__
+#define __host__
+#define __constant__ static const
+#define __shared__ static
+#define __forceinline__ inline
+#define __noinline__
+#define __launch_bounds__(...)
+#define __restrict__
+
+using std::max;
+using std::min;
+struct dim3 { unsigned x, y, z; };
+struct alignas(16) int4 { int x, y, z, w; };
+struct alignas(16) float4 { float x, y, z, w; };
+struct alignas(8) float2 { float x, y; };
+inline int4 make_int4(int x, int y, int z, int w) { return {x, y, z, w}; }
+inline float4 make_float4(float x, float y, float z, float w) { return {x, y, z, w}; }
+inline float2 make_float2(float x, float y) { return {x, y}; }
+static const int warpSize = 32;
+static dim3 threadIdx, blockIdx, blockDim, gridDim;
+
+namespace shim {
+struct Fibre {
+    ucontext_t context;
+    dim3 thread;
+    std::unique_ptr<char[]> stack{new char[STACK]};
+    static const size_t STACK = 1 << 16;
+};
+static std::vector<std::unique_ptr<Fibre>> idle, parked;
+static std::unique_ptr<Fibre> running;
+static ucontext_t scheduler;
+static const std::function<void()>* body;
+static unsigned next, n_threads;
+alignas(128) static char shared[1 << 18];
+
+inline unsigned rank() { return threadIdx.x + blockDim.x * (threadIdx.y + blockDim.y * threadIdx.z); }
+
+static void work() {
+    while (next < n_threads) {
+        unsigned t = next++;
+        running->thread = threadIdx = {t % blockDim.x, t / blockDim.x % blockDim.y, t / blockDim.x / blockDim.y};
+        (*body)();
+    }
+    Fibre* self = running.get();
+    idle.push_back(std::move(running));
+    swapcontext(&self->context, &scheduler);
+}
+
+static void barrier() {
+    Fibre* self = running.get();
+    parked.push_back(std::move(running));
+    swapcontext(&self->context, &scheduler);
+    threadIdx = self->thread;
+}
+
+static void run_block() {
+    next = 0;
+    while (next < n_threads) {
+        if (idle.empty()) idle.emplace_back(new Fibre);
+        running = std::move(idle.back());
+        idle.pop_back();
+        getcontext(&running->context);
+        running->context.uc_stack.ss_sp = running->stack.get();
+        running->context.uc_stack.ss_size = Fibre::STACK;
+        running->context.uc_link = nullptr;
+        makecontext(&running->context, work, 0);
+        swapcontext(&scheduler, &running->context);
+    }
+    while (!parked.empty()) {  // all threads have come to a barrier or to their end
+        std::vector<std::unique_ptr<Fibre>> phase = std::move(parked);
+        parked.clear();
+        for (auto& fibre : phase) {
+            running = std::move(fibre);
+            swapcontext(&scheduler, &running->context);
+        }
+    }
+}
+
+static void launch(const unsigned* grid, const unsigned* block, const std::function<void()>& kernel) {
+    gridDim = {grid[0], grid[1], grid[2]};
+    blockDim = {block[0], block[1], block[2]};
+    n_threads = block[0] * block[1] * block[2];
+    body = &kernel;
+    for (blockIdx.z = 0; blockIdx.z < gridDim.z; ++blockIdx.z)
+        for (blockIdx.y = 0; blockIdx.y < gridDim.y; ++blockIdx.y)
+            for (blockIdx.x = 0; blockIdx.x < gridDim.x; ++blockIdx.x) run_block();
+}
+
+// What every thread of the block gives, as seen by each after all have given theirs.
+template <class T, class F> auto exchange(T mine, F look) {
+    static T given[1024];
+    given[rank()] = mine;
+    barrier();
+    auto seen = look(given);
+    barrier();
+    return seen;
+}
+template <class T> size_t pointee(const T*) { return sizeof(T); }
+template <class T> struct Pointee { static const size_t size = 0; };
+template <class T> struct Pointee<T*> { static const size_t size = sizeof(T); };
+}  // namespace shim
+
+inline void __syncthreads() { shim::barrier(); }
+inline void __syncwarp(unsigned = ~0u) { shim::barrier(); }
+inline int __syncthreads_or(int mine) {
+    return shim::exchange(mine, [](const int* all) { return int(std::any_of(all, all + shim::n_threads, [](int v) { return v; })); });
+}
+template <class T> T __shfl_xor_sync(unsigned, T mine, int mask) {
+    return shim::exchange(mine, [&](const T* all) { return all[shim::rank() ^ mask]; });
+}
+template <class T> T __shfl_down_sync(unsigned, T mine, int delta) {
+    return shim::exchange(mine, [&](const T* all) { return all[min(shim::rank() + delta, shim::n_threads - 1)]; });
+}
+template <class T> T __shfl_sync(unsigned, T mine, int lane) {
+    return shim::exchange(mine, [&](const T* all) { return all[shim::rank() / 32 * 32 + lane]; });
+}
+inline unsigned __ballot_sync(unsigned, int mine) {
+    return shim::exchange(mine, [](const int* all) {
+        unsigned bits = 0;
+        for (unsigned k = 0; k < 32 && shim::rank() / 32 * 32 + k < shim::n_threads; ++k)
+            bits |= unsigned(all[shim::rank() / 32 * 32 + k] != 0) << k;
+        return bits;
+    });
+}
+inline int __popc(unsigned bits) { return __builtin_popcount(bits); }
+template <class T> T __ldg(const T* p) { return *p; }
+template <class T> T atomicAdd(T* p, T v) { T old = *p; *p += v; return old; }
+template <class T> T atomicMax(T* p, T v) { T old = *p; *p = max(old, v); return old; }
+template <class T> T atomicOr(T* p, T v) { T old = *p; *p |= v; return old; }
+inline void __threadfence() {}
+inline float __fmaf_rn(float a, float b, float c) { return std::fma(a, b, c); }
+inline double __fma_rn(double a, double b, double c) { return std::fma(a, b, c); }
+inline int __float_as_int(float v) { int bits; std::memcpy(&bits, &v, 4); return bits; }
+inline float __int_as_float(int v) { float bits; std::memcpy(&bits, &v, 4); return bits; }
+inline long long __double_as_longlong(double v) { long long bits; std::memcpy(&bits, &v, 8); return bits; }
+inline long long __double2ll_rn(double v) { return std::llrint(v); }

@@ -1,0 +1,134 @@
+"""`StandIn` has what `runkit.device.Gpu` has: kernels run on the CPU behind `cuda.h`, arrays are NumPy's.
+
+It is strict where a GPU is silent: a scalar argument must have the size that the kernel declares, an array the size of
+element, and be contiguous.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import re
+import subprocess
+import tempfile
+from collections.abc import Sequence
+from contextlib import nullcontext
+from functools import cache
+from hashlib import sha256
+from pathlib import Path
+
+import numpy as np
+
+HEADER = Path(__file__).parent / "cuda.h"
+FLAGS = ("-O2", "-march=x86-64-v3", "-ffp-contract=off", "-std=c++17", "-fPIC", "-shared", "-w")
+KERNEL = re.compile(r'extern\s+"C"\s+__global__\s+void\s+(?:__launch_bounds__\([^)]*\)\s*)?(\w+)\s*\(([^)]*)\)')
+DYNAMIC = re.compile(r"extern\s+__shared__\s+(?:__align__\(\d+\)\s*)?(\w+)\s+(\w+)\[\];")
+
+
+class StandIn:
+    """A GPU that is none."""
+
+    xp = np
+    name = "stand-in"
+    n_threads = 1024  # the most that a block may have
+    n_multiprocessors = 2
+
+    def __init__(self, shared_bytes: int = 1 << 17, free_bytes: int = 1 << 34) -> None:
+        self.shared_bytes, self.free_bytes = shared_bytes, free_bytes
+
+    def compile(self, source: str, options: Sequence[str] = ()) -> Module:
+        return _module(source, tuple(options))
+
+    def stream(self):
+        return nullcontext()
+
+    def wait(self) -> None:
+        """Nothing runs beside."""
+
+    def pinned(self, shape, dtype) -> np.ndarray:
+        return np.empty(shape, dtype)
+
+    def to_host(self, array: np.ndarray, out: np.ndarray | None = None) -> np.ndarray:
+        if out is None:
+            return array.copy()
+        out[...] = array
+        return out
+
+    def to_device(self, array: np.ndarray, out: np.ndarray) -> None:
+        out[...] = array
+
+
+class Module:
+    """Compiled text."""
+
+    def __init__(self, library: ctypes.CDLL, n_parameters: dict[str, int]) -> None:
+        self._library, self._n = library, n_parameters
+
+    def get_function(self, name: str):
+        """The kernel of this name, to be called as kernel(grid, block, arguments, shared_mem=0)."""
+        sizes = (ctypes.c_size_t * (2 * self._n[name])).in_dll(self._library, f"sizes_{name}")
+        return Kernel(getattr(self._library, f"launch_{name}"), name, list(sizes))
+
+
+class Kernel:
+    """One kernel of a module."""
+
+    max_dynamic_shared_size_bytes = 48 * 1024
+
+    def __init__(self, function, name: str, sizes: list[int]) -> None:
+        self._function, self._name = function, name
+        self._sizes, self._pointees = sizes[::2], sizes[1::2]
+
+    def __call__(self, grid, block, arguments, *, shared_mem: int = 0) -> None:
+        assert shared_mem <= self.max_dynamic_shared_size_bytes, f"{self._name}: {shared_mem} bytes of shared memory"
+        assert np.prod(block) <= 1024, f"{self._name}: {block} threads in a block"
+        assert len(arguments) == len(self._sizes), f"{self._name}: {len(arguments)} arguments, not {len(self._sizes)}"
+        held = [self._pass(k, argument) for k, argument in enumerate(arguments)]
+        pointers = (ctypes.c_void_p * len(held))(*(value.ctypes.data for value in held))
+        dims = [(ctypes.c_uint * 3)(*(*map(int, n), 1, 1)[:3]) for n in (grid, block)]
+        self._function(*dims, pointers)
+
+    def _pass(self, k: int, argument) -> np.ndarray:
+        where, pointee = f"{self._name}, argument {k}", self._pointees[k]
+        if isinstance(argument, np.ndarray):
+            assert pointee, f"{where}: an array for a number"
+            assert pointee == argument.itemsize, f"{where}: {argument.dtype} where elements have {pointee} bytes"
+            assert argument.flags.c_contiguous, f"{where}: not contiguous"
+            return np.array(argument.ctypes.data, np.uintp)
+        value = np.asarray(argument)  # as CuPy does: int is 64 bits, float is double
+        assert not pointee, f"{where}: a number for an array"
+        assert value.itemsize == self._sizes[k], f"{where}: {value.dtype} for a type of {self._sizes[k]} bytes"
+        return value
+
+
+@cache
+def _module(source: str, options: tuple[str, ...]) -> Module:
+    parameters = {name: _parameters(text) for name, text in KERNEL.findall(source)}
+    text = DYNAMIC.sub(r"\1* \2 = reinterpret_cast<\1*>(shim::shared);", source)
+    text += "\n" + "\n".join(_glue(name, types) for name, types in parameters.items())
+    defines = [option for option in options if option.startswith(("-D", "--define-macro"))]
+    digest = sha256("\0".join([text, HEADER.read_text(), *FLAGS, *defines]).encode()).hexdigest()[:16]
+    library = Path(tempfile.gettempdir()) / f"stand-in-{digest}.so"
+    if not library.exists():
+        with tempfile.TemporaryDirectory(dir=library.parent) as folder:
+            unit, built = Path(folder) / "unit.cpp", Path(folder) / "unit.so"
+            unit.write_text(text)
+            subprocess.run(["g++", *FLAGS, *defines, "-include", str(HEADER), str(unit), "-o", str(built)], check=True)
+            built.replace(library)
+    return Module(ctypes.CDLL(str(library)), {name: len(types) for name, types in parameters.items()})
+
+
+def _parameters(text: str) -> list[str]:
+    """The types of a list of parameters."""
+    plain = re.sub(r"//[^\n]*|/\*.*?\*/|__restrict__", "", text, flags=re.S)
+    return [re.sub(r"\w+\s*$", "", part).strip() for part in plain.split(",") if part.strip()]
+
+
+def _glue(name: str, types: list[str]) -> str:
+    """A function that launches a kernel with the arguments that an array of pointers points to."""
+    values = ", ".join(f"*({kind}*)arguments[{k}]" for k, kind in enumerate(types))
+    sizes = ", ".join(f"sizeof({kind}), shim::Pointee<{kind}>::size" for kind in types)
+    return (
+        f'extern "C" size_t sizes_{name}[] = {{{sizes}}};\n'
+        f'extern "C" void launch_{name}(const unsigned* grid, const unsigned* block, void** arguments) '
+        f"{{ shim::launch(grid, block, [&] {{ {name}({values}); }}); }}"
+    )
