@@ -16,8 +16,7 @@ SHOWN = (1, 3, 10, 30, 100, 300)  # frames of the table
 def report(folder: Path, about: dict[str, Any], rows: Sequence[Row]) -> None:
     """Print the table and write evaluation.json and evaluation.csv; raises UserError if the folder refuses.
 
-    `about` says what was evaluated: file, part, cases, n_train, n_given, n_frames, interval, seconds_per_frame of the
-    network and of the simulation (None if it is not known).
+    `about` says what was evaluated: file, part, cases, n_train, n_given, n_frames, interval, seconds_per_frame.
     """
     print("\n".join(table(about, rows)))
     found = [
@@ -53,14 +52,8 @@ def table(about: dict[str, Any], rows: Sequence[Row]) -> list[str]:
         numbers = "".join(f"{per_frame[frame - 1]:<8.3f}" for frame in shown)
         rest = f"{mean['wake']:<8.3f}{mean['correlation_time']:<7.1f}{mean['divergence']:<8.3f}{mean['spectrum']:.3f}"
         lines.append(f"{row.name:<{width}}{numbers} {rest}")
-    lines.append(_speed(about["seconds_per_frame"]))
+    lines.append(f"the network takes {1000 * about['seconds_per_frame']:.3g} ms per frame")
     return lines
-
-
-def _speed(seconds: dict[str, float | None]) -> str:
-    ours, theirs = seconds["network"], seconds["simulation"]
-    text = f"the network takes {1000 * ours:.3g} ms per frame"
-    return text + (f", the simulation {1000 * theirs:.3g} ms: {theirs / ours:.3g} times as long" if theirs else "")
 
 
 def _spreadsheet(about: dict[str, Any], rows: Sequence[Row]) -> Iterator[dict[str, Any]]:

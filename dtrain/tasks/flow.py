@@ -121,9 +121,6 @@ class _Judge:
         """What was evaluated, and how long a frame takes."""
         data, (cases, start, n_frames) = self.data, self.which
         seconds, count = self.world.sum(np.array([self.roller.seconds, self.roller.n_frames]))
-        theirs = None
-        if "seconds" in data.dataset:
-            theirs = float(data.dataset["seconds"][:][list(cases)].mean() / data.n_frames)
         return {
             "data": "flow",
             "model": model,
@@ -136,7 +133,7 @@ class _Judge:
             "n_frames": n_frames,
             "interval": data.interval,
             "device": self.roller.device.type,
-            "seconds_per_frame": {"network": float(seconds / count), "simulation": theirs},
+            "seconds_per_frame": float(seconds / count),
         }
 
 

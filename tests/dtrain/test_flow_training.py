@@ -137,7 +137,7 @@ def test_rivals_and_the_simulation_itself_stand_beside_the_network(scored):
     assert names == ["flow-cnn", "persistence", "mean field", "simulation"]
     assert scored["rows"][3]["mean"]["vrmse"] == 0 and scored["rows"][3]["mean"]["correlation_time"] == 9
     assert 0.5 < scored["rows"][2]["mean"]["velocity_y"] < 1.5
-    assert scored["seconds_per_frame"]["network"] > 0 and scored["seconds_per_frame"]["simulation"] is None
+    assert scored["seconds_per_frame"] > 0
     for row in scored["rows"]:
         assert all(len(values) == 9 for values in row["frames"].values())
 

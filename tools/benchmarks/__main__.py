@@ -6,9 +6,9 @@ import argparse
 import sys
 
 from runkit.errors import UserError
-from tools.benchmarks import botan, lbm, md
+from tools.benchmarks import botan, flow, lbm, md
 
-SUBJECTS = {"md": md, "lbm": lbm, "botan": botan}
+SUBJECTS = {"md": md, "lbm": lbm, "botan": botan, "flow": flow}
 
 
 def main() -> int:
