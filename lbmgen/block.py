@@ -20,6 +20,7 @@ from lbmgen.halo import exchanges, own_copies
 from lbmgen.kernels import Region
 from lbmgen.lattices import Lattice
 from lbmgen.layout import STRAIGHT, VECTOR, Layout
+from lbmgen.rows import in_one_pass
 from lbmgen.walls import Boundary
 from runkit.mpi import World
 
@@ -67,6 +68,8 @@ class Block:
             self._region = self.layout.region(*((0, n) for n in self.shape))
             periodic = [axis for axis, is_periodic in enumerate(domain.periodic) if is_periodic]
             self._copies = own_copies(self.layout, periodic)
+            tables = self._copies, self.boundary.links, self.boundary.outlets
+            self._rows = in_one_pass(self.layout, self._region, *tables)
             self._march = self.kernels.make_march(fluid.lattice, fluid.law, forced)
         else:
             self._exchanges = exchanges(self.layout, decomposition, domain.periodic, group)
@@ -104,9 +107,8 @@ class Block:
         if self._is_alone:
             faces = self.boundary.links, self.boundary.outlets, self._c, self._w
             first = 1 - self.state
-            self._march(
-                self.h, first, self._region, self._places, self._numbers, self._copies, *faces, clock, tally
-            )
+            where = self._region, self._rows, self._places
+            self._march(self.h, first, *where, self._numbers, self._copies, *faces, clock, tally)
             self.state = (first + len(clock) - 1) % 2 if len(clock) else self.state
             return tally
         for scale, taken in zip(clock, tally, strict=True):

@@ -48,6 +48,10 @@ class Layout:
         """Offsets in a plane of sites [..., d]; ghosts have coordinates -1 and n."""
         return self.origin + np.asarray(site, np.int64) @ np.array(self.strides, np.int64)
 
+    def row(self, offset: np.ndarray) -> np.ndarray:
+        """The coordinate along the first axis of sites whose populations lie at `offset`."""
+        return offset % self.plane // self.strides[0] - 1
+
     def shift(self, i: int) -> int:
         """Distance in memory to the neighbour along velocity `i`."""
         return sum(c * stride for c, stride in zip(self.lattice.c[i], self.strides, strict=True))

@@ -166,9 +166,12 @@ class Boundary:
             rows = [np.concatenate([getattr(part, name)[state] for part in parts] or [np.zeros(0)]) for state in STATES]
             return np.stack(rows).astype(np.int64)
 
-        factors = (column(name).astype(self.layout.dtype) for name in ("a", "b", "constant"))
-        exchange = column("exchange").reshape(-1, self.lattice.d).astype(np.int8)
-        return Links(table("target"), table("first"), table("second"), *factors, exchange)
+        target = table("target")
+        order = np.argsort(self.layout.row(target[STRAIGHT]), kind="stable")
+        places = (each[:, order] for each in (target, table("first"), table("second")))
+        factors = (column(name).astype(self.layout.dtype)[order] for name in ("a", "b", "constant"))
+        exchange = column("exchange").reshape(-1, self.lattice.d).astype(np.int8)[order]
+        return Links(*places, *factors, exchange)
 
     def _outlets(self) -> Outlets:
         """Open faces, gathered by site."""

@@ -62,3 +62,20 @@ class Copies(NamedTuple):
 
     source: tuple
     target: tuple
+
+
+class Rows(NamedTuple):
+    """How a block takes an even step and the odd one after it in one pass over its rows (along the first axis).
+
+    `order` int64 [2 * n_rows, 2] are rows and whether it is their odd step. `region`, `links`, `outlets` int64
+    [n_rows + 1]: where a row begins in a `Region`, in `Links` and in the sites of `Outlets`. After item k of the order
+    come the copies `source[copies[k]:copies[k + 1]]`, int64 [2 * n_rows + 1].
+    """
+
+    order: np.ndarray
+    region: np.ndarray
+    links: np.ndarray
+    outlets: np.ndarray
+    copies: np.ndarray
+    source: np.ndarray
+    target: np.ndarray

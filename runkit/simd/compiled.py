@@ -21,6 +21,7 @@ from numba.core.caching import FunctionCache
 from numba.core.serialize import dumps
 
 helper = njit(error_model="numpy", forceinline=True)
+part = njit(error_model="numpy")
 
 
 def kernel(function: Callable[..., Any], variant: str = "", folders: Sequence[Path] = ()) -> Any:

@@ -7,7 +7,7 @@ shared out to ranks.
 import numpy as np
 
 from lbmgen.boundaries.outlet import CONVECTIVE
-from runkit.simd.compiled import kernel
+from runkit.simd.compiled import kernel, part
 
 UNIT = 2.0**48  # force quanta in one lattice unit
 ANCHOR = 0.01  # share of a deviation of density that a convective outlet takes away each step; more would reflect sound
@@ -37,8 +37,14 @@ def scatter(h, target, buffer):
 @kernel
 def walls(h, links, state, clock, tally):
     """What comes back from walls, whose motion is scaled by `clock`; `tally` [d] gains what bodies take."""
+    some_walls(h, links, 0, links.a.size, state, clock, tally)
+
+
+@part
+def some_walls(h, links, begin, end, state, clock, tally):
+    """`walls` for some of the links."""
     target, first, second = links.target[state], links.first[state], links.second[state]
-    for k in range(target.size):
+    for k in range(begin, end):
         left = h[first[k]]
         back = links.a[k] * left + links.b[k] * h[second[k]] + links.constant[k] * clock
         h[target[k]] = back
@@ -50,10 +56,16 @@ def walls(h, links, state, clock, tally):
 @kernel
 def outlets(h, faces, state, c, w):
     """What enters through open faces; `c` [q, d], `w` [q]."""
+    some_outlets(h, faces, 0, faces.law.size, state, c, w)
+
+
+@part
+def some_outlets(h, faces, begin, end, state, c, w):
+    """`outlets` for some of the sites."""
     q, d = c.shape
     target, inner = faces.target[state], faces.inner[state]
     velocity = np.empty(d)
-    for site in range(faces.start.size - 1):
+    for site in range(begin, end):
         left = faces.left[state, site]
         excess = 0.0
         velocity[:] = 0.0

@@ -12,7 +12,7 @@ from numba import types
 from numba.extending import intrinsic
 
 from lbmgen.kernels.cpu.algebra import Register
-from runkit.simd.compiled import kernel
+from runkit.simd.compiled import kernel, part
 from runkit.simd.lanes import LANES
 
 PACKAGE = Path(__file__).parents[2]
@@ -27,16 +27,27 @@ def make_sweep(lattice, law, forced):
     Called as sweep(h, region, places, numbers): flat populations, `Region`, offsets [q] of the step's parity, and the
     law's rates followed by the components of the force.
     """
-    update = _make_update(lattice, law, forced)
+    sweep_runs = make_sweep_runs(lattice, law, forced)
 
     def sweep(h, region, places, numbers):
-        for run in range(region.start.size):
+        sweep_runs(h, region, 0, region.start.size, places, numbers)
+
+    return kernel(sweep, f"{lattice.name} {law} {forced}", PARTS)
+
+
+@cache
+def make_sweep_runs(lattice, law, forced):
+    """The same for the runs `begin` to `end` of a region, as a part of kernels."""
+    update = _make_update(lattice, law, forced)
+
+    @part
+    def sweep_runs(h, region, begin, end, places, numbers):
+        for run in range(begin, end):
             start = region.start[run]
             for vector in range(region.n_vectors[run]):
                 update(h, start + vector * LANES, places, numbers)
 
-    variant = f"{lattice.name} {law} {forced}"
-    return kernel(sweep, variant, PARTS)
+    return sweep_runs
 
 
 def _make_update(lattice, law, forced):

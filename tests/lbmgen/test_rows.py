@@ -1,0 +1,65 @@
+"""Two steps in one pass over the rows give the bits of two passes."""
+
+import numpy as np
+import pytest
+
+from lbmgen import rows, simulate
+from lbmgen.block import Block, Fluid
+from lbmgen.boundaries.free_slip import FreeSlip
+from lbmgen.boundaries.outlet import Convective, Pressure
+from lbmgen.boundaries.periodic import Periodic
+from lbmgen.boundaries.wall import NoSlip, Velocity
+from lbmgen.collisions import collision
+from lbmgen.decomposition import Decomposition
+from lbmgen.domain import Domain, body_of
+from lbmgen.lattices import lattice
+from runkit.mpi import SerialWorld
+
+PERIODIC, OPEN = (Periodic(), Periodic()), (Velocity(0.05), Convective())
+FACES = {
+    "periodic": (PERIODIC, PERIODIC),
+    "channel": (PERIODIC, (NoSlip(), FreeSlip())),
+    "convective outlet": (OPEN, (FreeSlip(), FreeSlip())),
+    "pressure outlet": ((Velocity(0.05), Pressure()), PERIODIC),
+    "mirrors": ((FreeSlip(), FreeSlip()), (FreeSlip(), NoSlip())),
+    "open across": (PERIODIC, (Pressure(), Convective(0.05))),
+}
+
+
+def flow(faces, shape):
+    """What has arrived at each site, and the forces, after blocks of an odd and an even number of steps."""
+    fluid = Fluid(lattice("D2Q9"), collision.get("bgk")(), 0.6)
+    domain = Domain(shape, faces)
+    discs = np.array([[0.3, 0.4, 3.2], [0.75, 0.0, 2.7], [0.0, 0.8, 2.4]]) * [*shape, 1]
+
+    def distance(places):
+        return np.min([np.linalg.norm(places - disc[:2], axis=-1) - disc[2] for disc in discs], axis=0)
+
+    cutting = Decomposition.best(shape, 1)
+    block = Block(fluid, domain, cutting, SerialWorld(), body_of(distance, *cutting.block(0), domain))
+    random = np.random.default_rng(3)
+    block.start(1 + 0.01 * random.standard_normal(shape), 0.03 * random.standard_normal((*shape, 2)))
+    forces = [block.advance(np.linspace(0.5, 1.0, n_steps)) for n_steps in (3, 4, 1, 6)]
+    return block.arrived(), np.concatenate(forces)
+
+
+@pytest.mark.parametrize("faces", FACES.values(), ids=FACES)
+def test_one_pass_gives_the_bits_of_two(faces, monkeypatch):
+    two = flow(faces, (24, 19))
+    monkeypatch.setattr(rows, "CACHE", 0)
+    one = flow(faces, (24, 19))
+    assert np.isfinite(one[0]).all() and one[1].any()
+    for ours, theirs in zip(one, two, strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+
+
+@pytest.mark.parametrize(("name", "shape"), [("D2Q9", (1, 9)), ("D2Q9", (2, 2)), ("D2Q9", (3, 5)), ("D3Q19", (5, 4, 9))])
+def test_one_pass_serves_thin_blocks_and_three_dimensions(name, shape, monkeypatch):
+    random = np.random.default_rng(4)
+    rho, u = 1 + 0.01 * random.standard_normal(shape), 0.03 * random.standard_normal((*shape, len(shape)))
+    solid = random.random(shape) < 0.1 if len(shape) == 3 else None
+    two = simulate(rho, u, 0.7, 6, lattice=name, solid=solid)
+    monkeypatch.setattr(rows, "CACHE", 0)
+    one = simulate(rho, u, 0.7, 6, lattice=name, solid=solid)
+    for part in ("rho", "u", "body_force"):
+        np.testing.assert_array_equal(getattr(one, part), getattr(two, part))
