@@ -11,7 +11,6 @@ import numpy as np
 from lbmgen.kernels import Copies, Links, Outlets, Region, Rows
 from lbmgen.layout import CROSSED, STRAIGHT, Layout
 
-
 CACHE = 1 << 22  # bytes of populations up to which two passes are as fast
 
 

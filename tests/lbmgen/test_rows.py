@@ -53,7 +53,10 @@ def test_one_pass_gives_the_bits_of_two(faces, monkeypatch):
         np.testing.assert_array_equal(ours, theirs)
 
 
-@pytest.mark.parametrize(("name", "shape"), [("D2Q9", (1, 9)), ("D2Q9", (2, 2)), ("D2Q9", (3, 5)), ("D3Q19", (5, 4, 9))])
+SHAPES = (("D2Q9", (1, 9)), ("D2Q9", (2, 2)), ("D2Q9", (3, 5)), ("D3Q19", (5, 4, 9)))
+
+
+@pytest.mark.parametrize(("name", "shape"), SHAPES)
 def test_one_pass_serves_thin_blocks_and_three_dimensions(name, shape, monkeypatch):
     random = np.random.default_rng(4)
     rho, u = 1 + 0.01 * random.standard_normal(shape), 0.03 * random.standard_normal((*shape, len(shape)))
