@@ -29,6 +29,7 @@ class StandIn:
 
     xp = np
     name = "stand-in"
+    index = 0
     n_threads = 1024  # the most that a block may have
     n_multiprocessors = 2
 
@@ -40,6 +41,15 @@ class StandIn:
 
     def stream(self):
         return nullcontext()
+
+    def order(self, first, then) -> None:
+        """All is done in the order in which it is asked for."""
+
+    def graph(self, function):
+        return function
+
+    def address(self, array: np.ndarray) -> int:
+        return array.ctypes.data
 
     def wait(self) -> None:
         """Nothing runs beside."""
