@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from numbers import Integral
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 
@@ -20,6 +21,7 @@ from lbmgen.domain import AXES, Body, Domain, Faces, cut
 from lbmgen.forces import momentum_exchange
 from lbmgen.lattices import Lattice
 from lbmgen.lattices import lattice as lattice_of
+from runkit.device import Device, Gpu, choose
 from runkit.errors import UserError
 from runkit.mpi import SerialWorld
 
@@ -46,6 +48,7 @@ def simulate(
     force: Sequence[float] | None = None,
     boundaries: str | Mapping[str, Any] = "periodic",
     dtype: str = "float64",
+    device: str = "cpu",
 ) -> Flow:
     """Density, velocity and force on the solid after `n_steps` steps from the given density and velocity.
 
@@ -57,7 +60,8 @@ def simulate(
 
     `boundaries` is one kind for all faces, or a table with keys "x", "y", "z", or "x_low", "x_high", …: each a kind
     ("periodic", "no-slip", "free-slip", "velocity", "pressure", "convective") or a table {"kind": …, parameters};
-    what is not named is periodic. `collision` is a name or a table {"name": …, parameters}. Raises `UserError`.
+    what is not named is periodic. `collision` is a name or a table {"name": …, parameters}. `device` is
+    "cpu", "gpu", or "auto": a GPU where there is one; the results are the same bits. Raises `UserError`.
     """
     of = lattice_of(lattice)
     if not (isinstance(n_steps, Integral) and n_steps >= 0):
@@ -66,11 +70,18 @@ def simulate(
     domain = Domain(rho.shape, faces_of(boundaries, of.d))
     fluid = Fluid(of, _law(collision), _relaxation(tau), _force(force, of.d), _precision(dtype))
     whole = Decomposition(rho.shape, (1,) * of.d)
-    block = Block(fluid, domain, whole, SerialWorld(), _body(solid, sdf, domain))
+    block = Block(fluid, domain, whole, SerialWorld(), _body(solid, sdf, domain), _device(device))
     block.start(rho, u)
     tally = block.advance(np.ones(n_steps))
     density, velocity = block.moments()
     return Flow(density, velocity, momentum_exchange(of, tally, block.boundary.n_leaving()))
+
+
+@cache
+def _device(wanted: str) -> Gpu | None:
+    if wanted not in get_args(Device):
+        raise UserError(f"device = {wanted!r}: allowed: {', '.join(get_args(Device))}")
+    return choose(SerialWorld(), wanted) if wanted != "cpu" else None
 
 
 def _fields(rho, u, of: Lattice) -> tuple[np.ndarray, np.ndarray]:

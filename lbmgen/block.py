@@ -10,14 +10,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from lbmgen.decomposition import Decomposition
 from lbmgen.domain import Body, Domain
 from lbmgen.equilibrium import Moments, equilibrium
-from lbmgen.halo import exchanges, own_copies
-from lbmgen.kernels import Region
+from lbmgen.halo import Memory, exchanges, own_copies
+from lbmgen.kernels import Part, Region, steps_on
 from lbmgen.lattices import Lattice
 from lbmgen.layout import STRAIGHT, VECTOR, Layout
 from lbmgen.rows import in_one_pass
@@ -42,41 +43,58 @@ class Fluid:
         return tuple(np.dtype(self.dtype).type(value) for value in (*self.law.rates(self.tau), *(self.force or ())))
 
 
-def _kernels():
-    from lbmgen.kernels import cpu
+class Look(NamedTuple):
+    """Largest speed of a site, infinite or not a number if one is; means over cells of density - 1 and velocity."""
 
-    return cpu
+    fastest: float
+    excess: np.ndarray | None
+    velocity: np.ndarray | None
 
 
 class Block:
-    """This rank's block of a domain that `group` shares."""
+    """This rank's block of a domain that `group` shares, on `gpu` or, without one, on the CPU."""
 
-    def __init__(self, fluid: Fluid, domain: Domain, decomposition: Decomposition, group: World, body: Body) -> None:
-        self.fluid, self.domain, self.kernels = fluid, domain, _kernels()
+    def __init__(
+        self, fluid: Fluid, domain: Domain, decomposition: Decomposition, group: World, body: Body, gpu: Any = None
+    ) -> None:
+        self.fluid, self.domain, self.solid = fluid, domain, body.inner
         self.origin, self.shape = decomposition.block(group.rank)
-        self.solid = body.inner
         self.layout = Layout(fluid.lattice, self.shape, fluid.dtype)
-        self.h = self.layout.allocate()
         self.boundary = Boundary(self.layout, domain, self.origin, body)
         self.state = STRAIGHT
-        self._is_alone = decomposition.n_blocks == 1
-        self._places, self._numbers = self.layout.places(), fluid.numbers()
-        self._c = np.array(fluid.lattice.c, np.int64)
-        self._w = np.array(fluid.lattice.w)
-        forced = fluid.force is not None
-        if self._is_alone:
-            self._region = self.layout.region(*((0, n) for n in self.shape))
-            periodic = [axis for axis, is_periodic in enumerate(domain.periodic) if is_periodic]
-            self._copies = own_copies(self.layout, periodic)
-            tables = self._copies, self.boundary.links, self.boundary.outlets
-            self._rows = in_one_pass(self.layout, self._region, *tables)
-            self._march = self.kernels.make_march(fluid.lattice, fluid.law, forced)
-        else:
-            self._exchanges = exchanges(self.layout, decomposition, domain.periodic, group)
-            self._sweep = self.kernels.make_sweep(fluid.lattice, fluid.law, forced)
+        self.is_alone = decomposition.n_blocks == 1
+        self.steps = steps_on(gpu, fluid.lattice, fluid.law, fluid.force is not None, fluid.dtype)
+        self.part = self.steps.place(self._tables())
+        if not self.is_alone:
+            memory = Memory(self.steps, self.part)
+            self._exchanges = exchanges(self.layout, memory, decomposition, domain.periodic, group)
             axes = zip(decomposition.grid, domain.periodic, strict=True)
-            self._shell, inner = _split(self.layout, [n > 1 or is_periodic for n, is_periodic in axes])
-            self._inner = [_slices(self.layout, inner, len(parts)) for parts in self._exchanges]
+            shell, inner = _split(self.layout, [n > 1 or is_periodic for n, is_periodic in axes])
+            self._shell = self.steps.region(shell)
+            self._inner = [
+                [self.steps.region(part) for part in _slices(self.layout, inner, len(parts))]
+                for parts in self._exchanges
+            ]
+
+    def _tables(self) -> Part:
+        fluid = self.fluid
+        region = self.layout.region(*((0, n) for n in self.shape))
+        periodic = [axis for axis, is_periodic in enumerate(self.domain.periodic) if is_periodic]
+        copies = own_copies(self.layout, periodic if self.is_alone else ())
+        return Part(
+            h=self.layout.allocate(),
+            numbers=fluid.numbers(),
+            force=np.array(fluid.force or (), np.float64),
+            places=self.layout.places(),
+            region=region,
+            rows=in_one_pass(self.layout, region, copies, self.boundary),
+            copies=copies,
+            links=self.boundary.links,
+            outlets=self.boundary.outlets,
+            solid=self.solid,
+            c=np.array(fluid.lattice.c, np.int64),
+            w=np.array(fluid.lattice.w),
+        )
 
     def start(self, rho: np.ndarray, u: np.ndarray) -> None:
         """Equilibrium of density [*shape] and velocity [*shape, d]; solid sites are at rest."""
@@ -87,67 +105,89 @@ class Block:
     def restore(self, arrived: np.ndarray) -> None:
         """Set what has arrived at each site, [q, *shape]."""
         self.state = STRAIGHT
+        h = self.steps.populations(self.part)
         for i, values in enumerate(arrived):
-            self.layout.arrived(self.h, i, STRAIGHT)[...] = values
-        faces = self.boundary.outlets
-        faces.memory[:] = self.h[faces.target[STRAIGHT]]
+            self.layout.arrived(h, i, STRAIGHT)[...] = values
+        self.steps.restore(self.part, h, STRAIGHT)
 
     def arrived(self) -> np.ndarray:
         """What has arrived at each site, [q, *shape]: all that the future depends on."""
-        return np.stack([self.layout.arrived(self.h, i, self.state) for i in range(self.fluid.lattice.q)])
+        h = self.steps.populations(self.part)
+        return np.stack([self.layout.arrived(h, i, self.state) for i in range(self.fluid.lattice.q)])
 
     def advance(self, clock: Sequence[float]) -> np.ndarray:
         """As many steps as `clock` has values, which scale the motion of walls.
 
-        Returns the momentum that this block's bodies have taken at each step, int64 [n_steps, d], in units of
-        1 / `kernels.UNIT`, without what the rest populations give.
+        Returns the momentum that this block's bodies have taken at each step, int64 [n_steps, d], in quanta of 2**-48,
+        without what the rest populations give.
         """
-        clock = np.asarray(clock, np.float64)
-        tally = np.zeros((len(clock), len(self.shape)), np.int64)
-        if self._is_alone:
-            faces = self.boundary.links, self.boundary.outlets, self._c, self._w
-            first = 1 - self.state
-            where = self._region, self._rows, self._places
-            self._march(self.h, first, *where, self._numbers, self._copies, *faces, clock, tally)
-            self.state = (first + len(clock) - 1) % 2 if len(clock) else self.state
-            return tally
-        for scale, taken in zip(clock, tally, strict=True):
-            self._step(scale, taken)
-        return tally
+        return advance([self], np.asarray(clock, np.float64)[None])[0]
 
     def moments(self) -> tuple[np.ndarray, np.ndarray]:
         """Density [*shape] and velocity [*shape, d]; 1 and 0 in solid sites."""
-        rows = self.layout.region(*((0, n) for n in self.shape)).start
-        arrival = np.array([self.layout.arrival(i, self.state) for i in range(self.fluid.lattice.q)])
-        density = np.zeros((len(rows), self.shape[-1]))
-        momentum = np.zeros((len(self.shape), *density.shape))
-        self.kernels.totals(self.h, rows, arrival, self._c, density, momentum)
-        density = np.where(self.solid, 0.0, density.reshape(self.shape)) + 1.0
-        momentum = momentum.reshape(-1, *self.shape)
-        for axis, push in enumerate(self.fluid.force or ()):
-            momentum[axis] += 0.5 * push
-        return density, np.moveaxis(np.where(self.solid, 0.0, momentum / density), 0, -1)
+        return self.steps.moments(self.part, self.state)
 
     def free(self) -> None:
         """Give messages back to MPI; the block takes no more steps."""
-        for exchange in () if self._is_alone else (*self._exchanges[0], *self._exchanges[1]):
+        self.steps.free(self.part)
+        for exchange in () if self.is_alone else (*self._exchanges[0], *self._exchanges[1]):
             exchange.free()
 
-    def _step(self, scale: float, taken: np.ndarray) -> None:
-        state = 1 - self.state
-        how = self._places[state], self._numbers
-        self._sweep(self.h, self._shell, *how)
-        parts = self._inner[state]
-        for exchange, part in zip(self._exchanges[state], parts, strict=True):
-            exchange.start(self.kernels, self.h)
-            self._sweep(self.h, part, *how)
-            exchange.finish(self.kernels, self.h)
-        # A call costs as much as hundreds of sites.
-        if self.boundary.links.a.size:
-            self.kernels.walls(self.h, self.boundary.links, state, scale, taken)
-        if self.boundary.outlets.i.size:
-            self.kernels.outlets(self.h, self.boundary.outlets, state, self._c, self._w)
-        self.state = state
+    def march(self, clock: np.ndarray) -> np.ndarray:
+        """Steps of a block with neighbours; see `advance`."""
+        record = self.steps.record(self.part, clock)
+        for step in range(len(clock)):
+            self._step(record, step, (self.state + 1 + step) % 2)
+        return self.steps.taken(record)
+
+    def _step(self, record: Any, step: int, state: int) -> None:
+        steps, part = self.steps, self.part
+        steps.sweep(part, self._shell, state)
+        for exchange, inner in zip(self._exchanges[state], self._inner[state], strict=True):
+            exchange.start()
+            with steps.beside():
+                steps.sweep(part, inner, state)
+            exchange.finish()
+        steps.join()
+        steps.boundaries(part, state, record, step)
+
+
+def advance(blocks: Sequence[Block], clocks: np.ndarray) -> list[np.ndarray]:
+    """The steps of several blocks, on a GPU together where they are alike; `clocks` [n_blocks, n_steps].
+
+    Returns what `Block.advance` does, of each.
+    """
+    taken: list[Any] = [None] * len(blocks)
+    for members in _alike(blocks):
+        first, parts = blocks[members[0]], [blocks[k].part for k in members]
+        if first.is_alone:
+            tallies = first.steps.march(parts, 1 - first.state, clocks[members])
+        else:
+            tallies = [blocks[k].march(clocks[k]) for k in members]
+        for k, tally in zip(members, tallies, strict=True):
+            taken[k] = tally
+    for block in blocks:
+        block.state = (block.state + clocks.shape[1]) % 2
+    return taken
+
+
+def look(blocks: Sequence[Block], width: int | None) -> list[Look]:
+    """What is seen of several blocks; without `width`, the largest speed alone."""
+    seen: list[Any] = [None] * len(blocks)
+    for members in _alike(blocks):
+        first = blocks[members[0]]
+        found = first.steps.look([blocks[k].part for k in members], first.state, width)
+        for k, one in zip(members, found, strict=True):
+            seen[k] = Look(*one)
+    return seen
+
+
+def _alike(blocks: Sequence[Block]) -> list[list[int]]:
+    """Numbers of blocks that can take a step together."""
+    groups: dict[tuple, list[int]] = {}
+    for k, block in enumerate(blocks):
+        groups.setdefault((id(block.steps), block.shape, block.domain.periodic, block.state), []).append(k)
+    return list(groups.values())
 
 
 def _populations(lattice: Lattice, excess: np.ndarray, velocity: list[np.ndarray]) -> np.ndarray:

@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, Field
 
 from runkit.config import Config
+from runkit.device import Device
 
 
 def _ascending(ends: tuple[float, ...]) -> tuple[float, ...]:
@@ -107,6 +108,8 @@ class Case(Config):
     seed: int = Field(1, ge=0, lt=2**63, description="seed of all random numbers")
     n_cases: int = Field(64, ge=1, description="cases to simulate")
     ranks_per_case: int = Field(1, ge=1, description="ranks that share the domain of a case")
+    device: Device = Field("auto", description="cpu, gpu, or auto: a GPU where there is one")
+    cases_per_gpu: int = Field(64, ge=1, description="most cases that a GPU simulates together, if memory allows")
     checkpoint_seconds: float = Field(300, ge=0, description="least time between checkpoints of a case [s]")
     grid: Grid = Grid()
     flow: Flow = Flow()
@@ -117,4 +120,4 @@ class Case(Config):
 
 
 # Keys that may differ when an unfinished file is resumed: they cannot change what is written into it.
-FREE_KEYS = ("output", "ranks_per_case", "checkpoint_seconds")
+FREE_KEYS = ("output", "ranks_per_case", "device", "cases_per_gpu", "checkpoint_seconds")

@@ -9,6 +9,7 @@ goes through them in reverse.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -47,45 +48,70 @@ def in_order(axes: Sequence[int], state: int) -> list[int]:
 
 
 def own_copies(layout: Layout, axes: Sequence[int]) -> Copies:
-    """Copies within a block that make `axes` periodic."""
+    """Copies within a block that make `axes` periodic, in any order: each from where its value comes in the end."""
     tables = []
     for state in (CROSSED, STRAIGHT):
-        pairs = [through(layout, axis, side, state) for axis in in_order(axes, state) for side in SIDES]
-        empty = [np.zeros(0, np.int64)]
-        tables.append([np.concatenate([pair[k] for pair in pairs] or empty) for k in (0, 1)])
-    return Copies(*(tuple(table[k] for table in tables) for k in (0, 1)))
+        moves = [through(layout, axis, side, state) for axis in in_order(axes, state) for side in SIDES]
+        places = np.unique(np.concatenate([np.zeros(0, np.int64), *(place for move in moves for place in move)]))
+        origin = np.arange(len(places))
+        for read, written in moves:
+            origin[np.searchsorted(places, written)] = origin[np.searchsorted(places, read)]
+        moved = origin != np.arange(len(places))
+        tables.append((places[origin[moved]], places[moved]))
+    return Copies(*zip(*tables, strict=True))
+
+
+class Memory(NamedTuple):
+    """The part of a block, and the kernels that reach it."""
+
+    steps: Any
+    part: Any
 
 
 class Exchange:
     """What a block sends and receives along one axis after a step of one parity; persistent, all in two messages."""
 
-    def __init__(self, layout: Layout, group: World, axis: int, neighbours: dict[int, int | None], state: int) -> None:
+    def __init__(
+        self,
+        layout: Layout,
+        memory: Memory,
+        group: World,
+        axis: int,
+        neighbours: dict[int, int | None],
+        state: int,
+    ) -> None:
+        self._memory = memory
+        self._sent: list[tuple] = []  # offsets, buffer
+        self._received: list[tuple] = []
         sends, receives = [], []
-        self._sent: list[tuple[np.ndarray, np.ndarray]] = []
-        self._received: list[tuple[np.ndarray, np.ndarray]] = []
         for side in SIDES:
-            read, write = through(layout, axis, side, state)
             # Needed after an even step: by the neighbour behind. Pushed in an odd one: to the neighbour ahead.
             toward = -side if state == CROSSED else side
-            if neighbours[toward] is not None:
-                self._sent.append((read, np.empty(len(read), layout.dtype)))
-                sends.append((neighbours[toward], side + 1, self._sent[-1][1]))
-            if neighbours[-toward] is not None:
-                self._received.append((write, np.empty(len(write), layout.dtype)))
-                receives.append((neighbours[-toward], side + 1, self._received[-1][1]))
+            read, write = through(layout, axis, side, state)
+            for offsets, beyond, held, messages in (
+                (read, neighbours[toward], self._sent, sends),
+                (write, neighbours[-toward], self._received, receives),
+            ):
+                if beyond is not None:
+                    buffer = memory.steps.buffer(memory.part, len(offsets), group.takes_device_arrays)
+                    held.append((memory.steps.offsets(offsets), buffer))
+                    messages.append((beyond, side + 1, buffer[1]))
         self._messages = Messages(group, sends, receives)
 
-    def start(self, kernels, h: np.ndarray) -> None:
+    def start(self) -> None:
         """Pack and send."""
+        steps, part = self._memory
         for offsets, buffer in self._sent:
-            kernels.gather(h, offsets, buffer)
+            steps.pack(part, offsets, buffer)
+        steps.wait()
         self._messages.start()
 
-    def finish(self, kernels, h: np.ndarray) -> None:
+    def finish(self) -> None:
         """Wait and unpack."""
+        steps, part = self._memory
         self._messages.wait()
         for offsets, buffer in self._received:
-            kernels.scatter(h, offsets, buffer)
+            steps.unpack(part, offsets, buffer)
 
     def free(self) -> None:
         """Give the messages back to MPI."""
@@ -95,23 +121,24 @@ class Exchange:
 class OwnAxis:
     """An axis that the block spans: exchanged with itself."""
 
-    def __init__(self, layout: Layout, axis: int, state: int) -> None:
+    def __init__(self, layout: Layout, memory: Memory, axis: int, state: int) -> None:
+        self._memory = memory
         copies = own_copies(layout, [axis])
-        self._offsets = copies.source[state], copies.target[state]
+        self._offsets = [memory.steps.offsets(table[state]) for table in copies]
 
-    def start(self, kernels, h: np.ndarray) -> None:
+    def start(self) -> None:
         """Nothing to send."""
 
-    def finish(self, kernels, h: np.ndarray) -> None:
+    def finish(self) -> None:
         """Copy."""
-        kernels.copy(h, *self._offsets)
+        self._memory.steps.copy(self._memory.part, *self._offsets)
 
     def free(self) -> None:
         """Nothing to give back."""
 
 
 def exchanges(
-    layout: Layout, decomposition: Decomposition, periodic: Sequence[bool], group: World
+    layout: Layout, memory: Memory, decomposition: Decomposition, periodic: Sequence[bool], group: World
 ) -> tuple[list[Exchange | OwnAxis], list[Exchange | OwnAxis]]:
     """For each parity the exchanges of this rank's block in their order."""
     result = []
@@ -120,8 +147,8 @@ def exchanges(
         for axis in in_order(range(len(periodic)), state):
             if decomposition.grid[axis] > 1:
                 beyond = {side: decomposition.neighbour(group.rank, axis, side, periodic[axis]) for side in SIDES}
-                parts.append(Exchange(layout, group, axis, beyond, state))
+                parts.append(Exchange(layout, memory, group, axis, beyond, state))
             elif periodic[axis]:
-                parts.append(OwnAxis(layout, axis, state))
+                parts.append(OwnAxis(layout, memory, axis, state))
         result.append(parts)
     return result[0], result[1]

@@ -11,13 +11,12 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from lbmgen.kernels import Region
+from lbmgen.kernels import VECTOR, Region
 from lbmgen.lattices import Lattice
 
 LINE = 64  # bytes of a cache line
 PAGE_LINES = 64
 STAGGER = 7  # lines by which the start of a plane moves within a page
-VECTOR = 8  # sites of a vector of the kernels
 
 CROSSED, STRAIGHT = 0, 1  # how populations lie after a step of even and of odd parity
 

@@ -11,6 +11,7 @@ from lbmgen.cases import FlowCase, draw_all
 from lbmgen.config import Case
 from lbmgen.decomposition import Decomposition
 from lbmgen.lattices import lattice
+from lbmgen.layout import Layout
 from lbmgen.simulation import warm_up_rounds
 from runkit.config import dump_toml
 from runkit.dataset.flow import FLOW, FLOW_3D
@@ -21,6 +22,7 @@ from runkit.launcher import this_launch
 
 # Site updates per core-second that the estimate assumes, in two and three dimensions, float32 (docs/performance.md).
 RATE = {2: 2e8, 3: 5e7}
+GPU_SHARE = 1.5  # memory of a case on a GPU over that of its populations: tables of boundaries, copies
 
 
 def schema_of(case: Case) -> Schema:
@@ -55,6 +57,13 @@ def n_groups(n_ranks: int, ranks_per_case: int) -> int:
 def group_of(rank: int, n_ranks: int, ranks_per_case: int) -> int:
     """The group of a rank: neighbours in rank stay together."""
     return rank * n_groups(n_ranks, ranks_per_case) // n_ranks
+
+
+def gpu_bytes(case: Case, flow: FlowCase, n_ranks: int) -> float:
+    """Memory that a case takes on each of `n_ranks` GPUs, with room for one copy of what is brought there."""
+    _, shape = Decomposition.best(flow.shape, n_ranks, case.grid.refinement).block(0)
+    layout = Layout(lattice(case.grid.lattice), shape, case.collision.precision)
+    return GPU_SHARE * layout.plane * layout.lattice.q * layout.dtype.itemsize
 
 
 def show(case: Case) -> None:

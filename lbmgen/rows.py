@@ -8,20 +8,18 @@ from __future__ import annotations
 
 import numpy as np
 
-from lbmgen.kernels import Copies, Links, Outlets, Region, Rows
+from lbmgen.kernels import Copies, Region, Rows
 from lbmgen.layout import CROSSED, STRAIGHT, Layout
+from lbmgen.walls import Boundary
 
 CACHE = 1 << 22  # bytes of populations up to which two passes are as fast
 
 
-def in_one_pass(layout: Layout, region: Region, copies: Copies, links: Links, outlets: Outlets) -> Rows:
-    """The rows of a block whose region, links and outlets are in their order, as `walls.Boundary` makes them.
-
-    For a small block the order is empty: its steps go one by one.
-    """
-    n = layout.shape[0]
+def in_one_pass(layout: Layout, region: Region, copies: Copies, boundary: Boundary) -> Rows:
+    """The rows of a block; the order is empty, so that steps go one by one, if it is small or open faces meet."""
+    n, links, outlets = layout.shape[0], boundary.links, boundary.outlets
     small = layout.lattice.q * layout.plane * layout.dtype.itemsize <= CACHE
-    order = np.zeros((0, 2), np.int64) if small else _order(n)
+    order = np.zeros((0, 2), np.int64) if small or boundary.open_faces_meet else _order(n)
     source, target, item = _copies(layout, copies, order)
 
     def starts(row: np.ndarray) -> np.ndarray:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
@@ -11,10 +12,11 @@ from lbmgen.cases import FlowCase, draw_all
 from lbmgen.config import FREE_KEYS, Case
 from lbmgen.decomposition import Decomposition
 from lbmgen.domain import AXES
-from lbmgen.plan import group_of, require_whole_records, schema_of, sizes_of
-from lbmgen.simulation import Diverged, Simulation, make_block
+from lbmgen.plan import gpu_bytes, group_of, require_whole_records, schema_of, sizes_of
+from lbmgen.simulation import Simulation, go_round, make_block
 from runkit.dataset.schema import COMPLETE, FAILED
 from runkit.dataset.writer import Writer
+from runkit.device import Gpu, choose, need
 from runkit.folders import make_folder
 from runkit.log import say
 from runkit.mpi import SerialWorld, World
@@ -34,8 +36,9 @@ def generate(world: World, case: Case) -> None:
         say(world, f"{file.state}: {file.part}, written by {file.method}")
         if file.state == "new":  # checkpoints that lie here belong to a file that is gone
             world.on_root(shutil.rmtree, file.scratch, True)
-        world.first_on_each_node(_compile, case, flows[0])
-        _simulate_all(world, group, case, flows, file)
+        gpu = choose(world, case.device)
+        world.first_on_each_node(_compile, case, flows[0], gpu)
+        _simulate_all(Crew(world, group, gpu), case, flows, file)
         file.sync()
         failed = file.read("computed") == FAILED
         file.seal()
@@ -44,41 +47,71 @@ def generate(world: World, case: Case) -> None:
     say(world, f"wrote {file.path}{lost}")
 
 
-def _simulate_all(world: World, group: World, case: Case, flows: list[FlowCase], file: Writer) -> None:
-    """Groups take the next case when they are done with one."""
+class Crew(NamedTuple):
+    """Who works: all ranks, the group of this one, and its GPU, if it has one."""
+
+    world: World
+    group: World
+    gpu: Gpu | None
+
+
+def _simulate_all(crew: Crew, case: Case, flows: list[FlowCase], file: Writer) -> None:
+    """Groups take the next cases when they are done with theirs."""
+    world, group, _ = crew
     pending = [unit[0] for unit in file.pending("computed")]
+    together = _cases_together(crew, case, flows[0], len(pending))
     tickets = world.tickets()
     with Progress(Audience(world.is_root), len(pending), "cases", "simulate") as progress:
-        while (ticket := group.on_root(tickets.next)) < len(pending):
-            progress.reach(ticket)
-            _simulate(world, group, case, (pending[ticket], flows[pending[ticket]]), file)
+        while (first := group.on_root(tickets.next) * together) < len(pending):
+            progress.reach(first)
+            chosen = pending[first : first + together]
+            _simulate(crew, case, [(i_case, flows[i_case]) for i_case in chosen], file)
         world.barrier()
         progress.reach(len(pending))
     tickets.free()
 
 
-def _simulate(world: World, group: World, case: Case, chosen: tuple[int, FlowCase], file: Writer) -> None:
-    """One case to its end; one that diverges is marked with the reason."""
-    i_case, flow = chosen
-    simulation = Simulation(case, flow, i_case, file, group)
-    try:
-        for _ in simulation.run():
-            world.progress()
-        status = COMPLETE
-    except Diverged as error:
-        status = FAILED
-        if group.is_root:
-            file.write_text("failure", (i_case,), str(error))
+def _simulate(crew: Crew, case: Case, chosen: list[tuple[int, FlowCase]], file: Writer) -> None:
+    """Cases to their end, round by round; one that is over leaves."""
+    running = [Simulation(case, flow, i_case, file, crew.group, crew.gpu) for i_case, flow in chosen]
+    while running := [simulation for simulation in running if not _ends(simulation)]:
+        for simulation, found in zip(running, go_round(running), strict=True):
+            simulation.record(*found)
+        crew.world.progress()
+
+
+def _ends(simulation: Simulation) -> bool:
+    """Whether a case is over: then its data goes to disk, after that its status; with the reason, if it has failed."""
+    if not simulation.is_over:
+        return False
+    file, group, unit = simulation.file, simulation.group, (simulation.i_case,)
+    if simulation.failure and group.is_root:
+        file.write_text("failure", unit, simulation.failure)
     file.to_disk()
     group.barrier()
     if group.is_root:
-        file.mark("computed", (i_case,), status)
+        file.mark("computed", unit, FAILED if simulation.failure else COMPLETE)
     simulation.close()
+    return True
 
 
-def _compile(case: Case, flow: FlowCase) -> None:
+def _cases_together(crew: Crew, case: Case, flow: FlowCase, n_pending: int) -> int:
+    """Cases that a group takes at once: on a GPU as many as it can hold, and as all groups can share."""
+    world, group, gpu = crew
+    sharing = world.node().allgather(None if gpu is None else gpu.index)
+    mine = 1
+    if gpu is not None:
+        n_bytes = gpu_bytes(case, flow, group.size)
+        need(gpu, n_bytes, "lower grid.cells or grid.refinement, or raise ranks_per_case")
+        if group.size == 1:
+            mine = min(case.cases_per_gpu, int(gpu.free_bytes / sharing.count(gpu.index) / n_bytes))
+    n_groups = world.sum(int(group.is_root))
+    return max(1, min(world.max(mine), -(-n_pending // n_groups)))
+
+
+def _compile(case: Case, flow: FlowCase, gpu: Gpu | None) -> None:
     """Compile the kernels: one step of a case."""
-    block = make_block(case, flow, SerialWorld())
+    block = make_block(case, flow, SerialWorld(), gpu)
     block.start(np.ones(block.shape), np.zeros((*block.shape, len(block.shape))))
     block.advance([0.0])
 

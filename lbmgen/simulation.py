@@ -1,7 +1,7 @@
 """One case, from rest to its last frame, on the ranks of a group.
 
 The case goes in rounds of `frames.every` steps: those of the warm-up, then one for each frame. After a round the flow
-is looked at: one that is too fast or not finite ends the case.
+is looked at: one that is too fast or not finite ends the case. Several cases can go through a round together.
 Units: lattice units.
 """
 
@@ -9,18 +9,19 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
-from lbmgen.block import Block, Fluid
+from lbmgen.block import Block, Fluid, Look, advance, look
 from lbmgen.cases import FlowCase
 from lbmgen.collisions import collision
 from lbmgen.config import Case
 from lbmgen.decomposition import Decomposition
 from lbmgen.domain import Body, body_of
 from lbmgen.forces import momentum_exchange
-from lbmgen.frames import averaged, density_in_cells, fastest, fluid_fraction
+from lbmgen.frames import density_in_cells, fluid_fraction
 from lbmgen.lattices import lattice
 from runkit.checkpoint import load_arrays, save_arrays
 from runkit.dataset.writer import Writer
@@ -28,10 +29,6 @@ from runkit.mpi import World
 
 FASTEST = 0.3  # speed that no sound flow shows
 FORCES = ("drag", "lift", "side")
-
-
-class Diverged(Exception):
-    """A case that cannot be continued."""
 
 
 def warm_up_rounds(case: Case) -> int:
@@ -47,32 +44,49 @@ def _crossing_time(case: Case) -> float:
 class Simulation:
     """Case number `i_case` in `file`; all methods are collective over `group`."""
 
-    def __init__(self, case: Case, flow: FlowCase, i_case: int, file: Writer, group: World) -> None:
+    def __init__(self, case: Case, flow: FlowCase, i_case: int, file: Writer, group: World, gpu: Any = None) -> None:
         self.case, self.flow, self.i_case, self.file, self.group = case, flow, i_case, file, group
-        self.block = make_block(case, flow, group)
+        self.block = make_block(case, flow, group, gpu)
         self._counts = group.sum(self.block.boundary.n_leaving())
         self._fraction = fluid_fraction(self.block.solid, case.grid.refinement)
         self._path = file.scratch / f"case-{i_case:06d}.npz"
         self._last_save = time.monotonic()
         self.n_warm = warm_up_rounds(case)
-        self.n_rounds = self.n_warm + case.frames.count
-
-    def run(self) -> Iterator[int]:
-        """Go through all rounds, yielding the number done after each; raises Diverged."""
         self._write_constants()
-        for i_round in range(self._begin(), self.n_rounds):
-            every = self.case.frames.every
-            steps = np.arange(i_round * every, (i_round + 1) * every)
-            tally = self.group.sum(self.block.advance(self._clock(steps)))
-            rho, u = self.block.moments()
-            speed = self.group.max(fastest(u))
-            if speed > FASTEST:
-                raise Diverged(f"step {steps[-1] + 1}: the largest velocity is {speed:.3g}; allowed: up to {FASTEST}")
-            if i_round >= self.n_warm:
-                self._write_frame(i_round - self.n_warm, rho, u)
-                self._write_forces(i_round - self.n_warm, tally)
-            self._save_if_due(i_round + 1)
-            yield i_round + 1
+        self.n_done = self._begin()
+        self.failure = ""  # why the case cannot be continued
+
+    @property
+    def is_over(self) -> bool:
+        """Whether the last frame is written, or the case cannot be continued."""
+        return bool(self.failure) or self.n_done == self.n_warm + self.case.frames.count
+
+    @property
+    def is_warm(self) -> bool:
+        """Whether the present round, or the next one, ends with a frame."""
+        return self.n_done >= self.n_warm
+
+    def clock(self) -> np.ndarray:
+        """The speed of inlets and walls in the steps of the next round, over their full one."""
+        every = self.case.frames.every
+        steps = np.arange(self.n_done * every, (self.n_done + 1) * every)
+        duration = self.case.frames.ramp * _crossing_time(self.case)
+        progress = np.minimum(1.0, (steps + 1) / duration) if duration else np.ones(len(steps))
+        return 0.5 - 0.5 * np.cos(np.pi * progress)
+
+    def record(self, tally: np.ndarray, seen: Look) -> None:
+        """Write what a round has brought, and save if it is time; what has diverged is not written."""
+        tally = self.group.sum(tally)
+        speed = self.group.max(float(seen.fastest) if np.isfinite(seen.fastest) else math.inf)
+        if speed > FASTEST:
+            step = (self.n_done + 1) * self.case.frames.every
+            self.failure = f"step {step}: the largest velocity is {speed:.3g}; allowed: up to {FASTEST}"
+            return
+        if self.is_warm:
+            self._write_frame(self.n_done - self.n_warm, seen)
+            self._write_forces(self.n_done - self.n_warm, tally)
+        self.n_done += 1
+        self._save_if_due()
 
     def close(self) -> None:
         """Give the messages back and remove the checkpoint."""
@@ -93,12 +107,6 @@ class Simulation:
         self.block.start(np.ones(self.block.shape), velocity)
         return 0
 
-    def _clock(self, steps: np.ndarray) -> np.ndarray:
-        """The speed of inlets and walls at these steps, over their full one."""
-        duration = self.case.frames.ramp * _crossing_time(self.case)
-        progress = np.minimum(1.0, (steps + 1) / duration) if duration else np.ones(len(steps))
-        return 0.5 - 0.5 * np.cos(np.pi * progress)
-
     def _sites(self) -> tuple[slice, ...]:
         return tuple(slice(a, a + n) for a, n in zip(self.block.origin, self.block.shape, strict=True))
 
@@ -108,10 +116,9 @@ class Simulation:
         cells = (slice(a // width, (a + n) // width) for a, n in zip(self.block.origin, self.block.shape, strict=True))
         self.file.write(name, (self.i_case, *frame, *cells), values.astype(np.float32))
 
-    def _write_frame(self, i_frame: int, rho: np.ndarray, u: np.ndarray) -> None:
-        width = self.case.grid.refinement
-        self._write_cells("t0_fields/density", density_in_cells(rho, self._fraction, width), i_frame)
-        self._write_cells("t1_fields/velocity", averaged(u, width, rho.ndim), i_frame)
+    def _write_frame(self, i_frame: int, seen: Look) -> None:
+        self._write_cells("t0_fields/density", density_in_cells(seen.excess, self._fraction), i_frame)
+        self._write_cells("t1_fields/velocity", seen.velocity, i_frame)
 
     def _write_constants(self) -> None:
         width, shape = self.case.grid.refinement, self.block.shape
@@ -145,7 +152,7 @@ class Simulation:
         for axis in range(force.shape[1]):
             self.file.write(f"forces/{FORCES[axis]}", (self.i_case, records), coefficient[:, axis])
 
-    def _save_if_due(self, n_rounds: int) -> None:
+    def _save_if_due(self) -> None:
         """Save what the future depends on, unless the last save is recent; root's clock counts for all."""
         if not self.group.bcast(time.monotonic() - self._last_save >= self.case.checkpoint_seconds):
             return
@@ -156,11 +163,20 @@ class Simulation:
             for sites, arrived in parts:
                 whole[(slice(None), *sites)] = arrived
             self._path.parent.mkdir(exist_ok=True)
-            save_arrays(self._path, n_rounds=np.array(n_rounds), arrived=whole)
+            save_arrays(self._path, n_rounds=np.array(self.n_done), arrived=whole)
         self._last_save = time.monotonic()
 
 
-def make_block(case: Case, flow: FlowCase, group: World) -> Block:
+def go_round(simulations: Sequence[Simulation]) -> list[tuple[np.ndarray, Look]]:
+    """All take the steps of a round; returns what each is to record."""
+    blocks = [simulation.block for simulation in simulations]
+    taken = advance(blocks, np.stack([simulation.clock() for simulation in simulations]))
+    is_stored = any(simulation.is_warm for simulation in simulations)
+    seen = look(blocks, simulations[0].case.grid.refinement if is_stored else None)
+    return list(zip(taken, seen, strict=True))
+
+
+def make_block(case: Case, flow: FlowCase, group: World, gpu: Any = None) -> Block:
     """This rank's block of a case."""
     law = collision.build(case.collision.name, **case.collision.parameters)
     fluid = Fluid(lattice(case.grid.lattice), law, flow.tau, case.flow.force or None, case.collision.precision)
@@ -168,4 +184,4 @@ def make_block(case: Case, flow: FlowCase, group: World) -> Block:
     body = body_of(flow.distance, *cutting.block(group.rank), flow.domain)
     if case.obstacles.walls == "half-way":
         body = Body(body.solid)
-    return Block(fluid, flow.domain, cutting, group, body)
+    return Block(fluid, flow.domain, cutting, group, body, gpu)

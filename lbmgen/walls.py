@@ -204,6 +204,11 @@ class Boundary:
             speed=each("speed", self.layout.dtype),
         )
 
+    @property
+    def open_faces_meet(self) -> bool:
+        """Whether there are open faces along more than one axis: what enters through one may have passed another."""
+        return len({axis for *_, axis in self._open}) > 1
+
     def n_leaving(self) -> np.ndarray:
         """Number of links of bodies by the velocity that leaves the fluid, [q]."""
         leaving = [tuple(row) for row in self.links.exchange.tolist() if any(row)]

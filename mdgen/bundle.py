@@ -8,37 +8,33 @@ Units: lengths and times of the potential; mass 1.
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from types import ModuleType
 
 import numpy as np
 
-from mdgen.kernels import Law, State
+from mdgen.ensemble import Ensemble
+from mdgen.kernels import Law, State, grain
 from mdgen.neighbors import NeighborList
-from mdgen.potentials.pair import PairPotential
 
 CACHE_LINE = 64  # bytes
-LONGEST_STEP = 0.5  # of a particle in one time step, in cutoffs: beyond it a trajectory has blown up
 
 
 @dataclass(frozen=True)
 class System:
-    """What all replicas share: species int32 [n] in the order of summation, box [3], potential, precision, kernels."""
+    """What replicas of a bundle share: species int32 [n] in the order of summation, box [3], what they belong to, the
+    kernels, and where lists are counted."""
 
     species: np.ndarray
     box: np.ndarray
-    potential: PairPotential
-    precision: str
+    ensemble: Ensemble
     kernels: ModuleType
-    count: Counter = field(default_factory=Counter)
+    count: Counter
 
     def law(self, precision: str) -> Law:
         """The pair law for the kernels; single precision takes integer places."""
-        p = self.potential
-        columns = 48 * p.epsilon * p.sigma**12, -24 * p.epsilon * p.sigma**6, p.cutoff**2, p.shift
-        table = np.stack(columns, axis=-1).astype(precision).ravel()
         scale = self.box * (2.0**-32 if precision == "float32" else 1.0)
-        return Law(self.species, table, scale.astype(precision))
+        return Law(self.species, self.ensemble.table(precision).ravel(), scale.astype(precision))
 
 
 class Bundle:
@@ -48,17 +44,17 @@ class Bundle:
         self.system, self.kernels, self.index, self.replicas = system, system.kernels, np.asarray(index), replicas
         self.frozen = np.zeros(len(self.index), bool)
         self.neighbors = NeighborList(
-            system.kernels, system.species, system.potential.cutoff, system.box, replicas, system.count
+            system.kernels, system.species, system.ensemble.potential.cutoff, system.box, replicas, system.count
         )
-        self._unit, self._law = 2.0**32 / system.box, system.law(system.precision)
+        self._unit, self._law = 2.0**32 / system.box, system.law(system.ensemble.precision)
         self.place(position, velocity)
 
     def place(self, position, velocity) -> None:
         """Put the replicas at these positions and velocities [n_replicas, n, 3]."""
         position, velocity = _aligned(self._pack(position)), _aligned(self._pack(velocity))
         coordinate = _aligned(np.zeros(position.size, np.int32))
-        place = coordinate if self.system.precision == "float32" else _aligned(np.zeros_like(position))
-        force = _aligned(np.zeros(position.size, self.system.precision))
+        place = coordinate if self.system.ensemble.precision == "float32" else _aligned(np.zeros_like(position))
+        force = _aligned(np.zeros(position.size, self.system.ensemble.precision))
         self.state = State(position, velocity, force, coordinate, place)
         self.kernels.locate(position, self._unit, coordinate)
         self.frozen[:] = False
@@ -100,7 +96,7 @@ class Bundle:
     def kinetic_energy(self) -> np.ndarray:
         """Kinetic energy [n_replicas], not a number for a replica that has blown up."""
         energy = np.empty(self.kernels.LANES)
-        self.kernels.kinetic_energy(self.replicas, self.state.velocity, energy)
+        self.kernels.kinetic_energy(self.replicas, self.state.velocity, grain(len(self.system.species)), energy)
         return np.where(self.frozen, np.nan, energy[: len(self.index)])
 
     def rescale(self, factor) -> None:
@@ -116,7 +112,7 @@ class Bundle:
     def _freeze_blown_up(self, dt: float) -> None:
         """Stop replicas that have left the physical where they last were sound: the others go on undisturbed."""
         speed = np.abs(self._unpack(self.state.velocity)).max(axis=(1, 2))
-        longest = LONGEST_STEP * self.system.potential.largest_cutoff
+        longest = self.system.ensemble.longest_step
         blown_up = ~(speed * dt <= longest) & ~self.frozen
         if not blown_up.any():
             return

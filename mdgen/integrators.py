@@ -28,18 +28,20 @@ def advance(bundle, n_steps: int, dt: float) -> None:
 
 def advance_coupled(bundles, n_steps: int, dt: float, thermostat) -> None:
     """`n_steps` steps of all bundles, before and after each of which the thermostat rescales the velocities."""
-    for _ in range(n_steps):
-        _rescale(bundles, thermostat.scale_before)
+    for number in thermostat.draw(n_steps):
+        _rescale(bundles, thermostat, thermostat.before, number)
         for bundle in bundles:
             advance(bundle, 1, dt)
-        _rescale(bundles, thermostat.scale_after)
+        _rescale(bundles, thermostat, thermostat.after, number)
 
 
-def _rescale(bundles, factors) -> None:
+def _rescale(bundles, thermostat, formula, number) -> None:
+    if formula is None:
+        return
     index = np.concatenate([bundle.index for bundle in bundles])
     energy = np.empty(len(index))
     energy[index] = np.concatenate([bundle.kinetic_energy() for bundle in bundles])
-    factor = factors(energy)
-    if factor is not None:
-        for bundle in bundles:
-            bundle.rescale(factor[bundle.index])
+    factor, value = formula(energy, thermostat.value, number, thermostat.constants)
+    thermostat.value = np.array(value).reshape(thermostat.value.shape)
+    for bundle in bundles:
+        bundle.rescale(factor[bundle.index])

@@ -34,10 +34,10 @@ class Minimum:
     converged: bool
 
 
-def inherent_structure(start: Configuration, potential: PairPotential) -> Minimum:
-    """The minimum below `start`; positions are unwrapped with respect to it."""
-    at_rest = np.zeros((1, *start.position.shape))
-    system = Dynamics(start.position[None], at_rest, start.species, start.box, potential, 0.0, precision="float64")
+def inherent_structure(start: Configuration, potential: PairPotential, device=None) -> Minimum:
+    """The minimum below `start`; positions are unwrapped with respect to it. Forces come from `device` (None: CPU)."""
+    position, at_rest = start.position[None], np.zeros((1, *start.position.shape))
+    system = Dynamics(position, at_rest, start.species, start.box, potential, 0.0, "float64", device=device)
 
     def force(position: np.ndarray) -> np.ndarray:
         system.restore(position[None], at_rest)

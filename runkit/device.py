@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import importlib
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -58,6 +58,25 @@ class Gpu:
     def stream(self) -> Any:
         """A new stream, that kernels and copies go to within `with`; it does not wait for the others."""
         return self.xp.cuda.Stream(non_blocking=True)
+
+    def order(self, first: Any, then: Any) -> None:
+        """Stream `then` goes on only after what has been asked of stream `first`; None is the present one."""
+        present = self.xp.cuda.get_current_stream()
+        (then or present).wait_event((first or present).record())
+
+    def graph(self, function: Callable[[], None]) -> Callable[[], None]:
+        """What `function` launches, with the same arguments, to be launched again by one call."""
+        stream = self.stream()
+        with stream:
+            stream.begin_capture()
+            function()
+            launch: Callable[[], None] = stream.end_capture().launch
+        return launch
+
+    def address(self, array: Any) -> int:
+        """Where the array lies, for tables of pointers."""
+        address: int = array.data.ptr
+        return address
 
     def wait(self) -> None:
         """Until all that was asked of the present stream is done."""

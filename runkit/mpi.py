@@ -7,6 +7,7 @@ Nothing is imported or initialised before `connect`. A program's road takes a `W
 
 from __future__ import annotations
 
+import ctypes
 import os
 import sys
 import time
@@ -22,6 +23,7 @@ from runkit.launcher import Launch, mpi_launch, this_launch
 AGREEMENT_SECONDS = 1.0
 # How long the launcher gets to forward the last words of a rank before the abort ends it too.
 FORWARDING_SECONDS = 0.5
+MPIX_GPU_SUPPORT_CUDA = 0  # of MPICH
 
 
 def share(n_items: int, rank: int, size: int) -> range:
@@ -122,6 +124,11 @@ class World:
         from mpi4py import MPI
 
         return MPI.Info.Create(list(hints.items()))
+
+    @property
+    def takes_device_arrays(self) -> bool:
+        """Whether the MPI library says that it sends and receives arrays of a CUDA GPU (not collective)."""
+        return _is_cuda_aware()
 
     @property
     def library(self) -> str:
@@ -294,6 +301,20 @@ def single_threaded() -> None:
     """
     for library in ("OMP", "OPENBLAS", "MKL", "NUMBA"):
         os.environ.setdefault(f"{library}_NUM_THREADS", "1")
+
+
+def _is_cuda_aware() -> bool:
+    """What the loaded library answers: Open MPI and MPICH have a call each, others none."""
+    from mpi4py import MPI
+
+    library = ctypes.CDLL(MPI.__file__)  # its symbols, and those of the MPI library that it is linked to
+    if hasattr(library, "MPIX_Query_cuda_support"):
+        return bool(library.MPIX_Query_cuda_support())
+    if hasattr(library, "MPIX_GPU_query_support"):
+        answer = ctypes.c_int(0)
+        failed = library.MPIX_GPU_query_support(ctypes.c_int(MPIX_GPU_SUPPORT_CUDA), ctypes.byref(answer))
+        return not failed and bool(answer.value)
+    return False
 
 
 def _check_size(world: World, launched: Launch | None) -> None:

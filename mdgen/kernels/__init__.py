@@ -5,6 +5,7 @@ LANES replicas, with particles as lanes it is LANES particles of one replica. A 
 box, or float64 that counts boxes.
 """
 
+import math
 from typing import NamedTuple
 
 import numpy as np
@@ -49,3 +50,11 @@ class State(NamedTuple):
     force: np.ndarray
     coordinate: np.ndarray
     place: np.ndarray
+
+
+def grain(n_particles: int) -> float:
+    """Adding and subtracting it rounds squares of velocities to multiples of a 2**-53rd of 64 n_particles or more.
+
+    Sums of them over all particles are then exact in double precision, if their mean is less than 64.
+    """
+    return 1.5 * 2.0 ** (math.ceil(math.log2(n_particles)) + 5)

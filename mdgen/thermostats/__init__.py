@@ -3,10 +3,16 @@
 A thermostat is made as `thermostat.get(name)(temperature, relaxation_time, dt, degrees_of_freedom, streams)` with one
 random stream per replica, and has
 - `temperature`, `dt`: may be set between steps (a cooling ramp);
-- `scale_before(kinetic_energy)`, `scale_after(kinetic_energy)`: factors [n_replicas] for the velocities before and
-  after a velocity-Verlet step, or None; `kinetic_energy` is that of the whole system at that moment [n_replicas];
+- `before`, `after`: formulas (or None) for the factor of the velocities before and after a velocity-Verlet step,
+  `formula(kinetic, value, number, constant) -> factor, value`, from the kinetic energy of the whole system at that
+  moment, its own values, random numbers and constants;
+- `value` float64 [n_values, n_replicas], `draw(n_steps)`: the random numbers of the steps that come next
+  [n_steps, n_numbers, n_replicas], `constants`: floats for the present temperature and step;
 - `energy`: what to add to potential and kinetic energy to have a conserved quantity [n_replicas];
 - `state()`, `restore(state)`: arrays [n_replicas, …] from which a run goes on bit for bit.
+
+A formula is applied to NumPy arrays over replicas, and to symbols when a kernel for a GPU is made of it. It uses
++ - * /, `np.sqrt` and `np.copysign` alone, which all machines round alike.
 
 Units: Lennard-Jones. With the total momentum at rest, `degrees_of_freedom` is 3 n_particles - 3.
 """

@@ -8,6 +8,7 @@ Units: Lennard-Jones (k_B = 1).
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -32,33 +33,44 @@ class Bussi:
         self.relaxation_time = relaxation_time
         self.dt = dt
         self.degrees_of_freedom = degrees_of_freedom
+        self.value = np.zeros((1, len(streams)))
         self._streams = list(streams)
-        self._heat = np.zeros(len(self._streams))
 
-    def scale_before(self, kinetic_energy: np.ndarray) -> None:
-        return None
+    def draw(self, n_steps: int) -> np.ndarray:
+        """One normal and one chi-square number for each step [n_steps, 2, n_replicas]."""
+        numbers = np.empty((n_steps, 2, len(self._streams)))
+        for replica, stream in enumerate(self._streams):
+            for number in numbers[:, :, replica]:
+                number[:] = stream.standard_normal(), _chi_square(stream, self.degrees_of_freedom - 1)
+        return numbers
 
-    def scale_after(self, kinetic_energy: np.ndarray) -> np.ndarray:
-        """Factors of the velocities [n_replicas], each from one normal and one chi-square number."""
-        normal = np.array([stream.standard_normal() for stream in self._streams])
-        others = np.array([_chi_square(stream, self.degrees_of_freedom - 1) for stream in self._streams])
-        kept = np.exp(-self.dt / self.relaxation_time)
-        fed = (1 - kept) * self.temperature / (2 * kinetic_energy)
-        squared = kept + fed * (normal**2 + others) + 2 * normal * np.sqrt(kept * fed)
-        sign = np.where(normal + np.sqrt(kept / fed) < 0, -1.0, 1.0)
-        self._heat += (squared - 1) * kinetic_energy
-        return sign * np.sqrt(squared)
+    @property
+    def constants(self) -> tuple[float, float]:
+        """What a step keeps of the kinetic energy, and how much of the bath's it lets in."""
+        kept = math.exp(-self.dt / self.relaxation_time)
+        return kept, (1 - kept) * self.temperature / 2
+
+    before = None
+
+    @staticmethod
+    def after(kinetic, value, number, constant):
+        """The factor, and the heat given so far."""
+        (heat,), (normal, others), (kept, supply) = value, number, constant
+        fed = supply / kinetic
+        squared = kept + fed * (normal * normal + others) + 2.0 * normal * np.sqrt(kept * fed)
+        sign = np.copysign(1.0, normal + np.sqrt(kept / fed))
+        return sign * np.sqrt(squared), (heat + (squared - 1.0) * kinetic,)
 
     @property
     def energy(self) -> np.ndarray:
         """Minus the heat given to each replica so far [n_replicas]."""
-        return -self._heat
+        return -self.value[0]
 
     def state(self) -> dict[str, np.ndarray]:
-        return {"heat": self._heat.copy(), "random": pack(self._streams)}
+        return {"heat": self.value[0].copy(), "random": pack(self._streams)}
 
     def restore(self, state: dict[str, np.ndarray]) -> None:
-        self._heat = np.array(state["heat"], dtype=np.float64)
+        self.value = np.array(state["heat"], dtype=np.float64)[None].copy()
         self._streams = unpack(state["random"])
 
 

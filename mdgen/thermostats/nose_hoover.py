@@ -34,10 +34,9 @@ class NoseHooverChain:
         self.relaxation_time = relaxation_time
         self.dt = dt
         self.degrees_of_freedom = degrees_of_freedom
-        self._mass = self._masses()
         draws = np.array([stream.standard_normal(CHAIN_LENGTH) for stream in streams])
-        self._velocity = np.ascontiguousarray((draws * np.sqrt(temperature / self._mass)).T)
-        self._position = np.zeros_like(self._velocity)
+        velocity = (draws * np.sqrt(temperature / self._masses())).T
+        self.value = np.concatenate([velocity, np.zeros_like(velocity)])
 
     def _masses(self) -> np.ndarray:
         """Masses of the links of a chain [CHAIN_LENGTH]; the first carries all degrees of freedom."""
@@ -45,45 +44,72 @@ class NoseHooverChain:
         mass[0] *= self.degrees_of_freedom
         return mass
 
-    def scale_before(self, kinetic_energy: np.ndarray) -> np.ndarray:
-        """Half a step of the chains: factors of the velocities [n_replicas]."""
-        self._mass = self._masses()
-        factor = np.ones_like(kinetic_energy)
+    def draw(self, n_steps: int) -> np.ndarray:
+        """None: chains are deterministic [n_steps, 0, n_replicas]."""
+        return np.empty((n_steps, 0, self.value.shape[1]))
+
+    @property
+    def constants(self) -> tuple[float, ...]:
+        """Step, temperature, the target of twice the kinetic energy, and masses."""
+        return self.dt, self.temperature, self.degrees_of_freedom * self.temperature, *self._masses().tolist()
+
+    @staticmethod
+    def before(kinetic, value, number, constant):
+        """Half a step of the chains: the factor, velocities and positions of the links."""
+        velocity, position = list(value[:CHAIN_LENGTH]), list(value[CHAIN_LENGTH:])
+        factor = 1.0
         for weight in SUZUKI_YOSHIDA:
-            factor *= self._half_step(2 * kinetic_energy * factor**2, weight * self.dt)
-        return factor
+            step = weight * constant[0]
+            factor = factor * _half_step(2.0 * kinetic * factor * factor, velocity, position, step, constant)
+        return factor, (*velocity, *position)
 
-    scale_after = scale_before
-
-    def _half_step(self, twice_kinetic: np.ndarray, dt: float) -> np.ndarray:
-        """exp(iL_NHC dt/2): the chain from its end to its head, the factor, and back."""
-        for link in reversed(range(CHAIN_LENGTH)):
-            self._push(link, twice_kinetic, dt)
-        factor = np.exp(-dt / 2 * self._velocity[0])
-        self._position += dt / 2 * self._velocity
-        for link in range(CHAIN_LENGTH):
-            self._push(link, twice_kinetic * factor**2, dt)
-        return factor
-
-    def _push(self, link: int, twice_kinetic: np.ndarray, dt: float) -> None:
-        """A quarter step of one link: pushed by the one before (the head: by the particles), dragged by the next."""
-        if link == 0:
-            excess = twice_kinetic - self.degrees_of_freedom * self.temperature
-        else:
-            excess = self._mass[link - 1] * self._velocity[link - 1] ** 2 - self.temperature
-        drag = np.exp(-dt / 8 * self._velocity[link + 1]) if link + 1 < CHAIN_LENGTH else 1.0
-        self._velocity[link] = (self._velocity[link] * drag + dt / 4 / self._mass[link] * excess) * drag
+    after = before
 
     @property
     def energy(self) -> np.ndarray:
         """Energy of each chain [n_replicas]."""
         weight = np.ones(CHAIN_LENGTH)
         weight[0] = self.degrees_of_freedom
-        return self._masses() / 2 @ self._velocity**2 + self.temperature * weight @ self._position
+        velocity, position = np.split(self.value, 2)
+        return self._masses() / 2 @ velocity**2 + self.temperature * weight @ position
 
     def state(self) -> dict[str, np.ndarray]:
-        return {"chain_velocity": self._velocity.T.copy(), "chain_position": self._position.T.copy()}
+        velocity, position = np.split(self.value, 2)
+        return {"chain_velocity": velocity.T.copy(), "chain_position": position.T.copy()}
 
     def restore(self, state: dict[str, np.ndarray]) -> None:
-        self._velocity = np.array(state["chain_velocity"], dtype=np.float64).T.copy()
-        self._position = np.array(state["chain_position"], dtype=np.float64).T.copy()
+        parts = (np.array(state[name], dtype=np.float64).T for name in ("chain_velocity", "chain_position"))
+        self.value = np.concatenate(list(parts))
+
+
+def _half_step(twice_kinetic, velocity, position, dt, constant):
+    """exp(iL_NHC dt/2): the chain from its end to its head, the factor, and back."""
+    for link in reversed(range(CHAIN_LENGTH)):
+        _push(link, twice_kinetic, velocity, dt, constant)
+    factor = _exponential(-0.5 * dt * velocity[0])
+    for link in range(CHAIN_LENGTH):
+        position[link] = position[link] + 0.5 * dt * velocity[link]
+    for link in range(CHAIN_LENGTH):
+        _push(link, twice_kinetic * factor * factor, velocity, dt, constant)
+    return factor
+
+
+def _push(link: int, twice_kinetic, velocity, dt, constant) -> None:
+    """A quarter step of one link: pushed by the one before (the head: by the particles), dragged by the next."""
+    _, temperature, target, *mass = constant
+    if link == 0:
+        excess = twice_kinetic - target
+    else:
+        excess = mass[link - 1] * velocity[link - 1] * velocity[link - 1] - temperature
+    drag = _exponential(-0.125 * dt * velocity[link + 1]) if link + 1 < CHAIN_LENGTH else 1.0
+    velocity[link] = (velocity[link] * drag + 0.25 * dt / mass[link] * excess) * drag
+
+
+def _exponential(x):
+    """exp(x) by a Padé approximant, to 1e-15 where |x| < 0.03 and reversible in time everywhere.
+
+    exp itself is rounded differently by different machines.
+    """
+    square = x * x
+    even, odd = 120.0 + 12.0 * square, x * (60.0 + square)
+    return (even + odd) / (even - odd)

@@ -22,6 +22,7 @@ FACES = {
     "convective outlet": (OPEN, (FreeSlip(), FreeSlip())),
     "pressure outlet": ((Velocity(0.05), Pressure()), PERIODIC),
     "mirrors": ((FreeSlip(), FreeSlip()), (FreeSlip(), NoSlip())),
+    "open faces that meet": ((Pressure(), Convective()), (Pressure(), Convective(0.05))),
     "open across": (PERIODIC, (Pressure(), Convective(0.05))),
 }
 

@@ -16,10 +16,10 @@ def make(name, n_replicas, relaxation_time=0.1, seed=1):
 
 
 def run(bath, kinetic_energy, n_steps):
-    for _ in range(n_steps):
-        for scale in (bath.scale_before, bath.scale_after):
-            factor = scale(kinetic_energy)
-            kinetic_energy = kinetic_energy if factor is None else kinetic_energy * factor**2
+    for number in bath.draw(n_steps):
+        for formula in filter(None, (bath.before, bath.after)):
+            factor, value = formula(kinetic_energy, bath.value, number, bath.constants)
+            bath.value, kinetic_energy = np.array(value), kinetic_energy * factor**2
     return kinetic_energy
 
 

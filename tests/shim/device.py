@@ -29,6 +29,7 @@ class StandIn:
 
     xp = np
     name = "stand-in"
+    index = 0
     n_threads = 1024  # the most that a block may have
     n_multiprocessors = 2
 
@@ -40,6 +41,15 @@ class StandIn:
 
     def stream(self):
         return nullcontext()
+
+    def order(self, first, then) -> None:
+        """All is done in the order in which it is asked for."""
+
+    def graph(self, function):
+        return function
+
+    def address(self, array: np.ndarray) -> int:
+        return array.ctypes.data
 
     def wait(self) -> None:
         """Nothing runs beside."""
@@ -102,19 +112,26 @@ class Kernel:
 
 @cache
 def _module(source: str, options: tuple[str, ...]) -> Module:
-    parameters = {name: _parameters(text) for name, text in KERNEL.findall(source)}
-    text = DYNAMIC.sub(r"\1* \2 = reinterpret_cast<\1*>(shim::shared);", source)
-    text += "\n" + "\n".join(_glue(name, types) for name, types in parameters.items())
     defines = [option for option in options if option.startswith(("-D", "--define-macro"))]
-    digest = sha256("\0".join([text, HEADER.read_text(), *FLAGS, *defines]).encode()).hexdigest()[:16]
+    plain = _without_macros(source, defines)
+    parameters = {name: _parameters(text) for name, text in KERNEL.findall(plain)}
+    text = DYNAMIC.sub(r"\1* \2 = reinterpret_cast<\1*>(shim::shared);", plain)
+    text += "\n" + "\n".join(_glue(name, types) for name, types in parameters.items())
+    digest = sha256("\0".join([text, HEADER.read_text(), *FLAGS]).encode()).hexdigest()[:16]
     library = Path(tempfile.gettempdir()) / f"stand-in-{digest}.so"
     if not library.exists():
         with tempfile.TemporaryDirectory(dir=library.parent) as folder:
             unit, built = Path(folder) / "unit.cpp", Path(folder) / "unit.so"
             unit.write_text(text)
-            subprocess.run(["g++", *FLAGS, *defines, "-include", str(HEADER), str(unit), "-o", str(built)], check=True)
+            subprocess.run(["g++", *FLAGS, "-include", str(HEADER), str(unit), "-o", str(built)], check=True)
             built.replace(library)
     return Module(ctypes.CDLL(str(library)), {name: len(types) for name, types in parameters.items()})
+
+
+def _without_macros(source: str, defines: list[str]) -> str:
+    """The text with its own macros expanded: signatures may contain them."""
+    command = ["g++", "-E", "-P", *defines, "-x", "c++", "-"]
+    return subprocess.run(command, input=source, capture_output=True, text=True, check=True).stdout
 
 
 def _parameters(text: str) -> list[str]:

@@ -16,9 +16,10 @@ import torch
 from dtrain.checkpoint import load_model
 from dtrain.data.clips import Clips, rollout
 from dtrain.data.flow import Flow
+from lbmgen.block import look
 from lbmgen.cases import draw_all
 from lbmgen.config import Case
-from lbmgen.frames import averaged, density_in_cells, fluid_fraction
+from lbmgen.frames import density_in_cells, fluid_fraction
 from lbmgen.simulation import make_block
 from runkit.config import load
 from runkit.errors import UserError
@@ -83,9 +84,7 @@ def _simulation(data: Flow) -> tuple[Callable[[int], int], str]:
     def simulate(n_frames: int) -> int:
         for _ in range(n_frames):
             block.advance(np.ones(case.frames.every))
-            rho, u = block.moments()
-            density_in_cells(rho, fraction, width)
-            averaged(u, width, rho.ndim)
+            density_in_cells(look([block], width)[0].excess, fraction)
         return n_frames
 
     simulate(1)

@@ -115,7 +115,7 @@ def _turn(core: int, given) -> tuple[float, float, float]:
     dynamics = _dynamics(start, position, velocity, arguments.precision)
     n_steps = max(60, round(1.2e7 / position[..., 0].size))
     dynamics.step(40)
-    dynamics.rebuild()
+    dynamics.engine.regroup()
     began = time.process_time()
     dynamics.step(n_steps)
     ours = position[..., 0].size * n_steps / (time.process_time() - began) / 1e6
@@ -126,13 +126,13 @@ def _turn(core: int, given) -> tuple[float, float, float]:
 
 def _limit(dynamics: Dynamics) -> float:
     """Million atom-steps per second if only pairs in range were computed, at the time that an entry takes now."""
-    bundle = dynamics._bundles[0]
+    bundle = dynamics.engine.parts[0]
     began, n_calls = time.process_time(), 0
     while time.process_time() - began < 0.2:
         bundle.evaluate()
         n_calls += 1
     entry = (time.process_time() - began) / n_calls / bundle.neighbors.length
-    lanes = dynamics.system.kernels.LANES
+    lanes = bundle.kernels.LANES
     pairs = _pairs_in_range(dynamics) * (1 if bundle.replicas else 2)
     return lanes / (entry * pairs) / 1e6
 
@@ -141,8 +141,8 @@ def _pairs_in_range(dynamics: Dynamics) -> float:
     """Pairs within the cutoff, per particle of the first replica."""
     from scipy.spatial import cKDTree
 
-    box, cutoff, species = dynamics.system.box, LAW.cutoff, dynamics.system.species
-    position = wrap(dynamics.position[0][dynamics.order], box)
+    box, cutoff, species = dynamics.ensemble.box[0], LAW.cutoff, dynamics.ensemble.species[0]
+    position = wrap(dynamics.engine.array("position")[0], box)
     pair = cKDTree(position, boxsize=box).query_pairs(cutoff.max(), output_type="ndarray")
     distance = position[pair[:, 0]] - position[pair[:, 1]]
     distance -= box * np.rint(distance / box)

@@ -55,7 +55,7 @@ def some_walls(h, links, begin, end, state, clock, tally):
 
 @kernel
 def outlets(h, faces, state, c, w):
-    """What enters through open faces; `c` [q, d], `w` [q]."""
+    """What enters through open faces; `c` [q, d], `w` [q]. It arrives when all is known: faces may meet."""
     some_outlets(h, faces, 0, faces.law.size, state, c, w)
 
 
@@ -84,7 +84,6 @@ def some_outlets(h, faces, begin, end, state, c, w):
             if faces.law[site] == CONVECTIVE:
                 arriving = (faces.memory[link] + speed * h[inner[link]]) / (1.0 + speed)
                 arriving -= ANCHOR * w[i] * (1.0 + excess - density)
-                faces.memory[link] = arriving
             else:
                 along = 0.0
                 for axis in range(d):
@@ -92,4 +91,6 @@ def some_outlets(h, faces, begin, end, state, c, w):
                 opposite = i + 1 if i % 2 == 1 else i - 1
                 shape = 1.0 + 4.5 * along * along - 1.5 * square
                 arriving = 2.0 * w[i] * (density * shape - 1.0) - h[left[opposite]]
-            h[target[link]] = arriving
+            faces.memory[link] = arriving
+    for link in range(faces.start[begin], faces.start[end]):
+        h[target[link]] = faces.memory[link]

@@ -1,6 +1,6 @@
 """The step itself: gather, collide and scatter LANES sites at a time, in place.
 
-A collision law is applied to vector registers while the kernel is compiled (`algebra`), once for each lattice, law and
+A collision law is applied to vector registers while the kernel is compiled (`vectors`), once for each lattice, law and
 kind of force.
 """
 
@@ -11,7 +11,8 @@ from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic
 
-from lbmgen.kernels.cpu.algebra import Register
+from lbmgen.kernels.algebra import Register
+from lbmgen.kernels.cpu.vectors import Vectors
 from runkit.simd.compiled import kernel, part
 from runkit.simd.lanes import LANES
 
@@ -56,7 +57,8 @@ def _make_update(lattice, law, forced):
         def codegen(context, builder, sig, args):
             data, bits = context.make_array(sig.args[0])(context, builder, args[0]).data, h.dtype.bitwidth
             vector = ir.VectorType(data.type.pointee, min(LANES, REGISTER // bits))
-            given = [_splat(builder, vector, builder.extract_value(args[3], k)) for k in range(numbers.count)]
+            machine = Vectors(builder, vector)
+            given = [machine.splat(builder.extract_value(args[3], k)) for k in range(numbers.count)]
             rates, force = (given[: -lattice.d], given[-lattice.d :]) if forced else (given, None)
             for lane in range(0, LANES, vector.count):
                 first = builder.gep(data, [builder.add(args[1], args[1].type(lane))])
@@ -64,7 +66,7 @@ def _make_update(lattice, law, forced):
                     builder.bitcast(builder.gep(first, [builder.extract_value(args[2], i)]), vector.as_pointer())
                     for i in range(lattice.q)
                 ]
-                here = [Register(builder, builder.load(where, align=bits // 8)) for where in place]
+                here = [Register(machine, builder.load(where, align=bits // 8)) for where in place]
                 for i, register in enumerate(law.collide(lattice, here, rates, force)):
                     builder.store(register.value, place[lattice.opposite[i]], align=bits // 8)
             return context.get_dummy_value()
@@ -72,9 +74,3 @@ def _make_update(lattice, law, forced):
         return types.void(h, site, places, numbers), codegen
 
     return update
-
-
-def _splat(builder, vector, scalar):
-    first = builder.insert_element(ir.Constant(vector, ir.Undefined), scalar, ir.IntType(32)(0))
-    everywhere = ir.Constant(ir.VectorType(ir.IntType(32), vector.count), [0] * vector.count)
-    return Register(builder, builder.shuffle_vector(first, ir.Constant(vector, ir.Undefined), everywhere))

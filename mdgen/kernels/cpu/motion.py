@@ -87,21 +87,18 @@ def farthest(replicas, coordinate, cover):
 
 
 @kernel
-def kinetic_energy(replicas, velocity, energy):
-    """Write the kinetic energy of each lane, or of the one replica into energy[0]; summed in the order of particles."""
-    flat = np.zeros(LANES)
-    total, joint = zeros(velocity), 0.0
+def kinetic_energy(replicas, velocity, grain, energy):
+    """Write the kinetic energy of each lane, or of the one replica into energy[0].
+
+    Squares are rounded by `grain` (see `mdgen.kernels`), so that sums of them are exact, whatever their order.
+    """
+    total, rounding = zeros(velocity), fill(grain)
     for block in range(0, velocity.size, BLOCK):
         square = zeros(velocity)
         for component in range(3):
             v = load(velocity, block + component * LANES)
             square = fma(v, v, square)
-        if replicas:
-            total = total + square
-        else:
-            store(flat, 0, square)
-            for lane in range(LANES):
-                joint += flat[lane]
+        total = total + (square + rounding - rounding)
     store(energy, 0, total * fill(0.5))
     if not replicas:
-        energy[0] = 0.5 * joint
+        energy[0] = energy.sum()

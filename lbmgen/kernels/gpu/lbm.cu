@@ -1,0 +1,204 @@
+// Lattice Boltzmann on a GPU: the same operations in the same order as lbmgen/kernels/cpu, so the same bits.
+//
+// gridDim.y counts cases: blocks of sites with the same layout and law. A row of `table` describes each. Offsets are
+// those of lbmgen.layout and lbmgen.walls; `state` is how populations lie after the step.
+//
+// What comes before this text: `real`; Q, D, FORCED; VELOCITIES, WEIGHTS, OPPOSITE; PLACE_PARAMETERS, PLACES (where,
+// relative to a site, a step reads each population); and collide(here, numbers, gone).
+
+struct Links {  // lbmgen.kernels.Links
+    const long long *target, *first, *second;
+    const real *a, *b, *constant;
+    const signed char* exchange;
+    long long n;
+};
+
+struct Outlets {  // lbmgen.kernels.Outlets
+    const long long *start, *left, *target, *inner, *i;
+    real* memory;
+    const long long* law;
+    const real *density, *speed;
+    long long n_sites, n_links;
+};
+
+struct Case {
+    real* h;
+    const real* numbers;  // rates of the law, then the force
+    const double* force;
+    const bool* solid;
+    Links links;
+    Outlets outlets;
+};
+
+const int CONVECTIVE = 1;
+const double ANCHOR = 0.01;
+const double UNIT = 281474976710656.0;  // 2**48 quanta of force
+
+__device__ __forceinline__ const Case& case_of(const long long* table) {
+    return reinterpret_cast<const Case*>(table)[blockIdx.y];
+}
+
+__device__ __forceinline__ unsigned thread() { return blockIdx.x * blockDim.x + threadIdx.x; }
+
+__device__ __forceinline__ int velocity(int i, int axis) {
+    const signed char c[Q][D] = VELOCITIES;
+    return c[i][axis];
+}
+
+__constant__ double WEIGHT[Q] = WEIGHTS;
+
+// A step of all sites of `n_runs` runs of `length` sites that begin at `start`. The clock moves on by `tick` steps.
+extern "C" __global__ void __launch_bounds__(256)
+    sweep(const long long* table, const long long* start, unsigned n_runs, unsigned length, int* step, int tick,
+          PLACE_PARAMETERS) {
+    if (tick && thread() == 0 && blockIdx.y == 0) *step += tick;
+    const unsigned run = thread() / length;
+    if (run >= n_runs) return;
+    const Case& at = case_of(table);
+    real* site = at.h + start[run] + (thread() - run * length);
+    const long long place[Q] = PLACES;
+    const int opposite[Q] = OPPOSITE;
+    real here[Q], gone[Q];
+#pragma unroll
+    for (int i = 0; i < Q; ++i) here[i] = site[place[i]];
+    collide(here, at.numbers, gone);
+#pragma unroll
+    for (int i = 0; i < Q; ++i) site[place[opposite[i]]] = gone[i];
+}
+
+// h[target] = h[source]; no source is a target.
+extern "C" __global__ void copy(const long long* table, const long long* source, const long long* target, unsigned n) {
+    real* h = case_of(table).h;
+    if (thread() < n) h[target[thread()]] = h[source[thread()]];
+}
+
+// buffer = h[source].
+extern "C" __global__ void gather(const real* h, const long long* source, real* buffer, unsigned n) {
+    if (thread() < n) buffer[thread()] = h[source[thread()]];
+}
+
+// h[target] = buffer.
+extern "C" __global__ void scatter(real* h, const long long* target, const real* buffer, unsigned n) {
+    if (thread() < n) h[target[thread()]] = buffer[thread()];
+}
+
+// What comes back from walls at step *step + later of `n_steps`; what bodies take is added to tally [n_cases, n_steps, D].
+extern "C" __global__ void __launch_bounds__(256)
+    walls(const long long* table, int state, const double* clock, long long* tally, const int* step, int later,
+          int n_steps) {
+    const Links& links = case_of(table).links;
+    const long long k = thread(), now = (long long)blockIdx.y * n_steps + *step + later;
+    long long taken[D] = {};
+    if (k < links.n) {
+        real* h = case_of(table).h;
+        const long long at = state * links.n + k;
+        const real left = h[links.first[at]];
+        const double back = (double)(links.a[k] * left + links.b[k] * h[links.second[at]])
+                            + (double)links.constant[k] * clock[now];
+        h[links.target[at]] = (real)back;
+        const long long quanta = __double2ll_rn(((double)left + back) * UNIT);
+        for (int axis = 0; axis < D; ++axis) taken[axis] = links.exchange[k * D + axis] * quanta;
+    }
+    // Integers: the order of sums does not matter. A warp adds up first.
+    for (int axis = 0; axis < D; ++axis) {
+        for (int lane = 16; lane > 0; lane /= 2) taken[axis] += __shfl_xor_sync(~0u, taken[axis], lane);
+        if (threadIdx.x % 32 == 0 && taken[axis])
+            atomicAdd((unsigned long long*)&tally[now * D + axis], (unsigned long long)taken[axis]);
+    }
+}
+
+// What enters through open faces, into their memory: neighbouring faces may still read what is there.
+extern "C" __global__ void __launch_bounds__(256) outlets(const long long* table, int state) {
+    const Case& at = case_of(table);
+    const Outlets& faces = at.outlets;
+    const long long site = thread();
+    if (site >= faces.n_sites) return;
+    const long long* left = faces.left + (state * faces.n_sites + site) * Q;
+    double excess = 0.0, u[D] = {}, square = 0.0;
+    for (int i = 0; i < Q; ++i) {
+        const double value = at.h[left[i]];
+        excess += value;
+        for (int axis = 0; axis < D; ++axis) u[axis] += velocity(i, axis) * value;
+    }
+    for (int axis = 0; axis < D; ++axis) {
+        u[axis] /= 1.0 + excess;
+        square += u[axis] * u[axis];
+    }
+    const double density = faces.density[site], speed = faces.speed[site];
+    for (long long link = faces.start[site]; link < faces.start[site + 1]; ++link) {
+        const int i = (int)faces.i[link];
+        double arriving;
+        if (faces.law[site] == CONVECTIVE) {
+            const double inner = at.h[faces.inner[state * faces.n_links + link]];
+            arriving = (faces.memory[link] + speed * inner) / (1.0 + speed);
+            arriving -= ANCHOR * WEIGHT[i] * (1.0 + excess - density);
+        } else {
+            double along = 0.0;
+            for (int axis = 0; axis < D; ++axis) along += velocity(i, axis) * u[axis];
+            const double shape = 1.0 + 4.5 * along * along - 1.5 * square;
+            const double opposite = at.h[left[i % 2 == 1 ? i + 1 : i - 1]];
+            arriving = 2.0 * WEIGHT[i] * (density * shape - 1.0) - opposite;
+        }
+        faces.memory[link] = (real)arriving;
+    }
+}
+
+// What is in the memory of open faces has arrived.
+extern "C" __global__ void arrive(const long long* table, int state) {
+    const Case& at = case_of(table);
+    const long long link = thread();
+    if (link < at.outlets.n_links) at.h[at.outlets.target[state * at.outlets.n_links + link]] = at.outlets.memory[link];
+}
+
+// A site's excess density rho - 1 and velocity.
+__device__ __forceinline__ void look_at(const Case& at, const real* site, const long long* arrival, double* seen) {
+    double excess = 0.0, momentum[D] = {};
+#pragma unroll
+    for (int i = 0; i < Q; ++i) {
+        const double value = site[arrival[i]];
+        excess += value;
+        for (int axis = 0; axis < D; ++axis)
+            if (velocity(i, axis)) momentum[axis] += velocity(i, axis) * value;
+    }
+    const double density = excess + 1.0;
+    seen[0] = density - 1.0;
+    for (int axis = 0; axis < D; ++axis) {
+        if (FORCED) momentum[axis] += 0.5 * at.force[axis];
+        seen[1 + axis] = momentum[axis] / density;
+    }
+}
+
+// If `stored`, means [n_cases, 1 + D, cells] of what is seen over cells of `width` sites, and the bits of the largest square of a
+// speed: they are in the order of numbers, after which come infinity and what is no number. `row` holds the first sites of rows along the last axis; there are `middle`
+// rows along the middle axis of three, or 1, and `length` sites in a row. Sums go along the first axis first.
+extern "C" __global__ void __launch_bounds__(256)
+    look(const long long* table, const long long* row, const long long* arrival, int n_cells, int middle, int length,
+         int width, int stored, double* mean, unsigned long long* fastest) {
+    const int cell = thread();
+    if (cell >= n_cells) return;
+    const Case& at = case_of(table);
+    const int deep = D == 3 ? width : 1, n_middle = middle / deep, n_last = length / width;
+    const int first = cell / n_last / n_middle * width, second = cell / n_last % n_middle * deep;
+    const int third = cell % n_last * width;
+    double total[1 + D] = {};
+    unsigned long long largest = 0;
+    for (int z = 0; z < width; ++z) {
+        double plane[1 + D] = {};
+        for (int y = 0; y < deep; ++y) {
+            double line[1 + D] = {};
+            for (int x = 0; x < width; ++x) {
+                const long long r = (long long)(first + x) * middle + second + y;
+                double seen[1 + D] = {}, square = 0.0;
+                if (!at.solid[r * length + third + z]) look_at(at, at.h + row[r] + third + z, arrival, seen);
+                for (int k = 0; k < D; ++k) square += seen[1 + k] * seen[1 + k];
+                largest = max(largest, (unsigned long long)__double_as_longlong(square));
+                for (int k = 0; k <= D; ++k) line[k] += seen[k];
+            }
+            for (int k = 0; k <= D; ++k) plane[k] += line[k];
+        }
+        for (int k = 0; k <= D; ++k) total[k] += plane[k];
+    }
+    const double n_sites = (double)width * deep * width;
+    for (int k = 0; stored && k <= D; ++k) mean[((long long)blockIdx.y * (1 + D) + k) * n_cells + cell] = total[k] / n_sites;
+    atomicMax(&fastest[blockIdx.y], largest);
+}

@@ -1,0 +1,232 @@
+"""Replicas on a GPU: they stay there, and the host says no more than how many steps to go.
+
+Lists are made on the device, for each replica when its particles have moved too far. If there is no room for a list,
+kernels stop, and the host repeats the steps from their start with more room: lists leave no trace in results.
+Units: lengths and times of the potential; mass 1.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+
+from mdgen.ensemble import Ensemble
+from mdgen.kernels import gpu
+from mdgen.neighbors import INNER_SKIN, OUTER_SKIN, ROUNDING
+from runkit.device import need
+
+SPARE = 1.3  # room for lists, relative to a uniform liquid of the longest cutoff
+PORTION = 128  # steps for which random numbers are drawn and sent at a time
+
+
+class Room(NamedTuple):
+    """Entries that the lists of a particle may have, multiples of four."""
+
+    inner: int
+    outer: int
+
+    @classmethod
+    def enough(cls, wanted: float, other: float, n_particles: int) -> Room:
+        """At least these, and never more than there are particles."""
+        return cls(*(4 * math.ceil(min(each, n_particles) / 4) for each in (wanted, other)))
+
+
+class Batch:
+    """All replicas of an ensemble on `device`, at `position` with `velocity` [R, n, 3] in the order of summation."""
+
+    def __init__(self, device, ensemble: Ensemble, position, velocity):
+        self._device, self._ensemble = device, ensemble
+        n_species = ensemble.potential.n_species
+        self._kernels = gpu.Kernels(device, ensemble.shape, n_species, ensemble.precision, ensemble.thermostat)
+        self._room = _first_room(ensemble)
+        need(device, ensemble.shape[0] * replica_bytes(ensemble.shape[1], ensemble.precision, self._room), ADVICE)
+        self._law64 = device.xp.asarray(ensemble.table("float64"))
+        self._arrays = self._allocate()
+        self.place(position, velocity)
+
+    @property
+    def frozen(self) -> np.ndarray:
+        """Which replicas have blown up [R]."""
+        return (self._status()[:, gpu.FLAGS] & gpu.FROZEN) != 0
+
+    @property
+    def statistics(self) -> dict[str, int]:
+        """How many lists were made, and the entries of the present ones."""
+        names = {"n_builds": gpu.N_BUILDS, "n_prunes": gpu.N_PRUNES, "dangerous_builds": gpu.N_LATE}
+        status = self._status()
+        entries = self._device.to_host(self._arrays.count)[:, 0].sum()
+        return {name: int(status[:, k].sum()) for name, k in names.items()} | {"entries": int(entries)}
+
+    def place(self, position, velocity) -> None:
+        """Put the replicas at these positions and velocities [R, n, 3]."""
+        both = np.stack([position, velocity], axis=1).transpose(0, 1, 3, 2)
+        self._arrays.motion[...] = self._device.xp.asarray(np.ascontiguousarray(both))
+        self._arrays.status[:, gpu.FLAGS] = gpu.PRUNE | gpu.BUILD
+
+    def evaluate(self) -> None:
+        """Forces at the present positions."""
+        self._kernels.move(self._arrays, self._room, 0.0, self._ensemble.longest_step)
+        while self._make_room():
+            self._kernels.move(self._arrays, self._room, 0.0, self._ensemble.longest_step)
+
+    def step(self, n_steps: int, dt: float) -> None:
+        """`n_steps` steps from where forces are known."""
+        bath = Bath(self._device, self._ensemble.thermostat)
+        motion, flags = self._arrays.motion.copy(), self._arrays.status[:, gpu.FLAGS].copy()
+        self._advance(n_steps, dt, bath)
+        while self._make_room():
+            self._arrays.motion[...] = motion
+            self._arrays.status[:, gpu.FLAGS] = flags | gpu.PRUNE | gpu.BUILD
+            self.evaluate()
+            bath.rewind()
+            self._advance(n_steps, dt, bath)
+        bath.close()
+
+    def array(self, name: str) -> np.ndarray:
+        """`position`, `velocity` or `force`, float64 [R, n, 3]."""
+        if name == "force":
+            chosen = self._arrays.force
+        else:
+            chosen = self._device.xp.ascontiguousarray(self._arrays.motion[:, ("position", "velocity").index(name)])
+        return self._device.to_host(chosen).astype(np.float64).transpose(0, 2, 1)
+
+    def energies(self) -> np.ndarray:
+        """Potential energy and virial [R, 2], in float64 whatever the precision of the forces."""
+        n_replicas, n_particles = self._ensemble.shape
+        energy = self._device.xp.empty((n_replicas, 2, n_particles))
+        self._kernels.energies(self._arrays, self._room, self._law64, energy)
+        return self._device.to_host(energy).cumsum(axis=2)[:, :, -1]
+
+    def kinetic_energy(self) -> np.ndarray:
+        """Kinetic energy [R]."""
+        energy = self._device.xp.empty(self._ensemble.shape[0])
+        self._kernels.kinetic_energy(self._arrays, self._room, energy)
+        return self._device.to_host(energy)
+
+    def _advance(self, n_steps: int, dt: float, bath: Bath) -> None:
+        longest = self._ensemble.longest_step
+        for first in range(0, n_steps, PORTION):
+            portion = min(PORTION, n_steps - first)
+            given = bath.portion(portion)
+            if self._kernels.marches:
+                self._kernels.march(self._arrays, self._room, portion, dt, longest, given)
+                continue
+            for k in range(portion):
+                self._step_alone(dt, longest, bath.of_step(given, k))
+
+    def _step_alone(self, dt: float, longest: float, given) -> None:
+        """One step where a replica is too large for a block."""
+        coupled = self._ensemble.thermostat is not None
+        if coupled:
+            self._kernels.couple(self._arrays, self._room, False, given)
+        self._kernels.move(self._arrays, self._room, dt, longest)
+        if coupled:
+            self._kernels.couple(self._arrays, self._room, True, given)
+
+    def _status(self) -> np.ndarray:
+        return self._device.to_host(self._arrays.status)
+
+    def _make_room(self) -> bool:
+        """Whether lists were too long for their room; there is more now, and all lists are to be made anew."""
+        if not (self._status()[:, gpu.FLAGS] & gpu.FULL).any():
+            return False
+        n_replicas, n_particles = self._ensemble.shape
+        self._room = Room.enough(1.5 * self._room.inner, 1.5 * self._room.outer, n_particles)
+        self._arrays = self._arrays._replace(near=None)
+        need(self._device, n_replicas * list_bytes(n_particles, self._room), ADVICE)
+        self._arrays = self._arrays._replace(near=self._lists())
+        flags = self._arrays.status[:, gpu.FLAGS]
+        self._arrays.status[:, gpu.FLAGS] = flags & gpu.FROZEN | gpu.PRUNE | gpu.BUILD
+        return True
+
+    def _lists(self):
+        n_replicas, n_particles = self._ensemble.shape
+        return self._device.xp.empty((n_replicas, sum(self._room), n_particles), gpu.entry_type(n_particles))
+
+    def _allocate(self) -> gpu.Arrays:
+        ensemble, xp = self._ensemble, self._device.xp
+        (n_replicas, n_particles), n_chunks = ensemble.shape, -(-ensemble.shape[1] // gpu.CHUNK)
+        coord, real = gpu.COORD[ensemble.precision], ensemble.precision
+        place = np.zeros((n_replicas, 3, n_particles, 4), coord)
+        place[..., 3] = ensemble.species[:, None]
+        return gpu.Arrays(
+            edge=xp.asarray(np.hstack([2.0**32 / ensemble.box, ensemble.box])),
+            law=xp.asarray(ensemble.table(real)),
+            reach=xp.asarray(_reach(ensemble.potential.cutoff).astype(real)),
+            motion=xp.empty((n_replicas, 2, 3, n_particles)),
+            force=xp.zeros((n_replicas, 3, n_particles), real),
+            place=xp.asarray(place),
+            sphere=xp.zeros((n_replicas, n_chunks, 4), coord),
+            count=xp.zeros((n_replicas, 2, n_particles), np.int32),
+            near=self._lists(),
+            status=xp.zeros((n_replicas, gpu.N_STATUS), np.int32),
+        )
+
+
+class Bath:
+    """The thermostat on the device while steps are done: its values there, its random numbers sent ahead."""
+
+    def __init__(self, device, thermostat):
+        self._device, self._thermostat = device, thermostat
+        self._sent: list = []
+        self._n_taken = 0
+        nothing = np.zeros((1, 1))
+        self._value = device.xp.asarray(nothing if thermostat is None else np.ascontiguousarray(thermostat.value))
+        self._constants = device.xp.asarray(np.array([0.0] if thermostat is None else thermostat.constants))
+        self._start = self._value.copy()
+
+    def portion(self, n_steps: int) -> tuple:
+        """Values, random numbers of the next `n_steps` steps, constants."""
+        if self._n_taken == len(self._sent):
+            drawn = np.zeros(1) if self._thermostat is None else self._thermostat.draw(n_steps)
+            self._sent.append(self._device.xp.asarray(drawn))
+        self._n_taken += 1
+        return self._value, self._sent[self._n_taken - 1], self._constants
+
+    def of_step(self, given: tuple, step: int) -> tuple:
+        """The same with the random numbers of one step alone."""
+        value, numbers, constants = given
+        return (value, numbers, constants) if self._thermostat is None else (value, numbers[step], constants)
+
+    def rewind(self) -> None:
+        """Back to the start, to give the same numbers again."""
+        self._n_taken = 0
+        self._value[...] = self._start
+
+    def close(self) -> None:
+        """Leave the values with the thermostat."""
+        if self._thermostat is not None:
+            self._thermostat.value = self._device.to_host(self._value)
+
+
+ADVICE = "lower production.replicas_per_gpu"
+
+
+def _reach(cutoff: np.ndarray) -> np.ndarray:
+    """What `md.cu` knows of lists: squares of reaches, the farthest, squares of displacements that wear them out."""
+    inner, outer = (((cutoff + skin) ** 2).ravel() for skin in (INNER_SKIN, OUTER_SKIN))
+    worn = [((skin - ROUNDING) / 2) ** 2 for skin in (INNER_SKIN, OUTER_SKIN - INNER_SKIN)]
+    return np.concatenate([inner, outer, [cutoff.max() + OUTER_SKIN], worn])
+
+
+def _first_room(ensemble: Ensemble) -> Room:
+    n_particles = ensemble.shape[1]
+    density = n_particles / ensemble.box.prod(axis=1).min()
+    near = (
+        SPARE * density * 4 / 3 * math.pi * (ensemble.potential.largest_cutoff + skin) ** 3 + 16
+        for skin in (INNER_SKIN, OUTER_SKIN)
+    )
+    return Room.enough(*near, n_particles)
+
+
+def list_bytes(n_particles: int, room: Room) -> int:
+    """Memory of the lists of a replica."""
+    return n_particles * sum(room) * np.dtype(gpu.entry_type(n_particles)).itemsize
+
+
+def replica_bytes(n_particles: int, precision: str, room: Room) -> int:
+    """Memory of a replica on the device: motion and its copy, forces, places, lists."""
+    real, coord = np.dtype(precision).itemsize, np.dtype(gpu.COORD[precision]).itemsize
+    return n_particles * (2 * 48 + 3 * real + 12.125 * coord + 8) + list_bytes(n_particles, room)

@@ -1,0 +1,103 @@
+"""Molecular dynamics on a GPU: the kernels of `md.cu`, compiled for a batch of replicas and launched on its arrays."""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from mdgen.kernels import grain
+from mdgen.kernels.formula import thermostat_in_c
+
+BLOCK, CHUNK = 128, 32  # threads of a block where many share a replica; particles of a chunk
+MARCHING = {"float32": 1024, "float64": 512}  # threads of a block that has a replica to itself, as in md.cu
+COORD = {"float32": np.int32, "float64": np.float64}
+STATIC_SHARED = 8320  # bytes that a block needs beside the places
+NARROW = 2**16  # particles whose numbers fit 16 bits
+FROZEN, PRUNE, BUILD, FULL = 1, 2, 4, 8  # flags of a replica
+FLAGS, N_BUILDS, N_PRUNES, N_LATE, N_STATUS = range(5)  # columns of `status`
+
+
+class Arrays(NamedTuple):
+    """State of R replicas on the device, as `md.cu` describes it."""
+
+    edge: Any
+    law: Any
+    reach: Any
+    motion: Any
+    force: Any
+    place: Any
+    sphere: Any
+    count: Any
+    near: Any
+    status: Any
+
+
+def entry_type(n_particles: int) -> type:
+    """What holds the number of a particle in a list."""
+    return np.uint16 if n_particles <= NARROW else np.uint32
+
+
+class Kernels:
+    """The kernels for replicas of `shape` [R, n] of a law with `n_species`, in the precision of the pair forces."""
+
+    def __init__(self, device, shape, n_species: int, precision: str, thermostat):
+        self._shape, self._n_species, self._thermostat = shape, n_species, thermostat
+        coord, real = np.dtype(COORD[precision]).itemsize, np.dtype(precision).itemsize
+        self.shared = 4 * (shape[1] * coord + n_species**2 * real)
+        self.marches = self.shared + STATIC_SHARED <= device.shared_bytes
+        self._alone = (min(MARCHING[precision], _up(shape[1], CHUNK)),)
+        wide, double = shape[1] > NARROW, precision == "float64"
+        options = ("-DWIDE",) * wide + ("-DDOUBLE",) * double
+        self._module = _module(device, thermostat_in_c(thermostat) if thermostat else "", options)
+        self._functions: dict[str, Any] = {}
+
+    def march(self, arrays: Arrays, room, n_steps: int, dt: float, longest: float, bath) -> None:
+        """`n_steps` steps in one launch; `bath` are values, random numbers and constants of the thermostat."""
+        steps = (np.int32(n_steps), np.float64(dt), np.float64(longest))
+        self._launch("march", (1,), self._alone, arrays, room, *steps, *bath, self._grain, shared=self.shared)
+
+    def move(self, arrays: Arrays, room, dt: float, longest: float) -> None:
+        """One step, or forces at the present places if `dt` is zero."""
+        n = self._shape[1]
+        blocks, few = (_up(n, BLOCK) // BLOCK,), (_up(_up(n, CHUNK) // CHUNK, BLOCK) // BLOCK,)
+        self._launch("drift", blocks, (BLOCK,), arrays, room, np.float64(dt), np.float64(longest))
+        self._launch("enclose", few, (BLOCK,), arrays, room)
+        self._launch("refresh", blocks, (BLOCK,), arrays, room)
+        self._launch("push", blocks, (BLOCK,), arrays, room, np.float64(dt))
+
+    def couple(self, arrays: Arrays, room, after: bool, bath) -> None:
+        """Rescale velocities as the thermostat says."""
+        if after or self._thermostat.before:
+            self._launch("couple", (1,), self._alone, arrays, room, np.int32(after), *bath, self._grain)
+
+    def kinetic_energy(self, arrays: Arrays, room, energy) -> None:
+        """Write the kinetic energies [R]."""
+        self._launch("kinetic_energy", (1,), self._alone, arrays, room, self._grain, energy)
+
+    def energies(self, arrays: Arrays, room, law, energy) -> None:
+        """Write energy and virial of each particle's pairs with higher ones [R, 2, n]; `law` in double precision."""
+        self._launch("energies", (_up(self._shape[1], BLOCK) // BLOCK,), (BLOCK,), arrays, room, law, energy)
+
+    @property
+    def _grain(self) -> np.float64:
+        return np.float64(grain(self._shape[1]))
+
+    def _launch(self, name: str, blocks, threads, arrays: Arrays, room, *more, shared: int = 0) -> None:
+        if name not in self._functions:
+            self._functions[name] = self._module.get_function(name)
+            if shared:
+                self._functions[name].max_dynamic_shared_size_bytes = shared
+        sizes = (np.int32(each) for each in (self._shape[1], self._n_species, *room))
+        self._functions[name]((*blocks, self._shape[0]), threads, (*sizes, *arrays, *more), shared_mem=shared)
+
+
+@cache
+def _module(device, thermostat: str, options: tuple[str, ...]):
+    return device.compile(thermostat + Path(__file__).with_name("md.cu").read_text(), options)
+
+
+def _up(n: int, unit: int) -> int:
+    return -(-n // unit) * unit

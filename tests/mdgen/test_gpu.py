@@ -1,0 +1,204 @@
+"""The GPU back end gives the bits of the CPU back end: the text of its kernels, run behind a stand-in for a GPU."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from mdgen import batch
+from mdgen.dynamics import Dynamics
+from mdgen.initial import melt
+from mdgen.kernels import gpu
+from mdgen.minimize import inherent_structure
+from mdgen.neighbors import spatial_order
+from mdgen.thermostats import thermostat
+from runkit.errors import UserError
+from runkit.rng import stream
+from tests.mdgen.liquid import jittered_lattice, kob_andersen, replicas
+from tests.shim import StandIn
+
+BITS = ("position", "velocity", "force", "potential_energy", "virial", "kinetic_energy")
+
+
+def marching():
+    """A GPU whose blocks hold a replica."""
+    return StandIn()
+
+
+def spreading():
+    """A GPU whose blocks are too small for a replica."""
+    return StandIn(shared_bytes=1 << 10)
+
+
+@pytest.fixture(params=[marching, spreading])
+def device(request):
+    return request.param()
+
+
+def start(device, n_replicas=3, precision="float32", bath=None, **more):
+    position, velocity, species, box = replicas(n_replicas)
+    streams = [stream(1, "bath", replica) for replica in range(n_replicas)]
+    law = bath and thermostat.get(bath)(0.9, 0.1, 0.004, 3 * len(species) - 3, streams)
+    given = dict(position=position, velocity=velocity, species=species, box=box, potential=kob_andersen(), dt=0.004)
+    return Dynamics(**(given | more), precision=precision, thermostat=law, device=device)
+
+
+def assert_same(a: Dynamics, b: Dynamics) -> None:
+    """All bits of two runs agree."""
+    different = [name for name in BITS if not np.array_equal(getattr(a, name), getattr(b, name), equal_nan=True)]
+    assert not different
+
+
+@pytest.mark.parametrize("bath", [None, *thermostat.names()])
+@pytest.mark.parametrize("precision", ["float32", "float64"])
+def test_trajectories_have_the_same_bits(device, precision, bath):
+    """200 steps in two parts, over many new lists, with forces in either precision and every thermostat."""
+    ours, theirs = start(device, precision=precision, bath=bath), start(None, precision=precision, bath=bath)
+    for each in (ours, theirs):
+        each.step(130)
+        each.step(70, dt=0.003)
+    assert_same(ours, theirs)
+    assert ours.statistics["n_builds"] > 6 and ours.statistics["n_prunes"] > 3 * ours.statistics["n_builds"]
+    assert ours.statistics["dangerous_builds"] == 0
+    if bath:
+        here, there = ours.thermostat.state(), theirs.thermostat.state()
+        assert all(np.array_equal(here[name], there[name]) for name in here)
+
+
+def test_the_back_end_does_compute_on_the_device():
+    assert isinstance(start(StandIn()).engine, batch.Batch) and not isinstance(start(None).engine, batch.Batch)
+
+
+def test_replicas_of_different_systems_advance_together(device):
+    """Own species, order and box each; the bits are those of each system alone on the CPU."""
+    position, velocity, _, _ = replicas(4)
+    box = np.array([[6.5, 6.4, 6.6], [6.5, 6.4, 6.6], [6.4, 6.4, 6.4], [6.7, 6.7, 6.5]])
+    species = np.random.default_rng(5).integers(0, 2, (4, 216))
+    for replica in range(1, 4):
+        position[replica] = jittered_lattice(seed=replica // 2)[0]
+    species[0] = species[1]
+    order = np.array([spatial_order(one, edges) for one, edges in zip(position, box, strict=True)])
+    given = dict(position=position, velocity=velocity, species=species, box=box, order=order)
+    ours, together = start(device, 4, **given), start(None, 4, **given)
+    for each in (ours, together):
+        each.step(60)
+    assert_same(ours, together)
+    for replica in range(4):
+        one = {name: values[replica] for name, values in given.items()}
+        alone = start(None, 1, **(one | {name: one[name][None] for name in ("position", "velocity")}))
+        alone.step(60)
+        assert np.array_equal(alone.position[0], ours.position[replica])
+
+
+def test_a_run_goes_on_from_position_and_velocity_alone(device):
+    one, other = start(device), start(device)
+    one.step(50)
+    position, velocity = one.position, one.velocity
+    one.step(30)
+    other.restore(position, velocity)
+    other.step(30)
+    assert_same(one, other)
+
+
+@pytest.mark.parametrize("bath", [None, "bussi"])
+def test_lists_that_outgrow_their_room_cost_time_and_nothing_else(device, bath, monkeypatch):
+    """Too little room at first, then just enough for the present lists, which is not enough for long."""
+    monkeypatch.setattr(batch, "SPARE", 0.4)
+    ours, theirs = start(device, bath=bath), start(None, bath=bath)
+    engine, first = ours.engine, ours.engine._room
+    ours.step(1)
+    assert first.inner < engine._room.inner
+    tight = batch.Room.enough(engine._arrays.count[:, 0].max(), 216, 216)
+    engine._room = tight
+    engine._arrays = engine._arrays._replace(near=engine._lists())
+    engine._arrays.status[:, gpu.FLAGS] = gpu.PRUNE | gpu.BUILD
+    engine.evaluate()
+    assert engine._room == tight
+    ours.step(149)
+    theirs.step(150)
+    assert engine._room.inner > tight.inner
+    assert_same(ours, theirs)
+
+
+@pytest.mark.parametrize("bath", [None, "bussi"])
+def test_a_replica_that_blows_up_is_named_and_the_others_go_on(device, bath):
+    """Two particles on top of each other ruin one replica; all see the same, the rest keep their bits."""
+    ours, theirs = start(device, 5, bath=bath), start(None, 5, bath=bath)
+    position, velocity = ours.position, ours.velocity
+    position[3, 0] = position[3, 1] + 1e-4
+    for each in (ours, theirs):
+        each.restore(position, velocity)
+        each.step(40)
+        each.step(40)
+    assert ours.blown_up().tolist() == theirs.blown_up().tolist() == [3]
+    assert_same(ours, theirs)
+    ours.restore(start(None, 5).position, velocity)
+    ours.step(1)
+    assert ours.blown_up().tolist() == []
+
+
+CASES = {
+    "liquid": dict(n=300, box=[6.3, 6.3, 6.3]),
+    "gas": dict(n=203, box=[40.0, 40.0, 40.0]),
+    "slab": dict(n=500, box=[5.0, 30.0, 7.0]),
+    "smallest box": dict(n=64, box=[5.0, 5.0, 5.0]),
+    "less than a chunk": dict(n=5, box=[6.0, 6.0, 6.0]),
+    "one particle": dict(n=1, box=[6.0, 6.0, 6.0]),
+}
+
+
+def lists(dynamics: Dynamics, which: int) -> list[np.ndarray]:
+    """The inner or outer lists of the first replica."""
+    arrays, room = dynamics.engine._arrays, dynamics.engine._room
+    first, length = sum(room[:which]), room[which]
+    near = arrays.near[0].reshape(-1)[first * dynamics.n_particles :][: length * dynamics.n_particles]
+    by_particle = near.reshape(length // 4, dynamics.n_particles, 4).transpose(1, 0, 2).reshape(-1, length)
+    return [row[:n] for row, n in zip(by_particle, arrays.count[0, which], strict=True)]
+
+
+@pytest.mark.parametrize("precision", ["float32", "float64"])
+@pytest.mark.parametrize("case", CASES.values(), ids=CASES)
+def test_lists_hold_all_neighbours_in_ascending_order(case, precision):
+    """Inner and outer ones, at the first build and after particles have wandered."""
+    random, law, box = np.random.default_rng(0), kob_andersen(), np.array(case["box"])
+    position = random.random((1, case["n"], 3)) * box
+    species = random.integers(0, 2, case["n"])
+    order = spatial_order(position[0], box)
+    dynamics = start(StandIn(), 1, precision, position=position, velocity=0 * position, species=species, box=box,
+                     order=order)  # fmt: skip
+    for _ in range(5):
+        dynamics.force  # noqa: B018
+        ranked = position[0, order]
+        d = ranked[:, None] - ranked
+        distance = np.sqrt(((d - box * np.rint(d / box)) ** 2).sum(axis=-1))
+        np.fill_diagonal(distance, np.inf)
+        cutoff = law.cutoff[species[order][:, None], species[order]]
+        for which in (0, 1):
+            for row, wanted in zip(lists(dynamics, which), distance < cutoff, strict=True):
+                assert np.all(np.diff(row.astype(int)) > 0)
+                assert set(np.flatnonzero(wanted)) <= set(row)
+        position = position + 0.1 * random.normal(size=position.shape)
+        dynamics.restore(position, 0 * position)
+
+
+def test_many_particles_have_lists_of_wider_entries(monkeypatch):
+    """The kernels for more than 65536 particles, on a few."""
+    monkeypatch.setattr(gpu, "NARROW", 100)
+    ours, theirs = start(StandIn()), start(None)
+    for each in (ours, theirs):
+        each.step(40)
+    assert ours.engine._arrays.near.dtype == np.uint32
+    assert_same(ours, theirs)
+
+
+def test_energy_minima_are_the_same(device):
+    """FIRE with forces from the device ends in the same bits."""
+    start, law = melt(125, (0.8, 0.2), 0.9, seed=1, sample=0), kob_andersen()
+    ours, theirs = inherent_structure(start, law, device), inherent_structure(start, law)
+    assert ours.converged and ours.n_iterations == theirs.n_iterations and ours.energy == theirs.energy
+    assert np.array_equal(ours.position, theirs.position)
+
+
+def test_a_batch_that_does_not_fit_is_refused():
+    with pytest.raises(UserError, match=r"device memory: .* are needed .*lower production.replicas_per_gpu"):
+        start(StandIn(free_bytes=1 << 20), 8)
