@@ -34,14 +34,14 @@ class Evaluation:
     virial: float
 
 
-def evaluate(position, species, box, potential="kob-andersen", dtype="float64") -> Evaluation:
+def evaluate(position, species, box, potential="kob-andersen", dtype="float64", device=None) -> Evaluation:
     """Energy, forces and virial of particles at `position` [n, 3] of `species` [n].
 
-    `dtype` is the arithmetic of the pair forces, "float64" or "float32". Raises `UserError` for input that is not a
-    configuration of this potential.
+    `dtype` is the arithmetic of the pair forces, "float64" or "float32"; `device` a GPU that `runkit.device.choose`
+    gave, or None for the CPU. Raises `UserError` for input that is not a configuration of this potential.
     """
     position = np.asarray(position, dtype=np.float64)
-    dynamics = _dynamics(position[None], np.zeros_like(position)[None], species, box, potential, dtype)
+    dynamics = _dynamics(position[None], np.zeros_like(position)[None], species, box, potential, dtype, device)
     return Evaluation(float(dynamics.potential_energy[0]), dynamics.force[0], float(dynamics.virial[0]))
 
 
@@ -100,7 +100,7 @@ def isoconfigurational(
     return moved.mean(axis=1)
 
 
-def _dynamics(position, velocity, species, box, potential, dtype: str) -> Dynamics:
+def _dynamics(position, velocity, species, box, potential, dtype: str, device=None) -> Dynamics:
     if dtype not in ("float32", "float64"):
         raise UserError(f"dtype = {dtype!r}: 'float32' or 'float64' is needed")
     law = potential if isinstance(potential, PairPotential) else registry.build(potential)
@@ -108,7 +108,7 @@ def _dynamics(position, velocity, species, box, potential, dtype: str) -> Dynami
     start = Configuration.of("input", position[0], species, edges)
     start.require(law)
     order = spatial_order(start.position, start.box)
-    return Dynamics(position, velocity, start.species, start.box, law, dt=0.005, precision=dtype, order=order)
+    return Dynamics(position, velocity, start.species, start.box, law, 0.005, dtype, order=order, device=device)
 
 
 def _positive(name: str, value: float) -> float:

@@ -201,7 +201,7 @@ class Bath:
             self._thermostat.value = self._device.to_host(self._value)
 
 
-ADVICE = "lower production.replicas_per_gpu"
+ADVICE = "lower replicas_per_gpu"
 
 
 def _reach(cutoff: np.ndarray) -> np.ndarray:

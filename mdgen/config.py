@@ -12,6 +12,7 @@ from typing import Any, Literal
 from pydantic import Field, field_validator
 
 from runkit.config import Config
+from runkit.device import Device
 
 
 class System(Config):
@@ -79,6 +80,8 @@ class Case(Config):
 
     output: str = Field("data/kob_andersen.h5", min_length=1, description="file to write")
     seed: int = Field(1, ge=0, lt=2**63, description="seed of all random numbers")
+    device: Device = Field("auto", description="cpu, gpu, or auto: a GPU where there is one")
+    replicas_per_gpu: int = Field(528, ge=1, description="most replicas, or samples, that advance together on a GPU")
     checkpoint_seconds: float = Field(300, ge=0, description="least time between checkpoints of a unit of work [s]")
     system: System = System()
     initial: Initial = Initial()
@@ -88,4 +91,4 @@ class Case(Config):
 
 
 # Keys that may differ when an unfinished file is resumed: they cannot change what is written into it.
-FREE_KEYS = ("output", "checkpoint_seconds")
+FREE_KEYS = ("output", "device", "replicas_per_gpu", "checkpoint_seconds")

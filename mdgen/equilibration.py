@@ -8,19 +8,16 @@ from __future__ import annotations
 from dataclasses import replace
 
 from mdgen.api import evaluate
-from mdgen.config import Case
 from mdgen.dynamics import Dynamics
 from mdgen.initial import Configuration, melt, wrap
 from mdgen.minimize import inherent_structure
 from mdgen.neighbors import spatial_order
-from mdgen.potentials.pair import PairPotential
-from mdgen.schedule import cooling_blocks
+from mdgen.schedule import Block, cooling_blocks
 from mdgen.thermostats import thermostat
-from mdgen.trajectory import Checkpoint, advance
+from mdgen.trajectory import Checkpoint, Run, advance
 from mdgen.velocities import maxwell_velocities
 from runkit.dataset.schema import COMPLETE, FAILED
 from runkit.dataset.writer import Writer
-from runkit.mpi import World
 from runkit.progress import Progress
 from runkit.rng import stream
 
@@ -31,66 +28,82 @@ class Failed(Exception):
     """A sample that cannot be made, with the reason."""
 
 
-def equilibrate(
-    case: Case, potential: PairPotential, given: list[Configuration], file: Writer, world: World
-) -> None:
+def equilibrate(run: Run, given: list[Configuration]) -> None:
     """Make every initial configuration that the file still lacks: this rank's share of them."""
+    case, file = run.case, run.file
     pending = [sample for (sample,) in file.pending("equilibrated")]
-    mine = [pending[i] for i in world.share(len(pending))]
+    mine = run.groups(pending, _resting_place, kind=int, sizes=[1])
     blocks = [] if given else cooling_blocks(case.initial, case.system.temperature, case.integrator.dt)
-    total = len(mine) * sum(block.n_steps for block in blocks)
-    with Progress(world, total or len(mine), "steps" if total else "samples", "equilibrate") as progress:
-        for sample in mine:
-            try:
-                start = given[sample] if given else _cool(case, potential, file, sample, progress)
-                _write_sample(potential, file, sample, start)
-            except Failed as failure:
-                file.write_text("failure", (sample,), f"equilibration: {failure}")
-                file.mark("propagated", (sample,), FAILED)
-                file.mark("equilibrated", (sample,), FAILED)
-            if given:
-                progress.advance(1)
+    n_samples = sum(map(len, mine))
+    total = n_samples * sum(block.n_steps for block in blocks)
+    with Progress(run.world, total or n_samples, "steps" if total else "samples", "equilibrate") as progress:
+        for samples in mine:
+            starts = [given[sample] for sample in samples] if given else _cool(run, samples, blocks, progress)
+            for sample, start in zip(samples, starts, strict=True):
+                _finish(run, sample, start)
+                if given:
+                    progress.advance(1)
     file.sync()
 
 
-def _cool(case: Case, potential: PairPotential, file: Writer, sample: int, progress: Progress) -> Configuration:
-    """A melt, cooled and held; NVT."""
-    settings = case.initial
-    system, n_particles = case.system, case.system.n_particles
-    start = melt(n_particles, system.composition, system.density, case.seed, sample)
+def _cool(run: Run, samples: list[int], blocks: list[Block], progress: Progress) -> list[Configuration | None]:
+    """Melts, cooled and held (NVT); None for one that has blown up."""
+    case = run.case
+    system = case.system
+    starts = [melt(system.n_particles, system.composition, system.density, case.seed, sample) for sample in samples]
+    dynamics = _melts(run, samples, starts)
+    for block in advance(dynamics, blocks, _checkpoint(run.file, samples, case.checkpoint_seconds)):
+        progress.advance(block.n_steps * len(samples))
+        if len(dynamics.blown_up()) == len(samples):
+            break
+    position, lost = dynamics.position, dynamics.blown_up()
+    return [
+        None if k in lost else replace(start, position=wrap(position[k], start.box)) for k, start in enumerate(starts)
+    ]
+
+
+def _melts(run: Run, samples: list[int], starts: list[Configuration]) -> Dynamics:
+    """The start of all samples of a group, each with its own bath."""
+    case, n_particles, temperature = run.case, run.case.system.n_particles, run.case.initial.temperature
     bath = thermostat.build(
-        settings.thermostat,
-        temperature=settings.temperature,
-        relaxation_time=settings.relaxation_time,
+        case.initial.thermostat,
+        temperature=temperature,
+        relaxation_time=case.initial.relaxation_time,
         dt=case.integrator.dt,
         degrees_of_freedom=3 * n_particles - 3,
-        streams=[stream(case.seed, "thermostat", sample)],
+        streams=[stream(case.seed, "thermostat", sample) for sample in samples],
     )
-    velocity = maxwell_velocities(n_particles, settings.temperature, case.seed, sample, MELT)
-    dynamics = Dynamics(
-        start.position[None],
-        velocity[None],
-        start.species,
-        start.box,
-        potential,
+    return Dynamics(
+        [start.position for start in starts],
+        [maxwell_velocities(n_particles, temperature, case.seed, sample, MELT) for sample in samples],
+        [start.species for start in starts],
+        [start.box for start in starts],
+        run.potential,
         case.integrator.dt,
         precision=case.integrator.precision,
         thermostat=bath,
-        order=spatial_order(start.position, start.box),
+        order=[spatial_order(start.position, start.box) for start in starts],
+        device=run.device,
     )
-    blocks = cooling_blocks(settings, system.temperature, case.integrator.dt)
-    for block in advance(dynamics, blocks, _checkpoint(file, sample, case.checkpoint_seconds)):
-        progress.advance(block.n_steps)
-        if len(dynamics.blown_up()):
+
+
+def _finish(run: Run, sample: int, start: Configuration | None) -> None:
+    """Write a sample, or mark it as one that cannot be made."""
+    try:
+        if start is None:
             raise Failed("positions or velocities are not finite")
-    return replace(start, position=wrap(dynamics.position[0], start.box))
+        _write_sample(run, sample, start)
+    except Failed as failure:
+        run.file.write_text("failure", (sample,), f"equilibration: {failure}")
+        run.file.mark("propagated", (sample,), FAILED)
+        run.file.mark("equilibrated", (sample,), FAILED)
 
 
-def _write_sample(potential: PairPotential, file: Writer, sample: int, start: Configuration) -> None:
+def _write_sample(run: Run, sample: int, start: Configuration) -> None:
     """The configuration and the nearest minimum of its energy; marks the sample complete."""
     n_particles = len(start.position)
-    energy = evaluate(start.position, start.species, start.box, potential).energy
-    inherent = inherent_structure(start, potential)
+    energy = evaluate(start.position, start.species, start.box, run.potential, device=run.device).energy
+    inherent = inherent_structure(start, run.potential, run.device)
     if not inherent.converged:
         raise Failed(f"no energy minimum within {inherent.n_iterations} iterations")
     for name, values in {
@@ -101,10 +114,14 @@ def _write_sample(potential: PairPotential, file: Writer, sample: int, start: Co
         "inherent_position": inherent.position,
         "inherent_energy": inherent.energy / n_particles,
     }.items():
-        file.write(name, (sample,), values)
-    file.mark("equilibrated", (sample,), COMPLETE)
-    _checkpoint(file, sample).discard()
+        run.file.write(name, (sample,), values)
+    run.file.mark("equilibrated", (sample,), COMPLETE)
+    _checkpoint(run.file, [sample]).discard()
 
 
-def _checkpoint(file: Writer, sample: int, period: float = 0.0) -> Checkpoint:
-    return Checkpoint(file, [f"equilibrate-{sample:05d}.npz"], period)
+def _checkpoint(file: Writer, samples: list[int], period: float = 0.0) -> Checkpoint:
+    return Checkpoint(file, [_resting_place(sample) for sample in samples], period)
+
+
+def _resting_place(sample: int) -> str:
+    return f"equilibrate-{sample:05d}.npz"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from itertools import chain
 
 import numpy as np
 
@@ -12,8 +13,9 @@ from mdgen.formats import load
 from mdgen.initial import Configuration
 from mdgen.potentials import potential as registry
 from mdgen.potentials.pair import PairPotential
-from mdgen.production import form_groups
+from mdgen.production import GROUP_SIZES
 from mdgen.schedule import cooling_blocks, production_blocks
+from mdgen.trajectory import form_groups, halves
 from runkit.config import dump_toml
 from runkit.dataset.schema import ISOCONFIG
 from runkit.errors import UserError
@@ -101,15 +103,14 @@ def show(case: Case) -> None:
     print(dump_toml(case))
     cooling = [] if given else cooling_blocks(case.initial, case.system.temperature, case.integrator.dt)
     production = production_blocks(case.production.times, case.integrator.dt)
-    replicas_of = [[list(range(sizes["replica"]))]] * sizes["sample"]
-    groups = form_groups(replicas_of, n_ranks)
+    groups = _groups(case, sizes, n_ranks)
     alone = sum(block.n_steps for block in cooling) * sizes["particle"]
     together = sum(block.n_steps for block in production) * sizes["particle"] * sizes["replica"]
     busiest = max(len(share(sizes["sample"], rank, n_ranks)) for rank in range(n_ranks)) * alone / ONE_SYSTEM
     busiest += max(len(share(len(groups), rank, n_ranks)) for rank in range(n_ranks)) * (
         together * sizes["sample"] / len(groups) / TOGETHER
     )
-    lanes = max(len(replicas) for _, replicas in groups)
+    lanes = max(map(len, groups))
     for line in (
         f"file       {case.output}: {file_bytes(sizes) / 1e9:.3g} GB, "
         + ", ".join(f"{n} {name}s" for name, n in sizes.items() if name != "species"),
@@ -120,6 +121,14 @@ def show(case: Case) -> None:
         f"cost       {sizes['sample'] * (alone + together):.3g} atom-steps, {busiest / 3600:.2g} h on these ranks",
     ):
         print("# " + line)
+
+
+def _groups(case: Case, sizes: dict[str, int], n_ranks: int) -> list[list[tuple[int, int]]]:
+    """The groups of replicas of an unbroken run; on the CPU unless a GPU is asked for."""
+    lists = [[(sample, replica) for replica in range(sizes["replica"])] for sample in range(sizes["sample"])]
+    if case.device == "gpu":
+        return form_groups([list(chain(*lists))], n_ranks, halves(case.replicas_per_gpu))
+    return form_groups(lists, n_ranks, GROUP_SIZES)
 
 
 def file_bytes(sizes: dict[str, int]) -> int:

@@ -1,91 +1,69 @@
 """Second stage: isoconfigurational ensembles, many trajectories from each initial configuration (NVE).
 
-A unit of work is a group of replicas of one sample that advance together. A trajectory does not depend on its group,
-so groups are formed anew for any number of ranks.
+A unit of work is a replica; groups of them advance together, of one sample on the CPU, of many on a GPU. A trajectory
+does not depend on its group, so groups are formed anew for any number of ranks.
 """
 
 from __future__ import annotations
 
-from itertools import groupby
+from operator import itemgetter
 
 import numpy as np
 
-from mdgen.config import Case
 from mdgen.dynamics import Dynamics
 from mdgen.neighbors import spatial_order
-from mdgen.potentials.pair import PairPotential
-from mdgen.schedule import production_blocks
-from mdgen.trajectory import Checkpoint, advance, blocks_done
+from mdgen.schedule import Block, production_blocks
+from mdgen.trajectory import Checkpoint, Run, advance
 from mdgen.velocities import maxwell_velocities
 from runkit.dataset.schema import COMPLETE, FAILED, PENDING
 from runkit.dataset.writer import Writer
-from runkit.mpi import World
 from runkit.progress import Progress
 
-GROUP_SIZES = (32, 16, 8)  # of replicas that advance together, the fastest first
+GROUP_SIZES = (32, 16, 8)  # of replicas that advance together on the CPU, the fastest first
 EXPLODED = 0.1  # change of total energy per particle, in units of the temperature, that no sound trajectory shows
 
-Group = tuple[int, list[int]]  # a sample and some of its replicas
+Replica = tuple[int, int]  # number of the sample, number of the trajectory
 
 
-def propagate(case: Case, potential: PairPotential, file: Writer, world: World) -> None:
+def propagate(run: Run) -> None:
     """Run every replica that the file still lacks: this rank's share of them."""
-    groups = world.on_root(_pending_groups, file, world.size)
-    blocks = production_blocks(case.production.times, case.integrator.dt)
-    mine = [groups[i] for i in world.share(len(groups))]
-    total = sum(len(replicas) for _, replicas in mine) * sum(block.n_steps for block in blocks)
-    with Progress(world, total, "steps", "propagate") as progress:
+    blocks = production_blocks(run.case.production.times, run.case.integrator.dt)
+    mine = run.groups(_pending(run), _resting_place, kind=itemgetter(0), sizes=GROUP_SIZES)
+    total = sum(map(len, mine)) * sum(block.n_steps for block in blocks)
+    with Progress(run.world, total, "steps", "propagate") as progress:
         for group in mine:
-            _run_group(case, potential, file, group, progress)
-    file.sync()
+            _run_group(run, group, blocks, progress)
+    run.file.sync()
 
 
-def form_groups(replicas_of: list[list[list[int]]], n_ranks: int) -> list[Group]:
-    """Cut each sample's lists of replicas into the largest groups that still give every rank one, where possible."""
-    groups: list[Group] = []
-    for size in GROUP_SIZES:
-        groups = [
-            (sample, replicas[i : i + size])
-            for sample, lists in enumerate(replicas_of)
-            for replicas in lists
-            for i in range(0, len(replicas), size)
-        ]
-        if len(groups) >= n_ranks:
-            break
-    return groups
+def _pending(run: Run) -> list[Replica]:
+    """Replicas of sound samples that are still to be run, on all ranks; collective."""
+
+    def look() -> list[Replica]:
+        sound = run.file.read("equilibrated", ()) == COMPLETE
+        pending = (run.file.read("propagated", ()) == PENDING) & sound[:, None]
+        return [(int(sample), int(replica)) for sample, replica in np.argwhere(pending)]
+
+    return run.world.on_root(look)
 
 
-def _pending_groups(file: Writer, n_ranks: int) -> list[Group]:
-    sound = file.read("equilibrated", ()) == COMPLETE
-    pending = (file.read("propagated", ()) == PENDING) & sound[:, None]
-    replicas_of = []
-    for sample, row in enumerate(pending):
-        done = {int(r): blocks_done(file, _resting_place(sample, int(r))) for r in np.flatnonzero(row)}
-        in_step = sorted(done, key=lambda r: (done[r], r))  # only replicas at the same time can advance together
-        replicas_of.append([list(replicas) for _, replicas in groupby(in_step, key=done.__getitem__)])
-    return form_groups(replicas_of, n_ranks)
-
-
-def _run_group(case: Case, potential: PairPotential, file: Writer, group: Group, progress: Progress) -> None:
+def _run_group(run: Run, group: list[Replica], blocks: list[Block], progress: Progress) -> None:
     """Run a group to its end; a replica that blows up is marked at once and the others go on."""
-    sample, replicas = group
-    blocks = production_blocks(case.production.times, case.integrator.dt)
-    checkpoint = Checkpoint(file, [_resting_place(sample, r) for r in replicas], case.checkpoint_seconds)
-    dynamics = _start(case, potential, file, group)
-    energy, sound = _energy(dynamics), np.ones(len(replicas), bool)
+    checkpoint = Checkpoint(run.file, [_resting_place(unit) for unit in group], run.case.checkpoint_seconds)
+    dynamics = _start(run, group)
+    energy, sound = _energy(dynamics), np.ones(len(group), bool)
     for block in advance(dynamics, blocks, checkpoint):
-        progress.advance(block.n_steps * len(replicas))
-        lost = sound & ~(np.abs(_energy(dynamics) - energy) <= EXPLODED * case.system.temperature)
-        _mark(file, sample, np.array(replicas)[lost], FAILED)
+        progress.advance(block.n_steps * len(group))
+        lost = sound & ~(np.abs(_energy(dynamics) - energy) <= EXPLODED * run.case.system.temperature)
+        _mark(run.file, group, lost, FAILED)
         sound &= ~lost
         if block.snapshot is not None:
-            _write_snapshot(file, dynamics, group, block.snapshot)
+            _write_snapshot(run.file, dynamics, group, block.snapshot)
     if dynamics.statistics["dangerous_builds"]:
-        raise RuntimeError(f"sample {sample}: a neighbour list was used beyond its reach")
-    drift = _energy(dynamics) - energy
-    for replica, value in zip(replicas, drift, strict=True):
-        file.write("energy_drift", (sample, replica), value)
-    _mark(file, sample, np.array(replicas)[sound], COMPLETE)
+        raise RuntimeError(f"samples {sorted({unit[0] for unit in group})}: a neighbour list was used beyond its reach")
+    for unit, drift in zip(group, _energy(dynamics) - energy, strict=True):
+        run.file.write("energy_drift", unit, drift)
+    _mark(run.file, group, sound, COMPLETE)
     checkpoint.discard()
 
 
@@ -94,39 +72,47 @@ def _energy(dynamics: Dynamics) -> np.ndarray:
     return (dynamics.potential_energy + dynamics.kinetic_energy) / dynamics.n_particles
 
 
-def _mark(file: Writer, sample: int, replicas: np.ndarray, status: int) -> None:
-    for replica in replicas:
-        file.mark("propagated", (sample, int(replica)), status)
+def _mark(file: Writer, group: list[Replica], which: np.ndarray, status: int) -> None:
+    for k in np.flatnonzero(which):
+        file.mark("propagated", group[k], status)
 
 
-def _start(case: Case, potential: PairPotential, file: Writer, group: Group) -> Dynamics:
-    sample, replicas = group
-    position, box = file.read("initial_position", (sample,)), file.read("box", (sample,))
-    temperature = float(file.read("temperature", (sample,)))
-    velocity = [maxwell_velocities(len(position), temperature, case.seed, sample, replica) for replica in replicas]
+def _start(run: Run, group: list[Replica]) -> Dynamics:
+    case, start = run.case, {sample: _read_start(run.file, sample) for sample, _ in group}
+    position, species, box, order, temperature = zip(*(start[sample] for sample, _ in group), strict=True)
+    velocity = [
+        maxwell_velocities(len(position[0]), each, case.seed, *unit)
+        for each, unit in zip(temperature, group, strict=True)
+    ]
     return Dynamics(
-        np.repeat(position[None], len(replicas), axis=0),
-        np.stack(velocity),
-        file.read("species", (sample,)),
+        position,
+        velocity,
+        species,
         box,
-        potential,
+        run.potential,
         case.integrator.dt,
         precision=case.integrator.precision,
-        order=spatial_order(position, box),
+        order=order,
+        device=run.device,
     )
 
 
-def _write_snapshot(file: Writer, dynamics: Dynamics, group: Group, i_time: int) -> None:
-    sample, replicas = group
+def _read_start(file: Writer, sample: int) -> tuple:
+    """Position, species, box, order of summation and temperature of a sample."""
+    position, species, box = (file.read(name, (sample,)) for name in ("initial_position", "species", "box"))
+    return position, species, box, spatial_order(position, box), float(file.read("temperature", (sample,)))
+
+
+def _write_snapshot(file: Writer, dynamics: Dynamics, group: list[Replica], i_time: int) -> None:
     values = {
         "position": dynamics.position,
         "potential_energy": dynamics.potential_energy / dynamics.n_particles,
         "kinetic_energy": dynamics.kinetic_energy / dynamics.n_particles,
     }
-    for name, of_replica in values.items():
-        for replica, value in zip(replicas, of_replica, strict=True):
+    for name, of_group in values.items():
+        for (sample, replica), value in zip(group, of_group, strict=True):
             file.write(name, (sample, i_time, replica), value)
 
 
-def _resting_place(sample: int, replica: int) -> str:
-    return f"propagate-{sample:05d}-{replica:04d}.npz"
+def _resting_place(unit: Replica) -> str:
+    return "propagate-{:05d}-{:04d}.npz".format(*unit)

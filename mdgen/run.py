@@ -13,8 +13,10 @@ from mdgen.equilibration import equilibrate
 from mdgen.labelling import label
 from mdgen.plan import dimensions, given_configurations, potential_of, resolved
 from mdgen.production import propagate
+from mdgen.trajectory import Run
 from runkit.dataset.schema import FAILED, ISOCONFIG
 from runkit.dataset.writer import Writer
+from runkit.device import choose
 from runkit.folders import make_folder
 from runkit.log import say
 from runkit.mpi import World
@@ -32,9 +34,10 @@ def generate(world: World, case: Case) -> None:
         say(world, f"{file.state}: {file.part}, written by {file.method}")
         if file.state == "new":  # checkpoints that lie here belong to a file that is gone
             world.on_root(shutil.rmtree, file.scratch, True)
-        _compile(world, case)
-        equilibrate(case, potential, given, file, world)
-        propagate(case, potential, file, world)
+        run = Run(case, potential, file, world, choose(world, case.device))
+        _compile(run)
+        equilibrate(run, given)
+        propagate(run)
         label(case, potential.n_species, file, world)
         failed = file.read("labelled") == FAILED
         file.seal()
@@ -43,10 +46,10 @@ def generate(world: World, case: Case) -> None:
     say(world, f"wrote {file.path}{lost}")
 
 
-def _compile(world: World, case: Case) -> None:
+def _compile(run: Run) -> None:
     """Compile the kernels once on each node: trajectories in the precision of the case, minima in float64."""
-    for precision in sorted({case.integrator.precision, "float64"}):
-        world.first_on_each_node(warm_up, precision)
+    for precision in sorted({run.case.integrator.precision, "float64"}):
+        run.world.first_on_each_node(warm_up, precision, run.device)
 
 
 def _open(world: World, case: Case, sizes: dict[str, int]) -> Writer:

@@ -1,4 +1,4 @@
-"""A unit of work in time: blocks of steps, each followed by a checkpoint when one is due.
+"""Units of work in groups that advance together, and in time: blocks of steps, each followed by a checkpoint if due.
 
 A checkpoint holds position, velocity and thermostat of one replica in full precision; a trajectory is a function of
 these alone (see `mdgen.dynamics`), so a resumed one repeats an uninterrupted one bit by bit.
@@ -7,14 +7,64 @@ these alone (see `mdgen.dynamics`), so a resumed one repeats an uninterrupted on
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from itertools import groupby
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 
+from mdgen.config import Case
 from mdgen.dynamics import Dynamics
+from mdgen.potentials.pair import PairPotential
 from mdgen.schedule import Block
 from runkit.checkpoint import load_arrays, save_arrays
 from runkit.dataset.writer import Writer
+from runkit.device import Gpu
+from runkit.mpi import World
+
+Unit = TypeVar("Unit")
+
+
+class Run(NamedTuple):
+    """What all stages work with; `device` is the GPU of this rank, or None."""
+
+    case: Case
+    potential: PairPotential
+    file: Writer
+    world: World
+    device: Gpu | None
+
+    def groups(self, units: list[Unit], place: Callable[[Unit], str], kind, sizes: Sequence[int]) -> list[list[Unit]]:
+        """This rank's share of groups of `units` that advance together; collective.
+
+        They stand at the same time: a unit rests at `place`. On the CPU they also are of one `kind`, and `sizes` of
+        groups are allowed, the fastest first; on a GPU groups are as large as `replicas_per_gpu` allows.
+        """
+        formed = self.world.on_root(self._form, units, place, kind, sizes)
+        return [formed[i] for i in self.world.share(len(formed))]
+
+    def _form(self, units, place, kind, sizes) -> list[list]:
+        done = {unit: blocks_done(self.file, place(unit)) for unit in units}
+        if self.device is not None:
+            kind, sizes = (lambda _: 0), halves(self.case.replicas_per_gpu)
+        in_step = sorted(units, key=lambda unit: (kind(unit), done[unit], unit))
+        lists = [list(each) for _, each in groupby(in_step, key=lambda unit: (kind(unit), done[unit]))]
+        return form_groups(lists, self.world.size, sizes)
+
+
+def halves(largest: int) -> list[int]:
+    """Sizes from the largest down to one."""
+    return [largest >> k for k in range(largest.bit_length())]
+
+
+def form_groups(lists: list[list[Unit]], n_ranks: int, sizes: Sequence[int]) -> list[list[Unit]]:
+    """Cut lists of units into groups of the first of `sizes` that gives every rank one, or of the last."""
+    groups: list[list[Unit]] = []
+    for size in sizes:
+        groups = [units[i : i + size] for units in lists for i in range(0, len(units), size)]
+        if len(groups) >= n_ranks:
+            break
+    return groups
 
 
 class Checkpoint:

@@ -200,5 +200,5 @@ def test_energy_minima_are_the_same(device):
 
 
 def test_a_batch_that_does_not_fit_is_refused():
-    with pytest.raises(UserError, match=r"device memory: .* are needed .*lower production.replicas_per_gpu"):
+    with pytest.raises(UserError, match=r"device memory: .* are needed .*lower replicas_per_gpu"):
         start(StandIn(free_bytes=1 << 20), 8)

@@ -1,0 +1,115 @@
+"""A whole run on a GPU (a stand-in for one) leaves the file that the CPU leaves."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from mdgen import production, run
+from mdgen.batch import Batch
+from mdgen.config import Case
+from mdgen.run import generate
+from runkit.dataset.check import check
+from runkit.dataset.reader import Dataset
+from runkit.dataset.schema import COMPLETE, FAILED, ISOCONFIG
+from runkit.mpi import SerialWorld
+from tests.shim import StandIn
+
+CASE = {
+    "seed": 3,
+    "replicas_per_gpu": 4,
+    "checkpoint_seconds": 0,
+    "system": {"n_particles": 160, "temperature": 1.0},
+    "initial": {"melt_time": 0.2, "cooling_time": 0.3, "hold_time": 0.3},
+    "production": {"n_samples": 2, "n_replicas": 5, "times": (0.05, 0.4)},
+}
+
+KILLED = 7  # exit code
+
+
+@pytest.fixture
+def make(tmp_path, monkeypatch):
+    """Run a case on a device, write its file and give its path."""
+
+    def on(gpu, name: str, **changes) -> Path:
+        monkeypatch.setattr(run, "choose", lambda world, wanted: gpu)
+        path = tmp_path / f"{name}.h5"
+        generate(SerialWorld(), Case(**{**CASE, **changes, "output": str(path)}))
+        return path
+
+    return on
+
+
+def contents(path: Path) -> dict[str, bytes]:
+    """All data of a file."""
+    with Dataset(path) as file:
+        return {field.name: file[field.name][...].tobytes() for field in ISOCONFIG.fields}
+
+
+def assert_same(one: Path, other: Path) -> None:
+    a, b = contents(one), contents(other)
+    assert not [name for name in a if a[name] != b[name]]
+
+
+@pytest.fixture
+def batches(monkeypatch):
+    """Sizes of the batches that are advanced."""
+    sizes = []
+    step = Batch.step
+    monkeypatch.setattr(
+        Batch, "step", lambda batch, *args: (sizes.append(batch._ensemble.shape[0]), step(batch, *args))
+    )
+    return sizes
+
+
+@pytest.mark.parametrize("changes", [{}, {"integrator": {"precision": "float64"}}], ids=["float32", "float64"])
+def test_the_file_is_the_same_byte_for_byte(make, batches, changes):
+    """Samples are cooled together, replicas of all samples advance together, in groups that cut across samples."""
+    cpu = make(None, "cpu", **changes)
+    assert not batches
+    gpu = make(StandIn(), "gpu", **changes)
+    assert set(batches) == {2, 4} and batches[-1] == 2
+    assert_same(cpu, gpu)
+    assert check(gpu).good
+
+
+def test_large_systems_and_other_thermostats_too(make):
+    """Blocks that hold no replica; Nosé–Hoover chains."""
+    initial = CASE["initial"] | {"thermostat": "nose-hoover"}
+    assert_same(make(None, "cpu", initial=initial), make(StandIn(shared_bytes=1000), "gpu", initial=initial))
+
+
+def test_a_run_may_go_on_elsewhere(make, monkeypatch):
+    """Begun on a GPU, dead after its first snapshots, finished on the CPU: the same file."""
+    whole, write = make(None, "whole"), production._write_snapshot
+
+    def write_and_die(*arguments):
+        write(*arguments)
+        monkeypatch.setattr(production, "_write_snapshot", lambda *_: os._exit(KILLED))
+
+    child = os.fork()
+    if not child:
+        monkeypatch.setattr(production, "_write_snapshot", write_and_die)
+        make(StandIn(), "moved")
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == KILLED
+    assert_same(whole, make(None, "moved", device="cpu", replicas_per_gpu=7))
+
+
+def test_what_blows_up_is_marked_and_the_others_go_on(make, tmp_path):
+    """Two particles of a given configuration almost on one another: that sample fails, as on the CPU."""
+    lattice = np.stack(np.meshgrid(*[np.arange(6)] * 3, indexing="ij"), -1).reshape(-1, 3) * 1.0
+    for name, overlap in (("bad", True), ("good", False)):
+        position = lattice + np.random.default_rng(1).normal(0, 0.02, lattice.shape)
+        if overlap:
+            position[1] = position[0] + [1e-4, 0, 0]
+        np.savez(tmp_path / f"{name}.npz", initial_positions=position, types=np.zeros(216, int), box=6.0)
+    files = tuple(str(tmp_path / f"{name}.npz") for name in ("bad", "good"))
+    case = {"initial": {"file": files}, "production": CASE["production"] | {"times": (0.05,)}}
+    cpu, gpu = make(None, "cpu", **case), make(StandIn(), "gpu", **case)
+    for path in (cpu, gpu):
+        with Dataset(path) as file:
+            assert file["labelled"][...].tolist() == [FAILED, COMPLETE]
+    assert contents(cpu)["failure"] == contents(gpu)["failure"]
