@@ -49,7 +49,7 @@ def walls(h, links, state, clock, tally):
 
 @kernel
 def outlets(h, faces, state, c, w):
-    """What enters through open faces; `c` [q, d], `w` [q]. It arrives when all is known: faces may meet."""
+    """What enters through open faces; `c` [q, d], `w` [q]."""
     q, d = c.shape
     target, inner = faces.target[state], faces.inner[state]
     velocity = np.empty(d)
@@ -80,5 +80,4 @@ def outlets(h, faces, state, c, w):
                 shape = 1.0 + 4.5 * along * along - 1.5 * square
                 arriving = 2.0 * w[i] * (density * shape - 1.0) - h[left[opposite]]
             faces.memory[link] = arriving
-    for link in range(target.size):
-        h[target[link]] = faces.memory[link]
+            h[target[link]] = arriving
