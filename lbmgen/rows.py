@@ -16,10 +16,10 @@ CACHE = 1 << 22  # bytes of populations up to which two passes are as fast
 
 
 def in_one_pass(layout: Layout, region: Region, copies: Copies, boundary: Boundary) -> Rows:
-    """The rows of a block; the order is empty, so that steps go one by one, if it is small or open faces meet."""
+    """The rows of a block; for a small one the order is empty, so that its steps go one by one."""
     n, links, outlets = layout.shape[0], boundary.links, boundary.outlets
     small = layout.lattice.q * layout.plane * layout.dtype.itemsize <= CACHE
-    order = np.zeros((0, 2), np.int64) if small or boundary.open_faces_meet else _order(n)
+    order = np.zeros((0, 2), np.int64) if small else _order(n)
     source, target, item = _copies(layout, copies, order)
 
     def starts(row: np.ndarray) -> np.ndarray:

@@ -23,6 +23,7 @@ from lbmgen.kernels import Links, Outlets
 from lbmgen.layout import CROSSED, STRAIGHT, Layout
 
 STATES = CROSSED, STRAIGHT
+OPEN = Pressure, Convective
 CLOSEST = 1e-3  # a wall nearer to a site than this, in links, is taken to be so far
 
 
@@ -47,7 +48,7 @@ class Boundary:
         self.lattice, self.origin = layout.lattice, np.array(origin)
         self.site = np.argwhere(self._touches() & ~body.inner)
         self.offset = layout.offset(self.site)
-        self._open: list[tuple[int, np.ndarray, Any, int]] = []  # velocity, sites, face, axis
+        self._open: list[tuple[int, np.ndarray, Any]] = []  # velocity, sites, face
         parts = [part for i in range(1, self.lattice.q) for part in self._parts(i)]
         self.links = self._joined(parts)
         self.outlets = self._outlets()
@@ -76,8 +77,8 @@ class Boundary:
             here = np.flatnonzero(face == number)
             across, side = divmod(int(number), 2)
             kind = self.domain.faces[across][side]
-            if isinstance(kind, (Pressure, Convective)):
-                self._open.append((i, here, kind, across))
+            if isinstance(kind, OPEN):
+                self._open.append((i, here, kind))
             elif isinstance(kind, FreeSlip):
                 yield from self._mirror_links(i, here)
             else:
@@ -175,15 +176,14 @@ class Boundary:
 
     def _outlets(self) -> Outlets:
         """Open faces, gathered by site."""
-        sizes = [len(which) for _, which, _, _ in self._open]
+        sizes = [len(which) for _, which, _ in self._open]
         group = np.repeat(np.arange(len(self._open)), sizes)
-        site = np.concatenate([which for _, which, _, _ in self._open] or [np.zeros(0, np.int64)])
-        along = np.array([i for i, _, _, _ in self._open], np.int64)
+        site = np.concatenate([which for _, which, _ in self._open] or [np.zeros(0, np.int64)])
+        along = np.array([i for i, _, _ in self._open], np.int64)
         order = np.lexsort((along[group], site))
         group, site = group[order], site[order]
         sites, start = np.unique(site, return_index=True)
-        kinds = [kind for _, _, kind, _ in self._open]
-        inward = [self.lattice.c[i][axis] * self.layout.strides[axis] for i, _, _, axis in self._open]
+        kinds = [kind for _, _, kind in self._open]
         arrival = [[self.layout.arrival(i, state) for i in along] for state in STATES]
         target = self.offset[site] + np.array(arrival, np.int64).reshape(2, -1)[:, group]
         leaving = [[self.layout.departure(i, state) for i in range(self.lattice.q)] for state in STATES]
@@ -196,7 +196,7 @@ class Boundary:
             start=np.append(start, len(site)).astype(np.int64),
             left=self.offset[sites][None, :, None] + np.array(leaving, np.int64)[:, None, :],
             target=target,
-            inner=target + np.array(inward, np.int64)[group],
+            inner=target + self._inward(site, along[group]),
             i=along[group],
             memory=np.zeros(len(site), self.layout.dtype),
             law=each("law", np.int64),
@@ -204,10 +204,13 @@ class Boundary:
             speed=each("speed", self.layout.dtype),
         )
 
-    @property
-    def open_faces_meet(self) -> bool:
-        """Whether there are open faces along more than one axis: what enters through one may have passed another."""
-        return len({axis for *_, axis in self._open}) > 1
+    def _inward(self, site: np.ndarray, along: np.ndarray) -> np.ndarray:
+        """Distance in memory to where the link is that runs inside, from all open faces that a link crosses."""
+        c = np.array(self.lattice.c)[along]
+        source, total = self.site[site] + self.origin - c, np.array(self.domain.shape)
+        low, high = (np.array([isinstance(pair[side], OPEN) for pair in self.domain.faces]) for side in (0, 1))
+        crossed = (source < 0) & low | (source >= total) & high
+        return (c * crossed) @ np.array(self.layout.strides, np.int64)
 
     def n_leaving(self) -> np.ndarray:
         """Number of links of bodies by the velocity that leaves the fluid, [q]."""

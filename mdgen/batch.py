@@ -107,6 +107,7 @@ class Batch:
 
     def _advance(self, n_steps: int, dt: float, bath: Bath) -> None:
         longest = self._ensemble.longest_step
+        move = self._device.graph(lambda: self._kernels.move(self._arrays, self._room, dt, longest))
         for first in range(0, n_steps, PORTION):
             portion = min(PORTION, n_steps - first)
             given = bath.portion(portion)
@@ -114,16 +115,14 @@ class Batch:
                 self._kernels.march(self._arrays, self._room, portion, dt, longest, given)
                 continue
             for k in range(portion):
-                self._step_alone(dt, longest, bath.of_step(given, k))
+                self._couple(False, given, k)
+                move()
+                self._couple(True, given, k)
 
-    def _step_alone(self, dt: float, longest: float, given) -> None:
-        """One step where a replica is too large for a block."""
-        coupled = self._ensemble.thermostat is not None
-        if coupled:
-            self._kernels.couple(self._arrays, self._room, False, given)
-        self._kernels.move(self._arrays, self._room, dt, longest)
-        if coupled:
-            self._kernels.couple(self._arrays, self._room, True, given)
+    def _couple(self, after: bool, given, step: int) -> None:
+        if self._ensemble.thermostat is not None:
+            value, numbers, constants = given
+            self._kernels.couple(self._arrays, self._room, after, (value, numbers[step], constants))
 
     def _status(self) -> np.ndarray:
         return self._device.to_host(self._arrays.status)
@@ -184,11 +183,6 @@ class Bath:
             self._sent.append(self._device.xp.asarray(drawn))
         self._n_taken += 1
         return self._value, self._sent[self._n_taken - 1], self._constants
-
-    def of_step(self, given: tuple, step: int) -> tuple:
-        """The same with the random numbers of one step alone."""
-        value, numbers, constants = given
-        return (value, numbers, constants) if self._thermostat is None else (value, numbers[step], constants)
 
     def rewind(self) -> None:
         """Back to the start, to give the same numbers again."""

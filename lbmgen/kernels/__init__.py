@@ -47,8 +47,8 @@ class Outlets(NamedTuple):
     """Open faces: sites, and their links of site s, `start[s]:start[s + 1]`.
 
     `left` int64 [2, n_sites, q] is where the populations lie that left the site; for each link `target` and `inner`
-    (the same population one site further in) int64 [2, n], direction `i` int64 [n], and `memory` [n], what arrived
-    last. For each site `law`: 0 pressure, 1 convective; `density`, `speed`.
+    (the same population one site further in, where no link through an open face arrives) int64 [2, n], direction `i`
+    int64 [n], and `memory` [n], what arrived last. For each site `law`: 0 pressure, 1 convective; `density`, `speed`.
     """
 
     start: np.ndarray

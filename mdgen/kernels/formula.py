@@ -51,7 +51,10 @@ def _unchanged(kinetic, value, number, constant):
 
 
 def _function(name: str, formula, n_values: int, n_numbers: int, n_constants: int) -> str:
-    """The factor for one replica; values and numbers lie `stride` apart, new values replace the old."""
+    """The factor for one replica; values and numbers lie `stride` apart, new values replace the old.
+
+    Never inlined: one thread calls it, and all would pay for its registers.
+    """
     lines: list[str] = []
     kinetic = Symbol("kinetic", lines)
     value = [Symbol(f"value[{k} * stride]", lines) for k in range(n_values)]
@@ -61,4 +64,4 @@ def _function(name: str, formula, n_values: int, n_numbers: int, n_constants: in
     lines += [f"value[{k} * stride] = {in_c(new)};" for k, new in enumerate(changed)]
     arguments = "double kinetic, double* value, const double* number, const double* constant, int stride"
     body = "\n    ".join([*lines, f"return {in_c(factor)};"])
-    return f"__device__ double {name}({arguments}) {{\n    {body}\n}}\n"
+    return f"__device__ __noinline__ double {name}({arguments}) {{\n    {body}\n}}\n"

@@ -47,7 +47,9 @@ class Kernels:
         self._shape, self._n_species, self._thermostat = shape, n_species, thermostat
         coord, real = np.dtype(COORD[precision]).itemsize, np.dtype(precision).itemsize
         self.shared = 4 * (shape[1] * coord + n_species**2 * real)
-        self.marches = self.shared + STATIC_SHARED <= device.shared_bytes
+        # A block per replica: if it fits, and if blocks are enough for the device or could not share the work anyway.
+        fills = 2 * shape[0] >= device.n_multiprocessors or shape[1] <= MARCHING["float32"]
+        self.marches = self.shared + STATIC_SHARED <= device.shared_bytes and fills
         self._alone = (min(MARCHING[precision], _up(shape[1], CHUNK)),)
         wide, double = shape[1] > NARROW, precision == "float64"
         options = ("-DWIDE",) * wide + ("-DDOUBLE",) * double

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -9,6 +11,7 @@ from mdgen import batch
 from mdgen.dynamics import Dynamics
 from mdgen.initial import melt
 from mdgen.kernels import gpu
+from mdgen.kernels.formula import thermostat_in_c
 from mdgen.minimize import inherent_structure
 from mdgen.neighbors import spatial_order
 from mdgen.thermostats import thermostat
@@ -16,6 +19,7 @@ from runkit.errors import UserError
 from runkit.rng import stream
 from tests.mdgen.liquid import jittered_lattice, kob_andersen, replicas
 from tests.shim import StandIn
+from tests.shim.compile import ARCHITECTURES, resources
 
 BITS = ("position", "velocity", "force", "potential_energy", "virial", "kinetic_energy")
 
@@ -189,6 +193,31 @@ def test_many_particles_have_lists_of_wider_entries(monkeypatch):
         each.step(40)
     assert ours.engine._arrays.near.dtype == np.uint32
     assert_same(ours, theirs)
+
+
+def test_a_block_has_a_replica_where_blocks_are_enough_and_can_hold_it():
+    """On 132 multiprocessors: many replicas march; a few large ones spread over the device; small ones march always."""
+    device = StandIn()
+    device.n_multiprocessors = 132
+    cases = {(132, 4096): True, (66, 4096): True, (65, 4096): False, (1, 1024): True, (132, 16384): False}
+    assert {shape: gpu.Kernels(device, shape, 2, "float32", None).marches for shape in cases} == cases
+
+
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+@pytest.mark.parametrize(
+    "options, bath",
+    [((), None), (("-DDOUBLE",), None), (("-DWIDE",), None), *(((), name) for name in thermostat.names())],
+)
+def test_kernels_compile_for_real_gpus_and_fit_their_registers(architecture, options, bath):
+    """Threads of a block that marches keep everything in registers, but for two that the call of a thermostat may save:
+    that of Nosé–Hoover chains saves one on sm_90, once per step."""
+    law = bath and thermostat.get(bath)(0.9, 0.1, 0.004, 645, [stream(1, "bath")])
+    text = (thermostat_in_c(law) if bath else "") + Path(gpu.__file__).with_name("md.cu").read_text()
+    used = resources(text, architecture, options)
+    assert {"march", "drift", "enclose", "refresh", "push", "kinetic_energy", "energies"} <= set(used)
+    assert used["march"].spilled <= (8 if bath else 0) and used["push"].spilled == 0
+    threads = gpu.MARCHING["float64" if options == ("-DDOUBLE",) else "float32"]
+    assert used["march"].registers * threads <= 65536
 
 
 def test_energy_minima_are_the_same(device):

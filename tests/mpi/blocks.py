@@ -1,6 +1,13 @@
-"""A flow on all ranks of a launch in every grid they can form, against one rank: run by test_lbmgen_blocks.py."""
+"""A flow on all ranks of a launch in every grid they can form, against one rank: run by test_lbmgen_blocks.py.
+
+With the word "staged" the blocks of the grids are computed behind a stand-in for a GPU, and MPI sees copies of what is
+exchanged; with "direct" it sees the arrays of the stand-in.
+"""
 
 from __future__ import annotations
+
+import sys
+from pathlib import Path
 
 import numpy as np
 
@@ -27,7 +34,7 @@ CASES = [
 N_STEPS = 13
 
 
-def flow(group, fluid, domain, grid):
+def flow(group, fluid, domain, grid, gpu=None):
     """Density, velocity, force quanta and number of links: this rank's part, and where it lies."""
     decomposition = Decomposition(domain.shape, grid)
     origin, shape = decomposition.block(group.rank)
@@ -36,7 +43,7 @@ def flow(group, fluid, domain, grid):
     def distance(places):
         return np.hypot(*np.moveaxis(places - center, -1, 0)[:2]) - 3.3
 
-    block = Block(fluid, domain, decomposition, group, body_of(distance, origin, shape, domain))
+    block = Block(fluid, domain, decomposition, group, body_of(distance, origin, shape, domain), gpu)
     here = tuple(slice(first, first + n) for first, n in zip(origin, shape, strict=True))
     random = np.random.default_rng(1)
     rho = 1 + 0.01 * random.standard_normal(domain.shape)
@@ -48,9 +55,20 @@ def flow(group, fluid, domain, grid):
     return here, density, velocity, taken, block.boundary.n_leaving()
 
 
+def stand_in(world):
+    """What the command line asks for."""
+    if len(sys.argv) == 1:
+        return None
+    sys.path.insert(0, str(Path(__file__).parents[2]))
+    from tests.shim import StandIn
+
+    type(world).takes_device_arrays = sys.argv[1] == "direct"
+    return StandIn()
+
+
 def main(world) -> None:
-    n_grids = 0
-    for name, shape, law, force, dtype in CASES:
+    n_grids, gpu = 0, stand_in(world)
+    for name, shape, law, force, dtype in CASES if gpu is None else CASES[::2]:
         of = lattice(name)
         fluid = Fluid(of, collision.build(law), 0.6, force, dtype)
         for faces in FACES:
@@ -60,7 +78,7 @@ def main(world) -> None:
             for grid in grids(world.size, of.d):
                 if any(n // parts < LEAST for n, parts in zip(shape, grid, strict=True)):
                     continue
-                here, density, velocity, taken, n_leaving = flow(world, fluid, domain, grid)
+                here, density, velocity, taken, n_leaving = flow(world, fluid, domain, grid, gpu)
                 n_grids += 1
                 label = f"rank {world.rank}, {name}, {faces}, {grid}"
                 assert density.tobytes() == whole[0][here].tobytes(), label

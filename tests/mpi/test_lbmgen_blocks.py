@@ -20,6 +20,14 @@ def test_a_flow_has_the_same_bits_in_every_grid_of_blocks(mpiexec, n_ranks):
     assert n_flows >= 3 * 3 * (2 if n_ranks == 2 else 1)
 
 
+@pytest.mark.parametrize("way", ["staged", "direct"])
+def test_a_flow_has_the_same_bits_in_blocks_on_a_gpu(mpiexec, way):
+    """Halos are packed and unpacked by kernels, and travel through copies or as they are."""
+    done = mpiexec(2, BLOCKS, way)
+    assert done.returncode == 0, done.stderr
+    assert int(done.stdout.split()[0]) >= 2 * 3 * 2
+
+
 def test_blocks_cover_the_domain_once():
     for shape, n_ranks, unit in (((24, 35), 4, 1), ((16, 12, 20), 6, 2), ((64, 40), 3, 4)):
         decomposition = Decomposition.best(shape, n_ranks, unit)

@@ -1,4 +1,4 @@
-"""The benchmark against LAMMPS, with a stand-in for LAMMPS."""
+"""The benchmarks, with stand-ins for LAMMPS and for a GPU."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ import pytest
 from mdgen.initial import melt
 from mdgen.velocities import maxwell_velocities
 from runkit.errors import UserError
-from tools.benchmarks import lammps, md
+from tests.shim import StandIn
+from tools.benchmarks import lammps, lbm_gpu, md
 from tools.benchmarks.table import Row, show
 
 START = melt(256, (0.8, 0.2), 1.2, 1, 0)
@@ -60,3 +61,16 @@ def test_the_table_shows_medians_and_the_range_of_the_ratio():
     assert [cell.strip() for cell in text.splitlines()[2].strip("| ").split("|")] == [
         "cage", "9.00", "2.00", "4.00", "3.00-5.00", "4", "18.0", "0.50"
     ]  # fmt: skip
+
+
+def test_flow_on_a_gpu_is_measured_beside_its_memory(capsys):
+    """Batches past cylinders of their own, and a periodic box; the last column is the ratio of the two before."""
+    tasks = (lbm_gpu.Task("D2Q9", (32, 32), 2, lbm_gpu.STREET), lbm_gpu.Task("D2Q9", (16, 16)))
+    lbm_gpu.measure(StandIn(), 0.0, tasks, 1 << 20)
+    head, *rows = capsys.readouterr().out.strip().splitlines()[2:]
+    assert head.split()[0] == "case" and rows[0].startswith("D2Q9 bgk float32, 2 of 32 x 32, past cylinders")
+    blocks = tasks[0].blocks(None)
+    assert blocks[0].solid.sum() < blocks[1].solid.sum() and rows[1].startswith("D2Q9 bgk float32, 1 of 16 x 16")
+    for row in rows:
+        ours, limit, fraction = map(float, row.split()[-3:])
+        assert ours > 0 and limit > 0 and fraction == pytest.approx(ours / limit, abs=0.006)

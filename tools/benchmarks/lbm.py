@@ -4,7 +4,7 @@ Ours is a whole step of a periodic box, on several cores cut among MPI ranks; lb
 place, AVX, OpenMP, single relaxation time, deviations from rest), without the boundaries of the box. The limit is what
 reading and writing all populations once in place would take at the measured rate of an array in memory; small boxes lie
 in the cache and may exceed it. Rows without a peer show what other laws and lattices cost. `--model` instead measures
-what a step of a decomposed domain is made of and predicts larger machines.
+what a step of a decomposed domain is made of and predicts larger machines. `--device gpu` measures the GPU instead.
 """
 
 from __future__ import annotations
@@ -17,7 +17,10 @@ from pathlib import Path
 import numpy as np
 
 from lbmgen.lattices import lattice
+from runkit.device import choose
 from runkit.errors import UserError
+from runkit.mpi import SerialWorld
+from tools.benchmarks.lbm_gpu import measure
 from tools.benchmarks.lbm_model import model
 from tools.benchmarks.table import Row, show
 
@@ -39,6 +42,7 @@ def add_arguments(parser) -> None:
     parser.add_argument("--ranks", type=int, nargs="+", default=[1, 2], help="numbers of cores")
     parser.add_argument("--turns", type=int, default=5, help="measurements of each case")
     parser.add_argument("--model", action="store_true", help="measure the parts of a step, predict 64 GPUs")
+    parser.add_argument("--device", choices=("cpu", "gpu"), default="cpu", help="gpu: large domains and batches on it")
     parser.add_argument("--seconds", type=float, default=0.4, help="length of a measurement")
 
 
@@ -46,6 +50,8 @@ def run(arguments) -> None:
     """Measure all cases on each number of cores and print the tables."""
     if arguments.model:
         return model(launch, arguments.seconds)
+    if arguments.device == "gpu":
+        return measure(choose(SerialWorld(), "gpu"), arguments.seconds)
     python = find(arguments.lbmpy)
     n_cores = len(os.sched_getaffinity(0))
     for n_ranks in arguments.ranks:

@@ -55,7 +55,7 @@ def some_walls(h, links, begin, end, state, clock, tally):
 
 @kernel
 def outlets(h, faces, state, c, w):
-    """What enters through open faces; `c` [q, d], `w` [q]. It arrives when all is known: faces may meet."""
+    """What enters through open faces; `c` [q, d], `w` [q]."""
     some_outlets(h, faces, 0, faces.law.size, state, c, w)
 
 
@@ -92,5 +92,4 @@ def some_outlets(h, faces, begin, end, state, c, w):
                 shape = 1.0 + 4.5 * along * along - 1.5 * square
                 arriving = 2.0 * w[i] * (density * shape - 1.0) - h[left[opposite]]
             faces.memory[link] = arriving
-    for link in range(faces.start[begin], faces.start[end]):
-        h[target[link]] = faces.memory[link]
+            h[target[link]] = arriving

@@ -107,7 +107,7 @@ extern "C" __global__ void __launch_bounds__(256)
     }
 }
 
-// What enters through open faces, into their memory: neighbouring faces may still read what is there.
+// What enters through open faces.
 extern "C" __global__ void __launch_bounds__(256) outlets(const long long* table, int state) {
     const Case& at = case_of(table);
     const Outlets& faces = at.outlets;
@@ -140,14 +140,8 @@ extern "C" __global__ void __launch_bounds__(256) outlets(const long long* table
             arriving = 2.0 * WEIGHT[i] * (density * shape - 1.0) - opposite;
         }
         faces.memory[link] = (real)arriving;
+        at.h[faces.target[state * faces.n_links + link]] = (real)arriving;
     }
-}
-
-// What is in the memory of open faces has arrived.
-extern "C" __global__ void arrive(const long long* table, int state) {
-    const Case& at = case_of(table);
-    const long long link = thread();
-    if (link < at.outlets.n_links) at.h[at.outlets.target[state * at.outlets.n_links + link]] = at.outlets.memory[link];
 }
 
 // A site's excess density rho - 1 and velocity.

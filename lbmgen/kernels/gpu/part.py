@@ -42,9 +42,7 @@ class Batch:
         self.tally = xp.zeros((len(parts), n_steps, d), np.int64)
         self.step = xp.zeros(1, np.int32)  # where kernels read which step it is
         self.pairs: dict = {}  # graphs of two steps, by the parity of the first
-        self.n_links, self.n_sites, self.n_open = (
-            max(getattr(part, name) for part in parts) for name in ("n_links", "n_sites", "n_open")
-        )
+        self.n_links, self.n_sites = (max(getattr(part, name) for part in parts) for name in ("n_links", "n_sites"))
 
     def begin(self, clocks: np.ndarray, step: int) -> None:
         """Empty the record; kernels find `step` where they read which step it is."""

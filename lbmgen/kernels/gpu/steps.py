@@ -1,6 +1,6 @@
 """The steps of blocks with one law, on a GPU: what `lbmgen.block` calls, whatever the machine.
 
-Blocks without neighbours take their steps together: at most five launches for a step of all of them, and two steps are
+Blocks without neighbours take their steps together: at most four launches for a step of all of them, and two steps are
 recorded as a graph that is launched again and again.
 """
 
@@ -15,7 +15,7 @@ from lbmgen.kernels.gpu.part import Batch, Placed, runs_of
 from lbmgen.kernels.gpu.text import source
 
 THREADS = 256  # of a block; lbm.cu is compiled for no more
-NAMES = ("sweep", "copy", "gather", "scatter", "walls", "outlets", "arrive", "look")
+NAMES = ("sweep", "copy", "gather", "scatter", "walls", "outlets", "look")
 
 
 class Steps:
@@ -174,7 +174,6 @@ class Steps:
         record = batch.clock, batch.tally, batch.step, np.int32(later), np.int32(batch.n_steps)
         self._launch("walls", batch.n_links, n, batch.table, state, *record)
         self._launch("outlets", batch.n_sites, n, batch.table, state)
-        self._launch("arrive", batch.n_open, n, batch.table, state)
 
     def _launch(self, name, n_threads, n_cases, *arguments):
         """Nothing, if there is nothing to do."""

@@ -1,0 +1,61 @@
+"""Flow on a real GPU has the bits of flow on the CPU."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from lbmgen import simulate
+from lbmgen.block import advance
+from lbmgen.collisions import collision
+from lbmgen.lattices import LATTICES
+from tests.lbmgen.flows import FACES, Setting, assert_same_bits, assert_same_flow, clock
+from tests.lbmgen.test_gpu import FORCE, assert_same_file
+
+LARGE = {"D2Q9": (300, 517), "D3Q19": (40, 50, 70), "D3Q27": (40, 50, 70)}  # many blocks of threads, in any order
+
+
+@pytest.mark.parametrize(("dtype", "force"), [("float32", None), ("float64", FORCE)])
+@pytest.mark.parametrize("law", collision.names())
+@pytest.mark.parametrize("lattice", LATTICES)
+def test_every_law_has_the_same_bits(gpu, lattice, law, dtype, force):
+    assert_same_flow(Setting(lattice, law, dtype, force), gpu)
+
+
+@pytest.mark.parametrize("n_steps", [1, 6])
+@pytest.mark.parametrize("lattice", ["D2Q9", "D3Q19"])
+@pytest.mark.parametrize("faces", FACES)
+def test_every_face_has_the_same_bits(gpu, faces, lattice, n_steps):
+    assert_same_flow(Setting(lattice, faces=FACES[faces]), gpu, n_steps)
+
+
+@pytest.mark.parametrize("faces", FACES)
+@pytest.mark.parametrize("lattice", LATTICES)
+def test_large_domains_have_the_same_bits(gpu, lattice, faces):
+    """Races of threads would show: 60 steps of the widest mix of boundaries."""
+    setting = Setting(lattice, faces=FACES[faces], radius=11.3, shape=LARGE[lattice])
+    ours, theirs = setting.block(gpu), setting.block()
+    np.testing.assert_array_equal(ours.advance(clock(60)), theirs.advance(clock(60)))
+    assert ours.arrived().tobytes() == theirs.arrived().tobytes()
+
+
+def test_many_flows_take_their_steps_together_as_each_does_alone(gpu):
+    settings = [Setting(faces=FACES["outlets that meet"], tau=0.55 + k / 50, radius=1 + k / 20) for k in range(40)]
+    together, alone = [one.block(gpu) for one in settings], [one.block() for one in settings]
+    for found, block in zip(advance(together, np.stack([clock(21)] * 40)), alone, strict=True):
+        np.testing.assert_array_equal(found, block.advance(clock(21)))
+    for ours, theirs in zip(together, alone, strict=True):
+        assert_same_bits(ours, theirs)
+
+
+def test_a_run_makes_the_same_file(tmp_path, monkeypatch, gpu):
+    found = assert_same_file(tmp_path, monkeypatch, gpu)
+    assert np.abs(found["forces/drag"]).min() > 0
+
+
+def test_the_public_function_gives_the_same_arrays(gpu):
+    """By its own choice of a device."""
+    random = np.random.default_rng(3)
+    rho, u = 1 + 0.01 * random.normal(size=(40, 30)), 0.03 * random.normal(size=(40, 30, 2))
+    ours, theirs = (simulate(rho, u, 0.7, 11, device=device) for device in ("gpu", "cpu"))
+    assert ours.rho.tobytes() == theirs.rho.tobytes() and ours.u.tobytes() == theirs.u.tobytes()

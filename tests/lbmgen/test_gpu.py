@@ -1,0 +1,193 @@
+"""The GPU back end gives the bits of the CPU back end: the text of its kernels, run behind a stand-in for a GPU."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from lbmgen import run, simulate
+from lbmgen.block import advance, look
+from lbmgen.collisions import collision
+from lbmgen.config import Case
+from lbmgen.halo import own_copies
+from lbmgen.kernels.gpu.text import source
+from lbmgen.lattices import LATTICES
+from lbmgen.layout import Layout
+from runkit.config import load
+from runkit.dataset.reader import Dataset
+from runkit.dataset.schema import COMPLETE, FAILED
+from runkit.errors import UserError
+from runkit.mpi import SerialWorld
+from tests.lbmgen.flows import FACES, SHAPES, Setting, assert_same_bits, assert_same_flow, clock
+from tests.shim import StandIn
+from tests.shim.compile import ARCHITECTURES, resources
+
+FORCE = (1e-4, -2e-4, 3e-4)
+RUN = (
+    "n_cases=3",
+    "cases_per_gpu=2",
+    "grid.cells=[18, 12]",
+    "obstacles.diameter=3",
+    "obstacles.upstream=1",
+    "obstacles.downstream=2",
+    "flow.reynolds=[20, 30]",
+    "frames.count=2",
+    "frames.every=7",
+    "frames.force_every=7",
+    "frames.warm_up=0.1",
+)
+
+
+@pytest.fixture(scope="module")
+def gpu():
+    """One for all tests: kernels are kept with it."""
+    return StandIn()
+
+
+@pytest.mark.parametrize(("dtype", "force"), [("float32", None), ("float64", FORCE)])
+@pytest.mark.parametrize("law", collision.names())
+@pytest.mark.parametrize("lattice", LATTICES)
+def test_every_law_has_the_same_bits(gpu, lattice, law, dtype, force):
+    """Collision, streaming, periodic copies, a body and the force on it."""
+    assert_same_flow(Setting(lattice, law, dtype, force), gpu)
+
+
+@pytest.mark.parametrize("n_steps", [1, 6])
+@pytest.mark.parametrize("lattice", ["D2Q9", "D3Q19"])
+@pytest.mark.parametrize("faces", FACES)
+def test_every_face_has_the_same_bits(gpu, faces, lattice, n_steps):
+    """Moving walls, mirrors, both kinds of outlets, also where they meet."""
+    assert_same_flow(Setting(lattice, faces=FACES[faces]), gpu, n_steps)
+
+
+@pytest.mark.parametrize("lattice", SHAPES)
+@pytest.mark.parametrize("faces", FACES)
+def test_links_may_be_set_in_any_order(faces, lattice):
+    """No link reads what another one writes, and no two write the same place: threads race for nothing."""
+    block = Setting(lattice, faces=FACES[faces], radius=2.9).block()
+    links, outlets = block.boundary.links, block.boundary.outlets
+    for state in (0, 1):
+        written = np.concatenate([links.target[state], outlets.target[state]])
+        assert len(np.unique(written)) == len(written) > 0
+        read = np.concatenate([links.first[state], links.second[state]])
+        assert not np.isin(read, written).any()
+        assert not np.isin([*outlets.left[state].ravel(), *outlets.inner[state]], outlets.target[state]).any()
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (5, 1), (7, 9), (1, 2, 3), (4, 3, 9)])
+def test_periodic_copies_may_be_done_in_any_order(shape):
+    """No place is read and written; each has one source."""
+    layout = Layout(LATTICES["D2Q9" if len(shape) == 2 else "D3Q27"], shape, "float32")
+    copies = own_copies(layout, range(len(shape)))
+    for read, written in zip(*copies, strict=True):
+        assert len(np.unique(written)) == len(written) == len(read) > 0
+        assert not np.isin(read, written).any()
+
+
+def test_unlike_flows_take_their_steps_together_as_each_does_alone(gpu):
+    """Other rates, bodies, numbers of links, another shape, and one that is a step behind."""
+    settings = [
+        Setting(faces=FACES["a channel"]),
+        Setting(faces=FACES["a channel"], tau=0.9, radius=3.1),
+        Setting(faces=FACES["outlets that meet"], radius=0.0),
+        Setting(faces=FACES["outlets that meet"], tau=0.7),
+        Setting(shape=(10, 24)),
+        Setting(faces=FACES["a channel"], tau=0.8),
+    ]
+    together, alone = [one.block(gpu) for one in settings], [one.block() for one in settings]
+    for block in (together[-1], alone[-1]):
+        block.advance(clock(1))
+    clocks = np.stack([clock(5) * (k + 1) / 10 for k in range(len(settings))])
+    for found, block, own in zip(advance(together, clocks), alone, clocks, strict=True):
+        np.testing.assert_array_equal(found, block.advance(own))
+    for ours, theirs, seen in zip(together, alone, look(together, 2), strict=True):
+        assert_same_bits(ours, theirs)
+        assert seen.excess.tobytes() == look([theirs], 2)[0].excess.tobytes()
+
+
+def test_a_flow_may_leave_the_others(gpu):
+    """What remains goes on as before, in rounds of any length."""
+    settings = [Setting(faces=FACES["outlets that meet"], tau=tau) for tau in (0.6, 0.7, 0.8)]
+    together, alone = [one.block(gpu) for one in settings], [one.block() for one in settings]
+    advance(together, np.stack([clock(4)] * 3))
+    together.pop(1).free()
+    taken = [advance(together, np.stack([clock(n)] * 2)) for n in (4, 4, 3)]
+    for k, block in enumerate((alone[0], alone[2])):
+        block.advance(clock(4))
+        for n, found in zip((4, 4, 3), taken, strict=True):
+            np.testing.assert_array_equal(found[k], block.advance(clock(n)))
+        assert_same_bits(together[k], block)
+
+
+def test_a_saved_flow_goes_on_with_the_same_bits(gpu):
+    """Also what open faces remember is saved."""
+    setting = Setting(faces=FACES["outlets that meet"])
+    whole, first, second = setting.block(), setting.block(gpu), replace(setting, radius=2.2).block(gpu)
+    for part in (clock(3), clock(4)):
+        whole.advance(part)
+    first.advance(clock(3))
+    second.restore(first.arrived())
+    second.advance(clock(4))
+    assert_same_bits(second, whole)
+
+
+def arrays(path: Path) -> dict[str, np.ndarray]:
+    """Everything that a file holds."""
+    with Dataset(path) as file:
+        return {field.name: file[field.name][...] for field in file.schema.fields}
+
+
+def assert_same_file(directory: Path, monkeypatch, gpu, *settings: str) -> dict[str, np.ndarray]:
+    """A run makes the same file on the CPU and on a GPU; returns what it holds."""
+    made = []
+    for name, device in (("cpu", None), ("gpu", gpu)):
+        monkeypatch.setattr(run, "choose", lambda world, wanted, device=device: device)
+        run.generate(SerialWorld(), load(Case, None, [*RUN, *settings, f"output={directory / name}.h5"]))
+        made.append(arrays(directory / f"{name}.h5"))
+    different = [name for name in made[0] if made[0][name].tobytes() != made[1][name].tobytes()]
+    assert not different
+    return made[0]
+
+
+def test_a_run_makes_the_same_file_on_a_gpu(tmp_path, monkeypatch, gpu):
+    """Every byte of every field, with cases side by side, a remainder, and random bodies."""
+    found = assert_same_file(tmp_path, monkeypatch, gpu)
+    assert found["computed"].tolist() == [COMPLETE] * 3 and np.abs(found["forces/drag"]).min() > 0
+
+
+def test_a_case_that_diverges_leaves_the_others_on_a_gpu(tmp_path, monkeypatch, gpu):
+    """A force drives two fluids of unlike viscosity: the thinner one fails, with the same words as on the CPU."""
+    faces = ("boundaries.x_low.kind=periodic", "boundaries.x_high.kind=periodic")
+    settings = ("n_cases=2", "seed=2", "flow.reynolds=[3, 60]", "flow.force=[2.5e-3, 0]", "frames.count=5")
+    found = assert_same_file(tmp_path, monkeypatch, gpu, *faces, *settings)
+    assert found["computed"].tolist() == [FAILED, COMPLETE]
+    assert found["failure"][0].startswith(b"step 77: the largest velocity is 0.313")
+
+
+def test_a_domain_that_no_gpu_holds_is_refused_with_what_to_lower(tmp_path, monkeypatch):
+    small = StandIn(free_bytes=1000)
+    monkeypatch.setattr(run, "choose", lambda world, wanted: small)
+    with pytest.raises(UserError, match=r"GiB are needed .* lower grid.cells or grid.refinement"):
+        run.generate(SerialWorld(), load(Case, None, [*RUN, f"output={tmp_path}/run.h5"]))
+
+
+def test_an_unknown_device_is_refused():
+    with pytest.raises(UserError, match="device = 'tpu': allowed: auto, cpu, gpu"):
+        simulate(np.ones((4, 4)), np.zeros((4, 4, 2)), 0.8, 1, device="tpu")
+
+
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+@pytest.mark.parametrize("law", collision.names())
+@pytest.mark.parametrize("lattice", LATTICES)
+def test_every_kernel_compiles_and_float32_ones_keep_to_registers(lattice, law, architecture):
+    """For real GPUs, in either precision; steps of D2Q9 and D3Q19 leave room for 512 threads or more."""
+    of, law = LATTICES[lattice], collision.build(law)
+    assert resources(source(of, law, True, "float64"), architecture)
+    used = resources(source(of, law, False, "float32"), architecture)
+    assert used["sweep"].spilled == 0
+    if lattice != "D3Q27":
+        assert all(kernel.spilled == 0 for kernel in used.values())
+        assert used["sweep"].registers <= 128
