@@ -51,6 +51,11 @@ class Gpu:
         free: int = self.xp.cuda.runtime.memGetInfo()[0] + self.xp.get_default_memory_pool().free_bytes()
         return free
 
+    @property
+    def clock(self) -> float:
+        """Cycles per second at full speed."""
+        return 1e3 * float(self.xp.cuda.Device(self.index).attributes["ClockRate"])
+
     def compile(self, source: str, options: Sequence[str] = ()) -> Any:
         """A module of the kernels in `source`; `get_function(name)(grid, block, arguments, shared_mem=0)` launches."""
         return self.xp.RawModule(code=source, options=(*STRICT, *options))

@@ -4,7 +4,7 @@
     python tools/validate_md.py trajectory     --configuration FILE --lammps EXECUTABLE
     python tools/validate_md.py inherent       --configuration FILE --lammps EXECUTABLE
     python tools/validate_md.py thermodynamics --temperature 1.0    --lammps EXECUTABLE
-    python tools/validate_md.py drift          --configuration FILE
+    python tools/validate_md.py drift          --configuration FILE [--device gpu --steps 1000000]
     python tools/validate_md.py labels         --configuration FILE …
     python tools/validate_md.py reference      --configuration FILE --lammps EXECUTABLE
 
@@ -29,11 +29,14 @@ from mdgen.dynamics import Dynamics
 from mdgen.formats import read
 from mdgen.initial import melt
 from mdgen.minimize import inherent_structure
+from mdgen.neighbors import spatial_order
 from mdgen.observables import sample_labels
 from mdgen.potentials import potential
 from mdgen.thermostats import thermostat
 from mdgen.velocities import maxwell_velocities
+from runkit.device import choose
 from runkit.errors import UserError
+from runkit.mpi import SerialWorld
 from runkit.rng import stream
 
 LAW = potential.build("kob-andersen")
@@ -118,13 +121,16 @@ def _block_average(values: np.ndarray, n_blocks: int = 20) -> tuple[float, float
 
 
 def drift(options: argparse.Namespace, report: Report) -> None:
-    """Total energy per particle along NVE trajectories, float32 and float64 forces."""
+    """Total energy per particle along NVE trajectories, float32 and float64 forces, on the CPU or a GPU."""
+    device = choose(SerialWorld(), options.device)
     start = read(options.configuration[0])[0]
     n_particles, n_replicas = len(start.species), 8
     velocity = np.stack([maxwell_velocities(n_particles, options.temperature, 1, 0, k) for k in range(n_replicas)])
     position = np.repeat(start.position[None], n_replicas, axis=0)
     for precision in ("float64", "float32"):
-        dynamics = Dynamics(position, velocity, start.species, start.box, LAW, DT, precision=precision)
+        order = spatial_order(start.position, start.box)
+        given = (position, velocity, start.species, start.box, LAW, DT, precision)
+        dynamics = Dynamics(*given, order=order, device=device)
         energy = [(dynamics.potential_energy + dynamics.kinetic_energy) / n_particles]
         for _ in range(100):
             dynamics.step(options.steps // 100)
@@ -177,6 +183,7 @@ def main() -> int:
     parser.add_argument("--temperature", type=float, default=0.44)
     parser.add_argument("--particles", type=int, default=1000)
     parser.add_argument("--steps", type=int, default=40000)
+    parser.add_argument("--device", default="cpu", choices=("cpu", "gpu"), help="of the check of the drift")
     options = parser.parse_args()
     report = Report()
     try:

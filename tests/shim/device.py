@@ -32,6 +32,7 @@ class StandIn:
     index = 0
     n_threads = 1024  # the most that a block may have
     n_multiprocessors = 2
+    clock = 1e9
 
     def __init__(self, shared_bytes: int = 1 << 17, free_bytes: int = 1 << 34) -> None:
         self.shared_bytes, self.free_bytes = shared_bytes, free_bytes

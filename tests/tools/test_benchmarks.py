@@ -9,11 +9,12 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+from mdgen.api import evaluate
 from mdgen.initial import melt
 from mdgen.velocities import maxwell_velocities
 from runkit.errors import UserError
 from tests.shim import StandIn
-from tools.benchmarks import lammps, lbm_gpu, md
+from tools.benchmarks import lammps, lbm_gpu, md, md_gpu
 from tools.benchmarks.table import Row, show
 
 START = melt(256, (0.8, 0.2), 1.2, 1, 0)
@@ -54,6 +55,30 @@ def test_cases_are_measured_and_replicas_aged_once(stand_in, tmp_path, capsys):
     assert np.array_equal(list(md._cases(arguments, START))[2][2], cases[2][2])
     ours, peer, limit = md._turn(min(os.sched_getaffinity(0)), (START, *cases[1][2:], stand_in, arguments))
     assert 0 < ours < limit and peer == pytest.approx(256 * 600 / 1e6)
+
+
+def test_batches_on_a_gpu_are_measured_beside_openmm(tmp_path, capsys, monkeypatch):
+    """A stand-in for the GPU and for the Python that has OpenMM: a table with a row for each case."""
+    python = tmp_path / "python"
+    python.write_text("#!/bin/sh\necho 2e6\n")
+    python.chmod(0o755)
+    monkeypatch.setattr(md_gpu, "CASES", ((3, (1, 1, 1), 1000), (1, (2, 1, 1), 0)))
+    monkeypatch.setattr(md_gpu, "COPIED", 1 << 10)
+    arguments = SimpleNamespace(
+        turns=2, steps=4, temperature=0.44, precision="float32", openmm=str(python), platform="CUDA"
+    )
+    md_gpu.run(arguments, StandIn(), START, md.LAW)
+    *_, one, two = capsys.readouterr().out.splitlines()
+    for row, case in ((one, "3 replicas of 256"), (two, "1 replicas of 512")):
+        name, ours, peer, ratio, *_ = (cell.strip() for cell in row.strip("| ").split("|"))
+        assert name == case and float(ours) > 0 and float(peer) == 2
+        assert float(ratio) == pytest.approx(float(ours) / 2, abs=0.01)
+
+
+def test_a_tiled_configuration_has_the_energy_of_its_tiles():
+    tiled = md_gpu.tiled(START, (2, 1, 3))
+    one, all_of_them = (evaluate(each.position, each.species, each.box, md.LAW).energy for each in (START, tiled))
+    assert all_of_them == pytest.approx(6 * one, rel=1e-12)
 
 
 def test_the_table_shows_medians_and_the_range_of_the_ratio():

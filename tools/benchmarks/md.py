@@ -23,11 +23,12 @@ from mdgen.potentials import potential
 from mdgen.thermostats import thermostat
 from mdgen.velocities import maxwell_velocities
 from runkit.checkpoint import load_arrays, save_arrays
+from runkit.device import choose
 from runkit.errors import UserError
 from runkit.mpi import SerialWorld
 from runkit.progress import Progress
 from runkit.rng import stream
-from tools.benchmarks import lammps
+from tools.benchmarks import lammps, md_gpu
 from tools.benchmarks.table import Row, show
 
 DT = 0.005
@@ -36,6 +37,10 @@ LAW = potential.build("kob-andersen")
 
 def add_arguments(parser) -> None:
     parser.add_argument("--lammps", metavar="PATH", help="executable; by default one is installed in the user's cache")
+    parser.add_argument("--device", default="cpu", choices=("cpu", "gpu"), help="gpu: against OpenMM, see md_gpu.py")
+    parser.add_argument("--openmm", metavar="PYTHON", help="with --device gpu: a Python that has OpenMM")
+    parser.add_argument("--platform", default="CUDA", help="with --openmm: the platform that it uses")
+    parser.add_argument("--steps", type=int, default=400, help="with --device gpu: steps of each measurement")
     parser.add_argument("--start", type=Path, metavar="FILE", help="configuration file; by default a liquid is cooled")
     parser.add_argument("--temperature", type=float, default=0.44)
     parser.add_argument("--replicas", type=int, default=32)
@@ -48,6 +53,11 @@ def add_arguments(parser) -> None:
 
 def run(arguments) -> None:
     """Measure all cases and print the table."""
+    if arguments.device == "gpu":
+        gpu = choose(SerialWorld(), "gpu")
+        start = read(arguments.start)[0] if arguments.start else _cooled(arguments.temperature, device=gpu)
+        md_gpu.run(arguments, gpu, start, LAW)
+        return
     executable = lammps.find(arguments.lammps)
     start = read(arguments.start)[0] if arguments.start else _cooled(arguments.temperature)
     cores = sorted(os.sched_getaffinity(0))[: arguments.ranks]
@@ -155,7 +165,7 @@ def _dynamics(start: Configuration, position, velocity, precision: str) -> Dynam
     return Dynamics(position, velocity, start.species, start.box, LAW, DT, precision, order=order)
 
 
-def _cooled(temperature: float, n_particles: int = 4096) -> Configuration:
+def _cooled(temperature: float, n_particles: int = 4096, device=None) -> Configuration:
     """A liquid cooled from a melt in 100 time units: near enough to equilibrium for its speed."""
     start = melt(n_particles, (0.8, 0.2), 1.2, 1, 0)
     bath = thermostat.build(
@@ -167,7 +177,8 @@ def _cooled(temperature: float, n_particles: int = 4096) -> Configuration:
         streams=[stream(1, "bench")],
     )
     velocity = maxwell_velocities(n_particles, 2.0, 1, 0)
-    dynamics = Dynamics(start.position[None], velocity[None], start.species, start.box, LAW, DT, thermostat=bath)
+    given = (start.position[None], velocity[None], start.species, start.box, LAW, DT)
+    dynamics = Dynamics(*given, thermostat=bath, order=spatial_order(start.position, start.box), device=device)
     for fraction in np.linspace(0, 1, 20):
         bath.temperature = 2.0 + fraction * (temperature - 2.0)
         dynamics.step(1000)
