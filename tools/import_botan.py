@@ -37,6 +37,7 @@ from mdgen.initial import Configuration
 from mdgen.labelling import label, write_labels
 from mdgen.observables import neighbour_pairs
 from mdgen.plan import dimensions, potential_of
+from mdgen.trajectory import Run
 from runkit.cli import run_program
 from runkit.config import Config
 from runkit.config import load as configure
@@ -97,7 +98,7 @@ def import_files(world: World, options: Import) -> None:
             return
         world.first_on_each_node(warm_up, "float64")
         if plan.kind == "positions":
-            equilibrate(case, potential, given, file, world)
+            equilibrate(Run(case, potential, file, world, None), given)
             _read_trajectories(case, plan, given, file, world)
             label(case, potential.n_species, file, world)
         else:
