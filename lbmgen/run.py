@@ -8,12 +8,13 @@ from typing import NamedTuple
 
 import numpy as np
 
+from lbmgen.block import Block
 from lbmgen.cases import FlowCase, draw_all
 from lbmgen.config import FREE_KEYS, Case
 from lbmgen.decomposition import Decomposition
-from lbmgen.domain import AXES
+from lbmgen.domain import AXES, Body, Domain
 from lbmgen.plan import gpu_bytes, group_of, require_whole_records, schema_of, sizes_of
-from lbmgen.simulation import Simulation, go_round, make_block
+from lbmgen.simulation import Simulation, fluid_of, go_round
 from runkit.dataset.schema import COMPLETE, FAILED
 from runkit.dataset.writer import Writer
 from runkit.device import Gpu, choose, need
@@ -21,6 +22,8 @@ from runkit.folders import make_folder
 from runkit.log import say
 from runkit.mpi import SerialWorld, World
 from runkit.progress import Audience, Progress
+
+SMALL = 8  # sites of a domain that is simulated for its kernels
 
 
 def generate(world: World, case: Case) -> None:
@@ -85,6 +88,7 @@ def _ends(simulation: Simulation) -> bool:
     if not simulation.is_over:
         return False
     file, group, unit = simulation.file, simulation.group, (simulation.i_case,)
+    simulation.write()
     if simulation.failure and group.is_root:
         file.write_text("failure", unit, simulation.failure)
     file.to_disk()
@@ -110,8 +114,11 @@ def _cases_together(crew: Crew, case: Case, flow: FlowCase, n_pending: int) -> i
 
 
 def _compile(case: Case, flow: FlowCase, gpu: Gpu | None) -> None:
-    """Compile the kernels: one step of a case."""
-    block = make_block(case, flow, SerialWorld(), gpu)
+    """Compile the kernels: one step of a small domain with the same fluid and faces."""
+    domain = Domain((SMALL,) * len(flow.shape), flow.domain.faces)
+    whole = Decomposition(domain.shape, (1,) * len(flow.shape))
+    body = Body(np.zeros([n + 2 for n in domain.shape], bool))
+    block = Block(fluid_of(case, flow), domain, whole, SerialWorld(), body, gpu)
     block.start(np.ones(block.shape), np.zeros((*block.shape, len(block.shape))))
     block.advance([0.0])
 

@@ -29,6 +29,7 @@ from runkit.mpi import World
 
 FASTEST = 0.3  # speed that no sound flow shows
 FORCES = ("drag", "lift", "side")
+KEPT = 1 << 22  # bytes of frames that are kept before they are written at once: a write costs more than a small frame
 
 
 def warm_up_rounds(case: Case) -> int:
@@ -55,6 +56,7 @@ class Simulation:
         self._write_constants()
         self.n_done = self._begin()
         self.failure = ""  # why the case cannot be continued
+        self._kept: list[tuple[np.ndarray, ...]] = []  # density, velocity, coefficients of frames that are not written
 
     @property
     def is_over(self) -> bool:
@@ -75,7 +77,7 @@ class Simulation:
         return 0.5 - 0.5 * np.cos(np.pi * progress)
 
     def record(self, tally: np.ndarray, seen: Look) -> None:
-        """Write what a round has brought, and save if it is time; what has diverged is not written."""
+        """Keep or write what a round has brought, and save if it is time; what has diverged is left out."""
         tally = self.group.sum(tally)
         speed = self.group.max(float(seen.fastest) if np.isfinite(seen.fastest) else math.inf)
         if speed > FASTEST:
@@ -83,10 +85,27 @@ class Simulation:
             self.failure = f"step {step}: the largest velocity is {speed:.3g}; allowed: up to {FASTEST}"
             return
         if self.is_warm:
-            self._write_frame(self.n_done - self.n_warm, seen)
-            self._write_forces(self.n_done - self.n_warm, tally)
+            fields = density_in_cells(seen.excess, self._fraction), seen.velocity
+            self._kept.append((*(values.astype(np.float32) for values in fields), self._coefficients(tally)))
         self.n_done += 1
+        if sum(values.nbytes for frame in self._kept for values in frame) >= KEPT:
+            self.write()
         self._save_if_due()
+
+    def write(self) -> None:
+        """Write the frames that are kept."""
+        if not self._kept:
+            return
+        density, velocity, coefficient = (np.stack(values) for values in zip(*self._kept, strict=True))
+        last = self.n_done - self.n_warm
+        frames = slice(last - len(self._kept), last)
+        self._kept = []
+        self._write_cells("t0_fields/density", density, frames)
+        self._write_cells("t1_fields/velocity", velocity, frames)
+        if self.group.is_root:
+            records = slice(*(end * coefficient.shape[1] for end in (frames.start, frames.stop)))
+            for name, values in zip(FORCES, np.moveaxis(coefficient, -1, 0), strict=False):
+                self.file.write(f"forces/{name}", (self.i_case, records), values.ravel())
 
     def close(self) -> None:
         """Give the messages back and remove the checkpoint."""
@@ -110,15 +129,11 @@ class Simulation:
     def _sites(self) -> tuple[slice, ...]:
         return tuple(slice(a, a + n) for a, n in zip(self.block.origin, self.block.shape, strict=True))
 
-    def _write_cells(self, name: str, values: np.ndarray, *frame: int) -> None:
+    def _write_cells(self, name: str, values: np.ndarray, *frames: slice) -> None:
         """Store this block's cells of a field."""
         width = self.case.grid.refinement
         cells = (slice(a // width, (a + n) // width) for a, n in zip(self.block.origin, self.block.shape, strict=True))
-        self.file.write(name, (self.i_case, *frame, *cells), values.astype(np.float32))
-
-    def _write_frame(self, i_frame: int, seen: Look) -> None:
-        self._write_cells("t0_fields/density", density_in_cells(seen.excess, self._fraction), i_frame)
-        self._write_cells("t1_fields/velocity", seen.velocity, i_frame)
+        self.file.write(name, (self.i_case, *frames, *cells), values.astype(np.float32))
 
     def _write_constants(self) -> None:
         width, shape = self.case.grid.refinement, self.block.shape
@@ -139,23 +154,18 @@ class Simulation:
             self.file.write(f"scalars/{name}", (self.i_case,), value)
         self.file.write_text("description", (self.i_case,), self.flow.description())
 
-    def _write_forces(self, i_frame: int, tally: np.ndarray) -> None:
-        """Coefficients averaged over `force_every` steps."""
-        if not self.group.is_root:
-            return
+    def _coefficients(self, tally: np.ndarray) -> np.ndarray:
+        """Force coefficients [n_records, d], averaged over `force_every` steps, of the sums of all ranks."""
         force = momentum_exchange(lattice(self.case.grid.lattice), tally, self._counts)
-        window = self.case.frames.force_every
-        mean = force.reshape(-1, window, force.shape[1]).mean(axis=1)
+        mean = force.reshape(-1, self.case.frames.force_every, force.shape[1]).mean(axis=1)
         area = self.flow.length ** (len(self.flow.shape) - 1)
-        coefficient = mean / (0.5 * self.flow.velocity**2 * area)
-        records = slice(i_frame * len(mean), (i_frame + 1) * len(mean))
-        for axis in range(force.shape[1]):
-            self.file.write(f"forces/{FORCES[axis]}", (self.i_case, records), coefficient[:, axis])
+        return mean / (0.5 * self.flow.velocity**2 * area)
 
     def _save_if_due(self) -> None:
         """Save what the future depends on, unless the last save is recent; root's clock counts for all."""
         if not self.group.bcast(time.monotonic() - self._last_save >= self.case.checkpoint_seconds):
             return
+        self.write()
         self.file.to_disk()  # the frames that a resumed case will not repeat
         parts = self.group.gather((self._sites(), self.block.arrived()))
         if parts is not None:
@@ -176,12 +186,16 @@ def go_round(simulations: Sequence[Simulation]) -> list[tuple[np.ndarray, Look]]
     return list(zip(taken, seen, strict=True))
 
 
+def fluid_of(case: Case, flow: FlowCase) -> Fluid:
+    """What flows in a case."""
+    law = collision.build(case.collision.name, **case.collision.parameters)
+    return Fluid(lattice(case.grid.lattice), law, flow.tau, case.flow.force or None, case.collision.precision)
+
+
 def make_block(case: Case, flow: FlowCase, group: World, gpu: Any = None) -> Block:
     """This rank's block of a case."""
-    law = collision.build(case.collision.name, **case.collision.parameters)
-    fluid = Fluid(lattice(case.grid.lattice), law, flow.tau, case.flow.force or None, case.collision.precision)
     cutting = Decomposition.best(flow.shape, group.size, case.grid.refinement)
     body = body_of(flow.distance, *cutting.block(group.rank), flow.domain)
     if case.obstacles.walls == "half-way":
         body = Body(body.solid)
-    return Block(fluid, flow.domain, cutting, group, body, gpu)
+    return Block(fluid_of(case, flow), flow.domain, cutting, group, body, gpu)
