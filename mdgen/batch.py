@@ -107,17 +107,22 @@ class Batch:
 
     def _advance(self, n_steps: int, dt: float, bath: Bath) -> None:
         longest = self._ensemble.longest_step
-        move = self._device.graph(lambda: self._kernels.move(self._arrays, self._room, dt, longest))
+        advance = self._march if self._kernels.marches else self._spread
         for first in range(0, n_steps, PORTION):
             portion = min(PORTION, n_steps - first)
-            given = bath.portion(portion)
-            if self._kernels.marches:
-                self._kernels.march(self._arrays, self._room, portion, dt, longest, given)
-                continue
-            for k in range(portion):
-                self._couple(False, given, k)
-                move()
-                self._couple(True, given, k)
+            advance(portion, dt, longest, bath.portion(portion))
+
+    def _march(self, n_steps: int, dt: float, longest: float, given) -> None:
+        """A block for each replica, all steps in one launch."""
+        self._kernels.march(self._arrays, self._room, n_steps, dt, longest, given)
+
+    def _spread(self, n_steps: int, dt: float, longest: float, given) -> None:
+        """Many blocks for each replica, a few launches for each step."""
+        move = self._device.graph(lambda: self._kernels.move(self._arrays, self._room, dt, longest))
+        for step in range(n_steps):
+            self._couple(False, given, step)
+            move()
+            self._couple(True, given, step)
 
     def _couple(self, after: bool, given, step: int) -> None:
         if self._ensemble.thermostat is not None:
