@@ -35,7 +35,7 @@ class Mpiexec:
         self._started: list[subprocess.Popen[str]] = []
 
     def __call__(
-        self, n: int, *arguments: str | Path, timeout: float = 120, env: dict[str, str] | None = None
+        self, n: int, *arguments: str | Path, timeout: float = 240, env: dict[str, str] | None = None
     ) -> subprocess.CompletedProcess[str]:
         """Wait for the end; a launch that exceeds `timeout` seconds is killed and fails the test."""
         process = self.start(n, *arguments, env=env)
