@@ -88,7 +88,7 @@ class Simulation:
             fields = density_in_cells(seen.excess, self._fraction), seen.velocity
             self._kept.append((*(values.astype(np.float32) for values in fields), self._coefficients(tally)))
         self.n_done += 1
-        if sum(values.nbytes for frame in self._kept for values in frame) >= KEPT:
+        if self._kept and len(self._kept) * sum(values.nbytes for values in self._kept[0]) >= KEPT:
             self.write()
         self._save_if_due()
 
