@@ -24,6 +24,7 @@ from runkit.mpi import SerialWorld
 from tests.lbmgen.flows import FACES, SHAPES, Setting, assert_same_bits, assert_same_flow, clock
 from tests.shim import StandIn
 from tests.shim.compile import ARCHITECTURES, resources
+from tests.shim.device import Kernel
 
 FORCE = (1e-4, -2e-4, 3e-4)
 RUN = (
@@ -106,6 +107,17 @@ def test_unlike_flows_take_their_steps_together_as_each_does_alone(gpu):
     for ours, theirs, seen in zip(together, alone, look(together, 2), strict=True):
         assert_same_bits(ours, theirs)
         assert seen.excess.tobytes() == look([theirs], 2)[0].excess.tobytes()
+
+
+def test_a_step_is_at_most_four_launches_for_any_number_of_flows(gpu, monkeypatch):
+    """Collision, periodic copies, walls, open faces; tables without entries launch nothing."""
+    launched, launch = [], Kernel.__call__
+    monkeypatch.setattr(Kernel, "__call__", lambda self, *how: (launched.append(self._name), launch(self, *how)))
+    for faces, names in (("periodic", ["sweep", "copy", "walls"]), ("mirrors", ["sweep", "walls", "outlets"])):
+        blocks = [Setting(faces=FACES[faces], tau=tau).block(gpu) for tau in (0.6, 0.7, 0.8)]
+        launched.clear()
+        advance(blocks, np.ones((3, 5)))
+        assert launched == 5 * names
 
 
 def test_a_flow_may_leave_the_others(gpu):

@@ -57,7 +57,9 @@ class Steps:
         batch = self._batch
         batch.begin(clocks, -2)
         if n_pairs and parity not in batch.pairs:
+            self._pair(batch, parity)  # kernels are loaded at their first launch, which must not be recorded
             batch.pairs[parity] = self.gpu.graph(lambda: self._pair(batch, parity))
+            n_pairs -= 1
         for _ in range(n_pairs):
             batch.pairs[parity]()
         if rest:
