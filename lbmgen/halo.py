@@ -81,28 +81,21 @@ class Exchange:
         state: int,
     ) -> None:
         self._memory = memory
-        self._sent: list[tuple] = []  # offsets, buffer
-        self._received: list[tuple] = []
-        sends, receives = [], []
+        sent, received = [], []  # offsets, rank, tag
         for side in SIDES:
             # Needed after an even step: by the neighbour behind. Pushed in an odd one: to the neighbour ahead.
             toward = -side if state == CROSSED else side
             read, write = through(layout, axis, side, state)
-            for offsets, beyond, held, messages in (
-                (read, neighbours[toward], self._sent, sends),
-                (write, neighbours[-toward], self._received, receives),
-            ):
-                if beyond is not None:
-                    buffer = memory.steps.buffer(memory.part, len(offsets), group.takes_device_arrays)
-                    held.append((memory.steps.offsets(offsets), buffer))
-                    messages.append((beyond, side + 1, buffer[1]))
+            sent.append((read, neighbours[toward], side + 1))
+            received.append((write, neighbours[-toward], side + 1))
+        self._sent, sends = _joined(memory, sent, group.takes_device_arrays)
+        self._received, receives = _joined(memory, received, group.takes_device_arrays)
         self._messages = Messages(group, sends, receives)
 
     def start(self) -> None:
         """Pack and send."""
         steps, part = self._memory
-        for offsets, buffer in self._sent:
-            steps.pack(part, offsets, buffer)
+        steps.pack(part, *self._sent)
         steps.wait()
         self._messages.start()
 
@@ -110,12 +103,23 @@ class Exchange:
         """Wait and unpack."""
         steps, part = self._memory
         self._messages.wait()
-        for offsets, buffer in self._received:
-            steps.unpack(part, offsets, buffer)
+        steps.unpack(part, *self._received)
 
     def free(self) -> None:
         """Give the messages back to MPI."""
         self._messages.free()
+
+
+def _joined(memory: Memory, parts: list[tuple], direct: bool) -> tuple[tuple, list[tuple]]:
+    """One table of offsets with its buffer, and the messages that are pieces of it, to or from neighbours there are."""
+    there = [part for part in parts if part[1] is not None]
+    offsets = np.concatenate([offsets for offsets, _, _ in there] or [np.zeros(0, np.int64)])
+    buffer, end = memory.steps.buffer(memory.part, len(offsets), direct), 0
+    messages = []
+    for own, rank, tag in there:
+        messages.append((rank, tag, buffer[1][end : end + len(own)]))
+        end += len(own)
+    return (memory.steps.offsets(offsets), buffer), messages
 
 
 class OwnAxis:
