@@ -109,7 +109,9 @@ class Case(Config):
     n_cases: int = Field(64, ge=1, description="cases to simulate")
     ranks_per_case: int = Field(1, ge=1, description="ranks that share the domain of a case")
     device: Device = Field("auto", description="cpu, gpu, or auto: a GPU where there is one")
-    cases_per_gpu: int = Field(64, ge=1, description="most cases that a GPU simulates together, if memory allows")
+    cases_per_gpu: int = Field(
+        64, ge=1, le=65535, description="most cases that a GPU simulates together, if memory allows"
+    )
     checkpoint_seconds: float = Field(300, ge=0, description="least time between checkpoints of a case [s]")
     grid: Grid = Grid()
     flow: Flow = Flow()

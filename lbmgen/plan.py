@@ -22,7 +22,7 @@ from runkit.launcher import this_launch
 
 # Site updates per core-second that the estimate assumes, in two and three dimensions, float32 (docs/performance.md).
 RATE = {2: 2e8, 3: 5e7}
-GPU_SHARE = 1.5  # memory of a case on a GPU over that of its populations: tables of boundaries, copies
+GPU_SHARE = 1.25  # memory of a case on a GPU over that of its populations: tables of boundaries
 
 
 def schema_of(case: Case) -> Schema:
@@ -60,10 +60,11 @@ def group_of(rank: int, n_ranks: int, ranks_per_case: int) -> int:
 
 
 def gpu_bytes(case: Case, flow: FlowCase, n_ranks: int) -> float:
-    """Memory that a case takes on each of `n_ranks` GPUs, with room for one copy of what is brought there."""
+    """Memory that a case takes on each of `n_ranks` GPUs: populations, tables, what is solid, means over cells."""
     _, shape = Decomposition.best(flow.shape, n_ranks, case.grid.refinement).block(0)
     layout = Layout(lattice(case.grid.lattice), shape, case.collision.precision)
-    return GPU_SHARE * layout.plane * layout.lattice.q * layout.dtype.itemsize
+    d, populations = len(shape), layout.plane * layout.lattice.q * layout.dtype.itemsize
+    return GPU_SHARE * populations + math.prod(shape) * (1 + 8 * (1 + d) / case.grid.refinement**d)
 
 
 def show(case: Case) -> None:
@@ -88,7 +89,7 @@ def show(case: Case) -> None:
         f"length {_ends([flow.length for flow in flows])} sites",
         f"ranks      {n_ranks} in {groups} groups; a case is cut into {' x '.join(map(str, decomposition.grid))}",
         f"memory     about {in_units(3e8 + memory)} per rank",
-        f"cost       {case.n_cases * sites * steps:.3g} site updates, {seconds / 3600:.2g} h on these ranks",
+        f"cost       {case.n_cases * sites * steps:.3g} site updates, {seconds / 3600:.2g} h on as many cores as ranks",
     ):
         print("# " + line)
 

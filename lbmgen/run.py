@@ -102,15 +102,14 @@ def _ends(simulation: Simulation) -> bool:
 def _cases_together(crew: Crew, case: Case, flow: FlowCase, n_pending: int) -> int:
     """Cases that a group takes at once: on a GPU as many as it can hold, and as all groups can share."""
     world, group, gpu = crew
-    sharing = world.node().allgather(None if gpu is None else gpu.index)
-    mine = 1
-    if gpu is not None:
-        n_bytes = gpu_bytes(case, flow, group.size)
-        need(gpu, n_bytes, "lower grid.cells or grid.refinement, or raise ranks_per_case")
-        if group.size == 1:
-            mine = min(case.cases_per_gpu, int(gpu.free_bytes / sharing.count(gpu.index) / n_bytes))
+    if gpu is None:
+        return 1
+    n_sharing = world.node().allgather(gpu.identity).count(gpu.identity)
+    n_bytes = gpu_bytes(case, flow, group.size) * n_sharing
+    need(gpu, n_bytes, "lower grid.cells or grid.refinement, or raise ranks_per_case")
+    mine = min(case.cases_per_gpu, int(gpu.free_bytes / n_bytes)) if group.size == 1 else 1
     n_groups = world.sum(int(group.is_root))
-    return max(1, min(world.max(mine), -(-n_pending // n_groups)))
+    return max(1, min(*world.allgather(mine), -(-n_pending // n_groups)))
 
 
 def _compile(case: Case, flow: FlowCase, gpu: Gpu | None) -> None:

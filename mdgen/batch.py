@@ -44,6 +44,7 @@ class Batch:
         need(device, ensemble.shape[0] * replica_bytes(ensemble.shape[1], ensemble.precision, self._room), ADVICE)
         self._law64 = device.xp.asarray(ensemble.table("float64"))
         self._arrays = self._allocate()
+        self._arrays.status[:, gpu.FLAGS] = gpu.PRUNE | gpu.BUILD
         self.place(position, velocity)
 
     @property
@@ -63,7 +64,7 @@ class Batch:
         """Put the replicas at these positions and velocities [R, n, 3]."""
         both = np.stack([position, velocity], axis=1).transpose(0, 1, 3, 2)
         self._arrays.motion[...] = self._device.xp.asarray(np.ascontiguousarray(both))
-        self._arrays.status[:, gpu.FLAGS] = gpu.PRUNE | gpu.BUILD
+        self._arrays.status[:, gpu.FLAGS] &= gpu.PRUNE | gpu.BUILD  # lists are made anew where these have moved far
 
     def evaluate(self) -> None:
         """Forces at the present positions."""
@@ -226,6 +227,8 @@ def list_bytes(n_particles: int, room: Room) -> int:
 
 
 def replica_bytes(n_particles: int, precision: str, room: Room) -> int:
-    """Memory of a replica on the device: motion and its copy, forces, places, lists."""
+    """Memory of a replica on the device: motion and its copy, forces, places, energies, lists."""
     real, coord = np.dtype(precision).itemsize, np.dtype(gpu.COORD[precision]).itemsize
-    return n_particles * (2 * 48 + 3 * real + 12.125 * coord + 8) + list_bytes(n_particles, room)
+    n_chunks = -(-n_particles // gpu.CHUNK)
+    own = n_particles * (2 * 48 + 3 * real + 12 * coord + 8 + 16) + 4 * coord * n_chunks
+    return own + list_bytes(n_particles, room)

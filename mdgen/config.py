@@ -81,7 +81,9 @@ class Case(Config):
     output: str = Field("data/kob_andersen.h5", min_length=1, description="file to write")
     seed: int = Field(1, ge=0, lt=2**63, description="seed of all random numbers")
     device: Device = Field("auto", description="cpu, gpu, or auto: a GPU where there is one")
-    replicas_per_gpu: int = Field(528, ge=1, description="most replicas, or samples, that advance together on a GPU")
+    replicas_per_gpu: int = Field(
+        528, ge=1, le=65535, description="most replicas, or samples, that advance together on a GPU"
+    )
     checkpoint_seconds: float = Field(300, ge=0, description="least time between checkpoints of a unit of work [s]")
     system: System = System()
     initial: Initial = Initial()

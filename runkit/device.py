@@ -38,11 +38,14 @@ class Gpu:
         self.xp = _cupy()
         self.index = index
         runtime = self.xp.cuda.runtime
-        runtime.setDevice(index)
-        properties = runtime.getDeviceProperties(index)
+        try:
+            runtime.setDevice(index)
+            properties = runtime.getDeviceProperties(index)
+            self.identity: str = runtime.deviceGetPCIBusId(index)  # the same for all ranks that share it
+        except runtime.CUDARuntimeError as error:
+            raise NoGpu(f"GPU {index} cannot be used: {error}") from error
         self.name: str = properties["name"].decode()
         self.shared_bytes: int = properties["sharedMemPerBlockOptin"]
-        self.n_threads: int = properties["maxThreadsPerBlock"]
         self.n_multiprocessors: int = properties["multiProcessorCount"]
 
     @property
@@ -67,7 +70,8 @@ class Gpu:
     def order(self, first: Any, then: Any) -> None:
         """Stream `then` goes on only after what has been asked of stream `first`; None is the present one."""
         present = self.xp.cuda.get_current_stream()
-        (then or present).wait_event((first or present).record())
+        event = self.xp.cuda.Event(disable_timing=True)
+        (then or present).wait_event((first or present).record(event))
 
     def graph(self, function: Callable[[], None]) -> Callable[[], None]:
         """What `function` launches, with the same arguments, to be launched again by one call."""
@@ -98,14 +102,15 @@ class Gpu:
         return array.get(out=out, blocking=out is None)
 
     def to_device(self, array: Any, out: Any) -> None:
-        """Begin to copy a pinned `array` to `out`."""
+        """Copy `array` to `out`. If it is pinned, this only begins."""
         out.set(array)
 
 
 def choose(world: World, wanted: str) -> Gpu | None:
     """The GPU of this rank (its number on the node, modulo the node's GPUs), or None for the CPU; says which.
 
-    Collective. Raises UserError if `wanted` is "gpu" and this rank cannot have one; "auto" takes one where there is.
+    Collective. Raises UserError if `wanted` is "gpu" and this rank cannot have one; "auto" takes one where there is, if
+    there is one for every rank or for none: work is shared out among equals.
     """
     gpu, reason = None, ""
     if wanted != "cpu":
@@ -115,6 +120,13 @@ def choose(world: World, wanted: str) -> Gpu | None:
             reason = str(error)
             if wanted == "gpu":
                 raise UserError(f"device = gpu: {reason}; or set device = cpu") from error
+    has_one = world.allgather(gpu is not None)
+    if any(has_one) and not all(has_one):
+        without = len(has_one) - sum(has_one)
+        raise UserError(
+            f"device = {wanted}: {without} of {len(has_one)} ranks find no GPU; start ranks only where there is "
+            "one, or set device = cpu"
+        )
     _announce(world, gpu, reason)
     return gpu
 

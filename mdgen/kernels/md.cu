@@ -297,6 +297,10 @@ extern "C" __global__ void __launch_bounds__(MARCHING) march(BATCH, int n_steps,
         int* flag = flags + step % 2;
         for (int i = t; i < n; i += blockDim.x) drift(s, places, i, dt, longest, flag);
         __syncthreads();
+        if (*flag & FROZEN) {
+            if (t == 0) s.status[FLAGS] = FROZEN;
+            return;
+        }
         if (*flag & PRUNE) {
             if (*flag & BUILD) {
                 for (int chunk = t; chunk < (n + CHUNK - 1) / CHUNK; chunk += blockDim.x) enclose(s, places, chunk);
@@ -307,8 +311,8 @@ extern "C" __global__ void __launch_bounds__(MARCHING) march(BATCH, int n_steps,
             if (t == 0) tally(s, *flag);
             __syncthreads();
         }
-        if (*flag & (FROZEN | FULL)) {
-            if (t == 0) s.status[FLAGS] = *flag & (FROZEN | FULL);
+        if (*flag & FULL) {
+            if (t == 0) s.status[FLAGS] = FULL;
             return;
         }
         if (t == 0) flags[1 - step % 2] = 0;

@@ -9,6 +9,7 @@ from lbmgen import simulate
 from lbmgen.block import advance
 from lbmgen.collisions import collision
 from lbmgen.lattices import LATTICES
+from tests.conftest import ROOT
 from tests.lbmgen.flows import FACES, Setting, assert_same_bits, assert_same_flow, clock
 from tests.lbmgen.test_gpu import FORCE, assert_same_file
 
@@ -59,3 +60,10 @@ def test_the_public_function_gives_the_same_arrays(gpu):
     rho, u = 1 + 0.01 * random.normal(size=(40, 30)), 0.03 * random.normal(size=(40, 30, 2))
     ours, theirs = (simulate(rho, u, 0.7, 11, device=device) for device in ("gpu", "cpu"))
     assert ours.rho.tobytes() == theirs.rho.tobytes() and ours.u.tobytes() == theirs.u.tobytes()
+
+
+def test_a_cut_domain_is_the_whole_one_while_messages_travel_beside_the_inner_sites(gpu, mpiexec):
+    """Two ranks on one GPU, on domains so large that streams run side by side."""
+    done = mpiexec(2, ROOT / "tests" / "mpi" / "blocks.py", "gpu", timeout=280)
+    assert done.returncode == 0, done.stderr
+    assert "flows on 2 ranks" in done.stdout

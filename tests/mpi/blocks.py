@@ -17,6 +17,7 @@ from lbmgen.collisions import collision
 from lbmgen.decomposition import LEAST, Decomposition, grids
 from lbmgen.domain import Domain, body_of
 from lbmgen.lattices import lattice
+from runkit.device import Gpu
 from runkit.log import say
 from runkit.mpi import SerialWorld, launch
 
@@ -55,10 +56,15 @@ def flow(group, fluid, domain, grid, gpu=None):
     return here, density, velocity, taken, block.boundary.n_leaving()
 
 
-def stand_in(world):
-    """What the command line asks for."""
+LARGE = [("D2Q9", (512, 512), "trt", None, "float32"), ("D3Q19", (64, 64, 64), "bgk", None, "float32")]
+
+
+def device(world):
+    """What the command line asks for: the CPU, a GPU, or a stand-in for one, with staged or direct messages."""
     if len(sys.argv) == 1:
         return None
+    if sys.argv[1] == "gpu":
+        return Gpu(0)
     sys.path.insert(0, str(Path(__file__).parents[2]))
     from tests.shim import StandIn
 
@@ -67,8 +73,9 @@ def stand_in(world):
 
 
 def main(world) -> None:
-    n_grids, gpu = 0, stand_in(world)
-    for name, shape, law, force, dtype in CASES if gpu is None else CASES[::2]:
+    n_grids, gpu = 0, device(world)
+    cases = CASES if gpu is None else LARGE if isinstance(gpu, Gpu) else CASES[::2]
+    for name, shape, law, force, dtype in cases:
         of = lattice(name)
         fluid = Fluid(of, collision.build(law), 0.6, force, dtype)
         for faces in FACES:

@@ -12,7 +12,7 @@ import subprocess
 import tempfile
 from collections.abc import Sequence
 from contextlib import nullcontext
-from functools import cache
+from functools import cache, partial
 from hashlib import sha256
 from pathlib import Path
 
@@ -28,9 +28,8 @@ class StandIn:
     """A GPU that is none."""
 
     xp = np
-    name = "stand-in"
+    name = identity = "stand-in"
     index = 0
-    n_threads = 1024  # the most that a block may have
     n_multiprocessors = 2
     clock = 1e9
 
@@ -47,7 +46,13 @@ class StandIn:
         """All is done in the order in which it is asked for."""
 
     def graph(self, function):
-        return function
+        """As on a GPU: nothing is done while launches are recorded, and arguments stay those of the recording."""
+        Kernel.recorded = launches = []
+        try:
+            function()
+        finally:
+            Kernel.recorded = None
+        return lambda: [launch() for launch in launches]
 
     def address(self, array: np.ndarray) -> int:
         return array.ctypes.data
@@ -84,6 +89,7 @@ class Kernel:
     """One kernel of a module."""
 
     max_dynamic_shared_size_bytes = 48 * 1024
+    recorded: list | None = None
 
     def __init__(self, function, name: str, sizes: list[int]) -> None:
         self._function, self._name = function, name
@@ -93,9 +99,14 @@ class Kernel:
         assert shared_mem <= self.max_dynamic_shared_size_bytes, f"{self._name}: {shared_mem} bytes of shared memory"
         assert np.prod(block) <= 1024, f"{self._name}: {block} threads in a block"
         assert len(arguments) == len(self._sizes), f"{self._name}: {len(arguments)} arguments, not {len(self._sizes)}"
+        assert max(*grid[1:], 0, 0) <= 65535, f"{self._name}: {grid} blocks"
         held = [self._pass(k, argument) for k, argument in enumerate(arguments)]
         pointers = (ctypes.c_void_p * len(held))(*(value.ctypes.data for value in held))
         dims = [(ctypes.c_uint * 3)(*(*map(int, n), 1, 1)[:3]) for n in (grid, block)]
+        launch = partial(self._launch, dims, pointers, (held, arguments))
+        launch() if Kernel.recorded is None else Kernel.recorded.append(launch)
+
+    def _launch(self, dims, pointers, _held) -> None:
         self._function(*dims, pointers)
 
     def _pass(self, k: int, argument) -> np.ndarray:

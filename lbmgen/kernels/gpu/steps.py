@@ -10,7 +10,6 @@ from contextlib import contextmanager
 
 import numpy as np
 
-from lbmgen.kernels.cpu.moments import moments
 from lbmgen.kernels.gpu.part import Batch, Placed, runs_of
 from lbmgen.kernels.gpu.text import source
 
@@ -43,7 +42,7 @@ class Steps:
 
     def restore(self, part, h, state):
         """Set populations and what open faces remember; they lie as after a step of parity `state`."""
-        part.h[...] = self.gpu.xp.asarray(h)
+        self.gpu.to_device(h, part.h)
         self._launch("gather", part.n_open, 1, part.h, part.target[state], part.memory, np.uint32(part.n_open))
 
     def march(self, parts, parity, clocks):
@@ -132,6 +131,8 @@ class Steps:
 
     def moments(self, part, state):
         """Density [*shape] and velocity [*shape, d]; 1 and 0 in solid sites."""
+        from lbmgen.kernels.cpu.moments import moments  # Numba takes a second to import: only where this is asked for
+
         return moments(part.host, self.populations(part), state)
 
     def look(self, parts, state, width):
