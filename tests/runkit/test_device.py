@@ -63,6 +63,17 @@ def test_a_missing_gpu_is_refused_if_asked_for_and_else_explained(monkeypatch, c
     assert capsys.readouterr().out == "device: 1 rank on the CPU (there is no GPU)\n"
 
 
+def test_ranks_of_which_some_find_no_gpu_are_refused_together(monkeypatch):
+    class Mixed(SerialWorld):
+        def allgather(self, value):
+            return [value, False, True]
+
+    monkeypatch.setattr(device, "_count", lambda: 1)
+    monkeypatch.setattr(device, "Gpu", FakeGpu)
+    with pytest.raises(UserError, match=r"^device = auto: 1 of 3 ranks find no GPU; start ranks only"):
+        choose(Mixed(), "auto")
+
+
 @pytest.mark.parametrize("has_gpu", [False, True])
 def test_a_driver_that_is_too_old_is_named(monkeypatch, has_gpu):
     class Refused(Exception):
