@@ -1,8 +1,7 @@
 """A block of sites with its populations: a whole domain, or a rank's part of one.
 
 A step collides and streams all sites, then exchanges with neighbours, then sets what comes back from boundaries; after
-it, every fluid site holds what has arrived there. Blocks with neighbours do their outermost sites first and the rest
-while messages travel.
+it, every fluid site holds what has arrived there. The order of all this is the block's program.
 Units: lattice units.
 """
 
@@ -17,15 +16,13 @@ import numpy as np
 from lbmgen.decomposition import Decomposition
 from lbmgen.domain import Body, Domain
 from lbmgen.equilibrium import Moments, equilibrium
-from lbmgen.halo import Memory, exchanges, own_copies
-from lbmgen.kernels import Part, Region, steps_on
+from lbmgen.halo import exchanges, own_copies
+from lbmgen.kernels import Part, steps_on
 from lbmgen.lattices import Lattice
-from lbmgen.layout import STRAIGHT, VECTOR, Layout
-from lbmgen.rows import in_one_pass
+from lbmgen.layout import STATES, STRAIGHT, Layout
+from lbmgen.program import program_of
 from lbmgen.walls import Boundary
 from runkit.mpi import World
-
-Bounds = tuple[tuple[int, int], ...]
 
 
 @dataclass(frozen=True)
@@ -62,33 +59,23 @@ class Block:
         self.layout = Layout(fluid.lattice, self.shape, fluid.dtype)
         self.boundary = Boundary(self.layout, domain, self.origin, body)
         self.state = STRAIGHT
-        self.is_alone = decomposition.n_blocks == 1
         self.steps = steps_on(gpu, fluid.lattice, fluid.law, fluid.force is not None, fluid.dtype)
-        self.part = self.steps.place(self._tables())
-        if not self.is_alone:
-            memory = Memory(self.steps, self.part)
-            self._exchanges = exchanges(self.layout, memory, decomposition, domain.periodic, group)
-            axes = zip(decomposition.grid, domain.periodic, strict=True)
-            shell, inner = _split(self.layout, [n > 1 or is_periodic for n, is_periodic in axes])
-            self._shell = self.steps.region(shell)
-            self._inner = [
-                [self.steps.region(part) for part in _slices(self.layout, inner, len(parts))]
-                for parts in self._exchanges
-            ]
+        self.part = self.steps.place(self._part(decomposition, group.rank), group)
 
-    def _tables(self) -> Part:
-        fluid = self.fluid
-        region = self.layout.region(*((0, n) for n in self.shape))
-        periodic = [axis for axis, is_periodic in enumerate(self.domain.periodic) if is_periodic]
-        copies = own_copies(self.layout, periodic if self.is_alone else ())
+    def _part(self, decomposition: Decomposition, rank: int) -> Part:
+        fluid, layout, periodic, cut = self.fluid, self.layout, self.domain.periodic, decomposition.cut
+        copies = own_copies(layout, [axis for axis in np.flatnonzero(periodic) if axis not in cut], cut)
+        h = layout.allocate()
+        in_one_pass = h.nbytes > self.steps.cache
         return Part(
-            h=self.layout.allocate(),
+            h=h,
             numbers=fluid.numbers(),
             force=np.array(fluid.force or (), np.float64),
-            places=self.layout.places(),
-            region=region,
-            rows=in_one_pass(self.layout, region, copies, self.boundary),
+            places=layout.places(),
+            rows=layout.region(*((0, n) for n in self.shape)),
+            program=program_of(layout, self.boundary, copies, cut, in_one_pass),
             copies=copies,
+            exchanges=[each for state in STATES for each in exchanges(layout, decomposition, rank, periodic, state)],
             links=self.boundary.links,
             outlets=self.boundary.outlets,
             solid=self.solid,
@@ -130,26 +117,6 @@ class Block:
     def free(self) -> None:
         """Give messages back to MPI; the block takes no more steps."""
         self.steps.free(self.part)
-        for exchange in () if self.is_alone else (*self._exchanges[0], *self._exchanges[1]):
-            exchange.free()
-
-    def march(self, clock: np.ndarray) -> np.ndarray:
-        """Steps of a block with neighbours; see `advance`."""
-        record = self.steps.record(self.part, clock)
-        for step in range(len(clock)):
-            self._step(record, step, (self.state + 1 + step) % 2)
-        return self.steps.taken(record)
-
-    def _step(self, record: Any, step: int, state: int) -> None:
-        steps, part = self.steps, self.part
-        steps.sweep(part, self._shell, state)
-        for exchange, inner in zip(self._exchanges[state], self._inner[state], strict=True):
-            exchange.start()
-            with steps.beside():
-                steps.sweep(part, inner, state)
-            exchange.finish()
-        steps.join()
-        steps.boundaries(part, state, record, step)
 
 
 def advance(blocks: Sequence[Block], clocks: np.ndarray) -> list[np.ndarray]:
@@ -159,11 +126,8 @@ def advance(blocks: Sequence[Block], clocks: np.ndarray) -> list[np.ndarray]:
     """
     taken: list[Any] = [None] * len(blocks)
     for members in _alike(blocks):
-        first, parts = blocks[members[0]], [blocks[k].part for k in members]
-        if first.is_alone:
-            tallies = first.steps.march(parts, 1 - first.state, clocks[members])
-        else:
-            tallies = [blocks[k].march(clocks[k]) for k in members]
+        first = blocks[members[0]]
+        tallies = first.steps.march([blocks[k].part for k in members], 1 - first.state, clocks[members])
         for k, tally in zip(members, tallies, strict=True):
             taken[k] = tally
     for block in blocks:
@@ -198,24 +162,3 @@ def _populations(lattice: Lattice, excess: np.ndarray, velocity: list[np.ndarray
     for pair in pairs:
         result += [pair.even + pair.odd, pair.even - pair.odd]
     return np.stack(result)
-
-
-def _split(layout: Layout, exchanged: Sequence[bool]) -> tuple[Region, Bounds]:
-    """The outermost sites along the axes that are `exchanged`, and the bounds of all others."""
-    bounds = [(0, n) for n in layout.shape]
-    shell = []
-    for axis in np.flatnonzero(exchanged):
-        low, high = bounds[axis]
-        width = VECTOR if axis == len(exchanged) - 1 else 1
-        first, last = min(low + width, high), max((high - 1) // width * width, min(low + width, high))
-        for slab in ((low, first), (last, high)):
-            shell.append(layout.region(*bounds[:axis], slab, *bounds[axis + 1 :]))
-        bounds[axis] = (first, last)
-    return Region(*(np.concatenate([getattr(part, name) for part in shell]) for name in Region._fields)), tuple(bounds)
-
-
-def _slices(layout: Layout, bounds: Bounds, n: int) -> list[Region]:
-    """A box cut into `n` parts along the first axis."""
-    (low, high), *rest = bounds
-    ends = [low + (high - low) * k // n for k in range(n + 1)]
-    return [layout.region((ends[k], ends[k + 1]), *rest) for k in range(n)]

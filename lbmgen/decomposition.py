@@ -14,6 +14,7 @@ from runkit.errors import UserError
 from runkit.mpi import share
 
 LEAST = 4  # sites of a block along each axis
+THICK = 32  # sites of a slab from which on its halos are a few percent of what it moves
 
 
 @dataclass(frozen=True)
@@ -26,12 +27,14 @@ class Decomposition:
 
     @classmethod
     def best(cls, shape: tuple[int, ...], n_ranks: int, unit: int = 1) -> Decomposition:
-        """The grid of `n_ranks` blocks with the least surface between them; raises UserError if blocks get too thin.
+        """The grid of `n_ranks` blocks; raises UserError if they get too thin.
 
-        Of equal ones the one that cuts the first axis most, whose halos are contiguous in memory.
+        Slabs along the first axis while they are thick: what they exchange is contiguous in memory and goes to two
+        neighbours only, and steps can go two by two. Else the grid with the least surface between blocks; of equal ones
+        the one that cuts the first axis most.
         """
         candidates = [
-            (_surface(shape, grid), tuple(-n for n in grid), grid)
+            (grid[0] < n_ranks or shape[0] < THICK * n_ranks, _surface(shape, grid), tuple(-n for n in grid), grid)
             for grid in grids(n_ranks, len(shape))
             if all((total // unit // n) * unit >= LEAST for total, n in zip(shape, grid, strict=True))
         ]
@@ -40,12 +43,17 @@ class Decomposition:
                 f"ranks_per_case = {n_ranks}: a domain of {' x '.join(map(str, shape))} sites cannot be cut into so "
                 f"many blocks of {LEAST} sites or more; allowed: fewer ranks, or a larger domain"
             )
-        return cls(tuple(shape), min(candidates)[2], unit)
+        return cls(tuple(shape), min(candidates)[-1], unit)
 
     @property
     def n_blocks(self) -> int:
         """Number of blocks."""
         return int(np.prod(self.grid))
+
+    @property
+    def cut(self) -> list[int]:
+        """Axes along which there is more than one block."""
+        return [axis for axis, n in enumerate(self.grid) if n > 1]
 
     def place(self, rank: int) -> tuple[int, ...]:
         """Where a rank's block lies in the grid."""
@@ -54,8 +62,7 @@ class Decomposition:
     def block(self, rank: int) -> tuple[tuple[int, ...], tuple[int, ...]]:
         """(first site, number of sites) of a rank's block along each axis."""
         parts = [
-            share(total // self.unit, i, n)
-            for total, i, n in zip(self.shape, self.place(rank), self.grid, strict=True)
+            share(total // self.unit, i, n) for total, i, n in zip(self.shape, self.place(rank), self.grid, strict=True)
         ]
         return tuple(part.start * self.unit for part in parts), tuple(len(part) * self.unit for part in parts)
 

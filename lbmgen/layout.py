@@ -18,7 +18,7 @@ LINE = 64  # bytes of a cache line
 PAGE_LINES = 64
 STAGGER = 7  # lines by which the start of a plane moves within a page
 
-CROSSED, STRAIGHT = 0, 1  # how populations lie after a step of even and of odd parity
+STATES = CROSSED, STRAIGHT = 0, 1  # how populations lie after a step of even and of odd parity
 
 
 class Layout:
@@ -47,9 +47,14 @@ class Layout:
         """Offsets in a plane of sites [..., d]; ghosts have coordinates -1 and n."""
         return self.origin + np.asarray(site, np.int64) @ np.array(self.strides, np.int64)
 
-    def row(self, offset: np.ndarray) -> np.ndarray:
-        """The coordinate along the first axis of sites whose populations lie at `offset`."""
-        return offset % self.plane // self.strides[0] - 1
+    def site(self, offset: np.ndarray) -> np.ndarray:
+        """Sites [..., d] of populations at `offset` in any plane; the inverse of `offset`."""
+        rest = np.asarray(offset) % self.plane - self.origin + sum(self.strides)
+        coordinates = []
+        for stride in self.strides:
+            coordinates.append(rest // stride - 1)
+            rest = rest % stride
+        return np.stack(coordinates, axis=-1)
 
     def shift(self, i: int) -> int:
         """Distance in memory to the neighbour along velocity `i`."""

@@ -20,9 +20,8 @@ from lbmgen.boundaries.free_slip import FreeSlip
 from lbmgen.boundaries.outlet import Convective, Pressure
 from lbmgen.domain import Body, Domain
 from lbmgen.kernels import Links, Outlets
-from lbmgen.layout import CROSSED, STRAIGHT, Layout
+from lbmgen.layout import STATES, STRAIGHT, Layout
 
-STATES = CROSSED, STRAIGHT
 OPEN = Pressure, Convective
 CLOSEST = 1e-3  # a wall nearer to a site than this, in links, is taken to be so far
 
@@ -168,7 +167,7 @@ class Boundary:
             return np.stack(rows).astype(np.int64)
 
         target = table("target")
-        order = np.argsort(self.layout.row(target[STRAIGHT]), kind="stable")
+        order = np.argsort(self.layout.site(target[STRAIGHT])[:, 0], kind="stable")
         places = (each[:, order] for each in (target, table("first"), table("second")))
         factors = (column(name).astype(self.layout.dtype)[order] for name in ("a", "b", "constant"))
         exchange = column("exchange").reshape(-1, self.lattice.d).astype(np.int8)[order]

@@ -160,6 +160,16 @@ class Messages:
         if self._requests:
             type(self._requests[0]).Waitall(self._requests)
 
+    def native(self) -> tuple[bytes, int, int, int, int]:
+        """For compiled code: requests, the bytes of one and of a status, where MPI_Startall and MPI_Waitall lie."""
+        from mpi4py import MPI
+
+        size, library = MPI._sizeof(MPI.Request), _library()
+        requests = b"".join(ctypes.string_at(MPI._addressof(request), size) for request in self._requests)
+        calls = library.MPI_Startall, library.MPI_Waitall
+        startall, waitall = (ctypes.cast(call, ctypes.c_void_p).value or 0 for call in calls)
+        return requests, size, MPI._sizeof(MPI.Status), startall, waitall
+
     def free(self) -> None:
         """Give up; not to be used again."""
         for request in self._requests:
@@ -305,11 +315,16 @@ def single_threaded() -> None:
         os.environ.setdefault(f"{library}_NUM_THREADS", "1")
 
 
-def _is_cuda_aware() -> bool:
-    """What the loaded library answers: Open MPI and MPICH have a call each, others none."""
+def _library() -> ctypes.CDLL:
+    """The symbols of mpi4py, and those of the MPI library that it is linked to."""
     from mpi4py import MPI
 
-    library = ctypes.CDLL(MPI.__file__)  # its symbols, and those of the MPI library that it is linked to
+    return ctypes.CDLL(MPI.__file__)
+
+
+def _is_cuda_aware() -> bool:
+    """What the loaded library answers: Open MPI and MPICH have a call each, others none."""
+    library = _library()
     if hasattr(library, "MPIX_Query_cuda_support"):
         return bool(library.MPIX_Query_cuda_support())
     if hasattr(library, "MPIX_GPU_query_support"):

@@ -17,6 +17,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from runkit.mpi import Messages, World
+
 VECTOR = 8  # sites of a vector; runs of sites are whole vectors
 
 
@@ -69,43 +71,66 @@ class Copies(NamedTuple):
     target: tuple
 
 
-class Rows(NamedTuple):
-    """How a block takes an even step and the odd one after it in one pass over its rows (along the first axis).
+class Exchange(NamedTuple):
+    """What a block sends and receives along one axis after a step of one parity.
 
-    `order` int64 [2 * n_rows, 2] are rows and whether it is their odd step; empty where steps go one by one. `region`,
-    `links`, `outlets` int64 [n_rows + 1]: where a row begins in a `Region`, in `Links` and in the sites of `Outlets`.
-    After item k of the order come the copies `source[copies[k]:copies[k + 1]]`, int64 [2 * n_rows + 1].
+    Offsets int64 [n] that are read, then sent, and that are written with what comes. Pieces of either are messages:
+    (rank, tag, number of populations), in their order.
     """
 
-    order: np.ndarray
-    region: np.ndarray
-    links: np.ndarray
-    outlets: np.ndarray
-    copies: np.ndarray
-    source: np.ndarray
-    target: np.ndarray
+    read: np.ndarray
+    written: np.ndarray
+    sends: list[tuple[int, int, int]]
+    receives: list[tuple[int, int, int]]
+
+    def messages(self, group: World, out: Any, back: Any) -> Messages:
+        """The messages, as pieces of the arrays `out` and `back`, between the ranks of `group`."""
+        return Messages(group, _pieces(out, self.sends), _pieces(back, self.receives))
+
+
+SWEEP, COPY, WALLS, OUTLETS, SEND, RECEIVE = range(6)
+
+
+class Program(NamedTuple):
+    """What a block does in a step, one item after the other: int64 [n, 4], (operation, parity, begin, end).
+
+    `even` and `odd` are single steps; `both` an even step and the odd one after it together, empty where they go one by
+    one. Numbers from `begin` to `end` count runs of `region` to collide and stream; entries of `Copies`, `Links` and
+    sites of `Outlets`; exchanges that pack and send, or wait and unpack.
+    """
+
+    region: Region
+    even: np.ndarray
+    odd: np.ndarray
+    both: np.ndarray
 
 
 class Part(NamedTuple):
     """A block as kernels take it: flat populations, the numbers of its law, and tables of where they lie.
 
     `numbers` are the rates and the force in the type of populations, `force` [d] in double precision; `places` [2][q]
-    by parity, where relative to a site a step reads; `region` are all sites, in `rows`; `copies` those of periodic axes
-    that the block closes by itself; `solid` [*shape]; velocities `c` [q, d] and weights `w` [q].
+    by parity, where relative to a site a step reads; `rows` are all sites in their order; `copies` those of periodic
+    axes that the block closes by itself; `solid` [*shape]; velocities `c` [q, d] and weights `w` [q].
     """
 
     h: Any
     numbers: tuple
     force: np.ndarray
     places: tuple
-    region: Region
-    rows: Rows
+    rows: Region
+    program: Program
     copies: Copies
+    exchanges: list[Exchange]
     links: Links
     outlets: Outlets
     solid: np.ndarray
     c: np.ndarray
     w: np.ndarray
+
+
+def _pieces(array: Any, parts: list[tuple[int, int, int]]) -> list[tuple[int, int, Any]]:
+    ends = np.cumsum([0, *(n for _, _, n in parts)])
+    return [(rank, tag, array[end - n : end]) for (rank, tag, n), end in zip(parts, ends[1:], strict=True)]
 
 
 @cache

@@ -1,1 +1,1 @@
-"""What Numba kernels share: explicit vectors (`lanes`) and a cache on disk that knows their whole text (`compiled`)."""
+"""What Numba kernels share: explicit vectors, MPI messages, and a cache on disk that knows their whole text."""

@@ -3,12 +3,15 @@
 import numpy as np
 import pytest
 
+from lbmgen.block import Block, Fluid
+from lbmgen.boundaries.periodic import Periodic
 from lbmgen.collisions import collision
+from lbmgen.decomposition import Decomposition
+from lbmgen.domain import Body, Domain
 from lbmgen.equilibrium import Moments, equilibrium, moments
-from lbmgen.kernels import cpu
 from lbmgen.lattices import LATTICES
-from lbmgen.layout import Layout
 from runkit.errors import UserError
+from runkit.mpi import SerialWorld
 
 TAU = 0.62
 
@@ -121,22 +124,17 @@ def test_laws_do_not_know_left_from_right(lattice, law):
 @pytest.mark.parametrize(("dtype", "tolerance"), [("float32", 2e-8), ("float64", 1e-15)])
 def test_the_compiled_step_is_the_law_applied_to_arrays(lattice, law, force, dtype, tolerance):
     """Each site, at either parity, whatever its place in a vector."""
-    layout = Layout(lattice, (3, 4, 11)[-lattice.d :], dtype)
-    sweep, places = cpu.make_sweep(lattice, law, force is not None), layout.places()
-    numbers = tuple(np.dtype(dtype).type(value) for value in (*law.rates(TAU), *(force or ())))
-    sites = np.stack(np.meshgrid(*map(np.arange, layout.shape), indexing="ij"), axis=-1).reshape(-1, lattice.d)
-    place = layout.offset(sites)
-    given = state(lattice, len(place)).astype(dtype)
-    for parity in (0, 1):
-        h = layout.allocate()
-        source = [place + layout.arrival(i, 1 - parity) for i in range(lattice.q)]
-        target = [place + layout.departure(i, parity) for i in range(lattice.q)]
-        for i in range(lattice.q):
-            h[source[i]] = given[i]
-        region = layout.region(*((0, n) for n in layout.shape))
-        sweep(h, region, places[parity], numbers)
-        expected = collide(law, lattice, given.astype("float64"), force)
-        np.testing.assert_allclose(np.stack([h[t] for t in target]), expected, rtol=0, atol=tolerance)
+    shape = (3, 4, 11)[-lattice.d :]
+    whole = Decomposition(shape, (1,) * lattice.d)
+    domain, body = Domain(shape, ((Periodic(), Periodic()),) * lattice.d), Body(np.zeros([n + 2 for n in shape], bool))
+    block = Block(Fluid(lattice, law, TAU, force and tuple(force), dtype), domain, whole, SerialWorld(), body)
+    block.restore(state(lattice, int(np.prod(shape))).astype(dtype).reshape(-1, *shape))
+    for _parity in (0, 1):
+        given = block.arrived().astype("float64").reshape(lattice.q, -1)
+        left = collide(law, lattice, given, force).reshape(-1, *shape)
+        block.advance([1.0])
+        expected = np.stack([np.roll(h, c, range(lattice.d)) for h, c in zip(left, lattice.c, strict=True)])
+        np.testing.assert_allclose(block.arrived(), expected, rtol=0, atol=tolerance)
 
 
 @pytest.mark.parametrize(("name", "key", "value"), [("trt", "magic", 0), ("smagorinsky", "constant", 0.5)])

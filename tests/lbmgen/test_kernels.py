@@ -8,7 +8,7 @@ import pytest
 from numba import njit
 
 from lbmgen.collisions import collision
-from lbmgen.kernels import cpu
+from lbmgen.kernels.cpu.sweep import make_sweep
 from lbmgen.lattices import LATTICES
 from lbmgen.layout import LINE, Layout
 
@@ -23,9 +23,10 @@ def test_all_arithmetic_of_a_site_is_packed(lattice, law, dtype):
     """Scalar instructions only prepare numbers that all sites share, and are a small part."""
     of, law = LATTICES[lattice], collision.build(law)
     layout = Layout(of, (4,) * of.d, dtype)
-    sweep = njit(error_model="numpy")(cpu.make_sweep(of, law, False).py_func)  # from the disk it has no text
+    sweep = njit(error_model="numpy")(make_sweep(of, law, False).py_func)
     numbers = tuple(np.dtype(dtype).type(value) for value in law.rates(0.8))
-    sweep(layout.allocate(), layout.region(*((0, 4),) * of.d), layout.places()[0], numbers)
+    region = layout.region(*((0, 4),) * of.d)
+    sweep(layout.allocate(), region, 0, len(region.start), layout.places()[0], numbers)
     (assembly,) = sweep.inspect_asm().values()
     found = ARITHMETIC.findall(assembly)
     packed, scalar = (sum(found.count(kind) for kind in kinds) for kinds in (("ps", "pd"), ("ss", "sd")))

@@ -11,10 +11,14 @@ from runkit.errors import UserError
 BLOCKS = Path(__file__).with_name("blocks.py")
 
 
+@pytest.mark.parametrize("way", ["step", "pass"])
 @pytest.mark.parametrize("n_ranks", [2, 3, 4])
-def test_a_flow_has_the_same_bits_in_every_grid_of_blocks(mpiexec, n_ranks):
-    """Density, velocity, force on bodies: two and three dimensions, all kinds of faces, forces, both precisions."""
-    done = mpiexec(n_ranks, BLOCKS)
+def test_a_flow_has_the_same_bits_in_every_grid_of_blocks(mpiexec, n_ranks, way):
+    """Density, velocity, force on bodies: two and three dimensions, all kinds of faces, forces, both precisions.
+
+    Step by step, and two steps in one pass over the rows of slabs.
+    """
+    done = mpiexec(n_ranks, BLOCKS, way)
     assert done.returncode == 0, done.stderr
     n_flows = int(done.stdout.split()[0])
     assert n_flows >= 3 * 3 * (2 if n_ranks == 2 else 1)
@@ -50,10 +54,11 @@ def test_neighbours_are_mutual():
     assert decomposition.neighbour(0, 0, -1, periodic=False) is None
 
 
-def test_the_best_grid_has_the_least_surface_between_blocks():
-    assert Decomposition.best((256, 64), 4).grid == (4, 1)
-    assert Decomposition.best((64, 64), 4).grid == (2, 2)
-    assert Decomposition.best((64, 64), 2).grid == (2, 1)
+def test_thick_slabs_are_best_else_the_least_surface_between_blocks():
+    assert Decomposition.best((128, 512), 4).grid == (4, 1)
+    assert Decomposition.best((120, 120), 4).grid == (2, 2)
+    assert Decomposition.best((60, 60), 2).grid == (2, 1)
+    assert Decomposition.best((64, 128, 128), 8).grid == (2, 2, 2)
     assert sorted(grids(6, 2)) == [(1, 6), (2, 3), (3, 2), (6, 1)]
 
 

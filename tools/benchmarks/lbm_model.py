@@ -2,7 +2,7 @@
 
     t = overhead + max(compute, halo),    halo = cut axes * (latency + bytes both ways / bandwidth)
 
-The overhead is what Python and packing cost a step, latency and bandwidth are those of two messages to and two from the
+The overhead is what a step costs beside its sites and messages, latency and bandwidth are those of two messages to and two from the
 neighbours of an axis, which travel while the interior is computed. All are measured here between two ranks, and the
 model is held against their steps. For GPUs the rates are published and the network is assumed, as printed.
 

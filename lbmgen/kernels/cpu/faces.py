@@ -1,4 +1,4 @@
-"""Boundaries after a step: periodic copies, walls with the force on bodies, and outlets.
+"""Boundaries after a step: walls with the force on bodies, and outlets.
 
 Forces are summed as integers of 2**-48, so that their sum does not depend on the order of links, nor on how a body is
 shared out to ranks.
@@ -7,42 +7,15 @@ shared out to ranks.
 import numpy as np
 
 from lbmgen.boundaries.outlet import CONVECTIVE
-from runkit.simd.compiled import kernel, part
+from runkit.simd.compiled import part
 
 UNIT = 2.0**48  # force quanta in one lattice unit
 ANCHOR = 0.01  # share of a deviation of density that a convective outlet takes away each step; more would reflect sound
 
 
-@kernel
-def copy(h, source, target):
-    """h[target] = h[source], one after the other."""
-    for k in range(source.size):
-        h[target[k]] = h[source[k]]
-
-
-@kernel
-def gather(h, source, buffer):
-    """buffer = h[source]."""
-    for k in range(source.size):
-        buffer[k] = h[source[k]]
-
-
-@kernel
-def scatter(h, target, buffer):
-    """h[target] = buffer."""
-    for k in range(target.size):
-        h[target[k]] = buffer[k]
-
-
-@kernel
-def walls(h, links, state, clock, tally):
-    """What comes back from walls, whose motion is scaled by `clock`; `tally` [d] gains what bodies take."""
-    some_walls(h, links, 0, links.a.size, state, clock, tally)
-
-
 @part
-def some_walls(h, links, begin, end, state, clock, tally):
-    """`walls` for some of the links."""
+def walls(h, links, begin, end, state, clock, tally):
+    """What comes back from some walls, whose motion is scaled by `clock`; `tally` [d] gains what bodies take."""
     target, first, second = links.target[state], links.first[state], links.second[state]
     for k in range(begin, end):
         left = h[first[k]]
@@ -53,15 +26,9 @@ def some_walls(h, links, begin, end, state, clock, tally):
                 tally[axis] += links.exchange[k, axis] * np.int64(np.rint((np.float64(left) + back) * UNIT))
 
 
-@kernel
-def outlets(h, faces, state, c, w):
-    """What enters through open faces; `c` [q, d], `w` [q]."""
-    some_outlets(h, faces, 0, faces.law.size, state, c, w)
-
-
 @part
-def some_outlets(h, faces, begin, end, state, c, w):
-    """`outlets` for some of the sites."""
+def outlets(h, faces, begin, end, state, c, w):
+    """What enters through open faces at some sites; `c` [q, d], `w` [q]."""
     q, d = c.shape
     target, inner = faces.target[state], faces.inner[state]
     velocity = np.empty(d)

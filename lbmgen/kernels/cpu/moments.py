@@ -9,7 +9,7 @@ from lbmgen.kernels.cpu.totals import totals
 
 def moments(part, h, state):
     """Density [*shape] and velocity [*shape, d] of populations `h`; 1 and 0 in solid sites."""
-    rows, shape = part.region.start, part.solid.shape
+    rows, shape = part.rows.start, part.solid.shape
     density = np.zeros((len(rows), shape[-1]))
     momentum = np.zeros((len(shape), *density.shape))
     totals(h, rows, np.array(part.places[1 - state]), part.c, density, momentum)

@@ -13,7 +13,7 @@ from numba.extending import intrinsic
 
 from lbmgen.kernels.algebra import Register
 from lbmgen.kernels.cpu.vectors import Vectors
-from runkit.simd.compiled import kernel, part
+from runkit.simd.compiled import part
 from runkit.simd.lanes import LANES
 
 PACKAGE = Path(__file__).parents[2]
@@ -23,32 +23,21 @@ PARTS = (PACKAGE, PACKAGE / "collisions", PACKAGE / "boundaries")  # what a comp
 
 @cache
 def make_sweep(lattice, law, forced):
-    """The compiled step of a lattice, a law and, if `forced`, a force density.
+    """The step of a lattice, a law and, if `forced`, a force density, as a part of kernels.
 
-    Called as sweep(h, region, places, numbers): flat populations, `Region`, offsets [q] of the step's parity, and the
-    law's rates followed by the components of the force.
+    Called as sweep(h, region, begin, end, places, numbers): flat populations, runs `begin` to `end` of a `Region`,
+    offsets [q] of the step's parity, and the law's rates followed by the components of the force.
     """
-    sweep_runs = make_sweep_runs(lattice, law, forced)
-
-    def sweep(h, region, places, numbers):
-        sweep_runs(h, region, 0, region.start.size, places, numbers)
-
-    return kernel(sweep, f"{lattice.name} {law} {forced}", PARTS)
-
-
-@cache
-def make_sweep_runs(lattice, law, forced):
-    """The same for the runs `begin` to `end` of a region, as a part of kernels."""
     update = _make_update(lattice, law, forced)
 
     @part
-    def sweep_runs(h, region, begin, end, places, numbers):
+    def sweep(h, region, begin, end, places, numbers):
         for run in range(begin, end):
             start = region.start[run]
             for vector in range(region.n_vectors[run]):
                 update(h, start + vector * LANES, places, numbers)
 
-    return sweep_runs
+    return sweep
 
 
 def _make_update(lattice, law, forced):

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from lbmgen.kernels import VECTOR, Part, Region
+from lbmgen.kernels import COPY, RECEIVE, SEND, SWEEP, VECTOR, Exchange, Part, Region
+from runkit.mpi import World
+
+# What the items of a program become beside those that they are: on a second stream, while messages travel.
+FORK, SWEEP_BESIDE, JOIN = range(6, 9)
 
 Runs = list[tuple]  # of equal length: first sites, number of runs, sites in a run
 
@@ -12,13 +16,13 @@ Runs = list[tuple]  # of equal length: first sites, number of runs, sites in a r
 class Placed:
     """A part on the GPU; `row` describes it to kernels, as `Case` of lbm.cu does."""
 
-    def __init__(self, gpu, part: Part) -> None:
+    def __init__(self, gpu, part: Part, group: World) -> None:
         self.shape, self.places = part.solid.shape, part.places
         self.host = part._replace(h=None)  # for what is computed there
         self.h = gpu.xp.asarray(part.h)
-        self.region = runs_of(gpu, part.region)
-        self.row_start = gpu.xp.asarray(part.region.start)
-        self.copies = [tuple(map(gpu.xp.asarray, pair)) for pair in zip(*part.copies, strict=True)]
+        self.row_start = gpu.xp.asarray(part.rows.start)
+        self.mail = [Mail(gpu, exchange, part.h.dtype, group) for exchange in part.exchanges]
+        self.items = [self._items(gpu, part, items) for items in (part.program.even, part.program.odd)]
         links, outlets = (tuple(map(_on(gpu), table)) for table in (part.links, part.outlets))
         numbers = _on(gpu)(np.array(part.numbers, part.h.dtype))
         own = (self.h, numbers, *(_on(gpu)(table) for table in (part.force, part.solid)))
@@ -28,7 +32,38 @@ class Placed:
         self._held = own, links, outlets
         addresses = [[gpu.address(array) for array in table] for table in self._held]
         self.row = np.array([*addresses[0], *addresses[1], self.n_links, *addresses[2], self.n_sites, self.n_open])
-        self.table, self.no_step = gpu.xp.asarray(self.row), gpu.xp.zeros(1, np.int32)
+
+    def _items(self, gpu, part: Part, items: np.ndarray) -> list[tuple]:
+        """The items of a program with what their kernels take; what is swept after a first message goes beside."""
+        result: list[tuple] = []
+        is_beside = False
+        for operation, parity, begin, end in items.tolist():
+            if operation in (SEND, RECEIVE):
+                result += [(FORK, None)] if not is_beside else []
+                is_beside = True
+                result.append((operation, self.mail[begin]))
+            elif operation == SWEEP:
+                runs = runs_of(gpu, Region(*(table[begin:end] for table in part.program.region)))
+                result.append((SWEEP_BESIDE if is_beside else SWEEP, runs))
+            else:
+                result += [(JOIN, None)] if is_beside else []
+                is_beside = False
+                tables = [gpu.xp.asarray(table[parity][begin:end]) for table in part.copies]
+                result.append((operation, tables if operation == COPY else None))
+        return result
+
+
+class Mail:
+    """An exchange: tables and buffers on the GPU, and what MPI sees: these buffers or, if it cannot, copies."""
+
+    def __init__(self, gpu, exchange: Exchange, dtype, group: World) -> None:
+        self.read, self.written = gpu.xp.asarray(exchange.read), gpu.xp.asarray(exchange.written)
+        self.out, self.back = (gpu.xp.empty(len(table), dtype) for table in (self.read, self.written))
+        self.sent, self.received = self.out, self.back
+        self.is_staged = not group.takes_device_arrays
+        if self.is_staged:
+            self.sent, self.received = (gpu.pinned(len(table), dtype) for table in (self.read, self.written))
+        self.messages = exchange.messages(group, self.sent, self.received)
 
 
 class Batch:

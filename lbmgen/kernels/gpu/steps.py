@@ -1,24 +1,38 @@
 """The steps of blocks with one law, on a GPU: what `lbmgen.block` calls, whatever the machine.
 
 Blocks without neighbours take their steps together: at most four launches for a step of all of them, and two steps are
-recorded as a graph that is launched again and again.
+recorded as a graph that is launched again and again. What lies between sending and receiving runs on a stream of its
+own while messages travel.
 """
 
 from __future__ import annotations
 
-from contextlib import contextmanager
+import math
+from typing import NamedTuple
 
 import numpy as np
 
-from lbmgen.kernels.gpu.part import Batch, Placed, runs_of
+from lbmgen.kernels import COPY, OUTLETS, RECEIVE, SEND, SWEEP, WALLS
+from lbmgen.kernels.gpu.part import FORK, JOIN, SWEEP_BESIDE, Batch, Placed
 from lbmgen.kernels.gpu.text import source
 
 THREADS = 256  # of a block; lbm.cu is compiled for no more
 NAMES = ("sweep", "copy", "gather", "scatter", "walls", "outlets", "look")
 
 
+class Now(NamedTuple):
+    """A step: of whom, its parity, by how much it moves their clock on, and how much later than that clock it is."""
+
+    batch: Batch
+    parity: int
+    tick: int
+    later: int
+
+
 class Steps:
-    """For a lattice, a law and, if `forced`, a force density. Parts and buffers lie where the kernels run."""
+    """For a lattice, a law and, if `forced`, a force density. Parts lie where the kernels run."""
+
+    cache = math.inf  # bytes of a block beyond which two steps in one pass are faster: launches have no order of rows
 
     def __init__(self, gpu, lattice, law, forced, dtype):
         self.gpu = gpu
@@ -26,15 +40,28 @@ class Steps:
         self._kernels = {name: module.get_function(name) for name in NAMES}
         self._batch = None
         self._side = gpu.stream()
+        self._do = {
+            SWEEP: self._sweep,
+            COPY: self._copy,
+            WALLS: self._walls,
+            OUTLETS: self._outlets,
+            SEND: self._pack,
+            RECEIVE: self._exchange,
+            FORK: self._fork,
+            SWEEP_BESIDE: self._sweep_beside,
+            JOIN: self._join,
+        }
 
-    def place(self, part):
-        """The part, where kernels can reach it."""
-        return Placed(self.gpu, part)
+    def place(self, part, group):
+        """The part, where kernels can reach it; its neighbours are among the ranks of `group`."""
+        return Placed(self.gpu, part, group)
 
     def free(self, part):
         """The part takes no more steps."""
         if self._batch is not None and part in self._batch.parts:
             self._batch = None
+        for mail in part.mail:
+            mail.messages.free()
 
     def populations(self, part):
         """Its populations, for reading or, followed by `restore`, for writing."""
@@ -46,10 +73,13 @@ class Steps:
         self._launch("gather", part.n_open, 1, part.h, part.target[state], part.memory, np.uint32(part.n_open))
 
     def march(self, parts, parity, clocks):
-        """Steps of parts without neighbours, the first of `parity`; `clocks` [n_parts, n_steps] scale moving walls.
+        """Steps of parts, the first of `parity`; `clocks` [n_parts, n_steps] scale moving walls.
 
         Returns what bodies have taken, int64 [n_parts, n_steps, d], in quanta of 2**-48.
         """
+        if parts[0].mail:
+            each = zip(parts, clocks, strict=True)
+            return np.concatenate([self._march_one_by_one(part, parity, clock) for part, clock in each])
         n_pairs, rest = divmod(clocks.shape[1], 2)
         if self._batch is None or not self._batch.holds(parts, clocks.shape[1]):
             self._batch = Batch(self.gpu, parts, clocks.shape[1])
@@ -62,72 +92,16 @@ class Steps:
         for _ in range(n_pairs):
             batch.pairs[parity]()
         if rest:
-            self._step(batch, parity, tick=0, later=2)
+            self._step(Now(batch, parity, tick=0, later=2))
         return self.gpu.to_host(batch.tally)
 
-    def record(self, part, clock):
-        """For steps one by one: their clocks, and what bodies take in them."""
+    def _march_one_by_one(self, part, parity, clock):
+        """Steps of a part with neighbours: the host sends what it exchanges."""
         batch = Batch(self.gpu, [part], len(clock))
         batch.begin(clock[None], 0)
-        return batch
-
-    def taken(self, record):
-        """What bodies have taken, int64 [n_steps, d]."""
-        return self.gpu.to_host(record.tally)[0]
-
-    def sweep(self, part, region, parity):
-        """Collide and stream the sites of `region`, which is what `region` of this class has returned."""
-        self._sweep(part, part.table, 1, region, parity, part.no_step, 0)
-
-    def region(self, region):
-        """A region, where kernels can reach it."""
-        return runs_of(self.gpu, region)
-
-    def offsets(self, offsets):
-        """A table of offsets, where kernels can reach it."""
-        return self.gpu.xp.asarray(offsets)
-
-    def buffer(self, part, n, direct):
-        """Room for `n` populations on their way: where kernels reach it, and where MPI does, `direct` or not."""
-        array = self.gpu.xp.empty(n, part.h.dtype)
-        return array, array if direct else self.gpu.pinned(n, part.h.dtype)
-
-    def pack(self, part, offsets, buffer):
-        """buffer = h[offsets]; not before `wait`."""
-        array, message = buffer
-        self._launch("gather", len(array), 1, part.h, offsets, array, np.uint32(len(array)))
-        if message is not array:
-            self.gpu.to_host(array, message)
-
-    def unpack(self, part, offsets, buffer):
-        """h[offsets] = buffer."""
-        array, message = buffer
-        if message is not array:
-            self.gpu.to_device(message, array)
-        self._launch("scatter", len(array), 1, part.h, offsets, array, np.uint32(len(array)))
-
-    def wait(self):
-        """Until buffers are packed."""
-        self.gpu.wait()
-
-    @contextmanager
-    def beside(self):
-        """Within it, what is asked for may run beside what is asked for outside from here on."""
-        self.gpu.order(None, self._side)
-        with self._side:
-            yield
-
-    def join(self):
-        """What is asked for from here on comes after what was asked for beside."""
-        self.gpu.order(self._side, None)
-
-    def copy(self, part, source, target):
-        """h[target] = h[source]."""
-        self._copy(part.table, 1, source, target)
-
-    def boundaries(self, part, parity, record, step):
-        """What comes back from walls and open faces after step number `step` of the record."""
-        self._boundaries(record, parity, step)
+        for step in range(len(clock)):
+            self._step(Now(batch, (parity + step) % 2, tick=0, later=step))
+        return self.gpu.to_host(batch.tally)
 
     def moments(self, part, state):
         """Density [*shape] and velocity [*shape, d]; 1 and 0 in solid sites."""
@@ -154,29 +128,62 @@ class Steps:
 
     def _pair(self, batch, parity):
         """Two steps; the clock of the batch goes on by two."""
-        self._step(batch, parity, tick=2, later=0)
-        self._step(batch, 1 - parity, tick=0, later=1)
+        self._step(Now(batch, parity, tick=2, later=0))
+        self._step(Now(batch, 1 - parity, tick=0, later=1))
 
-    def _step(self, batch, parity, tick, later):
-        n, first = len(batch.parts), batch.parts[0]
-        self._sweep(first, batch.table, n, first.region, parity, batch.step, tick)
-        self._copy(batch.table, n, *first.copies[parity])
-        self._boundaries(batch, parity, later)
+    def _step(self, now):
+        for operation, what in now.batch.parts[0].items[now.parity]:
+            self._do[operation](now, what)
 
-    def _sweep(self, part, table, n, runs, parity, step, tick):
-        places = map(np.int64, part.places[parity])
-        how = step, np.int32(tick), *places
+    def _sweep(self, now, runs):
+        part = now.batch.parts[0]
+        how = now.batch.step, np.int32(now.tick), *map(np.int64, part.places[now.parity])
         for start, n_runs, length in runs:
-            self._launch("sweep", n_runs * length, n, table, start, np.uint32(n_runs), np.uint32(length), *how)
+            size = np.uint32(n_runs), np.uint32(length)
+            self._launch("sweep", n_runs * length, len(now.batch.parts), now.batch.table, start, *size, *how)
 
-    def _copy(self, table, n, source, target):
-        self._launch("copy", len(source), n, table, source, target, np.uint32(len(source)))
+    def _copy(self, now, tables):
+        source, target = tables
+        n = len(source)
+        self._launch("copy", n, len(now.batch.parts), now.batch.table, source, target, np.uint32(n))
 
-    def _boundaries(self, batch, parity, later):
-        n, state = len(batch.parts), np.int32(parity)
-        record = batch.clock, batch.tally, batch.step, np.int32(later), np.int32(batch.n_steps)
-        self._launch("walls", batch.n_links, n, batch.table, state, *record)
-        self._launch("outlets", batch.n_sites, n, batch.table, state)
+    def _walls(self, now, _):
+        batch, state = now.batch, np.int32(now.parity)
+        record = batch.clock, batch.tally, batch.step, np.int32(now.later), np.int32(batch.n_steps)
+        self._launch("walls", batch.n_links, len(batch.parts), batch.table, state, *record)
+
+    def _outlets(self, now, _):
+        batch = now.batch
+        self._launch("outlets", batch.n_sites, len(batch.parts), batch.table, np.int32(now.parity))
+
+    def _fork(self, now, _):
+        """What goes beside starts after what has been asked for so far."""
+        self.gpu.order(None, self._side)
+
+    def _join(self, now, _):
+        """What is asked for from here on comes after what went beside."""
+        self.gpu.order(self._side, None)
+
+    def _sweep_beside(self, now, runs):
+        with self._side:
+            self._sweep(now, runs)
+
+    def _pack(self, now, mail):
+        """Into what MPI sees. The host does not wait: first it asks for what goes beside."""
+        n = len(mail.out)
+        self._launch("gather", n, 1, now.batch.parts[0].h, mail.read, mail.out, np.uint32(n))
+        if mail.is_staged:
+            self.gpu.to_host(mail.out, mail.sent)
+
+    def _exchange(self, now, mail):
+        """Send when all is packed, wait, unpack."""
+        self.gpu.wait()
+        mail.messages.start()
+        mail.messages.wait()
+        if mail.is_staged:
+            self.gpu.to_device(mail.received, mail.back)
+        n = len(mail.back)
+        self._launch("scatter", n, 1, now.batch.parts[0].h, mail.written, mail.back, np.uint32(n))
 
     def _launch(self, name, n_threads, n_cases, *arguments):
         """Nothing, if there is nothing to do."""

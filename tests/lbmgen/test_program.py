@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from lbmgen import rows, simulate
+from lbmgen import simulate
 from lbmgen.block import Block, Fluid
 from lbmgen.boundaries.free_slip import FreeSlip
 from lbmgen.boundaries.outlet import Convective, Pressure
@@ -12,6 +12,7 @@ from lbmgen.boundaries.wall import NoSlip, Velocity
 from lbmgen.collisions import collision
 from lbmgen.decomposition import Decomposition
 from lbmgen.domain import Domain, body_of
+from lbmgen.kernels.cpu import Steps
 from lbmgen.lattices import lattice
 from runkit.mpi import SerialWorld
 
@@ -47,7 +48,7 @@ def flow(faces, shape):
 @pytest.mark.parametrize("faces", FACES.values(), ids=FACES)
 def test_one_pass_gives_the_bits_of_two(faces, monkeypatch):
     two = flow(faces, (24, 19))
-    monkeypatch.setattr(rows, "CACHE", 0)
+    monkeypatch.setattr(Steps, "cache", 0)
     one = flow(faces, (24, 19))
     assert np.isfinite(one[0]).all() and one[1].any()
     for ours, theirs in zip(one, two, strict=True):
@@ -63,7 +64,7 @@ def test_one_pass_serves_thin_blocks_and_three_dimensions(name, shape, monkeypat
     rho, u = 1 + 0.01 * random.standard_normal(shape), 0.03 * random.standard_normal((*shape, len(shape)))
     solid = random.random(shape) < 0.1 if len(shape) == 3 else None
     two = simulate(rho, u, 0.7, 6, lattice=name, solid=solid)
-    monkeypatch.setattr(rows, "CACHE", 0)
+    monkeypatch.setattr(Steps, "cache", 0)
     one = simulate(rho, u, 0.7, 6, lattice=name, solid=solid)
     for part in ("rho", "u", "body_force"):
         np.testing.assert_array_equal(getattr(one, part), getattr(two, part))

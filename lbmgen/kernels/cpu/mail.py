@@ -1,0 +1,52 @@
+"""What blocks on the CPU send each other: packed, sent, awaited and unpacked by compiled code."""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from runkit.mpi import Messages
+from runkit.simd.compiled import part
+from runkit.simd.messages import Native, start, wait
+
+
+class Mail(NamedTuple):
+    """All exchanges of a block: offsets int64 [n] read and written, and buffers [n] that MPI sees.
+
+    `ends` int64 [n_exchanges + 1, 3]: where each begins in what is read, in what is written, and in the requests.
+    """
+
+    read: np.ndarray
+    written: np.ndarray
+    out: np.ndarray
+    back: np.ndarray
+    ends: np.ndarray
+    native: Native
+
+
+def mail_of(exchanges, dtype, group) -> tuple[Mail, list[Messages]]:
+    """The mail of a block among the ranks of `group`, and its messages, which live as long and are to be freed."""
+    sizes = [(len(each.read), len(each.written), len(each.sends) + len(each.receives)) for each in exchanges]
+    ends = np.cumsum([(0, 0, 0), *sizes], axis=0)
+    read, written = (np.concatenate([np.zeros(0, np.int64), *(each[k] for each in exchanges)]) for k in (0, 1))
+    out, back = (np.empty(len(table), dtype) for table in (read, written))
+    messages = [
+        each.messages(group, out[begin[0] : end[0]], back[begin[1] : end[1]])
+        for each, begin, end in zip(exchanges, ends[:-1], ends[1:], strict=True)
+    ]
+    return Mail(read, written, out, back, ends, Native.of(messages)), messages
+
+
+@part
+def send(h, mail, k):
+    """Pack and send exchange number k."""
+    for place in range(mail.ends[k, 0], mail.ends[k + 1, 0]):
+        mail.out[place] = h[mail.read[place]]
+    start(mail.native, mail.ends[k, 2], mail.ends[k + 1, 2])
+
+
+@part
+def receive(h, mail, k):
+    """Wait for exchange number k and unpack."""
+    wait(mail.native, mail.ends[k, 2], mail.ends[k + 1, 2])
+    for place in range(mail.ends[k, 1], mail.ends[k + 1, 1]):
+        h[mail.written[place]] = mail.back[place]

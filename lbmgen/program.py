@@ -1,0 +1,175 @@
+"""The order of work in a step of a block, written down before the first one: a table that every back end follows.
+
+In a step all sites collide and stream, neighbours exchange, and boundaries set what comes back. Sites at faces that
+are cut go first, the others while messages travel.
+
+A block that no cache holds takes an even step and the odd one after it in one pass over its rows (along the first
+axis), for half the traffic: a row takes its odd step as soon as the rows beside it have their even one and their
+boundaries, while all of that still lies in the cache. If it is cut into slabs, what the outermost rows send travels
+during the first half of the pass, and what they push over the faces during the second.
+
+Source: G. Wellein et al., Proc. COMPSAC 2009, 579, doi:10.1109/COMPSAC.2009.82 (wavefronts).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from itertools import pairwise
+
+import numpy as np
+
+from lbmgen.halo import awaited
+from lbmgen.kernels import COPY, OUTLETS, RECEIVE, SEND, SWEEP, VECTOR, WALLS, Copies, Program, Region
+from lbmgen.layout import STATES, STRAIGHT, Layout
+from lbmgen.walls import Boundary
+
+EVEN, ODD = STATES  # parities; populations lie after a step as its parity says
+
+Range = tuple[int, int]
+Item = tuple[int, int, int, int]
+
+
+def program_of(layout: Layout, boundary: Boundary, copies: Copies, cut: Sequence[int], in_one_pass: bool) -> Program:
+    """The program of a block that has neighbours along the axes `cut`.
+
+    `in_one_pass` asks for steps two by two; blocks that are cut along other axes than the first cannot.
+    """
+    work = _Work(layout, boundary, copies, cut)
+    both = _Pass(work).items if in_one_pass and list(cut) in ([], [0]) else []
+    programs = (np.array(items, np.int64).reshape(-1, 4) for items in (work.step(EVEN), work.step(ODD), both))
+    return Program(work.region, *programs)
+
+
+class _Work:
+    """What there is to do in a block, as items of a program; `region` is what they sweep."""
+
+    def __init__(self, layout: Layout, boundary: Boundary, copies: Copies, cut: Sequence[int]) -> None:
+        self.n_rows, self.n_cut = layout.shape[0], len(cut)
+        shell, inner = _split(layout, cut)
+        parts = [shell, *_slices(layout, inner, max(1, len(cut)))]
+        self.region = _joined(parts)
+        ends = np.cumsum([0, *(len(part.start) for part in parts)]).tolist()
+        self._shell, *self._inner = pairwise(ends)
+        self._n_awaited = [int(awaited(layout, copies.target[p], cut, p).sum()) for p in STATES]
+        self._n_copies = [len(target) for target in copies.target]
+        self._n_links, self._n_sites = len(boundary.links.a), len(boundary.outlets.law)
+        self._rows = {
+            SWEEP: [_ranges(layout, self.region.start)] * 2,
+            COPY: [_ranges(layout, target) for target in copies.target],
+            WALLS: [_ranges(layout, boundary.links.target[STRAIGHT])] * 2,
+            OUTLETS: [_ranges(layout, boundary.outlets.left[STRAIGHT, :, 0])] * 2,
+        }
+
+    def of_row(self, operation: int, parity: int, row: int) -> list[Item]:
+        """An operation on one row; nothing if the row has none of it."""
+        ends = self._rows[operation][parity].get(row)
+        return [(operation, parity, *ends)] if ends else []
+
+    def early(self, parity: int) -> list[Item]:
+        """The copies that messages wait for."""
+        return [(COPY, parity, 0, self._n_awaited[parity])]
+
+    def message(self, operation: int, parity: int, k: int = 0) -> list[Item]:
+        """SEND or RECEIVE of the k-th exchange of a parity."""
+        number = parity * self.n_cut + k
+        return [(operation, parity, number, number + 1)]
+
+    def last(self, parity: int) -> list[Item]:
+        """What ends a step: all copies and all boundaries."""
+        ends = (COPY, self._n_copies[parity]), (WALLS, self._n_links), (OUTLETS, self._n_sites)
+        return [(operation, parity, 0, end) for operation, end in ends]
+
+    def step(self, parity: int) -> list[Item]:
+        """A whole step."""
+        items = [(SWEEP, parity, *self._shell), *self.early(parity)] if self.n_cut else []
+        for k, inner in enumerate(self._inner):
+            send, receive = (self.message(each, parity, k) if self.n_cut else [] for each in (SEND, RECEIVE))
+            items += [*send, (SWEEP, parity, *inner), *receive]
+        return items + self.last(parity)
+
+
+class _Pass:
+    """An even and an odd step in one pass over rows: what an item needs is done before it, and no earlier."""
+
+    def __init__(self, work: _Work) -> None:
+        self._work, self._done = work, set[tuple[Callable, int]]()
+        self.items: list[Item] = []
+        n, is_cut = work.n_rows, work.n_cut > 0
+        if is_cut:
+            self._after(self._even, 0, n - 1)
+            self.items += work.message(SEND, EVEN)
+            self._after(self._odd, *range(2, n // 2))
+            self._after(self._odd, 0, n - 1)
+            self.items += [*work.early(ODD), *work.message(SEND, ODD)]
+        self._after(self._odd, *range(n))
+        self.items += [*(work.message(RECEIVE, ODD) if is_cut else []), *work.last(ODD)]
+
+    def _after(self, task: Callable[[int], None], *rows: int) -> None:
+        """Do a task for these rows, where it has not been done."""
+        for row in rows:
+            if (task, row) not in self._done:
+                self._done.add((task, row))
+                task(row)
+
+    def _beside(self, row: int) -> range:
+        return range(max(0, row - 1), min(self._work.n_rows, row + 2))
+
+    def _even(self, row: int) -> None:
+        self.items += self._work.of_row(SWEEP, EVEN, row) + self._work.of_row(COPY, EVEN, row)
+
+    def _ghosts(self, _: int) -> None:
+        """What comes from beyond the first and the last row."""
+        n = self._work.n_rows
+        self._after(self._even, 0, n - 1)
+        self.items += self._work.message(RECEIVE, EVEN) if self._work.n_cut else []
+        self.items += self._work.of_row(COPY, EVEN, -1) + self._work.of_row(COPY, EVEN, n)
+
+    def _walls(self, row: int) -> None:
+        """Walls read populations that lie with the rows beside theirs."""
+        self._after(self._even, *self._beside(row))
+        if row in (0, self._work.n_rows - 1):
+            self._after(self._ghosts, 0)
+        self.items += self._work.of_row(WALLS, EVEN, row)
+
+    def _outlets(self, row: int) -> None:
+        """Open faces read what walls have set one site further in."""
+        if sites := self._work.of_row(OUTLETS, EVEN, row):
+            self._after(self._walls, *self._beside(row))
+            self.items += sites
+
+    def _odd(self, row: int) -> None:
+        """An odd step overwrites what boundaries beside it read."""
+        self._after(self._walls, *self._beside(row))
+        self._after(self._outlets, *self._beside(row))
+        self.items += self._work.of_row(SWEEP, ODD, row)
+
+
+def _ranges(layout: Layout, offset: np.ndarray) -> dict[int, Range]:
+    """For each row where its entries begin and end; they lie together."""
+    rows, first, count = np.unique(layout.site(offset)[:, 0], return_index=True, return_counts=True)
+    return {int(row): (int(a), int(a + n)) for row, a, n in zip(rows, first, count, strict=True)}
+
+
+def _joined(parts: Sequence[Region]) -> Region:
+    return Region(*(np.concatenate([getattr(part, name) for part in parts]) for name in Region._fields))
+
+
+def _split(layout: Layout, cut: Sequence[int]) -> tuple[Region, tuple[Range, ...]]:
+    """The outermost sites along the axes `cut`, and the bounds of all others."""
+    bounds = [(0, n) for n in layout.shape]
+    shell = [Region(*np.zeros((2, 0), np.int64))]
+    for axis in cut:
+        low, high = bounds[axis]
+        width = VECTOR if axis == len(bounds) - 1 else 1
+        first, last = min(low + width, high), max((high - 1) // width * width, min(low + width, high))
+        for slab in ((low, first), (last, high)):
+            shell.append(layout.region(*bounds[:axis], slab, *bounds[axis + 1 :]))
+        bounds[axis] = (first, last)
+    return _joined(shell), tuple(bounds)
+
+
+def _slices(layout: Layout, bounds: Sequence[Range], n: int) -> list[Region]:
+    """A box cut into `n` parts along the first axis."""
+    (low, high), *rest = bounds
+    ends = [low + (high - low) * k // n for k in range(n + 1)]
+    return [layout.region((ends[k], ends[k + 1]), *rest) for k in range(n)]
