@@ -76,6 +76,7 @@ def show(case: Case) -> None:
     steps = (warm_up_rounds(case) + case.frames.count) * case.frames.every
     sites = math.prod(flows[0].shape)
     seconds = math.ceil(case.n_cases / groups) * sites * steps / decomposition.n_blocks / RATE[len(flows[0].shape)]
+    on_gpu = gpu_bytes(case, flows[0], n_ranks // groups)
     memory = sites / decomposition.n_blocks * (lattice(case.grid.lattice).q * (12 if _is_single(case) else 24) + 60)
     print(dump_toml(case))
     for line in (
@@ -88,7 +89,8 @@ def show(case: Case) -> None:
         f"Reynolds number {_ends([flow.reynolds for flow in flows])}, "
         f"length {_ends([flow.length for flow in flows])} sites",
         f"ranks      {n_ranks} in {groups} groups; a case is cut into {' x '.join(map(str, decomposition.grid))}",
-        f"memory     about {in_units(3e8 + memory)} per rank",
+        f"memory     about {in_units(3e8 + memory)} per rank; on a GPU {in_units(on_gpu)} per case, as many at once as "
+        f"it holds, up to {case.cases_per_gpu if case.ranks_per_case == 1 else 1}",
         f"cost       {case.n_cases * sites * steps:.3g} site updates, {seconds / 3600:.2g} h on as many cores as ranks",
     ):
         print("# " + line)

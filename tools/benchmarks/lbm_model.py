@@ -2,9 +2,10 @@
 
     t = overhead + max(compute, halo),    halo = cut axes * (latency + bytes both ways / bandwidth)
 
-The overhead is what a step costs beside its sites and messages, latency and bandwidth are those of two messages to and two from the
-neighbours of an axis, which travel while the interior is computed. All are measured here between two ranks, and the
-model is held against their steps. For GPUs the rates are published and the network is assumed, as printed.
+The overhead is what a step costs beside its sites and messages; latency and bandwidth are those of two messages to and
+two from the neighbours of an axis, which travel while the interior is computed. All are measured here between two
+ranks, and the model is held against their steps. For GPUs the rates are published and the network is assumed, as
+printed.
 
 Source of the GPU rate: FluidX3D's published benchmarks (https://github.com/ProjectPhysX/FluidX3D), D3Q19 float32 on an
 A100; D2Q9 moves 72 instead of 152 bytes per site.

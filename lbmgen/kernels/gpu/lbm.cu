@@ -82,7 +82,8 @@ extern "C" __global__ void scatter(real* h, const long long* target, const real*
     if (thread() < n) h[target[thread()]] = buffer[thread()];
 }
 
-// What comes back from walls at step *step + later of `n_steps`; what bodies take is added to tally [n_cases, n_steps, D].
+// What comes back from walls at step *step + later of `n_steps`; what bodies take is added to `tally`
+// [n_cases, n_steps, D].
 extern "C" __global__ void __launch_bounds__(256)
     walls(const long long* table, int state, const double* clock, long long* tally, const int* step, int later,
           int n_steps) {
@@ -162,9 +163,10 @@ __device__ __forceinline__ void look_at(const Case& at, const real* site, const 
     }
 }
 
-// If `stored`, means [n_cases, 1 + D, cells] of what is seen over cells of `width` sites, and the bits of the largest square of a
-// speed: they are in the order of numbers, after which come infinity and what is no number. `row` holds the first sites of rows along the last axis; there are `middle`
-// rows along the middle axis of three, or 1, and `length` sites in a row. Sums go along the first axis first.
+// If `stored`, means [n_cases, 1 + D, cells] of what is seen over cells of `width` sites. Also the bits of the largest
+// square of a speed: they are in the order of numbers, after which come infinity and what is no number. `row` holds the
+// first sites of rows along the last axis; there are `middle` rows along the middle axis of three, or 1, and `length`
+// sites in a row. Sums go along the first axis first.
 extern "C" __global__ void __launch_bounds__(256)
     look(const long long* table, const long long* row, const long long* arrival, int n_cells, int middle, int length,
          int width, int stored, double* mean, unsigned long long* fastest) {
@@ -193,6 +195,7 @@ extern "C" __global__ void __launch_bounds__(256)
         for (int k = 0; k <= D; ++k) total[k] += plane[k];
     }
     const double n_sites = (double)width * deep * width;
-    for (int k = 0; stored && k <= D; ++k) mean[((long long)blockIdx.y * (1 + D) + k) * n_cells + cell] = total[k] / n_sites;
+    for (int k = 0; stored && k <= D; ++k)
+        mean[((long long)blockIdx.y * (1 + D) + k) * n_cells + cell] = total[k] / n_sites;
     atomicMax(&fastest[blockIdx.y], largest);
 }
