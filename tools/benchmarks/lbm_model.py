@@ -2,9 +2,10 @@
 
     t = overhead + max(compute, halo),    halo = cut axes * (latency + bytes both ways / bandwidth)
 
-The overhead is what a step costs beside its sites and messages, latency and bandwidth are those of two messages to and two from the
-neighbours of an axis, which travel while the interior is computed. All are measured here between two ranks, and the
-model is held against their steps. For GPUs the rates are published and the network is assumed, as printed.
+The overhead is what a step costs beside its sites and messages, latency and bandwidth are those of two messages to and
+two from the neighbours of an axis, which travel while the interior is computed. All are measured here between two
+ranks, and the model is held against their steps. For GPUs the rates are published and the network is assumed, as
+printed.
 
 Source of the GPU rate: FluidX3D's published benchmarks (https://github.com/ProjectPhysX/FluidX3D), D3Q19 float32 on an
 A100; D2Q9 moves 72 instead of 152 bytes per site.
@@ -12,7 +13,6 @@ A100; D2Q9 moves 72 instead of 152 bytes per site.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -20,6 +20,7 @@ import numpy as np
 from lbmgen.decomposition import Decomposition
 from lbmgen.lattices import lattice
 from runkit.dataset.card import table
+from tools.benchmarks.lbm_cpu import launch
 
 BOXES = ("64x64", "256x256", "512x512", "1024x1024", "4096x1024")
 LONG = 1 << 20  # bytes of a message that shows the bandwidth
@@ -52,8 +53,9 @@ class Network(NamedTuple):
 ASSUMED = Network(overhead=10e-6, latency=10e-6, bandwidth=20e9)  # launches, CUDA-aware MPI, a port of 200 Gb/s
 
 
-def model(launch: Callable[[int], Any], seconds: float) -> None:
+def run(arguments) -> None:
     """Measure, compare, predict; prints everything."""
+    seconds = arguments.seconds
     one, two = launch(1), launch(2)
     try:
         here = _measured(two, seconds)
