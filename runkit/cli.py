@@ -9,11 +9,12 @@ of them with code 2 and one line from rank 0, and nothing can hang.
 
 from __future__ import annotations
 
+import argparse
 import re
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, NoReturn, TypeVar
 
 from runkit.config import Config, load
 from runkit.constraints import is_list
@@ -63,6 +64,15 @@ def run_program(
     except UserError as error:
         if is_root:
             complain(error)
+        sys.exit(2)
+
+
+class OptionParser(argparse.ArgumentParser):
+    """For tools with options instead of keys: a mistake is one line here too."""
+
+    def error(self, message: str) -> NoReturn:
+        """End the program with code 2."""
+        complain(f"{message}; see {self.prog} --help")
         sys.exit(2)
 
 

@@ -13,7 +13,7 @@ of a campaign, stands for all runs below it.
 
 from __future__ import annotations
 
-import argparse
+import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -30,8 +30,9 @@ from drawing.training import draw_training
 from matplotlib.animation import Animation, PillowWriter
 from matplotlib.figure import Figure
 
+from runkit.cli import OptionParser
 from runkit.dataset.reader import Dataset
-from runkit.errors import UserError
+from runkit.errors import UserError, complain
 
 # Contract of the dataset -> data of a run, and what draws both.
 KINDS = {"ISOCONFIG": ("glass", glass_pictures), "FLOW": ("flow", flow_pictures)}
@@ -69,9 +70,7 @@ def save(drawing: Figure | Animation | str, folder: Path, name: str) -> Path:
 
 def main() -> None:
     """Draw into a folder and print the names of the pictures."""
-    parser = argparse.ArgumentParser(
-        "python tools/figures.py", description="Draw a dataset and what networks make of it."
-    )
+    parser = OptionParser("python tools/figures.py", description="Draw a dataset and what networks make of it.")
     parser.add_argument("--dataset", type=Path, required=True, help="ISOCONFIG or FLOW file")
     parser.add_argument("--run", type=Path, nargs="*", default=[], help="folders of scored runs")
     parser.add_argument("--out", type=Path, default=Path("figures"), help="folder for the pictures")
@@ -82,7 +81,8 @@ def main() -> None:
             for name, drawing in pictures(options.dataset, find_runs(options.run)):
                 print(save(drawing, options.out, name))
     except UserError as error:
-        parser.exit(2, f"error: {error}\n")
+        complain(error)
+        sys.exit(2)
 
 
 if __name__ == "__main__":

@@ -22,8 +22,9 @@ import numpy as np
 
 from lbmgen import simulate
 from lbmgen.lattices import LATTICES
-from runkit.errors import UserError
-from tools.benchmarks.lbm import find
+from runkit.cli import OptionParser
+from runkit.errors import UserError, complain
+from tools.benchmarks.lbm_cpu import find
 from tools.flow_cases import CAVITY, Cylinder, cavity, extremes, leaving_sound, leaving_vortex, strouhal, taylor_green
 from tools.lbmpy_reference import propagate
 from tools.limits import Report
@@ -137,7 +138,9 @@ def outlets(options: argparse.Namespace, report: Report) -> None:
 
 def main() -> int:
     checks = {check.__name__: check for check in (order, lbmpy, poiseuille, lid, cylinder, street, outlets)}
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = OptionParser(
+        "python -m tools.validate_lbm", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("check", choices=checks, nargs="+")
     parser.add_argument("--lbmpy", metavar="PATH", help="a Python with lbmpy; by default one is installed")
     parser.add_argument("--quick", action="store_true", help="without the finest grids")
@@ -147,7 +150,7 @@ def main() -> int:
         for check in options.check:
             checks[check](options, report)
     except (UserError, OSError, RuntimeError) as error:
-        print(error, file=sys.stderr)
+        complain(error)
         return 2
     print("missed: " + ", ".join(report.missed) if report.missed else "all within limits")
     return bool(report.missed)

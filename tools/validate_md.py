@@ -34,8 +34,9 @@ from mdgen.observables import sample_labels
 from mdgen.potentials import potential
 from mdgen.thermostats import thermostat
 from mdgen.velocities import maxwell_velocities
+from runkit.cli import OptionParser
 from runkit.device import choose
-from runkit.errors import UserError
+from runkit.errors import UserError, complain
 from runkit.mpi import SerialWorld
 from runkit.rng import stream
 
@@ -173,7 +174,9 @@ def main() -> int:
     checks = {
         check.__name__: check for check in (forces, trajectory, inherent, thermodynamics, drift, labels, reference)
     }
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = OptionParser(
+        "python tools/validate_md.py", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("check", choices=checks)
     parser.add_argument(
         "--configuration", nargs="+", type=Path, default=[], help="files of equilibrated configurations"
@@ -189,7 +192,7 @@ def main() -> int:
     try:
         checks[options.check](options, report)
     except (UserError, OSError, RuntimeError) as error:
-        print(error, file=sys.stderr)
+        complain(error)
         return 2
     print("missed: " + ", ".join(report.missed) if report.missed else "all within limits")
     return bool(report.missed)

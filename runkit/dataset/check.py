@@ -7,7 +7,6 @@ Exit code: 0 all good, 1 some are not, 2 wrong usage.
 
 from __future__ import annotations
 
-import argparse
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -17,6 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from runkit.cli import OptionParser
 from runkit.dataset import rules
 from runkit.dataset.card import card
 from runkit.dataset.layout import dtype_of
@@ -147,7 +147,7 @@ def _faults(expected: Field, values: NDArray[Any]) -> dict[str, NDArray[Any]]:
 
 def main(arguments: list[str] | None = None) -> int:
     """Check all files and print their cards; returns the exit code."""
-    parser = argparse.ArgumentParser("python -m runkit.dataset.check", description="Check dataset files.")
+    parser = OptionParser("python -m runkit.dataset.check", description="Check dataset files.")
     parser.add_argument("file", nargs="+", type=Path)
     paths = parser.parse_args(arguments).file
     missing = [path for path in paths if not path.is_file()]

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -13,8 +15,11 @@ from mdgen.api import evaluate
 from mdgen.initial import melt
 from mdgen.velocities import maxwell_velocities
 from runkit.errors import UserError
+from tests.conftest import ROOT, clean_environment
 from tests.shim import StandIn
-from tools.benchmarks import lammps, lbm_gpu, md, md_gpu
+from tools.benchmarks import lammps, lbm_cpu, lbm_gpu, md_cpu, md_gpu
+from tools.benchmarks.__main__ import titles
+from tools.benchmarks.liquid import LAW
 from tools.benchmarks.table import Row, show
 
 START = melt(256, (0.8, 0.2), 1.2, 1, 0)
@@ -34,7 +39,7 @@ def stand_in(tmp_path) -> Path:
 
 def test_the_rate_of_the_peer_is_that_of_its_last_run_in_processor_time(stand_in):
     velocity = maxwell_velocities(256, 0.44, 1, 0)
-    assert lammps.rate(stand_in, START, velocity, md.LAW, 0.005, 600) == pytest.approx(256 * 600 / 1e6)
+    assert lammps.rate(stand_in, START, velocity, LAW, 0.005, 600) == pytest.approx(256 * 600 / 1e6)
 
 
 def test_a_path_without_program_is_refused(tmp_path):
@@ -42,60 +47,101 @@ def test_a_path_without_program_is_refused(tmp_path):
         lammps.find(str(tmp_path / "nothing"))
 
 
-def test_cases_are_measured_and_replicas_aged_once(stand_in, tmp_path, capsys):
+def test_cases_are_measured_and_replicas_aged_once(stand_in, tmp_path):
     """One system, replicas together, aged ones; the aged state is kept and read again."""
     arguments = SimpleNamespace(
         lammps=str(stand_in), start=None, temperature=0.44, replicas=8, age=0.05, aged=tmp_path / "aged.npz", turns=1,
         ranks=1, precision="float32",
     )  # fmt: skip
-    cases = list(md._cases(arguments, START))
+    cases = list(md_cpu._cases(arguments, START))
     assert [target for _, target, *_ in cases] == [1, 4, 4]
     assert np.array_equal(cases[1][2][3], START.position)
     assert np.abs(cases[2][2] - cases[1][2]).max() > 0.01
-    assert np.array_equal(list(md._cases(arguments, START))[2][2], cases[2][2])
-    ours, peer, limit = md._turn(min(os.sched_getaffinity(0)), (START, *cases[1][2:], stand_in, arguments))
+    assert np.array_equal(list(md_cpu._cases(arguments, START))[2][2], cases[2][2])
+    ours, peer, limit = md_cpu._turn(min(os.sched_getaffinity(0)), (START, *cases[1][2:], stand_in, arguments))
     assert 0 < ours < limit and peer == pytest.approx(256 * 600 / 1e6)
 
 
-def test_batches_on_a_gpu_are_measured_beside_openmm(tmp_path, capsys, monkeypatch):
-    """A stand-in for the GPU and for the Python that has OpenMM: a table with a row for each case."""
+def test_batches_on_a_gpu_are_measured_beside_openmm(tmp_path, monkeypatch):
+    """A stand-in for the GPU and for the Python that has OpenMM."""
     python = tmp_path / "python"
     python.write_text("#!/bin/sh\necho 2e6\n")
     python.chmod(0o755)
-    monkeypatch.setattr(md_gpu, "CASES", ((3, (1, 1, 1), 1000), (1, (2, 1, 1), 0)))
-    monkeypatch.setattr(md_gpu, "COPIED", 1 << 10)
+    monkeypatch.setattr(md_gpu, "CASES", ((3, (1, 1, 1), "1000 M/s"), (1, (2, 1, 1), "-")))
     arguments = SimpleNamespace(
         turns=2, steps=4, temperature=0.44, precision="float32", openmm=str(python), platform="CUDA"
     )
-    md_gpu.run(arguments, StandIn(), START, md.LAW)
-    *_, one, two = capsys.readouterr().out.splitlines()
-    for row, case in ((one, "3 replicas of 256"), (two, "1 replicas of 512")):
-        name, ours, peer, ratio, *_ = (cell.strip() for cell in row.strip("| ").split("|"))
-        assert name == case and float(ours) > 0 and float(peer) == 2
-        assert float(ratio) == pytest.approx(float(ours) / 2, abs=0.01)
+    one, two = md_gpu.rows(arguments, StandIn(), START, bandwidth=1e9)
+    assert (one.case, one.target, two.case) == ("3 replicas of 256", "1000 M/s", "1 replicas of 512")
+    assert min(*one.ours, *two.ours) > 0 and one.peer == [2, 2] and 0 < two.limit < 10
 
 
 def test_a_tiled_configuration_has_the_energy_of_its_tiles():
     tiled = md_gpu.tiled(START, (2, 1, 3))
-    one, all_of_them = (evaluate(each.position, each.species, each.box, md.LAW).energy for each in (START, tiled))
+    one, all_of_them = (evaluate(each.position, each.species, each.box, LAW).energy for each in (START, tiled))
     assert all_of_them == pytest.approx(6 * one, rel=1e-12)
 
 
-def test_the_table_shows_medians_and_the_range_of_the_ratio():
-    text = show([Row("cage", [8.0, 9.0, 10.0], [2.0, 3.0, 2.0], 18.0, 4)], "M/s", "LAMMPS")
-    assert [cell.strip() for cell in text.splitlines()[2].strip("| ").split("|")] == [
-        "cage", "9.00", "2.00", "4.00", "3.00-5.00", "4", "18.0", "0.50"
-    ]  # fmt: skip
+def test_the_table_shows_medians_and_the_range_of_the_ratio(capsys):
+    show([Row("cage", [8.0, 9.0, 1234.0], [2.0, 3.0, 2.0], 18.0, "ratio 4"), Row("alone", [0.0123])], "M/s", "LAMMPS")
+    head, rule, *rows = capsys.readouterr().out.splitlines()
+    assert len({len(line) for line in (head, rule, *rows)}) == 1 and set(rule) == set("|- ")
+    assert [[cell.strip() for cell in line.strip("| ").split(" | ")] for line in (head, *rows)] == [
+        ["case", "ours, M/s", "LAMMPS, M/s", "ratio (range)", "limit, M/s", "fraction", "target"],
+        ["cage", "9.00", "2.00", "4.00 (3.00-617.00)", "18.0", "0.50", "ratio 4"],
+        ["alone", "0.0123", "-", "-", "-", "-", "-"],
+    ]
 
 
-def test_flow_on_a_gpu_is_measured_beside_its_memory(capsys):
-    """Batches past cylinders of their own, and a periodic box; the last column is the ratio of the two before."""
+def test_flow_on_a_gpu_is_measured_beside_its_memory():
+    """Batches past cylinders of their own, and a periodic box; the limit is 72 bytes per site."""
     tasks = (lbm_gpu.Task("D2Q9", (32, 32), 2, lbm_gpu.STREET), lbm_gpu.Task("D2Q9", (16, 16)))
-    lbm_gpu.measure(StandIn(), 0.0, tasks, 1 << 20)
-    head, *rows = capsys.readouterr().out.strip().splitlines()[2:]
-    assert head.split()[0] == "case" and rows[0].startswith("D2Q9 bgk float32, 2 of 32 x 32, past cylinders")
+    bandwidth = lbm_gpu.copy_rate(StandIn(), 0.0, 1 << 20)
+    one, two = lbm_gpu.rows(StandIn(), 0.0, bandwidth, tasks)
+    assert one.case == "2 of D2Q9 bgk float32 32x32, past cylinders"
+    assert two.case == "1 of D2Q9 bgk float32 16x16, periodic"
+    assert min(*one.ours, *two.ours) > 0 and one.limit == pytest.approx(bandwidth / 72e9)
     blocks = tasks[0].blocks(None)
-    assert blocks[0].solid.sum() < blocks[1].solid.sum() and rows[1].startswith("D2Q9 bgk float32, 1 of 16 x 16")
-    for row in rows:
-        ours, limit, fraction = map(float, row.split()[-3:])
-        assert ours > 0 and limit > 0 and fraction == pytest.approx(ours / limit, abs=0.006)
+    assert blocks[0].solid.sum() < blocks[1].solid.sum()
+
+
+def test_flow_is_measured_beside_lbmpy_in_turns(monkeypatch):
+    """Stand-ins answer as ours and as lbmpy do; other laws have no peer."""
+
+    class Answers(SimpleNamespace):
+        def ask(self, question: str) -> float:
+            return 36.0 if question.startswith("scale") else self.rate
+
+        def close(self) -> None:
+            closed.append(self.rate)
+
+    closed: list[float] = []
+    monkeypatch.setattr(lbm_cpu, "launch", lambda n: Answers(rate=300.0 * n))
+    monkeypatch.setattr(lbm_cpu, "_peer", lambda python, n: Answers(rate=200.0))
+    rows = list(lbm_cpu._rows(SimpleNamespace(ranks=[1, 2], turns=2, seconds=0.1), Path("python")))
+    assert rows[0].cells() == (
+        "D2Q9 bgk float32 256x256, 1 core", "300", "200", "1.50 (1.50-1.50)", "500", "0.60", "ratio 0.8"
+    )  # fmt: skip
+    assert rows[-1].cells()[:4] == ("D3Q27 bgk float32 96x96x96, 2 cores", "600", "-", "-")
+    assert sorted(closed) == [200, 200, 300, 600]
+
+
+def bench(*words: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-X", "importtime", "-m", "tools.benchmarks", *words]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, env=clean_environment(), timeout=100)
+
+
+@pytest.mark.parametrize("subject", titles())
+def test_help_is_given_without_importing_what_is_measured(subject):
+    done = bench(subject, "--help")
+    assert done.returncode == 0 and done.stdout.startswith(f"usage: tools/bench {subject} ")
+    assert titles()[subject] in done.stdout
+    imported = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines()}
+    assert "runkit.cli" in imported and not {"torch", "numba", "mdgen", "lbmgen"} & imported
+
+
+@pytest.mark.parametrize("words", [["nothing"], ["md", "--nothing"], []])
+def test_a_wrong_word_is_one_line(words):
+    done = bench(*words)
+    lines = [line for line in done.stderr.splitlines() if not line.startswith("import time:")]
+    assert done.returncode == 2 and len(lines) == 1 and lines[0].startswith("error: ") and "--help" in lines[0]

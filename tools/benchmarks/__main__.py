@@ -1,27 +1,37 @@
-"""`python -m tools.benchmarks SUBJECT`: speed beside that of a peer on the same cores in the same run."""
+"""Speed beside that of a peer on the same machine in the same run; `tools/bench SUBJECT --help` tells its options."""
 
 from __future__ import annotations
 
 import argparse
+import ast
 import sys
+from importlib import import_module
+from pathlib import Path
 
-from runkit.errors import UserError
-from tools.benchmarks import botan, flow, lbm, md
+from runkit.cli import OptionParser
+from runkit.errors import UserError, complain
 
-SUBJECTS = {"md": md, "lbm": lbm, "botan": botan, "flow": flow}
+
+def titles() -> dict[str, str]:
+    """Subject -> first line of its docstring, for which nothing is imported: each is a file in subjects/."""
+    files = sorted(Path(__file__).with_name("subjects").glob("*.py"))
+    return {path.stem: (ast.get_docstring(ast.parse(path.read_text())) or "").split("\n")[0] for path in files}
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(prog="tools/bench", description=__doc__)
-    subjects = parser.add_subparsers(dest="subject", required=True)
-    for name, subject in SUBJECTS.items():
-        title = subject.__doc__.split("\n")[0]
-        subject.add_arguments(subjects.add_parser(name, description=subject.__doc__, help=title))
-    chosen = parser.parse_args()
+    subjects, written = titles(), argparse.RawDescriptionHelpFormatter
+    listed = "subjects:\n" + "\n".join(f"  {name:<6} {title}" for name, title in subjects.items())
+    parser = OptionParser("tools/bench", description=__doc__, epilog=listed, formatter_class=written)
+    parser.add_argument("subject", choices=subjects, metavar="SUBJECT")
+    parser.add_argument("options", nargs=argparse.REMAINDER, metavar="...", help="options of the subject")
+    given = parser.parse_args()
+    subject = import_module(f"tools.benchmarks.subjects.{given.subject}")
+    parser = OptionParser(f"tools/bench {given.subject}", description=subject.__doc__, formatter_class=written)
+    subject.add_arguments(parser)
     try:
-        SUBJECTS[chosen.subject].run(chosen)
+        subject.run(parser.parse_args(given.options))
     except UserError as error:
-        print(f"bench: {error}", file=sys.stderr)
+        complain(error)
         return 2
     return 0
 

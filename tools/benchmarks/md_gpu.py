@@ -1,7 +1,5 @@
 """Batches of replicas on one GPU against OpenMM on the same GPU: million atom-steps per second of wall time.
 
-The limit is the lower one of two: instructions that the multiprocessors can issue over those of the entries of a list,
-and the measured rate of copies over the bytes that a step of a particle moves.
 Units: Lennard-Jones.
 """
 
@@ -10,6 +8,7 @@ from __future__ import annotations
 import subprocess
 import tempfile
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -17,34 +16,43 @@ import numpy as np
 from mdgen.dynamics import Dynamics
 from mdgen.initial import Configuration
 from mdgen.neighbors import spatial_order
-from mdgen.potentials.pair import PairPotential
 from mdgen.velocities import maxwell_velocities
+from runkit.device import choose
 from runkit.errors import UserError
+from runkit.mpi import SerialWorld
+from tools.benchmarks.liquid import DT, LAW, liquid
 from tools.benchmarks.table import Row, show
 
-DT = 0.005
-# Replicas, how often the start is repeated along the axes, and the rate to reach, M/s.
-CASES = ((132, (1, 1, 1), 1000), (512, (1, 1, 1), 1000), (32, (2, 2, 1), 0), (8, (4, 2, 2), 0))
+# Replicas, how often the start is repeated along the axes, and what is to be reached.
+CASES = (
+    (132, (1, 1, 1), "1000 M/s, ratio 3"),
+    (512, (1, 1, 1), "1000 M/s, ratio 3"),
+    (32, (2, 2, 1), "ratio 3"),
+    (8, (4, 2, 2), "ratio 3"),
+)
 INSTRUCTIONS = 45  # of a thread for an entry of the list: places, law, division
 LANES_ISSUED = 128  # by a multiprocessor in a cycle
 MOTION_BYTES = 184  # of a particle in a step beside its list: position, velocity, force, places
 COPIED = 1 << 28  # elements of an array that outgrows every cache
 
 
-def run(arguments, device, start: Configuration, law: PairPotential) -> None:
+def run(arguments) -> None:
     """Measure all cases and print the table."""
-    rows, bandwidth = [], _bandwidth(device)
+    device = choose(SerialWorld(), "gpu")
+    start, bandwidth = liquid(arguments, device), _bandwidth(device)
+    print(f"T = {arguments.temperature}, {arguments.precision}, {device.name}, copies at {bandwidth / 1e9:.0f} GB/s\n")
+    show(rows(arguments, device, start, bandwidth), "M/s", "OpenMM")
+
+
+def rows(arguments, device, start: Configuration, bandwidth: float) -> Iterator[Row]:
+    """Rates of all cases."""
     for n_replicas, tiles, target in CASES:
         large = tiled(start, tiles)
-        dynamics = _dynamics(arguments, device, large, law, n_replicas)
+        dynamics = _dynamics(arguments, device, large, n_replicas)
         ours = [_rate(dynamics, arguments.steps) for _ in range(arguments.turns)]
-        peer = [_openmm(arguments, large, law) for _ in range(arguments.turns)]
+        peer = [_openmm(arguments, large) for _ in range(arguments.turns)]
         case = f"{n_replicas} replicas of {dynamics.n_particles}"
-        rows.append(Row(case, ours, peer, _limit(device, dynamics, bandwidth), 3.0))
-        reached = f", target {target}" if target else ""
-        print(f"{case}: {np.median(ours):.0f} M/s{reached}", flush=True)
-    print(f"\nT = {arguments.temperature}, {arguments.precision}, {device.name}, copies at {bandwidth / 1e9:.0f} GB/s")
-    print(show(rows, "M/s", "OpenMM"))
+        yield Row(case, ours, peer, _limit(device, dynamics, bandwidth), target)
 
 
 def tiled(start: Configuration, tiles: tuple[int, int, int]) -> Configuration:
@@ -54,12 +62,12 @@ def tiled(start: Configuration, tiles: tuple[int, int, int]) -> Configuration:
     return Configuration.of("tiled", position, np.tile(start.species, len(shift)), start.box * tiles)
 
 
-def _dynamics(arguments, device, start: Configuration, law: PairPotential, n_replicas: int) -> Dynamics:
+def _dynamics(arguments, device, start: Configuration, n_replicas: int) -> Dynamics:
     n_particles = len(start.species)
     velocity = [maxwell_velocities(n_particles, arguments.temperature, 1, 0, k) for k in range(n_replicas)]
     position = np.repeat(start.position[None], n_replicas, axis=0)
     order = spatial_order(start.position, start.box)
-    given = (position, velocity, start.species, start.box, law, DT, arguments.precision)
+    given = (position, velocity, start.species, start.box, LAW, DT, arguments.precision)
     dynamics = Dynamics(*given, order=order, device=device)
     dynamics.step(arguments.steps // 4 + 1)
     return dynamics
@@ -93,7 +101,7 @@ def _limit(device, dynamics: Dynamics, bandwidth: float) -> float:
     return min(issued, moved) / 1e6
 
 
-def _openmm(arguments, start: Configuration, law: PairPotential) -> float:
+def _openmm(arguments, start: Configuration) -> float:
     """OpenMM's rate for one replica after the other; not a number without OpenMM."""
     if not arguments.openmm:
         return float("nan")
@@ -101,7 +109,7 @@ def _openmm(arguments, start: Configuration, law: PairPotential) -> float:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "start.npz"
         given = {name: getattr(start, name) for name in ("position", "species", "box")}
-        given |= {name: getattr(law, name) for name in ("epsilon", "sigma", "cutoff")}
+        given |= {name: getattr(LAW, name) for name in ("epsilon", "sigma", "cutoff")}
         np.savez(path, **given, velocity=velocity, dt=DT, n_steps=arguments.steps, platform=arguments.platform)
         worker = Path(__file__).with_name("openmm_worker.py")
         done = subprocess.run([arguments.openmm, worker, path], capture_output=True, text=True)

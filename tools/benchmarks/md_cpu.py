@@ -1,8 +1,5 @@
-"""Molecular dynamics of the Kob–Andersen liquid against LAMMPS (lj/cut/opt, skin 0.2): atom-steps per core-second.
+"""Molecular dynamics on the CPU beside LAMMPS: million atom-steps per second of a core's processor time.
 
-Both run on the same cores in turns, in processor time, so that a busy machine spoils neither. The cases: one system;
-replicas in their cages; replicas as far apart as after --age; replicas as far apart as in the file's `positions`.
-The limit is the rate of the force loop if it had only pairs in range to do, for each replica its own.
 Units: Lennard-Jones.
 """
 
@@ -10,69 +7,42 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
 import numpy as np
 
 from mdgen.dynamics import Dynamics
-from mdgen.formats import read
-from mdgen.initial import Configuration, melt, wrap
+from mdgen.initial import Configuration, wrap
 from mdgen.neighbors import spatial_order
-from mdgen.potentials import potential
-from mdgen.thermostats import thermostat
 from mdgen.velocities import maxwell_velocities
 from runkit.checkpoint import load_arrays, save_arrays
-from runkit.device import choose
 from runkit.errors import UserError
 from runkit.mpi import SerialWorld
 from runkit.progress import Progress
-from runkit.rng import stream
-from tools.benchmarks import lammps, md_gpu
+from tools.benchmarks import lammps
+from tools.benchmarks.liquid import DT, LAW, liquid
 from tools.benchmarks.table import Row, show
-
-DT = 0.005
-LAW = potential.build("kob-andersen")
-
-
-def add_arguments(parser) -> None:
-    parser.add_argument("--lammps", metavar="PATH", help="executable; by default one is installed in the user's cache")
-    parser.add_argument("--device", default="cpu", choices=("cpu", "gpu"), help="gpu: against OpenMM, see md_gpu.py")
-    parser.add_argument("--openmm", metavar="PYTHON", help="with --device gpu: a Python that has OpenMM")
-    parser.add_argument("--platform", default="CUDA", help="with --openmm: the platform that it uses")
-    parser.add_argument("--steps", type=int, default=400, help="with --device gpu: steps of each measurement")
-    parser.add_argument("--start", type=Path, metavar="FILE", help="configuration file; by default a liquid is cooled")
-    parser.add_argument("--temperature", type=float, default=0.44)
-    parser.add_argument("--replicas", type=int, default=32)
-    parser.add_argument("--age", type=float, default=0.0, metavar="TIME", help="also measure replicas aged this long")
-    parser.add_argument("--aged", type=Path, metavar="FILE", help=".npz in which the aged replicas are kept")
-    parser.add_argument("--turns", type=int, default=5, help="measurements of each case")
-    parser.add_argument("--ranks", type=int, default=1, help="processes side by side, of ours and of LAMMPS alike")
-    parser.add_argument("--precision", default="float32", choices=("float32", "float64"))
 
 
 def run(arguments) -> None:
     """Measure all cases and print the table."""
-    if arguments.device == "gpu":
-        gpu = choose(SerialWorld(), "gpu")
-        start = read(arguments.start)[0] if arguments.start else _cooled(arguments.temperature, device=gpu)
-        md_gpu.run(arguments, gpu, start, LAW)
-        return
-    executable = lammps.find(arguments.lammps)
-    start = read(arguments.start)[0] if arguments.start else _cooled(arguments.temperature)
+    executable, start = lammps.find(arguments.lammps), liquid(arguments)
     cores = sorted(os.sched_getaffinity(0))[: arguments.ranks]
     if len(cores) < arguments.ranks:
         raise UserError(f"--ranks {arguments.ranks}: only {len(cores)} cores are there")
-    rows = []
-    with ProcessPoolExecutor(arguments.ranks) as pool:
+    print(f"{len(start.species)} particles, T = {arguments.temperature}, {arguments.precision}, on cores {cores}\n")
+    show(_rows(arguments, executable, start, cores), "M/s", "LAMMPS")
+
+
+def _rows(arguments, executable: Path, start: Configuration, cores: list[int]) -> Iterator[Row]:
+    with ProcessPoolExecutor(len(cores)) as pool:
         for case, target, position, velocity in _cases(arguments, start):
             given = (start, position, velocity, executable, arguments)
             turns = [_side_by_side(pool, cores, given) for _ in range(arguments.turns)]
             ours, peer, limit = np.array(turns).T
-            rows.append(Row(case, list(ours), list(peer), float(np.median(limit)), target))
-            print(f"{case}: {np.median(ours / peer):.2f} times LAMMPS", flush=True)
-    print(f"\n{len(start.species)} particles, T = {arguments.temperature}, {arguments.precision}, on cores {cores}")
-    print(show(rows, "M/s", "LAMMPS"))
+            yield Row(case, ours, peer, float(np.median(limit)), f"ratio {target}")
 
 
 def _cases(arguments, start: Configuration):
@@ -163,23 +133,3 @@ def _pairs_in_range(dynamics: Dynamics) -> float:
 def _dynamics(start: Configuration, position, velocity, precision: str) -> Dynamics:
     order = spatial_order(start.position, start.box)
     return Dynamics(position, velocity, start.species, start.box, LAW, DT, precision, order=order)
-
-
-def _cooled(temperature: float, n_particles: int = 4096, device=None) -> Configuration:
-    """A liquid cooled from a melt in 100 time units: near enough to equilibrium for its speed."""
-    start = melt(n_particles, (0.8, 0.2), 1.2, 1, 0)
-    bath = thermostat.build(
-        "bussi",
-        temperature=2.0,
-        relaxation_time=0.5,
-        dt=DT,
-        degrees_of_freedom=3 * n_particles - 3,
-        streams=[stream(1, "bench")],
-    )
-    velocity = maxwell_velocities(n_particles, 2.0, 1, 0)
-    given = (start.position[None], velocity[None], start.species, start.box, LAW, DT)
-    dynamics = Dynamics(*given, thermostat=bath, order=spatial_order(start.position, start.box), device=device)
-    for fraction in np.linspace(0, 1, 20):
-        bath.temperature = 2.0 + fraction * (temperature - 2.0)
-        dynamics.step(1000)
-    return Configuration.of("cooled", dynamics.position[0], start.species, start.box)

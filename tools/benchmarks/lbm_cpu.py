@@ -1,27 +1,19 @@
-"""lbmgen on the CPU beside lbmpy's generated kernel and beside the bandwidth of memory, in turns on the same cores.
-
-Ours is a whole step of a periodic box, on several cores cut among MPI ranks; lbmpy's is the kernel alone (AA pattern in
-place, AVX, OpenMP, single relaxation time, deviations from rest), without the boundaries of the box. The limit is what
-reading and writing all populations once in place would take at the measured rate of an array in memory; small boxes lie
-in the cache and may exceed it. Rows without a peer show what other laws and lattices cost. `--model` instead measures
-what a step of a decomposed domain is made of and predicts larger machines. `--device gpu` measures the GPU instead.
-"""
+"""lbmgen on the CPU beside lbmpy's generated kernel and the bandwidth of memory: million site updates per second."""
 
 from __future__ import annotations
 
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
+from itertools import product
+from math import nan
 from pathlib import Path
 
 import numpy as np
 
 from lbmgen.lattices import lattice
-from runkit.device import choose
 from runkit.errors import UserError
-from runkit.mpi import SerialWorld
-from tools.benchmarks.lbm_gpu import measure
-from tools.benchmarks.lbm_model import model
 from tools.benchmarks.table import Row, show
 
 ROOT = Path(__file__).parents[2]
@@ -37,48 +29,43 @@ MORE = (
 )
 
 
-def add_arguments(parser) -> None:
-    parser.add_argument("--lbmpy", metavar="PATH", help="a Python with lbmpy; by default one is installed")
-    parser.add_argument("--ranks", type=int, nargs="+", default=[1, 2], help="numbers of cores")
-    parser.add_argument("--turns", type=int, default=5, help="measurements of each case")
-    parser.add_argument("--model", action="store_true", help="measure the parts of a step, predict 64 GPUs")
-    parser.add_argument("--device", choices=("cpu", "gpu"), default="cpu", help="gpu: large domains and batches on it")
-    parser.add_argument("--seconds", type=float, default=0.4, help="length of a measurement")
-
-
 def run(arguments) -> None:
-    """Measure all cases on each number of cores and print the tables."""
-    if arguments.model:
-        return model(launch, arguments.seconds)
-    if arguments.device == "gpu":
-        return measure(choose(SerialWorld(), "gpu"), arguments.seconds)
-    python = find(arguments.lbmpy)
+    """Measure all cases on each number of cores and print the table."""
     n_cores = len(os.sched_getaffinity(0))
     for n_ranks in arguments.ranks:
         if n_ranks > n_cores:
             raise UserError(f"--ranks {n_ranks}: only {n_cores} cores are there")
+    show(_rows(arguments, find(arguments.lbmpy)), "MLUPS", "lbmpy")
+
+
+def _rows(arguments, python: Path) -> Iterator[Row]:
+    for n_ranks in arguments.ranks:
+        cores = "1 core" if n_ranks == 1 else f"{n_ranks} cores"
         ours, peer = launch(n_ranks), _peer(python, n_ranks)
         try:
-            rows = [_row(ours, peer, box, dtype, arguments) for dtype in PRECISIONS for box in BOXES]
-            print(f"\nD2Q9, single relaxation time, {n_ranks} core(s)\n{show(rows, 'MLUPS', 'lbmpy')}\n", flush=True)
+            for dtype, box in product(PRECISIONS, BOXES):
+                target = IN_CACHE if box == BOXES[0] else OUT_OF_CACHE
+                yield _row(arguments, ours, peer, ("D2Q9", "bgk", dtype, box), (cores, f"ratio {target:g}"))
             for name, law, box in MORE:
-                rate = np.median([ours.ask(f"{name} {law} float32 {box} {arguments.seconds}") for _ in range(3)])
-                limit = _limit(ours, lattice(name).q, "float32", arguments.seconds)
-                print(f"{name} {law} float32 {box}: {rate:.0f} MLUPS, {rate / limit:.2f} of the limit", flush=True)
+                yield _row(arguments, ours, None, (name, law, "float32", box), (cores, "-"))
         finally:
             ours.close()
             peer.close()
 
 
-def _row(ours: Worker, peer: Worker, box: str, dtype: str, arguments) -> Row:
-    question = f"{dtype} {box} {arguments.seconds}"
+def _row(arguments, ours: Worker, peer: Worker | None, case: tuple[str, ...], about: tuple[str, str]) -> Row:
+    """A case (lattice, law, type, box) in turns; `about` names the cores and the target."""
+    (name, law, dtype, box), (cores, target), seconds = case, about, arguments.seconds
     turns = [
-        (ours.ask(f"D2Q9 bgk {question}"), peer.ask(f"D2Q9 {question}"), _limit(ours, 9, dtype, arguments.seconds))
+        (
+            ours.ask(f"{name} {law} {dtype} {box} {seconds}"),
+            peer.ask(f"{name} {dtype} {box} {seconds}") if peer else nan,
+            _limit(ours, lattice(name).q, dtype, seconds),
+        )
         for _ in range(arguments.turns)
     ]
     mine, theirs, limits = np.array(turns).T
-    target = IN_CACHE if box == BOXES[0] else OUT_OF_CACHE
-    return Row(f"{dtype}, {box}", list(mine), list(theirs), float(np.median(limits)), target)
+    return Row(f"{' '.join(case)}, {cores}", mine, theirs, float(np.median(limits)), target)
 
 
 def _limit(ours: Worker, q: int, dtype: str, seconds: float) -> float:

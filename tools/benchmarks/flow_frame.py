@@ -1,14 +1,10 @@
-"""A frame of flow by a trained network and by the simulation that it has learnt from, in turns on one core.
-
-The network continues held-back cases one at a time, then together; the simulation goes on with one case at the grid,
-precision and steps per frame that made the data, and averages its sites to cells, without writing.
-"""
+"""A frame of flow by a trained network and by the simulation: frames per second of a core's processor time."""
 
 from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import torch
@@ -24,18 +20,14 @@ from lbmgen.simulation import make_block
 from runkit.config import load
 from runkit.errors import UserError
 from runkit.mpi import SerialWorld
+from tools.benchmarks.table import Row, show
 
 TOGETHER = 16  # cases
-
-
-def add_arguments(parser) -> None:
-    parser.add_argument("run", help="folder of a trained network of flow, such as runs/flow_cnn")
-    parser.add_argument("--frames", type=int, default=12, help="frames of a measurement")
-    parser.add_argument("--turns", type=int, default=5)
+Form = Callable[[int], int]  # makes so many frames, returns of how many cases and frames
 
 
 def run(arguments) -> None:
-    """Measure in turns and print milliseconds per frame and case, and how many times faster the network is."""
+    """Measure in turns and print the table; the peer is the simulation."""
     os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:1])
     torch.set_num_threads(1)
     trained = load_model(arguments.run)
@@ -43,23 +35,19 @@ def run(arguments) -> None:
         raise UserError(f"{arguments.run}: a network of {trained.recipe.data.name}, not of flow")
     data = Flow(trained.options, trained.recipe.seed, trained.normalisation)
     simulate, about = _simulation(data)
-    forms = {f"{n} at once": _network(trained.network, data, n) for n in (1, TOGETHER)}
-    rows = []
-    for _ in range(arguments.turns):
-        theirs = _milliseconds(simulate, arguments.frames)
-        rows.append([theirs, *(_milliseconds(form, arguments.frames) for form in forms.values())])
-    simulated, *ours = np.array(rows).T
-    print(f"{about}; one core, {torch.get_num_threads()} thread\n")
-    print("| network | ms per frame | simulation, ms per frame | times faster (range) |\n|---|---|---|---|")
-    for name, each in zip(forms, ours, strict=True):
-        ratio = simulated / each
-        print(
-            f"| {name} | {np.median(each):.2f} | {np.median(simulated):.2f} | "
-            f"{np.median(ratio):.1f} ({ratio.min():.1f}-{ratio.max():.1f}) |"
-        )
+    print(f"{about}; one core\n")
+    show(_rows(arguments, trained.network, data, simulate), "frames/s", "simulation")
 
 
-def _network(network: torch.nn.Module, data: Flow, n_cases: int) -> Callable[[int], int]:
+def _rows(arguments, network: torch.nn.Module, data: Flow, simulate: Form) -> Iterator[Row]:
+    forms = [simulate, *(_network(network, data, n) for n in (1, TOGETHER))]
+    turns = [[_rate(form, arguments.frames) for form in forms] for _ in range(arguments.turns)]
+    simulated, one, together = np.array(turns).T
+    yield Row("one case", one, simulated)
+    yield Row(f"{TOGETHER} cases at once", together, simulated)
+
+
+def _network(network: torch.nn.Module, data: Flow, n_cases: int) -> Form:
     """A function that rolls out so many frames of `n_cases` cases and returns how many frames these are."""
     held_back = data.cases["test"] or data.cases["train"]
     chosen = [held_back[k % len(held_back)] for k in range(n_cases)]
@@ -73,7 +61,7 @@ def _network(network: torch.nn.Module, data: Flow, n_cases: int) -> Callable[[in
     return roll_out
 
 
-def _simulation(data: Flow) -> tuple[Callable[[int], int], str]:
+def _simulation(data: Flow) -> tuple[Form, str]:
     """A function that simulates so many frames of the first case of the data, and what it simulates."""
     case = load(Case, None, [data.dataset.config])
     flow = draw_all(case)[0]
@@ -92,8 +80,8 @@ def _simulation(data: Flow) -> tuple[Callable[[int], int], str]:
     return simulate, f"{sites} sites, {case.grid.refinement} per cell, {case.frames.every} steps per frame"
 
 
-def _milliseconds(form: Callable[[int], int], n_frames: int) -> float:
-    """Processor time per frame."""
+def _rate(form: Form, n_frames: int) -> float:
+    """Frames per second of processor time."""
     began = time.process_time()
     done = form(n_frames)
-    return 1e3 * (time.process_time() - began) / done
+    return done / (time.process_time() - began)

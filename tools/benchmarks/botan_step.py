@@ -1,14 +1,9 @@
-"""One training step of BOTAN (forward and backward, one graph): as published, as ours, compiled.
-
-All on one core in turns, in processor time. The published form concatenates the inputs of every first layer, edge by
-edge; ours multiplies what belongs to particles once per particle and what never changes once per graph.
-"""
+"""A training step of BOTAN on the CPU, as published and as ours: steps per minute of a core's processor time."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
-from functools import partial
+from collections.abc import Iterator
 
 import numpy as np
 import torch
@@ -18,15 +13,7 @@ from torch_geometric.utils import scatter
 from dtrain.data.graphs import graph, near_pairs
 from dtrain.models.botan import Botan
 from dtrain.ranks import keep_freed_memory
-
-Step = Callable[[], None]
-
-
-def add_arguments(parser) -> None:
-    parser.add_argument("--particles", type=int, default=4096)
-    parser.add_argument("--turns", type=int, default=3, help="measurements of each form")
-    parser.add_argument("--give-back", action="store_true", help="free memory as the C library does by default")
-    parser.add_argument("--compile", action="store_true", help="also torch.compile, which takes minutes at first")
+from tools.benchmarks.table import Row, show
 
 
 class Published(nn.Module):
@@ -49,24 +36,26 @@ class Published(nn.Module):
 
 
 def run(arguments) -> None:
-    """Measure all forms and print processor seconds per step and their ratio to the published form."""
+    """Measure all forms and print the table; the peer is the published form."""
     torch.set_num_threads(1)
     if not arguments.give_back:
         keep_freed_memory()
     inputs = _liquid(arguments.particles)
-    ours, lean, compiled = Botan(), Botan(recompute=True), Botan()
-    forms = {"as published": Published(Botan()), "ours": ours, "ours, recomputed": lean}
-    if arguments.compile:
-        compiled.compile(dynamic=True)
-        forms["ours, compiled"] = compiled
-    steps = {name: partial(_step, network, inputs) for name, network in forms.items()}
-    for step in steps.values():
-        step()
-    seconds = np.array([[_seconds(step) for step in steps.values()] for _ in range(arguments.turns)])
     print(f"{arguments.particles} particles, {inputs[1].shape[1]} directed edges, one thread\n")
-    print("| form | cpu s per step | ratio | range |\n|---|---|---|---|")
-    for name, each, ratio in zip(steps, seconds.T, (seconds / seconds[:, :1]).T, strict=True):
-        print(f"| {name} | {np.median(each):.2f} | {np.median(ratio):.2f} | {ratio.min():.2f}-{ratio.max():.2f} |")
+    show(_rows(arguments, inputs), "steps/min", "published")
+
+
+def _rows(arguments, inputs: tuple[Tensor, Tensor, Tensor]) -> Iterator[Row]:
+    forms = {"as published": Published(Botan()), "ours": Botan(), "ours, every round recomputed": Botan(recompute=True)}
+    if arguments.compile:
+        forms["ours, compiled"] = Botan()
+        forms["ours, compiled"].compile(dynamic=True)
+    for network in forms.values():
+        _step(network, inputs)
+    turns = [[_rate(network, inputs) for network in forms.values()] for _ in range(arguments.turns)]
+    published, *others = np.array(turns).T
+    for name, rates in zip(list(forms)[1:], others, strict=True):
+        yield Row(name, rates, published)
 
 
 def _liquid(n_particles: int) -> tuple[Tensor, Tensor, Tensor]:
@@ -83,7 +72,7 @@ def _step(network: nn.Module, inputs: tuple[Tensor, Tensor, Tensor]) -> None:
     (node.square().mean() + edge.square().mean()).backward()
 
 
-def _seconds(step: Step) -> float:
+def _rate(network: nn.Module, inputs: tuple[Tensor, Tensor, Tensor]) -> float:
     start = time.process_time()
-    step()
-    return time.process_time() - start
+    _step(network, inputs)
+    return 60 / (time.process_time() - start)

@@ -1,0 +1,21 @@
+"""A frame of flow by a trained network and by the simulation that it has learnt from: frames per second.
+
+Both on one core in turns, in processor time. The network continues held-back cases one at a time, then together; the
+simulation goes on with one case at the grid, precision and steps per frame that made the data, and averages its sites
+to cells, without writing.
+"""
+
+from __future__ import annotations
+
+
+def add_arguments(parser) -> None:
+    parser.add_argument("run", help="folder of a trained network of flow, such as runs/flow_cnn")
+    parser.add_argument("--frames", type=int, default=12, help="frames of a measurement")
+    parser.add_argument("--turns", type=int, default=5, help="measurements of each case")
+
+
+def run(arguments) -> None:
+    """Measure all cases and print the table."""
+    from tools.benchmarks import flow_frame
+
+    flow_frame.run(arguments)
