@@ -66,7 +66,7 @@ class Block:
         fluid, layout, periodic, cut = self.fluid, self.layout, self.domain.periodic, decomposition.cut
         copies = own_copies(layout, [axis for axis in np.flatnonzero(periodic) if axis not in cut], cut)
         h = layout.allocate()
-        in_one_pass = h.nbytes > self.steps.cache
+        in_one_pass = h.nbytes > self.steps.cache_bytes
         return Part(
             h=h,
             numbers=fluid.numbers(),
@@ -78,7 +78,7 @@ class Block:
             exchanges=[each for state in STATES for each in exchanges(layout, decomposition, rank, periodic, state)],
             links=self.boundary.links,
             outlets=self.boundary.outlets,
-            solid=self.solid,
+            solid=np.ascontiguousarray(self.solid),
             c=np.array(fluid.lattice.c, np.int64),
             w=np.array(fluid.lattice.w),
         )
@@ -122,6 +122,7 @@ class Block:
 def advance(blocks: Sequence[Block], clocks: np.ndarray) -> list[np.ndarray]:
     """The steps of several blocks, on a GPU together where they are alike; `clocks` [n_blocks, n_steps].
 
+    Of blocks with neighbours one at a time: groups of ranks agree on no order of several.
     Returns what `Block.advance` does, of each.
     """
     taken: list[Any] = [None] * len(blocks)

@@ -26,15 +26,16 @@ class Decomposition:
     unit: int = 1  # cuts fall on multiples of this
 
     @classmethod
-    def best(cls, shape: tuple[int, ...], n_ranks: int, unit: int = 1) -> Decomposition:
+    def best(cls, shape: tuple[int, ...], n_ranks: int, unit: int = 1, slabs: bool = True) -> Decomposition:
         """The grid of `n_ranks` blocks; raises UserError if they get too thin.
 
-        Slabs along the first axis while they are thick: what they exchange is contiguous in memory and goes to two
-        neighbours only, and steps can go two by two. Else the grid with the least surface between blocks; of equal ones
-        the one that cuts the first axis most.
+        With `slabs` along the first axis while these are thick: what they exchange is contiguous and goes to two
+        neighbours, and on CPUs steps can go two by two. Else the grid with the least surface between blocks; of equal
+        ones the one that cuts the first axis most.
         """
+        slabs = slabs and shape[0] >= THICK * n_ranks
         candidates = [
-            (grid[0] < n_ranks or shape[0] < THICK * n_ranks, _surface(shape, grid), tuple(-n for n in grid), grid)
+            (not (slabs and grid[0] == n_ranks), _surface(shape, grid), tuple(-n for n in grid), grid)
             for grid in grids(n_ranks, len(shape))
             if all((total // unit // n) * unit >= LEAST for total, n in zip(shape, grid, strict=True))
         ]

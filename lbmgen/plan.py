@@ -61,7 +61,7 @@ def group_of(rank: int, n_ranks: int, ranks_per_case: int) -> int:
 
 def gpu_bytes(case: Case, flow: FlowCase, n_ranks: int) -> float:
     """Memory that a case takes on each of `n_ranks` GPUs: populations, tables, what is solid, means over cells."""
-    _, shape = Decomposition.best(flow.shape, n_ranks, case.grid.refinement).block(0)
+    _, shape = Decomposition.best(flow.shape, n_ranks, case.grid.refinement, slabs=False).block(0)
     layout = Layout(lattice(case.grid.lattice), shape, case.collision.precision)
     d, populations = len(shape), layout.plane * layout.lattice.q * layout.dtype.itemsize
     return GPU_SHARE * populations + math.prod(shape) * (1 + 8 * (1 + d) / case.grid.refinement**d)

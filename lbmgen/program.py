@@ -19,11 +19,9 @@ from itertools import pairwise
 import numpy as np
 
 from lbmgen.halo import awaited
-from lbmgen.kernels import COPY, OUTLETS, RECEIVE, SEND, SWEEP, VECTOR, WALLS, Copies, Program, Region
+from lbmgen.kernels import COPY, EVEN, ODD, OUTLETS, RECEIVE, SEND, SWEEP, VECTOR, WALLS, Copies, Program, Region
 from lbmgen.layout import STATES, STRAIGHT, Layout
 from lbmgen.walls import Boundary
-
-EVEN, ODD = STATES  # parities; populations lie after a step as its parity says
 
 Range = tuple[int, int]
 Item = tuple[int, int, int, int]
@@ -35,7 +33,7 @@ def program_of(layout: Layout, boundary: Boundary, copies: Copies, cut: Sequence
     `in_one_pass` asks for steps two by two; blocks that are cut along other axes than the first cannot.
     """
     work = _Work(layout, boundary, copies, cut)
-    both = _Pass(work).items if in_one_pass and list(cut) in ([], [0]) else []
+    both = _Pass(layout, boundary, copies, work).items if in_one_pass and list(cut) in ([], [0]) else []
     programs = (np.array(items, np.int64).reshape(-1, 4) for items in (work.step(EVEN), work.step(ODD), both))
     return Program(work.region, *programs)
 
@@ -44,7 +42,7 @@ class _Work:
     """What there is to do in a block, as items of a program; `region` is what they sweep."""
 
     def __init__(self, layout: Layout, boundary: Boundary, copies: Copies, cut: Sequence[int]) -> None:
-        self.n_rows, self.n_cut = layout.shape[0], len(cut)
+        self.n_cut = len(cut)
         shell, inner = _split(layout, cut)
         parts = [shell, *_slices(layout, inner, max(1, len(cut)))]
         self.region = _joined(parts)
@@ -53,29 +51,18 @@ class _Work:
         self._n_awaited = [int(awaited(layout, copies.target[p], cut, p).sum()) for p in STATES]
         self._n_copies = [len(target) for target in copies.target]
         self._n_links, self._n_sites = len(boundary.links.a), len(boundary.outlets.law)
-        self._rows = {
-            SWEEP: [_ranges(layout, self.region.start)] * 2,
-            COPY: [_ranges(layout, target) for target in copies.target],
-            WALLS: [_ranges(layout, boundary.links.target[STRAIGHT])] * 2,
-            OUTLETS: [_ranges(layout, boundary.outlets.left[STRAIGHT, :, 0])] * 2,
-        }
-
-    def of_row(self, operation: int, parity: int, row: int) -> list[Item]:
-        """An operation on one row; nothing if the row has none of it."""
-        ends = self._rows[operation][parity].get(row)
-        return [(operation, parity, *ends)] if ends else []
 
     def early(self, parity: int) -> list[Item]:
         """The copies that messages wait for."""
         return [(COPY, parity, 0, self._n_awaited[parity])]
 
     def message(self, operation: int, parity: int, k: int = 0) -> list[Item]:
-        """SEND or RECEIVE of the k-th exchange of a parity."""
+        """SEND or RECEIVE of the k-th exchange of a parity, where there is one."""
         number = parity * self.n_cut + k
-        return [(operation, parity, number, number + 1)]
+        return [(operation, parity, number, number + 1)] if k < self.n_cut else []
 
     def last(self, parity: int) -> list[Item]:
-        """What ends a step: all copies and all boundaries."""
+        """What ends a step: all copies, also early ones, since messages may have changed what they read; boundaries."""
         ends = (COPY, self._n_copies[parity]), (WALLS, self._n_links), (OUTLETS, self._n_sites)
         return [(operation, parity, 0, end) for operation, end in ends]
 
@@ -83,65 +70,80 @@ class _Work:
         """A whole step."""
         items = [(SWEEP, parity, *self._shell), *self.early(parity)] if self.n_cut else []
         for k, inner in enumerate(self._inner):
-            send, receive = (self.message(each, parity, k) if self.n_cut else [] for each in (SEND, RECEIVE))
-            items += [*send, (SWEEP, parity, *inner), *receive]
+            items += self.message(SEND, parity, k)
+            items.append((SWEEP, parity, *inner))
+            items += self.message(RECEIVE, parity, k)
         return items + self.last(parity)
 
 
 class _Pass:
     """An even and an odd step in one pass over rows: what an item needs is done before it, and no earlier."""
 
-    def __init__(self, work: _Work) -> None:
-        self._work, self._done = work, set[tuple[Callable, int]]()
+    def __init__(self, layout: Layout, boundary: Boundary, copies: Copies, work: _Work) -> None:
+        self._work, self._n = work, layout.shape[0]
+        self._rows = {
+            SWEEP: _ranges(layout, work.region.start),
+            COPY: _ranges(layout, copies.target[EVEN]),
+            WALLS: _ranges(layout, boundary.links.target[STRAIGHT]),
+            OUTLETS: _ranges(layout, boundary.outlets.left[STRAIGHT, :, 0]),
+        }
         self.items: list[Item] = []
-        n, is_cut = work.n_rows, work.n_cut > 0
-        if is_cut:
-            self._after(self._even, 0, n - 1)
+        self._done, self._has_ghosts = set[tuple[Callable, int]](), False
+        if work.n_cut:
+            self._do(self._even, 0, self._n - 1)
             self.items += work.message(SEND, EVEN)
-            self._after(self._odd, *range(2, n // 2))
-            self._after(self._odd, 0, n - 1)
+            self._do(self._odd, *range(3, self._n // 2))
+            self._do(self._odd, 0, self._n - 1)
             self.items += [*work.early(ODD), *work.message(SEND, ODD)]
-        self._after(self._odd, *range(n))
-        self.items += [*(work.message(RECEIVE, ODD) if is_cut else []), *work.last(ODD)]
+        self._do(self._odd, *range(self._n))
+        self.items += [*work.message(RECEIVE, ODD), *work.last(ODD)]
 
-    def _after(self, task: Callable[[int], None], *rows: int) -> None:
-        """Do a task for these rows, where it has not been done."""
+    def _do(self, task: Callable[[int], None], *rows: int) -> None:
+        """A task for these rows, where it has not been done."""
         for row in rows:
             if (task, row) not in self._done:
                 self._done.add((task, row))
                 task(row)
 
+    def _add(self, operation: int, parity: int, row: int) -> None:
+        """An operation on one row, if the row has any of it."""
+        if ends := self._rows[operation].get(row):
+            self.items.append((operation, parity, *ends))
+
     def _beside(self, row: int) -> range:
-        return range(max(0, row - 1), min(self._work.n_rows, row + 2))
+        return range(max(0, row - 1), min(self._n, row + 2))
 
     def _even(self, row: int) -> None:
-        self.items += self._work.of_row(SWEEP, EVEN, row) + self._work.of_row(COPY, EVEN, row)
+        self._add(SWEEP, EVEN, row)
+        self._add(COPY, EVEN, row)
 
-    def _ghosts(self, _: int) -> None:
+    def _ghosts(self) -> None:
         """What comes from beyond the first and the last row."""
-        n = self._work.n_rows
-        self._after(self._even, 0, n - 1)
-        self.items += self._work.message(RECEIVE, EVEN) if self._work.n_cut else []
-        self.items += self._work.of_row(COPY, EVEN, -1) + self._work.of_row(COPY, EVEN, n)
+        if not self._has_ghosts:
+            self._has_ghosts = True
+            self._do(self._even, 0, self._n - 1)
+            self.items += self._work.message(RECEIVE, EVEN)
+            self._add(COPY, EVEN, -1)
+            self._add(COPY, EVEN, self._n)
 
     def _walls(self, row: int) -> None:
         """Walls read populations that lie with the rows beside theirs."""
-        self._after(self._even, *self._beside(row))
-        if row in (0, self._work.n_rows - 1):
-            self._after(self._ghosts, 0)
-        self.items += self._work.of_row(WALLS, EVEN, row)
+        self._do(self._even, *self._beside(row))
+        if row in (0, self._n - 1):
+            self._ghosts()
+        self._add(WALLS, EVEN, row)
 
     def _outlets(self, row: int) -> None:
         """Open faces read what walls have set one site further in."""
-        if sites := self._work.of_row(OUTLETS, EVEN, row):
-            self._after(self._walls, *self._beside(row))
-            self.items += sites
+        if row in self._rows[OUTLETS]:
+            self._do(self._walls, *self._beside(row))
+            self._add(OUTLETS, EVEN, row)
 
     def _odd(self, row: int) -> None:
         """An odd step overwrites what boundaries beside it read."""
-        self._after(self._walls, *self._beside(row))
-        self._after(self._outlets, *self._beside(row))
-        self.items += self._work.of_row(SWEEP, ODD, row)
+        self._do(self._walls, *self._beside(row))
+        self._do(self._outlets, *self._beside(row))
+        self._add(SWEEP, ODD, row)
 
 
 def _ranges(layout: Layout, offset: np.ndarray) -> dict[int, Range]:

@@ -194,7 +194,7 @@ def fluid_of(case: Case, flow: FlowCase) -> Fluid:
 
 def make_block(case: Case, flow: FlowCase, group: World, gpu: Any = None) -> Block:
     """This rank's block of a case."""
-    cutting = Decomposition.best(flow.shape, group.size, case.grid.refinement)
+    cutting = Decomposition.best(flow.shape, group.size, case.grid.refinement, slabs=gpu is None)
     body = body_of(flow.distance, *cutting.block(group.rank), flow.domain)
     if case.obstacles.walls == "half-way":
         body = Body(body.solid)

@@ -168,7 +168,7 @@ class Boundary:
 
         target = table("target")
         order = np.argsort(self.layout.site(target[STRAIGHT])[:, 0], kind="stable")
-        places = (each[:, order] for each in (target, table("first"), table("second")))
+        places = (np.ascontiguousarray(each[:, order]) for each in (target, table("first"), table("second")))
         factors = (column(name).astype(self.layout.dtype)[order] for name in ("a", "b", "constant"))
         exchange = column("exchange").reshape(-1, self.lattice.d).astype(np.int8)[order]
         return Links(*places, *factors, exchange)
@@ -185,7 +185,9 @@ class Boundary:
         kinds = [kind for _, _, kind in self._open]
         arrival = [[self.layout.arrival(i, state) for i in along] for state in STATES]
         target = self.offset[site] + np.array(arrival, np.int64).reshape(2, -1)[:, group]
-        leaving = [[self.layout.departure(i, state) for i in range(self.lattice.q)] for state in STATES]
+        leaving = np.array([[self.layout.departure(i, state) for i in range(self.lattice.q)] for state in STATES])
+        back = self.offset[site] + leaving[:, np.array(self.lattice.opposite)[along[group]]]
+        inward, solid_inside = self._inward(site, along[group])
         of_site = group[start]
 
         def each(name: str, dtype: Any) -> np.ndarray:
@@ -193,9 +195,9 @@ class Boundary:
 
         return Outlets(
             start=np.append(start, len(site)).astype(np.int64),
-            left=self.offset[sites][None, :, None] + np.array(leaving, np.int64)[:, None, :],
-            target=target,
-            inner=target + self._inward(site, along[group]),
+            left=self.offset[sites][None, :, None] + leaving[:, None, :],
+            target=np.ascontiguousarray(target),
+            inner=np.ascontiguousarray(np.where(solid_inside, back, target + inward)),
             i=along[group],
             memory=np.zeros(len(site), self.layout.dtype),
             law=each("law", np.int64),
@@ -203,13 +205,14 @@ class Boundary:
             speed=each("speed", self.layout.dtype),
         )
 
-    def _inward(self, site: np.ndarray, along: np.ndarray) -> np.ndarray:
-        """Distance in memory to where the link is that runs inside, from all open faces that a link crosses."""
+    def _inward(self, site: np.ndarray, along: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Distance in memory to the site inside of all open faces that a link crosses, and whether it is solid."""
         c = np.array(self.lattice.c)[along]
         source, total = self.site[site] + self.origin - c, np.array(self.domain.shape)
         low, high = (np.array([isinstance(pair[side], OPEN) for pair in self.domain.faces]) for side in (0, 1))
-        crossed = (source < 0) & low | (source >= total) & high
-        return (c * crossed) @ np.array(self.layout.strides, np.int64)
+        inward = c * ((source < 0) & low | (source >= total) & high)
+        is_solid = self.body.solid[tuple((self.site[site] + inward + 1).T)]
+        return inward @ np.array(self.layout.strides, np.int64), is_solid
 
     def n_leaving(self) -> np.ndarray:
         """Number of links of bodies by the velocity that leaves the fluid, [q]."""

@@ -160,15 +160,20 @@ class Messages:
         if self._requests:
             type(self._requests[0]).Waitall(self._requests)
 
-    def native(self) -> tuple[bytes, int, int, int, int]:
-        """For compiled code: requests, the bytes of one and of a status, where MPI_Startall and MPI_Waitall lie."""
+    @property
+    def handles(self) -> bytes:
+        """MPI's own requests, for compiled code; it may replace them, and then gives them back before the end."""
+        return b"".join(ctypes.string_at(place, size) for place, size in self._places())
+
+    @handles.setter
+    def handles(self, handles: bytes) -> None:
+        for k, (place, size) in enumerate(self._places()):
+            ctypes.memmove(place, handles[k * size : (k + 1) * size], size)
+
+    def _places(self) -> list[tuple[int, int]]:
         from mpi4py import MPI
 
-        size, library = MPI._sizeof(MPI.Request), _library()
-        requests = b"".join(ctypes.string_at(MPI._addressof(request), size) for request in self._requests)
-        calls = library.MPI_Startall, library.MPI_Waitall
-        startall, waitall = (ctypes.cast(call, ctypes.c_void_p).value or 0 for call in calls)
-        return requests, size, MPI._sizeof(MPI.Status), startall, waitall
+        return [(MPI._addressof(request), MPI._sizeof(request)) for request in self._requests]
 
     def free(self) -> None:
         """Give up; not to be used again."""
@@ -313,6 +318,16 @@ def single_threaded() -> None:
     """
     for library in ("OMP", "OPENBLAS", "MKL", "NUMBA"):
         os.environ.setdefault(f"{library}_NUM_THREADS", "1")
+
+
+def native_calls() -> tuple[int, int, int, int]:
+    """Where MPI_Startall and MPI_Waitall lie, and how many bytes a request and a status have."""
+    from mpi4py import MPI
+
+    library = _library()
+    calls = library.MPI_Startall, library.MPI_Waitall
+    startall, waitall = (ctypes.cast(call, ctypes.c_void_p).value or 0 for call in calls)
+    return startall, waitall, MPI._sizeof(MPI.Request), MPI._sizeof(MPI.Status)
 
 
 def _library() -> ctypes.CDLL:

@@ -49,7 +49,7 @@ class Outlets(NamedTuple):
     """Open faces: sites, and their links of site s, `start[s]:start[s + 1]`.
 
     `left` int64 [2, n_sites, q] is where the populations lie that left the site; for each link `target` and `inner`
-    (the same population one site further in, where no link through an open face arrives) int64 [2, n], direction `i`
+    (a population inside to follow, which no link through an open face sets) int64 [2, n], direction `i`
     int64 [n], and `memory` [n], what arrived last. For each site `law`: 0 pressure, 1 convective; `density`, `speed`.
     """
 
@@ -65,7 +65,7 @@ class Outlets(NamedTuple):
 
 
 class Copies(NamedTuple):
-    """Periodic axes within a block: offsets that are read and written, by parity; int64 [n] each. None is both."""
+    """Periodic axes within a block: offsets to read and to write, by parity; int64 [n] each. None occurs in both."""
 
     source: tuple
     target: tuple
@@ -88,15 +88,16 @@ class Exchange(NamedTuple):
         return Messages(group, _pieces(out, self.sends), _pieces(back, self.receives))
 
 
+EVEN, ODD = 0, 1  # parities of steps, which number the rows of tables
 SWEEP, COPY, WALLS, OUTLETS, SEND, RECEIVE = range(6)
 
 
 class Program(NamedTuple):
     """What a block does in a step, one item after the other: int64 [n, 4], (operation, parity, begin, end).
 
-    `even` and `odd` are single steps; `both` an even step and the odd one after it together, empty where they go one by
-    one. Numbers from `begin` to `end` count runs of `region` to collide and stream; entries of `Copies`, `Links` and
-    sites of `Outlets`; exchanges that pack and send, or wait and unpack.
+    `even` and `odd` are single steps, which set all walls and outlets at once; `both` is an even step and the odd one
+    after it together, empty where they go one by one. From `begin` to `end` are runs of `region` to collide and stream;
+    entries of `Copies`, `Links` and sites of `Outlets`; exchanges that pack and send, or wait and unpack.
     """
 
     region: Region

@@ -1,6 +1,6 @@
 """Messages from compiled code: MPI's own functions at their addresses, on requests that were made before.
 
-What `runkit.mpi.Messages.native` gives is all that is needed; nothing here knows which MPI it is.
+What `runkit.mpi` tells of them is all that is needed; nothing here knows which MPI it is.
 """
 
 from __future__ import annotations
@@ -13,28 +13,35 @@ from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic
 
-from runkit.mpi import Messages
+from runkit.mpi import Messages, native_calls
 from runkit.simd.compiled import part
 
 
 class Native(NamedTuple):
-    """Requests [n_bytes] of `size` bytes each, room for their statuses, and addresses of MPI_Startall and _Waitall."""
+    """MPI_Startall and MPI_Waitall by address, requests of `size` bytes each [n_bytes], and room for their statuses."""
 
-    requests: np.ndarray
-    statuses: np.ndarray
-    size: int
     startall: int
     waitall: int
+    size: int
+    requests: np.ndarray
+    statuses: np.ndarray
 
     @classmethod
     def of(cls, messages: Sequence[Messages]) -> Native:
         """All requests of `messages`, one after the other. `messages` must live as long."""
-        requests, size, status, startall, waitall = b"", 1, 1, 0, 0
+        if not messages:
+            return cls(0, 0, 1, *np.zeros((2, 0), np.uint8))
+        startall, waitall, size, status = native_calls()
+        requests = np.frombuffer(bytearray().join(each.handles for each in messages), np.uint8)
+        return cls(startall, waitall, size, requests, np.zeros(len(requests) // size * status, np.uint8))
+
+    def give_back(self, messages: Sequence[Messages]) -> None:
+        """Leave the requests as they are now with `messages`: MPI may have replaced some."""
+        begin = 0
         for each in messages:
-            more, size, status, startall, waitall = each.native()
-            requests += more
-        statuses = np.empty(len(requests) // size * status, np.uint8)
-        return cls(np.frombuffer(requests, np.uint8).copy(), statuses, size, startall, waitall)
+            end = begin + len(each.handles)
+            each.handles = self.requests[begin:end].tobytes()
+            begin = end
 
 
 @part
@@ -42,7 +49,7 @@ def start(native, begin, end):
     """Begin requests `begin` to `end`."""
     first = native.requests[begin * native.size :]
     if _startall(native.startall, end - begin, first):
-        raise RuntimeError("MPI could not send")
+        raise RuntimeError("MPI_Startall has failed")
 
 
 @part
@@ -50,7 +57,7 @@ def wait(native, begin, end):
     """Until requests `begin` to `end` are done."""
     first = native.requests[begin * native.size :]
     if _waitall(native.waitall, end - begin, first, native.statuses):
-        raise RuntimeError("a message was lost")
+        raise RuntimeError("MPI_Waitall has failed")
 
 
 def _caller(n_arrays):

@@ -11,9 +11,14 @@ from lbmgen.boundaries.periodic import Periodic
 from lbmgen.boundaries.wall import NoSlip, Velocity
 from lbmgen.collisions import collision
 from lbmgen.decomposition import Decomposition
-from lbmgen.domain import Domain, body_of
+from lbmgen.domain import Body, Domain, body_of
+from lbmgen.halo import own_copies
+from lbmgen.kernels import RECEIVE, SEND, SWEEP
 from lbmgen.kernels.cpu import Steps
 from lbmgen.lattices import lattice
+from lbmgen.layout import Layout
+from lbmgen.program import program_of
+from lbmgen.walls import Boundary
 from runkit.mpi import SerialWorld
 
 PERIODIC, OPEN = (Periodic(), Periodic()), (Velocity(0.05), Convective())
@@ -48,7 +53,7 @@ def flow(faces, shape):
 @pytest.mark.parametrize("faces", FACES.values(), ids=FACES)
 def test_one_pass_gives_the_bits_of_two(faces, monkeypatch):
     two = flow(faces, (24, 19))
-    monkeypatch.setattr(Steps, "cache", 0)
+    monkeypatch.setattr(Steps, "cache_bytes", 0)
     one = flow(faces, (24, 19))
     assert np.isfinite(one[0]).all() and one[1].any()
     for ours, theirs in zip(one, two, strict=True):
@@ -64,7 +69,20 @@ def test_one_pass_serves_thin_blocks_and_three_dimensions(name, shape, monkeypat
     rho, u = 1 + 0.01 * random.standard_normal(shape), 0.03 * random.standard_normal((*shape, len(shape)))
     solid = random.random(shape) < 0.1 if len(shape) == 3 else None
     two = simulate(rho, u, 0.7, 6, lattice=name, solid=solid)
-    monkeypatch.setattr(Steps, "cache", 0)
+    monkeypatch.setattr(Steps, "cache_bytes", 0)
     one = simulate(rho, u, 0.7, 6, lattice=name, solid=solid)
     for part in ("rho", "u", "body_force"):
         np.testing.assert_array_equal(getattr(one, part), getattr(two, part))
+
+
+@pytest.mark.parametrize("faces", FACES.values(), ids=FACES)
+def test_messages_of_a_slab_travel_during_half_a_pass(faces):
+    """Between sending and receiving lie nearly half of all sweeps, whatever the faces."""
+    n, layout, domain = 40, Layout(lattice("D2Q9"), (40, 19), "float32"), Domain((120, 19), faces)
+    boundary = Boundary(layout, domain, (40, 0), Body(np.zeros((42, 21), bool)))
+    own = [1] if domain.periodic[1] else []
+    program = program_of(layout, boundary, own_copies(layout, own, [0]), [0], True)
+    operation = program.both[:, 0]
+    begin, end = (np.flatnonzero(operation == kind) for kind in (SEND, RECEIVE))
+    swept = [np.sum(operation[a:b] == SWEEP) for a, b in zip(begin, end, strict=True)]
+    assert sum(operation == SWEEP) == 2 * n and len(swept) == 2 and min(swept) > 0.8 * n

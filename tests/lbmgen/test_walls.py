@@ -20,6 +20,16 @@ def circle(shape, center, radius):
     return np.broadcast_to(distance.reshape(distance.shape + (1,) * (len(shape) - 2)), shape)
 
 
+def test_tables_are_contiguous_so_that_all_blocks_take_the_same_compiled_step():
+    """With and without links and outlets: their order in memory is a part of their type."""
+    of, shape = lattice("D2Q9"), (9, 8)
+    for kinds in ("periodic", {"x_low": "velocity", "x_high": "convective", "y": "no-slip"}):
+        for share in (0.0, 0.2):
+            solid = np.random.default_rng(1).random([n + 2 for n in shape]) < share
+            boundary = Boundary(Layout(of, shape, "float32"), Domain(shape, faces_of(kinds, 2)), (0, 0), Body(solid))
+            assert all(table.flags.c_contiguous for table in (*boundary.links, *boundary.outlets))
+
+
 @pytest.mark.parametrize("faces", ["periodic", "no-slip", "free-slip", "open"])
 @pytest.mark.parametrize("name", LATTICES)
 def test_all_that_cannot_come_from_fluid_comes_from_one_wall(name, faces):

@@ -92,7 +92,7 @@ def _compared(one: Any, two: Any, here: Network, seconds: float) -> list[list[st
 
 def _predicted(name: str, shape: tuple[int, ...]) -> list[str]:
     """Rate and efficiency, and what writing all sites every 100 steps adds to the time of the steps."""
-    grid = Decomposition.best(shape, 64).grid
+    grid = Decomposition.best(shape, 64, slabs=False).grid
     block = tuple(total / n for total, n in zip(shape, grid, strict=True))
     compute = float(np.prod(block)) / A100[name]
     step = ASSUMED.step(compute, name, block, [axis for axis, n in enumerate(grid) if n > 1])

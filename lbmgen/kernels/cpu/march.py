@@ -1,26 +1,45 @@
 """Many steps of a block in one call, messages to its neighbours included: the items of its program, one by one."""
 
 from functools import cache
+from typing import Any, NamedTuple
 
-from lbmgen.kernels import COPY, OUTLETS, RECEIVE, SEND, SWEEP, WALLS
+from lbmgen.kernels import COPY, EVEN, OUTLETS, RECEIVE, SEND, SWEEP, WALLS
 from lbmgen.kernels.cpu.faces import outlets, walls
 from lbmgen.kernels.cpu.mail import receive, send
 from lbmgen.kernels.cpu.sweep import PARTS, make_sweep
 from runkit.simd.compiled import kernel
 
-EVEN = 0
+
+class Task(NamedTuple):
+    """What a march needs to know of a block: fields of a `Part`, and its `Mail`."""
+
+    program: Any
+    places: Any
+    numbers: Any
+    copies: Any
+    mail: Any
+    links: Any
+    outlets: Any
+    c: Any
+    w: Any
+
+    @classmethod
+    def of(cls, part, mail):
+        """That of a part with its mail."""
+        return cls(*(mail if name == "mail" else getattr(part, name) for name in cls._fields))
 
 
 @cache
 def make_march(lattice, law, forced):
     """The compiled loop over steps for a lattice, a law and, if `forced`, a force density.
 
-    Called as march(h, parity, program, places, numbers, copies, mail, links, faces, c, w, clock, tally): `parity` of
-    the first step, `clock` [n_steps] and `tally` int64 [n_steps, d]; the others are fields of a `Part`.
+    Called as march(h, task, parity, clock, tally): flat populations, a `Task`, `parity` of the first step, `clock`
+    [n_steps], and `tally` int64 [n_steps, d], which gains what bodies take.
     """
     sweep = make_sweep(lattice, law, forced)
 
-    def march(h, parity, program, places, numbers, copies, mail, links, faces, c, w, clock, tally):
+    def march(h, task, parity, clock, tally):
+        program, copies = task.program, task.copies
         step = 0
         while step < clock.size:
             first = (parity + step) % 2
@@ -30,19 +49,19 @@ def make_march(lattice, law, forced):
                 operation, state, begin, end = items[item]
                 now = step + state if in_one_pass else step
                 if operation == SWEEP:
-                    sweep(h, program.region, begin, end, places[state], numbers)
+                    sweep(h, program.region, begin, end, task.places[state], task.numbers)
                 elif operation == COPY:
                     source, target = copies.source[state], copies.target[state]
                     for k in range(begin, end):
                         h[target[k]] = h[source[k]]
                 elif operation == WALLS:
-                    walls(h, links, begin, end, state, clock[now], tally[now])
+                    walls(h, task.links, begin, end, state, clock[now], tally[now])
                 elif operation == OUTLETS:
-                    outlets(h, faces, begin, end, state, c, w)
+                    outlets(h, task.outlets, begin, end, state, task.c, task.w)
                 elif operation == SEND:
-                    send(h, mail, begin)
+                    send(h, task.mail, begin)
                 elif operation == RECEIVE:
-                    receive(h, mail, begin)
+                    receive(h, task.mail, begin)
             step += 2 if in_one_pass else 1
 
     return kernel(march, f"{lattice.name} {law} {forced}", PARTS)

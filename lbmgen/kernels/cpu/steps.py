@@ -8,33 +8,35 @@ import numpy as np
 
 from lbmgen.averages import averaged
 from lbmgen.kernels import Part
-from lbmgen.kernels.cpu.mail import Mail, mail_of
-from lbmgen.kernels.cpu.march import make_march
+from lbmgen.kernels.cpu.mail import mail_of
+from lbmgen.kernels.cpu.march import Task, make_march
 from lbmgen.kernels.cpu.moments import moments
 
 
 class Placed(NamedTuple):
-    """A part with its mail, and the messages that carry it."""
+    """A part, what a march needs to know of it, and the messages that carry its mail."""
 
     part: Part
-    mail: Mail
+    task: Task
     messages: list[Any]
 
 
 class Steps:
     """For a lattice, a law and, if `forced`, a force density. Parts lie where the kernels run."""
 
-    cache = 1 << 22  # bytes of a block beyond which two steps in one pass are faster
+    cache_bytes = 1 << 22  # of a block, beyond which two steps in one pass are faster
 
     def __init__(self, lattice, law, forced):
         self._march = make_march(lattice, law, forced)
 
     def place(self, part, group):
         """The part, where kernels can reach it; its neighbours are among the ranks of `group`."""
-        return Placed(part, *mail_of(part.exchanges, part.h.dtype, group))
+        mail, messages = mail_of(part.exchanges, part.h.dtype, group)
+        return Placed(part, Task.of(part, mail), messages)
 
     def free(self, placed):
         """The part takes no more steps."""
+        placed.task.mail.native.give_back(placed.messages)
         for each in placed.messages:
             each.free()
 
@@ -53,9 +55,8 @@ class Steps:
         Returns what bodies have taken, int64 [n_parts, n_steps, d], in quanta of 2**-48.
         """
         tally = np.zeros((*clocks.shape, parts[0].part.c.shape[1]), np.int64)
-        for (part, mail, _), clock, taken in zip(parts, clocks, tally, strict=True):
-            fluid, faces = (part.program, part.places, part.numbers), (part.links, part.outlets, part.c, part.w)
-            self._march(part.h, parity, *fluid, part.copies, mail, *faces, clock, taken)
+        for placed, clock, taken in zip(parts, clocks, tally, strict=True):
+            self._march(placed.part.h, placed.task, parity, clock, taken)
         return tally
 
     def moments(self, placed, state):

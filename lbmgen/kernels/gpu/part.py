@@ -8,7 +8,7 @@ from lbmgen.kernels import COPY, RECEIVE, SEND, SWEEP, VECTOR, Exchange, Part, R
 from runkit.mpi import World
 
 # What the items of a program become beside those that they are: on a second stream, while messages travel.
-FORK, SWEEP_BESIDE, JOIN = range(6, 9)
+FORK, SWEEP_BESIDE, JOIN = range(RECEIVE + 1, RECEIVE + 4)
 
 Runs = list[tuple]  # of equal length: first sites, number of runs, sites in a run
 
@@ -23,9 +23,9 @@ class Placed:
         self.row_start = gpu.xp.asarray(part.rows.start)
         self.mail = [Mail(gpu, exchange, part.h.dtype, group) for exchange in part.exchanges]
         self.items = [self._items(gpu, part, items) for items in (part.program.even, part.program.odd)]
-        links, outlets = (tuple(map(_on(gpu), table)) for table in (part.links, part.outlets))
-        numbers = _on(gpu)(np.array(part.numbers, part.h.dtype))
-        own = (self.h, numbers, *(_on(gpu)(table) for table in (part.force, part.solid)))
+        links, outlets = (tuple(map(gpu.xp.asarray, table)) for table in (part.links, part.outlets))
+        numbers = gpu.xp.asarray(np.array(part.numbers, part.h.dtype))
+        own = (self.h, numbers, *(gpu.xp.asarray(table) for table in (part.force, part.solid)))
         self.memory = outlets[part.outlets._fields.index("memory")]
         self.target = outlets[part.outlets._fields.index("target")]
         self.n_links, self.n_sites, self.n_open = len(part.links.a), len(part.outlets.law), len(part.outlets.i)
@@ -48,8 +48,8 @@ class Placed:
             else:
                 result += [(JOIN, None)] if is_beside else []
                 is_beside = False
-                tables = [gpu.xp.asarray(table[parity][begin:end]) for table in part.copies]
-                result.append((operation, tables if operation == COPY else None))
+                copies = part.copies if operation == COPY else ()
+                result.append((operation, [gpu.xp.asarray(table[parity][begin:end]) for table in copies]))
         return result
 
 
@@ -97,7 +97,3 @@ def runs_of(gpu, region: Region) -> Runs:
         start = region.start[region.n_vectors == n_vectors]
         result.append((gpu.xp.asarray(start), len(start), int(n_vectors) * VECTOR))
     return result
-
-
-def _on(gpu):
-    return lambda array: gpu.xp.asarray(np.ascontiguousarray(array))

@@ -32,7 +32,7 @@ class Now(NamedTuple):
 class Steps:
     """For a lattice, a law and, if `forced`, a force density. Parts lie where the kernels run."""
 
-    cache = math.inf  # bytes of a block beyond which two steps in one pass are faster: launches have no order of rows
+    cache_bytes = math.inf  # of a block, beyond which two steps in one pass are faster: launches have no order of rows
 
     def __init__(self, gpu, lattice, law, forced, dtype):
         self.gpu = gpu
