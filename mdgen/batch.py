@@ -205,7 +205,7 @@ ADVICE = "lower replicas_per_gpu"
 
 
 def _reach(cutoff: np.ndarray) -> np.ndarray:
-    """What `md.cu` knows of lists: squares of reaches, the farthest, squares of displacements that wear them out."""
+    """What `replica.cu` calls reach: squares of reaches, the farthest, squares of displacements that wear them out."""
     inner, outer = (((cutoff + skin) ** 2).ravel() for skin in (INNER_SKIN, OUTER_SKIN))
     worn = [((skin - ROUNDING) / 2) ** 2 for skin in (INNER_SKIN, OUTER_SKIN - INNER_SKIN)]
     return np.concatenate([inner, outer, [cutoff.max() + OUTER_SKIN], worn])

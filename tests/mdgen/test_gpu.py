@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 
@@ -11,7 +9,6 @@ from mdgen import batch
 from mdgen.dynamics import Dynamics
 from mdgen.initial import melt
 from mdgen.kernels import gpu
-from mdgen.kernels.formula import thermostat_in_c
 from mdgen.minimize import inherent_structure
 from mdgen.neighbors import spatial_order
 from mdgen.thermostats import thermostat
@@ -212,8 +209,7 @@ def test_kernels_compile_for_real_gpus_and_fit_their_registers(architecture, opt
     """Threads of a block that marches keep everything in registers, but for two that the call of a thermostat may save:
     that of Nosé–Hoover chains saves one on sm_90, once per step."""
     law = bath and thermostat.get(bath)(0.9, 0.1, 0.004, 645, [stream(1, "bath")])
-    text = (thermostat_in_c(law) if bath else "") + Path(gpu.__file__).with_name("md.cu").read_text()
-    used = resources(text, architecture, options)
+    used = resources(gpu.source(law), architecture, options)
     assert {"march", "drift", "enclose", "refresh", "push", "kinetic_energy", "energies"} <= set(used)
     assert used["march"].spilled <= (8 if bath else 0) and used["push"].spilled == 0
     threads = gpu.MARCHING["float64" if options == ("-DDOUBLE",) else "float32"]
