@@ -16,6 +16,7 @@ from mdgen.batch import Batch
 from mdgen.bundles import Bundles
 from mdgen.ensemble import Ensemble, replicas
 from mdgen.potentials.pair import PairPotential
+from mdgen.snapshot import Snapshot
 
 
 class Dynamics:
@@ -47,6 +48,7 @@ class Dynamics:
         self.ensemble = Ensemble.of(position.shape[:2], species, box, order, potential, precision, thermostat)
         self._back = np.argsort(self.ensemble.order, axis=1)
         self.engine = _engine(device, self.ensemble, self._sorted(position), self._sorted(velocity))
+        self._snapshot: Snapshot | None
         self._forget()
 
     @property
@@ -59,34 +61,34 @@ class Dynamics:
 
     @property
     def position(self) -> np.ndarray:
-        """Unwrapped positions [R, n, 3]; not a number for replicas that have blown up."""
-        return self._as_given("position")
+        """Unwrapped positions [R, n, 3]; not a number for replicas that have blown up, as all that follows."""
+        return self.snapshot().position
 
     @property
     def velocity(self) -> np.ndarray:
-        """Velocities [R, n, 3]; not a number for replicas that have blown up."""
+        """Velocities [R, n, 3]."""
         return self._as_given("velocity")
 
     @property
     def force(self) -> np.ndarray:
-        """Forces [R, n, 3]; not a number for replicas that have blown up."""
+        """Forces [R, n, 3]."""
         self._evaluate()
         return self._as_given("force")
 
     @property
     def potential_energy(self) -> np.ndarray:
-        """Potential energy [R]; not a number for replicas that have blown up."""
-        return self._energies()[:, 0]
+        """Potential energy [R]."""
+        return self.snapshot().potential_energy
 
     @property
     def virial(self) -> np.ndarray:
-        """Sum over pairs of r.F [R]; not a number for replicas that have blown up."""
-        return self._energies()[:, 1]
+        """Sum over pairs of r.F [R]."""
+        return self.snapshot().virial
 
     @property
     def kinetic_energy(self) -> np.ndarray:
-        """Kinetic energy [R]; not a number for replicas that have blown up."""
-        return self._where_sound(self.engine.kinetic_energy())
+        """Kinetic energy [R]."""
+        return self.snapshot().kinetic_energy
 
     @property
     def statistics(self) -> dict[str, float]:
@@ -95,12 +97,30 @@ class Dynamics:
         count: dict[str, Any] = dict(self.engine.statistics)
         return count | {"entries_per_particle": count.pop("entries") / (self.n_replicas * self.n_particles)}
 
+    def snapshot(self) -> Snapshot:
+        """The replicas as they are now; it can be read while they go on, until they are looked at again."""
+        self._require_rest()
+        self._evaluate()
+        self._snapshot = self._snapshot or Snapshot(self.engine.snapshot(), self._back)
+        return self._snapshot
+
     def step(self, n_steps: int, dt: float | None = None) -> None:
         """Advance by `n_steps` steps, of length `dt` from now on if given."""
+        self.begin(n_steps, dt)
+        self.finish()
+
+    def begin(self, n_steps: int, dt: float | None = None) -> None:
+        """As `step`, but only ask for it: a GPU goes to work, the CPU does so in `finish`."""
+        self._require_rest()
         self.dt = self.dt if dt is None else dt
         self._evaluate()
-        self.engine.step(n_steps, self.dt)
-        self._known_energies = None
+        self.engine.begin(n_steps, self.dt)
+        self._snapshot, self._under_way = None, True
+
+    def finish(self) -> None:
+        """Wait for what was begun."""
+        self.engine.finish()
+        self._under_way = False
 
     def restore(self, position, velocity) -> None:
         """Go on from these positions and velocities [R, n, 3]."""
@@ -110,22 +130,19 @@ class Dynamics:
 
     def blown_up(self) -> np.ndarray:
         """Replicas that have moved unphysically far in one step or are no longer finite: ascending indices."""
-        finite = np.isfinite(self.position).all(axis=(1, 2)) & np.isfinite(self.velocity).all(axis=(1, 2))
-        return np.flatnonzero(~finite)
+        return self.snapshot().blown_up()
 
     def _evaluate(self) -> None:
         if not self._evaluated:
             self.engine.evaluate()
         self._evaluated = True
 
-    def _energies(self) -> np.ndarray:
-        self._evaluate()
-        if self._known_energies is None:
-            self._known_energies = self._where_sound(self.engine.energies())
-        return self._known_energies
-
     def _forget(self) -> None:
-        self._evaluated, self._known_energies = False, None
+        self._evaluated, self._under_way, self._snapshot = False, False, None
+
+    def _require_rest(self) -> None:
+        if self._under_way:
+            raise RuntimeError("steps are under way: finish them first")
 
     def _sorted(self, array) -> np.ndarray:
         """[R, n, 3] in the order of summation."""
@@ -133,11 +150,10 @@ class Dynamics:
 
     def _as_given(self, name: str) -> np.ndarray:
         """An array of the engine [R, n, 3] in the order of the particles."""
-        return self._where_sound(np.take_along_axis(self.engine.array(name), self._back[:, :, None], axis=1))
-
-    def _where_sound(self, values: np.ndarray) -> np.ndarray:
-        values[self.engine.frozen] = np.nan
-        return values
+        self._require_rest()
+        array = np.take_along_axis(self.engine.array(name), self._back[:, :, None], axis=1)
+        array[self.engine.frozen] = np.nan
+        return array
 
 
 def warm_up(precision: str, device=None) -> None:

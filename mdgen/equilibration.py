@@ -52,10 +52,10 @@ def _cool(run: Run, samples: list[int], blocks: list[Block], progress: Progress)
     system = case.system
     starts = [melt(system.n_particles, system.composition, system.density, case.seed, sample) for sample in samples]
     dynamics = _melts(run, samples, starts)
-    for block in advance(dynamics, blocks, _checkpoint(run.file, samples, case.checkpoint_seconds)):
+    for block, reached in advance(dynamics, blocks, _checkpoint(run.file, samples, case.checkpoint_seconds)):
         progress.advance(block.n_steps * len(samples))
-        if len(dynamics.blown_up()) == len(samples):
-            break
+        if len(reached.blown_up()) == len(samples):
+            return [None] * len(samples)
     position, lost = dynamics.position, dynamics.blown_up()
     return [
         None if k in lost else replace(start, position=wrap(position[k], start.box)) for k, start in enumerate(starts)

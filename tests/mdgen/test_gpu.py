@@ -66,6 +66,27 @@ def test_trajectories_have_the_same_bits(device, precision, bath):
         assert all(np.array_equal(here[name], there[name]) for name in here)
 
 
+def test_a_snapshot_shows_what_was_while_the_next_steps_are_taken(device):
+    """On a GPU and on the CPU; also one that nobody looks at. Too late is an error on a GPU."""
+    ours, theirs = start(device), start(None)
+    ours.snapshot()
+    for each in (ours, theirs):
+        each.step(20)
+    before, now = ours.snapshot(), theirs.snapshot()
+    for each in (ours, theirs):
+        each.begin(20)
+    for name in ("position", "potential_energy", "virial", "kinetic_energy", "energy_per_particle"):
+        assert np.array_equal(getattr(before, name), getattr(now, name))
+    for name in ("position", "velocity", "force"):
+        with pytest.raises(RuntimeError, match="under way"):
+            getattr(ours, name)
+    for each in (ours, theirs):
+        each.finish()
+    assert_same(ours, theirs)
+    with pytest.raises(RuntimeError, match="replaced"):
+        before.position  # noqa: B018
+
+
 def test_the_back_end_does_compute_on_the_device():
     assert isinstance(start(StandIn()).engine, batch.Batch) and not isinstance(start(None).engine, batch.Batch)
 

@@ -58,9 +58,9 @@ def assert_same(one: Path, other: Path) -> None:
 def batches(monkeypatch):
     """Sizes of the batches that are advanced."""
     sizes = []
-    step = Batch.step
+    begin = Batch.begin
     monkeypatch.setattr(
-        Batch, "step", lambda batch, *args: (sizes.append(batch._ensemble.shape[0]), step(batch, *args))
+        Batch, "begin", lambda batch, *args: (sizes.append(batch._ensemble.shape[0]), begin(batch, *args))
     )
     return sizes
 
@@ -74,6 +74,19 @@ def test_the_file_is_the_same_byte_for_byte(make, batches, changes):
     assert set(batches) == {2, 4} and batches[-1] == 2
     assert_same(cpu, gpu)
     assert check(gpu).good
+
+
+def test_snapshots_are_written_while_the_next_steps_are_under_way(make, monkeypatch):
+    """Where no checkpoint is due: steps are asked for, then what was reached before is written, then they are awaited.
+    Each of two groups has two snapshots."""
+    done = []
+    for owner, name in ((Batch, "begin"), (production, "_write_snapshot"), (Batch, "finish")):
+        call = getattr(owner, name)
+        monkeypatch.setattr(owner, name, lambda *args, name=name, call=call: (done.append(name), call(*args))[1])
+    cpu, gpu = (make(device, name, checkpoint_seconds=300) for name, device in (("cpu", None), ("gpu", StandIn())))
+    steps = done[-12:]
+    assert steps[:6] == steps[6:] == ["begin", "finish", "begin", "_write_snapshot", "finish", "_write_snapshot"]
+    assert_same(cpu, gpu)
 
 
 def test_large_systems_and_other_thermostats_too(make):

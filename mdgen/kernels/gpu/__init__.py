@@ -84,6 +84,10 @@ class Kernels:
         """Write energy and virial of each particle's pairs with higher ones [R, 2, n]; `law` in double precision."""
         self._launch("energies", (_up(self._shape[1], BLOCK) // BLOCK,), (BLOCK,), arrays, room, law, energy)
 
+    def total(self, arrays: Arrays, room, value, total) -> None:
+        """Write the sums [R, 2] of `value` [R, 2, n], in the order of the particles."""
+        self._launch("total", (1,), (CHUNK,), arrays, room, value, total)
+
     @property
     def _grain(self) -> np.float64:
         return np.float64(grain(self._shape[1]))

@@ -32,3 +32,18 @@ extern "C" __global__ void __launch_bounds__(128) energies(BATCH, const double* 
     }
     for (int k = 0; k < 2; ++k) energy[(2 * (size_t)blockIdx.y + k) * n + i] = sum[k];
 }
+
+// Sums over particles in their order, total [R][2] of value [R][2][n]. All threads fetch, two add.
+extern "C" __global__ void __launch_bounds__(CHUNK) total(BATCH, const double* value, double* total) {
+    __shared__ double part[2][CHUNK];
+    const double* own = value + 2 * (size_t)blockIdx.y * n;
+    int t = threadIdx.x;
+    double sum = -0.0;
+    for (int first = 0; first < n; first += CHUNK) {
+        for (int k = 0; k < 2 && first + t < n; ++k) part[k][t] = own[(size_t)k * n + first + t];
+        __syncthreads();
+        for (int i = 0; t < 2 && i < min(CHUNK, n - first); ++i) sum += part[t][i];
+        __syncthreads();
+    }
+    if (t < 2) total[2 * (size_t)blockIdx.y + t] = sum;
+}
