@@ -17,6 +17,7 @@ from mdgen.ensemble import Ensemble
 from mdgen.kernels import gpu
 from mdgen.neighbors import INNER_SKIN, OUTER_SKIN, ROUNDING
 from mdgen.outbox import Outbox
+from mdgen.potentials.pair import PairPotential
 from mdgen.snapshot import Seen
 from runkit.device import need
 
@@ -43,8 +44,9 @@ class Batch:
         self._device, self._ensemble = device, ensemble
         n_species = ensemble.potential.n_species
         self._kernels = gpu.Kernels(device, ensemble.shape, n_species, ensemble.precision, ensemble.thermostat)
-        self._room = _first_room(ensemble)
-        need(device, ensemble.shape[0] * replica_bytes(ensemble.shape[1], ensemble.precision, self._room), ADVICE)
+        n_replicas, n_particles = ensemble.shape
+        self._room = first_room(n_particles, ensemble.box.prod(axis=1).min(), ensemble.potential)
+        need(device, n_replicas * replica_bytes(n_particles, ensemble.precision, self._room), ADVICE)
         self._law64 = device.xp.asarray(ensemble.table("float64"))
         self._arrays = self._allocate()
         self._outbox: Outbox | None = None
@@ -239,13 +241,10 @@ def _reach(cutoff: np.ndarray) -> np.ndarray:
     return np.concatenate([inner, outer, [cutoff.max() + OUTER_SKIN], worn])
 
 
-def _first_room(ensemble: Ensemble) -> Room:
-    n_particles = ensemble.shape[1]
-    density = n_particles / ensemble.box.prod(axis=1).min()
-    near = (
-        SPARE * density * 4 / 3 * math.pi * (ensemble.potential.largest_cutoff + skin) ** 3 + 16
-        for skin in (INNER_SKIN, OUTER_SKIN)
-    )
+def first_room(n_particles: int, volume: float, potential: PairPotential) -> Room:
+    """Room for lists before anything is known of them but the smallest volume of a box."""
+    reach = (potential.largest_cutoff + skin for skin in (INNER_SKIN, OUTER_SKIN))
+    near = (SPARE * n_particles / volume * 4 / 3 * math.pi * each**3 + 16 for each in reach)
     return Room.enough(*near, n_particles)
 
 
