@@ -12,6 +12,7 @@ from mdgen.kernels import gpu
 from mdgen.minimize import inherent_structure
 from mdgen.neighbors import spatial_order
 from mdgen.thermostats import thermostat
+from mdgen.velocities import maxwell_velocities
 from runkit.errors import UserError
 from runkit.rng import stream
 from tests.mdgen.liquid import jittered_lattice, kob_andersen, replicas
@@ -201,6 +202,23 @@ def test_lists_hold_all_neighbours_in_ascending_order(case, precision):
                 assert set(np.flatnonzero(wanted)) <= set(row)
         position = position + 0.1 * random.normal(size=position.shape)
         dynamics.restore(position, 0 * position)
+
+
+@pytest.mark.parametrize("n_particles, n_steps, n_builds, n_prunes", [(16384, 24, 3, 7), (65536, 6, 1, 3)])
+def test_systems_that_no_block_holds_have_the_same_bits(n_particles, n_steps, n_builds, n_prunes):
+    """Up to the largest that 16 bits count; hot, so that lists are soon worn out."""
+    one = melt(n_particles, (0.8, 0.2), 1.2, seed=1, sample=0)
+    velocity = maxwell_velocities(n_particles, 8.0, 1, 0, 0)[None]
+    given = dict(position=one.position[None], velocity=velocity, species=one.species, box=one.box)
+    given["order"] = spatial_order(one.position, one.box)
+    ours, theirs = start(StandIn(shared_bytes=227 << 10), 1, **given), start(None, 1, **given)
+    assert_same(ours, theirs)
+    for each in (ours, theirs):
+        each.step(n_steps)
+    assert_same(ours, theirs)
+    assert not ours.engine._kernels.marches and ours.engine._arrays.near.dtype == np.uint16
+    count = ours.statistics
+    assert count["n_builds"] >= n_builds and count["n_prunes"] >= n_prunes and count["dangerous_builds"] == 0
 
 
 def test_many_particles_have_lists_of_wider_entries(monkeypatch):
