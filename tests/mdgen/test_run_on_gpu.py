@@ -89,6 +89,18 @@ def test_snapshots_are_written_while_the_next_steps_are_under_way(make, monkeypa
     assert_same(cpu, gpu)
 
 
+@pytest.mark.parametrize("precision", ["float32", "float64"])
+def test_all_kernels_are_compiled_before_work_is_shared_out(make, monkeypatch, precision):
+    """Ranks need not compile the same side by side."""
+    device, done = StandIn(), []
+    for owner, name in ((device, "compile"), (run, "equilibrate")):
+        call = getattr(owner, name)
+        monkeypatch.setattr(owner, name, lambda *args, name=name, call=call: (done.append(name), call(*args))[1])
+    make(device, "gpu", integrator={"precision": precision}, production=CASE["production"] | {"times": (0.02,)})
+    n_modules = {"float32": 3, "float64": 2}[precision]
+    assert done == ["compile"] * n_modules + ["equilibrate"]
+
+
 def test_large_systems_and_other_thermostats_too(make):
     """Blocks that hold no replica; Nosé–Hoover chains."""
     initial = CASE["initial"] | {"thermostat": "nose-hoover"}
