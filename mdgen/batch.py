@@ -133,23 +133,28 @@ class Batch:
         return energy
 
     def _advance(self, n_steps: int, dt: float, bath: Bath) -> None:
-        longest = self._ensemble.longest_step
-        advance = self._march if self._kernels.marches else self._spread
+        advance = self._marching(dt) if self._kernels.marches else self._spreading(dt)
         for first in range(0, n_steps, PORTION):
             portion = min(PORTION, n_steps - first)
-            advance(portion, dt, longest, bath.portion(portion))
+            advance(portion, bath.portion(portion))
 
-    def _march(self, n_steps: int, dt: float, longest: float, given) -> None:
+    def _marching(self, dt: float) -> Callable[[int, tuple], None]:
         """A block for each replica, all steps in one launch."""
-        self._kernels.march(self._arrays, self._room, n_steps, dt, longest, given)
+        longest = self._ensemble.longest_step
+        return lambda n_steps, given: self._kernels.march(self._arrays, self._room, n_steps, dt, longest, given)
 
-    def _spread(self, n_steps: int, dt: float, longest: float, given) -> None:
+    def _spreading(self, dt: float) -> Callable[[int, tuple], None]:
         """Many blocks for each replica, a few launches for each step."""
+        longest = self._ensemble.longest_step
         move = self._device.graph(lambda: self._kernels.move(self._arrays, self._room, dt, longest))
-        for step in range(n_steps):
-            self._couple(False, given, step)
-            move()
-            self._couple(True, given, step)
+
+        def advance(n_steps: int, given: tuple) -> None:
+            for step in range(n_steps):
+                self._couple(False, given, step)
+                move()
+                self._couple(True, given, step)
+
+        return advance
 
     def _couple(self, after: bool, given, step: int) -> None:
         if self._ensemble.thermostat is not None:

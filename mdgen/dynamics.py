@@ -94,6 +94,7 @@ class Dynamics:
     def statistics(self) -> dict[str, float]:
         """`n_builds` of outer lists and `n_prunes` of inner lists, `dangerous_builds` (lists that came too late, 0),
         and `entries_per_particle` of the present lists, on average over replicas."""
+        self._require_rest()
         count: dict[str, Any] = dict(self.engine.statistics)
         return count | {"entries_per_particle": count.pop("entries") / (self.n_replicas * self.n_particles)}
 
@@ -124,6 +125,7 @@ class Dynamics:
 
     def restore(self, position, velocity) -> None:
         """Go on from these positions and velocities [R, n, 3]."""
+        self._require_rest()
         position, velocity = replicas(position, velocity)
         self.engine.place(self._sorted(position), self._sorted(velocity))
         self._forget()
