@@ -50,6 +50,7 @@ class Batch:
         self._law64 = device.xp.asarray(ensemble.table("float64"))
         self._arrays = self._allocate()
         self._outbox: Outbox | None = None
+        self._asked: tuple = ()  # steps under way, and what they started from
         self._arrays.status[:, gpu.FLAGS] = gpu.PRUNE | gpu.BUILD
         self.place(position, velocity)
 
@@ -95,7 +96,7 @@ class Batch:
             bath.rewind()
             self._advance(n_steps, dt, bath)
         bath.close()
-        self._asked = None
+        self._asked = ()
 
     def snapshot(self) -> Callable[[], Seen]:
         """Begin to send what is to be seen now; gives what waits for it. It holds until the next snapshot."""

@@ -22,6 +22,7 @@ class Bundles:
 
     def __init__(self, kernels: ModuleType, ensemble: Ensemble, position, velocity):
         self._ensemble, self._count = ensemble, Counter()
+        self._asked = 0, 0.0  # number and length of steps
         self.parts: list[Bundle] = []
         for index in _of_one_system(ensemble):
             first = index[0]

@@ -107,8 +107,10 @@ def test_large_systems_and_other_thermostats_too(make):
     assert_same(make(None, "cpu", initial=initial), make(StandIn(shared_bytes=1000), "gpu", initial=initial))
 
 
-def test_a_run_may_go_on_elsewhere(make, monkeypatch):
-    """Begun on a GPU, dead after its first snapshots, finished on the CPU: the same file."""
+@pytest.mark.parametrize("checkpoint_seconds", [0, 300])
+def test_a_run_may_go_on_elsewhere(make, monkeypatch, checkpoint_seconds):
+    """Begun on a GPU, dead after its first snapshots, finished on the CPU: the same file. Also if it dies while steps
+    are under way."""
     whole, write = make(None, "whole"), production._write_snapshot
 
     def write_and_die(*arguments):
@@ -118,7 +120,7 @@ def test_a_run_may_go_on_elsewhere(make, monkeypatch):
     child = os.fork()
     if not child:
         monkeypatch.setattr(production, "_write_snapshot", write_and_die)
-        make(StandIn(), "moved")
+        make(StandIn(), "moved", checkpoint_seconds=checkpoint_seconds)
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == KILLED
     assert_same(whole, make(None, "moved", device="cpu", replicas_per_gpu=7))
 
