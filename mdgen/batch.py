@@ -8,6 +8,7 @@ Units: lengths and times of the potential; mass 1.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
@@ -15,6 +16,9 @@ import numpy as np
 from mdgen.ensemble import Ensemble
 from mdgen.kernels import gpu
 from mdgen.neighbors import INNER_SKIN, OUTER_SKIN, ROUNDING
+from mdgen.outbox import Outbox
+from mdgen.potentials.pair import PairPotential
+from mdgen.snapshot import Seen
 from runkit.device import need
 
 SPARE = 1.3  # room for lists, relative to a uniform liquid of the longest cutoff
@@ -40,17 +44,20 @@ class Batch:
         self._device, self._ensemble = device, ensemble
         n_species = ensemble.potential.n_species
         self._kernels = gpu.Kernels(device, ensemble.shape, n_species, ensemble.precision, ensemble.thermostat)
-        self._room = _first_room(ensemble)
-        need(device, ensemble.shape[0] * replica_bytes(ensemble.shape[1], ensemble.precision, self._room), ADVICE)
+        n_replicas, n_particles = ensemble.shape
+        self._room = first_room(n_particles, ensemble.box.prod(axis=1).min(), ensemble.potential)
+        need(device, n_replicas * replica_bytes(n_particles, ensemble.precision, self._room), ADVICE)
         self._law64 = device.xp.asarray(ensemble.table("float64"))
         self._arrays = self._allocate()
+        self._outbox: Outbox | None = None
+        self._asked: tuple = ()  # steps under way, and what they started from
         self._arrays.status[:, gpu.FLAGS] = gpu.PRUNE | gpu.BUILD
         self.place(position, velocity)
 
     @property
     def frozen(self) -> np.ndarray:
         """Which replicas have blown up [R]."""
-        return (self._status()[:, gpu.FLAGS] & gpu.FROZEN) != 0
+        return _frozen(self._status())
 
     @property
     def statistics(self) -> dict[str, int]:
@@ -72,11 +79,16 @@ class Batch:
         while self._make_room():
             self._kernels.move(self._arrays, self._room, 0.0, self._ensemble.longest_step)
 
-    def step(self, n_steps: int, dt: float) -> None:
-        """`n_steps` steps from where forces are known."""
+    def begin(self, n_steps: int, dt: float) -> None:
+        """Ask for `n_steps` steps from where forces are known; the host goes on meanwhile."""
         bath = Bath(self._device, self._ensemble.thermostat)
-        motion, flags = self._arrays.motion.copy(), self._arrays.status[:, gpu.FLAGS].copy()
+        start = self._arrays.motion.copy(), self._arrays.status[:, gpu.FLAGS].copy()
         self._advance(n_steps, dt, bath)
+        self._asked = n_steps, dt, bath, start
+
+    def finish(self) -> None:
+        """Wait for the steps."""
+        n_steps, dt, bath, (motion, flags) = self._asked
         while self._make_room():
             self._arrays.motion[...] = motion
             self._arrays.status[:, gpu.FLAGS] = flags | gpu.PRUNE | gpu.BUILD
@@ -84,6 +96,19 @@ class Batch:
             bath.rewind()
             self._advance(n_steps, dt, bath)
         bath.close()
+        self._asked = ()
+
+    def snapshot(self) -> Callable[[], Seen]:
+        """Begin to send what is to be seen now; gives what waits for it. It holds until the next snapshot."""
+        arrays = (self._arrays.motion[:, 0], self._energies(), self._kinetic_energy(), self._arrays.status)
+        self._outbox = self._outbox or Outbox(self._device, arrays)
+        receive = self._outbox.send(arrays)
+
+        def arrive() -> Seen:
+            position, energies, kinetic_energy, status = receive()
+            return Seen(position.transpose(0, 2, 1), energies, kinetic_energy, _frozen(status))
+
+        return arrive
 
     def array(self, name: str) -> np.ndarray:
         """`position`, `velocity` or `force`, float64 [R, n, 3]."""
@@ -93,37 +118,44 @@ class Batch:
             chosen = self._device.xp.ascontiguousarray(self._arrays.motion[:, ("position", "velocity").index(name)])
         return self._device.to_host(chosen).astype(np.float64).transpose(0, 2, 1)
 
-    def energies(self) -> np.ndarray:
-        """Potential energy and virial [R, 2], in float64 whatever the precision of the forces."""
+    def _energies(self):
+        """Potential energy and virial [R, 2], in double precision whatever that of the forces; on the device."""
         n_replicas, n_particles = self._ensemble.shape
-        energy = self._device.xp.empty((n_replicas, 2, n_particles))
-        self._kernels.energies(self._arrays, self._room, self._law64, energy)
-        return self._device.to_host(energy).cumsum(axis=2)[:, :, -1]
+        of_particle = self._device.xp.empty((n_replicas, 2, n_particles))
+        energy = self._device.xp.empty((n_replicas, 2))
+        self._kernels.energies(self._arrays, self._room, self._law64, of_particle)
+        self._kernels.total(self._arrays, self._room, of_particle, energy)
+        return energy
 
-    def kinetic_energy(self) -> np.ndarray:
-        """Kinetic energy [R]."""
+    def _kinetic_energy(self):
+        """Kinetic energy [R], on the device."""
         energy = self._device.xp.empty(self._ensemble.shape[0])
         self._kernels.kinetic_energy(self._arrays, self._room, energy)
-        return self._device.to_host(energy)
+        return energy
 
     def _advance(self, n_steps: int, dt: float, bath: Bath) -> None:
-        longest = self._ensemble.longest_step
-        advance = self._march if self._kernels.marches else self._spread
+        advance = self._marching(dt) if self._kernels.marches else self._spreading(dt)
         for first in range(0, n_steps, PORTION):
             portion = min(PORTION, n_steps - first)
-            advance(portion, dt, longest, bath.portion(portion))
+            advance(portion, bath.portion(portion))
 
-    def _march(self, n_steps: int, dt: float, longest: float, given) -> None:
+    def _marching(self, dt: float) -> Callable[[int, tuple], None]:
         """A block for each replica, all steps in one launch."""
-        self._kernels.march(self._arrays, self._room, n_steps, dt, longest, given)
+        longest = self._ensemble.longest_step
+        return lambda n_steps, given: self._kernels.march(self._arrays, self._room, n_steps, dt, longest, given)
 
-    def _spread(self, n_steps: int, dt: float, longest: float, given) -> None:
+    def _spreading(self, dt: float) -> Callable[[int, tuple], None]:
         """Many blocks for each replica, a few launches for each step."""
+        longest = self._ensemble.longest_step
         move = self._device.graph(lambda: self._kernels.move(self._arrays, self._room, dt, longest))
-        for step in range(n_steps):
-            self._couple(False, given, step)
-            move()
-            self._couple(True, given, step)
+
+        def advance(n_steps: int, given: tuple) -> None:
+            for step in range(n_steps):
+                self._couple(False, given, step)
+                move()
+                self._couple(True, given, step)
+
+        return advance
 
     def _couple(self, after: bool, given, step: int) -> None:
         if self._ensemble.thermostat is not None:
@@ -204,20 +236,21 @@ class Bath:
 ADVICE = "lower replicas_per_gpu"
 
 
+def _frozen(status: np.ndarray) -> np.ndarray:
+    return (status[:, gpu.FLAGS] & gpu.FROZEN) != 0
+
+
 def _reach(cutoff: np.ndarray) -> np.ndarray:
-    """What `md.cu` knows of lists: squares of reaches, the farthest, squares of displacements that wear them out."""
+    """What `replica.cu` calls reach: squares of reaches, the farthest, squares of displacements that wear them out."""
     inner, outer = (((cutoff + skin) ** 2).ravel() for skin in (INNER_SKIN, OUTER_SKIN))
     worn = [((skin - ROUNDING) / 2) ** 2 for skin in (INNER_SKIN, OUTER_SKIN - INNER_SKIN)]
     return np.concatenate([inner, outer, [cutoff.max() + OUTER_SKIN], worn])
 
 
-def _first_room(ensemble: Ensemble) -> Room:
-    n_particles = ensemble.shape[1]
-    density = n_particles / ensemble.box.prod(axis=1).min()
-    near = (
-        SPARE * density * 4 / 3 * math.pi * (ensemble.potential.largest_cutoff + skin) ** 3 + 16
-        for skin in (INNER_SKIN, OUTER_SKIN)
-    )
+def first_room(n_particles: int, volume: float, potential: PairPotential) -> Room:
+    """Room for lists before anything is known of them but the smallest volume of a box."""
+    reach = (potential.largest_cutoff + skin for skin in (INNER_SKIN, OUTER_SKIN))
+    near = (SPARE * n_particles / volume * 4 / 3 * math.pi * each**3 + 16 for each in reach)
     return Room.enough(*near, n_particles)
 
 
@@ -227,8 +260,8 @@ def list_bytes(n_particles: int, room: Room) -> int:
 
 
 def replica_bytes(n_particles: int, precision: str, room: Room) -> int:
-    """Memory of a replica on the device: motion and its copy, forces, places, energies, lists."""
+    """Memory of a replica on the device: motion and its copy, what is sent, forces, places, energies, lists."""
     real, coord = np.dtype(precision).itemsize, np.dtype(gpu.COORD[precision]).itemsize
     n_chunks = -(-n_particles // gpu.CHUNK)
-    own = n_particles * (2 * 48 + 3 * real + 12 * coord + 8 + 16) + 4 * coord * n_chunks
+    own = n_particles * (2 * 48 + 24 + 3 * real + 12 * coord + 8 + 16) + 4 * coord * n_chunks
     return own + list_bytes(n_particles, room)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
 from types import ModuleType
 
 import numpy as np
@@ -10,6 +11,7 @@ import numpy as np
 from mdgen.bundle import Bundle, System
 from mdgen.ensemble import Ensemble
 from mdgen.integrators import advance, advance_coupled
+from mdgen.snapshot import Seen
 
 REGROUP = 2000  # steps after which it is asked whether replicas should still share a list
 ALONE = 1.2  # time for an entry of the list of one replica, over that of an entry shared by many
@@ -20,6 +22,7 @@ class Bundles:
 
     def __init__(self, kernels: ModuleType, ensemble: Ensemble, position, velocity):
         self._ensemble, self._count = ensemble, Counter()
+        self._asked = 0, 0.0  # number and length of steps
         self.parts: list[Bundle] = []
         for index in _of_one_system(ensemble):
             first = index[0]
@@ -49,8 +52,13 @@ class Bundles:
         for bundle in self.parts:
             bundle.evaluate()
 
-    def step(self, n_steps: int, dt: float) -> None:
-        """`n_steps` steps from where forces are known."""
+    def begin(self, n_steps: int, dt: float) -> None:
+        """Ask for `n_steps` steps from where forces are known; `finish` takes them, there is no one else."""
+        self._asked = n_steps, dt
+
+    def finish(self) -> None:
+        """Take the steps."""
+        n_steps, dt = self._asked
         for first in range(0, n_steps, REGROUP):
             chunk = min(REGROUP, n_steps - first)
             if self._ensemble.thermostat is None:
@@ -65,17 +73,15 @@ class Bundles:
         """Form bundles anew for speed. This does not change a bit of any trajectory."""
         self.parts = [part for bundle in self.parts for part in _split(bundle)]
 
+    def snapshot(self) -> Callable[[], Seen]:
+        """What is to be seen now."""
+        energies, kinetic = self._collect(Bundle.energies), self._collect(Bundle.kinetic_energy)
+        seen = Seen(self.array("position"), energies, kinetic, self.frozen)
+        return lambda: seen
+
     def array(self, name: str) -> np.ndarray:
         """`position`, `velocity` or `force`, float64 [R, n, 3]."""
         return self._collect(lambda bundle: bundle.array(name))
-
-    def energies(self) -> np.ndarray:
-        """Potential energy and virial [R, 2]."""
-        return self._collect(Bundle.energies)
-
-    def kinetic_energy(self) -> np.ndarray:
-        """Kinetic energy [R]."""
-        return self._collect(Bundle.kinetic_energy)
 
     def _collect(self, of) -> np.ndarray:
         """What `of` gives for the replicas of each bundle, in the order of all replicas."""

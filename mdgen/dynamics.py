@@ -16,6 +16,7 @@ from mdgen.batch import Batch
 from mdgen.bundles import Bundles
 from mdgen.ensemble import Ensemble, replicas
 from mdgen.potentials.pair import PairPotential
+from mdgen.snapshot import Snapshot
 
 
 class Dynamics:
@@ -47,6 +48,7 @@ class Dynamics:
         self.ensemble = Ensemble.of(position.shape[:2], species, box, order, potential, precision, thermostat)
         self._back = np.argsort(self.ensemble.order, axis=1)
         self.engine = _engine(device, self.ensemble, self._sorted(position), self._sorted(velocity))
+        self._snapshot: Snapshot | None
         self._forget()
 
     @property
@@ -59,73 +61,90 @@ class Dynamics:
 
     @property
     def position(self) -> np.ndarray:
-        """Unwrapped positions [R, n, 3]; not a number for replicas that have blown up."""
-        return self._as_given("position")
+        """Unwrapped positions [R, n, 3]; not a number for replicas that have blown up, as all that follows."""
+        return self.snapshot().position
 
     @property
     def velocity(self) -> np.ndarray:
-        """Velocities [R, n, 3]; not a number for replicas that have blown up."""
+        """Velocities [R, n, 3]."""
         return self._as_given("velocity")
 
     @property
     def force(self) -> np.ndarray:
-        """Forces [R, n, 3]; not a number for replicas that have blown up."""
+        """Forces [R, n, 3]."""
         self._evaluate()
         return self._as_given("force")
 
     @property
     def potential_energy(self) -> np.ndarray:
-        """Potential energy [R]; not a number for replicas that have blown up."""
-        return self._energies()[:, 0]
+        """Potential energy [R]."""
+        return self.snapshot().potential_energy
 
     @property
     def virial(self) -> np.ndarray:
-        """Sum over pairs of r.F [R]; not a number for replicas that have blown up."""
-        return self._energies()[:, 1]
+        """Sum over pairs of r.F [R]."""
+        return self.snapshot().virial
 
     @property
     def kinetic_energy(self) -> np.ndarray:
-        """Kinetic energy [R]; not a number for replicas that have blown up."""
-        return self._where_sound(self.engine.kinetic_energy())
+        """Kinetic energy [R]."""
+        return self.snapshot().kinetic_energy
 
     @property
     def statistics(self) -> dict[str, float]:
         """`n_builds` of outer lists and `n_prunes` of inner lists, `dangerous_builds` (lists that came too late, 0),
         and `entries_per_particle` of the present lists, on average over replicas."""
+        self._require_rest()
         count: dict[str, Any] = dict(self.engine.statistics)
         return count | {"entries_per_particle": count.pop("entries") / (self.n_replicas * self.n_particles)}
 
+    def snapshot(self) -> Snapshot:
+        """The replicas as they are now; it can be read while they go on, until they are looked at again."""
+        self._require_rest()
+        self._evaluate()
+        self._snapshot = self._snapshot or Snapshot(self.engine.snapshot(), self._back)
+        return self._snapshot
+
     def step(self, n_steps: int, dt: float | None = None) -> None:
         """Advance by `n_steps` steps, of length `dt` from now on if given."""
+        self.begin(n_steps, dt)
+        self.finish()
+
+    def begin(self, n_steps: int, dt: float | None = None) -> None:
+        """As `step`, but only ask for it: a GPU goes to work, the CPU does so in `finish`."""
+        self._require_rest()
         self.dt = self.dt if dt is None else dt
         self._evaluate()
-        self.engine.step(n_steps, self.dt)
-        self._known_energies = None
+        self.engine.begin(n_steps, self.dt)
+        self._snapshot, self._under_way = None, True
+
+    def finish(self) -> None:
+        """Wait for what was begun."""
+        self.engine.finish()
+        self._under_way = False
 
     def restore(self, position, velocity) -> None:
         """Go on from these positions and velocities [R, n, 3]."""
+        self._require_rest()
         position, velocity = replicas(position, velocity)
         self.engine.place(self._sorted(position), self._sorted(velocity))
         self._forget()
 
     def blown_up(self) -> np.ndarray:
         """Replicas that have moved unphysically far in one step or are no longer finite: ascending indices."""
-        finite = np.isfinite(self.position).all(axis=(1, 2)) & np.isfinite(self.velocity).all(axis=(1, 2))
-        return np.flatnonzero(~finite)
+        return self.snapshot().blown_up()
 
     def _evaluate(self) -> None:
         if not self._evaluated:
             self.engine.evaluate()
         self._evaluated = True
 
-    def _energies(self) -> np.ndarray:
-        self._evaluate()
-        if self._known_energies is None:
-            self._known_energies = self._where_sound(self.engine.energies())
-        return self._known_energies
-
     def _forget(self) -> None:
-        self._evaluated, self._known_energies = False, None
+        self._evaluated, self._under_way, self._snapshot = False, False, None
+
+    def _require_rest(self) -> None:
+        if self._under_way:
+            raise RuntimeError("steps are under way: finish them first")
 
     def _sorted(self, array) -> np.ndarray:
         """[R, n, 3] in the order of summation."""
@@ -133,22 +152,21 @@ class Dynamics:
 
     def _as_given(self, name: str) -> np.ndarray:
         """An array of the engine [R, n, 3] in the order of the particles."""
-        return self._where_sound(np.take_along_axis(self.engine.array(name), self._back[:, :, None], axis=1))
+        self._require_rest()
+        array = np.take_along_axis(self.engine.array(name), self._back[:, :, None], axis=1)
+        array[self.engine.frozen] = np.nan
+        return array
 
-    def _where_sound(self, values: np.ndarray) -> np.ndarray:
-        values[self.engine.frozen] = np.nan
-        return values
 
-
-def warm_up(precision: str, device=None) -> None:
-    """Compile all kernels, or load them if that was done before.
+def warm_up(precision: str, device=None, thermostat=None) -> None:
+    """Compile all kernels, or load them if that was done before; also those of a thermostat for two replicas.
 
     Several processes of a machine must not compile at once: let one of them do this before the others go on.
     """
     at_rest = np.zeros((2, 2, 3))
     apart = at_rest + np.array([[0.0], [1.2]])
     law = PairPotential.lennard_jones(*np.ones((2, 1, 1)), np.full((1, 1), 2.5))
-    dynamics = Dynamics(apart, at_rest, [0, 0], [6.0] * 3, law, 0.001, precision, device=device)
+    dynamics = Dynamics(apart, at_rest, [0, 0], [6.0] * 3, law, 0.001, precision, thermostat, device=device)
     dynamics.step(1)
     for quantity in ("potential_energy", "kinetic_energy"):
         getattr(dynamics, quantity)

@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from mdgen.api import evaluate
+from mdgen.config import Case
 from mdgen.dynamics import Dynamics
 from mdgen.initial import Configuration, melt, wrap
 from mdgen.minimize import inherent_structure
@@ -52,10 +53,10 @@ def _cool(run: Run, samples: list[int], blocks: list[Block], progress: Progress)
     system = case.system
     starts = [melt(system.n_particles, system.composition, system.density, case.seed, sample) for sample in samples]
     dynamics = _melts(run, samples, starts)
-    for block in advance(dynamics, blocks, _checkpoint(run.file, samples, case.checkpoint_seconds)):
+    for block, reached in advance(dynamics, blocks, _checkpoint(run.file, samples, case.checkpoint_seconds)):
         progress.advance(block.n_steps * len(samples))
-        if len(dynamics.blown_up()) == len(samples):
-            break
+        if len(reached.blown_up()) == len(samples):
+            return [None] * len(samples)
     position, lost = dynamics.position, dynamics.blown_up()
     return [
         None if k in lost else replace(start, position=wrap(position[k], start.box)) for k, start in enumerate(starts)
@@ -65,14 +66,6 @@ def _cool(run: Run, samples: list[int], blocks: list[Block], progress: Progress)
 def _melts(run: Run, samples: list[int], starts: list[Configuration]) -> Dynamics:
     """The start of all samples of a group, each with its own bath."""
     case, n_particles, temperature = run.case, run.case.system.n_particles, run.case.initial.temperature
-    bath = thermostat.build(
-        case.initial.thermostat,
-        temperature=temperature,
-        relaxation_time=case.initial.relaxation_time,
-        dt=case.integrator.dt,
-        degrees_of_freedom=3 * n_particles - 3,
-        streams=[stream(case.seed, "thermostat", sample) for sample in samples],
-    )
     return Dynamics(
         [start.position for start in starts],
         [maxwell_velocities(n_particles, temperature, case.seed, sample, MELT) for sample in samples],
@@ -81,9 +74,21 @@ def _melts(run: Run, samples: list[int], starts: list[Configuration]) -> Dynamic
         run.potential,
         case.integrator.dt,
         precision=case.integrator.precision,
-        thermostat=bath,
+        thermostat=baths(case, samples),
         order=[spatial_order(start.position, start.box) for start in starts],
         device=run.device,
+    )
+
+
+def baths(case: Case, samples: list[int]):
+    """The thermostat of melts: each has its own values and random numbers."""
+    return thermostat.build(
+        case.initial.thermostat,
+        temperature=case.initial.temperature,
+        relaxation_time=case.initial.relaxation_time,
+        dt=case.integrator.dt,
+        degrees_of_freedom=3 * case.system.n_particles - 3,
+        streams=[stream(case.seed, "thermostat", sample) for sample in samples],
     )
 
 

@@ -8,6 +8,7 @@ from itertools import chain
 
 import numpy as np
 
+from mdgen.batch import first_room, replica_bytes
 from mdgen.config import Case
 from mdgen.formats import load
 from mdgen.initial import Configuration
@@ -17,6 +18,7 @@ from mdgen.production import GROUP_SIZES
 from mdgen.schedule import cooling_blocks, production_blocks
 from mdgen.trajectory import form_groups, halves
 from runkit.config import dump_toml
+from runkit.dataset.layout import in_units
 from runkit.dataset.schema import ISOCONFIG
 from runkit.errors import UserError
 from runkit.launcher import this_launch
@@ -82,8 +84,8 @@ def resolved(case: Case, given: Sequence[Configuration]) -> Case:
 def dimensions(case: Case, potential: PairPotential, given: Sequence[Configuration]) -> dict[str, int]:
     """Lengths of the dimensions of the file."""
     n_particles = len(given[0].position) if given else case.system.n_particles
-    volume = min(float(np.prod(start.box)) for start in given) if given else n_particles / case.system.density
-    uniform = n_particles / 2 * n_particles / volume * 4 / 3 * math.pi * case.label.bond_cutoff**3
+    density = n_particles / _smallest_volume(case, given)
+    uniform = n_particles / 2 * density * 4 / 3 * math.pi * case.label.bond_cutoff**3
     return {
         "sample": len(given) or case.production.n_samples,
         "time": len(case.production.times),
@@ -100,35 +102,67 @@ def show(case: Case) -> None:
     given = given_configurations(case, potential)
     case = resolved(case, given)
     sizes, n_ranks = dimensions(case, potential, given), this_launch().size
+    samples, replicas = _groups(case, sizes, n_ranks, case.device == "gpu")
+    largest = max(map(len, replicas))
     print(dump_toml(case))
-    cooling = [] if given else cooling_blocks(case.initial, case.system.temperature, case.integrator.dt)
-    production = production_blocks(case.production.times, case.integrator.dt)
-    groups = _groups(case, sizes, n_ranks)
-    alone = sum(block.n_steps for block in cooling) * sizes["particle"]
-    together = sum(block.n_steps for block in production) * sizes["particle"] * sizes["replica"]
-    busiest = max(len(share(sizes["sample"], rank, n_ranks)) for rank in range(n_ranks)) * alone / ONE_SYSTEM
-    busiest += max(len(share(len(groups), rank, n_ranks)) for rank in range(n_ranks)) * (
-        together * sizes["sample"] / len(groups) / TOGETHER
-    )
-    lanes = max(map(len, groups))
     for line in (
-        f"file       {case.output}: {file_bytes(sizes) / 1e9:.3g} GB, "
+        f"file       {case.output}: {in_units(file_bytes(sizes))}, "
         + ", ".join(f"{n} {name}s" for name, n in sizes.items() if name != "species"),
-        f"work       {sizes['sample']} samples, then {len(groups)} groups of up to {lanes} replicas",
-        f"ranks      {n_ranks}, each with {_shares(sizes['sample'], n_ranks)} samples, "
-        f"then {_shares(len(groups), n_ranks)} groups",
-        f"memory     about {0.3 + rank_bytes(sizes, lanes) / 1e9:.2g} GB per rank",
-        f"cost       {sizes['sample'] * (alone + together):.3g} atom-steps, {busiest / 3600:.2g} h on these ranks",
+        f"work       {sizes['sample']} samples in {len(samples)} groups, then {sum(map(len, replicas))} replicas in "
+        f"{len(replicas)} groups of up to {largest}",
+        f"ranks      {n_ranks}, each with {_shares(len(samples), n_ranks)} groups of samples, "
+        f"then {_shares(len(replicas), n_ranks)} of replicas",
+        f"memory     about {in_units(3e8 + rank_bytes(sizes, largest))} per rank",
+        *_on_gpu(case, potential, given, sizes, n_ranks),
+        f"cost       {_cost(case, bool(given), sizes, n_ranks)}",
     ):
         print("# " + line)
 
 
-def _groups(case: Case, sizes: dict[str, int], n_ranks: int) -> list[list[tuple[int, int]]]:
-    """The groups of replicas of an unbroken run; on the CPU unless a GPU is asked for."""
-    lists = [[(sample, replica) for replica in range(sizes["replica"])] for sample in range(sizes["sample"])]
+def _on_gpu(case: Case, potential: PairPotential, given, sizes: dict[str, int], n_ranks: int) -> list[str]:
+    """What a rank takes of its GPU, if it may have one."""
+    if case.device == "cpu":
+        return []
+    samples, replicas = _groups(case, sizes, n_ranks, True)
+    n_particles, largest = sizes["particle"], max(map(len, samples + replicas))
+    room = first_room(n_particles, _smallest_volume(case, given), potential)
+    needed = in_units(largest * replica_bytes(n_particles, case.integrator.precision, room))
     if case.device == "gpu":
-        return form_groups([list(chain(*lists))], n_ranks, halves(case.replicas_per_gpu))
-    return form_groups(lists, n_ranks, GROUP_SIZES)
+        return [f"gpu        {needed} of its memory for the largest group of a rank"]
+    return [
+        f"gpu        if every rank finds one: {len(replicas)} groups of up to {max(map(len, replicas))} replicas, "
+        f"{needed} of its memory for the largest"
+    ]
+
+
+def _cost(case: Case, are_given: bool, sizes: dict[str, int], n_ranks: int) -> str:
+    """Work, and the time that it takes where that is known."""
+    cooling = [] if are_given else cooling_blocks(case.initial, case.system.temperature, case.integrator.dt)
+    production = production_blocks(case.production.times, case.integrator.dt)
+    alone = sum(block.n_steps for block in cooling) * sizes["particle"]
+    together = sum(block.n_steps for block in production) * sizes["particle"] * sizes["replica"]
+    total = f"{sizes['sample'] * (alone + together):.3g} atom-steps"
+    if case.device == "gpu":
+        return f"{total}; no rate of a GPU has been measured yet to tell the time"
+    samples, replicas = _groups(case, sizes, n_ranks, False)
+    busiest = math.ceil(len(samples) / n_ranks) * alone / ONE_SYSTEM
+    busiest += math.ceil(len(replicas) / n_ranks) * together * sizes["sample"] / len(replicas) / TOGETHER
+    return f"{total}, {busiest / 3600:.2g} h on these ranks" + (" without GPUs" if case.device == "auto" else "")
+
+
+def _groups(case: Case, sizes: dict[str, int], n_ranks: int, on_gpu: bool) -> tuple[list[list], list[list]]:
+    """The groups of samples and of replicas of an unbroken run."""
+    samples = list(range(sizes["sample"]))
+    replicas = [[(sample, replica) for replica in range(sizes["replica"])] for sample in samples]
+    if on_gpu:
+        allowed = halves(case.replicas_per_gpu)
+        return form_groups([samples], n_ranks, allowed), form_groups([list(chain(*replicas))], n_ranks, allowed)
+    return form_groups([samples], n_ranks, [1]), form_groups(replicas, n_ranks, GROUP_SIZES)
+
+
+def _smallest_volume(case: Case, given: Sequence[Configuration]) -> float:
+    boxes = [float(np.prod(start.box)) for start in given]
+    return min(boxes, default=case.system.n_particles / case.system.density)
 
 
 def file_bytes(sizes: dict[str, int]) -> int:

@@ -13,6 +13,7 @@ import numpy as np
 from mdgen.dynamics import Dynamics
 from mdgen.neighbors import spatial_order
 from mdgen.schedule import Block, production_blocks
+from mdgen.snapshot import Snapshot
 from mdgen.trajectory import Checkpoint, Run, advance
 from mdgen.velocities import maxwell_velocities
 from runkit.dataset.schema import COMPLETE, FAILED, PENDING
@@ -51,25 +52,21 @@ def _run_group(run: Run, group: list[Replica], blocks: list[Block], progress: Pr
     """Run a group to its end; a replica that blows up is marked at once and the others go on."""
     checkpoint = Checkpoint(run.file, [_resting_place(unit) for unit in group], run.case.checkpoint_seconds)
     dynamics = _start(run, group)
-    energy, sound = _energy(dynamics), np.ones(len(group), bool)
-    for block in advance(dynamics, blocks, checkpoint):
+    energy, sound = dynamics.snapshot().energy_per_particle, np.ones(len(group), bool)
+    for block, reached in advance(dynamics, blocks, checkpoint):
         progress.advance(block.n_steps * len(group))
-        lost = sound & ~(np.abs(_energy(dynamics) - energy) <= EXPLODED * run.case.system.temperature)
+        change = reached.energy_per_particle - energy
+        lost = sound & ~(np.abs(change) <= EXPLODED * run.case.system.temperature)
         _mark(run.file, group, lost, FAILED)
         sound &= ~lost
         if block.snapshot is not None:
-            _write_snapshot(run.file, dynamics, group, block.snapshot)
+            _write_snapshot(run.file, reached, group, block.snapshot)
     if dynamics.statistics["dangerous_builds"]:
         raise RuntimeError(f"samples {sorted({unit[0] for unit in group})}: a neighbour list was used beyond its reach")
-    for unit, drift in zip(group, _energy(dynamics) - energy, strict=True):
+    for unit, drift in zip(group, dynamics.snapshot().energy_per_particle - energy, strict=True):
         run.file.write("energy_drift", unit, drift)
     _mark(run.file, group, sound, COMPLETE)
     checkpoint.discard()
-
-
-def _energy(dynamics: Dynamics) -> np.ndarray:
-    """Total energy per particle [n_replicas]; not a number for a replica that has blown up."""
-    return (dynamics.potential_energy + dynamics.kinetic_energy) / dynamics.n_particles
 
 
 def _mark(file: Writer, group: list[Replica], which: np.ndarray, status: int) -> None:
@@ -103,11 +100,12 @@ def _read_start(file: Writer, sample: int) -> tuple:
     return position, species, box, spatial_order(position, box), float(file.read("temperature", (sample,)))
 
 
-def _write_snapshot(file: Writer, dynamics: Dynamics, group: list[Replica], i_time: int) -> None:
+def _write_snapshot(file: Writer, reached: Snapshot, group: list[Replica], i_time: int) -> None:
+    position = reached.position
     values = {
-        "position": dynamics.position,
-        "potential_energy": dynamics.potential_energy / dynamics.n_particles,
-        "kinetic_energy": dynamics.kinetic_energy / dynamics.n_particles,
+        "position": position,
+        "potential_energy": reached.potential_energy / position.shape[1],
+        "kinetic_energy": reached.kinetic_energy / position.shape[1],
     }
     for name, of_group in values.items():
         for (sample, replica), value in zip(group, of_group, strict=True):

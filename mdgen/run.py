@@ -9,7 +9,7 @@ import numpy as np
 
 from mdgen.config import FREE_KEYS, Case
 from mdgen.dynamics import warm_up
-from mdgen.equilibration import equilibrate
+from mdgen.equilibration import baths, equilibrate
 from mdgen.labelling import label
 from mdgen.plan import dimensions, given_configurations, potential_of, resolved
 from mdgen.production import propagate
@@ -35,7 +35,7 @@ def generate(world: World, case: Case) -> None:
         if file.state == "new":  # checkpoints that lie here belong to a file that is gone
             world.on_root(shutil.rmtree, file.scratch, True)
         run = Run(case, potential, file, world, choose(world, case.device))
-        _compile(run)
+        _compile(run, cools=not given)
         equilibrate(run, given)
         propagate(run)
         label(case, potential.n_species, file, world)
@@ -46,10 +46,12 @@ def generate(world: World, case: Case) -> None:
     say(world, f"wrote {file.path}{lost}")
 
 
-def _compile(run: Run) -> None:
+def _compile(run: Run, cools: bool) -> None:
     """Compile the kernels once on each node: trajectories in the precision of the case, minima in float64."""
-    for precision in sorted({run.case.integrator.precision, "float64"}):
-        run.world.first_on_each_node(warm_up, precision, run.device)
+    run.world.first_on_each_node(warm_up, "float64", run.device)
+    run.world.first_on_each_node(warm_up, run.case.integrator.precision, run.device)
+    if cools:
+        run.world.first_on_each_node(warm_up, run.case.integrator.precision, run.device, baths(run.case, [0, 1]))
 
 
 def _open(world: World, case: Case, sizes: dict[str, int]) -> Writer:

@@ -17,6 +17,7 @@ from mdgen.config import Case
 from mdgen.dynamics import Dynamics
 from mdgen.potentials.pair import PairPotential
 from mdgen.schedule import Block
+from mdgen.snapshot import Snapshot
 from runkit.checkpoint import load_arrays, save_arrays
 from runkit.dataset.writer import Writer
 from runkit.device import Gpu
@@ -90,10 +91,13 @@ class Checkpoint:
             dynamics.thermostat.restore({key: np.stack([s[key] for s in saved]) for key in saved[0]})
         return n_blocks.pop()
 
-    def save_if_due(self, dynamics: Dynamics, n_blocks: int) -> None:
-        """Save the state after `n_blocks` blocks, unless the last save is recent; not that of replicas that blew up."""
-        if time.monotonic() - self._last < self._period:
-            return
+    @property
+    def is_due(self) -> bool:
+        """Whether the last save is no longer recent."""
+        return time.monotonic() - self._last >= self._period
+
+    def save(self, dynamics: Dynamics, n_blocks: int) -> None:
+        """Save the state after `n_blocks` blocks; not that of replicas that blew up."""
         self._file.to_disk()  # the snapshots that a resumed trajectory will not repeat
         thermostat = dynamics.thermostat.state() if dynamics.thermostat else {}
         position, velocity = dynamics.position, dynamics.velocity
@@ -117,12 +121,24 @@ def blocks_done(file: Writer, name: str) -> int:
     return int(load_arrays(path)["n_blocks"]) if path.exists() else 0
 
 
-def advance(dynamics: Dynamics, blocks: Sequence[Block], checkpoint: Checkpoint) -> Iterator[Block]:
-    """Run `blocks` from where `checkpoint` stands; yield each when it is done, for the caller to look and to write."""
-    first = checkpoint.resume(dynamics)
+def advance(dynamics: Dynamics, blocks: Sequence[Block], checkpoint: Checkpoint) -> Iterator[tuple[Block, Snapshot]]:
+    """Run `blocks` from where `checkpoint` stands; yield each with what it has led to, for the caller to look and to
+    write.
+
+    A GPU goes on meanwhile; not if a checkpoint is due, which has to come after what the caller writes.
+    """
+    reached, first = None, checkpoint.resume(dynamics)
     for i_block, block in enumerate(blocks[first:], start=first):
         if block.temperature is not None:
             dynamics.thermostat.temperature = block.temperature
-        dynamics.step(block.n_steps, dt=block.dt)
-        yield block
-        checkpoint.save_if_due(dynamics, i_block + 1)
+        dynamics.begin(block.n_steps, dt=block.dt)
+        if reached:
+            yield reached
+        dynamics.finish()
+        reached = block, dynamics.snapshot()
+        if checkpoint.is_due:
+            yield reached
+            reached = None
+            checkpoint.save(dynamics, i_block + 1)
+    if reached:
+        yield reached

@@ -38,7 +38,7 @@ def in_c(value) -> str:
 
 
 def thermostat_in_c(thermostat) -> str:
-    """`scale_before`, `scale_after` and what `md.cu` has to know about them."""
+    """`scale_before`, `scale_after` and what `thermostat.cu` has to know about them."""
     n_numbers = thermostat.draw(0).shape[1]
     head = f"#define COUPLED\n#define N_NUMBERS {n_numbers}\n#define HAS_BEFORE {int(thermostat.before is not None)}\n"
     sizes = (len(thermostat.value), n_numbers, len(thermostat.constants))

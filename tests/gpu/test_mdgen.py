@@ -7,6 +7,8 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+from mdgen import run
+from mdgen.config import Case
 from mdgen.dynamics import Dynamics
 from mdgen.initial import melt
 from mdgen.minimize import inherent_structure
@@ -14,7 +16,10 @@ from mdgen.neighbors import spatial_order
 from mdgen.potentials import potential
 from mdgen.thermostats import thermostat
 from mdgen.velocities import maxwell_velocities
+from runkit.mpi import SerialWorld
 from runkit.rng import stream
+from tests.mdgen.test_run_on_gpu import CASE
+from tests.mdgen.test_run_on_gpu import assert_same as assert_same_file
 
 LAW, DT = potential.build("kob-andersen"), 0.004
 BITS = ("position", "velocity", "force", "potential_energy", "virial", "kinetic_energy")
@@ -77,6 +82,33 @@ def test_many_replicas_march_with_the_bits_of_a_few(gpu):
         each.step(40)
     assert ours.engine._kernels.marches
     assert np.array_equal(ours.position[chosen], theirs.position)
+
+
+@pytest.mark.parametrize("n_particles, n_replicas", [(4096, 64), (16384, 4)])
+def test_snapshots_travel_while_steps_are_taken(gpu, n_particles, n_replicas):
+    """A copy that comes too late or does not wait would show other positions."""
+    start = crystal(n_particles, n_replicas)
+    moving, still = (Dynamics(*start.given, LAW, DT, order=start.order, device=gpu) for _ in range(2))
+    for each in (moving, still):
+        each.step(20)
+    for _ in range(5):
+        before = moving.snapshot()
+        moving.begin(20)
+        position, energy = before.position, before.energy_per_particle
+        moving.finish()
+        assert np.array_equal(position, still.position)
+        assert np.array_equal(energy, still.snapshot().energy_per_particle)
+        still.step(20)
+
+
+def test_a_run_makes_the_same_file(gpu, tmp_path, monkeypatch):
+    """With snapshots that are written while the next steps are taken, and a thermostat before."""
+    paths = []
+    for name, device in (("gpu", gpu), ("cpu", None)):
+        monkeypatch.setattr(run, "choose", lambda world, wanted, device=device: device)
+        paths.append(tmp_path / f"{name}.h5")
+        run.generate(SerialWorld(), Case(**{**CASE, "checkpoint_seconds": 300, "output": str(paths[-1])}))
+    assert_same_file(*paths)
 
 
 def test_energy_minima_are_the_same(gpu):

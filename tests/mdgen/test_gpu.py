@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 
@@ -11,10 +9,10 @@ from mdgen import batch
 from mdgen.dynamics import Dynamics
 from mdgen.initial import melt
 from mdgen.kernels import gpu
-from mdgen.kernels.formula import thermostat_in_c
 from mdgen.minimize import inherent_structure
 from mdgen.neighbors import spatial_order
 from mdgen.thermostats import thermostat
+from mdgen.velocities import maxwell_velocities
 from runkit.errors import UserError
 from runkit.rng import stream
 from tests.mdgen.liquid import jittered_lattice, kob_andersen, replicas
@@ -67,6 +65,27 @@ def test_trajectories_have_the_same_bits(device, precision, bath):
     if bath:
         here, there = ours.thermostat.state(), theirs.thermostat.state()
         assert all(np.array_equal(here[name], there[name]) for name in here)
+
+
+def test_a_snapshot_shows_what_was_while_the_next_steps_are_taken(device):
+    """On a GPU and on the CPU; also one that nobody looks at. Too late is an error on a GPU."""
+    ours, theirs = start(device), start(None)
+    ours.snapshot()
+    for each in (ours, theirs):
+        each.step(20)
+    before, now = ours.snapshot(), theirs.snapshot()
+    for each in (ours, theirs):
+        each.begin(20)
+    for name in ("position", "potential_energy", "virial", "kinetic_energy", "energy_per_particle"):
+        assert np.array_equal(getattr(before, name), getattr(now, name))
+    for name in ("position", "velocity", "force"):
+        with pytest.raises(RuntimeError, match="under way"):
+            getattr(ours, name)
+    for each in (ours, theirs):
+        each.finish()
+    assert_same(ours, theirs)
+    with pytest.raises(RuntimeError, match="replaced"):
+        before.position  # noqa: B018
 
 
 def test_the_back_end_does_compute_on_the_device():
@@ -185,6 +204,23 @@ def test_lists_hold_all_neighbours_in_ascending_order(case, precision):
         dynamics.restore(position, 0 * position)
 
 
+@pytest.mark.parametrize("n_particles, n_steps, n_builds, n_prunes", [(16384, 24, 3, 7), (65536, 6, 1, 3)])
+def test_systems_that_no_block_holds_have_the_same_bits(n_particles, n_steps, n_builds, n_prunes):
+    """Up to the largest that 16 bits count; hot, so that lists are soon worn out."""
+    one = melt(n_particles, (0.8, 0.2), 1.2, seed=1, sample=0)
+    velocity = maxwell_velocities(n_particles, 8.0, 1, 0, 0)[None]
+    given = dict(position=one.position[None], velocity=velocity, species=one.species, box=one.box)
+    given["order"] = spatial_order(one.position, one.box)
+    ours, theirs = start(StandIn(shared_bytes=227 << 10), 1, **given), start(None, 1, **given)
+    assert_same(ours, theirs)
+    for each in (ours, theirs):
+        each.step(n_steps)
+    assert_same(ours, theirs)
+    assert not ours.engine._kernels.marches and ours.engine._arrays.near.dtype == np.uint16
+    count = ours.statistics
+    assert count["n_builds"] >= n_builds and count["n_prunes"] >= n_prunes and count["dangerous_builds"] == 0
+
+
 def test_many_particles_have_lists_of_wider_entries(monkeypatch):
     """The kernels for more than 65536 particles, on a few."""
     monkeypatch.setattr(gpu, "NARROW", 100)
@@ -212,8 +248,7 @@ def test_kernels_compile_for_real_gpus_and_fit_their_registers(architecture, opt
     """Threads of a block that marches keep everything in registers, but for two that the call of a thermostat may save:
     that of Nosé–Hoover chains saves one on sm_90, once per step."""
     law = bath and thermostat.get(bath)(0.9, 0.1, 0.004, 645, [stream(1, "bath")])
-    text = (thermostat_in_c(law) if bath else "") + Path(gpu.__file__).with_name("md.cu").read_text()
-    used = resources(text, architecture, options)
+    used = resources(gpu.source(law), architecture, options)
     assert {"march", "drift", "enclose", "refresh", "push", "kinetic_energy", "energies"} <= set(used)
     assert used["march"].spilled <= (8 if bath else 0) and used["push"].spilled == 0
     threads = gpu.MARCHING["float64" if options == ("-DDOUBLE",) else "float32"]

@@ -58,9 +58,9 @@ def assert_same(one: Path, other: Path) -> None:
 def batches(monkeypatch):
     """Sizes of the batches that are advanced."""
     sizes = []
-    step = Batch.step
+    begin = Batch.begin
     monkeypatch.setattr(
-        Batch, "step", lambda batch, *args: (sizes.append(batch._ensemble.shape[0]), step(batch, *args))
+        Batch, "begin", lambda batch, *args: (sizes.append(batch._ensemble.shape[0]), begin(batch, *args))
     )
     return sizes
 
@@ -76,14 +76,41 @@ def test_the_file_is_the_same_byte_for_byte(make, batches, changes):
     assert check(gpu).good
 
 
+def test_snapshots_are_written_while_the_next_steps_are_under_way(make, monkeypatch):
+    """Where no checkpoint is due: steps are asked for, then what was reached before is written, then they are awaited.
+    Each of two groups has two snapshots."""
+    done = []
+    for owner, name in ((Batch, "begin"), (production, "_write_snapshot"), (Batch, "finish")):
+        call = getattr(owner, name)
+        monkeypatch.setattr(owner, name, lambda *args, name=name, call=call: (done.append(name), call(*args))[1])
+    cpu, gpu = (make(device, name, checkpoint_seconds=300) for name, device in (("cpu", None), ("gpu", StandIn())))
+    steps = done[-12:]
+    assert steps[:6] == steps[6:] == ["begin", "finish", "begin", "_write_snapshot", "finish", "_write_snapshot"]
+    assert_same(cpu, gpu)
+
+
+@pytest.mark.parametrize("precision", ["float32", "float64"])
+def test_all_kernels_are_compiled_before_work_is_shared_out(make, monkeypatch, precision):
+    """Ranks need not compile the same side by side."""
+    device, done = StandIn(), []
+    for owner, name in ((device, "compile"), (run, "equilibrate")):
+        call = getattr(owner, name)
+        monkeypatch.setattr(owner, name, lambda *args, name=name, call=call: (done.append(name), call(*args))[1])
+    make(device, "gpu", integrator={"precision": precision}, production=CASE["production"] | {"times": (0.02,)})
+    n_modules = {"float32": 3, "float64": 2}[precision]
+    assert done == ["compile"] * n_modules + ["equilibrate"]
+
+
 def test_large_systems_and_other_thermostats_too(make):
     """Blocks that hold no replica; Nosé–Hoover chains."""
     initial = CASE["initial"] | {"thermostat": "nose-hoover"}
     assert_same(make(None, "cpu", initial=initial), make(StandIn(shared_bytes=1000), "gpu", initial=initial))
 
 
-def test_a_run_may_go_on_elsewhere(make, monkeypatch):
-    """Begun on a GPU, dead after its first snapshots, finished on the CPU: the same file."""
+@pytest.mark.parametrize("checkpoint_seconds", [0, 300])
+def test_a_run_may_go_on_elsewhere(make, monkeypatch, checkpoint_seconds):
+    """Begun on a GPU, dead after its first snapshots, finished on the CPU: the same file. Also if it dies while steps
+    are under way."""
     whole, write = make(None, "whole"), production._write_snapshot
 
     def write_and_die(*arguments):
@@ -93,7 +120,7 @@ def test_a_run_may_go_on_elsewhere(make, monkeypatch):
     child = os.fork()
     if not child:
         monkeypatch.setattr(production, "_write_snapshot", write_and_die)
-        make(StandIn(), "moved")
+        make(StandIn(), "moved", checkpoint_seconds=checkpoint_seconds)
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == KILLED
     assert_same(whole, make(None, "moved", device="cpu", replicas_per_gpu=7))
 

@@ -108,6 +108,28 @@ def test_the_stand_in_runs_blocks_with_barriers():
     assert list(result) == [71, 71, 71, -1]
 
 
+def test_the_stand_in_is_late_with_copies_to_the_host():
+    """They read at the last moment that the order of work allows, and what they bring is there after a wait."""
+    gpu, source = StandIn(), np.arange(3.0)
+    side, out, other = gpu.stream(), gpu.pinned(3, float), gpu.pinned(3, float)
+    gpu.to_host(source, other)
+    gpu.order(None, side)
+    with side:
+        gpu.to_host(source, out)
+    source += 1
+    gpu.order(side, None)
+    source += 1
+    assert np.isnan(out).all() and np.isnan(other).all()
+    gpu.wait()
+    assert list(out) == [1, 2, 3] and list(other) == [0, 1, 2]
+    out[:] = 7
+    with side:
+        gpu.wait()
+    assert list(out) == [7] * 3
+    with gpu.stream(), pytest.raises(AssertionError, match="need not come after"):
+        gpu.to_host(source, out)
+
+
 @pytest.mark.parametrize(
     ("arguments", "complaint"),
     [

@@ -1,7 +1,7 @@
 """`StandIn` has what `runkit.device.Gpu` has: kernels run on the CPU behind `cuda.h`, arrays are NumPy's.
 
 It is strict where a GPU is silent: a scalar argument must have the size that the kernel declares, an array the size of
-element, and be contiguous.
+element, and be contiguous. It is late where a GPU may be: what a copy to the host brings is seen after a wait alone.
 """
 
 from __future__ import annotations
@@ -11,7 +11,6 @@ import re
 import subprocess
 import tempfile
 from collections.abc import Sequence
-from contextlib import nullcontext
 from functools import cache, partial
 from hashlib import sha256
 from pathlib import Path
@@ -39,11 +38,14 @@ class StandIn:
     def compile(self, source: str, options: Sequence[str] = ()) -> Module:
         return _module(source, tuple(options))
 
-    def stream(self):
-        return nullcontext()
+    def stream(self) -> Stream:
+        return Stream()
 
-    def order(self, first, then) -> None:
-        """All is done in the order in which it is asked for."""
+    def order(self, first: Stream | None, then: Stream | None) -> None:
+        first, then = (each or Stream.present[-1] for each in (first, then))
+        first.read()
+        then.copies += first.copies
+        then.n_known = Stream.n_launched
 
     def graph(self, function):
         """As on a GPU: nothing is done while launches are recorded, and arguments stay those of the recording."""
@@ -58,19 +60,60 @@ class StandIn:
         return array.ctypes.data
 
     def wait(self) -> None:
-        """Nothing runs beside."""
+        Stream.present[-1].arrive()
 
     def pinned(self, shape, dtype) -> np.ndarray:
         return np.empty(shape, dtype)
 
     def to_host(self, array: np.ndarray, out: np.ndarray | None = None) -> np.ndarray:
         if out is None:
+            Stream.present[-1].arrive()
             return array.copy()
-        out[...] = array
+        Stream.present[-1].send(array, out)
         return out
 
     def to_device(self, array: np.ndarray, out: np.ndarray) -> None:
         out[...] = array
+
+
+class Stream:
+    """Copies to the host that are under way. On a stream of its own a copy reads as late as the order of work allows:
+    what changes its source in between, and should not, shows. It has to come after all kernels that were launched."""
+
+    present: list[Stream]
+    n_launched = 0
+
+    def __init__(self) -> None:
+        self.copies: list[list[np.ndarray]] = []  # of what, whereto; empty when it has arrived
+        self.n_known = -1  # launches that this stream comes after
+
+    def __enter__(self) -> None:
+        self.read()
+        Stream.present.append(self)
+
+    def __exit__(self, *_) -> None:
+        Stream.present.pop()
+
+    def send(self, array: np.ndarray, out: np.ndarray) -> None:
+        out.reshape(-1).view(np.uint8)[:] = 0xFF  # not a number, for who does not wait
+        self.copies.append([array, out])
+        if self is Stream.present[0]:  # NumPy's own work there cannot be seen
+            self.read()
+        else:
+            assert self.n_known == Stream.n_launched, "a copy that need not come after what it is to bring"
+
+    def read(self) -> None:
+        for copy in filter(None, self.copies):
+            copy[0] = copy[0].copy()
+
+    def arrive(self) -> None:
+        for copy in filter(None, self.copies):
+            copy[1][...] = copy[0]
+            copy.clear()
+        self.copies.clear()
+
+
+Stream.present = [Stream()]
 
 
 class Module:
@@ -104,6 +147,8 @@ class Kernel:
         pointers = (ctypes.c_void_p * len(held))(*(value.ctypes.data for value in held))
         dims = [(ctypes.c_uint * 3)(*(*map(int, n), 1, 1)[:3]) for n in (grid, block)]
         launch = partial(self._launch, dims, pointers, (held, arguments))
+        Stream.present[-1].read()
+        Stream.n_launched += 1
         launch() if Kernel.recorded is None else Kernel.recorded.append(launch)
 
     def _launch(self, dims, pointers, _held) -> None:

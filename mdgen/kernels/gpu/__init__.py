@@ -1,4 +1,4 @@
-"""Molecular dynamics on a GPU: the kernels of `md.cu`, compiled for a batch of replicas and launched on its arrays."""
+"""Molecular dynamics on a GPU: kernels in CUDA C, compiled for a batch of replicas and launched on its arrays."""
 
 from __future__ import annotations
 
@@ -11,8 +11,9 @@ import numpy as np
 from mdgen.kernels import grain
 from mdgen.kernels.formula import thermostat_in_c
 
+TEXTS = ("replica", "motion", "lists", "thermostat", "march", "spread", "observe")  # each builds on those before
 BLOCK, CHUNK = 128, 32  # threads of a block where many share a replica; particles of a chunk
-MARCHING = {"float32": 1024, "float64": 512}  # threads of a block that has a replica to itself, as in md.cu
+MARCHING = {"float32": 1024, "float64": 512}  # threads of a block that has a replica to itself, as in replica.cu
 COORD = {"float32": np.int32, "float64": np.float64}
 STATIC_SHARED = 8320  # bytes that a block needs beside the places
 NARROW = 2**16  # particles whose numbers fit 16 bits
@@ -21,7 +22,7 @@ FLAGS, N_BUILDS, N_PRUNES, N_LATE, N_STATUS = range(5)  # columns of `status`
 
 
 class Arrays(NamedTuple):
-    """State of R replicas on the device, as `md.cu` describes it."""
+    """State of R replicas on the device, as `replica.cu` describes it."""
 
     edge: Any
     law: Any
@@ -53,7 +54,7 @@ class Kernels:
         self._alone = (min(MARCHING[precision], _up(shape[1], CHUNK)),)
         wide, double = shape[1] > NARROW, precision == "float64"
         options = ("-DWIDE",) * wide + ("-DDOUBLE",) * double
-        self._module = _module(device, thermostat_in_c(thermostat) if thermostat else "", options)
+        self._module = _module(device, source(thermostat), options)
         self._functions: dict[str, Any] = {}
 
     def march(self, arrays: Arrays, room, n_steps: int, dt: float, longest: float, bath) -> None:
@@ -83,6 +84,10 @@ class Kernels:
         """Write energy and virial of each particle's pairs with higher ones [R, 2, n]; `law` in double precision."""
         self._launch("energies", (_up(self._shape[1], BLOCK) // BLOCK,), (BLOCK,), arrays, room, law, energy)
 
+    def total(self, arrays: Arrays, room, value, total) -> None:
+        """Write the sums [R, 2] of `value` [R, 2, n], in the order of the particles."""
+        self._launch("total", (1,), (CHUNK,), arrays, room, value, total)
+
     @property
     def _grain(self) -> np.float64:
         return np.float64(grain(self._shape[1]))
@@ -96,9 +101,15 @@ class Kernels:
         self._functions[name]((*blocks, self._shape[0]), threads, (*sizes, *arrays, *more), shared_mem=shared)
 
 
+def source(thermostat) -> str:
+    """The text of all kernels, with those of the thermostat (None: without)."""
+    texts = (Path(__file__).with_name(f"{name}.cu").read_text() for name in TEXTS)
+    return "\n".join([thermostat_in_c(thermostat) if thermostat else "", *texts])
+
+
 @cache
-def _module(device, thermostat: str, options: tuple[str, ...]):
-    return device.compile(thermostat + Path(__file__).with_name("md.cu").read_text(), options)
+def _module(device, text: str, options: tuple[str, ...]):
+    return device.compile(text, options)
 
 
 def _up(n: int, unit: int) -> int:

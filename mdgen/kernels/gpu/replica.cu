@@ -1,0 +1,84 @@
+// Molecular dynamics of many replicas on a GPU: what a replica is. The files of this folder are compiled as one text.
+//
+// The operations are those of mdgen/kernels/cpu in their order, so results have the same bits. A thread owns a particle
+// and walks its whole list in ascending order; a list may hold more than another does, since what is out of range adds
+// exactly zero.
+//
+// Options: DOUBLE (pair forces in double precision), WIDE (more than 65536 particles), COUPLED (functions scale_before
+// and scale_after, N_NUMBERS and HAS_BEFORE come first).
+
+#ifdef DOUBLE
+typedef double REAL, COORD;  // a place counts boxes
+#define FMA fma
+__device__ COORD minus(COORD a, COORD b) { return a - b - rint(a - b); }
+__device__ COORD placed(double x, double unit) { double f = x * (unit * 0x1p-32); return f - floor(f); }
+__device__ REAL as_length(COORD c) { return c; }
+__device__ COORD as_place(REAL length) { return length; }
+#define BOXES 1.0
+#define MARCHING 512  // threads of a block that marches, as many as have registers
+#else
+typedef float REAL;
+typedef int COORD;  // a place counts 2**-32 of the box: overflow is the minimum image
+#define FMA fmaf
+__device__ COORD minus(COORD a, COORD b) { return (int)((unsigned)a - (unsigned)b); }
+__device__ COORD placed(double x, double unit) { return (int)__double_as_longlong(fma(x, unit, 0x1.8p52)); }
+__device__ REAL as_length(COORD c) { return __int_as_float(c); }
+__device__ COORD as_place(REAL length) { return __float_as_int(length); }
+#define BOXES 0x1p-32
+#define MARCHING 1024
+#endif
+#ifdef WIDE
+typedef unsigned int ENTRY;
+#else
+typedef unsigned short ENTRY;
+#endif
+
+struct alignas(16) Place { COORD x, y, z, kind; };  // the kind of a sphere is its radius
+struct alignas(16) Pair { REAL repulsion, attraction, square, shift; };
+struct alignas(4 * sizeof(ENTRY)) Quad { ENTRY entry[4]; };
+struct Vector { REAL x, y, z; };
+
+const int FROZEN = 1, PRUNE = 2, BUILD = 4, FULL = 8;  // what is the matter with a replica
+const int FLAGS = 0, N_BUILDS = 1, N_PRUNES = 2, N_LATE = 3, N_STATUS = 4;
+const int CHUNK = 32;
+
+// edge [R][6]: places per length, box. law [S][S]. reach [2 S S + 3]: squares for the inner and the outer list, the
+// farthest reach, squares of the displacements that wear out the inner and the outer list.
+// motion [R][2][3][n]: position, velocity. place [R][3][n]: now, at the last pruning, at the last building.
+#define BATCH                                                                                                         \
+    int n, int n_species, int inner_room, int outer_room, const double *edge, const REAL *law, const REAL *reach,     \
+        double *motion, REAL *force, COORD *place, COORD *sphere, int *count, ENTRY *near, int *status
+#define THIS n, n_species, inner_room, outer_room, edge, law, reach, motion, force, place, sphere, count, near, status
+
+struct Replica {
+    int n, n_species, inner_room, outer_room;
+    const double* unit;
+    const REAL* reach;
+    double *position, *velocity;
+    REAL* force;
+    Place *place, *pruned, *built, *sphere;
+    int *n_inner, *n_outer;
+    ENTRY *inner, *outer;
+    int* status;
+    Vector scale;
+};
+
+__device__ __forceinline__ Replica replica(BATCH) {
+    size_t r = blockIdx.y, n3 = 3 * (size_t)n, room = inner_room + outer_room;
+    const double* box = edge + 6 * r + 3;
+    Place* places = (Place*)place + r * n3;
+    ENTRY* lists = near + r * room * n;
+    return {n, n_species, inner_room, outer_room, edge + 6 * r, reach,
+            motion + 2 * r * n3, motion + (2 * r + 1) * n3, force + r * n3,
+            places, places + n, places + 2 * n, (Place*)sphere + r * ((n + CHUNK - 1) / CHUNK),
+            count + 2 * r * n, count + (2 * r + 1) * n, lists, lists + (size_t)inner_room * n, status + r * N_STATUS,
+            {(REAL)(box[0] * BOXES), (REAL)(box[1] * BOXES), (REAL)(box[2] * BOXES)}};
+}
+
+__device__ __forceinline__ Vector apart(const Replica& s, const Place& a, const Place& b) {
+    return {(REAL)minus(a.x, b.x) * s.scale.x, (REAL)minus(a.y, b.y) * s.scale.y, (REAL)minus(a.z, b.z) * s.scale.z};
+}
+__device__ __forceinline__ REAL squared(const Vector& d) { return FMA(d.x, d.x, FMA(d.y, d.y, d.z * d.z)); }
+__device__ __forceinline__ REAL distance2(const Replica& s, const Place& a, const Place& b) {
+    return squared(apart(s, a, b));
+}

@@ -1,0 +1,40 @@
+// A step of replicas that spread over many blocks: kernels over (particles, replicas), one after the other.
+
+#define PARTICLE                                                \
+    Replica s = replica(THIS);                                  \
+    int i = blockIdx.x * blockDim.x + threadIdx.x;              \
+    if (i >= n || s.status[FLAGS] & (FROZEN | FULL)) return;
+
+extern "C" __global__ void __launch_bounds__(128) drift(BATCH, double dt, double longest) {
+    PARTICLE
+    drift(s, s.place, i, dt, longest, s.status);
+}
+
+extern "C" __global__ void __launch_bounds__(128) enclose(BATCH) {
+    PARTICLE
+    if (s.status[FLAGS] & BUILD && i * CHUNK < n) enclose(s, s.place, i);
+}
+
+extern "C" __global__ void __launch_bounds__(128) refresh(BATCH) {
+    PARTICLE
+    int flags = s.status[FLAGS];
+    if (!(flags & PRUNE)) return;
+    if (flags & BUILD) build(s, s.place, i, s.status);
+    prune(s, s.place, i, s.status);
+    if (i == 0) tally(s, flags);
+}
+
+extern "C" __global__ void __launch_bounds__(128) push(BATCH, double dt) {
+    PARTICLE
+    push(s, s.place, (const Pair*)law, i, dt);
+    if (i == 0) s.status[FLAGS] = 0;
+}
+
+#ifdef COUPLED
+extern "C" __global__ void __launch_bounds__(1024) couple(BATCH, int after, double* value, const double* number,
+                                                          const double* constant, double grain) {
+    Replica s = replica(THIS);
+    if (s.status[FLAGS] & (FROZEN | FULL)) return;
+    couple(s, after, value, number, constant, grain);
+}
+#endif

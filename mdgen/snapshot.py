@@ -1,0 +1,70 @@
+"""Replicas as they were at one moment; from a GPU they come while it goes on.
+
+Units: those of the potential; mass 1, k_B = 1.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+
+
+class Seen(NamedTuple):
+    """What is to be seen of R replicas: position [R, n, 3] in the order of summation; potential energy and virial
+    [R, 2]; kinetic energy [R]; which of them have blown up [R]."""
+
+    position: np.ndarray
+    energies: np.ndarray
+    kinetic_energy: np.ndarray
+    frozen: np.ndarray
+
+
+class Snapshot:
+    """`arrive` gives what was seen, when it has come; `back` int [R, n] is where each particle stands in it.
+
+    The next snapshot of the same replicas may take the place of this one: RuntimeError for who looks too late.
+    All values are not a number for replicas that have blown up.
+    """
+
+    def __init__(self, arrive: Callable[[], Seen], back: np.ndarray):
+        self._arrive, self._back = arrive, back
+
+    @property
+    def position(self) -> np.ndarray:
+        """Unwrapped positions [R, n, 3]."""
+        position = np.take_along_axis(self._seen.position, self._back[:, :, None], axis=1)
+        position[self._seen.frozen] = np.nan
+        return position
+
+    @property
+    def potential_energy(self) -> np.ndarray:
+        """Potential energy [R]."""
+        return self._where_sound(self._seen.energies[:, 0])
+
+    @property
+    def virial(self) -> np.ndarray:
+        """Sum over pairs of r.F [R]."""
+        return self._where_sound(self._seen.energies[:, 1])
+
+    @property
+    def kinetic_energy(self) -> np.ndarray:
+        """Kinetic energy [R]."""
+        return self._where_sound(self._seen.kinetic_energy)
+
+    @property
+    def energy_per_particle(self) -> np.ndarray:
+        """Total energy per particle [R]."""
+        return (self.potential_energy + self.kinetic_energy) / self._back.shape[1]
+
+    def blown_up(self) -> np.ndarray:
+        """Replicas that have moved unphysically far in one step or are no longer finite: ascending indices."""
+        return np.flatnonzero(~np.isfinite(self.kinetic_energy))
+
+    @property
+    def _seen(self) -> Seen:
+        return self._arrive()
+
+    def _where_sound(self, values: np.ndarray) -> np.ndarray:
+        return np.where(self._seen.frozen, np.nan, values)

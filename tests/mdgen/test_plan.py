@@ -1,0 +1,67 @@
+"""What a run says of itself before it runs."""
+
+from __future__ import annotations
+
+import re
+
+import numpy as np
+import pytest
+
+from mdgen import batch
+from mdgen.config import Case
+from mdgen.dynamics import Dynamics
+from mdgen.initial import melt
+from mdgen.plan import ONE_SYSTEM, TOGETHER, potential_of, show
+from runkit.dataset.layout import in_units
+from tests.shim import StandIn
+
+CASE = {
+    "replicas_per_gpu": 12,
+    "system": {"n_particles": 160},
+    "production": {"n_samples": 5, "n_replicas": 4, "times": (0.1, 1.0)},
+    "initial": {"melt_time": 1.0, "cooling_time": 2.0, "hold_time": 3.0},
+}
+
+
+@pytest.fixture
+def shown(capsys):
+    """The lines about a case on a device, by their names."""
+
+    def on(device: str) -> dict[str, str]:
+        show(Case(**CASE, device=device))
+        return dict(re.findall(r"^# (\w+) +(.*)$", capsys.readouterr().out, re.MULTILINE))
+
+    return on
+
+
+def test_groups_and_time_are_told_for_the_cpu(shown):
+    lines = shown("cpu")
+    assert lines["work"] == "5 samples in 5 groups, then 20 replicas in 5 groups of up to 4"
+    assert lines["ranks"] == "1, each with 5 groups of samples, then 5 of replicas"
+    cooling, production = 5 * 160 * 1200, 5 * 160 * 4 * 200
+    hours = (cooling / ONE_SYSTEM + production / TOGETHER) / 3600
+    assert lines["cost"] == f"{cooling + production:.3g} atom-steps, {hours:.2g} h on these ranks"
+    assert "gpu" not in lines
+
+
+def test_groups_are_larger_on_a_gpu_where_no_rate_is_known(shown):
+    lines = shown("gpu")
+    assert lines["work"] == "5 samples in 1 groups, then 20 replicas in 2 groups of up to 12"
+    assert re.fullmatch(r"1.6e\+06 atom-steps; no rate of a GPU has been measured .*", lines["cost"])
+
+
+def test_both_are_told_where_it_is_not_known_what_there_will_be(shown):
+    lines = shown("auto")
+    assert lines["work"] == shown("cpu")["work"] and lines["cost"] == shown("cpu")["cost"] + " without GPUs"
+    memory = shown("gpu")["gpu"].removesuffix(" for the largest group of a rank")
+    assert lines["gpu"] == f"if every rank finds one: 2 groups of up to 12 replicas, {memory} for the largest"
+
+
+def test_the_memory_of_a_gpu_is_what_will_be_asked_for(shown, monkeypatch):
+    asked = []
+    monkeypatch.setattr(batch, "need", lambda device, n_bytes, advice: asked.append(n_bytes))
+    case = Case(**CASE)
+    start = melt(160, case.system.composition, case.system.density, seed=1, sample=0)
+    position = np.repeat(start.position[None], 12, axis=0)
+    Dynamics(position, 0 * position, start.species, start.box, potential_of(case), 0.005, device=StandIn())
+    assert shown("gpu")["gpu"].startswith(f"{in_units(asked[0])} of its memory")
