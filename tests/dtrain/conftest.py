@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import io
+import multiprocessing
 import os
 import socket
 import subprocess
 import sys
+from collections.abc import Callable, Sequence
 from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 
@@ -21,6 +23,8 @@ from tests.flow_factory import write_flow
 from tests.isoconfig_factory import write_isoconfig
 
 ROOT = Path(__file__).parents[2]
+READY = multiprocessing.get_context("forkserver")
+READY.set_forkserver_preload(["dtrain.train", "dtrain.evaluate", "deepspeed"])
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -51,35 +55,59 @@ def rng() -> np.random.Generator:
     return np.random.default_rng(1)
 
 
-def start(launcher: str, directory: Path, *settings: object, script: str = "train.py") -> subprocess.Popen[str]:
-    """Start a script of dtrain under "python", or under "deepspeed" or "torchrun" with 2 processes."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = str(probe.getsockname()[1])
-    command = {
-        "python": [sys.executable],
-        "deepspeed": [
-            sys.executable,
-            "-m",
-            "deepspeed.launcher.runner",
-            "--num_accelerators",
-            "2",
-            "--master_port",
-            port,
-        ],
-        "torchrun": [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2", "--master-port", port],
+def start(launcher: str, directory: Path, *settings: object) -> subprocess.Popen[str]:
+    """Start a training with 2 processes by "deepspeed" or "torchrun"."""
+    module, *options = {
+        "deepspeed": ("deepspeed.launcher.runner", "--num_accelerators", "2", "--master_port"),
+        "torchrun": ("torch.distributed.run", "--nproc-per-node", "2", "--master-port"),
     }[launcher]
     environment = {name: value for name, value in clean_environment().items() if name not in ("RANK", "WORLD_SIZE")}
+    environment["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{environment['PATH']}"
     return subprocess.Popen(
-        [*command, str(ROOT / "dtrain" / script), *map(str, settings)],
+        [sys.executable, "-m", module, *options, free_port(), ROOT / "dtrain" / "train.py", *map(str, settings)],
         cwd=directory,
-        env=environment
-        | {"DS_ACCELERATOR": "cpu", "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"},
+        env=environment | {"DS_ACCELERATOR": "cpu"},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
     )
+
+
+def free_port() -> str:
+    """A port of this machine that nobody listens to."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return str(probe.getsockname()[1])
+
+
+def on_two(program: Callable[[Sequence[str]], None], directory: Path, *words: object, timeout: float = 200) -> str:
+    """Run a program on two processes, forked from one that has done the imports; all that they printed."""
+    join = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": free_port(), "WORLD_SIZE": "2"}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("DS_ACCELERATOR", "cpu")  # for the one that imports
+        processes = [
+            READY.Process(target=_one_of_two, args=(program, directory, join | {"RANK": rank}, [*map(str, words)]))
+            for rank in "01"
+        ]
+        for process in processes:
+            process.start()
+    for process in processes:
+        process.join(timeout)
+        process.kill()
+    printed = (directory / "printed").read_text()
+    assert [process.exitcode for process in processes] == [0, 0], printed
+    return printed
+
+
+def _one_of_two(program: Callable, directory: Path, environment: dict[str, str], words: list[str]) -> None:
+    os.environ.update(environment, LOCAL_RANK=environment["RANK"])
+    os.chdir(directory)
+    printed = os.open("printed", os.O_CREAT | os.O_APPEND | os.O_WRONLY)
+    os.dup2(printed, 1)
+    os.dup2(printed, 2)
+    torch.set_num_threads(1)
+    program(words)
 
 
 def train_here(directory: Path, *settings: object) -> tuple[int, str]:

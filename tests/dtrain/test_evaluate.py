@@ -24,7 +24,7 @@ from dtrain.metrics import score as score_of
 from dtrain.normalisation import Physical
 from runkit.dataset.check import check
 from runkit.dataset.reader import Dataset
-from tests.dtrain.conftest import finish, start
+from tests.dtrain.conftest import on_two
 
 
 @pytest.fixture(scope="module")
@@ -106,7 +106,7 @@ def test_ridge_stands_beside_the_network(scored):
 
 
 def test_scores_do_not_depend_on_the_number_of_processes(run, scored, isoconfig, tmp_path):
-    text = finish(start("torchrun", tmp_path, run, "threads=1", f"output={tmp_path}", script="evaluate.py"))
+    text = on_two(evaluate.main, tmp_path, run, "threads=1", f"output={tmp_path}")
     assert f"T = 0.5, t = 10: 3 test samples of {isoconfig} (4 replicas); 6 to train on" in text
     one, two = (json.loads((folder / "evaluation.json").read_text())["rows"] for folder in (scored, tmp_path))
     for row, other in zip(one, two, strict=True):

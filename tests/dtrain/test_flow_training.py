@@ -10,14 +10,14 @@ import numpy as np
 import pytest
 import torch
 
-from dtrain import evaluate, predict
+from dtrain import evaluate, predict, train
 from dtrain.checkpoint import about_model, load_model
 from dtrain.data.clips import Clips, rollout
 from dtrain.data.flow import Flow
 from dtrain.flow_metrics import variance_error
 from runkit.dataset.check import check
 from runkit.dataset.reader import Dataset
-from tests.dtrain.conftest import finish, start, train_here
+from tests.dtrain.conftest import on_two, train_here
 
 RECIPE = """
 name = "tiny"
@@ -95,7 +95,7 @@ def test_training_learns_to_roll_out_better_than_repeating_the_last_frame(run, s
 
 def test_two_processes_train_as_one_does(run, settings, tmp_path):
     """Batch statistics are those of both, and so are the curves, to rounding."""
-    output = finish(start("deepspeed", tmp_path, *settings))
+    output = on_two(train.main, tmp_path, *settings)
     assert "finished" in output, output
     for name in ("training", "validation"):
         rows, others = (curve(folder, name) for folder in (run, tmp_path / "runs/tiny"))
@@ -144,7 +144,7 @@ def test_rivals_and_the_simulation_itself_stand_beside_the_network(scored):
 
 def test_scores_do_not_depend_on_the_number_of_processes(run, tmp_path):
     words = (run, "part=all", "threads=1", "frames=4")
-    text = finish(start("torchrun", tmp_path, *words, f"output={tmp_path}", script="evaluate.py"))
+    text = on_two(evaluate.main, tmp_path, *words, f"output={tmp_path}")
     assert "6 all cases, 4 frames rolled out from 3 given (100 steps apart); 4 cases to train on" in text
     score(*words, f"output={run / 'all'}")
     one, two = (curve(folder, "evaluation") for folder in (run / "all", tmp_path))

@@ -38,7 +38,7 @@ def one_of_two(rank: int, folder: str) -> None:
 
 
 def test_two_processes_normalise_as_one_with_the_whole_batch(tmp_path):
-    mp.spawn(one_of_two, (str(tmp_path),), nprocs=2)
+    mp.start_processes(one_of_two, (str(tmp_path),), nprocs=2, start_method="forkserver")
     parts = [np.load(tmp_path / f"{rank}.npz") for rank in (0, 1)]
     for name, wanted in step(nn.BatchNorm3d, samples()).items():
         each = [part[name] for part in parts]

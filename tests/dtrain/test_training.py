@@ -11,8 +11,9 @@ from pathlib import Path
 import psutil
 import pytest
 
+from dtrain import train
 from dtrain.checkpoint import about_model, load_model
-from tests.dtrain.conftest import finish, start, train_here
+from tests.dtrain.conftest import finish, on_two, start, train_here
 
 SMALL = ("log_every=1", "data.positions=thermal", "model.parameters.rounds=2", "validate_every=5")
 
@@ -92,7 +93,7 @@ def test_a_killed_process_ends_the_job_with_an_error(killed):
 
 def test_a_killed_run_goes_on_to_the_curve_of_an_undisturbed_one(killed, settings, uninterrupted, tmp_path):
     shutil.copytree(killed[0], tmp_path, dirs_exist_ok=True)
-    output = finish(start("deepspeed", tmp_path, *settings))
+    output = on_two(train.main, tmp_path, *settings)
     assert "goes on after step" in output and "finished" in output
     assert_same_curves(tmp_path / "runs/botan", uninterrupted)
     assert [path.name for path in (tmp_path / "runs/botan/checkpoint").iterdir() if path.is_dir()] == ["step00000120"]

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -11,18 +9,13 @@ import pytest
 
 from mdgen.formats import read
 from runkit.dataset.reader import Dataset
-from tests.conftest import ROOT, clean_environment
 from tests.isoconfig_factory import write_isoconfig
+from tests.tools.conftest import tool
 
 
 @pytest.fixture(scope="module")
 def dataset(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_isoconfig(tmp_path_factory.mktemp("data") / "ours.h5", n_samples=2, n_times=3)
-
-
-def export(*words: str | Path) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, str(ROOT / "tools" / "export_extxyz.py"), *map(str, words)]
-    return subprocess.run(command, capture_output=True, text=True, env=clean_environment(), timeout=100)
 
 
 def columns(path: Path, frame: int) -> tuple[str, np.ndarray]:
@@ -37,7 +30,7 @@ def columns(path: Path, frame: int) -> tuple[str, np.ndarray]:
 def test_a_frame_per_time_holds_structure_and_labels(dataset, tmp_path):
     """mdgen reads the same configuration; the columns are those that the header names."""
     path = tmp_path / "a.xyz"
-    assert export(dataset, path, "sample=1").returncode == 0
+    assert tool("export_extxyz.py", dataset, path, "sample=1").returncode == 0
     found = read(path)
     with Dataset(dataset) as data:
         assert len(found) == 3
@@ -52,7 +45,7 @@ def test_a_frame_per_time_holds_structure_and_labels(dataset, tmp_path):
 
 def test_a_trajectory_begins_at_rest_and_is_unwrapped(dataset, tmp_path):
     path = tmp_path / "b.xyz"
-    done = export(dataset, path, "positions=replica", "replica=3")
+    done = tool("export_extxyz.py", dataset, path, "positions=replica", "replica=3")
     assert "wrote 4 frames" in done.stdout, done.stderr
     with Dataset(dataset) as data:
         _, start = columns(path, 0)
@@ -71,5 +64,5 @@ def test_a_trajectory_begins_at_rest_and_is_unwrapped(dataset, tmp_path):
     ],
 )
 def test_mistakes_are_one_line(dataset, tmp_path, settings, told):
-    done = export(dataset, tmp_path / "c.xyz", *settings)
+    done = tool("export_extxyz.py", dataset, tmp_path / "c.xyz", *settings)
     assert done.returncode == 2 and told in done.stderr and done.stderr.count("\n") == 1

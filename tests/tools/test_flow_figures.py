@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from itertools import pairwise
 from pathlib import Path
 
@@ -17,8 +15,8 @@ from dtrain.flow.judge import Row, Truth, rows_of
 from dtrain.flow.report import report, table
 from dtrain.flow.rollouts import persistence, write_rollouts
 from runkit.mpi import SerialWorld
-from tests.conftest import ROOT, clean_environment
 from tests.flow_factory import write_flow
+from tests.tools.conftest import tool
 
 VARIANTS = {"a": (True, 1.0), "b": (False, 0.0)}  # skip, weight of gradients
 N_FRAMES = 3
@@ -53,14 +51,9 @@ def runs(dataset: Path) -> Path:
     return folder
 
 
-def draw(*words: str | Path) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, str(ROOT / "tools" / "figures.py"), *map(str, words)]
-    return subprocess.run(command, capture_output=True, text=True, env=clean_environment(), timeout=250)
-
-
 def test_an_ablation_is_drawn_with_all_its_variants(dataset, runs, tmp_path):
-    done = draw("--dataset", dataset, "--run", runs, "--out", tmp_path)
-    assert done.returncode == 0 and "Warning" not in done.stderr, done.stderr
+    done = tool("figures.py", "--dataset", dataset, "--run", runs, "--out", tmp_path)
+    assert done.returncode == 0, done.stderr
     of_runs = {f"rollout_{name}.{kind}" for name in VARIANTS for kind in ("png", "gif")}
     shared = {"flow_cases.png", "rollout_scores.png", "rollout_scores.md", "rollout_variants.png", "training.png"}
     assert {path.name for path in tmp_path.iterdir()} == of_runs | shared
@@ -77,7 +70,7 @@ def test_an_ablation_is_drawn_with_all_its_variants(dataset, runs, tmp_path):
 
 
 def test_a_file_of_flow_alone_has_its_card(dataset, tmp_path):
-    done = draw("--dataset", dataset, "--out", tmp_path)
+    done = tool("figures.py", "--dataset", dataset, "--out", tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["flow_cases.png"], done.stderr
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import importlib.util
 import re
 import shutil
-import subprocess
 import sys
 from pathlib import Path
 from types import ModuleType
@@ -19,16 +18,11 @@ from runkit.dataset.schema import ISOCONFIG
 from runkit.dataset.writer import Writer
 from runkit.errors import UserError
 from runkit.mpi import SerialWorld
-from tests.conftest import ROOT, Mpiexec, clean_environment
+from tests.conftest import ROOT, Mpiexec
 from tests.isoconfig_factory import write_isoconfig
+from tests.tools.conftest import tool
 
 N = 160  # the smallest box that Kob and Andersen's cutoff allows
-
-
-def tool(name: str, *words: str | Path) -> subprocess.CompletedProcess[str]:
-    """Run a script of tools/."""
-    command = [sys.executable, str(ROOT / "tools" / name), *map(str, words)]
-    return subprocess.run(command, capture_output=True, text=True, env=clean_environment(), timeout=200)
 
 
 @pytest.fixture(scope="module")
@@ -183,6 +177,6 @@ def test_a_bad_file_is_named(botan, importer, tmp_path, kind, told):
     assert str(tmp_path / "bad") in str(error.value) and not (tmp_path / "out.h5").exists()
 
 
-def test_a_mistake_is_one_line(tmp_path):
-    done = tool("import_botan.py", tmp_path / "out.h5", "nowhere.npz")
+def test_a_mistake_is_one_line(mpiexec: Mpiexec, tmp_path):
+    done = mpiexec(1, ROOT / "tools" / "import_botan.py", tmp_path / "out.h5", "nowhere.npz")
     assert done.returncode == 2 and "nowhere.npz: no such file" in done.stderr and "Traceback" not in done.stderr
