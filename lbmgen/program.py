@@ -77,73 +77,81 @@ class _Work:
 
 
 class _Pass:
-    """An even and an odd step in one pass over rows: what an item needs is done before it, and no earlier."""
+    """An even and an odd step in one pass over rows: what an item needs is done before it, and no earlier.
+
+    Tasks take a parity and a row. The first and the last row need what comes from beyond them, so they come last.
+    """
 
     def __init__(self, layout: Layout, boundary: Boundary, copies: Copies, work: _Work) -> None:
         self._work, self._n = work, layout.shape[0]
         self._rows = {
-            SWEEP: _ranges(layout, work.region.start),
-            COPY: _ranges(layout, copies.target[EVEN]),
-            WALLS: _ranges(layout, boundary.links.target[STRAIGHT]),
-            OUTLETS: _ranges(layout, boundary.outlets.left[STRAIGHT, :, 0]),
+            SWEEP: [_ranges(layout, work.region.start)] * 2,
+            COPY: [_ranges(layout, target) for target in copies.target],
+            WALLS: [_ranges(layout, boundary.links.target[STRAIGHT])] * 2,
+            OUTLETS: [_ranges(layout, boundary.outlets.left[STRAIGHT, :, 0])] * 2,
         }
         self.items: list[Item] = []
-        self._done, self._has_ghosts = set[tuple[Callable, int]](), False
+        self._done: set[tuple] = set()
+        n, inner = self._n, range(3, self._n - 3)  # rows that need nothing from beyond
         if work.n_cut:
-            self._do(self._even, 0, self._n - 1)
+            self._do(self._copies, EVEN, (0, n - 1))
             self.items += work.message(SEND, EVEN)
-            self._do(self._odd, *range(3, self._n // 2))
-            self._do(self._odd, 0, self._n - 1)
+            self._do(self._sweep, ODD, inner[: len(inner) // 2])
+            self._do(self._sweep, ODD, (0, n - 1))
             self.items += [*work.early(ODD), *work.message(SEND, ODD)]
-        self._do(self._odd, *range(self._n))
-        self.items += [*work.message(RECEIVE, ODD), *work.last(ODD)]
+        self._do(self._outlets, ODD, inner)
+        self._do(self._outlets, ODD, range(n))
 
-    def _do(self, task: Callable[[int], None], *rows: int) -> None:
+    def _do(self, task: Callable[[int, int], None], parity: int, rows: Sequence[int]) -> None:
         """A task for these rows, where it has not been done."""
         for row in rows:
-            if (task, row) not in self._done:
-                self._done.add((task, row))
-                task(row)
+            if (task, parity, row) not in self._done:
+                self._done.add((task, parity, row))
+                task(parity, row)
 
     def _add(self, operation: int, parity: int, row: int) -> None:
         """An operation on one row, if the row has any of it."""
-        if ends := self._rows[operation].get(row):
+        if ends := self._rows[operation][parity].get(row):
             self.items.append((operation, parity, *ends))
 
     def _beside(self, row: int) -> range:
         return range(max(0, row - 1), min(self._n, row + 2))
 
-    def _even(self, row: int) -> None:
-        self._add(SWEEP, EVEN, row)
-        self._add(COPY, EVEN, row)
+    def _sweep(self, parity: int, row: int) -> None:
+        """An odd step overwrites what boundaries beside it read."""
+        if parity == ODD:
+            self._do(self._outlets, EVEN, self._beside(row))
+        self._add(SWEEP, parity, row)
 
-    def _ghosts(self) -> None:
-        """What comes from beyond the first and the last row."""
-        if not self._has_ghosts:
-            self._has_ghosts = True
-            self._do(self._even, 0, self._n - 1)
-            self.items += self._work.message(RECEIVE, EVEN)
+    def _copies(self, parity: int, row: int) -> None:
+        """After an even step into the ghosts of a row; after an odd one from there, where rows beside it push to."""
+        if parity == EVEN:
+            self._do(self._sweep, EVEN, (row,))
+        else:
+            self._do(self._sweep, ODD, self._beside(row))
+            if row in (0, self._n - 1):
+                self._do(self._beyond, ODD, (0,))
+        self._add(COPY, parity, row)
+
+    def _beyond(self, parity: int, _: int) -> None:
+        """What comes from beyond the first and the last row: from neighbours, or from the other end."""
+        self._do(self._copies if parity == EVEN else self._sweep, parity, (0, self._n - 1))
+        self.items += self._work.message(RECEIVE, parity)
+        if parity == EVEN:
             self._add(COPY, EVEN, -1)
             self._add(COPY, EVEN, self._n)
 
-    def _walls(self, row: int) -> None:
+    def _walls(self, parity: int, row: int) -> None:
         """Walls read populations that lie with the rows beside theirs."""
-        self._do(self._even, *self._beside(row))
+        self._do(self._copies, parity, self._beside(row))
         if row in (0, self._n - 1):
-            self._ghosts()
-        self._add(WALLS, EVEN, row)
+            self._do(self._beyond, parity, (0,))
+        self._add(WALLS, parity, row)
 
-    def _outlets(self, row: int) -> None:
-        """Open faces read what walls have set one site further in."""
-        if row in self._rows[OUTLETS]:
-            self._do(self._walls, *self._beside(row))
-            self._add(OUTLETS, EVEN, row)
-
-    def _odd(self, row: int) -> None:
-        """An odd step overwrites what boundaries beside it read."""
-        self._do(self._walls, *self._beside(row))
-        self._do(self._outlets, *self._beside(row))
-        self._add(SWEEP, ODD, row)
+    def _outlets(self, parity: int, row: int) -> None:
+        """After the walls of the row. Open faces read what walls have set one site further in."""
+        self._do(self._walls, parity, self._beside(row) if row in self._rows[OUTLETS][parity] else (row,))
+        self._add(OUTLETS, parity, row)
 
 
 def _ranges(layout: Layout, offset: np.ndarray) -> dict[int, Range]:

@@ -162,7 +162,7 @@ class Messages:
 
     @property
     def handles(self) -> bytes:
-        """MPI's own requests, for compiled code; it may replace them, and then gives them back before the end."""
+        """Requests as MPI has them, those to receive first, for compiled code; to be set if MPI has replaced some."""
         return b"".join(ctypes.string_at(place, size) for place, size in self._places())
 
     @handles.setter
@@ -176,7 +176,8 @@ class Messages:
         return [(MPI._addressof(request), MPI._sizeof(request)) for request in self._requests]
 
     def free(self) -> None:
-        """Give up; not to be used again."""
+        """Give up, when all has been sent and received; not to be used again."""
+        self.wait()
         for request in self._requests:
             request.Free()
         self._requests = []

@@ -12,7 +12,8 @@ from runkit.simd.messages import Native, start, wait
 class Mail(NamedTuple):
     """All exchanges of a block: offsets int64 [n] read and written, and buffers [n] that MPI sees.
 
-    `ends` int64 [n_exchanges + 1, 3]: where each begins in what is read, in what is written, and in the requests.
+    `ends` int64 [n_exchanges + 1, 3]: where each begins in what is read, in what is written, and in the requests. First
+    among its requests come those to receive, up to `sends` int64 [n_exchanges].
     """
 
     read: np.ndarray
@@ -20,6 +21,7 @@ class Mail(NamedTuple):
     out: np.ndarray
     back: np.ndarray
     ends: np.ndarray
+    sends: np.ndarray
     native: Native
 
 
@@ -33,12 +35,14 @@ def mail_of(exchanges, dtype, group) -> tuple[Mail, list[Messages]]:
         each.messages(group, out[begin[0] : end[0]], back[begin[1] : end[1]])
         for each, begin, end in zip(exchanges, ends[:-1], ends[1:], strict=True)
     ]
-    return Mail(read, written, out, back, ends, Native.of(messages)), messages
+    sends = ends[:-1, 2] + np.array([len(each.receives) for each in exchanges], np.int64)
+    return Mail(read, written, out, back, ends, sends, Native.of(messages)), messages
 
 
 @part
 def send(h, mail, k):
-    """Pack and send exchange number k."""
+    """Pack and send exchange number k, once what it sent before has left: who takes it may be half a step behind."""
+    wait(mail.native, mail.sends[k], mail.ends[k + 1, 2])
     for place in range(mail.ends[k, 0], mail.ends[k + 1, 0]):
         mail.out[place] = h[mail.read[place]]
     start(mail.native, mail.ends[k, 2], mail.ends[k + 1, 2])
@@ -46,7 +50,7 @@ def send(h, mail, k):
 
 @part
 def receive(h, mail, k):
-    """Wait for exchange number k and unpack."""
-    wait(mail.native, mail.ends[k, 2], mail.ends[k + 1, 2])
+    """Wait for what comes in exchange number k and unpack."""
+    wait(mail.native, mail.ends[k, 2], mail.sends[k])
     for place in range(mail.ends[k, 1], mail.ends[k + 1, 1]):
         h[mail.written[place]] = mail.back[place]
