@@ -3,11 +3,13 @@
 Numba's own `cache=True` looks at the file of a function only, and would go on using code that was inlined from another
 file after that one has changed. Its index also lets two processes that compile at once write into the same file, and
 then load one function for another (Numba issue 4807): here each function, variant and signature has a file of its own,
-replaced as a whole.
+replaced as a whole. And it names symbols by counting functions, so that what two processes have compiled may share
+them, and a process that loads both calls the parts of one from the other: here the numbers are drawn.
 """
 
 import os
 import pickle
+import secrets
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from functools import cache
@@ -17,8 +19,12 @@ from tempfile import NamedTemporaryFile
 from typing import Any
 
 from numba import njit
+from numba.core.bytecode import FunctionIdentity
 from numba.core.caching import FunctionCache
 from numba.core.serialize import dumps
+
+_numbers: Any = iter(lambda: secrets.randbits(60), None)
+FunctionIdentity._unique_ids = _numbers
 
 helper = njit(error_model="numpy", forceinline=True)
 part = njit(error_model="numpy")

@@ -9,27 +9,32 @@ ROOT = Path(__file__).parents[2]
 MODULE = '''
 import sys
 import numpy as np
-from runkit.simd.compiled import kernel
+from runkit.simd.compiled import kernel, part
 
 def make(factor):
+    @part
+    def law(a):
+        waves = WAVES
+        return a * factor + OFFSET if waves < 99 else waves
     def scaled(a):
-        return a * factor + OFFSET
+        return law(a)
     return kernel(scaled, f"times {factor}")
 
-def results():
-    kinds = (np.float32(2), np.float64(2))
-    return [float(make(factor)(kind)) for factor in range(3) for kind in kinds]
-
 if __name__ == "__main__":
-    found = [results() for _ in range(int(sys.argv[1]))][-1]
-    assert found == [2.0 * factor + OFFSET for factor in range(3) for _ in range(2)], found
+    for factor in map(int, sys.argv[1:]):
+        for kind in (np.float32(2), np.float64(2)):
+            found = float(make(factor)(kind))
+            assert found == 2.0 * factor + OFFSET, (factor, kind, found)
 '''
+# Too long a law to be inlined.
+MODULE = MODULE.replace("WAVES", " + ".join(f"np.sin({k} * a)" for k in range(36)))
 
 
-def start(folder, *, offset, repeats=1):
+def start(folder, *, offset=1, factors="012"):
+    """A process that makes and checks these variants, one after the other."""
     (folder / "scaled.py").write_text(f"OFFSET = {offset}{MODULE}")
     environment = os.environ | {"PYTHONPATH": str(ROOT)}
-    return subprocess.Popen([sys.executable, "scaled.py", str(repeats)], cwd=folder, env=environment)
+    return subprocess.Popen([sys.executable, "scaled.py", *factors], cwd=folder, env=environment)
 
 
 def files(folder):
@@ -38,11 +43,17 @@ def files(folder):
 
 def test_processes_that_compile_at_once_do_not_mix_up_their_functions(tmp_path):
     """Three processes, three variants, two signatures; then one that loads what they have left."""
-    together = [start(tmp_path, offset=1) for _ in range(3)]
+    together = [start(tmp_path) for _ in range(3)]
     assert [process.wait() for process in together] == [0, 0, 0]
     assert len(files(tmp_path)) == 6
-    assert start(tmp_path, offset=1, repeats=2).wait() == 0
+    assert start(tmp_path, factors="012012").wait() == 0
     assert not list(tmp_path.rglob("*.tmp"))
+
+
+def test_functions_that_different_processes_have_compiled_work_side_by_side(tmp_path):
+    """Each is the first of its process, so a count of functions would give both the same symbols."""
+    assert [start(tmp_path, factors=factor).wait() for factor in "12"] == [0, 0]
+    assert start(tmp_path, factors="12").wait() == 0
 
 
 def test_another_text_is_compiled_again_into_the_same_files(tmp_path):
