@@ -7,34 +7,21 @@ Units: lengths and times of the potential; mass 1.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
-from typing import NamedTuple
 
 import numpy as np
 
+from mdgen.bath import Bath
 from mdgen.ensemble import Ensemble
 from mdgen.kernels import gpu
 from mdgen.neighbors import INNER_SKIN, OUTER_SKIN, ROUNDING
 from mdgen.outbox import Outbox
-from mdgen.potentials.pair import PairPotential
+from mdgen.room import Room, first_room, list_bytes, replica_bytes
 from mdgen.snapshot import Seen
 from runkit.device import need
 
-SPARE = 1.3  # room for lists, relative to a uniform liquid of the longest cutoff
 PORTION = 128  # steps for which random numbers are drawn and sent at a time
-
-
-class Room(NamedTuple):
-    """Entries that the lists of a particle may have, multiples of four."""
-
-    inner: int
-    outer: int
-
-    @classmethod
-    def enough(cls, wanted: float, other: float, n_particles: int) -> Room:
-        """At least these, and never more than there are particles."""
-        return cls(*(4 * math.ceil(min(each, n_particles) / 4) for each in (wanted, other)))
+ADVICE = "lower replicas_per_gpu"
 
 
 class Batch:
@@ -87,7 +74,7 @@ class Batch:
         self._asked = n_steps, dt, bath, start
 
     def finish(self) -> None:
-        """Wait for the steps."""
+        """Wait for the steps; repeat them with more room if a list had none."""
         n_steps, dt, bath, (motion, flags) = self._asked
         while self._make_room():
             self._arrays.motion[...] = motion
@@ -202,40 +189,6 @@ class Batch:
         )
 
 
-class Bath:
-    """The thermostat on the device while steps are done: its values there, its random numbers sent ahead."""
-
-    def __init__(self, device, thermostat):
-        self._device, self._thermostat = device, thermostat
-        self._sent: list = []
-        self._n_taken = 0
-        nothing = np.zeros((1, 1))
-        self._value = device.xp.asarray(nothing if thermostat is None else np.ascontiguousarray(thermostat.value))
-        self._constants = device.xp.asarray(np.array([0.0] if thermostat is None else thermostat.constants))
-        self._start = self._value.copy()
-
-    def portion(self, n_steps: int) -> tuple:
-        """Values, random numbers of the next `n_steps` steps, constants."""
-        if self._n_taken == len(self._sent):
-            drawn = np.zeros(1) if self._thermostat is None else self._thermostat.draw(n_steps)
-            self._sent.append(self._device.xp.asarray(drawn))
-        self._n_taken += 1
-        return self._value, self._sent[self._n_taken - 1], self._constants
-
-    def rewind(self) -> None:
-        """Back to the start, to give the same numbers again."""
-        self._n_taken = 0
-        self._value[...] = self._start
-
-    def close(self) -> None:
-        """Leave the values with the thermostat."""
-        if self._thermostat is not None:
-            self._thermostat.value = self._device.to_host(self._value)
-
-
-ADVICE = "lower replicas_per_gpu"
-
-
 def _frozen(status: np.ndarray) -> np.ndarray:
     return (status[:, gpu.FLAGS] & gpu.FROZEN) != 0
 
@@ -245,23 +198,3 @@ def _reach(cutoff: np.ndarray) -> np.ndarray:
     inner, outer = (((cutoff + skin) ** 2).ravel() for skin in (INNER_SKIN, OUTER_SKIN))
     worn = [((skin - ROUNDING) / 2) ** 2 for skin in (INNER_SKIN, OUTER_SKIN - INNER_SKIN)]
     return np.concatenate([inner, outer, [cutoff.max() + OUTER_SKIN], worn])
-
-
-def first_room(n_particles: int, volume: float, potential: PairPotential) -> Room:
-    """Room for lists before anything is known of them but the smallest volume of a box."""
-    reach = (potential.largest_cutoff + skin for skin in (INNER_SKIN, OUTER_SKIN))
-    near = (SPARE * n_particles / volume * 4 / 3 * math.pi * each**3 + 16 for each in reach)
-    return Room.enough(*near, n_particles)
-
-
-def list_bytes(n_particles: int, room: Room) -> int:
-    """Memory of the lists of a replica."""
-    return n_particles * sum(room) * np.dtype(gpu.entry_type(n_particles)).itemsize
-
-
-def replica_bytes(n_particles: int, precision: str, room: Room) -> int:
-    """Memory of a replica on the device: motion and its copy, what is sent, forces, places, energies, lists."""
-    real, coord = np.dtype(precision).itemsize, np.dtype(gpu.COORD[precision]).itemsize
-    n_chunks = -(-n_particles // gpu.CHUNK)
-    own = n_particles * (2 * 48 + 24 + 3 * real + 12 * coord + 8 + 16) + 4 * coord * n_chunks
-    return own + list_bytes(n_particles, room)

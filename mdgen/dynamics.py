@@ -48,7 +48,6 @@ class Dynamics:
         self.ensemble = Ensemble.of(position.shape[:2], species, box, order, potential, precision, thermostat)
         self._back = np.argsort(self.ensemble.order, axis=1)
         self.engine = _engine(device, self.ensemble, self._sorted(position), self._sorted(velocity))
-        self._snapshot: Snapshot | None
         self._forget()
 
     @property
@@ -62,7 +61,7 @@ class Dynamics:
     @property
     def position(self) -> np.ndarray:
         """Unwrapped positions [R, n, 3]; not a number for replicas that have blown up, as all that follows."""
-        return self.snapshot().position
+        return self._as_given("position")
 
     @property
     def velocity(self) -> np.ndarray:
@@ -72,6 +71,7 @@ class Dynamics:
     @property
     def force(self) -> np.ndarray:
         """Forces [R, n, 3]."""
+        self._require_rest()
         self._evaluate()
         return self._as_given("force")
 
@@ -111,7 +111,10 @@ class Dynamics:
         self.finish()
 
     def begin(self, n_steps: int, dt: float | None = None) -> None:
-        """As `step`, but only ask for it: a GPU goes to work, the CPU does so in `finish`."""
+        """As `step`, but only ask for it: a GPU goes to work, the CPU does so in `finish`.
+
+        Until then the thermostat is neither to be read nor changed.
+        """
         self._require_rest()
         self.dt = self.dt if dt is None else dt
         self._evaluate()
@@ -120,6 +123,8 @@ class Dynamics:
 
     def finish(self) -> None:
         """Wait for what was begun."""
+        if not self._under_way:
+            raise RuntimeError("no steps are under way")
         self.engine.finish()
         self._under_way = False
 
@@ -131,7 +136,7 @@ class Dynamics:
         self._forget()
 
     def blown_up(self) -> np.ndarray:
-        """Replicas that have moved unphysically far in one step or are no longer finite: ascending indices."""
+        """Those of `Snapshot.blown_up`, now."""
         return self.snapshot().blown_up()
 
     def _evaluate(self) -> None:
@@ -140,7 +145,8 @@ class Dynamics:
         self._evaluated = True
 
     def _forget(self) -> None:
-        self._evaluated, self._under_way, self._snapshot = False, False, None
+        self._snapshot: Snapshot | None = None
+        self._evaluated = self._under_way = False
 
     def _require_rest(self) -> None:
         if self._under_way:
@@ -168,8 +174,7 @@ def warm_up(precision: str, device=None, thermostat=None) -> None:
     law = PairPotential.lennard_jones(*np.ones((2, 1, 1)), np.full((1, 1), 2.5))
     dynamics = Dynamics(apart, at_rest, [0, 0], [6.0] * 3, law, 0.001, precision, thermostat, device=device)
     dynamics.step(1)
-    for quantity in ("potential_energy", "kinetic_energy"):
-        getattr(dynamics, quantity)
+    dynamics.blown_up()
 
 
 def _engine(device, ensemble: Ensemble, position, velocity) -> Batch | Bundles:

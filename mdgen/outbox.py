@@ -16,6 +16,11 @@ class Outbox:
         self._here = [device.pinned(array.shape, array.dtype) for array in arrays]
         self._n_sent = 0
 
+    def __del__(self):
+        """Others take the buffers once this is gone: nothing may be on its way to them."""
+        with self._stream:
+            self._device.wait()
+
     def send(self, arrays: Sequence) -> Callable[[], list[np.ndarray]]:
         """Begin to send what `arrays` hold after all that has been asked for; what is asked for next need not wait.
 

@@ -8,13 +8,13 @@ from itertools import chain
 
 import numpy as np
 
-from mdgen.batch import first_room, replica_bytes
 from mdgen.config import Case
 from mdgen.formats import load
 from mdgen.initial import Configuration
 from mdgen.potentials import potential as registry
 from mdgen.potentials.pair import PairPotential
 from mdgen.production import GROUP_SIZES
+from mdgen.room import first_room, replica_bytes
 from mdgen.schedule import cooling_blocks, production_blocks
 from mdgen.trajectory import form_groups, halves
 from runkit.config import dump_toml

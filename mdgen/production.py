@@ -49,7 +49,7 @@ def _pending(run: Run) -> list[Replica]:
 
 
 def _run_group(run: Run, group: list[Replica], blocks: list[Block], progress: Progress) -> None:
-    """Run a group to its end; a replica that blows up is marked at once and the others go on."""
+    """Run a group to its end; one that blows up is marked when its block is looked at, the others go on."""
     checkpoint = Checkpoint(run.file, [_resting_place(unit) for unit in group], run.case.checkpoint_seconds)
     dynamics = _start(run, group)
     energy, sound = dynamics.snapshot().energy_per_particle, np.ones(len(group), bool)

@@ -59,7 +59,7 @@ class Snapshot:
         return (self.potential_energy + self.kinetic_energy) / self._back.shape[1]
 
     def blown_up(self) -> np.ndarray:
-        """Replicas that have moved unphysically far in one step or are no longer finite: ascending indices."""
+        """Replicas that moved unphysically far in one step, or whose velocities are not finite: ascending indices."""
         return np.flatnonzero(~np.isfinite(self.kinetic_energy))
 
     @property

@@ -1,0 +1,46 @@
+"""Memory of replicas on a GPU: how many neighbours their lists have room for, and the bytes of all."""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+
+from mdgen.kernels import gpu
+from mdgen.neighbors import INNER_SKIN, OUTER_SKIN
+from mdgen.potentials.pair import PairPotential
+
+SPARE = 1.3  # room for lists, relative to a uniform liquid of the longest cutoff
+
+
+class Room(NamedTuple):
+    """Entries that the lists of a particle may have, multiples of four."""
+
+    inner: int
+    outer: int
+
+    @classmethod
+    def enough(cls, wanted: float, other: float, n_particles: int) -> Room:
+        """At least these, and never more than there are particles."""
+        return cls(*(4 * math.ceil(min(each, n_particles) / 4) for each in (wanted, other)))
+
+
+def first_room(n_particles: int, volume: float, potential: PairPotential) -> Room:
+    """Room for lists before anything is known of them but the smallest volume of a box."""
+    reach = (potential.largest_cutoff + skin for skin in (INNER_SKIN, OUTER_SKIN))
+    near = (SPARE * n_particles / volume * 4 / 3 * math.pi * each**3 + 16 for each in reach)
+    return Room.enough(*near, n_particles)
+
+
+def list_bytes(n_particles: int, room: Room) -> int:
+    """Memory of the lists of a replica."""
+    return n_particles * sum(room) * np.dtype(gpu.entry_type(n_particles)).itemsize
+
+
+def replica_bytes(n_particles: int, precision: str, room: Room) -> int:
+    """Memory of a replica on the device: motion and its copy, what is sent, forces, places, energies, lists."""
+    real, coord = np.dtype(precision).itemsize, np.dtype(gpu.COORD[precision]).itemsize
+    n_chunks = -(-n_particles // gpu.CHUNK)
+    own = n_particles * (2 * 48 + 24 + 3 * real + 12 * coord + 8 + 16) + 4 * coord * n_chunks
+    return own + list_bytes(n_particles, room)
