@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import math
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -142,7 +143,7 @@ def _face(case: Case, name: str, velocity: float) -> Any:
 def _bodies(case: Case, domain: Domain, random: np.random.Generator) -> tuple[tuple[Placed, ...], dict[str, int]]:
     options, width = case.obstacles, case.grid.refinement
     if options.given:
-        return tuple(_given(table, width, len(domain.shape)) for table in options.given), {}
+        return tuple(_given(table, width, case.grid.cells) for table in options.given), {}
     count = int(random.integers(int(options.count[0]), int(options.count[-1]), endpoint=True))
     diameter = options.diameter[0] * width, options.diameter[-1] * width
     keys = ("gap", "clearance", "upstream", "downstream", "blockage", "thickness")
@@ -150,13 +151,17 @@ def _bodies(case: Case, domain: Domain, random: np.random.Generator) -> tuple[tu
     return draw(random, options.families, count, diameter, domain, rules)
 
 
-def _given(table: dict[str, Any], width: int, d: int) -> Placed:
+def _given(table: dict[str, Any], width: int, cells: Sequence[int]) -> Placed:
+    d = len(cells)
     needed, allowed = {"family", "center", "size"}, {"angle", "parameters"}
     if not needed <= set(table) <= needed | allowed or len(table["center"]) != d:
         raise UserError(
             f"obstacles.given = {table}: needed: family, center ({d} numbers [cell]) and size [cell]; allowed beside "
             "them: angle [rad] and parameters"
         )
+    if not all(0 <= float(x) <= n for x, n in zip(table["center"], cells, strict=True)):
+        allowed_center = ", ".join(f"0 to {n}" for n in cells)
+        raise UserError(f"obstacles.given: center = {table['center']} is outside; allowed: {allowed_center} [cell]")
     center = tuple(float(x) * width for x in table["center"])
     size, angle = float(table["size"]) * width, float(table.get("angle", 0.0))
     return Placed(table["family"], table.get("parameters", {}), center, size, angle)

@@ -32,6 +32,7 @@ def generate(world: World, case: Case) -> None:
     flows: list[FlowCase] = world.on_root(draw_all, case)
     group = world.split(group_of(world.rank, world.size, case.ranks_per_case))
     Decomposition.best(flows[0].shape, group.size, case.grid.refinement)  # refused before anything is laid down
+    gpu = choose(world, case.device)
     with _open(world, case, flows) as file:
         if file.finished:
             say(world, f"{file.path} is complete already; give another output to run again")
@@ -39,7 +40,7 @@ def generate(world: World, case: Case) -> None:
         say(world, f"{file.state}: {file.part}, written by {file.method}")
         if file.state == "new":  # checkpoints that lie here belong to a file that is gone
             world.on_root(shutil.rmtree, file.scratch, True)
-        gpu = choose(world, case.device)
+        say(world, "kernels: loaded, or compiled in a minute or two where they are new")
         world.first_on_each_node(_compile, case, flows[0], gpu)
         _simulate_all(Crew(world, group, gpu), case, flows, file)
         file.sync()

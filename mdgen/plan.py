@@ -16,6 +16,7 @@ from mdgen.potentials.pair import PairPotential
 from mdgen.production import GROUP_SIZES
 from mdgen.room import first_room, replica_bytes
 from mdgen.schedule import cooling_blocks, production_blocks
+from mdgen.thermostats import thermostat
 from mdgen.trajectory import form_groups, halves
 from runkit.config import dump_toml
 from runkit.dataset.layout import in_units
@@ -29,7 +30,8 @@ ONE_SYSTEM, TOGETHER = 3e6, 8e6
 
 
 def potential_of(case: Case) -> PairPotential:
-    """The interaction that `case` names; raises `UserError` if composition or box do not fit it."""
+    """The interaction that `case` names; raises `UserError` if the rest of it does not fit, or names no thermostat."""
+    thermostat.get(case.initial.thermostat)
     system = case.system
     law = registry.build(system.potential, **system.parameters)
     if len(system.composition) != law.n_species:

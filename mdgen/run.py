@@ -24,7 +24,7 @@ from runkit.mpi import World
 
 def generate(world: World, case: Case) -> None:
     """Make the file that `case` describes, or finish it; collective."""
-    potential = potential_of(case)
+    potential, device = potential_of(case), choose(world, case.device)
     given = world.on_root(given_configurations, case, potential)
     case = resolved(case, given)
     with _open(world, case, dimensions(case, potential, given)) as file:
@@ -34,7 +34,7 @@ def generate(world: World, case: Case) -> None:
         say(world, f"{file.state}: {file.part}, written by {file.method}")
         if file.state == "new":  # checkpoints that lie here belong to a file that is gone
             world.on_root(shutil.rmtree, file.scratch, True)
-        run = Run(case, potential, file, world, choose(world, case.device))
+        run = Run(case, potential, file, world, device)
         _compile(run, cools=not given)
         equilibrate(run, given)
         propagate(run)
@@ -48,6 +48,7 @@ def generate(world: World, case: Case) -> None:
 
 def _compile(run: Run, cools: bool) -> None:
     """Compile the kernels once on each node: trajectories in the precision of the case, minima in float64."""
+    say(run.world, "kernels: loaded, or compiled in a minute or two where they are new")
     run.world.first_on_each_node(warm_up, "float64", run.device)
     run.world.first_on_each_node(warm_up, run.case.integrator.precision, run.device)
     if cools:

@@ -78,6 +78,7 @@ def test_given_bodies_are_those_of_every_case():
         (("obstacles.given=[{family='circle', center=[12, 16], size=1}]",), ("2 sites thick", "diameter")),
         (("obstacles.given=[{family='circle', center=[12, 16], size=16}]",), ("cross-section", "obstacles.blockage")),
         (("obstacles.given=[{family='circle', size=3}]",), ("obstacles.given", "center")),
+        (("obstacles.given=[{family='circle', center=[100, 6], size=3}]",), ("center = [100", "0 to")),
         (("obstacles.families=[{family='cirle'}]",), ("cirle", "circle")),
         (("boundaries.x_low.kind=inlet",), ("boundaries.x_low", "inlet", "velocity")),
         (("boundaries.y_low={}",), ("boundaries.y_low", "kind")),
