@@ -17,3 +17,8 @@ class Report:
         print(f"{what:<58} {measured:.6g}{bound}", flush=True)
         if limit is not None and not measured <= limit:
             self.missed.append(what)
+
+    def verdict(self) -> int:
+        """Say which limits were missed; 1 if any was, else 0."""
+        print("missed: " + ", ".join(self.missed) if self.missed else "all within limits")
+        return int(bool(self.missed))

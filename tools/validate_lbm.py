@@ -152,8 +152,7 @@ def main() -> int:
     except (UserError, OSError, RuntimeError) as error:
         complain(error)
         return 2
-    print("missed: " + ", ".join(report.missed) if report.missed else "all within limits")
-    return bool(report.missed)
+    return report.verdict()
 
 
 if __name__ == "__main__":

@@ -23,8 +23,9 @@ from limits import Report
 
 from mdgen.formats import read
 from mdgen.observables import bond_change, displacement, neighbour_pairs, reliability
+from runkit.cli import OptionParser
 from runkit.dataset.reader import Dataset
-from runkit.errors import UserError
+from runkit.errors import UserError, complain
 
 A, NEAREST = 0, 1.35  # species and bonds over which the published work scores
 
@@ -59,7 +60,9 @@ def compare(name: str, ours: np.ndarray, theirs: np.ndarray, report: Report) -> 
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = OptionParser(
+        "python tools/validate_propensity.py", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("published", type=Path, help="an .npz with `positions` [replica, particle, 3]")
     parser.add_argument("ours", type=Path, nargs="+", help="finished runs from its configuration")
     parser.add_argument("--time", type=float, default=4120.0, help="at which the published positions are")
@@ -71,7 +74,7 @@ def main() -> int:
             theirs = file["positions"]
         ours = positions(options.ours, options.time)
     except (UserError, OSError, KeyError) as error:
-        print(error, file=sys.stderr)
+        complain(error)
         return 2
     is_a = start.species == A
     moved = [displacement(each, start.position)[:, is_a] for each in (ours, theirs)]
@@ -79,8 +82,7 @@ def main() -> int:
     bond = neighbour_pairs(start.position, start.box, NEAREST)
     bond = bond[is_a[bond].all(axis=1)]
     compare("bond change of AA", *(bond_change(each, start, bond) for each in (ours, theirs)), report)
-    print("missed: " + ", ".join(report.missed) if report.missed else "all within limits")
-    return bool(report.missed)
+    return report.verdict()
 
 
 if __name__ == "__main__":

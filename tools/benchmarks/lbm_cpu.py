@@ -14,6 +14,7 @@ import numpy as np
 
 from lbmgen.lattices import lattice
 from runkit.errors import UserError
+from tools.benchmarks.peer import Peer
 from tools.benchmarks.table import Row, show
 
 ROOT = Path(__file__).parents[2]
@@ -35,7 +36,7 @@ def run(arguments) -> None:
     for n_ranks in arguments.ranks:
         if n_ranks > n_cores:
             raise UserError(f"--ranks {n_ranks}: only {n_cores} cores are there")
-    show(_rows(arguments, find(arguments.lbmpy)), "MLUPS", "lbmpy")
+    show(_rows(arguments, LBMPY.find(arguments.lbmpy)), "MLUPS", "lbmpy")
 
 
 def _rows(arguments, python: Path) -> Iterator[Row]:
@@ -117,19 +118,10 @@ def _peer(python: Path, n_threads: int) -> Worker:
     return Worker([*pinned, python, Path(__file__).with_name("lbmpy_worker.py"), str(n_threads)], environment)
 
 
-def find(path: str | None) -> Path:
-    """The Python at `path`, or that of an environment in the user's cache, where lbmpy is installed."""
-    if path:
-        if not os.access(path, os.X_OK):
-            raise UserError(f"--lbmpy {path}: not an executable file")
-        return Path(path).absolute()
-    cache = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache"))
-    venv = cache / "glassflow" / "lbmpy"
-    python = venv / "bin" / "python"
-    if not python.exists() or subprocess.run([python, "-c", "import lbmpy"], capture_output=True).returncode:
-        print(f"bench: installing lbmpy into {venv}", file=sys.stderr)
-        install = [python, "-m", "pip", "install", "-q", "lbmpy", "pystencils", "cython", "numpy"]
-        for command in ([sys.executable, "-m", "venv", venv], install):
-            if subprocess.run(command).returncode:
-                raise UserError(f"lbmpy could not be installed into {venv}; name a Python that has it with --lbmpy")
-    return python
+def _has_lbmpy(python: Path) -> bool:
+    return not subprocess.run([python, "-c", "import lbmpy"], capture_output=True).returncode
+
+
+LBMPY = Peer(
+    "lbmpy", "python", ("lbmpy", "pystencils", "cython", "numpy"), "--lbmpy", "a Python that has it", _has_lbmpy
+)

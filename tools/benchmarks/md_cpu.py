@@ -28,7 +28,7 @@ from tools.benchmarks.table import Row, show
 
 def run(arguments) -> None:
     """Measure all cases and print the table."""
-    executable, start = lammps.find(arguments.lammps), liquid(arguments)
+    executable, start = lammps.LAMMPS.find(arguments.lammps), liquid(arguments)
     cores = sorted(os.sched_getaffinity(0))[: arguments.ranks]
     if len(cores) < arguments.ranks:
         raise UserError(f"--ranks {arguments.ranks}: only {len(cores)} cores are there")
