@@ -24,7 +24,7 @@ from lbmgen import simulate
 from lbmgen.lattices import LATTICES
 from runkit.cli import OptionParser
 from runkit.errors import UserError, complain
-from tools.benchmarks.lbm_cpu import find
+from tools.benchmarks.lbm_cpu import LBMPY
 from tools.flow_cases import CAVITY, Cylinder, cavity, extremes, leaving_sound, leaving_vortex, strouhal, taylor_green
 from tools.lbmpy_reference import propagate
 from tools.limits import Report
@@ -51,7 +51,7 @@ def order(options: argparse.Namespace, report: Report) -> None:
 
 def lbmpy(options: argparse.Namespace, report: Report) -> None:
     """50 steps from noise in a periodic box."""
-    python, random = find(options.lbmpy), np.random.default_rng(1)
+    python, random = LBMPY.find(options.lbmpy), np.random.default_rng(1)
     for name, of in LATTICES.items():
         shape = (24, 18) if of.d == 2 else (8, 9, 10)
         rho, u = 1 + 0.01 * random.standard_normal(shape), 0.03 * random.standard_normal((*shape, of.d))
