@@ -19,6 +19,7 @@ from runkit.dataset.layout import in_units, n_bytes
 from runkit.dataset.schema import Schema
 from runkit.errors import UserError
 from runkit.launcher import this_launch
+from runkit.progress import clock
 
 # Site updates per core-second that the estimate assumes, in two and three dimensions, float32 (docs/performance.md).
 RATE = {2: 2e8, 3: 5e7}
@@ -91,7 +92,7 @@ def show(case: Case) -> None:
         f"ranks      {n_ranks} in {groups} groups; a case is cut into {' x '.join(map(str, decomposition.grid))}",
         f"memory     about {in_units(3e8 + memory)} per rank; on a GPU {in_units(on_gpu)} per case, as many at once as "
         f"it holds, up to {case.cases_per_gpu if case.ranks_per_case == 1 else 1}",
-        f"cost       {case.n_cases * sites * steps:.3g} site updates, {seconds / 3600:.2g} h on as many cores as ranks",
+        f"cost       {case.n_cases * sites * steps:.3g} site updates, {clock(seconds)} on as many cores as ranks",
     ):
         print("# " + line)
 

@@ -10,6 +10,7 @@ from dataclasses import replace
 from mdgen.api import evaluate
 from mdgen.config import Case
 from mdgen.dynamics import Dynamics
+from mdgen.groups import GroupSize
 from mdgen.initial import Configuration, melt, wrap
 from mdgen.minimize import inherent_structure
 from mdgen.neighbors import spatial_order
@@ -22,6 +23,7 @@ from runkit.dataset.writer import Writer
 from runkit.progress import Progress
 from runkit.rng import stream
 
+GROUP_SIZE = GroupSize(1, 1)  # of samples on the CPU
 MELT = -1  # key of the velocity draw of the melt, beside those of the replicas 0, 1, …
 
 
@@ -33,7 +35,7 @@ def equilibrate(run: Run, given: list[Configuration]) -> None:
     """Make every initial configuration that the file still lacks: this rank's share of them."""
     case, file = run.case, run.file
     pending = [sample for (sample,) in file.pending("equilibrated")]
-    mine = run.groups(pending, _resting_place, kind=int, sizes=[1])
+    mine = run.groups(pending, _resting_place, kind=int, size=GROUP_SIZE)
     blocks = [] if given else cooling_blocks(case.initial, case.system.temperature, case.integrator.dt)
     n_samples = sum(map(len, mine))
     total = n_samples * sum(block.n_steps for block in blocks)

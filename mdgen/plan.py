@@ -5,25 +5,26 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from itertools import chain
+from typing import NamedTuple
 
 import numpy as np
 
+from mdgen import equilibration, production
 from mdgen.config import Case
 from mdgen.formats import load
+from mdgen.groups import GroupSize, form_groups
 from mdgen.initial import Configuration
 from mdgen.potentials import potential as registry
 from mdgen.potentials.pair import PairPotential
-from mdgen.production import GROUP_SIZES
 from mdgen.room import first_room, replica_bytes
 from mdgen.schedule import cooling_blocks, production_blocks
 from mdgen.thermostats import thermostat
-from mdgen.trajectory import form_groups, halves
 from runkit.config import dump_toml
 from runkit.dataset.layout import in_units
 from runkit.dataset.schema import ISOCONFIG
 from runkit.errors import UserError
 from runkit.launcher import this_launch
-from runkit.mpi import share
+from runkit.progress import clock
 
 # Atom-steps per core-second that the estimate assumes: one system, replicas together (docs/performance.md).
 ONE_SYSTEM, TOGETHER = 3e6, 8e6
@@ -104,62 +105,74 @@ def show(case: Case) -> None:
     given = given_configurations(case, potential)
     case = resolved(case, given)
     sizes, n_ranks = dimensions(case, potential, given), this_launch().size
-    samples, replicas = _groups(case, sizes, n_ranks, case.device == "gpu")
-    largest = max(map(len, replicas))
+    samples, replicas = _work(case, sizes, n_ranks, case.device == "gpu")
     print(dump_toml(case))
     for line in (
         f"file       {case.output}: {in_units(file_bytes(sizes))}, "
         + ", ".join(f"{n} {name}s" for name, n in sizes.items() if name != "species"),
-        f"work       {sizes['sample']} samples in {len(samples)} groups, then {sum(map(len, replicas))} replicas in "
-        f"{len(replicas)} groups of up to {largest}",
-        f"ranks      {n_ranks}, each with {_shares(len(samples), n_ranks)} groups of samples, "
-        f"then {_shares(len(replicas), n_ranks)} of replicas",
-        f"memory     about {in_units(3e8 + rank_bytes(sizes, largest))} per rank",
+        f"work       {sizes['sample']} samples, then {sizes['sample'] * sizes['replica']} replicas, up to "
+        f"{replicas.largest} together",
+        f"ranks      {n_ranks}, each with {samples.shares} samples, then {replicas.shares} replicas",
+        f"memory     about {in_units(3e8 + rank_bytes(sizes, replicas.largest))} per rank",
         *_on_gpu(case, potential, given, sizes, n_ranks),
         f"cost       {_cost(case, bool(given), sizes, n_ranks)}",
     ):
         print("# " + line)
 
 
+class Work(NamedTuple):
+    """Units of a stage: of the largest group, and of each rank."""
+
+    largest: int
+    of_ranks: list[int]
+
+    @property
+    def shares(self) -> str:
+        """What ranks have to do, in words."""
+        least, most = min(self.of_ranks), max(self.of_ranks)
+        return f"{most}" if least == most else f"{least} to {most}"
+
+
 def _on_gpu(case: Case, potential: PairPotential, given, sizes: dict[str, int], n_ranks: int) -> list[str]:
     """What a rank takes of its GPU, if it may have one."""
     if case.device == "cpu":
         return []
-    samples, replicas = _groups(case, sizes, n_ranks, True)
-    n_particles, largest = sizes["particle"], max(map(len, samples + replicas))
+    samples, replicas = _work(case, sizes, n_ranks, True)
+    n_particles, largest = sizes["particle"], max(samples.largest, replicas.largest)
     room = first_room(n_particles, _smallest_volume(case, given), potential)
     needed = in_units(largest * replica_bytes(n_particles, case.integrator.precision, room))
     if case.device == "gpu":
         return [f"gpu        {needed} of its memory for the largest group of a rank"]
-    return [
-        f"gpu        if every rank finds one: {len(replicas)} groups of up to {max(map(len, replicas))} replicas, "
-        f"{needed} of its memory for the largest"
-    ]
+    return [f"gpu        if every rank finds one: up to {replicas.largest} replicas together, {needed} of its memory"]
 
 
 def _cost(case: Case, are_given: bool, sizes: dict[str, int], n_ranks: int) -> str:
     """Work, and the time that it takes where that is known."""
     cooling = [] if are_given else cooling_blocks(case.initial, case.system.temperature, case.integrator.dt)
-    production = production_blocks(case.production.times, case.integrator.dt)
+    following = production_blocks(case.production.times, case.integrator.dt)
     alone = sum(block.n_steps for block in cooling) * sizes["particle"]
-    together = sum(block.n_steps for block in production) * sizes["particle"] * sizes["replica"]
-    total = f"{sizes['sample'] * (alone + together):.3g} atom-steps"
+    together = sum(block.n_steps for block in following) * sizes["particle"]  # a replica
+    total = f"{sizes['sample'] * (alone + sizes['replica'] * together):.3g} atom-steps"
     if case.device == "gpu":
         return f"{total}; no rate of a GPU has been measured yet to tell the time"
-    samples, replicas = _groups(case, sizes, n_ranks, False)
-    busiest = math.ceil(len(samples) / n_ranks) * alone / ONE_SYSTEM
-    busiest += math.ceil(len(replicas) / n_ranks) * together * sizes["sample"] / len(replicas) / TOGETHER
-    return f"{total}, {busiest / 3600:.2g} h on these ranks" + (" without GPUs" if case.device == "auto" else "")
+    samples, replicas = _work(case, sizes, n_ranks, False)
+    seconds = max(samples.of_ranks) * alone / ONE_SYSTEM + max(replicas.of_ranks) * together / TOGETHER
+    return f"{total}, {clock(seconds)} on these ranks" + (" without GPUs" if case.device == "auto" else "")
 
 
-def _groups(case: Case, sizes: dict[str, int], n_ranks: int, on_gpu: bool) -> tuple[list[list], list[list]]:
-    """The groups of samples and of replicas of an unbroken run."""
-    samples = list(range(sizes["sample"]))
-    replicas = [[(sample, replica) for replica in range(sizes["replica"])] for sample in samples]
+def _work(case: Case, sizes: dict[str, int], n_ranks: int, on_gpu: bool) -> tuple[Work, Work]:
+    """Samples and replicas of an unbroken run."""
+    samples = [[sample] for sample in range(sizes["sample"])]
+    replicas = [[(sample, replica) for replica in range(sizes["replica"])] for (sample,) in samples]
     if on_gpu:
-        allowed = halves(case.replicas_per_gpu)
-        return form_groups([samples], n_ranks, allowed), form_groups([list(chain(*replicas))], n_ranks, allowed)
-    return form_groups([samples], n_ranks, [1]), form_groups(replicas, n_ranks, GROUP_SIZES)
+        size = GroupSize(1, case.replicas_per_gpu)
+        return _shared([list(chain(*samples))], size, n_ranks), _shared([list(chain(*replicas))], size, n_ranks)
+    return _shared(samples, equilibration.GROUP_SIZE, n_ranks), _shared(replicas, production.GROUP_SIZE, n_ranks)
+
+
+def _shared(lists: list[list], size: GroupSize, n_ranks: int) -> Work:
+    groups = [[len(group) for group in form_groups(lists, size, rank, n_ranks)] for rank in range(n_ranks)]
+    return Work(max(map(max, filter(None, groups))), [sum(lengths) for lengths in groups])
 
 
 def _smallest_volume(case: Case, given: Sequence[Configuration]) -> float:
@@ -176,8 +189,3 @@ def rank_bytes(sizes: dict[str, int], lanes: int) -> int:
     """Peak memory of a rank: a group of replicas with its lists, or the trajectories of a sample to label."""
     atoms = sizes["particle"]
     return max(lanes * atoms * 100 + atoms * 4000, sizes["time"] * sizes["replica"] * atoms * 12 + sizes["bond"] * 200)
-
-
-def _shares(n_items: int, n_ranks: int) -> str:
-    lengths = sorted({len(share(n_items, rank, n_ranks)) for rank in range(n_ranks)})
-    return " or ".join(str(n) for n in lengths)

@@ -11,6 +11,7 @@ from operator import itemgetter
 import numpy as np
 
 from mdgen.dynamics import Dynamics
+from mdgen.groups import GroupSize
 from mdgen.neighbors import spatial_order
 from mdgen.schedule import Block, production_blocks
 from mdgen.snapshot import Snapshot
@@ -20,7 +21,7 @@ from runkit.dataset.schema import COMPLETE, FAILED, PENDING
 from runkit.dataset.writer import Writer
 from runkit.progress import Progress
 
-GROUP_SIZES = (32, 16, 8)  # of replicas that advance together on the CPU, the fastest first
+GROUP_SIZE = GroupSize(8, 32)  # of replicas on the CPU: the lanes of a vector; four such, regrouped as they spread
 EXPLODED = 0.1  # change of total energy per particle, in units of the temperature, that no sound trajectory shows
 
 Replica = tuple[int, int]  # number of the sample, number of the trajectory
@@ -29,7 +30,7 @@ Replica = tuple[int, int]  # number of the sample, number of the trajectory
 def propagate(run: Run) -> None:
     """Run every replica that the file still lacks: this rank's share of them."""
     blocks = production_blocks(run.case.production.times, run.case.integrator.dt)
-    mine = run.groups(_pending(run), _resting_place, kind=itemgetter(0), sizes=GROUP_SIZES)
+    mine = run.groups(_pending(run), _resting_place, kind=itemgetter(0), size=GROUP_SIZE)
     total = sum(map(len, mine)) * sum(block.n_steps for block in blocks)
     with Progress(run.world, total, "steps", "propagate") as progress:
         for group in mine:

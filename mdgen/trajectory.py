@@ -9,12 +9,13 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Sequence
 from itertools import groupby
-from typing import NamedTuple, TypeVar
+from typing import NamedTuple
 
 import numpy as np
 
 from mdgen.config import Case
 from mdgen.dynamics import Dynamics
+from mdgen.groups import GroupSize, Unit, form_groups
 from mdgen.potentials.pair import PairPotential
 from mdgen.schedule import Block
 from mdgen.snapshot import Snapshot
@@ -22,8 +23,6 @@ from runkit.checkpoint import load_arrays, save_arrays
 from runkit.dataset.writer import Writer
 from runkit.device import Gpu
 from runkit.mpi import World
-
-Unit = TypeVar("Unit")
 
 
 class Run(NamedTuple):
@@ -35,37 +34,22 @@ class Run(NamedTuple):
     world: World
     device: Gpu | None
 
-    def groups(self, units: list[Unit], place: Callable[[Unit], str], kind, sizes: Sequence[int]) -> list[list[Unit]]:
-        """This rank's share of groups of `units` that advance together; collective.
+    def groups(self, units: list[Unit], place: Callable[[Unit], str], kind, size: GroupSize) -> list[list[Unit]]:
+        """This rank's share of `units`, in groups that advance together; collective.
 
-        They stand at the same time: a unit rests at `place`. On the CPU they also are of one `kind`, and `sizes` of
-        groups are allowed, the fastest first; on a GPU groups are as large as `replicas_per_gpu` allows.
+        Those of a group stand at the same time: a unit rests at `place`. On the CPU they also are of one `kind`, and
+        groups of the given `size`; on a GPU there are up to `replicas_per_gpu`.
         """
-        formed = self.world.on_root(self._form, units, place, kind, sizes)
-        return [formed[i] for i in self.world.share(len(formed))]
-
-    def _form(self, units, place, kind, sizes) -> list[list]:
-        done = {unit: blocks_done(self.file, place(unit)) for unit in units}
         if self.device is not None:
-            kind, sizes = (lambda _: 0), halves(self.case.replicas_per_gpu)
-        in_step = sorted(units, key=lambda unit: (kind(unit), done[unit], unit))
-        lists = [list(each) for _, each in groupby(in_step, key=lambda unit: (kind(unit), done[unit]))]
-        return form_groups(lists, self.world.size, sizes)
+            kind, size = (lambda _: 0), GroupSize(1, self.case.replicas_per_gpu)
+        lists = self.world.on_root(self._in_step, units, place, kind)
+        return form_groups(lists, size, self.world.rank, self.world.size)
 
-
-def halves(largest: int) -> list[int]:
-    """Sizes from the largest down to one."""
-    return [largest >> k for k in range(largest.bit_length())]
-
-
-def form_groups(lists: list[list[Unit]], n_ranks: int, sizes: Sequence[int]) -> list[list[Unit]]:
-    """Cut lists of units into groups of the first of `sizes` that gives every rank one, or of the last."""
-    groups: list[list[Unit]] = []
-    for size in sizes:
-        groups = [units[i : i + size] for units in lists for i in range(0, len(units), size)]
-        if len(groups) >= n_ranks:
-            break
-    return groups
+    def _in_step(self, units, place, kind) -> list[list]:
+        """Units of one kind that stand at the same time."""
+        state = {unit: (kind(unit), blocks_done(self.file, place(unit))) for unit in units}
+        in_order = sorted(units, key=lambda unit: (state[unit], unit))
+        return [list(same) for _, same in groupby(in_order, key=state.__getitem__)]
 
 
 class Checkpoint:

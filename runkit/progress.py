@@ -82,12 +82,12 @@ class Progress:
         percent = 100 * self.done / self.total if self.total else 100.0
         print(
             f"{self.title}{self._share}: {percent:3.0f} %, {self.done:g} of {self.total:g} {self.unit}, "
-            f"{rate:.3g} {self.unit}/s, {_clock(passed)} passed, {_clock(max(left, 0.0))} left",
+            f"{rate:.3g} {self.unit}/s, {clock(passed)} passed, {clock(max(left, 0.0))} left",
             flush=True,
         )
 
 
-def _clock(seconds: float) -> str:
+def clock(seconds: float) -> str:
     """Hours, minutes and seconds, the leading zero units left out."""
     hours, rest = divmod(round(seconds), 3600)
     minutes, rest = divmod(rest, 60)

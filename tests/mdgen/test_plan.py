@@ -13,6 +13,7 @@ from mdgen.dynamics import Dynamics
 from mdgen.initial import melt
 from mdgen.plan import ONE_SYSTEM, TOGETHER, potential_of, show
 from runkit.dataset.layout import in_units
+from runkit.progress import clock
 from tests.shim import StandIn
 
 CASE = {
@@ -36,17 +37,17 @@ def shown(capsys):
 
 def test_groups_and_time_are_told_for_the_cpu(shown):
     lines = shown("cpu")
-    assert lines["work"] == "5 samples in 5 groups, then 20 replicas in 5 groups of up to 4"
-    assert lines["ranks"] == "1, each with 5 groups of samples, then 5 of replicas"
+    assert lines["work"] == "5 samples, then 20 replicas, up to 4 together"
+    assert lines["ranks"] == "1, each with 5 samples, then 20 replicas"
     cooling, production = 5 * 160 * 1200, 5 * 160 * 4 * 200
-    hours = (cooling / ONE_SYSTEM + production / TOGETHER) / 3600
-    assert lines["cost"] == f"{cooling + production:.3g} atom-steps, {hours:.2g} h on these ranks"
+    seconds = cooling / ONE_SYSTEM + production / TOGETHER
+    assert lines["cost"] == f"{cooling + production:.3g} atom-steps, {clock(seconds)} on these ranks"
     assert "gpu" not in lines
 
 
 def test_groups_are_larger_on_a_gpu_where_no_rate_is_known(shown):
     lines = shown("gpu")
-    assert lines["work"] == "5 samples in 1 groups, then 20 replicas in 2 groups of up to 12"
+    assert lines["work"] == "5 samples, then 20 replicas, up to 10 together"
     assert re.fullmatch(r"1.6e\+06 atom-steps; no rate of a GPU has been measured .*", lines["cost"])
 
 
@@ -54,7 +55,7 @@ def test_both_are_told_where_it_is_not_known_what_there_will_be(shown):
     lines = shown("auto")
     assert lines["work"] == shown("cpu")["work"] and lines["cost"] == shown("cpu")["cost"] + " without GPUs"
     memory = shown("gpu")["gpu"].removesuffix(" for the largest group of a rank")
-    assert lines["gpu"] == f"if every rank finds one: 2 groups of up to 12 replicas, {memory} for the largest"
+    assert lines["gpu"] == f"if every rank finds one: up to 10 replicas together, {memory}"
 
 
 def test_the_memory_of_a_gpu_is_what_will_be_asked_for(shown, monkeypatch):
@@ -62,6 +63,6 @@ def test_the_memory_of_a_gpu_is_what_will_be_asked_for(shown, monkeypatch):
     monkeypatch.setattr(batch, "need", lambda device, n_bytes, advice: asked.append(n_bytes))
     case = Case(**CASE)
     start = melt(160, case.system.composition, case.system.density, seed=1, sample=0)
-    position = np.repeat(start.position[None], 12, axis=0)
+    position = np.repeat(start.position[None], 10, axis=0)
     Dynamics(position, 0 * position, start.species, start.box, potential_of(case), 0.005, device=StandIn())
     assert shown("gpu")["gpu"].startswith(f"{in_units(asked[0])} of its memory")

@@ -1,0 +1,13 @@
+"""The one door to MPI: ranks, shares of work, and an end of all ranks when one fails.
+
+Nothing is imported or initialised before `connect`. A program's road takes a `World` as its first argument:
+
+    run_program("mdgen", Case, run=partial(launch, generate))      # calls generate(world, config)
+"""
+
+from runkit.mpi.launch import connect, launch, single_threaded
+from runkit.mpi.library import native_calls
+from runkit.mpi.messages import Messages
+from runkit.mpi.world import SerialWorld, World, share
+
+__all__ = ["Messages", "SerialWorld", "World", "connect", "launch", "native_calls", "share", "single_threaded"]

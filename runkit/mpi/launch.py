@@ -1,0 +1,112 @@
+"""How a program joins its ranks and leaves them: an error on one ends all."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+import traceback
+from collections.abc import Callable
+from typing import Any
+
+from runkit.errors import UserError, complain
+from runkit.launcher import Launch, mpi_launch, this_launch
+from runkit.mpi.world import SerialWorld, World
+
+# How long a failing rank waits to see whether all the others fail alike.
+AGREEMENT_SECONDS = 1.0
+# How long the launcher gets to forward the last words of a rank before the abort ends it too.
+FORWARDING_SECONDS = 0.5
+
+
+def connect() -> World:
+    """Join the ranks that were started together; without mpi4py and without a launcher, one rank alone.
+
+    Raises UserError if the launcher started a number of processes other than the one that MPI sees.
+    """
+    launched = mpi_launch()
+    try:
+        from mpi4py import MPI
+    except (ImportError, RuntimeError) as error:
+        if launched is not None and launched.size > 1:
+            started = f"{launched.launcher} started {launched.size} processes"
+            raise UserError(f"{started}, but mpi4py does not work here: {error}") from error
+        return SerialWorld()
+    world = World(MPI.COMM_WORLD)
+    _check_size(world, launched)
+    return world
+
+
+def launch(main: Callable[..., None], *arguments: Any) -> None:
+    """Call `main(world, *arguments)`; an error on any rank ends all ranks.
+
+    A UserError is shown as one line and ends the program with code 2, any other error as a traceback with its rank and
+    code 1.
+    """
+    try:
+        world = connect()
+    except UserError as error:
+        if this_launch().rank == 0:
+            complain(error)
+        sys.exit(2)
+    alarm = world.comm.Dup() if world.size > 1 else None
+    try:
+        main(world, *arguments)
+    except UserError as error:
+        _end_user_error(world, alarm, error)
+    except KeyboardInterrupt:
+        _abort(world, 130)
+    except SystemExit as end:
+        if end.code:
+            _abort(world, end.code if isinstance(end.code, int) else 1)
+        raise
+    except BaseException:
+        where = f"rank {world.rank} of {world.size}: " if world.size > 1 else ""
+        print(where + traceback.format_exc(), file=sys.stderr, end="", flush=True)
+        _abort(world, 1)
+
+
+def single_threaded() -> None:
+    """One thread per rank, unless the environment says otherwise.
+
+    To be called before NumPy and Numba are imported, which read these variables only then.
+    """
+    for library in ("OMP", "OPENBLAS", "MKL", "NUMBA"):
+        os.environ.setdefault(f"{library}_NUM_THREADS", "1")
+
+
+def _check_size(world: World, launched: Launch | None) -> None:
+    if launched is not None and launched.size != world.size:
+        raise UserError(
+            f"{launched.launcher} started {launched.size} processes, but MPI sees {world.size}: mpi4py uses another "
+            f"MPI library ({world.library}) than the launcher; use the launcher of that library"
+        )
+
+
+def _end_user_error(world: World, alarm: Any, error: UserError) -> None:
+    """If all ranks failed, root speaks and all leave in order; if only some did, they speak and end the job."""
+    if alarm is None or _all_arrive(alarm):
+        if world.is_root:
+            complain(error)
+        sys.exit(2)
+    complain(f"rank {world.rank}: {error}")
+    _abort(world, 2)
+
+
+def _all_arrive(alarm: Any) -> bool:
+    request = alarm.Ibarrier()
+    deadline = time.monotonic() + AGREEMENT_SECONDS
+    while time.monotonic() < deadline:
+        if request.Test():
+            return True
+        time.sleep(0.01)
+    return False
+
+
+def _abort(world: World, code: int) -> None:
+    sys.stdout.flush()
+    sys.stderr.flush()
+    time.sleep(FORWARDING_SECONDS)
+    if world.size > 1:
+        world.comm.Abort(code)
+    sys.exit(code)

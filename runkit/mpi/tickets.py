@@ -1,0 +1,47 @@
+"""Work for whoever is free: numbers that ranks take from a counter that one of them keeps."""
+
+from __future__ import annotations
+
+from array import array
+from typing import Any
+
+
+class Tickets:
+    """Numbers 0, 1, 2, …, each given to one rank: work for whoever is free. Making and freeing are collective."""
+
+    def __init__(self, comm: Any) -> None:
+        from mpi4py import MPI
+
+        self._window = MPI.Win.Allocate(8 if comm.Get_rank() == 0 else 0, 8, comm=comm)
+        self._sum = MPI.SUM
+        if comm.Get_rank() == 0:
+            self._window.Lock(0)
+            self._window.Put(array("q", [0]), 0)
+            self._window.Unlock(0)
+        comm.Barrier()
+
+    def next(self) -> int:
+        """The next number (not collective)."""
+        one, ticket = array("q", [1]), array("q", [0])
+        self._window.Lock(0)
+        self._window.Fetch_and_op(one, ticket, 0, op=self._sum)
+        self._window.Unlock(0)
+        return ticket[0]
+
+    def free(self) -> None:
+        """Give the window back; collective."""
+        self._window.Free()
+
+
+class SerialTickets(Tickets):
+    """Tickets for one rank without MPI."""
+
+    def __init__(self) -> None:
+        self._next = -1
+
+    def next(self) -> int:
+        self._next += 1
+        return self._next
+
+    def free(self) -> None:
+        """Nothing to give back."""
