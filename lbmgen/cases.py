@@ -25,6 +25,8 @@ from lbmgen.lattices import lattice
 from lbmgen.obstacles.placed import Placed, union_distance
 from lbmgen.obstacles.placement import Rules, draw
 from runkit.errors import UserError
+from runkit.mpi import World
+from runkit.progress import Progress
 from runkit.rng import stream
 
 MACH_LIMIT = 0.17  # of the inlet's fastest fluid; the error of the method grows with its square
@@ -109,9 +111,16 @@ def _draw(case: Case, random: np.random.Generator) -> FlowCase:
     return FlowCase(domain, placed, reynolds, velocity, length, rejections)
 
 
-def draw_all(case: Case) -> list[FlowCase]:
-    """All cases of a run; raises UserError for the first that cannot be."""
-    return [draw_case(case, i_case) for i_case in range(case.n_cases)]
+def draw_all(case: Case, world: World) -> list[FlowCase]:
+    """All cases of a run, drawn by all ranks; collective. Raises UserError for the first that cannot be."""
+    with Progress(world, len(world.share(case.n_cases)), "cases", "draw") as progress:
+
+        def draw_next(i_case: int) -> FlowCase:
+            flow = draw_case(case, i_case)
+            progress.advance()
+            return flow
+
+        return world.each(draw_next, case.n_cases)
 
 
 def _domain(case: Case, velocity: float) -> Domain:

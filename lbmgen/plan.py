@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+import sys
 from collections import Counter
+from contextlib import redirect_stdout
 
 import numpy as np
 
@@ -19,6 +21,7 @@ from runkit.dataset.layout import in_units, n_bytes
 from runkit.dataset.schema import Schema
 from runkit.errors import UserError
 from runkit.launcher import this_launch
+from runkit.mpi import SerialWorld
 from runkit.progress import clock
 
 # Site updates per core-second that the estimate assumes, in two and three dimensions, float32 (docs/performance.md).
@@ -71,7 +74,9 @@ def gpu_bytes(case: Case, flow: FlowCase, n_ranks: int) -> float:
 def show(case: Case) -> None:
     """Print the resolved configuration, then what it means: cases, groups, file, memory and estimated time."""
     require_whole_records(case)
-    flows, sizes, n_ranks = draw_all(case), sizes_of(case), this_launch().size
+    with redirect_stdout(sys.stderr):  # progress
+        flows = draw_all(case, SerialWorld())
+    sizes, n_ranks = sizes_of(case), this_launch().size
     groups = n_groups(n_ranks, case.ranks_per_case)
     decomposition = Decomposition.best(flows[0].shape, n_ranks // groups, case.grid.refinement)
     steps = (warm_up_rounds(case) + case.frames.count) * case.frames.every

@@ -29,7 +29,7 @@ SMALL = 8  # sites of a domain that is simulated for its kernels
 def generate(world: World, case: Case) -> None:
     """Make the file that `case` describes, or finish it; collective."""
     require_whole_records(case)
-    flows: list[FlowCase] = world.on_root(draw_all, case)
+    flows = draw_all(case, world)
     group = world.split(group_of(world.rank, world.size, case.ranks_per_case))
     Decomposition.best(flows[0].shape, group.size, case.grid.refinement)  # refused before anything is laid down
     gpu = choose(world, case.device)

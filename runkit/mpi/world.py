@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import chain
 from typing import Any
 
 from runkit.errors import UserError
@@ -77,6 +78,20 @@ class World:
         if isinstance(outcome, UserError):
             raise outcome
         return outcome
+
+    def each(self, function: Callable[[int], Any], n_items: int) -> list[Any]:
+        """`function` of every number below `n_items`, shared out: all values, or the first UserError, on every rank."""
+        mine: Any = []
+        try:
+            for i in self.share(n_items):
+                mine.append(function(i))
+        except UserError as error:
+            mine = error
+        parts = self.allgather(mine)
+        for part in parts:
+            if isinstance(part, UserError):
+                raise part
+        return list(chain(*parts))
 
     def tickets(self) -> Tickets:
         """A counter that all ranks share."""

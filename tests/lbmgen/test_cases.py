@@ -12,6 +12,7 @@ from lbmgen.config import Case
 from lbmgen.plan import group_of, require_whole_records, show
 from runkit.config import load
 from runkit.errors import UserError
+from runkit.mpi import SerialWorld
 
 SMALL = ("n_cases=4", "grid.cells=[48, 32]", "obstacles.diameter=[4, 5]")
 
@@ -23,14 +24,14 @@ def case_of(*settings: str) -> Case:
 
 def test_a_case_depends_on_seed_and_number_alone():
     """The same case comes first or last, in a small run or a large one; another seed gives others."""
-    few, many = draw_all(case_of()), draw_all(case_of("n_cases=8"))
+    few, many = draw_all(case_of(), SerialWorld()), draw_all(case_of("n_cases=8"), SerialWorld())
     assert few == many[:4] and draw_case(case_of(), 2) == few[2]
     assert draw_case(case_of("seed=2"), 2) != few[2]
 
 
 def test_the_default_cases_are_sound_and_differ():
     """All families occur, and every relaxation time is one that the law allows."""
-    flows = draw_all(Case(n_cases=30))
+    flows = draw_all(Case(n_cases=30), SerialWorld())
     assert {body.family for flow in flows for body in flow.placed} == {"circle", "ellipse", "blob"}
     assert all(0.506 <= flow.tau < 0.6 and 100 <= flow.reynolds <= 200 for flow in flows)
     assert len({flow.reynolds for flow in flows}) == 30
@@ -58,7 +59,7 @@ def test_the_description_tells_what_was_drawn():
 def test_given_bodies_are_those_of_every_case():
     """They count in cells and stand where they are put."""
     table = "obstacles.given=[{family='circle', center=[12, 16], size=6}, {family='ellipse', center=[24, 8], size=6}]"
-    flows = draw_all(case_of(table, "obstacles.blockage=0.5"))
+    flows = draw_all(case_of(table, "obstacles.blockage=0.5"), SerialWorld())
     assert all(flow.placed == flows[0].placed for flow in flows)
     assert flows[0].placed[0].center == (24.0, 32.0) and flows[0].placed[0].size == 12.0
 
@@ -92,7 +93,7 @@ def test_given_bodies_are_those_of_every_case():
 def test_what_cannot_be_is_refused_with_the_key_to_change(settings, words):
     """The line names the key, the value and what is allowed."""
     with pytest.raises(UserError) as refused:
-        draw_all(case_of(*settings))
+        draw_all(case_of(*settings), SerialWorld())
     assert all(word in str(refused.value) for word in words), str(refused.value)
     assert "\n" not in str(refused.value)
 

@@ -36,6 +36,7 @@ assert world.gather(r) == (list(range(n)) if r == 0 else None)
 assert world.sum(r + 1) == n * (n + 1) // 2 and world.max(-r) == 0
 assert np.array_equal(world.sum(np.full(3, r)), np.full(3, n * (n - 1) // 2))
 assert sum(map(len, world.allgather(world.share(7)))) == 7
+assert world.each(lambda i: i * i, 7) == [i * i for i in range(7)]
 half = world.split(r % 2)
 assert half.allgather(r) == list(range(r % 2, n, 2))
 assert world.on_root(lambda: "root") == "root"
@@ -124,3 +125,14 @@ def test_a_mistake_on_the_command_line_ends_all_ranks_with_one_line(mpiexec, tmp
     assert mpiexec(3, path, "show", timeout=30).stdout == "shown\n"
     ran = mpiexec(2, path, "seed=5", timeout=30).stdout
     assert sorted(ran.replace("\n", "").replace(" ", "")) == list("2255")  # two lines, perhaps interleaved
+
+
+def test_the_first_error_of_work_shared_out_is_that_of_all_ranks(mpiexec, tmp_path):
+    body = """
+def work(i):
+    if i in (4, 6):
+        raise UserError(f"number {i} cannot be")
+world.each(work, 7)
+"""
+    done = mpiexec(3, program(tmp_path, body), timeout=30)
+    assert (done.returncode, done.stderr) == (2, "error: number 4 cannot be\n")

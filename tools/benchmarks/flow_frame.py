@@ -13,7 +13,7 @@ from dtrain.checkpoint import load_model
 from dtrain.data.clips import Clips, rollout
 from dtrain.data.flow import Flow
 from lbmgen.block import look
-from lbmgen.cases import draw_all
+from lbmgen.cases import draw_case
 from lbmgen.config import Case
 from lbmgen.frames import density_in_cells, fluid_fraction
 from lbmgen.simulation import make_block
@@ -64,7 +64,7 @@ def _network(network: torch.nn.Module, data: Flow, n_cases: int) -> Form:
 def _simulation(data: Flow) -> tuple[Form, str]:
     """A function that simulates so many frames of the first case of the data, and what it simulates."""
     case = load(Case, None, [data.dataset.config])
-    flow = draw_all(case)[0]
+    flow = draw_case(case, 0)
     block = make_block(case, flow, SerialWorld())
     block.start(np.ones(block.shape), np.zeros((*block.shape, len(block.shape))))
     width, fraction = case.grid.refinement, fluid_fraction(block.solid, case.grid.refinement)
