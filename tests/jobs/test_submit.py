@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -47,6 +48,7 @@ def commands(tmp_path):
         "srun": 'printf "%s\\n" srun "$@" "address $MASTER_ADDR"',
         "mpirun": 'printf "%s\\n" mpirun "$@"',
         "scontrol": "echo node07; echo node08",
+        "python": "exit 1",
     }
     for name, body in stand_ins.items():
         (folder / name).write_text(f"#!/bin/bash\n{body}\n")
@@ -182,6 +184,21 @@ def test_a_wrong_setting_is_named_with_what_is_allowed(changed, named, site):
     done = submit("--dry-run", "--site", site("slurm", **changed), "generate", "mdgen")
     assert done.returncode == 2
     assert named in done.stderr and done.stderr.count("\n") == 1
+
+
+def test_a_mistake_in_a_configuration_is_told_before_anything_is_queued(site):
+    chosen = site("slurm", GENERATE_TASKS_PER_NODE="6", PYTHON=sys.executable)
+    done = submit("--site", chosen, "generate", "mdgen", "production.n_sample=3")
+    assert done.returncode == 2
+    assert "did you mean 'production.n_samples'" in done.stderr and "nothing is submitted" in done.stderr
+    done = submit("--dry-run", "--site", chosen, "generate", "mdgen", "production.n_samples=12")
+    assert "# ranks      6, each with 2 samples" in done.stdout
+
+
+def test_a_generator_that_does_not_run_here_is_submitted_all_the_same(site):
+    done = submit("--dry-run", "--site", site("slurm", PYTHON="nowhere/python"), "generate", "mdgen")
+    assert done.returncode == 0 and "was not looked at" in done.stderr
+    assert done.stdout.splitlines()[-1].startswith("sbatch")
 
 
 def test_an_unknown_job_is_answered_with_the_jobs_there_are(scheduler, site):
