@@ -40,7 +40,7 @@ def potential_of(case: Case) -> PairPotential:
             f"system.composition = {list(system.composition)}: potential {system.potential!r} has {law.n_species} "
             "species; one fraction for each is needed"
         )
-    edge = (system.n_particles / system.density) ** (1 / 3)
+    edge = _edge(case)
     if not case.initial.file and edge < 2 * law.largest_cutoff:
         least = math.ceil(system.density * (2 * law.largest_cutoff) ** 3)
         raise UserError(
@@ -85,7 +85,10 @@ def resolved(case: Case, given: Sequence[Configuration]) -> Case:
 
 
 def dimensions(case: Case, potential: PairPotential, given: Sequence[Configuration]) -> dict[str, int]:
-    """Lengths of the dimensions of the file."""
+    """Lengths of the dimensions of the file; raises `UserError` if bonds are longer than half an edge of the box."""
+    longest, bond = min((float(np.min(start.box)) for start in given), default=_edge(case)) / 2, case.label.bond_cutoff
+    if bond > longest:
+        raise UserError(f"label.bond_cutoff = {bond:g}; allowed: up to {longest:.4g}, half the box edge")
     n_particles = len(given[0].position) if given else case.system.n_particles
     density = n_particles / _smallest_volume(case, given)
     uniform = n_particles / 2 * density * 4 / 3 * math.pi * case.label.bond_cutoff**3
@@ -173,6 +176,10 @@ def _work(case: Case, sizes: dict[str, int], n_ranks: int, on_gpu: bool) -> tupl
 def _shared(lists: list[list], size: GroupSize, n_ranks: int) -> Work:
     groups = [[len(group) for group in form_groups(lists, size, rank, n_ranks)] for rank in range(n_ranks)]
     return Work(max(map(max, filter(None, groups))), [sum(lengths) for lengths in groups])
+
+
+def _edge(case: Case) -> float:
+    return float((case.system.n_particles / case.system.density) ** (1 / 3))
 
 
 def _smallest_volume(case: Case, given: Sequence[Configuration]) -> float:

@@ -13,6 +13,7 @@ from mdgen.dynamics import Dynamics
 from mdgen.initial import melt
 from mdgen.plan import ONE_SYSTEM, TOGETHER, potential_of, show
 from runkit.dataset.layout import in_units
+from runkit.errors import UserError
 from runkit.progress import clock
 from tests.shim import StandIn
 
@@ -66,3 +67,9 @@ def test_the_memory_of_a_gpu_is_what_will_be_asked_for(shown, monkeypatch):
     position = np.repeat(start.position[None], 10, axis=0)
     Dynamics(position, 0 * position, start.species, start.box, potential_of(case), 0.005, device=StandIn())
     assert shown("gpu")["gpu"].startswith(f"{in_units(asked[0])} of its memory")
+
+
+def test_bonds_longer_than_half_the_box_are_refused():
+    """Beyond that a pair has two nearest images."""
+    with pytest.raises(UserError, match=r"label.bond_cutoff = 3; allowed: up to 2.55\d, half the box edge"):
+        show(Case(**CASE, label={"bond_cutoff": 3.0}))
