@@ -1,8 +1,8 @@
 """Where the populations of a block of sites lie in memory.
 
 A plane for each velocity; in it sites [x, y(, z)] with one ghost on every side, the last axis contiguous and aligned to
-cache lines. Rows end in padding, so that the last vector of a row may run over. Planes start at different places of a
-page, so that the streams of a sweep do not evict each other from the cache.
+cache lines. Rows end in as little padding as their last vector and the ghosts of this row and the next need. Planes
+start at different places of a page, so that the streams of a sweep do not evict each other from the cache.
 """
 
 from __future__ import annotations
@@ -27,12 +27,12 @@ class Layout:
     def __init__(self, lattice: Lattice, shape: Sequence[int], dtype: str) -> None:
         self.lattice, self.shape, self.dtype = lattice, tuple(shape), np.dtype(dtype)
         per_line = LINE // self.dtype.itemsize
-        pitch = _up(per_line + _up(shape[-1], VECTOR) + 2, per_line)
+        pitch = _up(_up(shape[-1], VECTOR) + 2, per_line)
         strides = [1]
         for length in (pitch, *(n + 2 for n in reversed(self.shape[1:-1]))):
             strides.insert(0, strides[0] * length)
         self.strides = tuple(strides)
-        lines = -(-self.strides[0] * (shape[0] + 2) // per_line)
+        lines = 1 + self.strides[0] * (shape[0] + 2) // per_line  # one before the first row, for its ghost
         self.plane = (lines + (STAGGER - lines) % PAGE_LINES) * per_line
         self.origin = sum(self.strides[:-1]) + per_line
 

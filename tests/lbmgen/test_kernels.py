@@ -8,6 +8,7 @@ import pytest
 from numba import njit
 
 from lbmgen.collisions import collision
+from lbmgen.kernels.cpu.runs import move, runs_of
 from lbmgen.kernels.cpu.sweep import make_sweep
 from lbmgen.lattices import LATTICES
 from lbmgen.layout import LINE, Layout
@@ -56,3 +57,29 @@ def test_a_sweep_stays_within_its_plane(shape):
         first = region.start[:, None] + np.array(places)
         last = first + 8 * region.n_vectors[:, None] - 1
         assert first.min() >= 0 and last.max() < layout.allocate().size
+
+
+@pytest.mark.parametrize("shape", [(3, 5), (4, 16), (3, 2, 9)])
+def test_no_place_is_touched_by_two_sites(shape):
+    """Nor by sites beyond the ends of rows: so a sweep may go in any order."""
+    layout = Layout(LATTICES["D2Q9" if len(shape) == 2 else "D3Q19"], shape, "float32")
+    region = layout.region(*((0, n) for n in shape))
+    for places in layout.places():
+        vectors = region.start[:, None] + 8 * np.arange(region.n_vectors[0])
+        touched = vectors[..., None, None] + np.arange(8)[:, None] + np.array(places)
+        assert np.unique(touched).size == touched.size
+
+
+def test_runs_move_what_single_moves_would():
+    """Contiguous, strided and lone moves, cut where they are told to be."""
+    source = np.array([5, 6, 7, 8, 20, 30, 40, 3, 50, 51])
+    target = np.array([10, 11, 12, 13, 100, 107, 114, 2, 60, 62])
+    runs, first = runs_of(source, target, [0, 2, 10])
+    contiguous, strided = [[5, 10, 2, 1, 1], [7, 12, 2, 1, 1]], [20, 100, 3, 10, 7]
+    rest = [[3, 2, 2, 47, 58], [51, 62, 1, 1, 1]]
+    assert runs.tolist() == [*contiguous, strided, *rest]
+    assert first.tolist() == [0, 1, 5]
+    h, moved = np.arange(120.0), np.arange(120.0)
+    moved[target] = h[source]
+    njit(lambda h, runs: move(h, h, runs, 0, len(runs)))(h, runs)
+    assert np.array_equal(h, moved)

@@ -4,13 +4,14 @@ from typing import NamedTuple
 
 import numpy as np
 
+from lbmgen.kernels.cpu.runs import move, runs_of
 from runkit.mpi import Messages
 from runkit.simd.compiled import part
 from runkit.simd.messages import Native, start, wait
 
 
 class Mail(NamedTuple):
-    """All exchanges of a block: offsets int64 [n] read and written, and buffers [n] that MPI sees.
+    """All exchanges of a block: runs from it to buffers that MPI sees, and from buffers to it.
 
     `ends` int64 [n_exchanges + 1, 3]: where each begins in what is read, in what is written, and in the requests. First
     among its requests come those to receive, up to `sends` int64 [n_exchanges].
@@ -36,6 +37,8 @@ def mail_of(exchanges, dtype, group) -> tuple[Mail, list[Messages]]:
         for each, begin, end in zip(exchanges, ends[:-1], ends[1:], strict=True)
     ]
     sends = ends[:-1, 2] + np.array([len(each.receives) for each in exchanges], np.int64)
+    read, ends[:, 0] = runs_of(read, np.arange(len(read)), ends[:, 0])
+    written, ends[:, 1] = runs_of(np.arange(len(written)), written, ends[:, 1])
     return Mail(read, written, out, back, ends, sends, Native.of(messages)), messages
 
 
@@ -43,8 +46,7 @@ def mail_of(exchanges, dtype, group) -> tuple[Mail, list[Messages]]:
 def send(h, mail, k):
     """Pack and send exchange number k, once what it sent before has left: who takes it may be half a step behind."""
     wait(mail.native, mail.sends[k], mail.ends[k + 1, 2])
-    for place in range(mail.ends[k, 0], mail.ends[k + 1, 0]):
-        mail.out[place] = h[mail.read[place]]
+    move(h, mail.out, mail.read, mail.ends[k, 0], mail.ends[k + 1, 0])
     start(mail.native, mail.ends[k, 2], mail.ends[k + 1, 2])
 
 
@@ -52,5 +54,4 @@ def send(h, mail, k):
 def receive(h, mail, k):
     """Wait for what comes in exchange number k and unpack."""
     wait(mail.native, mail.ends[k, 2], mail.sends[k])
-    for place in range(mail.ends[k, 1], mail.ends[k + 1, 1]):
-        h[mail.written[place]] = mail.back[place]
+    move(mail.back, h, mail.written, mail.ends[k, 1], mail.ends[k + 1, 1])

@@ -3,15 +3,18 @@
 from functools import cache
 from typing import Any, NamedTuple
 
-from lbmgen.kernels import COPY, EVEN, OUTLETS, RECEIVE, SEND, SWEEP, WALLS
+import numpy as np
+
+from lbmgen.kernels import COPY, EVEN, OUTLETS, RECEIVE, SEND, SWEEP, WALLS, Copies, Program
 from lbmgen.kernels.cpu.faces import outlets, walls
 from lbmgen.kernels.cpu.mail import receive, send
+from lbmgen.kernels.cpu.runs import move, runs_of
 from lbmgen.kernels.cpu.sweep import PARTS, make_sweep
 from runkit.simd.compiled import kernel
 
 
 class Task(NamedTuple):
-    """What a march needs to know of a block: fields of a `Part`, and its `Mail`."""
+    """What a march needs to know of a block: fields of a `Part`, its copies as runs, and its `Mail`."""
 
     program: Any
     places: Any
@@ -26,7 +29,22 @@ class Task(NamedTuple):
     @classmethod
     def of(cls, part, mail):
         """That of a part with its mail."""
-        return cls(*(mail if name == "mail" else getattr(part, name) for name in cls._fields))
+        program, copies = _in_runs(part.program, part.copies)
+        return cls(program, part.places, part.numbers, copies, mail, part.links, part.outlets, part.c, part.w)
+
+
+def _in_runs(program: Program, copies: Copies) -> tuple[Program, tuple[np.ndarray, ...]]:
+    """A program that counts runs where it counted copies, and the runs by parity."""
+    programs, tables = [items.copy() for items in program[1:]], []
+    for state, (source, target) in enumerate(zip(copies.source, copies.target, strict=True)):
+        counted = [items[(items[:, 0] == COPY) & (items[:, 1] == state)] for items in programs]
+        ends = np.unique(np.concatenate([[0, len(source)], *(items[:, 2:].ravel() for items in counted)]))
+        runs, first = runs_of(source, target, ends)
+        for items in programs:
+            here = (items[:, 0] == COPY) & (items[:, 1] == state)
+            items[here, 2:] = first[np.searchsorted(ends, items[here, 2:])]
+        tables.append(runs)
+    return Program(program.region, *programs), tuple(tables)
 
 
 @cache
@@ -51,9 +69,7 @@ def make_march(lattice, law, forced):
                 if operation == SWEEP:
                     sweep(h, program.region, begin, end, task.places[state], task.numbers)
                 elif operation == COPY:
-                    source, target = copies.source[state], copies.target[state]
-                    for k in range(begin, end):
-                        h[target[k]] = h[source[k]]
+                    move(h, h, copies[state], begin, end)
                 elif operation == WALLS:
                     walls(h, task.links, begin, end, state, clock[now], tally[now])
                 elif operation == OUTLETS:
