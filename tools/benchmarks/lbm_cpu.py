@@ -48,7 +48,7 @@ def _rows(arguments, python: Path) -> Iterator[Row]:
                 target = IN_CACHE if box == BOXES[0] else OUT_OF_CACHE
                 yield _row(arguments, ours, peer, ("D2Q9", "bgk", dtype, box), (cores, f"ratio {target:g}"))
             for name, law, box in MORE:
-                yield _row(arguments, ours, None, (name, law, "float32", box), (cores, "-"))
+                yield _row(arguments, ours, peer if law == "bgk" else None, (name, law, "float32", box), (cores, "-"))
         finally:
             ours.close()
             peer.close()
