@@ -66,14 +66,13 @@ class Block:
         fluid, layout, periodic, cut = self.fluid, self.layout, self.domain.periodic, decomposition.cut
         copies = own_copies(layout, [axis for axis in np.flatnonzero(periodic) if axis not in cut], cut)
         h = layout.allocate()
-        in_one_pass = h.nbytes > self.steps.cache_bytes
         return Part(
             h=h,
             numbers=fluid.numbers(),
             force=np.array(fluid.force or (), np.float64),
             places=layout.places(),
             rows=layout.region(*((0, n) for n in self.shape)),
-            program=program_of(layout, self.boundary, copies, cut, in_one_pass),
+            program=program_of(layout, self.boundary, copies, cut, self.steps.rows_together(layout)),
             copies=copies,
             exchanges=[each for state in STATES for each in exchanges(layout, decomposition, rank, periodic, state)],
             links=self.boundary.links,

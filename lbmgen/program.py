@@ -4,9 +4,10 @@ In a step all sites collide and stream, neighbours exchange, and boundaries set 
 are cut go first, the others while messages travel.
 
 A block that no cache holds takes an even step and the odd one after it in one pass over its rows (along the first
-axis), for half the traffic: a row takes its odd step as soon as the rows beside it have their even one and their
-boundaries, while all of that still lies in the cache. If it is cut into slabs, what the outermost rows send travels
-during the first half of the pass, and what they push over the faces during the second.
+axis), some of them, a band, at a time, for half the traffic: a band takes its odd step as soon as the bands beside it
+have their even one and their boundaries, while all of that still lies in the cache. If the block is cut into slabs,
+what the outermost bands send travels during the first half of the pass, and what they push over the faces during the
+second.
 
 Source: G. Wellein et al., Proc. COMPSAC 2009, 579, doi:10.1109/COMPSAC.2009.82 (wavefronts).
 """
@@ -27,13 +28,14 @@ Range = tuple[int, int]
 Item = tuple[int, int, int, int]
 
 
-def program_of(layout: Layout, boundary: Boundary, copies: Copies, cut: Sequence[int], in_one_pass: bool) -> Program:
+def program_of(layout: Layout, boundary: Boundary, copies: Copies, cut: Sequence[int], width: int) -> Program:
     """The program of a block that has neighbours along the axes `cut`.
 
-    `in_one_pass` asks for steps two by two; blocks that are cut along other axes than the first cannot.
+    `width` asks for steps two by two, in bands of so many rows; 0 does not, and blocks that are cut along other axes
+    than the first cannot.
     """
     work = _Work(layout, boundary, copies, cut)
-    both = _Pass(layout, boundary, copies, work).items if in_one_pass and list(cut) in ([], [0]) else []
+    both = _Pass(layout, boundary, copies, work, width).items if width and list(cut) in ([], [0]) else []
     programs = (np.array(items, np.int64).reshape(-1, 4) for items in (work.step(EVEN), work.step(ODD), both))
     return Program(work.region, *programs)
 
@@ -77,22 +79,27 @@ class _Work:
 
 
 class _Pass:
-    """An even and an odd step in one pass over rows: what an item needs is done before it, and no earlier.
+    """An even and an odd step in one pass over bands: what an item needs is done before it, and no earlier.
 
-    Tasks take a parity and a row. The first and the last row need what comes from beyond them, so they come last.
+    Tasks take a parity and a band. The first and the last need what comes from beyond them, so they come last.
     """
 
-    def __init__(self, layout: Layout, boundary: Boundary, copies: Copies, work: _Work) -> None:
-        self._work, self._n = work, layout.shape[0]
-        self._rows = {
-            SWEEP: [_ranges(layout, work.region.start)] * 2,
-            COPY: [_ranges(layout, target) for target in copies.target],
-            WALLS: [_ranges(layout, boundary.links.target[STRAIGHT])] * 2,
-            OUTLETS: [_ranges(layout, boundary.outlets.left[STRAIGHT, :, 0])] * 2,
+    def __init__(self, layout: Layout, boundary: Boundary, copies: Copies, work: _Work, width: int) -> None:
+        self._work, self._n = work, -(-layout.shape[0] // width)
+
+        def ranges(offset: np.ndarray) -> dict[int, list[Range]]:
+            row = layout.site(offset)[:, 0]
+            return _ranges(np.where(row < layout.shape[0], row // width, self._n))
+
+        self._ranges = {
+            SWEEP: [ranges(work.region.start)] * 2,
+            COPY: [ranges(target) for target in copies.target],
+            WALLS: [ranges(boundary.links.target[STRAIGHT])] * 2,
+            OUTLETS: [ranges(boundary.outlets.left[STRAIGHT, :, 0])] * 2,
         }
         self.items: list[Item] = []
         self._done: set[tuple] = set()
-        n, inner = self._n, range(3, self._n - 3)  # rows that need nothing from beyond
+        n, inner = self._n, range(3, self._n - 3)  # bands that need nothing from beyond
         if work.n_cut:
             self._do(self._copies, EVEN, (0, n - 1))
             self.items += work.message(SEND, EVEN)
@@ -102,62 +109,64 @@ class _Pass:
         self._do(self._outlets, ODD, inner)
         self._do(self._outlets, ODD, range(n))
 
-    def _do(self, task: Callable[[int, int], None], parity: int, rows: Sequence[int]) -> None:
-        """A task for these rows, where it has not been done."""
-        for row in rows:
-            if (task, parity, row) not in self._done:
-                self._done.add((task, parity, row))
-                task(parity, row)
+    def _do(self, task: Callable[[int, int], None], parity: int, bands: Sequence[int]) -> None:
+        """A task for these bands, where it has not been done."""
+        for band in bands:
+            if (task, parity, band) not in self._done:
+                self._done.add((task, parity, band))
+                task(parity, band)
 
-    def _add(self, operation: int, parity: int, row: int) -> None:
-        """An operation on one row, if the row has any of it."""
-        if ends := self._rows[operation][parity].get(row):
-            self.items.append((operation, parity, *ends))
+    def _add(self, operation: int, parity: int, band: int) -> None:
+        """An operation on one band, if the band has any of it."""
+        self.items += [(operation, parity, *ends) for ends in self._ranges[operation][parity].get(band, ())]
 
-    def _beside(self, row: int) -> range:
-        return range(max(0, row - 1), min(self._n, row + 2))
+    def _beside(self, band: int) -> range:
+        return range(max(0, band - 1), min(self._n, band + 2))
 
-    def _sweep(self, parity: int, row: int) -> None:
+    def _sweep(self, parity: int, band: int) -> None:
         """An odd step overwrites what boundaries beside it read."""
         if parity == ODD:
-            self._do(self._outlets, EVEN, self._beside(row))
-        self._add(SWEEP, parity, row)
+            self._do(self._outlets, EVEN, self._beside(band))
+        self._add(SWEEP, parity, band)
 
-    def _copies(self, parity: int, row: int) -> None:
-        """After an even step into the ghosts of a row; after an odd one from there, where rows beside it push to."""
+    def _copies(self, parity: int, band: int) -> None:
+        """After an even step into the ghosts of a band; after an odd one from there, where bands beside it push to."""
         if parity == EVEN:
-            self._do(self._sweep, EVEN, (row,))
+            self._do(self._sweep, EVEN, (band,))
         else:
-            self._do(self._sweep, ODD, self._beside(row))
-            if row in (0, self._n - 1):
+            self._do(self._sweep, ODD, self._beside(band))
+            if band in (0, self._n - 1):
                 self._do(self._beyond, ODD, (0,))
-        self._add(COPY, parity, row)
+        self._add(COPY, parity, band)
 
     def _beyond(self, parity: int, _: int) -> None:
-        """What comes from beyond the first and the last row: from neighbours, or from the other end."""
+        """What comes from beyond the first and the last band: from neighbours, or from the other end."""
         self._do(self._copies if parity == EVEN else self._sweep, parity, (0, self._n - 1))
         self.items += self._work.message(RECEIVE, parity)
         if parity == EVEN:
             self._add(COPY, EVEN, -1)
             self._add(COPY, EVEN, self._n)
 
-    def _walls(self, parity: int, row: int) -> None:
-        """Walls read populations that lie with the rows beside theirs."""
-        self._do(self._copies, parity, self._beside(row))
-        if row in (0, self._n - 1):
+    def _walls(self, parity: int, band: int) -> None:
+        """Walls read populations that lie with the bands beside theirs."""
+        self._do(self._copies, parity, self._beside(band))
+        if band in (0, self._n - 1):
             self._do(self._beyond, parity, (0,))
-        self._add(WALLS, parity, row)
+        self._add(WALLS, parity, band)
 
-    def _outlets(self, parity: int, row: int) -> None:
-        """After the walls of the row. Open faces read what walls have set one site further in."""
-        self._do(self._walls, parity, self._beside(row) if row in self._rows[OUTLETS][parity] else (row,))
-        self._add(OUTLETS, parity, row)
+    def _outlets(self, parity: int, band: int) -> None:
+        """After the walls of the band. Open faces read what walls have set one site further in."""
+        self._do(self._walls, parity, self._beside(band) if band in self._ranges[OUTLETS][parity] else (band,))
+        self._add(OUTLETS, parity, band)
 
 
-def _ranges(layout: Layout, offset: np.ndarray) -> dict[int, Range]:
-    """For each row where its entries begin and end; they lie together."""
-    rows, first, count = np.unique(layout.site(offset)[:, 0], return_index=True, return_counts=True)
-    return {int(row): (int(a), int(a + n)) for row, a, n in zip(rows, first, count, strict=True)}
+def _ranges(band: np.ndarray) -> dict[int, list[Range]]:
+    """For each band where its entries begin and end."""
+    result: dict[int, list[Range]] = {}
+    first = np.flatnonzero(np.diff(band)) + 1
+    for begin, end in pairwise([0, *first.tolist(), len(band)] if len(band) else []):
+        result.setdefault(int(band[begin]), []).append((begin, end))
+    return result
 
 
 def _joined(parts: Sequence[Region]) -> Region:

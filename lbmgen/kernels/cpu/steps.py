@@ -12,6 +12,9 @@ from lbmgen.kernels.cpu.mail import mail_of
 from lbmgen.kernels.cpu.march import Task, make_march
 from lbmgen.kernels.cpu.moments import moments
 
+CACHE_BYTES = 1 << 21  # of a block, beyond which it pays to go through it once for two steps
+BAND_BYTES = 1 << 17  # of rows that do so together: several times as much should stay in the cache of a core
+
 
 class Placed(NamedTuple):
     """A part, what a march needs to know of it, and the messages that carry its mail."""
@@ -24,10 +27,13 @@ class Placed(NamedTuple):
 class Steps:
     """For a lattice, a law and, if `forced`, a force density. Parts lie where the kernels run."""
 
-    cache_bytes = 1 << 22  # of a block, beyond which two steps in one pass are faster
-
     def __init__(self, lattice, law, forced):
         self._march = make_march(lattice, law, forced)
+
+    def rows_together(self, layout):
+        """Rows of a band, where two steps in one pass are faster, else 0."""
+        row = layout.lattice.q * layout.strides[0] * layout.dtype.itemsize
+        return max(1, BAND_BYTES // row) if row * layout.shape[0] > CACHE_BYTES else 0
 
     def place(self, part, group):
         """The part, where kernels can reach it; its neighbours are among the ranks of `group`."""

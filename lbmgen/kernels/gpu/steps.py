@@ -7,7 +7,6 @@ own while messages travel.
 
 from __future__ import annotations
 
-import math
 from typing import NamedTuple
 
 import numpy as np
@@ -32,8 +31,6 @@ class Now(NamedTuple):
 class Steps:
     """For a lattice, a law and, if `forced`, a force density. Parts lie where the kernels run."""
 
-    cache_bytes = math.inf  # of a block, beyond which two steps in one pass are faster: launches have no order of rows
-
     def __init__(self, gpu, lattice, law, forced, dtype):
         self.gpu = gpu
         module = gpu.compile(source(lattice, law, forced, dtype))
@@ -51,6 +48,10 @@ class Steps:
             SWEEP_BESIDE: self._sweep_beside,
             JOIN: self._join,
         }
+
+    def rows_together(self, layout):
+        """No two steps in one pass: launches have no order of rows."""
+        return 0
 
     def place(self, part, group):
         """The part, where kernels can reach it; its neighbours are among the ranks of `group`."""
