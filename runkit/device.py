@@ -2,17 +2,20 @@
 
 A program asks `choose(world, name)` once. It gets None for the CPU, or the `Gpu` of this rank: arrays, kernels compiled
 from CUDA C, streams, copies. Kernels are compiled without contraction (`--fmad=false`), with IEEE division and square
-root: they round where their text says so, as the kernels for the CPU do.
+root, and keep numbers below the least normal one: they round where their text says so, as the kernels for the CPU do.
 
-Source: https://docs.cupy.dev (RawModule, streams, pinned memory).
+Source: https://docs.cupy.dev (RawModule, streams, pinned memory); https://docs.nvidia.com/cuda/nvrtc (options).
 """
 
 from __future__ import annotations
 
 import importlib
+import os
 from collections import Counter
 from collections.abc import Callable, Sequence
+from hashlib import sha256
 from pathlib import Path
+from tempfile import NamedTemporaryFile
 from typing import Any, Literal
 
 from runkit.errors import UserError
@@ -42,7 +45,8 @@ class Gpu:
             runtime.setDevice(index)
             properties = runtime.getDeviceProperties(index)
             self.identity: str = runtime.deviceGetPCIBusId(index)  # the same for all ranks that share it
-        except runtime.CUDARuntimeError as error:
+            self._compiler: Any = self.xp.cuda.nvrtc.getVersion()
+        except RuntimeError as error:  # those of CuPy are, also if it finds no compiler
             raise NoGpu(f"GPU {index} cannot be used: {error}") from error
         self.name: str = properties["name"].decode()
         self.shared_bytes: int = properties["sharedMemPerBlockOptin"]
@@ -61,7 +65,21 @@ class Gpu:
 
     def compile(self, source: str, options: Sequence[str] = ()) -> Any:
         """A module of the kernels in `source`; `get_function(name)(grid, block, arguments, shared_mem=0)` launches."""
-        return self.xp.RawModule(code=source, options=(*STRICT, *options))
+        return self.xp.RawModule(path=str(self._compiled(source, tuple(options))))
+
+    def _compiled(self, source: str, options: tuple[str, ...]) -> Path:
+        """Where its machine code lies, beside what CuPy keeps there: named by all that it is made of."""
+        architecture = f"sm_{self.xp.cuda.Device(self.index).compute_capability}"
+        made_of = repr((architecture, self._compiler, STRICT, options, source))
+        folder = Path(os.environ.get("CUPY_CACHE_DIR", "~/.cupy/kernel_cache")).expanduser()
+        path = folder / f"{sha256(made_of.encode()).hexdigest()}.strict.cubin"
+        if not path.exists():
+            code, _ = machine_code(source, architecture, options)
+            folder.mkdir(parents=True, exist_ok=True)
+            with NamedTemporaryFile(dir=folder, delete=False) as file:
+                file.write(code)
+            Path(file.name).replace(path)
+        return path
 
     def stream(self) -> Any:
         """A new stream, that kernels and copies go to within `with`; it does not wait for the others."""
@@ -104,6 +122,22 @@ class Gpu:
     def to_device(self, array: Any, out: Any) -> None:
         """Copy `array` to `out`. If it is pinned, this only begins."""
         out.set(array)
+
+
+def machine_code(source: str, architecture: str, options: Sequence[str] = ()) -> tuple[bytes, str]:
+    """The kernels of `source` for `architecture` ("sm_90"), and the compiler's log, which RuntimeError has if it fails.
+
+    Needs no GPU. CuPy itself cannot be asked for this: it adds --ftz=true to all options, and the last one counts.
+    """
+    nvrtc = _cupy().cuda.nvrtc
+    program = nvrtc.createProgram(source, "kernels.cu", [], [])
+    try:
+        nvrtc.compileProgram(program, (f"--gpu-architecture={architecture}", *STRICT, *options))
+        return nvrtc.getCUBIN(program), nvrtc.getProgramLog(program)
+    except nvrtc.NVRTCError as error:
+        raise RuntimeError(nvrtc.getProgramLog(program)) from error
+    finally:
+        nvrtc.destroyProgram(program)
 
 
 def choose(world: World, wanted: str) -> Gpu | None:
@@ -169,7 +203,7 @@ def _reason(runtime: Any, error: Any) -> str:
     if error.status == INSUFFICIENT_DRIVER and _has_gpu():
         driver, library = _version(runtime.driverGetVersion()), _version(runtime.runtimeGetVersion())
         return f"the driver knows CUDA up to {driver}, CuPy needs {library}: update it, or {INSTALL}"
-    return "there is no GPU that this process may use"
+    return "there is no GPU that this process may use" + (f" ({error})" if _has_gpu() else "")
 
 
 def _version(number: int) -> str:
