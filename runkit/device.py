@@ -46,9 +46,12 @@ class Gpu:
             properties = runtime.getDeviceProperties(index)
             self.identity: str = runtime.deviceGetPCIBusId(index)  # the same for all ranks that share it
             self._compiler: Any = self.xp.cuda.nvrtc.getVersion()
+            known: tuple[int, ...] = self.xp.cuda.nvrtc.getSupportedArchs()
+            own = int(self.xp.cuda.Device(index).compute_capability)
         except RuntimeError as error:  # those of CuPy are, also if it finds no compiler
             raise NoGpu(f"GPU {index} cannot be used: {error}") from error
         self.name: str = properties["name"].decode()
+        self.architecture = _architecture(own, known, self.name)
         self.shared_bytes: int = properties["sharedMemPerBlockOptin"]
         self.n_multiprocessors: int = properties["multiProcessorCount"]
 
@@ -69,12 +72,11 @@ class Gpu:
 
     def _compiled(self, source: str, options: tuple[str, ...]) -> Path:
         """Where its machine code lies, beside what CuPy keeps there: named by all that it is made of."""
-        architecture = f"sm_{self.xp.cuda.Device(self.index).compute_capability}"
-        made_of = repr((architecture, self._compiler, STRICT, options, source))
+        made_of = repr((self.architecture, self._compiler, STRICT, options, source))
         folder = Path(os.environ.get("CUPY_CACHE_DIR", "~/.cupy/kernel_cache")).expanduser()
         path = folder / f"{sha256(made_of.encode()).hexdigest()}.strict.cubin"
         if not path.exists():
-            code, _ = machine_code(source, architecture, options)
+            code, _ = machine_code(source, self.architecture, options)
             folder.mkdir(parents=True, exist_ok=True)
             with NamedTemporaryFile(dir=folder, delete=False) as file:
                 file.write(code)
@@ -127,7 +129,8 @@ class Gpu:
 def machine_code(source: str, architecture: str, options: Sequence[str] = ()) -> tuple[bytes, str]:
     """The kernels of `source` for `architecture` ("sm_90"), and the compiler's log, which RuntimeError has if it fails.
 
-    Needs no GPU. CuPy itself cannot be asked for this: it adds --ftz=true to all options, and the last one counts.
+    Needs no GPU. CuPy cannot be asked for this: it adds -ftz=true to all options, and the last one counts (CuPy issue
+    9576).
     """
     nvrtc = _cupy().cuda.nvrtc
     program = nvrtc.createProgram(source, "kernels.cu", [], [])
@@ -172,6 +175,14 @@ def need(gpu: Any, n_bytes: float, advice: str) -> None:
             f"device memory: {n_bytes / GIB:.3g} GiB are needed and {gpu.free_bytes / GIB:.3g} GiB are free on "
             f"{gpu.name}; {advice}"
         )
+
+
+def _architecture(own: int, known: Sequence[int], name: str) -> str:
+    """The newest one whose machine code a GPU of architecture `own` can run, of those `known` to the compiler."""
+    fitting = [one for one in known if one // 10 == own // 10 and one <= own]
+    if not fitting:
+        raise NoGpu(f"CuPy's compiler has no machine code for {name} (sm_{own}): {INSTALL}")
+    return f"sm_{max(fitting)}"
 
 
 def _announce(world: World, gpu: Gpu | None, reason: str) -> None:

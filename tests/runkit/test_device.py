@@ -185,11 +185,18 @@ def test_kernels_keep_the_faintest_numbers_and_round_every_product():
         assert machine_code(text, "sm_90", (f"--{name}={other}",))[0] != strict
 
 
+def test_a_gpu_runs_machine_code_of_its_own_generation():
+    known = (75, 80, 86, 90, 100)
+    assert [device._architecture(own, known, "") for own in (80, 87, 90, 103)] == ["sm_80", "sm_86", "sm_90", "sm_100"]
+    for own in (70, 120):
+        with pytest.raises(device.NoGpu, match=f"no machine code for V \\(sm_{own}\\): pip install"):
+            device._architecture(own, known, "V")
+
+
 def test_machine_code_is_kept_for_the_next_process(tmp_path, monkeypatch):
     """Named by text, options and architecture; CuPy loads it, and compiles nothing."""
     gpu, made = Gpu.__new__(Gpu), []
-    cuda = SimpleNamespace(Device=lambda index: SimpleNamespace(compute_capability="90"))
-    gpu.index, gpu.xp, gpu._compiler = 0, SimpleNamespace(cuda=cuda, RawModule=lambda path: path), (13, 0)
+    gpu.xp, gpu.architecture, gpu._compiler = SimpleNamespace(RawModule=lambda path: path), "sm_90", (13, 0)
     monkeypatch.setenv("CUPY_CACHE_DIR", str(tmp_path / "kept"))
     monkeypatch.setattr(device, "machine_code", lambda *what: (made.append(what), (b"code", ""))[1])
     paths = [gpu.compile(text, options) for text, options in ((SUM, ()), (SUM, ["-DX"]), ("", ()), (SUM, ()))]
