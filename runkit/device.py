@@ -2,17 +2,20 @@
 
 A program asks `choose(world, name)` once. It gets None for the CPU, or the `Gpu` of this rank: arrays, kernels compiled
 from CUDA C, streams, copies. Kernels are compiled without contraction (`--fmad=false`), with IEEE division and square
-root: they round where their text says so, as the kernels for the CPU do.
+root, and keep numbers below the least normal one: they round where their text says so, as the kernels for the CPU do.
 
-Source: https://docs.cupy.dev (RawModule, streams, pinned memory).
+Source: https://docs.cupy.dev (RawModule, streams, pinned memory); https://docs.nvidia.com/cuda/nvrtc (options).
 """
 
 from __future__ import annotations
 
 import importlib
+import os
 from collections import Counter
 from collections.abc import Callable, Sequence
+from hashlib import sha256
 from pathlib import Path
+from tempfile import NamedTemporaryFile
 from typing import Any, Literal
 
 from runkit.errors import UserError
@@ -42,9 +45,13 @@ class Gpu:
             runtime.setDevice(index)
             properties = runtime.getDeviceProperties(index)
             self.identity: str = runtime.deviceGetPCIBusId(index)  # the same for all ranks that share it
-        except runtime.CUDARuntimeError as error:
+            self._compiler: Any = self.xp.cuda.nvrtc.getVersion()
+            known: tuple[int, ...] = self.xp.cuda.nvrtc.getSupportedArchs()
+            own = int(self.xp.cuda.Device(index).compute_capability)
+        except RuntimeError as error:  # those of CuPy are, also if it finds no compiler
             raise NoGpu(f"GPU {index} cannot be used: {error}") from error
         self.name: str = properties["name"].decode()
+        self.architecture = _architecture(own, known, self.name)
         self.shared_bytes: int = properties["sharedMemPerBlockOptin"]
         self.n_multiprocessors: int = properties["multiProcessorCount"]
 
@@ -61,7 +68,20 @@ class Gpu:
 
     def compile(self, source: str, options: Sequence[str] = ()) -> Any:
         """A module of the kernels in `source`; `get_function(name)(grid, block, arguments, shared_mem=0)` launches."""
-        return self.xp.RawModule(code=source, options=(*STRICT, *options))
+        return self.xp.RawModule(path=str(self._compiled(source, tuple(options))))
+
+    def _compiled(self, source: str, options: tuple[str, ...]) -> Path:
+        """Where its machine code lies, beside what CuPy keeps there: named by all that it is made of."""
+        made_of = repr((self.architecture, self._compiler, STRICT, options, source))
+        folder = Path(os.environ.get("CUPY_CACHE_DIR", "~/.cupy/kernel_cache")).expanduser()
+        path = folder / f"{sha256(made_of.encode()).hexdigest()}.strict.cubin"
+        if not path.exists():
+            code, _ = machine_code(source, self.architecture, options)
+            folder.mkdir(parents=True, exist_ok=True)
+            with NamedTemporaryFile(dir=folder, delete=False) as file:
+                file.write(code)
+            Path(file.name).replace(path)
+        return path
 
     def stream(self) -> Any:
         """A new stream, that kernels and copies go to within `with`; it does not wait for the others."""
@@ -106,6 +126,23 @@ class Gpu:
         out.set(array)
 
 
+def machine_code(source: str, architecture: str, options: Sequence[str] = ()) -> tuple[bytes, str]:
+    """The kernels of `source` for `architecture` ("sm_90"), and the compiler's log, which RuntimeError has if it fails.
+
+    Needs no GPU. CuPy cannot be asked for this: it adds -ftz=true to all options, and the last one counts (CuPy issue
+    9576).
+    """
+    nvrtc = _cupy().cuda.nvrtc
+    program = nvrtc.createProgram(source, "kernels.cu", [], [])
+    try:
+        nvrtc.compileProgram(program, (f"--gpu-architecture={architecture}", *STRICT, *options))
+        return nvrtc.getCUBIN(program), nvrtc.getProgramLog(program)
+    except nvrtc.NVRTCError as error:
+        raise RuntimeError(nvrtc.getProgramLog(program)) from error
+    finally:
+        nvrtc.destroyProgram(program)
+
+
 def choose(world: World, wanted: str) -> Gpu | None:
     """The GPU of this rank (its number on the node, modulo the node's GPUs), or None for the CPU; says which.
 
@@ -140,6 +177,14 @@ def need(gpu: Any, n_bytes: float, advice: str) -> None:
         )
 
 
+def _architecture(own: int, known: Sequence[int], name: str) -> str:
+    """The newest one whose machine code a GPU of architecture `own` can run, of those `known` to the compiler."""
+    fitting = [one for one in known if one // 10 == own // 10 and one <= own]
+    if not fitting:
+        raise NoGpu(f"CuPy's compiler has no machine code for {name} (sm_{own}): {INSTALL}")
+    return f"sm_{max(fitting)}"
+
+
 def _announce(world: World, gpu: Gpu | None, reason: str) -> None:
     """One line of what all ranks compute on."""
     named = world.gather(gpu.name if gpu else "")
@@ -169,7 +214,7 @@ def _reason(runtime: Any, error: Any) -> str:
     if error.status == INSUFFICIENT_DRIVER and _has_gpu():
         driver, library = _version(runtime.driverGetVersion()), _version(runtime.runtimeGetVersion())
         return f"the driver knows CUDA up to {driver}, CuPy needs {library}: update it, or {INSTALL}"
-    return "there is no GPU that this process may use"
+    return "there is no GPU that this process may use" + (f" ({error})" if _has_gpu() else "")
 
 
 def _version(number: int) -> str:

@@ -11,7 +11,7 @@ from lbmgen.collisions import collision
 from lbmgen.lattices import LATTICES
 from tests.conftest import ROOT
 from tests.lbmgen.flows import FACES, Setting, assert_same_bits, assert_same_flow, clock
-from tests.lbmgen.test_gpu import FORCE, assert_same_file
+from tests.lbmgen.test_gpu import FORCE, assert_same_file, assert_same_front
 
 LARGE = {"D2Q9": (300, 517), "D3Q19": (40, 50, 70), "D3Q27": (40, 50, 70)}  # many blocks of threads, in any order
 
@@ -28,6 +28,10 @@ def test_every_law_has_the_same_bits(gpu, lattice, law, dtype, force):
 @pytest.mark.parametrize("faces", FACES)
 def test_every_face_has_the_same_bits(gpu, faces, lattice, n_steps):
     assert_same_flow(Setting(lattice, faces=FACES[faces]), gpu, n_steps)
+
+
+def test_the_faintest_numbers_have_the_same_bits(gpu):
+    assert_same_front(gpu)
 
 
 @pytest.mark.parametrize("faces", FACES)

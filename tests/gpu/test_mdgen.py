@@ -18,6 +18,7 @@ from mdgen.thermostats import thermostat
 from mdgen.velocities import maxwell_velocities
 from runkit.mpi import SerialWorld
 from runkit.rng import stream
+from tests.mdgen.test_gpu import assert_same_in_turns
 from tests.mdgen.test_run_on_gpu import CASE
 from tests.mdgen.test_run_on_gpu import assert_same as assert_same_file
 
@@ -68,6 +69,10 @@ def test_any_number_of_particles_has_the_same_bits(gpu, n_particles):
     for each in (ours, theirs):
         each.step(30)
     assert_same(ours, theirs)
+
+
+def test_systems_of_unlike_size_march_in_turns(gpu):
+    assert_same_in_turns(gpu)
 
 
 def test_many_replicas_march_with_the_bits_of_a_few(gpu):

@@ -93,6 +93,22 @@ def test_the_back_end_does_compute_on_the_device():
     assert isinstance(start(StandIn()).engine, Batch) and not isinstance(start(None).engine, Batch)
 
 
+def test_systems_of_unlike_size_march_in_turns():
+    assert_same_in_turns(marching())
+
+
+def assert_same_in_turns(gpu) -> None:
+    """A large system and a small one share a kernel, which has one limit of shared memory."""
+    position, velocity, species, _ = replicas(2)
+    small = dict(position=position[:, ::2], velocity=velocity[:, ::2], species=species[::2])
+    pairs = [(start(gpu, 2), start(None, 2)), (start(gpu, 2, **small), start(None, 2, **small))]
+    for pair in 2 * pairs:
+        for each in pair:
+            each.step(3)
+    for pair in pairs:
+        assert_same(*pair)
+
+
 def test_replicas_of_different_systems_advance_together(device):
     """Own species, order and box each; the bits are those of each system alone on the CPU."""
     position, velocity, _, _ = replicas(4)

@@ -1,14 +1,16 @@
 """The choice between CPU and GPU, and the stand-in that runs kernels where there is no GPU."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 
 from runkit import device
-from runkit.device import choose, need
+from runkit.device import Gpu, choose, machine_code, need
 from runkit.errors import UserError
 from runkit.mpi import SerialWorld
 from tests.shim import StandIn
-from tests.shim.compile import ARCHITECTURES, machine_code
+from tests.shim.compile import ARCHITECTURES
 
 SUM = """
 extern "C" __global__ void __launch_bounds__(256) total(const float* value, float* sum, int n) {
@@ -130,6 +132,28 @@ def test_the_stand_in_is_late_with_copies_to_the_host():
         gpu.to_host(source, out)
 
 
+def test_the_stand_in_shows_races_and_what_was_never_written():
+    """Threads in reverse in every second launch, memory that is not zero, kernels that run late on other streams."""
+    text = """
+    extern "C" __global__ void last(int* value, const float* other) {
+        extern __shared__ float part[];
+        value[0] = threadIdx.x + 2 * blockIdx.x;
+        value[1] = part[threadIdx.x] == part[threadIdx.x];
+    }
+    """
+    gpu, value = StandIn(), np.zeros(2, np.int32)
+    last, empty = gpu.compile(text).get_function("last"), gpu.xp.empty(1, np.float32)
+    assert np.isnan(empty)
+    found = [last((3,), (2,), (value, empty), shared_mem=8) or value.tolist() for _ in range(2)]
+    assert sorted(found) == [[0, 0], [5, 0]]
+    value[:], side = 7, gpu.stream()
+    with side:
+        last((3,), (2,), (value, empty), shared_mem=8)
+    assert value.tolist() == [7, 7]
+    gpu.order(side, None)
+    assert value[0] != 7
+
+
 @pytest.mark.parametrize(
     ("arguments", "complaint"),
     [
@@ -146,6 +170,36 @@ def test_the_stand_in_refuses_arguments_of_other_types_than_declared(arguments, 
 
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
 def test_kernels_compile_where_there_is_no_gpu(architecture):
-    assert machine_code(SUM, architecture)[:4] == b"\x7fELF"
+    assert machine_code(SUM, architecture)[0][:4] == b"\x7fELF"
     with pytest.raises(RuntimeError, match="undefined"):
         machine_code(SUM.replace("part[t]", "missing[t]"), architecture)
+
+
+def test_kernels_keep_the_faintest_numbers_and_round_every_product():
+    """What the compiler does by default, and what CuPy asks of it, are other machine code."""
+    text = 'extern "C" __global__ void f(float* a) { a[0] = a[1] * a[2] + a[3] / a[4] + sqrtf(a[5]); }'
+    strict = machine_code(text, "sm_90")[0]
+    for name, value in (("ftz", "false"), ("fmad", "false"), ("prec-div", "true"), ("prec-sqrt", "true")):
+        assert machine_code(text, "sm_90", (f"--{name}={value}",))[0] == strict
+        other = {"true": "false", "false": "true"}[value]
+        assert machine_code(text, "sm_90", (f"--{name}={other}",))[0] != strict
+
+
+def test_a_gpu_runs_machine_code_of_its_own_generation():
+    known = (75, 80, 86, 90, 100)
+    assert [device._architecture(own, known, "") for own in (80, 87, 90, 103)] == ["sm_80", "sm_86", "sm_90", "sm_100"]
+    for own in (70, 120):
+        with pytest.raises(device.NoGpu, match=f"no machine code for V \\(sm_{own}\\): pip install"):
+            device._architecture(own, known, "V")
+
+
+def test_machine_code_is_kept_for_the_next_process(tmp_path, monkeypatch):
+    """Named by text, options and architecture; CuPy loads it, and compiles nothing."""
+    gpu, made = Gpu.__new__(Gpu), []
+    gpu.xp, gpu.architecture, gpu._compiler = SimpleNamespace(RawModule=lambda path: path), "sm_90", (13, 0)
+    monkeypatch.setenv("CUPY_CACHE_DIR", str(tmp_path / "kept"))
+    monkeypatch.setattr(device, "machine_code", lambda *what: (made.append(what), (b"code", ""))[1])
+    paths = [gpu.compile(text, options) for text, options in ((SUM, ()), (SUM, ["-DX"]), ("", ()), (SUM, ()))]
+    assert [what[:2] for what in made] == [(SUM, "sm_90"), (SUM, "sm_90"), ("", "sm_90")]
+    assert len(set(paths)) == 3 and paths[0] == paths[3]
+    assert sorted(map(str, (tmp_path / "kept").iterdir())) == sorted(set(paths))

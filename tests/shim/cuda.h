@@ -3,12 +3,15 @@
 // Threads of a block run in turn until each has come to a barrier, then go on from there. One fibre runs thread after
 // thread; only where a thread waits at a barrier does it keep the fibre, and the next thread gets another. So kernels
 // without barriers cost no switches. Warp shuffles are exchanges of the whole block: every thread has to take part.
-// Races cannot show here.
+// Races show as far as they depend on the order of threads and blocks: every second launch has it in reverse. Threads
+// that wait at unlike barriers end the program. Shared memory whose size the launch gives begins as no numbers.
 #pragma once
 #include <algorithm>
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
+#include <cstdio>
+#include <cstdlib>
 #include <cstring>
 #include <functional>
 #include <memory>
@@ -42,6 +45,7 @@ namespace shim {
 struct Fibre {
     ucontext_t context;
     dim3 thread;
+    int barrier;  // the line where it waits
     std::unique_ptr<char[]> stack{new char[STACK]};
     static const size_t STACK = 1 << 16;
 };
@@ -50,13 +54,15 @@ static std::unique_ptr<Fibre> running;
 static ucontext_t scheduler;
 static const std::function<void()>* body;
 static unsigned next, n_threads;
+static bool backwards;
 alignas(128) static char shared[1 << 18];
 
 inline unsigned rank() { return threadIdx.x + blockDim.x * (threadIdx.y + blockDim.y * threadIdx.z); }
 
 static void work() {
     while (next < n_threads) {
-        unsigned t = next++;
+        unsigned t = backwards ? n_threads - 1 - next : next;
+        ++next;
         running->thread = threadIdx = {t % blockDim.x, t / blockDim.x % blockDim.y, t / blockDim.x / blockDim.y};
         (*body)();
     }
@@ -65,8 +71,9 @@ static void work() {
     swapcontext(&self->context, &scheduler);
 }
 
-static void barrier() {
+static void barrier(int line) {
     Fibre* self = running.get();
+    self->barrier = line;
     parked.push_back(std::move(running));
     swapcontext(&self->context, &scheduler);
     threadIdx = self->thread;
@@ -88,30 +95,40 @@ static void run_block() {
     while (!parked.empty()) {  // all threads have come to a barrier or to their end
         std::vector<std::unique_ptr<Fibre>> phase = std::move(parked);
         parked.clear();
+        int barrier = phase[0]->barrier;
         for (auto& fibre : phase) {
+            if (fibre->barrier != barrier) {
+                std::fputs("threads of a block wait at unlike barriers\n", stderr);
+                std::abort();
+            }
             running = std::move(fibre);
             swapcontext(&scheduler, &running->context);
         }
     }
 }
 
-static void launch(const unsigned* grid, const unsigned* block, const std::function<void()>& kernel) {
+static void launch(const unsigned* grid, const unsigned* block, unsigned n_shared, const std::function<void()>& kernel) {
     gridDim = {grid[0], grid[1], grid[2]};
     blockDim = {block[0], block[1], block[2]};
     n_threads = block[0] * block[1] * block[2];
     body = &kernel;
-    for (blockIdx.z = 0; blockIdx.z < gridDim.z; ++blockIdx.z)
-        for (blockIdx.y = 0; blockIdx.y < gridDim.y; ++blockIdx.y)
-            for (blockIdx.x = 0; blockIdx.x < gridDim.x; ++blockIdx.x) run_block();
+    unsigned n_blocks = grid[0] * grid[1] * grid[2];
+    for (unsigned k = 0; k < n_blocks; ++k) {
+        unsigned b = backwards ? n_blocks - 1 - k : k;
+        blockIdx = {b % grid[0], b / grid[0] % grid[1], b / grid[0] / grid[1]};
+        std::memset(shared, 0xFF, n_shared);
+        run_block();
+    }
+    backwards = !backwards;
 }
 
 // What every thread of the block gives, as seen by each after all have given theirs.
 template <class T, class F> auto exchange(T mine, F look) {
     static T given[1024];
     given[rank()] = mine;
-    barrier();
+    barrier(__LINE__);
     auto seen = look(given);
-    barrier();
+    barrier(__LINE__);
     return seen;
 }
 template <class T> size_t pointee(const T*) { return sizeof(T); }
@@ -119,8 +136,8 @@ template <class T> struct Pointee { static const size_t size = 0; };
 template <class T> struct Pointee<T*> { static const size_t size = sizeof(T); };
 }  // namespace shim
 
-inline void __syncthreads() { shim::barrier(); }
-inline void __syncwarp(unsigned = ~0u) { shim::barrier(); }
+#define __syncthreads() shim::barrier(__LINE__)
+#define __syncwarp(...) shim::barrier(__LINE__)
 inline int __syncthreads_or(int mine) {
     return shim::exchange(mine, [](const int* all) { return int(std::any_of(all, all + shim::n_threads, [](int v) { return v; })); });
 }

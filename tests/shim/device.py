@@ -1,7 +1,8 @@
 """`StandIn` has what `runkit.device.Gpu` has: kernels run on the CPU behind `cuda.h`, arrays are NumPy's.
 
 It is strict where a GPU is silent: a scalar argument must have the size that the kernel declares, an array the size of
-element, and be contiguous. It is late where a GPU may be: what a copy to the host brings is seen after a wait alone.
+element, and be contiguous; empty arrays hold no numbers. It is late where a GPU may be: what a copy to the host brings
+is seen after a wait alone, and kernels on a stream of their own run when another stream first comes after them.
 """
 
 from __future__ import annotations
@@ -23,10 +24,23 @@ KERNEL = re.compile(r'extern\s+"C"\s+__global__\s+void\s+(?:__launch_bounds__\([
 DYNAMIC = re.compile(r"extern\s+__shared__\s+(?:__align__\(\d+\)\s*)?(\w+)\s+(\w+)\[\];")
 
 
+class Arrays:
+    """NumPy, where nothing is zero by chance: memory of a GPU holds what was there before."""
+
+    def __getattr__(self, name: str):
+        return getattr(np, name)
+
+    @staticmethod
+    def empty(shape, dtype=float) -> np.ndarray:
+        array = np.empty(shape, dtype)
+        array.reshape(-1).view(np.uint8)[:] = 0xFF
+        return array
+
+
 class StandIn:
     """A GPU that is none."""
 
-    xp = np
+    xp = Arrays()
     name = identity = "stand-in"
     index = 0
     n_multiprocessors = 2
@@ -34,15 +48,19 @@ class StandIn:
 
     def __init__(self, shared_bytes: int = 1 << 17, free_bytes: int = 1 << 34) -> None:
         self.shared_bytes, self.free_bytes = shared_bytes, free_bytes
+        self._modules: dict[tuple, Module] = {}
 
     def compile(self, source: str, options: Sequence[str] = ()) -> Module:
-        return _module(source, tuple(options))
+        """As CuPy does, one module for one text."""
+        text = source, tuple(options)
+        return self._modules.setdefault(text, Module(*_compiled(*text)))
 
     def stream(self) -> Stream:
         return Stream()
 
     def order(self, first: Stream | None, then: Stream | None) -> None:
         first, then = (each or Stream.present[-1] for each in (first, then))
+        first.run()
         first.read()
         then.copies += first.copies
         then.n_known = Stream.n_launched
@@ -60,6 +78,7 @@ class StandIn:
         return array.ctypes.data
 
     def wait(self) -> None:
+        Stream.present[-1].run()
         Stream.present[-1].arrive()
 
     def pinned(self, shape, dtype) -> np.ndarray:
@@ -77,14 +96,16 @@ class StandIn:
 
 
 class Stream:
-    """Copies to the host that are under way. On a stream of its own a copy reads as late as the order of work allows:
-    what changes its source in between, and should not, shows. It has to come after all kernels that were launched."""
+    """Kernels and copies to the host that are under way. On a stream of its own a kernel runs, and a copy reads, as
+    late as the order of work allows: what changes its source in between, and should not, shows. A copy has to come
+    after all kernels that were launched."""
 
     present: list[Stream]
     n_launched = 0
 
     def __init__(self) -> None:
         self.copies: list[list[np.ndarray]] = []  # of what, whereto; empty when it has arrived
+        self.kernels: list = []  # that have not run
         self.n_known = -1  # launches that this stream comes after
 
     def __enter__(self) -> None:
@@ -94,7 +115,22 @@ class Stream:
     def __exit__(self, *_) -> None:
         Stream.present.pop()
 
+    def launch(self, kernel) -> None:
+        self.read()
+        Stream.n_launched += 1
+        if Kernel.recorded is not None:
+            Kernel.recorded.append(kernel)
+        elif self is Stream.present[0]:
+            kernel()
+        else:
+            self.kernels.append(kernel)
+
+    def run(self) -> None:
+        while self.kernels:
+            self.kernels.pop(0)()
+
     def send(self, array: np.ndarray, out: np.ndarray) -> None:
+        self.run()
         out.reshape(-1).view(np.uint8)[:] = 0xFF  # not a number, for who does not wait
         self.copies.append([array, out])
         if self is Stream.present[0]:  # NumPy's own work there cannot be seen
@@ -121,11 +157,14 @@ class Module:
 
     def __init__(self, library: ctypes.CDLL, n_parameters: dict[str, int]) -> None:
         self._library, self._n = library, n_parameters
+        self._kernels: dict[str, Kernel] = {}
 
     def get_function(self, name: str):
-        """The kernel of this name, to be called as kernel(grid, block, arguments, shared_mem=0)."""
-        sizes = (ctypes.c_size_t * (2 * self._n[name])).in_dll(self._library, f"sizes_{name}")
-        return Kernel(getattr(self._library, f"launch_{name}"), name, list(sizes))
+        """The kernel of this name, to be called as kernel(grid, block, arguments, shared_mem=0); there is one alone."""
+        if name not in self._kernels:
+            sizes = (ctypes.c_size_t * (2 * self._n[name])).in_dll(self._library, f"sizes_{name}")
+            self._kernels[name] = Kernel(getattr(self._library, f"launch_{name}"), name, list(sizes))
+        return self._kernels[name]
 
 
 class Kernel:
@@ -146,13 +185,10 @@ class Kernel:
         held = [self._pass(k, argument) for k, argument in enumerate(arguments)]
         pointers = (ctypes.c_void_p * len(held))(*(value.ctypes.data for value in held))
         dims = [(ctypes.c_uint * 3)(*(*map(int, n), 1, 1)[:3]) for n in (grid, block)]
-        launch = partial(self._launch, dims, pointers, (held, arguments))
-        Stream.present[-1].read()
-        Stream.n_launched += 1
-        launch() if Kernel.recorded is None else Kernel.recorded.append(launch)
+        Stream.present[-1].launch(partial(self._launch, (*dims, shared_mem, pointers), (held, arguments)))
 
-    def _launch(self, dims, pointers, _held) -> None:
-        self._function(*dims, pointers)
+    def _launch(self, how, _held) -> None:
+        self._function(*how)
 
     def _pass(self, k: int, argument) -> np.ndarray:
         where, pointee = f"{self._name}, argument {k}", self._pointees[k]
@@ -168,7 +204,8 @@ class Kernel:
 
 
 @cache
-def _module(source: str, options: tuple[str, ...]) -> Module:
+def _compiled(source: str, options: tuple[str, ...]) -> tuple[ctypes.CDLL, dict[str, int]]:
+    """The library of a text, and how many parameters its kernels have."""
     defines = [option for option in options if option.startswith(("-D", "--define-macro"))]
     plain = _without_macros(source, defines)
     parameters = {name: _parameters(text) for name, text in KERNEL.findall(plain)}
@@ -182,7 +219,7 @@ def _module(source: str, options: tuple[str, ...]) -> Module:
             unit.write_text(text)
             subprocess.run(["g++", *FLAGS, "-include", str(HEADER), str(unit), "-o", str(built)], check=True)
             built.replace(library)
-    return Module(ctypes.CDLL(str(library)), {name: len(types) for name, types in parameters.items()})
+    return ctypes.CDLL(str(library)), {name: len(types) for name, types in parameters.items()}
 
 
 def _without_macros(source: str, defines: list[str]) -> str:
@@ -203,6 +240,6 @@ def _glue(name: str, types: list[str]) -> str:
     sizes = ", ".join(f"sizeof({kind}), shim::Pointee<{kind}>::size" for kind in types)
     return (
         f'extern "C" size_t sizes_{name}[] = {{{sizes}}};\n'
-        f'extern "C" void launch_{name}(const unsigned* grid, const unsigned* block, void** arguments) '
-        f"{{ shim::launch(grid, block, [&] {{ {name}({values}); }}); }}"
+        f'extern "C" void launch_{name}(const unsigned* grid, const unsigned* block, unsigned n, void** arguments) '
+        f"{{ shim::launch(grid, block, n, [&] {{ {name}({values}); }}); }}"
     )

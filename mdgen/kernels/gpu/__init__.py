@@ -46,11 +46,12 @@ class Kernels:
 
     def __init__(self, device, shape, n_species: int, precision: str, thermostat):
         self._shape, self._n_species, self._thermostat = shape, n_species, thermostat
+        self._most_shared = device.shared_bytes - STATIC_SHARED
         coord, real = np.dtype(COORD[precision]).itemsize, np.dtype(precision).itemsize
         self.shared = 4 * (shape[1] * coord + n_species**2 * real)
         # A block per replica: if it fits, and if blocks are enough for the device or could not share the work anyway.
         fills = 2 * shape[0] >= device.n_multiprocessors or shape[1] <= MARCHING["float32"]
-        self.marches = self.shared + STATIC_SHARED <= device.shared_bytes and fills
+        self.marches = self.shared <= self._most_shared and fills
         self._alone = (min(MARCHING[precision], _up(shape[1], CHUNK)),)
         wide, double = shape[1] > NARROW, precision == "float64"
         options = ("-DWIDE",) * wide + ("-DDOUBLE",) * double
@@ -95,8 +96,8 @@ class Kernels:
     def _launch(self, name: str, blocks, threads, arrays: Arrays, room, *more, shared: int = 0) -> None:
         if name not in self._functions:
             self._functions[name] = self._module.get_function(name)
-            if shared:
-                self._functions[name].max_dynamic_shared_size_bytes = shared
+            if shared:  # the same for all shapes: they share the function, and with it this attribute
+                self._functions[name].max_dynamic_shared_size_bytes = self._most_shared
         sizes = (np.int32(each) for each in (self._shape[1], self._n_species, *room))
         self._functions[name]((*blocks, self._shape[0]), threads, (*sizes, *arrays, *more), shared_mem=shared)
 

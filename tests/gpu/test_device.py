@@ -1,0 +1,53 @@
+"""What the door to CuPy promises, on a real GPU."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from runkit.device import Gpu
+
+QUARTER = """
+extern "C" __global__ void quarter(const float* value, float* result) {
+    result[threadIdx.x] = value[threadIdx.x] * 0.25f;
+}
+"""
+
+
+def test_numbers_below_the_least_normal_one_are_kept(gpu):
+    """CuPy compiles so that they become zero."""
+    value = np.array([2e-38, -1e-39, 3e-44, 1.0], np.float32)
+    result = gpu.xp.zeros(4, np.float32)
+    gpu.compile(QUARTER).get_function("quarter")((1,), (4,), (gpu.xp.asarray(value), result))
+    assert gpu.to_host(result).tobytes() == (value * np.float32(0.25)).tobytes()
+
+
+def test_what_is_known_of_a_gpu_is_plausible(gpu):
+    assert gpu.name and gpu.identity == Gpu(gpu.index).identity
+    assert 0 < gpu.free_bytes <= gpu.xp.cuda.runtime.memGetInfo()[1]
+    assert gpu.shared_bytes >= 64 << 10 and gpu.n_multiprocessors > 1 and 5e8 < gpu.clock < 5e9
+
+
+def test_a_graph_does_again_what_was_recorded_and_nothing_while_it_is(gpu):
+    array = gpu.xp.ones(1, np.float32)
+    kernel = gpu.compile(QUARTER).get_function("quarter")
+    launch = gpu.graph(lambda: kernel((1,), (1,), (array, array)))
+    assert gpu.to_host(array) == 1
+    for _ in range(3):
+        launch()
+    assert gpu.to_host(array) == 0.25**3
+
+
+def test_streams_wait_where_they_are_told_to(gpu):
+    """A copy to the host begins after what it is to bring, and takes long enough for what follows to overtake it."""
+    n = 1 << 24
+    array, side, here = gpu.xp.zeros(n), gpu.stream(), gpu.pinned(n, np.float64)
+    for k in range(3):
+        array += 1
+        there = array.copy()
+        gpu.order(None, side)
+        with side:
+            gpu.to_host(there, here)
+        array += 1
+        with side:
+            gpu.wait()
+        assert (here == 2 * k + 1).all()
