@@ -9,21 +9,24 @@ __device__ __forceinline__ void test(const Replica& s, const Place& here, int i,
 
 // Half a kick and a drift (nothing moves if dt is zero), the new place, and whether lists still hold there.
 __device__ __forceinline__ void drift(const Replica& s, Place* place, int i, double dt, double longest, int* flags) {
-    COORD to[3];
-    bool sound = true;
-    for (int axis = 0; axis < 3; ++axis) {
-        int at = axis * s.n + i;
-        double x = s.position[at];
-        if (dt != 0.0) {
-            double v = fma(dt * 0.5, (double)s.force[at], s.velocity[at]);
-            x = fma(dt, v, x);
-            s.velocity[at] = v;
-            s.position[at] = x;
-            sound = sound && fabs(v) * dt <= longest;
-        }
-        to[axis] = placed(x, s.unit[axis]);
+    double x[3], v[3];
+    REAL f[3];
+    for (int axis = 0; axis < 3; ++axis) {  // all loads before any store, so that they do not wait for each other
+        x[axis] = s.position[axis * s.n + i];
+        v[axis] = s.velocity[axis * s.n + i];
+        f[axis] = s.force[axis * s.n + i];
     }
-    Place here = {to[0], to[1], to[2], place[i].kind};
+    bool sound = true;
+    if (dt != 0.0) {
+        for (int axis = 0; axis < 3; ++axis) {
+            v[axis] = fma(dt * 0.5, (double)f[axis], v[axis]);
+            x[axis] = fma(dt, v[axis], x[axis]);
+            s.velocity[axis * s.n + i] = v[axis];
+            s.position[axis * s.n + i] = x[axis];
+            sound = sound && fabs(v[axis]) * dt <= longest;
+        }
+    }
+    Place here = {placed(x[0], s.unit[0]), placed(x[1], s.unit[1]), placed(x[2], s.unit[2]), place[i].kind};
     place[i] = here;
     test(s, here, i, sound ? 0 : FROZEN, flags);
 }
@@ -57,9 +60,9 @@ __device__ __forceinline__ Vector force_on(const Replica& s, const Place* place,
 __device__ __forceinline__ void push(const Replica& s, const Place* place, const Pair* law, int i, double dt) {
     Vector f = force_on(s, place, law, i);
     REAL component[3] = {f.x, f.y, f.z};
-    for (int axis = 0; axis < 3; ++axis) {
-        int at = axis * s.n + i;
-        s.force[at] = component[axis];
-        if (dt != 0.0) s.velocity[at] = fma(dt * 0.5, (double)component[axis], s.velocity[at]);
-    }
+    for (int axis = 0; axis < 3; ++axis) s.force[axis * s.n + i] = component[axis];
+    if (dt == 0.0) return;
+    double v[3];
+    for (int axis = 0; axis < 3; ++axis) v[axis] = s.velocity[axis * s.n + i];
+    for (int axis = 0; axis < 3; ++axis) s.velocity[axis * s.n + i] = fma(dt * 0.5, (double)component[axis], v[axis]);
 }

@@ -30,7 +30,7 @@ def add_arguments(parser) -> None:
     on_gpu = parser.add_argument_group("on a GPU")
     on_gpu.add_argument("--openmm", metavar="PYTHON", help="a Python that has OpenMM")
     on_gpu.add_argument("--platform", default="CUDA", help="the platform that OpenMM uses")
-    on_gpu.add_argument("--steps", type=int, default=400, help="steps of each measurement")
+    on_gpu.add_argument("--steps", type=int, default=2000, help="steps of each measurement")
 
 
 def run(arguments) -> None:
