@@ -17,7 +17,7 @@ from mdgen.velocities import maxwell_velocities
 from runkit.errors import UserError
 from tests.conftest import ROOT, clean_environment
 from tests.shim import StandIn
-from tools.benchmarks import lammps, lbm_cpu, lbm_gpu, md_cpu, md_gpu
+from tools.benchmarks import lammps, lbm_cpu, lbm_gpu, lbm_model, md_cpu, md_gpu
 from tools.benchmarks.__main__ import titles
 from tools.benchmarks.liquid import LAW
 from tools.benchmarks.table import Row, show
@@ -125,6 +125,25 @@ def test_flow_is_measured_beside_lbmpy_in_turns(monkeypatch):
     assert rows[-1].cells()[:4] == ("D3Q27 bgk float32 96x96x96, 2 cores", "600", "200", "3.00 (3.00-3.00)")
     assert rows[-3].cells()[:4] == ("D2Q9 smagorinsky float32 1024x1024, 2 cores", "600", "-", "-")
     assert sorted(closed) == [200, 200, 300, 600]
+
+
+def test_a_step_of_a_cut_domain_is_modelled(monkeypatch, capsys):
+    """Stand-ins: two ranks are twice as fast as one, messages cost 2 us and 10 GB/s."""
+
+    class Answers(SimpleNamespace):
+        def ask(self, question: str) -> float:
+            return (2 + int(question.split()[2]) / 5e3) if question.startswith("exchange") else 100.0 * self.n
+
+        def close(self) -> None:
+            pass
+
+    monkeypatch.setattr(lbm_model, "launch", lambda n: Answers(n=n))
+    lbm_model.run(SimpleNamespace(seconds=0.1))
+    told = capsys.readouterr().out
+    assert "2.0 us and 10 GB/s per exchange" in told
+    (small,) = [line.split("us")[:3] for line in told.splitlines() if line.startswith("64x64")]
+    assert [float(cell.split()[-1]) for cell in small] == [41, 20, 20]
+    assert all(name in told for name in ("D2Q9 32768 x 32768", "D3Q19 256 x 256 x 256"))
 
 
 def bench(*words: str) -> subprocess.CompletedProcess[str]:

@@ -13,7 +13,6 @@ A100; D2Q9 moves 72 instead of 152 bytes per site.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -21,6 +20,7 @@ import numpy as np
 from lbmgen.decomposition import Decomposition
 from lbmgen.lattices import lattice
 from runkit.dataset.card import table
+from tools.benchmarks.lbm_cpu import launch
 
 BOXES = ("64x64", "256x256", "512x512", "1024x1024", "4096x1024")
 LONG = 1 << 20  # bytes of a message that shows the bandwidth
@@ -53,14 +53,14 @@ class Network(NamedTuple):
 ASSUMED = Network(overhead=10e-6, latency=10e-6, bandwidth=20e9)  # launches, CUDA-aware MPI, a port of 200 Gb/s
 
 
-def model(launch: Callable[[int], Any], seconds: float) -> None:
+def run(arguments: Any) -> None:
     """Measure, compare, predict; prints everything."""
     one, two = launch(1), launch(2)
     try:
-        here = _measured(two, seconds)
+        here = _measured(two, arguments.seconds)
         print(f"two ranks here: {here}")
         head = ["D2Q9 float32", "1 rank", "2 ranks", "model", "speed-up"]
-        print("\n".join(table([head, *_compared(one, two, here, seconds)])))
+        print("\n".join(table([head, *_compared(one, two, here, arguments.seconds)])))
     finally:
         one.close()
         two.close()
