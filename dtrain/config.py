@@ -13,6 +13,7 @@ from typing import Any, Literal
 
 from pydantic import ConfigDict, Field, ValidationError, create_model, model_validator
 
+from dtrain.data import Options
 from dtrain.data import data as data_sets
 from dtrain.models import model as networks
 from runkit.config import Config, load
@@ -78,7 +79,7 @@ class Recipe(Config):
     compile: bool = Field(False, description="torch.compile: minutes at first, then steps take about 0.85 of the time")
     deepspeed: str = Field("", description="DeepSpeed's JSON configuration; none: the one beside the recipes")
     model: Network = Network()
-    data: Config
+    data: Options
     loss: Config
     phase: dict[str, Phase] = Field(
         min_length=1,

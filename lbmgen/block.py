@@ -30,7 +30,7 @@ class Fluid:
     """What flows: lattice, collision law, relaxation time, force density [d] or None, and the type of populations."""
 
     lattice: Lattice
-    law: object
+    law: Any
     tau: float
     force: tuple[float, ...] | None = None
     dtype: str = "float32"
@@ -64,7 +64,7 @@ class Block:
 
     def _part(self, decomposition: Decomposition, rank: int) -> Part:
         fluid, layout, periodic, cut = self.fluid, self.layout, self.domain.periodic, decomposition.cut
-        copies = own_copies(layout, [axis for axis in np.flatnonzero(periodic) if axis not in cut], cut)
+        copies = own_copies(layout, [int(axis) for axis in np.flatnonzero(periodic) if axis not in cut], cut)
         h = layout.allocate()
         return Part(
             h=h,
@@ -101,7 +101,7 @@ class Block:
         h = self.steps.populations(self.part)
         return np.stack([self.layout.arrived(h, i, self.state) for i in range(self.fluid.lattice.q)])
 
-    def advance(self, clock: Sequence[float]) -> np.ndarray:
+    def advance(self, clock: Sequence[float] | np.ndarray) -> np.ndarray:
         """As many steps as `clock` has values, which scale the motion of walls.
 
         Returns the momentum that this block's bodies have taken at each step, int64 [n_steps, d], in quanta of 2**-48,

@@ -70,7 +70,7 @@ class Layout:
         """Where, relative to a site, the population lies that has left it along `i`."""
         return self.arrival(i, state) + self.shift(i)
 
-    def places(self) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    def places(self) -> tuple[tuple[int, ...], ...]:
         """Where, relative to a site, population i is read by a step of either parity, [2][q]; its opposite is written
         there."""
         return tuple(tuple(self.arrival(i, 1 - parity) for i in range(self.lattice.q)) for parity in (0, 1))

@@ -85,6 +85,7 @@ class Simulation:
             self.failure = f"step {step}: the largest velocity is {speed:.3g}; allowed: up to {FASTEST}"
             return
         if self.is_warm:
+            assert seen.excess is not None and seen.velocity is not None  # cells were asked for
             fields = density_in_cells(seen.excess, self._fraction), seen.velocity
             self._kept.append((*(values.astype(np.float32) for values in fields), self._coefficients(tally)))
         self.n_done += 1

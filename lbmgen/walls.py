@@ -168,10 +168,11 @@ class Boundary:
 
         target = table("target")
         order = np.argsort(self.layout.site(target[STRAIGHT])[:, 0], kind="stable")
-        places = (np.ascontiguousarray(each[:, order]) for each in (target, table("first"), table("second")))
-        factors = (column(name).astype(self.layout.dtype)[order] for name in ("a", "b", "constant"))
+        a, b, constant = (column(name).astype(self.layout.dtype)[order] for name in ("a", "b", "constant"))
         exchange = column("exchange").reshape(-1, self.lattice.d).astype(np.int8)[order]
-        return Links(*places, *factors, exchange)
+        places = (target, table("first"), table("second"))
+        target, first, second = (np.ascontiguousarray(each[:, order]) for each in places)
+        return Links(target, first, second, a, b, constant, exchange)
 
     def _outlets(self) -> Outlets:
         """Open faces, gathered by site."""

@@ -118,6 +118,7 @@ class Bundle:
             return
         self.frozen |= blown_up
         state, lanes = self.state, self.kernels.LANES
+        assert self.neighbors.pruned is not None  # nothing moves without lists
         last = self.neighbors.pruned.reference.reshape(-1, 3, lanes) * (self.system.box * 2.0**-32)[:, None]
         for array, value in ((state.position, last.reshape(-1, lanes)), (state.velocity, 0.0), (state.force, 0.0)):
             np.copyto(array.reshape(-1, lanes), value, where=self._to_lanes(blown_up) > 0)

@@ -21,7 +21,8 @@ class Bundles:
     """All replicas of an ensemble, at `position` with `velocity` [R, n, 3] in the order of summation."""
 
     def __init__(self, kernels: ModuleType, ensemble: Ensemble, position, velocity):
-        self._ensemble, self._count = ensemble, Counter()
+        self._ensemble = ensemble
+        self._count: Counter[str] = Counter()
         self._asked = 0, 0.0  # number and length of steps
         self.parts: list[Bundle] = []
         for index in _of_one_system(ensemble):

@@ -44,11 +44,12 @@ class Dynamics:
         device=None,
     ):
         position, velocity = replicas(position, velocity)
+        self._snapshot: Snapshot | None = None
+        self._evaluated = self._under_way = False
         self.dt, self.thermostat = dt, thermostat
         self.ensemble = Ensemble.of(position.shape[:2], species, box, order, potential, precision, thermostat)
         self._back = np.argsort(self.ensemble.order, axis=1)
         self.engine = _engine(device, self.ensemble, self._sorted(position), self._sorted(velocity))
-        self._forget()
 
     @property
     def n_replicas(self) -> int:
@@ -145,7 +146,7 @@ class Dynamics:
         self._evaluated = True
 
     def _forget(self) -> None:
-        self._snapshot: Snapshot | None = None
+        self._snapshot = None
         self._evaluated = self._under_way = False
 
     def _require_rest(self) -> None:
@@ -171,7 +172,7 @@ def warm_up(precision: str, device=None, thermostat=None) -> None:
     """
     at_rest = np.zeros((2, 2, 3))
     apart = at_rest + np.array([[0.0], [1.2]])
-    law = PairPotential.lennard_jones(*np.ones((2, 1, 1)), np.full((1, 1), 2.5))
+    law = PairPotential.lennard_jones(np.ones((1, 1)), np.ones((1, 1)), np.full((1, 1), 2.5))
     dynamics = Dynamics(apart, at_rest, [0, 0], [6.0] * 3, law, 0.001, precision, thermostat, device=device)
     dynamics.step(1)
     dynamics.blown_up()

@@ -6,6 +6,7 @@ A sample is cooled from a melt and held at its temperature (NVT), or taken as gi
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 from mdgen.api import evaluate
 from mdgen.config import Case
@@ -113,14 +114,15 @@ def _write_sample(run: Run, sample: int, start: Configuration) -> None:
     inherent = inherent_structure(start, run.potential, run.device)
     if not inherent.converged:
         raise Failed(f"no energy minimum within {inherent.n_iterations} iterations")
-    for name, values in {
+    fields: dict[str, Any] = {
         "species": start.species,
         "box": start.box,
         "initial_position": start.position,
         "initial_energy": energy / n_particles,
         "inherent_position": inherent.position,
         "inherent_energy": inherent.energy / n_particles,
-    }.items():
+    }
+    for name, values in fields.items():
         run.file.write(name, (sample,), values)
     run.file.mark("equilibrated", (sample,), COMPLETE)
     _checkpoint(run.file, [sample]).discard()

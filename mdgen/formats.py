@@ -83,16 +83,16 @@ def _read_isoconfig(path: Path) -> list[Configuration]:
         if not len(ready):
             raise UserError(f"{path}: no sample is equilibrated yet")
         temperature = file["temperature"][:]
-        fields = ("initial_position", "species", "box")
+        position, species, box = (file[name] for name in ("initial_position", "species", "box"))
         return [
-            Configuration.of(f"{path}, sample {i}", *(file[name][i] for name in fields), float(temperature[i]))
+            Configuration.of(f"{path}, sample {i}", position[i], species[i], box[i], float(temperature[i]))
             for i in ready
         ]
 
 
 def _read_extxyz(path: Path) -> list[Configuration]:
     lines = path.read_text().splitlines()
-    frames = []
+    frames: list[Configuration] = []
     while lines and lines[0].strip():
         n_particles = int(lines[0])
         header, rows, lines = lines[1], lines[2 : 2 + n_particles], lines[2 + n_particles :]
@@ -135,9 +135,10 @@ def _read_lammps(path: Path) -> Configuration:
     if re.search(r"xy\s+xz\s+yz", text):
         raise ValueError("the box is tilted; only orthorhombic boxes are known")
     edges = [re.search(rf"(\S+)\s+(\S+)\s+{axis}lo\s+{axis}hi", text) for axis in "xyz"]
-    if not all(edges):
+    ends = [edge.groups() for edge in edges if edge]
+    if len(ends) < 3:
         raise ValueError("no line 'xlo xhi', 'ylo yhi' or 'zlo zhi'")
-    low, high = np.array([edge.groups() for edge in edges], dtype=float).T
+    low, high = np.array(ends).astype(float).T
     count = re.search(r"^(\d+)\s+atoms$", text, re.MULTILINE)
     if count is None:
         raise ValueError("no line 'N atoms'")

@@ -29,9 +29,8 @@ def label(case: Case, n_species: int, file: Writer, world: World) -> None:
 
 
 def _label_sample(case: Case, n_species: int, file: Writer, sample: int) -> None:
-    start = Configuration.of(
-        f"sample {sample}", *(file.read(name, (sample,)) for name in ("initial_position", "species", "box"))
-    )
+    position, species, box = (file.read(name, (sample,)) for name in ("initial_position", "species", "box"))
+    start = Configuration.of(f"sample {sample}", position, species, box)
     slices = (file.read("position", (sample, i_time)) for i_time in range(len(case.production.times)))
     labels = sample_labels(slices, start, n_species, case.label.bond_cutoff, case.label.wave_number)
     try:

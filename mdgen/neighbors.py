@@ -39,7 +39,8 @@ class NeighborList:
         )
         self._n_rows = len(species) if replicas else -(-len(species) // kernels.LANES)
         self._n_builds = 0
-        self._built = self.pruned = None
+        self._built: Cover | None = None
+        self.pruned: Cover | None = None
         self._set_room((256 if replicas else 96) * len(species))
         if replicas:
             self._set_rows(np.repeat(np.arange(len(species)), kernels.LANES))
@@ -55,17 +56,18 @@ class NeighborList:
 
     def refresh(self, coordinate) -> None:
         """Make the inner list for these coordinates."""
-        if self._built is None or not self._holds(self._built, coordinate):
-            self._build(coordinate)
+        built = self._built
+        if built is None or not self._holds(built, coordinate):
+            built = self._build(coordinate)
         self.kernels.prune(self.replicas, coordinate, self._outer, self.rows, self.inner, self._inner_law)
         self.pruned = Cover(coordinate.copy(), self._inner_law.scale, INNER_SKIN - ROUNDING)
         self.count["n_prunes"] += 1
-        self.count["dangerous_builds"] += not self._holds(self._built, coordinate)
+        self.count["dangerous_builds"] += not self._holds(built, coordinate)
 
     def _holds(self, cover: Cover, coordinate) -> bool:
         return self.kernels.farthest(self.replicas, coordinate, cover) <= cover.skin
 
-    def _build(self, coordinate) -> None:
+    def _build(self, coordinate) -> Cover:
         if self._n_builds % RESORT == 0:
             self._sort(coordinate)
         while self.kernels.build(self.replicas, coordinate, self._ranked, self.rows, self._outer, self._outer_law) < 0:
@@ -73,6 +75,7 @@ class NeighborList:
         self._built = Cover(coordinate.copy(), self._outer_law.scale, OUTER_SKIN - INNER_SKIN - ROUNDING)
         self._n_builds += 1
         self.count["n_builds"] += 1
+        return self._built
 
     def _sort(self, coordinate) -> None:
         """Rank the particles in space, and with it form rows where particles are the lanes."""

@@ -23,14 +23,15 @@ class Room(NamedTuple):
     @classmethod
     def enough(cls, wanted: float, other: float, n_particles: int) -> Room:
         """At least these, and never more than there are particles."""
-        return cls(*(4 * math.ceil(min(each, n_particles) / 4) for each in (wanted, other)))
+        inner, outer = (4 * math.ceil(min(each, n_particles) / 4) for each in (wanted, other))
+        return cls(inner, outer)
 
 
 def first_room(n_particles: int, volume: float, potential: PairPotential) -> Room:
     """Room for lists before anything is known of them but the smallest volume of a box."""
     reach = (potential.largest_cutoff + skin for skin in (INNER_SKIN, OUTER_SKIN))
-    near = (SPARE * n_particles / volume * 4 / 3 * math.pi * each**3 + 16 for each in reach)
-    return Room.enough(*near, n_particles)
+    inner, outer = (SPARE * n_particles / volume * 4 / 3 * math.pi * each**3 + 16 for each in reach)
+    return Room.enough(inner, outer, n_particles)
 
 
 def list_bytes(n_particles: int, room: Room) -> int:

@@ -48,7 +48,7 @@ class Registry:
         self._import_modules()
         return tuple(sorted(self._parts))
 
-    def get(self, name: str) -> Callable[..., Any]:
+    def get(self, name: str) -> Any:
         """The part of this name; an unknown name raises UserError with the nearest and all known ones."""
         self._import_modules()
         if name not in self._parts:
@@ -58,7 +58,8 @@ class Registry:
 
     def parameters(self, name: str) -> Mapping[str, inspect.Parameter]:
         """Keyword parameters of a part, by name."""
-        return inspect.signature(self.get(name)).parameters
+        signature: inspect.Signature = inspect.signature(self.get(name))
+        return signature.parameters
 
     def check(self, name: str, given: Mapping[str, Any]) -> None:
         """Raise UserError if the part is unknown or `given` holds unknown, or lacks necessary, parameters."""

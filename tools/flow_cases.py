@@ -87,7 +87,7 @@ class Cylinder:
         for place, side in ((1.5 * self.diameter, -1), (2.5 * self.diameter, 1)):
             near = ((x - place) * side > 0) & ((x - place) * side < 5)
             ends.append(np.polyval(np.polyfit(x[near] - place, row[near], 3), 0.0))
-        return (ends[0] - ends[1]) / 3 / self.velocity**2
+        return float(ends[0] - ends[1]) / 3 / self.velocity**2
 
 
 def strouhal(lift: np.ndarray, velocity: float, diameter: float) -> float:

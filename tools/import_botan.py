@@ -23,6 +23,7 @@ from dataclasses import dataclass
 from functools import partial
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from pydantic import Field
@@ -140,7 +141,7 @@ def make_case(options: Import, plan: Plan, first: Configuration) -> Case:
     """The case of mdgen that would have made this data."""
     n_particles = len(first.species)
     fractions = np.bincount(first.species) / n_particles
-    system = {"n_particles": n_particles, "density": round(n_particles / float(np.prod(first.box)), 12)}
+    system: dict[str, Any] = {"n_particles": n_particles, "density": round(n_particles / float(np.prod(first.box)), 12)}
     system |= {"potential": options.potential, "temperature": plan.temperature, "composition": fractions.tolist()}
     production = {"n_samples": len(plan.paths), "n_replicas": max(plan.n_replicas, 2), "times": plan.times}
     initial = {"file": [path for of_sample in plan.paths for path in of_sample]}

@@ -11,6 +11,7 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -41,7 +42,7 @@ def main(start: str, end: str) -> None:
 
     with np.load(start, allow_pickle=False) as given:
         rho, u, tau = given["rho"], given["u"], float(given["tau"])
-        options = {}
+        options: dict[str, Any] = {}
         if str(given["law"]) == "bgk":
             options |= {"method": Method.SRT, "relaxation_rate": 1 / tau}
         else:

@@ -17,6 +17,7 @@ from __future__ import annotations
 import argparse
 import sys
 import time
+from typing import Any
 
 import numpy as np
 
@@ -126,7 +127,7 @@ def street(options: argparse.Namespace, report: Report) -> None:
 
 def outlets(options: argparse.Namespace, report: Report) -> None:
     """Flow at 0.08; sound: what comes back; vortex: error of the velocity half way out, over its largest."""
-    kinds = {"pressure": "pressure"}
+    kinds: dict[str, Any] = {"pressure": "pressure"}
     kinds |= {f"convective, speed {v}": {"kind": "convective", "speed": v} for v in (0.04, 0.08, 0.16, 0.6)}
     for name, outlet in kinds.items():
         good = "0.08" in name

@@ -77,11 +77,12 @@ def main() -> int:
         complain(error)
         return 2
     is_a = start.species == A
-    moved = [displacement(each, start.position)[:, is_a] for each in (ours, theirs)]
-    compare("propensity of A", *moved, report)
+    our_moves, their_moves = (displacement(each, start.position)[:, is_a] for each in (ours, theirs))
+    compare("propensity of A", our_moves, their_moves, report)
     bond = neighbour_pairs(start.position, start.box, NEAREST)
     bond = bond[is_a[bond].all(axis=1)]
-    compare("bond change of AA", *(bond_change(each, start, bond) for each in (ours, theirs)), report)
+    our_changes, their_changes = (bond_change(each, start, bond) for each in (ours, theirs))
+    compare("bond change of AA", our_changes, their_changes, report)
     return report.verdict()
 
 

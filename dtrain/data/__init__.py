@@ -2,7 +2,7 @@
 
 A data set is a class with two configurations and one road from a file to batches:
 
-- `Options(Config)`: keys of `[data]` in a recipe, `name` among them; `Loss(Config)`: keys of `[loss]`
+- `Options`: keys of `[data]` in a recipe, `name` among them; `Loss(Config)`: keys of `[loss]`
 - `__init__(options, seed)`; `split`: the samples of "train", "validation" and "test", as numbers. What is drawn may be
   a part of what is split: flow splits by case and draws clips of cases
 - `sizes`: arguments of the network that the data determine
@@ -14,6 +14,13 @@ A data set is a class with two configurations and one road from a file to batche
 - `scores(output, batch)`: name -> number for a batch of one sample; `objective(scores, options)`: the larger the better
 """
 
+from runkit.config import Config
 from runkit.registry import Registry
 
 data = Registry("data set", "dtrain.data")
+
+
+class Options(Config):
+    """Keys of `[data]` that every data set has."""
+
+    name: str

@@ -19,7 +19,7 @@ import torch
 from pydantic import Field, field_validator
 from torch import Tensor
 
-from dtrain.data import data
+from dtrain.data import Options, data
 from dtrain.data.clips import Clips, geometry_of, rollout
 from dtrain.data.split import Split
 from dtrain.flow_metrics import correlation, variance_error, vorticity
@@ -50,7 +50,7 @@ class Outside(Config):
         return value
 
 
-class FlowOptions(Config):
+class FlowOptions(Options):
     """Keys of [data]."""
 
     name: Literal["flow"] = Field("flow", description="name of a registered data set")
@@ -175,10 +175,10 @@ class Flow:
         predicted, wanted = (
             self.normalisation.physical(values[0].detach().cpu().numpy()) for values in (output[0], batch.target)
         )
-        curls = (vorticity(values[1:], fluid) for values in (predicted, wanted))
+        our_curl, true_curl = (vorticity(values[1:], fluid) for values in (predicted, wanted))
         return {
             "vrmse": float(np.mean(variance_error(predicted, wanted, fluid))),
-            "correlation": float(np.mean(correlation(*curls, fluid))),
+            "correlation": float(np.mean(correlation(our_curl, true_curl, fluid))),
         }
 
     @staticmethod

@@ -23,7 +23,7 @@ from pydantic import Field
 from torch import Tensor
 from torch_geometric.data import Batch, Data
 
-from dtrain.data import data
+from dtrain.data import Options, data
 from dtrain.data.graphs import graph, minimum_image, near_pairs
 from dtrain.data.split import Split
 from dtrain.data.symmetry import draw_symmetry
@@ -43,7 +43,7 @@ POSITIONS = {
 }
 
 
-class GlassOptions(Config):
+class GlassOptions(Options):
     """Keys of [data]."""
 
     name: Literal["glass"] = Field("glass", description="name of a registered data set")

@@ -11,7 +11,7 @@ from runkit.rng import stream
 # [48, 3, 3]; the first is the identity
 SYMMETRIES = np.array(
     [
-        np.eye(3, dtype=np.float32)[list(axes)] * np.float32(signs)
+        np.eye(3, dtype=np.float32)[list(axes)] * np.array(signs, np.float32)
         for axes in permutations(range(3))
         for signs in product((1, -1), repeat=3)
     ]

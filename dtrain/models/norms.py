@@ -32,6 +32,11 @@ def norm_layer(kind: str, channels: int) -> nn.Module:
 class BatchNorm(nn.BatchNorm3d):
     """`torch.nn.BatchNorm3d` whose statistics in training are those of all processes of the default group."""
 
+    running_mean: Tensor
+    running_var: Tensor
+    num_batches_tracked: Tensor
+    momentum: float
+
     def forward(self, x: Tensor) -> Tensor:
         if not self.training or not dist.is_initialized() or dist.get_world_size() == 1:
             return super().forward(x)

@@ -65,7 +65,7 @@ class GlassTask:
         if options.ridge:
             rivals = {f"ridge, {positions}": job.ridge(positions) for positions in ("thermal", "inherent")}
             rows += [job.scored(name, found) for name, found in rivals.items()]
-            best = max(rows[1:], key=lambda row: np.nan_to_num(row.node.pearson, nan=-1.0)).name
+            best = max(rows[1:], key=lambda row: np.nan_to_num(row.node.pearson if row.node else -1.0, nan=-1.0)).name
             job.write(folder / "evaluation_ridge.h5", rivals[best])
         world.on_root(report, folder, {**job.about(model, options.part), "ridge": best}, rows)
         return _headline(rows[0])

@@ -138,9 +138,9 @@ def _pieces(array: Any, parts: list[tuple[int, int, int]]) -> list[tuple[int, in
 def steps_on(gpu: Any, lattice: Any, law: Any, forced: bool, dtype: str) -> Any:
     """The kernels for a lattice, a law and, if `forced`, a force density, on `gpu`, or on the CPU if it is None."""
     if gpu is None:
-        from lbmgen.kernels.cpu import Steps
+        from lbmgen.kernels import cpu
 
-        return Steps(lattice, law, forced)
-    from lbmgen.kernels.gpu import Steps
+        return cpu.Steps(lattice, law, forced)
+    from lbmgen.kernels import gpu as on_gpu
 
-    return Steps(gpu, lattice, law, forced, dtype)
+    return on_gpu.Steps(gpu, lattice, law, forced, dtype)

@@ -106,7 +106,7 @@ def _body(
     stream: np.random.Generator, families: Sequence[Mapping[str, Any]], diameter: tuple[float, float], dimensions: int
 ) -> Placed:
     """A random body at the origin."""
-    table = dict(families[stream.integers(len(families))])
+    table = dict(families[int(stream.integers(len(families)))])
     family = table.pop("family", "")
     angle = _value(stream, "angle", "float", table.pop("angle", (0.0, 2 * math.pi)))
     known = obstacle.parameters(family)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -17,7 +18,7 @@ def unpack(packed: np.ndarray) -> list[np.random.Generator]:
     return [_generator(np.asarray(row, dtype=np.uint64)) for row in packed]
 
 
-def _row(state: dict) -> list[int]:
+def _row(state: Mapping[str, Any]) -> list[int]:
     if state["bit_generator"] != "Philox":
         raise TypeError(f"a Philox stream is needed, not {state['bit_generator']}")
     place = [state["buffer_pos"], state["has_uint32"], state["uinteger"]]

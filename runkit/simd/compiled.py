@@ -48,7 +48,7 @@ class _TextCache(FunctionCache):
         own = Path(function.__code__.co_filename).parent
         self._variant = variant
         self._text = tuple(_digest(folder) for folder in (own, own.parent, Path(__file__).parent, *folders))
-        self._cache_file = _Files(Path(self.cache_path), self._impl.filename_base)
+        self._cache_file: Any = _Files(Path(self.cache_path), self._impl.filename_base)
 
     def _index_key(self, sig: Any, codegen: Any) -> Any:
         # Not Numba's own key, which pickles what a closure holds, and types that may have gone since.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import numpy as np
 import torch
@@ -72,7 +73,8 @@ def _simulation(data: Flow) -> tuple[Form, str]:
     def simulate(n_frames: int) -> int:
         for _ in range(n_frames):
             block.advance(np.ones(case.frames.every))
-            density_in_cells(look([block], width)[0].excess, fraction)
+            seen: Any = look([block], width)[0]
+            density_in_cells(seen.excess, fraction)
         return n_frames
 
     simulate(1)

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from itertools import product
 from math import nan
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -78,7 +79,7 @@ class Worker:
     """A process that answers lines with numbers."""
 
     def __init__(self, command: list[str | Path], environment: dict[str, str]) -> None:
-        self._process = subprocess.Popen(
+        self._process: Any = subprocess.Popen(
             [str(word) for word in command],
             cwd=ROOT,
             env=os.environ | environment,

@@ -75,7 +75,7 @@ TASKS = (
 
 def run(arguments) -> None:
     """Measure all cases and print the table."""
-    gpu = choose(SerialWorld(), "gpu")
+    gpu: Any = choose(SerialWorld(), "gpu")
     bandwidth = copy_rate(gpu, arguments.seconds)
     print(f"{gpu.name}: an array is copied at {bandwidth / 1e9:.4g} GB/s, read and written\n")
     show(rows(gpu, arguments.seconds, bandwidth), "GLUPS")

@@ -115,7 +115,7 @@ def main() -> None:
             found = exchange(world, int(dtype), float(seconds))
         else:
             shape = tuple(map(int, extents.split("x")))
-            if key != (name, law, dtype, shape):
+            if block is None or key != (name, law, dtype, shape):
                 if block is not None:
                     block.free()
                 key, block = (name, law, dtype, shape), prepare(world, name, law, dtype, shape)

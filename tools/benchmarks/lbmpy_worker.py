@@ -46,9 +46,9 @@ def kernels(lattice, dtype, shape, n_threads):
     return steps, view
 
 
-def rate(steps, populations, shape, seconds):
-    """Million site updates per second."""
-    even, odd = steps
+def rate(made, shape, seconds):
+    """Million site updates per second of what `kernels` has made."""
+    (even, odd), populations = made
     n_steps, began = 0, time.perf_counter()
     while time.perf_counter() - began < seconds:
         even(src=populations)
@@ -58,15 +58,14 @@ def rate(steps, populations, shape, seconds):
 
 
 def main():
-    n_threads, made = int(sys.argv[1]), {}
+    n_threads, key, made = int(sys.argv[1]), None, None
     for line in sys.stdin:
         lattice, dtype, extents, seconds = line.split()
         shape = tuple(map(int, extents.split("x")))
-        if (key := (lattice, dtype, shape)) not in made:
-            made.clear()
-            made[key] = kernels(lattice, dtype, shape, n_threads)
-            rate(*made[key], shape, 0.1)
-        print(rate(*made[key], shape, float(seconds)), flush=True)
+        if made is None or key != (lattice, dtype, shape):
+            key, made = (lattice, dtype, shape), kernels(lattice, dtype, shape, n_threads)
+            rate(made, shape, 0.1)
+        print(rate(made, shape, float(seconds)), flush=True)
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -95,7 +96,8 @@ def _turn(core: int, given) -> tuple[float, float, float]:
     dynamics = _dynamics(start, position, velocity, arguments.precision)
     n_steps = max(60, round(1.2e7 / position[..., 0].size))
     dynamics.step(40)
-    dynamics.engine.regroup()
+    bundles: Any = dynamics.engine
+    bundles.regroup()
     began = time.process_time()
     dynamics.step(n_steps)
     ours = position[..., 0].size * n_steps / (time.process_time() - began) / 1e6
@@ -106,7 +108,8 @@ def _turn(core: int, given) -> tuple[float, float, float]:
 
 def _limit(dynamics: Dynamics) -> float:
     """Million atom-steps per second if only pairs in range were computed, at the time that an entry takes now."""
-    bundle = dynamics.engine.parts[0]
+    bundles: Any = dynamics.engine
+    bundle = bundles.parts[0]
     began, n_calls = time.process_time(), 0
     while time.process_time() - began < 0.2:
         bundle.evaluate()

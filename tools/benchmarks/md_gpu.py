@@ -10,6 +10,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -38,7 +39,7 @@ COPIED = 1 << 28  # elements of an array that outgrows every cache
 
 def run(arguments) -> None:
     """Measure all cases and print the table."""
-    device = choose(SerialWorld(), "gpu")
+    device: Any = choose(SerialWorld(), "gpu")
     start, bandwidth = liquid(arguments, device), _bandwidth(device)
     print(f"T = {arguments.temperature}, {arguments.precision}, {device.name}, copies at {bandwidth / 1e9:.0f} GB/s\n")
     show(rows(arguments, device, start, bandwidth), "M/s", "OpenMM")

@@ -33,8 +33,8 @@ class Peer(NamedTuple):
         program = venv / "bin" / self.program
         if not (program.exists() and self.works(program)):
             print(f"bench: installing {self.name} into {venv}", file=sys.stderr)
-            install = [venv / "bin" / "python", "-m", "pip", "install", "-q", *self.packages]
-            for command in ([sys.executable, "-m", "venv", venv], install):
+            install = [str(venv / "bin" / "python"), "-m", "pip", "install", "-q", *self.packages]
+            for command in ([sys.executable, "-m", "venv", str(venv)], install):
                 if subprocess.run(command).returncode:
                     told = f"{self.name} could not be installed into {venv}"
                     raise UserError(f"{told}; name {self.wanted} with {self.option}")

@@ -7,6 +7,7 @@ import numpy as np
 from drawing.style import BLUE, GREEN, ORANGE, PURPLE, RED, TIME, legend
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 
 from runkit.dataset.reader import Dataset
 from runkit.dataset.schema import COMPLETE
@@ -40,12 +41,11 @@ def _distributions(axis: Axes, data: Dataset, done: np.ndarray) -> None:
     shades = plt.get_cmap("viridis")(np.linspace(0.0, 0.88, len(time)))
     for values, shade, t in zip(propensity, shades, time, strict=True):
         weights = np.full(len(values), 1 / len(values))
-        axis.hist(values, bins, weights=weights, histtype="step", color=shade, lw=1.3, label=f"$t$ = {t:g}")
+        axis.hist(values, bins.tolist(), weights=weights, histtype="step", color=shade, lw=1.3, label=f"$t$ = {t:g}")
     axis.set(xscale="log" if is_wide else "linear", ylabel="fraction of particles per bin")
     axis.set_xlabel(r"propensity of A particles [$\sigma$]")
-    handles, labels = axis.get_legend_handles_labels()
-    lines = [plt.Line2D([], [], color=handle.get_edgecolor()) for handle in handles]
-    axis.legend(lines, labels, ncols=1 + len(time) // 6, loc="best")
+    lines = [Line2D([], [], color=shade) for shade in shades]
+    axis.legend(lines, axis.get_legend_handles_labels()[1], ncols=1 + len(time) // 6, loc="best")
 
 
 def _mean_squared_displacement(axis: Axes, data: Dataset, done: np.ndarray) -> None:

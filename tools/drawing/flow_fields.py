@@ -65,8 +65,8 @@ class Case:
 
     def draw(self, axis: Axes, values: np.ndarray, norm: Normalize, colours: str) -> AxesImage:
         """A map of values [x, y]."""
-        half = [0.5 * (axis[1] - axis[0]) for axis in self.grid]
-        extent = [edge for line, h in zip(self.grid, half, strict=True) for edge in (line[0] - h, line[-1] + h)]
+        (left, right), (low, high) = (1.5 * line[[0, -1]] - 0.5 * line[[1, -2]] for line in self.grid)
+        extent = left, right, low, high
         image = axis.imshow(values.T, origin="lower", extent=extent, norm=norm, cmap=colours, interpolation="bilinear")
         if self.distance.min() < 0:
             axis.contourf(*self.grid, self.distance.T, levels=[-1e30, 0.0], colors=[BODY])
@@ -85,7 +85,7 @@ def scales(values: dict[str, np.ndarray], fluid: np.ndarray) -> dict[str, Normal
 
 def error_scale(error: np.ndarray, norm: Normalize) -> Normalize:
     """A symmetric range for errors: half that of the quantity."""
-    largest = 0.5 * max(abs(norm.vmin), abs(norm.vmax))
+    largest = 0.5 * max(abs(end) for end in (norm.vmin, norm.vmax) if end is not None)
     return Normalize(-largest, largest)
 
 

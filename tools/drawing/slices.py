@@ -6,6 +6,8 @@ more mobile.
 
 from __future__ import annotations
 
+from typing import Any
+
 import matplotlib.pyplot as plt
 import numpy as np
 from drawing.runs import Run, predicted
@@ -75,7 +77,7 @@ def _circles(axis: Axes, data: Dataset, sample: int, color: np.ndarray) -> None:
     inside = np.flatnonzero(np.abs(position[:, 2] - box[2] / 2) < SLAB / 2)
     inside = inside[np.argsort(position[inside, 2])]  # the upper ones in front
     diameter = DIAMETER[np.minimum(species[inside], len(DIAMETER) - 1)]
-    style = {"units": "xy", "facecolors": color[inside], "edgecolors": "#333333", "linewidths": 0.35}
+    style: dict[str, Any] = {"units": "xy", "facecolors": color[inside], "edgecolors": "#333333", "linewidths": 0.35}
     for image in np.ndindex(3, 3):
         centre = position[inside, :2] + (np.array(image) - 1) * box[:2]
         angle = np.zeros(len(inside))
