@@ -28,14 +28,16 @@ Range = tuple[int, int]
 Item = tuple[int, int, int, int]
 
 
-def program_of(layout: Layout, boundary: Boundary, copies: Copies, cut: Sequence[int], width: int) -> Program:
+def program_of(layout: Layout, boundary: Boundary, copies: Copies, cut: Sequence[int], rows_together: int) -> Program:
     """The program of a block that has neighbours along the axes `cut`.
 
-    `width` asks for steps two by two, in bands of so many rows; 0 does not, and blocks that are cut along other axes
-    than the first cannot.
+    `rows_together` asks for steps two by two, in bands of so many rows; 0 does not, and blocks that are cut along other
+    axes than the first cannot.
     """
     work = _Work(layout, boundary, copies, cut)
-    both = _Pass(layout, boundary, copies, work, width).items if width and list(cut) in ([], [0]) else []
+    both: list[Item] = []
+    if rows_together and list(cut) in ([], [0]):
+        both = _Pass(layout, boundary, copies, work, rows_together).items
     programs = (np.array(items, np.int64).reshape(-1, 4) for items in (work.step(EVEN), work.step(ODD), both))
     return Program(work.region, *programs)
 
@@ -84,12 +86,12 @@ class _Pass:
     Tasks take a parity and a band. The first and the last need what comes from beyond them, so they come last.
     """
 
-    def __init__(self, layout: Layout, boundary: Boundary, copies: Copies, work: _Work, width: int) -> None:
-        self._work, self._n = work, -(-layout.shape[0] // width)
+    def __init__(self, layout: Layout, boundary: Boundary, copies: Copies, work: _Work, rows_together: int) -> None:
+        self._work, self._n_bands = work, -(-layout.shape[0] // rows_together)
 
         def ranges(offset: np.ndarray) -> dict[int, list[Range]]:
             row = layout.site(offset)[:, 0]
-            return _ranges(np.where(row < layout.shape[0], row // width, self._n))
+            return _ranges(np.where(row < layout.shape[0], row // rows_together, self._n_bands))
 
         self._ranges = {
             SWEEP: [ranges(work.region.start)] * 2,
@@ -99,7 +101,7 @@ class _Pass:
         }
         self.items: list[Item] = []
         self._done: set[tuple] = set()
-        n, inner = self._n, range(3, self._n - 3)  # bands that need nothing from beyond
+        n, inner = self._n_bands, range(3, self._n_bands - 3)  # bands that need nothing from beyond
         if work.n_cut:
             self._do(self._copies, EVEN, (0, n - 1))
             self.items += work.message(SEND, EVEN)
@@ -121,7 +123,7 @@ class _Pass:
         self.items += [(operation, parity, *ends) for ends in self._ranges[operation][parity].get(band, ())]
 
     def _beside(self, band: int) -> range:
-        return range(max(0, band - 1), min(self._n, band + 2))
+        return range(max(0, band - 1), min(self._n_bands, band + 2))
 
     def _sweep(self, parity: int, band: int) -> None:
         """An odd step overwrites what boundaries beside it read."""
@@ -135,22 +137,21 @@ class _Pass:
             self._do(self._sweep, EVEN, (band,))
         else:
             self._do(self._sweep, ODD, self._beside(band))
-            if band in (0, self._n - 1):
+            if band in (0, self._n_bands - 1):
                 self._do(self._beyond, ODD, (0,))
         self._add(COPY, parity, band)
 
     def _beyond(self, parity: int, _: int) -> None:
         """What comes from beyond the first and the last band: from neighbours, or from the other end."""
-        self._do(self._copies if parity == EVEN else self._sweep, parity, (0, self._n - 1))
+        self._do(self._copies if parity == EVEN else self._sweep, parity, (0, self._n_bands - 1))
         self.items += self._work.message(RECEIVE, parity)
-        if parity == EVEN:
-            self._add(COPY, EVEN, -1)
-            self._add(COPY, EVEN, self._n)
+        self._add(COPY, parity, -1)
+        self._add(COPY, parity, self._n_bands)
 
     def _walls(self, parity: int, band: int) -> None:
         """Walls read populations that lie with the bands beside theirs."""
         self._do(self._copies, parity, self._beside(band))
-        if band in (0, self._n - 1):
+        if band in (0, self._n_bands - 1):
             self._do(self._beyond, parity, (0,))
         self._add(WALLS, parity, band)
 
