@@ -6,7 +6,7 @@ import math
 import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -20,7 +20,7 @@ from dtrain.folder import RunFolder
 from dtrain.ranks import Ranks
 from runkit.errors import UserError
 from runkit.log import say
-from runkit.progress import Progress
+from runkit.progress import Audience, Progress
 
 
 @dataclass(frozen=True)
@@ -36,13 +36,6 @@ class State:
     phase_step: int = 0
     best: float | None = None
     stale: int = 0
-
-
-class Audience(NamedTuple):
-    """Who is told of the progress of a group: one root, whose steps are everybody's."""
-
-    is_root: bool
-    size: int = 1
 
 
 class Clock:
@@ -122,7 +115,7 @@ class PhaseTrainer:
         """Take the steps that are left; the last one ends with a checkpoint of the next phase's start."""
         steps = range(state.phase_step, self.n_steps)
         title = f"{self.folder.path} {self.name}"
-        with Progress(Audience(self.ranks.is_root), len(steps), "step", title) as progress:  # type: ignore[arg-type]
+        with Progress(Audience(self.ranks.is_root), len(steps), "step", title) as progress:
             for step, micro_batches in zip(steps, prefetch(self.data, self.order, self.share, steps), strict=True):
                 self.engine.set_learning_rate(learning_rate(self.phase, step, self.n_steps))
                 self._step(micro_batches)

@@ -22,10 +22,11 @@ from runkit.dataset.schema import Schema
 from runkit.errors import UserError
 from runkit.launcher import this_launch
 from runkit.mpi import SerialWorld
-from runkit.progress import clock
+from runkit.progress import duration
 
 # Site updates per core-second that the estimate assumes, in two and three dimensions, float32 (docs/performance.md).
 RATE = {2: 2e8, 3: 5e7}
+DRAWN = 100  # cases that `show` looks at: drawing a body can take longer than a reader waits
 GPU_SHARE = 1.25  # memory of a case on a GPU over that of its populations: tables of boundaries
 
 
@@ -75,7 +76,7 @@ def show(case: Case) -> None:
     """Print the resolved configuration, then what it means: cases, groups, file, memory and estimated time."""
     require_whole_records(case)
     with redirect_stdout(sys.stderr):  # progress
-        flows = draw_all(case, SerialWorld())
+        flows = draw_all(case.model_copy(update={"n_cases": min(case.n_cases, DRAWN)}), SerialWorld())
     sizes, n_ranks = sizes_of(case), this_launch().size
     groups = n_groups(n_ranks, case.ranks_per_case)
     decomposition = Decomposition.best(flows[0].shape, n_ranks // groups, case.grid.refinement)
@@ -84,20 +85,22 @@ def show(case: Case) -> None:
     seconds = math.ceil(case.n_cases / groups) * sites * steps / decomposition.n_blocks / RATE[len(flows[0].shape)]
     on_gpu = gpu_bytes(case, flows[0], n_ranks // groups)
     memory = sites / decomposition.n_blocks * (lattice(case.grid.lattice).q * (12 if _is_single(case) else 24) + 60)
+    drawn = f", in the first {DRAWN} cases" if case.n_cases > DRAWN else ""
     print(dump_toml(case))
     for line in (
         f"file       {case.output}: {in_units(n_bytes(schema_of(case), sizes))}, "
         + ", ".join(f"{n} {name}" for name, n in sizes.items()),
         f"cases      {case.n_cases} of {' x '.join(map(str, flows[0].shape))} sites, {steps} steps each, of which "
         f"{case.frames.count * case.frames.every} in frames",
-        f"bodies     {_counted(flows)}",
+        f"bodies     {_counted(flows)}{drawn}",
         f"tau        {_ends([flow.tau for flow in flows])}, "
         f"Reynolds number {_ends([flow.reynolds for flow in flows])}, "
-        f"length {_ends([flow.length for flow in flows])} sites",
+        f"length {_ends([flow.length for flow in flows])} sites{drawn}",
         f"ranks      {n_ranks} in {groups} groups; a case is cut into {' x '.join(map(str, decomposition.grid))}",
         f"memory     about {in_units(3e8 + memory)} per rank; on a GPU {in_units(on_gpu)} per case, as many at once as "
         f"it holds, up to {case.cases_per_gpu if case.ranks_per_case == 1 else 1}",
-        f"cost       {case.n_cases * sites * steps:.3g} site updates, {clock(seconds)} on as many cores as ranks",
+        f"cost       {case.n_cases * sites * steps:.3g} site updates, about {duration(seconds)} on as many cores as "
+        "ranks",
     ):
         print("# " + line)
 

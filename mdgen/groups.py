@@ -22,18 +22,22 @@ class GroupSize(NamedTuple):
     most: int
 
 
-def form_groups(lists: Sequence[Sequence[Unit]], size: GroupSize, rank: int, n_ranks: int) -> list[list[Unit]]:
-    """What `rank` does: its share of pieces of `size.least` units, joined within their list into even groups."""
+def form_groups(lists: Sequence[Sequence[Unit]], size: GroupSize, n_ranks: int) -> list[list[list[Unit]]]:
+    """Of each rank, its groups: a share of all pieces of `size.least` units, joined within their list evenly."""
     pieces = [
         (i_list, units[first : first + size.least])
         for i_list, units in enumerate(lists)
         for first in range(0, len(units), size.least)
     ]
-    mine = (pieces[i] for i in share(len(pieces), rank, n_ranks))
+    return [_joined([pieces[i] for i in share(len(pieces), rank, n_ranks)], size) for rank in range(n_ranks)]
+
+
+def _joined(pieces: Sequence[tuple[int, Sequence[Unit]]], size: GroupSize) -> list[list[Unit]]:
+    """Groups of pieces, each with the number of its list."""
     groups: list[list[Unit]] = []
-    for _, of_one_list in groupby(mine, key=itemgetter(0)):
-        joined = [piece for _, piece in of_one_list]
-        n_groups = -(-len(joined) * size.least // size.most)
-        parts = (share(len(joined), i, n_groups) for i in range(n_groups))
-        groups += [list(chain(*joined[part.start : part.stop])) for part in parts]
+    for _, of_one_list in groupby(pieces, key=itemgetter(0)):
+        units = [piece for _, piece in of_one_list]
+        n_groups = -(-len(units) // (size.most // size.least))
+        parts = (share(len(units), i, n_groups) for i in range(n_groups))
+        groups += [list(chain(*units[part.start : part.stop])) for part in parts]
     return groups

@@ -24,7 +24,7 @@ from runkit.dataset.layout import in_units
 from runkit.dataset.schema import ISOCONFIG
 from runkit.errors import UserError
 from runkit.launcher import this_launch
-from runkit.progress import clock
+from runkit.progress import duration
 
 # Atom-steps per core-second that the estimate assumes: one system, replicas together (docs/performance.md).
 ONE_SYSTEM, TOGETHER = 3e6, 8e6
@@ -64,7 +64,8 @@ def given_configurations(case: Case, potential: PairPotential) -> list[Configura
 
 
 def resolved(case: Case, given: Sequence[Configuration]) -> Case:
-    """The case with `system` as given configurations have it; raises `UserError` if their temperature is another."""
+    """The case with `system` as given configurations have it; raises `UserError` if the rest does not fit them."""
+    require_bonds_that_fit(case, given)
     if not given:
         return case
     for configuration in given:
@@ -84,11 +85,15 @@ def resolved(case: Case, given: Sequence[Configuration]) -> Case:
     return case.model_copy(update={"system": case.system.model_copy(update=system)})
 
 
-def dimensions(case: Case, potential: PairPotential, given: Sequence[Configuration]) -> dict[str, int]:
-    """Lengths of the dimensions of the file; raises `UserError` if bonds are longer than half an edge of the box."""
+def require_bonds_that_fit(case: Case, given: Sequence[Configuration]) -> None:
+    """Raise `UserError` if bonds are longer than half an edge of a box: a pair would have two nearest images."""
     longest, bond = min((float(np.min(start.box)) for start in given), default=_edge(case)) / 2, case.label.bond_cutoff
     if bond > longest:
         raise UserError(f"label.bond_cutoff = {bond:g}; allowed: up to {longest:.4g}, half the box edge")
+
+
+def dimensions(case: Case, potential: PairPotential, given: Sequence[Configuration]) -> dict[str, int]:
+    """Lengths of the dimensions of the file."""
     n_particles = len(given[0].position) if given else case.system.n_particles
     density = n_particles / _smallest_volume(case, given)
     uniform = n_particles / 2 * density * 4 / 3 * math.pi * case.label.bond_cutoff**3
@@ -108,7 +113,8 @@ def show(case: Case) -> None:
     given = given_configurations(case, potential)
     case = resolved(case, given)
     sizes, n_ranks = dimensions(case, potential, given), this_launch().size
-    samples, replicas = _work(case, sizes, n_ranks, case.device == "gpu")
+    on_cpu, on_gpu = _work_on_cpu(sizes, n_ranks), _work_on_gpu(sizes, n_ranks, case.replicas_per_gpu)
+    samples, replicas = on_gpu if case.device == "gpu" else on_cpu
     print(dump_toml(case))
     for line in (
         f"file       {case.output}: {in_units(file_bytes(sizes))}, "
@@ -117,8 +123,8 @@ def show(case: Case) -> None:
         f"{replicas.largest} together",
         f"ranks      {n_ranks}, each with {samples.shares} samples, then {replicas.shares} replicas",
         f"memory     about {in_units(3e8 + rank_bytes(sizes, replicas.largest))} per rank",
-        *_on_gpu(case, potential, given, sizes, n_ranks),
-        f"cost       {_cost(case, bool(given), sizes, n_ranks)}",
+        *_of_gpu(case, potential, given, sizes, on_gpu),
+        f"cost       {_cost(case, bool(given), sizes, on_cpu)}",
     ):
         print("# " + line)
 
@@ -136,11 +142,34 @@ class Work(NamedTuple):
         return f"{most}" if least == most else f"{least} to {most}"
 
 
-def _on_gpu(case: Case, potential: PairPotential, given, sizes: dict[str, int], n_ranks: int) -> list[str]:
+def _work_on_cpu(sizes: dict[str, int], n_ranks: int) -> tuple[Work, Work]:
+    """Samples and replicas of an unbroken run."""
+    samples, replicas = _units(sizes)
+    return _shared(samples, equilibration.GROUP_SIZE, n_ranks), _shared(replicas, production.GROUP_SIZE, n_ranks)
+
+
+def _work_on_gpu(sizes: dict[str, int], n_ranks: int, most: int) -> tuple[Work, Work]:
+    """The same, where units of all samples advance together."""
+    samples, replicas = ([list(chain(*lists))] for lists in _units(sizes))
+    return _shared(samples, GroupSize(1, most), n_ranks), _shared(replicas, GroupSize(1, most), n_ranks)
+
+
+def _units(sizes: dict[str, int]) -> tuple[list[list], list[list]]:
+    """Samples, and replicas, of each sample."""
+    samples = range(sizes["sample"])
+    return [[i] for i in samples], [[(i, replica) for replica in range(sizes["replica"])] for i in samples]
+
+
+def _shared(lists: list[list], size: GroupSize, n_ranks: int) -> Work:
+    lengths = [[len(group) for group in groups] for groups in form_groups(lists, size, n_ranks)]
+    return Work(max(chain(*lengths)), [sum(of_rank) for of_rank in lengths])
+
+
+def _of_gpu(case: Case, potential: PairPotential, given, sizes: dict[str, int], work: tuple[Work, Work]) -> list[str]:
     """What a rank takes of its GPU, if it may have one."""
     if case.device == "cpu":
         return []
-    samples, replicas = _work(case, sizes, n_ranks, True)
+    samples, replicas = work
     n_particles, largest = sizes["particle"], max(samples.largest, replicas.largest)
     room = first_room(n_particles, _smallest_volume(case, given), potential)
     needed = in_units(largest * replica_bytes(n_particles, case.integrator.precision, room))
@@ -149,7 +178,7 @@ def _on_gpu(case: Case, potential: PairPotential, given, sizes: dict[str, int], 
     return [f"gpu        if every rank finds one: up to {replicas.largest} replicas together, {needed} of its memory"]
 
 
-def _cost(case: Case, are_given: bool, sizes: dict[str, int], n_ranks: int) -> str:
+def _cost(case: Case, are_given: bool, sizes: dict[str, int], on_cpu: tuple[Work, Work]) -> str:
     """Work, and the time that it takes where that is known."""
     cooling = [] if are_given else cooling_blocks(case.initial, case.system.temperature, case.integrator.dt)
     following = production_blocks(case.production.times, case.integrator.dt)
@@ -158,24 +187,9 @@ def _cost(case: Case, are_given: bool, sizes: dict[str, int], n_ranks: int) -> s
     total = f"{sizes['sample'] * (alone + sizes['replica'] * together):.3g} atom-steps"
     if case.device == "gpu":
         return f"{total}; no rate of a GPU has been measured yet to tell the time"
-    samples, replicas = _work(case, sizes, n_ranks, False)
+    samples, replicas = on_cpu
     seconds = max(samples.of_ranks) * alone / ONE_SYSTEM + max(replicas.of_ranks) * together / TOGETHER
-    return f"{total}, {clock(seconds)} on these ranks" + (" without GPUs" if case.device == "auto" else "")
-
-
-def _work(case: Case, sizes: dict[str, int], n_ranks: int, on_gpu: bool) -> tuple[Work, Work]:
-    """Samples and replicas of an unbroken run."""
-    samples = [[sample] for sample in range(sizes["sample"])]
-    replicas = [[(sample, replica) for replica in range(sizes["replica"])] for (sample,) in samples]
-    if on_gpu:
-        size = GroupSize(1, case.replicas_per_gpu)
-        return _shared([list(chain(*samples))], size, n_ranks), _shared([list(chain(*replicas))], size, n_ranks)
-    return _shared(samples, equilibration.GROUP_SIZE, n_ranks), _shared(replicas, production.GROUP_SIZE, n_ranks)
-
-
-def _shared(lists: list[list], size: GroupSize, n_ranks: int) -> Work:
-    groups = [[len(group) for group in form_groups(lists, size, rank, n_ranks)] for rank in range(n_ranks)]
-    return Work(max(map(max, filter(None, groups))), [sum(lengths) for lengths in groups])
+    return f"{total}, about {duration(seconds)} on these ranks" + (" without GPUs" if case.device == "auto" else "")
 
 
 def _edge(case: Case) -> float:

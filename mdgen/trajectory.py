@@ -43,7 +43,7 @@ class Run(NamedTuple):
         if self.device is not None:
             kind, size = (lambda _: 0), GroupSize(1, self.case.replicas_per_gpu)
         lists = self.world.on_root(self._in_step, units, place, kind)
-        return form_groups(lists, size, self.world.rank, self.world.size)
+        return form_groups(lists, size, self.world.size)[self.world.rank]
 
     def _in_step(self, units, place, kind) -> list[list]:
         """Units of one kind that stand at the same time."""

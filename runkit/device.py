@@ -13,11 +13,13 @@ import importlib
 import os
 from collections import Counter
 from collections.abc import Callable, Sequence
+from functools import cached_property
 from hashlib import sha256
 from pathlib import Path
-from tempfile import NamedTemporaryFile
+from tempfile import TemporaryDirectory
 from typing import Any, Literal
 
+from runkit.cache import write_whole
 from runkit.errors import UserError
 from runkit.log import say
 from runkit.mpi import World
@@ -26,6 +28,7 @@ Device = Literal["auto", "cpu", "gpu"]
 
 STRICT = ("--std=c++17", "--fmad=false", "--prec-div=true", "--prec-sqrt=true", "--ftz=false")
 GIB = 2.0**30
+EMBEDDED = (72, 87, 88, 101, 110)  # architectures of Jetson boards, whose machine code other GPUs do not run
 INSUFFICIENT_DRIVER = 35  # cudaErrorInsufficientDriver
 INSTALL = "pip install -e '.[gpu]' (CUDA 12) or '.[gpu-cuda13]' (CUDA 13)"
 
@@ -73,15 +76,21 @@ class Gpu:
     def _compiled(self, source: str, options: tuple[str, ...]) -> Path:
         """Where its machine code lies, beside what CuPy keeps there: named by all that it is made of."""
         made_of = repr((self.architecture, self._compiler, STRICT, options, source))
-        folder = Path(os.environ.get("CUPY_CACHE_DIR", "~/.cupy/kernel_cache")).expanduser()
-        path = folder / f"{sha256(made_of.encode()).hexdigest()}.strict.cubin"
-        if not path.exists():
+        name = f"{sha256(made_of.encode()).hexdigest()}.strict.cubin"
+        path = Path(os.environ.get("CUPY_CACHE_DIR", "~/.cupy/kernel_cache")).expanduser() / name
+        if not _is_machine_code(path):
             code, _ = machine_code(source, self.architecture, options)
-            folder.mkdir(parents=True, exist_ok=True)
-            with NamedTemporaryFile(dir=folder, delete=False) as file:
-                file.write(code)
-            Path(file.name).replace(path)
+            try:
+                path.parent.mkdir(parents=True, exist_ok=True)
+                write_whole(path, code)
+            except OSError:  # no writable place: every process compiles for itself
+                path = Path(self._own_folder.name) / name
+                write_whole(path, code)
         return path
+
+    @cached_property
+    def _own_folder(self) -> TemporaryDirectory[str]:
+        return TemporaryDirectory(prefix="kernels-")
 
     def stream(self) -> Any:
         """A new stream, that kernels and copies go to within `with`; it does not wait for the others."""
@@ -143,6 +152,15 @@ def machine_code(source: str, architecture: str, options: Sequence[str] = ()) ->
         nvrtc.destroyProgram(program)
 
 
+def _is_machine_code(path: Path) -> bool:
+    """Whether there is a file that begins as machine code does; one that a failing disk has emptied does not."""
+    try:
+        with path.open("rb") as file:
+            return file.read(4) == b"\x7fELF"
+    except OSError:
+        return False
+
+
 def choose(world: World, wanted: str) -> Gpu | None:
     """The GPU of this rank (its number on the node, modulo the node's GPUs), or None for the CPU; says which.
 
@@ -179,7 +197,7 @@ def need(gpu: Any, n_bytes: float, advice: str) -> None:
 
 def _architecture(own: int, known: Sequence[int], name: str) -> str:
     """The newest one whose machine code a GPU of architecture `own` can run, of those `known` to the compiler."""
-    fitting = [one for one in known if one // 10 == own // 10 and one <= own]
+    fitting = [one for one in known if one // 10 == own // 10 and one <= own and (one == own or one not in EMBEDDED)]
     if not fitting:
         raise NoGpu(f"CuPy's compiler has no machine code for {name} (sm_{own}): {INSTALL}")
     return f"sm_{max(fitting)}"

@@ -87,6 +87,15 @@ class Progress:
         )
 
 
+def duration(seconds: float) -> str:
+    """An estimate of a time, as exact as one can be."""
+    if seconds < 60:
+        return f"{seconds:.0f} s"
+    if seconds < 3600:
+        return f"{seconds / 60:.0f} min"
+    return f"{seconds / 3600:.{1 if seconds < 36000 else 0}f} h"
+
+
 def clock(seconds: float) -> str:
     """Hours, minutes and seconds, the leading zero units left out."""
     hours, rest = divmod(round(seconds), 3600)

@@ -37,7 +37,7 @@ from mdgen.formats import load
 from mdgen.initial import Configuration
 from mdgen.labelling import label, write_labels
 from mdgen.observables import neighbour_pairs
-from mdgen.plan import dimensions, potential_of
+from mdgen.plan import dimensions, potential_of, require_bonds_that_fit
 from mdgen.trajectory import Run
 from runkit.cli import run_program
 from runkit.config import Config
@@ -92,6 +92,7 @@ def import_files(world: World, options: Import) -> None:
     potential = potential_of(case)
     for configuration in given:
         configuration.require(potential)
+    require_bonds_that_fit(case, given)
     sizes = {**dimensions(case, potential, given), "replica": plan.n_replicas}
     with _open(world, case, plan, sizes) as file:
         if file.finished:

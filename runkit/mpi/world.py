@@ -80,18 +80,22 @@ class World:
         return outcome
 
     def each(self, function: Callable[[int], Any], n_items: int) -> list[Any]:
-        """`function` of every number below `n_items`, shared out: all values, or the first UserError, on every rank."""
-        mine: Any = []
+        """`function` of every number below `n_items`, shared out: all values, or the first UserError, on every rank.
+
+        An error reaches ranks when they have finished their own shares.
+        """
+        mine: list[Any] = []
+        error: UserError | None = None
         try:
             for i in self.share(n_items):
                 mine.append(function(i))
-        except UserError as error:
-            mine = error
-        parts = self.allgather(mine)
-        for part in parts:
-            if isinstance(part, UserError):
-                raise part
-        return list(chain(*parts))
+        except UserError as raised:
+            error = raised
+        parts = self.allgather((mine, error))
+        for _, error in parts:
+            if error is not None:
+                raise error
+        return list(chain(*(values for values, _ in parts)))
 
     def tickets(self) -> Tickets:
         """A counter that all ranks share."""

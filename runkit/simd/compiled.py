@@ -7,7 +7,6 @@ replaced as a whole. And it names symbols by counting functions, so that what tw
 them, and a process that loads both calls the parts of one from the other: here the numbers are drawn.
 """
 
-import os
 import pickle
 import secrets
 from collections.abc import Callable, Sequence
@@ -15,13 +14,14 @@ from contextlib import suppress
 from functools import cache
 from hashlib import sha256
 from pathlib import Path
-from tempfile import NamedTemporaryFile
 from typing import Any
 
 from numba import njit
 from numba.core.bytecode import FunctionIdentity
 from numba.core.caching import FunctionCache
 from numba.core.serialize import dumps
+
+from runkit.cache import write_whole
 
 _numbers: Any = iter(lambda: secrets.randbits(60), None)
 FunctionIdentity._unique_ids = _numbers
@@ -69,11 +69,9 @@ class _Files:
         return None
 
     def save(self, key: Any, data: Any) -> None:
-        """Keep what was compiled for this key."""
-        with NamedTemporaryFile(dir=self._folder, prefix=self._name, suffix=".tmp", delete=False) as file:
-            file.write(dumps((repr(key), data)))
-        os.chmod(file.name, 0o644)
-        os.replace(file.name, self._path(key))
+        """Keep what was compiled for this key, if there still is room for it."""
+        with suppress(OSError):
+            write_whole(self._path(key), dumps((repr(key), data)))
 
     def _path(self, key: Any) -> Path:
         return self._folder / f"{self._name}.{sha256(repr(key[0]).encode()).hexdigest()[:16]}.nbc"

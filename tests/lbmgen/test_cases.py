@@ -7,6 +7,7 @@ import json
 import numpy as np
 import pytest
 
+from lbmgen import plan
 from lbmgen.cases import draw_all, draw_case
 from lbmgen.config import Case
 from lbmgen.plan import group_of, require_whole_records, show
@@ -118,3 +119,11 @@ def test_show_says_what_a_run_will_do(capsys):
     told = capsys.readouterr().out
     assert all(f"# {word} " in told for word in ("file", "cases", "bodies", "tau", "ranks", "memory", "cost"))
     assert "4 of 96 x 64 sites" in told
+
+
+def test_show_draws_no_more_cases_than_a_reader_waits_for(capsys, monkeypatch):
+    """And says so; what all cost is known without."""
+    monkeypatch.setattr(plan, "DRAWN", 3)
+    show(case_of())
+    told = capsys.readouterr().out
+    assert "4 of 96 x 64 sites" in told and told.count(", in the first 3 cases") == 2

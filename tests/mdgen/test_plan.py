@@ -14,7 +14,7 @@ from mdgen.initial import melt
 from mdgen.plan import ONE_SYSTEM, TOGETHER, potential_of, show
 from runkit.dataset.layout import in_units
 from runkit.errors import UserError
-from runkit.progress import clock
+from runkit.progress import duration
 from tests.shim import StandIn
 
 CASE = {
@@ -42,7 +42,7 @@ def test_groups_and_time_are_told_for_the_cpu(shown):
     assert lines["ranks"] == "1, each with 5 samples, then 20 replicas"
     cooling, production = 5 * 160 * 1200, 5 * 160 * 4 * 200
     seconds = cooling / ONE_SYSTEM + production / TOGETHER
-    assert lines["cost"] == f"{cooling + production:.3g} atom-steps, {clock(seconds)} on these ranks"
+    assert lines["cost"] == f"{cooling + production:.3g} atom-steps, about {duration(seconds)} on these ranks"
     assert "gpu" not in lines
 
 

@@ -29,6 +29,7 @@ FACES = (
     {"x_low": INLET, "x_high": "convective", "y": "free-slip", "z": "periodic"},
     {"x_low": INLET, "x_high": "pressure", "y": "no-slip", "z": "free-slip"},
     {"x": "periodic", "y_low": "convective", "y_high": "pressure", "z": "no-slip"},
+    {"x": "free-slip", "y": "periodic", "z": "no-slip"},
 )
 CASES = [
     ("D2Q9", (24, 35), "trt", (1e-5, 2e-5), "float32"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from runkit import progress
 from runkit.log import say
 from runkit.mpi import SerialWorld
-from runkit.progress import Progress
+from runkit.progress import Progress, duration
 
 
 class Clock:
@@ -33,6 +33,10 @@ def test_a_log_gets_a_line_per_tenth_and_no_faster_than_every_ten_seconds(monkey
     lines = capsys.readouterr().out.splitlines()
     assert lines[0] == "propagate:  20 %, 20 of 100 step, 2 step/s, 10 s passed, 40 s left"
     assert len(lines) == 5 and "100 %" in lines[-1] and "0 s left" in lines[-1]
+
+
+def test_estimates_are_no_more_exact_than_they_can_be():
+    assert [duration(s) for s in (31.2, 200, 7000, 5.3e5)] == ["31 s", "3 min", "1.9 h", "147 h"]
 
 
 def test_a_slow_stage_is_told_of_every_five_minutes(monkeypatch, capsys):

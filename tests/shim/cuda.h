@@ -3,8 +3,8 @@
 // Threads of a block run in turn until each has come to a barrier, then go on from there. One fibre runs thread after
 // thread; only where a thread waits at a barrier does it keep the fibre, and the next thread gets another. So kernels
 // without barriers cost no switches. Warp shuffles are exchanges of the whole block: every thread has to take part.
-// Races show as far as they depend on the order of threads and blocks: every second launch has it in reverse. Threads
-// that wait at unlike barriers end the program. Shared memory whose size the launch gives begins as no numbers.
+// Races show as far as they depend on the order of threads and blocks: about every second launch has it in reverse, in
+// no rhythm that a program of kernels could share. Threads that wait at unlike barriers end the program. Shared memory whose size the launch gives begins as no numbers.
 #pragma once
 #include <algorithm>
 #include <cmath>
@@ -54,6 +54,7 @@ static std::unique_ptr<Fibre> running;
 static ucontext_t scheduler;
 static const std::function<void()>* body;
 static unsigned next, n_threads;
+static unsigned n_launches;
 static bool backwards;
 alignas(128) static char shared[1 << 18];
 
@@ -112,6 +113,7 @@ static void launch(const unsigned* grid, const unsigned* block, unsigned n_share
     blockDim = {block[0], block[1], block[2]};
     n_threads = block[0] * block[1] * block[2];
     body = &kernel;
+    backwards = ++n_launches * 2654435761u >> 31;  // a bit of a multiplicative hash
     unsigned n_blocks = grid[0] * grid[1] * grid[2];
     for (unsigned k = 0; k < n_blocks; ++k) {
         unsigned b = backwards ? n_blocks - 1 - k : k;
@@ -119,7 +121,6 @@ static void launch(const unsigned* grid, const unsigned* block, unsigned n_share
         std::memset(shared, 0xFF, n_shared);
         run_block();
     }
-    backwards = !backwards;
 }
 
 // What every thread of the block gives, as seen by each after all have given theirs.

@@ -30,7 +30,17 @@ class Task(NamedTuple):
     def of(cls, part, mail):
         """That of a part with its mail."""
         program, copies = _in_runs(part.program, part.copies)
-        return cls(program, part.places, part.numbers, copies, mail, part.links, part.outlets, part.c, part.w)
+        return cls(
+            program=program,
+            places=part.places,
+            numbers=part.numbers,
+            copies=copies,
+            mail=mail,
+            links=part.links,
+            outlets=part.outlets,
+            c=part.c,
+            w=part.w,
+        )
 
 
 def _in_runs(program: Program, copies: Copies) -> tuple[Program, tuple[np.ndarray, ...]]:
