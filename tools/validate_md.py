@@ -4,7 +4,7 @@
     python tools/validate_md.py trajectory     --configuration FILE --lammps EXECUTABLE
     python tools/validate_md.py inherent       --configuration FILE --lammps EXECUTABLE
     python tools/validate_md.py thermodynamics --temperature 1.0    --lammps EXECUTABLE
-    python tools/validate_md.py drift          --configuration FILE [--device gpu --steps 1000000]
+    python tools/validate_md.py drift          --configuration FILE [--device gpu --steps 1000000 --precision float32]
     python tools/validate_md.py labels         --configuration FILE …
     python tools/validate_md.py reference      --configuration FILE --lammps EXECUTABLE
 
@@ -38,10 +38,12 @@ from runkit.cli import OptionParser
 from runkit.device import choose
 from runkit.errors import UserError, complain
 from runkit.mpi import SerialWorld
+from runkit.progress import Progress
 from runkit.rng import stream
 
 LAW = potential.build("kob-andersen")
 DT = 0.005
+PRECISIONS = ("float64", "float32")
 
 
 def forces(options: argparse.Namespace, report: Report) -> None:
@@ -122,20 +124,22 @@ def _block_average(values: np.ndarray, n_blocks: int = 20) -> tuple[float, float
 
 
 def drift(options: argparse.Namespace, report: Report) -> None:
-    """Total energy per particle along NVE trajectories, float32 and float64 forces, on the CPU or a GPU."""
+    """Total energy per particle along eight NVE trajectories, on the CPU or a GPU."""
     device = choose(SerialWorld(), options.device)
     start = read(options.configuration[0])[0]
     n_particles, n_replicas = len(start.species), 8
     velocity = np.stack([maxwell_velocities(n_particles, options.temperature, 1, 0, k) for k in range(n_replicas)])
     position = np.repeat(start.position[None], n_replicas, axis=0)
-    for precision in ("float64", "float32"):
+    for precision in options.precision:
         order = spatial_order(start.position, start.box)
         given = (position, velocity, start.species, start.box, LAW, DT, precision)
         dynamics = Dynamics(*given, order=order, device=device)
         energy = [(dynamics.potential_energy + dynamics.kinetic_energy) / n_particles]
-        for _ in range(100):
-            dynamics.step(options.steps // 100)
-            energy.append((dynamics.potential_energy + dynamics.kinetic_energy) / n_particles)
+        with Progress(SerialWorld(), options.steps, "steps", precision) as progress:
+            for _ in range(100):
+                dynamics.step(options.steps // 100)
+                energy.append((dynamics.potential_energy + dynamics.kinetic_energy) / n_particles)
+                progress.advance(options.steps // 100)
         change = np.array(energy) - energy[0]
         report.row(f"{precision}: rms (E - E0)/N over {options.steps} steps", np.sqrt((change[1:] ** 2).mean()), 2e-4)
         slope = np.polyfit(np.arange(101) * options.steps / 100 * DT, change, 1)[0]
@@ -187,6 +191,9 @@ def main() -> int:
     parser.add_argument("--particles", type=int, default=1000)
     parser.add_argument("--steps", type=int, default=40000)
     parser.add_argument("--device", default="cpu", choices=("cpu", "gpu"), help="of the check of the drift")
+    parser.add_argument(
+        "--precision", nargs="+", default=PRECISIONS, choices=PRECISIONS, help="of forces, in the check of the drift"
+    )
     options = parser.parse_args()
     report = Report()
     try:

@@ -19,7 +19,8 @@ def run(*arguments):
 
 def figures(output):
     """Numbers by the words before them."""
-    rows = [line for line in output.splitlines() if len(line) > 58 and not line.startswith("missed")]
+    lines = [line for line in output.splitlines() if " % " not in line]  # of progress
+    rows = [line for line in lines if len(line) > 58 and not line.startswith("missed")]
     return {row[:58].strip(): float(row[58:].split()[0]) for row in rows}
 
 
