@@ -19,7 +19,7 @@ def run(*arguments):
 
 def figures(output):
     """Numbers by the words before them."""
-    lines = [line for line in output.splitlines() if " % " not in line]  # of progress
+    lines = [line for line in output.splitlines() if " passed, " not in line]  # progress
     rows = [line for line in lines if len(line) > 58 and not line.startswith("missed")]
     return {row[:58].strip(): float(row[58:].split()[0]) for row in rows}
 
