@@ -7,7 +7,7 @@ shared out to ranks.
 import numpy as np
 
 from lbmgen.boundaries.outlet import CONVECTIVE
-from runkit.simd.compiled import part
+from runkit.simd.compiled import helper, part
 
 UNIT = 2.0**48  # force quanta in one lattice unit
 ANCHOR = 0.01  # share of a deviation of density that a convective outlet takes away each step; more would reflect sound
@@ -29,34 +29,44 @@ def walls(h, links, begin, end, state, clock, tally):
 @part
 def outlets(h, faces, begin, end, state, c, w):
     """What enters through open faces at some sites; `c` [q, d], `w` [q]."""
-    q, d = c.shape
-    target, inner = faces.target[state], faces.inner[state]
-    velocity = np.empty(d)
     for site in range(begin, end):
-        left = faces.left[state, site]
-        excess = 0.0
-        velocity[:] = 0.0
-        for i in range(q):
-            value = np.float64(h[left[i]])
-            excess += value
-            for axis in range(d):
-                velocity[axis] += c[i, axis] * value
-        square = 0.0
+        left, excess = faces.left[state, site], 0.0
+        for i in range(len(w)):
+            excess += np.float64(h[left[i]])
+        if faces.law[site] == CONVECTIVE:
+            _carry_out(h, faces, site, state, excess, w)
+        else:
+            _hold_pressure(h, faces, site, state, excess, c, w)
+
+
+@part
+def _carry_out(h, faces, site, state, excess, w):
+    inner, density, speed = faces.inner[state], np.float64(faces.density[site]), np.float64(faces.speed[site])
+    for link in range(faces.start[site], faces.start[site + 1]):
+        arriving = (faces.memory[link] + speed * h[inner[link]]) / (1.0 + speed)
+        arriving -= ANCHOR * w[faces.i[link]] * (1.0 + excess - density)
+        _enter(h, faces, link, state, arriving)
+
+
+@part
+def _hold_pressure(h, faces, site, state, excess, c, w):
+    left, d = faces.left[state, site], c.shape[1]
+    velocity, square = np.zeros(d), 0.0
+    for axis in range(d):
+        for i in range(len(w)):
+            velocity[axis] += c[i, axis] * np.float64(h[left[i]])
+        velocity[axis] /= 1.0 + excess
+        square += velocity[axis] * velocity[axis]
+    for link in range(faces.start[site], faces.start[site + 1]):
+        i, along = faces.i[link], 0.0
         for axis in range(d):
-            velocity[axis] /= 1.0 + excess
-            square += velocity[axis] * velocity[axis]
-        density, speed = np.float64(faces.density[site]), np.float64(faces.speed[site])
-        for link in range(faces.start[site], faces.start[site + 1]):
-            i = faces.i[link]
-            if faces.law[site] == CONVECTIVE:
-                arriving = (faces.memory[link] + speed * h[inner[link]]) / (1.0 + speed)
-                arriving -= ANCHOR * w[i] * (1.0 + excess - density)
-            else:
-                along = 0.0
-                for axis in range(d):
-                    along += c[i, axis] * velocity[axis]
-                opposite = i + 1 if i % 2 == 1 else i - 1
-                shape = 1.0 + 4.5 * along * along - 1.5 * square
-                arriving = 2.0 * w[i] * (density * shape - 1.0) - h[left[opposite]]
-            faces.memory[link] = arriving
-            h[target[link]] = arriving
+            along += c[i, axis] * velocity[axis]
+        shape = 1.0 + 4.5 * along * along - 1.5 * square
+        opposite = i + 1 if i % 2 == 1 else i - 1
+        _enter(h, faces, link, state, 2.0 * w[i] * (faces.density[site] * shape - 1.0) - h[left[opposite]])
+
+
+@helper
+def _enter(h, faces, link, state, arriving):
+    faces.memory[link] = arriving
+    h[faces.target[state, link]] = arriving
