@@ -105,8 +105,7 @@ def _cases_together(crew: Crew, case: Case, flow: FlowCase, n_pending: int) -> i
     world, group, gpu = crew
     if gpu is None:
         return 1
-    n_sharing = world.node().allgather(gpu.identity).count(gpu.identity)
-    n_bytes = gpu_bytes(case, flow, group.size) * n_sharing
+    n_bytes = gpu_bytes(case, flow, group.size)
     need(gpu, n_bytes, "lower grid.cells or grid.refinement, or raise ranks_per_case")
     mine = min(case.cases_per_gpu, int(gpu.free_bytes / n_bytes)) if group.size == 1 else 1
     n_groups = world.sum(int(group.is_root))

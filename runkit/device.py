@@ -38,7 +38,9 @@ class NoGpu(Exception):
 
 
 class Gpu:
-    """GPU number `index` of this node; ranks may share it. `xp` are CuPy's arrays."""
+    """GPU number `index` of this node, which `n_sharing` ranks share. `xp` are CuPy's arrays."""
+
+    n_sharing = 1
 
     def __init__(self, index: int) -> None:
         self.xp = _cupy()
@@ -60,9 +62,10 @@ class Gpu:
 
     @property
     def free_bytes(self) -> int:
-        """Memory that can still be had, with what CuPy keeps for itself."""
-        free: int = self.xp.cuda.runtime.memGetInfo()[0] + self.xp.get_default_memory_pool().free_bytes()
-        return free
+        """Memory that this rank can still have, with what CuPy keeps for it; up to an equal part of all."""
+        pool = self.xp.get_default_memory_pool()
+        free, total = self.xp.cuda.runtime.memGetInfo()
+        return int(min(free + pool.free_bytes(), total / self.n_sharing - pool.used_bytes()))
 
     @property
     def clock(self) -> float:
@@ -167,10 +170,10 @@ def choose(world: World, wanted: str) -> Gpu | None:
     Collective. Raises UserError if `wanted` is "gpu" and this rank cannot have one; "auto" takes one where there is, if
     there is one for every rank or for none: work is shared out among equals.
     """
-    gpu, reason = None, ""
+    node, gpu, reason = world.node(), None, ""
     if wanted != "cpu":
         try:
-            gpu = Gpu(world.local_rank() % _count())
+            gpu = Gpu(node.rank % _count())
         except NoGpu as error:
             reason = str(error)
             if wanted == "gpu":
@@ -182,6 +185,8 @@ def choose(world: World, wanted: str) -> Gpu | None:
             f"device = {wanted}: {without} of {len(has_one)} ranks find no GPU; start ranks only where there is "
             "one, or set device = cpu"
         )
+    if gpu is not None:
+        gpu.n_sharing = node.allgather(gpu.identity).count(gpu.identity)
     _announce(world, gpu, reason)
     return gpu
 

@@ -111,10 +111,6 @@ class World:
 
         return World(self.comm.Split_type(MPI.COMM_TYPE_SHARED))
 
-    def local_rank(self) -> int:
-        """This rank's number on its node."""
-        return self.node().rank
-
     def first_on_each_node(self, function: Callable[..., Any], *arguments: Any) -> None:
         """Call on one rank of each node, then on its others: for what fills a cache that a node shares."""
         node = self.node()

@@ -36,7 +36,7 @@ class FakeGpu:
     """A node with three GPUs."""
 
     def __init__(self, index):
-        self.index, self.name = index, f"GPU {index}"
+        self.index, self.name, self.identity = index, f"GPU {index}", f"00:0{index}"
 
 
 def test_the_cpu_is_taken_when_asked_for(capsys):
@@ -45,13 +45,14 @@ def test_the_cpu_is_taken_when_asked_for(capsys):
 
 
 def test_a_rank_takes_the_gpu_of_its_number_on_the_node(monkeypatch, capsys):
-    class Fifth(SerialWorld):
-        def local_rank(self):
-            return 4
+    class OnlyRoot(SerialWorld):
+        def node(self):
+            return SimpleNamespace(rank=4, allgather=lambda mine: [mine, "00:02", mine])
 
     monkeypatch.setattr(device, "_count", lambda: 3)
     monkeypatch.setattr(device, "Gpu", FakeGpu)
-    assert choose(Fifth(), "gpu").index == 1
+    chosen = choose(OnlyRoot(), "gpu")
+    assert (chosen.index, chosen.n_sharing) == (1, 2)
     assert capsys.readouterr().out == "device: 1 rank on GPU 1\n"
 
 
@@ -99,6 +100,17 @@ def test_what_does_not_fit_is_refused_with_what_it_needs():
     need(gpu, 2**30, "")
     with pytest.raises(UserError, match="5 GiB are needed and 1 GiB are free on stand-in; lower n"):
         need(gpu, 5 * 2**30, "lower n")
+
+
+def test_ranks_that_share_a_gpu_have_an_equal_part_of_its_memory():
+    """What this rank has already counts for its part, what others have only if it leaves less."""
+    gpu, pool = Gpu.__new__(Gpu), SimpleNamespace(free_bytes=lambda: 5, used_bytes=lambda: 10)
+    runtime = SimpleNamespace(memGetInfo=lambda: (60, 80))
+    gpu.xp = SimpleNamespace(cuda=SimpleNamespace(runtime=runtime), get_default_memory_pool=lambda: pool)
+    found = []
+    for gpu.n_sharing in (1, 2):
+        found.append(gpu.free_bytes)
+    assert found == [65, 30]
 
 
 def test_the_stand_in_runs_blocks_with_barriers():
