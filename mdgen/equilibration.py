@@ -38,9 +38,8 @@ def equilibrate(run: Run, given: list[Configuration]) -> None:
     pending = [sample for (sample,) in file.pending("equilibrated")]
     mine = run.groups(pending, _resting_place, kind=int, size=GROUP_SIZE)
     blocks = [] if given else cooling_blocks(case.initial, case.system.temperature, case.integrator.dt)
-    n_samples = sum(map(len, mine))
-    total = n_samples * sum(block.n_steps for block in blocks)
-    with Progress(run.world, total or n_samples, "steps" if total else "samples", "equilibrate") as progress:
+    amount = (sum(map(len, mine)), "samples") if given else (run.steps_left(mine, _resting_place, blocks), "steps")
+    with Progress(run.world, *amount, "equilibrate") as progress:
         for samples in mine:
             starts = [given[sample] for sample in samples] if given else _cool(run, samples, blocks, progress)
             for sample, start in zip(samples, starts, strict=True):

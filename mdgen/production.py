@@ -31,8 +31,7 @@ def propagate(run: Run) -> None:
     """Run every replica that the file still lacks: this rank's share of them."""
     blocks = production_blocks(run.case.production.times, run.case.integrator.dt)
     mine = run.groups(_pending(run), _resting_place, kind=itemgetter(0), size=GROUP_SIZE)
-    total = sum(map(len, mine)) * sum(block.n_steps for block in blocks)
-    with Progress(run.world, total, "steps", "propagate") as progress:
+    with Progress(run.world, run.steps_left(mine, _resting_place, blocks), "steps", "propagate") as progress:
         for group in mine:
             _run_group(run, group, blocks, progress)
     run.file.sync()

@@ -45,6 +45,11 @@ class Run(NamedTuple):
         lists = self.world.on_root(self._in_step, units, place, kind)
         return form_groups(lists, size, self.world.size)[self.world.rank]
 
+    def steps_left(self, groups: list[list[Unit]], place: Callable[[Unit], str], blocks: Sequence[Block]) -> int:
+        """Steps that the units of these groups still have to go, from where they rest (not collective)."""
+        ahead = [blocks[blocks_done(self.file, place(group[0])) :] for group in groups]
+        return sum(len(group) * sum(block.n_steps for block in rest) for group, rest in zip(groups, ahead, strict=True))
+
     def _in_step(self, units, place, kind) -> list[list]:
         """Units of one kind that stand at the same time."""
         state = {unit: (kind(unit), blocks_done(self.file, place(unit))) for unit in units}

@@ -79,6 +79,7 @@ def test_a_run_that_is_killed_again_and_again_ends_in_the_same_file(mpiexec):
     assert n_kills, "the run is too short to be killed"
     done = mpiexec(3, "-m", "mdgen", *CASE, *LONGER, "output=killed.h5")
     assert done.returncode == 0, done.stderr
+    assert "100 %" in done.stdout.split("propagate")[-1], "what was done before counts as to be done"
     assert_same(mpiexec.directory / "whole.h5", mpiexec.directory / "killed.h5")
     assert not (mpiexec.directory / "killed.h5.checkpoints").exists()
 
