@@ -142,7 +142,7 @@ def _prepare(path: Path, recipe: Recipe, engine_config: Mapping[str, Any]) -> Fi
         path.mkdir(parents=True, exist_ok=True)
         lock = FileLock(path / "run.lock")
         try:
-            if (path / "recipe.toml").exists():
+            if _has_begun(path):
                 _check_same(path, recipe, settings)
             else:
                 (path / "ds_config.json").write_text(json.dumps(settings, indent=2) + "\n")
@@ -155,6 +155,11 @@ def _prepare(path: Path, recipe: Recipe, engine_config: Mapping[str, Any]) -> Fi
     except OSError as error:
         raise UserError(f"{path} cannot be used: {error.strerror}") from error
     return lock
+
+
+def _has_begun(path: Path) -> bool:
+    """Whether there is anything to go on with; a run that has failed before gives way to a mended recipe."""
+    return any((path / name).exists() for name in ("checkpoint/latest", "model.safetensors"))
 
 
 def _check_same(path: Path, recipe: Recipe, settings: Mapping[str, Any]) -> None:

@@ -46,6 +46,8 @@ def pictures(dataset: Path, runs: Sequence[Run]) -> Iterator[tuple[str, Figure |
             raise UserError(f"{dataset} holds {data.schema.name} data; allowed: {', '.join(KINDS)}")
         kind, drawings = KINDS[data.schema.name]
         mine = [run for run in runs if run.data == kind]
+        if runs and not mine:
+            raise UserError(f"--run: none of {len(runs)} runs is of {kind} data, which {dataset} holds")
         yield from drawings(data, mine)
     trained = [run for run in mine if run.curve("training")]
     if trained:

@@ -195,6 +195,8 @@ def main() -> int:
         "--precision", nargs="+", default=PRECISIONS, choices=PRECISIONS, help="of forces, in the check of the drift"
     )
     options = parser.parse_args()
+    if options.check != "thermodynamics" and not options.configuration:
+        parser.error(f"{options.check} needs --configuration FILE")
     report = Report()
     try:
         checks[options.check](options, report)

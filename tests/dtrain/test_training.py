@@ -14,6 +14,7 @@ import pytest
 from dtrain import train
 from dtrain.checkpoint import about_model, load_model
 from tests.dtrain.conftest import finish, on_two, start, train_here
+from tests.flow_factory import write_flow
 
 SMALL = ("log_every=1", "data.positions=thermal", "model.parameters.rounds=2", "validate_every=5")
 
@@ -144,6 +145,17 @@ def test_a_loss_that_is_not_finite_ends_the_run_and_names_the_key_to_change(sett
     assert code == 2
     assert "the loss is" in output and "lower phase.joint.learning_rate (now 1e+30)" in output
     assert not (tmp_path / "runs/botan/checkpoint").exists()
+
+
+def test_a_run_that_kept_nothing_before_it_failed_is_begun_anew_by_a_mended_recipe(settings, uninterrupted, tmp_path):
+    """The wrong file, then a rate that is too high, then what is right: its curve has nothing of the others."""
+    wrong = write_flow(tmp_path / "flow.h5")
+    code, output = train_here(tmp_path, *settings, f"data.file={wrong}")
+    assert code == 2 and "holds FLOW data; this recipe needs ISOCONFIG" in output
+    assert train_here(tmp_path, *settings, "phase.joint.learning_rate=1e30")[0] == 2
+    code, output = train_here(tmp_path, *settings)
+    assert code == 0, output
+    assert curve(tmp_path / "runs/botan") == curve(uninterrupted)
 
 
 def test_a_campaign_trains_a_run_per_combination_and_skips_finished_ones(settings, tmp_path):

@@ -14,6 +14,7 @@ from dtrain.glass.report import Row, report
 from dtrain.metrics import score
 from runkit.dataset.reader import Dataset
 from runkit.mpi import SerialWorld
+from tests.flow_factory import write_flow
 from tests.isoconfig_factory import write_isoconfig
 from tests.tools.conftest import tool
 
@@ -77,6 +78,12 @@ def test_a_run_that_was_not_scored_is_told(dataset, tmp_path):
     done = tool("figures.py", "--dataset", dataset, "--run", tmp_path, "--out", tmp_path)
     assert done.returncode == 2 and "no scored run is there; run dtrain/evaluate.py on it first" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_runs_of_other_data_than_the_file_are_told(runs, tmp_path):
+    flow = write_flow(tmp_path / "flow.h5")
+    done = tool("figures.py", "--dataset", flow, "--run", runs, "--out", tmp_path)
+    assert done.returncode == 2 and f"--run: none of 2 runs is of flow data, which {flow} holds" in done.stderr
 
 
 def test_a_report_names_what_was_published(runs):
