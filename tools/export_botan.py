@@ -1,7 +1,7 @@
 """Write a dataset as published npz files, so that others' training code runs on it unchanged.
 
-    python tools/export_botan.py data/kob_andersen.h5 small_data
-    python tools/export_botan.py data/kob_andersen.h5 KA_models layout=glassbench
+    python -m tools.export_botan data/kob_andersen.h5 small_data
+    python -m tools.export_botan data/kob_andersen.h5 KA_models layout=glassbench
 
 `botan`: one file per configuration and time, FOLDER/T0.44/{train,test}/isoconfig_N4096T0.44_1_tc07.npz with `types`,
 `initial_positions` in [0, box) and `positions` [n_replicas, n_particles, 3], unwrapped. The time index counts from 1;
@@ -120,4 +120,4 @@ def in_name(temperature: float) -> str:
 
 
 if __name__ == "__main__":
-    run_program("python tools/export_botan.py", Export, export, positional=("file", "output"))
+    run_program("python -m tools.export_botan", Export, export, positional=("file", "output"))

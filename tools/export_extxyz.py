@@ -1,7 +1,7 @@
 """Write a sample as extended XYZ, for OVITO and other viewers: one frame per time.
 
-    python tools/export_extxyz.py data/kob_andersen.h5 sample.xyz sample=3                    # structure with labels
-    python tools/export_extxyz.py data/kob_andersen.h5 sample.xyz sample=3 positions=replica  # a trajectory
+    python -m tools.export_extxyz data/kob_andersen.h5 sample.xyz sample=3                    # structure with labels
+    python -m tools.export_extxyz data/kob_andersen.h5 sample.xyz sample=3 positions=replica  # a trajectory
 
 Every frame has the propensity at its time and its standard error; frames of a trajectory have the displacement vector
 since the velocity draw, and begin with the initial configuration. mdgen reads these files as `initial.file`.
@@ -95,4 +95,4 @@ def _write(stream: TextIO, header: dict[str, object], columns: dict[str, np.ndar
 
 
 if __name__ == "__main__":
-    run_program("python tools/export_extxyz.py", Export, export, positional=("file", "output"))
+    run_program("python -m tools.export_extxyz", Export, export, positional=("file", "output"))

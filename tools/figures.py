@@ -1,6 +1,6 @@
 """Draw a dataset and what networks make of it.
 
-    python tools/figures.py --dataset data/kob_andersen.h5 --run runs/botan --out figures
+    python -m tools.figures --dataset data/kob_andersen.h5 --run runs/botan --out figures
 
 Of glass formers: dataset.png: mobility, relaxation and label noise · rho_against_time.png: correlation with the
 simulation against time, beside the noise ceiling and published models · slice_RUN.png: a slab of a test configuration,
@@ -22,17 +22,17 @@ import matplotlib
 matplotlib.use("Agg")
 
 import matplotlib.pyplot as plt
-from drawing.flow import flow_pictures
-from drawing.glass import glass_pictures
-from drawing.runs import Run, find_runs
-from drawing.style import STYLE
-from drawing.training import draw_training
 from matplotlib.animation import Animation, PillowWriter
 from matplotlib.figure import Figure
 
 from runkit.cli import OptionParser
 from runkit.dataset.reader import Dataset
 from runkit.errors import UserError, complain
+from tools.drawing.flow import flow_pictures
+from tools.drawing.glass import glass_pictures
+from tools.drawing.runs import Run, find_runs
+from tools.drawing.style import STYLE
+from tools.drawing.training import draw_training
 
 # Contract of the dataset -> data of a run, and what draws both.
 KINDS = {"ISOCONFIG": ("glass", glass_pictures), "FLOW": ("flow", flow_pictures)}
@@ -72,7 +72,7 @@ def save(drawing: Figure | Animation | str, folder: Path, name: str) -> Path:
 
 def main() -> None:
     """Draw into a folder and print the names of the pictures."""
-    parser = OptionParser("python tools/figures.py", description="Draw a dataset and what networks make of it.")
+    parser = OptionParser("python -m tools.figures", description="Draw a dataset and what networks make of it.")
     parser.add_argument("--dataset", type=Path, required=True, help="ISOCONFIG or FLOW file")
     parser.add_argument("--run", type=Path, nargs="*", default=[], help="folders of scored runs")
     parser.add_argument("--out", type=Path, default=Path("figures"), help="folder for the pictures")

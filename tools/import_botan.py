@@ -1,7 +1,7 @@
 """Read published ensembles into an ISOCONFIG file: BOTAN's trajectories or GlassBench's propensities.
 
-    mpiexec -n 2 python tools/import_botan.py data/botan.h5 small_data/T0.44/*/*.npz
-    mpiexec -n 2 python tools/import_botan.py data/glassbench.h5 KA_models/T0.44/*/*.npz
+    mpiexec -n 2 python -m tools.import_botan data/botan.h5 small_data/T0.44/*/*.npz
+    mpiexec -n 2 python -m tools.import_botan data/glassbench.h5 KA_models/T0.44/*/*.npz
 
 BOTAN: `isoconfig_N4096T0.44_1_tc07.npz`, one file per configuration and time; the times of one configuration become one
 sample. Energies, inherent structures, labels and their noise are computed as mdgen computes them. GlassBench:
@@ -291,4 +291,4 @@ def _times(
 
 
 if __name__ == "__main__":
-    run_program("python tools/import_botan.py", Import, partial(launch, import_files), positional=("output", "file"))
+    run_program("python -m tools.import_botan", Import, partial(launch, import_files), positional=("output", "file"))

@@ -1,12 +1,12 @@
 """Compare mdgen with LAMMPS and with itself; print each measured figure beside its limit. Exit code 1 if one is missed.
 
-    python tools/validate_md.py forces         --configuration FILE --lammps EXECUTABLE
-    python tools/validate_md.py trajectory     --configuration FILE --lammps EXECUTABLE
-    python tools/validate_md.py inherent       --configuration FILE --lammps EXECUTABLE
-    python tools/validate_md.py thermodynamics --temperature 1.0    --lammps EXECUTABLE
-    python tools/validate_md.py drift          --configuration FILE [--device gpu --steps 1000000 --precision float32]
-    python tools/validate_md.py labels         --configuration FILE …
-    python tools/validate_md.py reference      --configuration FILE --lammps EXECUTABLE
+    python -m tools.validate_md forces         --configuration FILE --lammps EXECUTABLE
+    python -m tools.validate_md trajectory     --configuration FILE --lammps EXECUTABLE
+    python -m tools.validate_md inherent       --configuration FILE --lammps EXECUTABLE
+    python -m tools.validate_md thermodynamics --temperature 1.0    --lammps EXECUTABLE
+    python -m tools.validate_md drift          --configuration FILE [--device gpu --steps 1000000 --precision float32]
+    python -m tools.validate_md labels         --configuration FILE …
+    python -m tools.validate_md reference      --configuration FILE --lammps EXECUTABLE
 
 The last one writes forces and, after 100 steps from rest, positions to `reference.txt`; the suite holds one.
 
@@ -21,8 +21,6 @@ import sys
 from pathlib import Path
 
 import numpy as np
-from lammps_reference import Lammps
-from limits import Report
 
 import mdgen
 from mdgen.dynamics import Dynamics
@@ -40,6 +38,8 @@ from runkit.errors import UserError, complain
 from runkit.mpi import SerialWorld
 from runkit.progress import Progress
 from runkit.rng import stream
+from tools.lammps_reference import Lammps
+from tools.limits import Report
 
 LAW = potential.build("kob-andersen")
 DT = 0.005
@@ -179,7 +179,7 @@ def main() -> int:
         check.__name__: check for check in (forces, trajectory, inherent, thermodynamics, drift, labels, reference)
     }
     parser = OptionParser(
-        "python tools/validate_md.py", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+        "python -m tools.validate_md", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("check", choices=checks)
     parser.add_argument(

@@ -2,7 +2,7 @@
 
     python -m mdgen initial.file=PUBLISHED.npz system.temperature=0.44 production.n_replicas=8 \\
         production.times=[412,1300,4120] output=ours.h5
-    python tools/validate_propensity.py PUBLISHED.npz ours.h5 …
+    python -m tools.validate_propensity PUBLISHED.npz ours.h5 …
 
 Replicas of several files (runs with other seeds) are taken together. The published file holds one time, `--time`, which
 ours must have. Labels of few replicas are noisy: two estimates of reliability a and b of the same truth correlate like
@@ -19,13 +19,13 @@ import sys
 from pathlib import Path
 
 import numpy as np
-from limits import Report
 
 from mdgen.formats import read
 from mdgen.observables import bond_change, displacement, neighbour_pairs, reliability
 from runkit.cli import OptionParser
 from runkit.dataset.reader import Dataset
 from runkit.errors import UserError, complain
+from tools.limits import Report
 
 A, NEAREST = 0, 1.35  # species and bonds over which the published work scores
 
@@ -61,7 +61,7 @@ def compare(name: str, ours: np.ndarray, theirs: np.ndarray, report: Report) -> 
 
 def main() -> int:
     parser = OptionParser(
-        "python tools/validate_propensity.py", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+        "python -m tools.validate_propensity", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("published", type=Path, help="an .npz with `positions` [replica, particle, 3]")
     parser.add_argument("ours", type=Path, nargs="+", help="finished runs from its configuration")

@@ -1,8 +1,8 @@
 """The same numbers as an independent code gives: LAMMPS 22 Jul 2025, `pair_style lj/cut`, `pair_modify shift yes`.
 
 `liquid_200.data` is a Kob–Andersen liquid at T = 0.64; `liquid_200.lammps.txt` came from
-`python tools/validate_md.py reference --configuration tests/physics/liquid_200.data --lammps lmp`, the averages from
-`python tools/validate_md.py thermodynamics --temperature 1.0 --particles 200 --steps 200000 --lammps lmp`.
+`python -m tools.validate_md reference --configuration tests/physics/liquid_200.data --lammps lmp`, the averages from
+`python -m tools.validate_md thermodynamics --temperature 1.0 --particles 200 --steps 200000 --lammps lmp`.
 """
 
 from pathlib import Path

@@ -12,7 +12,7 @@ LIQUID = ROOT / "tests/physics/liquid_200.data"
 
 
 def run(*arguments):
-    command = [sys.executable, str(ROOT / "tools/validate_md.py"), *map(str, arguments)]
+    command = [sys.executable, "-m", "tools.validate_md", *map(str, arguments)]
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     return subprocess.run(command, capture_output=True, text=True, env=environment, cwd=ROOT)
 

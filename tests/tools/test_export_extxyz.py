@@ -30,7 +30,7 @@ def columns(path: Path, frame: int) -> tuple[str, np.ndarray]:
 def test_a_frame_per_time_holds_structure_and_labels(dataset, tmp_path):
     """mdgen reads the same configuration; the columns are those that the header names."""
     path = tmp_path / "a.xyz"
-    assert tool("export_extxyz.py", dataset, path, "sample=1").returncode == 0
+    assert tool("export_extxyz", dataset, path, "sample=1").returncode == 0
     found = read(path)
     with Dataset(dataset) as data:
         assert len(found) == 3
@@ -45,7 +45,7 @@ def test_a_frame_per_time_holds_structure_and_labels(dataset, tmp_path):
 
 def test_a_trajectory_begins_at_rest_and_is_unwrapped(dataset, tmp_path):
     path = tmp_path / "b.xyz"
-    done = tool("export_extxyz.py", dataset, path, "positions=replica", "replica=3")
+    done = tool("export_extxyz", dataset, path, "positions=replica", "replica=3")
     assert "wrote 4 frames" in done.stdout, done.stderr
     with Dataset(dataset) as data:
         _, start = columns(path, 0)
@@ -64,5 +64,5 @@ def test_a_trajectory_begins_at_rest_and_is_unwrapped(dataset, tmp_path):
     ],
 )
 def test_mistakes_are_one_line(dataset, tmp_path, settings, told):
-    done = tool("export_extxyz.py", dataset, tmp_path / "c.xyz", *settings)
+    done = tool("export_extxyz", dataset, tmp_path / "c.xyz", *settings)
     assert done.returncode == 2 and told in done.stderr and done.stderr.count("\n") == 1

@@ -58,7 +58,7 @@ def _curves(run: Path) -> None:
 
 
 def test_all_pictures_are_drawn_and_not_blank(dataset, runs, tmp_path):
-    done = tool("figures.py", "--dataset", dataset, "--run", runs, "--out", tmp_path)
+    done = tool("figures", "--dataset", dataset, "--run", runs, "--out", tmp_path)
     expected = {"dataset", "rho_against_time", "training"}
     expected |= {f"{kind}_time{k}" for kind in ("slice", "agreement") for k in (0, 1)}
     assert {path.stem for path in tmp_path.glob("*.png")} == expected, done.stderr
@@ -70,19 +70,19 @@ def test_all_pictures_are_drawn_and_not_blank(dataset, runs, tmp_path):
 
 
 def test_a_dataset_alone_has_its_card(dataset, tmp_path):
-    done = tool("figures.py", "--dataset", dataset, "--out", tmp_path)
+    done = tool("figures", "--dataset", dataset, "--out", tmp_path)
     assert {path.stem for path in tmp_path.glob("*.png")} == {"dataset", "rho_against_time"}, done.stderr
 
 
 def test_a_run_that_was_not_scored_is_told(dataset, tmp_path):
-    done = tool("figures.py", "--dataset", dataset, "--run", tmp_path, "--out", tmp_path)
+    done = tool("figures", "--dataset", dataset, "--run", tmp_path, "--out", tmp_path)
     assert done.returncode == 2 and "no scored run is there; run dtrain/evaluate.py on it first" in done.stderr
     assert "Traceback" not in done.stderr
 
 
 def test_runs_of_other_data_than_the_file_are_told(runs, tmp_path):
     flow = write_flow(tmp_path / "flow.h5")
-    done = tool("figures.py", "--dataset", flow, "--run", runs, "--out", tmp_path)
+    done = tool("figures", "--dataset", flow, "--run", runs, "--out", tmp_path)
     assert done.returncode == 2 and f"--run: none of 2 runs is of flow data, which {flow} holds" in done.stderr
 
 

@@ -52,7 +52,7 @@ def runs(dataset: Path) -> Path:
 
 
 def test_an_ablation_is_drawn_with_all_its_variants(dataset, runs, tmp_path):
-    done = tool("figures.py", "--dataset", dataset, "--run", runs, "--out", tmp_path)
+    done = tool("figures", "--dataset", dataset, "--run", runs, "--out", tmp_path)
     assert done.returncode == 0, done.stderr
     of_runs = {f"rollout_{name}.{kind}" for name in VARIANTS for kind in ("png", "gif")}
     shared = {"flow_cases.png", "rollout_scores.png", "rollout_scores.md", "rollout_variants.png", "training.png"}
@@ -70,7 +70,7 @@ def test_an_ablation_is_drawn_with_all_its_variants(dataset, runs, tmp_path):
 
 
 def test_a_file_of_flow_alone_has_its_card(dataset, tmp_path):
-    done = tool("figures.py", "--dataset", dataset, "--out", tmp_path)
+    done = tool("figures", "--dataset", dataset, "--out", tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["flow_cases.png"], done.stderr
 
 

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import importlib.util
 import re
 import shutil
-import sys
 from pathlib import Path
-from types import ModuleType
 
 import numpy as np
 import pytest
@@ -18,9 +15,10 @@ from runkit.dataset.schema import ISOCONFIG
 from runkit.dataset.writer import Writer
 from runkit.errors import UserError
 from runkit.mpi import SerialWorld
-from tests.conftest import ROOT, Mpiexec
+from tests.conftest import Mpiexec
 from tests.isoconfig_factory import write_isoconfig
 from tests.tools.conftest import tool
+from tools.import_botan import Import, import_files
 
 N = 160  # the smallest box that Kob and Andersen's cutoff allows
 
@@ -35,7 +33,7 @@ def dataset(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def botan(dataset: Path) -> Path:
     """Its files in BOTAN's layout."""
     folder = dataset.parent / "small_data"
-    done = tool("export_botan.py", dataset, folder, "test=0.25")
+    done = tool("export_botan", dataset, folder, "test=0.25")
     assert done.returncode == 0, done.stderr
     return folder
 
@@ -64,7 +62,7 @@ def test_published_times_keep_their_index(tmp_path):
         file.write("time", (), np.array([130.0, 4120.0]))
         file.write("temperature", (), np.array([0.44]))
         file.seal()
-    done = tool("export_botan.py", path, tmp_path / "out")
+    done = tool("export_botan", path, tmp_path / "out")
     found = sorted(path.name for path in (tmp_path / "out").glob("T0.44/train/*.npz"))
     assert found == [f"isoconfig_N40T0.44_1_tc{index}.npz" for index in ("04", "07")], done.stderr
 
@@ -78,7 +76,7 @@ def _reopened(path: Path) -> Writer:
 def test_import_of_export_is_the_same_data(dataset, botan, mpiexec: Mpiexec, tmp_path):
     """On two ranks: structures and trajectories bit by bit, labels to rounding, in the same order."""
     back = tmp_path / "back.h5"
-    done = mpiexec(2, ROOT / "tools" / "import_botan.py", back, botan / "*" / "*" / "*.npz", timeout=250)
+    done = mpiexec(2, "-m", "tools.import_botan", back, botan / "*" / "*" / "*.npz", timeout=250)
     report = check(back)
     assert done.returncode == 0 and report.good, f"{done.stderr}\n{report}"
     with Dataset(dataset) as ours, Dataset(back) as theirs:
@@ -96,12 +94,12 @@ def test_import_of_export_is_the_same_data(dataset, botan, mpiexec: Mpiexec, tmp
 def test_glassbench_gives_labels_without_trajectories(dataset, mpiexec: Mpiexec, tmp_path):
     """Propensities and inherent structures as they are; what needs trajectories is absent, not made up."""
     folder, back = tmp_path / "KA_models", tmp_path / "back.h5"
-    assert tool("export_botan.py", dataset, folder, "layout=glassbench").returncode == 0
+    assert tool("export_botan", dataset, folder, "layout=glassbench").returncode == 0
     first = folder / "T0.50" / "train" / "N160T0.50_1.npz"
     with np.load(first) as file, Dataset(dataset) as ours:
         half = ours["box"][0] / 2
         assert file["md_prop"].shape == (2, N) and np.all(np.abs(file["initial_positions"]) <= half)
-    done = mpiexec(2, ROOT / "tools" / "import_botan.py", back, folder / "T0.50" / "*" / "*.npz", timeout=250)
+    done = mpiexec(2, "-m", "tools.import_botan", back, folder / "T0.50" / "*" / "*.npz", timeout=250)
     report = check(back)
     assert done.returncode == 0 and report.good, f"{done.stderr}\n{report}"
     with Dataset(dataset) as ours, Dataset(back) as theirs:
@@ -116,17 +114,6 @@ def _unwrapped(data: Dataset) -> np.ndarray:
     start, box = data["initial_position"][()], data["box"][()][:, None]
     away = data["inherent_position"][()] - start
     return start + away - np.round(away / box) * box
-
-
-@pytest.fixture(scope="module")
-def importer() -> ModuleType:
-    """The tool as a module."""
-    spec = importlib.util.spec_from_file_location("import_botan", ROOT / "tools" / "import_botan.py")
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module  # dataclasses look it up
-    spec.loader.exec_module(module)
-    return module
 
 
 def broken(botan: Path, folder: Path, kind: str) -> list[Path]:
@@ -169,14 +156,14 @@ def broken(botan: Path, folder: Path, kind: str) -> list[Path]:
         ("fewer particles", "are not [n, 3] and [n]"),
     ],
 )
-def test_a_bad_file_is_named(botan, importer, tmp_path, kind, told):
+def test_a_bad_file_is_named(botan, tmp_path, kind, told):
     paths = broken(botan, tmp_path / "bad", kind)
-    options = importer.Import(output=str(tmp_path / "out.h5"), file=[str(path) for path in paths])
+    options = Import(output=str(tmp_path / "out.h5"), file=[str(path) for path in paths])
     with pytest.raises(UserError, match=re.escape(told)) as error:
-        importer.import_files(SerialWorld(), options)
+        import_files(SerialWorld(), options)
     assert str(tmp_path / "bad") in str(error.value) and not (tmp_path / "out.h5").exists()
 
 
 def test_a_mistake_is_one_line(mpiexec: Mpiexec, tmp_path):
-    done = mpiexec(1, ROOT / "tools" / "import_botan.py", tmp_path / "out.h5", "nowhere.npz")
+    done = mpiexec(1, "-m", "tools.import_botan", tmp_path / "out.h5", "nowhere.npz")
     assert done.returncode == 2 and "nowhere.npz: no such file" in done.stderr and "Traceback" not in done.stderr

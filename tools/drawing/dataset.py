@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import matplotlib.pyplot as plt
 import numpy as np
-from drawing.style import BLUE, GREEN, ORANGE, PURPLE, RED, TIME, legend
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from runkit.dataset.reader import Dataset
 from runkit.dataset.schema import COMPLETE
+from tools.drawing.style import BLUE, GREEN, ORANGE, PURPLE, RED, TIME, legend
 
 SPECIES = ((BLUE, "o"), (ORANGE, "s"), (GREEN, "^"))
 NARROW = 1.3  # decades of a distribution below which a linear axis serves better

@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from drawing.flow_cases import draw_cases
-from drawing.flow_rollouts import animate_rollout, draw_rollout, draw_variants
-from drawing.flow_scores import draw_scores, score_table, variants
-from drawing.runs import Run
 from matplotlib.animation import Animation
 from matplotlib.figure import Figure
 
 from runkit.dataset.reader import Dataset
 from runkit.dataset.schema import COMPLETE
 from runkit.errors import UserError
+from tools.drawing.flow_cases import draw_cases
+from tools.drawing.flow_rollouts import animate_rollout, draw_rollout, draw_variants
+from tools.drawing.flow_scores import draw_scores, score_table, variants
+from tools.drawing.runs import Run
 
 
 def flow_pictures(data: Dataset, runs: Sequence[Run]) -> Iterator[tuple[str, Figure | Animation | str]]:

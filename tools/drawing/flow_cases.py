@@ -6,11 +6,11 @@ import json
 
 import matplotlib.pyplot as plt
 import numpy as np
-from drawing.flow_fields import QUANTITIES, Case, scales
 from matplotlib.figure import Figure
 
 from runkit.dataset.reader import Dataset
 from runkit.dataset.schema import COMPLETE
+from tools.drawing.flow_fields import QUANTITIES, Case, scales
 
 COLUMNS = 5
 

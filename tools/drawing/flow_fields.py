@@ -9,13 +9,13 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-from drawing.runs import Run
 from matplotlib.axes import Axes
 from matplotlib.colors import Normalize
 from matplotlib.image import AxesImage
 
 from dtrain.flow_metrics import vorticity
 from runkit.dataset.reader import Dataset
+from tools.drawing.runs import Run
 
 # Quantity -> label, colours, and colours of its error; all tell apart with any kind of colour vision.
 QUANTITIES = {

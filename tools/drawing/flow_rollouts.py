@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import matplotlib.pyplot as plt
 import numpy as np
-from drawing.flow_fields import QUANTITIES, Case, error_scale, predicted, scales
-from drawing.runs import Run
 from matplotlib.animation import Animation, FuncAnimation
 from matplotlib.figure import Figure
 
 from runkit.dataset.reader import Dataset
+from tools.drawing.flow_fields import QUANTITIES, Case, error_scale, predicted, scales
+from tools.drawing.runs import Run
 
 COLUMNS = 6
 

@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from typing import Any
 
 import matplotlib.pyplot as plt
-from drawing.runs import Run
-from drawing.style import BLACK, BLUE, GREEN, GREY, ORANGE, PURPLE, RED, SKY
 from matplotlib.figure import Figure
 
 from runkit.dataset.reader import Dataset
+from tools.drawing.runs import Run
+from tools.drawing.style import BLACK, BLUE, GREEN, GREY, ORANGE, PURPLE, RED, SKY
 
 COLOURS = (RED, BLUE, GREEN, ORANGE, PURPLE, SKY)
 RIVALS = {"persistence": (BLACK, "--"), "mean field": (GREY, ":"), "simulation": (GREY, "-")}

@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from drawing.dataset import draw_dataset
-from drawing.runs import Run
-from drawing.scores import draw_rho
-from drawing.slices import draw_agreement, draw_slice
 from matplotlib.figure import Figure
 
 from runkit.dataset.reader import Dataset
 from runkit.dataset.schema import COMPLETE
 from runkit.errors import UserError
+from tools.drawing.dataset import draw_dataset
+from tools.drawing.runs import Run
+from tools.drawing.scores import draw_rho
+from tools.drawing.slices import draw_agreement, draw_slice
 
 
 def glass_pictures(data: Dataset, runs: Sequence[Run]) -> Iterator[tuple[str, Figure]]:

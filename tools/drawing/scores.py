@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import matplotlib.pyplot as plt
 import numpy as np
-from drawing.runs import Run
-from drawing.style import BLACK, BLUE, GREEN, GREY, ORANGE, PURPLE, RED, SKY, TIME
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
@@ -15,6 +14,8 @@ from dtrain.glass import published
 from dtrain.metrics import ceiling
 from runkit.dataset.reader import Dataset
 from runkit.dataset.schema import COMPLETE
+from tools.drawing.runs import Run
+from tools.drawing.style import BLACK, BLUE, GREEN, GREY, ORANGE, PURPLE, RED, SKY, TIME
 
 KINDS = {"node": ("propensity", "particles (A)"), "edge": ("bond_change", r"bonds (AA, $r < 1.35\,\sigma$)")}
 # By name of a row of an evaluation; the networks have the first look.
@@ -55,8 +56,8 @@ def _ours(axis: Axes, runs: Sequence[Run], kind: str) -> None:
         color, marker, size = LOOKS.get(name, LOOKS["network"])
         time, rho, error = np.array(sorted(found)).T
         time = time * SHIFTS.get(name, 1.0)
-        style = {"color": color, "ms": size, "mec": "w", "mew": 0.6, "capsize": 2, "lw": 1.4, "zorder": 5}
-        axis.errorbar(time, rho, error, fmt=marker, label=label, **style)
+        style: dict[str, Any] = {"color": color, "ms": size, "mec": "w", "mew": 0.6, "capsize": 2, "lw": 1.4}
+        axis.errorbar(time, rho, error, fmt=marker, label=label, zorder=5, **style)
 
 
 def _ceiling(axis: Axes, data: Dataset, field: str) -> None:
@@ -64,7 +65,7 @@ def _ceiling(axis: Axes, data: Dataset, field: str) -> None:
     if f"{field}_reliability" in data:
         done = data["labelled"][:] == COMPLETE
         limit = [ceiling(values) for values in data[f"{field}_reliability"][:][done].T]
-        style = {"color": BLACK, "ls": "--", "marker": "_", "ms": 14, "mew": 1.5, "zorder": 1}
+        style: dict[str, Any] = {"color": BLACK, "ls": "--", "marker": "_", "ms": 14, "mew": 1.5, "zorder": 1}
         axis.plot(data["time"][:], limit, label="noise ceiling of these labels", **style)
 
 
@@ -74,7 +75,7 @@ def _published(axis: Axes, temperature: float) -> None:
         return
     for model, (color, marker) in zip(published.MODELS, PUBLISHED, strict=True):
         values = [published.pearson(temperature, t)[model] for t in times]
-        style = {"color": color, "marker": marker, "ms": 3.5, "mfc": "w", "mew": 0.8, "lw": 0.9}
+        style: dict[str, Any] = {"color": color, "marker": marker, "ms": 3.5, "mfc": "w", "mew": 0.8, "lw": 0.9}
         axis.plot(times, values, label=f"{model}, published", zorder=3, **style)
     tau = next(value for known, value in published.TAU_ALPHA.items() if abs(known - temperature) < 1e-6)
     axis.axvline(tau, color="#cccccc", lw=0.8, zorder=0)

@@ -10,8 +10,6 @@ from typing import Any
 
 import matplotlib.pyplot as plt
 import numpy as np
-from drawing.runs import Run, predicted
-from drawing.style import RED
 from matplotlib.axes import Axes
 from matplotlib.collections import EllipseCollection
 from matplotlib.colors import LinearSegmentedColormap, Normalize
@@ -19,6 +17,8 @@ from matplotlib.figure import Figure
 
 from dtrain.metrics import pearson
 from runkit.dataset.reader import Dataset
+from tools.drawing.runs import Run, predicted
+from tools.drawing.style import RED
 
 MOBILE = LinearSegmentedColormap.from_list("mobile", ["#ffffff", "#fdd0bc", "#f4694c", "#b1121d", "#5c0010"])
 DIAMETER = np.array([1.0, 0.88, 0.8])  # of the circles of species A, B, others

@@ -5,13 +5,15 @@ The colours are M. Okabe and K. Ito's, which people tell apart with any kind of 
 
 from __future__ import annotations
 
+from typing import Any
+
 from matplotlib.axes import Axes
 
 BLACK, ORANGE, SKY, GREEN = "#000000", "#E69F00", "#56B4E9", "#009E73"
 BLUE, RED, PURPLE, GREY = "#0072B2", "#D55E00", "#CC79A7", "#999999"
 TIME = r"$t\ [\tau_{\rm LJ}]$"
 
-STYLE = {
+STYLE: dict[Any, Any] = {
     "font.size": 9,
     "axes.titlesize": 9,
     "axes.spines.top": False,

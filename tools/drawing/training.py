@@ -6,9 +6,10 @@ from collections.abc import Sequence
 
 import matplotlib.pyplot as plt
 import numpy as np
-from drawing.runs import Run
-from drawing.style import BLACK, BLUE, GREEN, ORANGE, PURPLE, RED, SKY, legend
 from matplotlib.figure import Figure
+
+from tools.drawing.runs import Run
+from tools.drawing.style import BLACK, BLUE, GREEN, ORANGE, PURPLE, RED, SKY, legend
 
 COLOURS = (RED, BLUE, GREEN, PURPLE, ORANGE, SKY, BLACK)
 # Column of validation.csv -> style, end of the label, what it is.
