@@ -62,6 +62,23 @@ def test_one_pass_gives_the_bits_of_two(faces, monkeypatch):
             np.testing.assert_array_equal(ours, theirs)
 
 
+KINDS = NoSlip(), FreeSlip(), Velocity(0.05), Pressure(), Convective(), Convective(0.05)
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_one_pass_gives_the_bits_of_two_between_any_faces(seed, monkeypatch):
+    """Faces, shape and width are drawn."""
+    random = np.random.default_rng(seed)
+    faces = [random.choice(KINDS, 2) if random.random() < 0.7 else PERIODIC for _ in range(2)]
+    shape = tuple(random.integers(4, 30, 2).tolist())
+    monkeypatch.setattr(Steps, "rows_together", lambda self, layout: 0)
+    two = flow(faces, shape)
+    width = int(random.integers(1, 8))
+    monkeypatch.setattr(Steps, "rows_together", lambda self, layout: width)
+    for ours, theirs in zip(flow(faces, shape), two, strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+
+
 SHAPES = [("D2Q9", (1, 9)), ("D2Q9", (2, 2)), ("D2Q9", (3, 5)), ("D3Q19", (5, 4, 9))]
 
 
