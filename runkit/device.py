@@ -80,7 +80,7 @@ class Gpu:
         """Where its machine code lies, beside what CuPy keeps there: named by all that it is made of."""
         made_of = repr((self.architecture, self._compiler, STRICT, options, source))
         name = f"{sha256(made_of.encode()).hexdigest()}.strict.cubin"
-        path = Path(os.environ.get("CUPY_CACHE_DIR", "~/.cupy/kernel_cache")).expanduser() / name
+        path = Path(os.path.expanduser(os.environ.get("CUPY_CACHE_DIR", "~/.cupy/kernel_cache")), name)
         if not _is_machine_code(path):
             code, _ = machine_code(source, self.architecture, options)
             try:
