@@ -54,7 +54,7 @@ def test_cases_are_measured_and_replicas_aged_once(stand_in, tmp_path):
         ranks=1, precision="float32",
     )  # fmt: skip
     cases = list(md_cpu._cases(arguments, START))
-    assert [target for _, target, *_ in cases] == [1, 4, 4]
+    assert [target for _, target, *_ in cases] == [3.5, 10, 5]
     assert np.array_equal(cases[1][2][3], START.position)
     assert np.abs(cases[2][2] - cases[1][2]).max() > 0.01
     assert np.array_equal(list(md_cpu._cases(arguments, START))[2][2], cases[2][2])
@@ -120,7 +120,7 @@ def test_flow_is_measured_beside_lbmpy_in_turns(monkeypatch):
     monkeypatch.setattr(lbm_cpu, "_peer", lambda python, n: Answers(rate=200.0))
     rows = list(lbm_cpu._rows(SimpleNamespace(ranks=[1, 2], turns=2, seconds=0.1), Path("python")))
     assert rows[0].cells() == (
-        "D2Q9 bgk float32 256x256, 1 core", "300", "200", "1.50 (1.50-1.50)", "500", "0.60", "ratio 0.8"
+        "D2Q9 bgk float32 256x256, 1 core", "300", "200", "1.50 (1.50-1.50)", "500", "0.60", "ratio 1"
     )  # fmt: skip
     assert rows[-1].cells()[:4] == ("D3Q27 bgk float32 96x96x96, 2 cores", "600", "200", "3.00 (3.00-3.00)")
     assert rows[-3].cells()[:4] == ("D2Q9 smagorinsky float32 1024x1024, 2 cores", "600", "-", "-")

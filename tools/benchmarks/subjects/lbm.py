@@ -1,7 +1,7 @@
 """Lattice-Boltzmann flow beside lbmpy and the bandwidth of memory, on the CPU or a GPU: site updates per second.
 
 Ours is a whole step of a periodic box, on several cores cut among MPI ranks; lbmpy's is its generated kernel alone (AA
-pattern in place, AVX, OpenMP, single relaxation time, deviations from rest), without the boundaries of the box. Both
+pattern in place, AVX or AVX-512, OpenMP, single relaxation time, deviations from rest), without the boundaries of the box. Both
 run in turns on the same cores, in wall time. The limit is what reading and writing all populations once in place would
 take at the measured rate of an array in memory; small boxes lie in the cache and may exceed it. Rows without a peer
 show what other laws and lattices cost.
