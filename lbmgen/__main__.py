@@ -17,10 +17,10 @@ def main() -> None:
     run_program("python -m lbmgen", Case, partial(launch, _generate), show, main.__doc__ or "")
 
 
-def _generate(world, case) -> None:
+def _generate(world, case) -> int:
     from lbmgen.run import generate
 
-    generate(world, case)
+    return generate(world, case)
 
 
 if __name__ == "__main__":

@@ -15,6 +15,7 @@ from lbmgen.decomposition import Decomposition
 from lbmgen.domain import AXES, Body, Domain
 from lbmgen.plan import gpu_bytes, group_of, require_whole_records, schema_of, sizes_of
 from lbmgen.simulation import Simulation, fluid_of, go_round
+from runkit.dataset.outcome import conclude
 from runkit.dataset.schema import COMPLETE, FAILED
 from runkit.dataset.writer import Writer
 from runkit.device import Gpu, choose, need
@@ -26,8 +27,8 @@ from runkit.progress import Audience, Progress
 SMALL = 8  # sites of a domain that is simulated for its kernels
 
 
-def generate(world: World, case: Case) -> None:
-    """Make the file that `case` describes, or finish it; collective."""
+def generate(world: World, case: Case) -> int:
+    """Make the file that `case` describes, or finish it; collective. Returns the exit code."""
     require_whole_records(case)
     flows = draw_all(case, world)
     group = world.split(group_of(world.rank, world.size, case.ranks_per_case))
@@ -35,8 +36,7 @@ def generate(world: World, case: Case) -> None:
     gpu = choose(world, case.device)
     with _open(world, case, flows) as file:
         if file.finished:
-            say(world, f"{file.path} is complete already; give another output to run again")
-            return
+            return conclude(world, file.path, f"{file.path} is complete already; give another output to run again")
         say(world, f"{file.state}: {file.part}, written by {file.method}")
         if file.state == "new":  # checkpoints that lie here belong to a file that is gone
             world.on_root(shutil.rmtree, file.scratch, True)
@@ -44,11 +44,9 @@ def generate(world: World, case: Case) -> None:
         world.first_on_each_node(_compile, case, flows[0], gpu)
         _simulate_all(Crew(world, group, gpu), case, flows, file)
         file.sync()
-        failed = file.read("computed") == FAILED
         file.seal()
         world.on_root(shutil.rmtree, file.scratch, True)
-    lost = f"; {failed.sum()} of {len(failed)} cases FAILED, see runkit.dataset.check" if failed.any() else ""
-    say(world, f"wrote {file.path}{lost}")
+    return conclude(world, file.path, f"wrote {file.path}")
 
 
 class Crew(NamedTuple):

@@ -1,7 +1,8 @@
 """Checking dataset files, and a card that tells what is in them: `python -m runkit.dataset.check FILE...`.
 
-A file is good if every field of its schema is there with its type, unit and dimensions, no unit of work is pending, and
-all numbers of complete units are finite and within their physical range. Large files are read piece by piece.
+A file is good if every field of its schema is there with its type, unit and dimensions, no unit of work is pending, at
+least one is complete, and all numbers of complete units are finite and within their physical range. Failed units are
+counted beside the verdict. Large files are read piece by piece.
 Exit code: 0 all good, 1 some are not, 2 wrong usage.
 """
 
@@ -20,6 +21,7 @@ from runkit.cli import OptionParser
 from runkit.dataset import rules
 from runkit.dataset.card import card
 from runkit.dataset.layout import dtype_of
+from runkit.dataset.outcome import NOTHING_USABLE, outcome_of
 from runkit.dataset.reader import Dataset
 from runkit.dataset.schema import COMPLETE, FAILED, PENDING, Field
 from runkit.errors import UserError
@@ -36,6 +38,7 @@ class Report:
     path: Path
     problems: list[str] = field(default_factory=list)
     card: str = ""
+    lost: str = ""  # which units failed, in words
 
     @property
     def good(self) -> bool:
@@ -43,10 +46,13 @@ class Report:
         return not self.problems
 
     def __str__(self) -> str:
-        verdict = ["all checks passed"] if self.good else [f"{len(self.problems)} problem(s):"]
+        verdict = [self._praise()] if self.good else [f"{len(self.problems)} problem(s):"]
         listed = [f"  {problem}" for problem in self.problems[:_SHOWN_PROBLEMS]]
         more = len(self.problems) - len(listed)
         return "\n".join([self.card or str(self.path), *verdict, *listed, *([f"  and {more} more"] if more else [])])
+
+    def _praise(self) -> str:
+        return f"all checks passed, but {self.lost} and hold no data" if self.lost else "all checks passed"
 
 
 def check(path: Path | str) -> Report:
@@ -60,6 +66,8 @@ def check(path: Path | str) -> Report:
                 report.problems += _values(dataset)
                 report.problems += rules.broken(dataset)
                 report.card = card(dataset)
+                outcome = outcome_of(dataset)
+                report.lost = str(outcome) if outcome.n_failed else ""
     except (UserError, OSError, RuntimeError) as error:
         report.problems.append(str(error))
     return report
@@ -95,6 +103,9 @@ def _stages(dataset: Dataset) -> Iterator[str]:
         pending = int(np.sum(status == PENDING))
         if pending and dataset.is_complete:
             yield f"{stage.name}: {pending} of {status.size} unit(s) are pending in a file that is called complete"
+    outcome = outcome_of(dataset)
+    if outcome.code == NOTHING_USABLE and dataset.is_complete:
+        yield f"nothing can be used: {outcome}"
 
 
 def _values(dataset: Dataset) -> Iterator[str]:

@@ -37,8 +37,10 @@ def connect() -> World:
     return world
 
 
-def launch(main: Callable[..., None], *arguments: Any) -> None:
+def launch(main: Callable[..., int | None], *arguments: Any) -> None:
     """Call `main(world, *arguments)`; an error on any rank ends all ranks.
+
+    What `main` returns, if it is not None, is the exit code, the same on every rank.
 
     A UserError is shown as one line and ends the program with code 2, any other error as a traceback with its rank and
     code 1.
@@ -51,7 +53,7 @@ def launch(main: Callable[..., None], *arguments: Any) -> None:
         sys.exit(2)
     alarm = world.comm.Dup() if world.size > 1 else None
     try:
-        main(world, *arguments)
+        code = main(world, *arguments)
     except UserError as error:
         _end_user_error(world, alarm, error)
     except KeyboardInterrupt:
@@ -64,6 +66,9 @@ def launch(main: Callable[..., None], *arguments: Any) -> None:
         where = f"rank {world.rank} of {world.size}: " if world.size > 1 else ""
         print(where + traceback.format_exc(), file=sys.stderr, end="", flush=True)
         _abort(world, 1)
+    else:
+        if code:
+            sys.exit(code)
 
 
 def single_threaded() -> None:
