@@ -19,6 +19,8 @@ from mdgen.observables import displacement
 from mdgen.potentials import potential as registry
 from mdgen.potentials.pair import PairPotential
 from mdgen.schedule import production_blocks
+from mdgen.snapshot import Snapshot
+from mdgen.soundness import exploded
 from mdgen.velocities import maxwell_velocities
 from runkit.errors import UserError
 
@@ -50,7 +52,7 @@ def propagate(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Position and velocity [n, 3] after `n_steps` velocity-Verlet steps of length `dt` (NVE), unwrapped.
 
-    Raises `UserError` for input that is not a configuration of this potential.
+    Raises `UserError` for input that is not a configuration of this potential, and for steps that are too long for it.
     """
     position = np.asarray(position, dtype=np.float64)
     velocity = np.asarray(velocity, dtype=np.float64)
@@ -59,7 +61,9 @@ def propagate(
     if n_steps < 0:
         raise UserError(f"n_steps = {n_steps}: 0 or more is needed")
     dynamics = _dynamics(position[None], velocity[None], species, box, potential, dtype)
+    energy = dynamics.snapshot().energy_per_particle
     dynamics.step(n_steps, dt=_positive("dt", dt))
+    _require_sound(dynamics.snapshot(), energy, dt)
     return dynamics.position[0], dynamics.velocity[0]
 
 
@@ -78,12 +82,13 @@ def isoconfigurational(
     """Propensity [n_times, n]: mean of |r_i(t) - r_i(0)| over `n_replicas` NVE trajectories from one configuration.
 
     Every replica starts with its own Maxwell velocities at `temperature`, of zero total momentum, drawn from
-    (seed, replica). Steps are at most `dt` long and fall exactly on the ascending `times`.
+    (seed, replica). Steps are at most `dt` long and fall exactly on the ascending `times`. Raises `UserError` for input
+    that is not a configuration of this potential, and for steps that do not conserve its energy.
     """
     position = np.asarray(position, dtype=np.float64)
     if n_replicas < 1:
         raise UserError(f"n_replicas = {n_replicas}: 1 or more is needed")
-    if len(times) == 0 or np.any(np.diff([0.0, *times]) <= 0):
+    if len(times) == 0 or not np.all(np.diff([0.0, *times]) > 0) or not np.isfinite(times[-1]):
         raise UserError(f"times = {list(times)}: positive times in ascending order are needed")
     blocks = production_blocks(times, _positive("dt", dt))
     spread = _positive("temperature", temperature)
@@ -93,8 +98,10 @@ def isoconfigurational(
         velocity = np.stack([maxwell_velocities(len(position), spread, seed, 0, replica) for replica in replicas])
         together = np.repeat(position[None], len(replicas), axis=0)
         dynamics = _dynamics(together, velocity, species, box, potential, dtype)
+        energy = dynamics.snapshot().energy_per_particle
         for block in blocks:
             dynamics.step(block.n_steps, dt=block.dt)
+            _require_sound(dynamics.snapshot(), energy, dt)
             if block.snapshot is not None:
                 moved[block.snapshot, replicas.start : replicas.stop] = displacement(dynamics.position, position)
     return moved.mean(axis=1)
@@ -109,6 +116,18 @@ def _dynamics(position, velocity, species, box, potential, dtype: str, device=No
     start.require(law)
     order = spatial_order(start.position, start.box)
     return Dynamics(position, velocity, start.species, start.box, law, 0.005, dtype, order=order, device=device)
+
+
+def _require_sound(reached: Snapshot, energy: np.ndarray, dt: float) -> None:
+    """Raise UserError if steps as long as `dt` have not kept the total `energy` per particle [R] of all replicas.
+
+    The measure is the temperature that was reached: a start far from equilibrium heats up while it conserves energy.
+    """
+    temperature = 2 * reached.kinetic_energy / (3 * reached.n_particles)
+    lost = np.flatnonzero(exploded(reached.energy_per_particle, energy, temperature))
+    if len(lost):
+        told = f"energy is not conserved in {len(lost)} of {len(energy)} replica(s)"
+        raise UserError(f"dt = {dt:g}: {told}; take shorter steps")
 
 
 def _positive(name: str, value: float) -> float:

@@ -16,8 +16,9 @@ from mdgen.groups import GroupSize, form_groups
 from mdgen.initial import Configuration
 from mdgen.potentials import potential as registry
 from mdgen.potentials.pair import PairPotential
+from mdgen.relaxation import hold_in_words
 from mdgen.room import first_room, replica_bytes
-from mdgen.schedule import cooling_blocks, production_blocks
+from mdgen.schedule import Schedule, cooling_blocks, production_blocks
 from mdgen.thermostats import thermostat
 from runkit.config import dump_toml
 from runkit.dataset.layout import in_units
@@ -31,8 +32,8 @@ ONE_SYSTEM, TOGETHER = 3e6, 8e6
 
 
 def potential_of(case: Case) -> PairPotential:
-    """The interaction that `case` names; raises `UserError` if the rest of it does not fit, or names no thermostat."""
-    thermostat.get(case.initial.thermostat)
+    """The interaction that `case` names; raises `UserError` if the rest of it does not fit, or its thermostat."""
+    require_thermostat(case)
     system = case.system
     law = registry.build(system.potential, **system.parameters)
     if len(system.composition) != law.n_species:
@@ -48,6 +49,17 @@ def potential_of(case: Case) -> PairPotential:
             f"{law.largest_cutoff:g}; allowed: {least} or more at this density"
         )
     return law
+
+
+def require_thermostat(case: Case) -> None:
+    """Raise `UserError` for an unknown thermostat, or one that must be slower for this time step."""
+    initial, dt = case.initial, case.integrator.dt
+    least = thermostat.get(initial.thermostat).least_steps * dt
+    if initial.relaxation_time < least and not initial.file:
+        raise UserError(
+            f"initial.relaxation_time = {initial.relaxation_time:g}; allowed with thermostat {initial.thermostat!r} "
+            f"and integrator.dt = {dt:g}: {least:g} or more"
+        )
 
 
 def given_configurations(case: Case, potential: PairPotential) -> list[Configuration]:
@@ -121,6 +133,7 @@ def show(case: Case) -> None:
         + ", ".join(f"{n} {name}s" for name, n in sizes.items() if name != "species"),
         f"work       {sizes['sample']} samples, then {sizes['sample'] * sizes['replica']} replicas, up to "
         f"{replicas.largest} together",
+        *([] if given else [f"start      {hold_in_words(case)[0]}"]),
         f"ranks      {n_ranks}, each with {samples.shares} samples, then {replicas.shares} replicas",
         f"memory     about {in_units(3e8 + rank_bytes(sizes, replicas.largest))} per rank",
         *_of_gpu(case, potential, given, sizes, on_gpu),
@@ -150,17 +163,16 @@ def _work_on_cpu(sizes: dict[str, int], n_ranks: int) -> tuple[Work, Work]:
 
 def _work_on_gpu(sizes: dict[str, int], n_ranks: int, most: int) -> tuple[Work, Work]:
     """The same, where units of all samples advance together."""
-    samples, replicas = ([list(chain(*lists))] for lists in _units(sizes))
+    samples, replicas = ([range(sum(map(len, lists)))] for lists in _units(sizes))
     return _shared(samples, GroupSize(1, most), n_ranks), _shared(replicas, GroupSize(1, most), n_ranks)
 
 
-def _units(sizes: dict[str, int]) -> tuple[list[list], list[list]]:
-    """Samples, and replicas, of each sample."""
-    samples = range(sizes["sample"])
-    return [[i] for i in samples], [[(i, replica) for replica in range(sizes["replica"])] for i in samples]
+def _units(sizes: dict[str, int]) -> tuple[list[range], list[range]]:
+    """Samples, and replicas, of each sample; which is which does not matter to a plan."""
+    return [range(1)] * sizes["sample"], [range(sizes["replica"])] * sizes["sample"]
 
 
-def _shared(lists: list[list], size: GroupSize, n_ranks: int) -> Work:
+def _shared(lists: Sequence[range], size: GroupSize, n_ranks: int) -> Work:
     lengths = [[len(group) for group in groups] for groups in form_groups(lists, size, n_ranks)]
     return Work(max(chain(*lengths)), [sum(of_rank) for of_rank in lengths])
 
@@ -180,10 +192,10 @@ def _of_gpu(case: Case, potential: PairPotential, given, sizes: dict[str, int], 
 
 def _cost(case: Case, are_given: bool, sizes: dict[str, int], on_cpu: tuple[Work, Work]) -> str:
     """Work, and the time that it takes where that is known."""
-    cooling = [] if are_given else cooling_blocks(case.initial, case.system.temperature, case.integrator.dt)
+    cooling = Schedule() if are_given else cooling_blocks(case.initial, case.system.temperature, case.integrator.dt)
     following = production_blocks(case.production.times, case.integrator.dt)
-    alone = sum(block.n_steps for block in cooling) * sizes["particle"]
-    together = sum(block.n_steps for block in following) * sizes["particle"]  # a replica
+    alone = cooling.steps_after() * sizes["particle"]
+    together = following.steps_after() * sizes["particle"]  # a replica
     total = f"{sizes['sample'] * (alone + sizes['replica'] * together):.3g} atom-steps"
     if case.device == "gpu":
         return f"{total}; no rate of a GPU has been measured yet to tell the time"

@@ -13,8 +13,10 @@ from mdgen.equilibration import baths, equilibrate
 from mdgen.labelling import label
 from mdgen.plan import dimensions, given_configurations, potential_of, resolved
 from mdgen.production import propagate
+from mdgen.relaxation import hold_in_words
 from mdgen.trajectory import Run
-from runkit.dataset.schema import FAILED, ISOCONFIG
+from runkit.dataset.outcome import conclude
+from runkit.dataset.schema import ISOCONFIG
 from runkit.dataset.writer import Writer
 from runkit.device import choose
 from runkit.folders import make_folder
@@ -22,28 +24,28 @@ from runkit.log import say
 from runkit.mpi import World
 
 
-def generate(world: World, case: Case) -> None:
-    """Make the file that `case` describes, or finish it; collective."""
+def generate(world: World, case: Case) -> int:
+    """Make the file that `case` describes, or finish it; collective. Returns the exit code."""
     potential, device = potential_of(case), choose(world, case.device)
     given = world.on_root(given_configurations, case, potential)
     case = resolved(case, given)
     with _open(world, case, dimensions(case, potential, given)) as file:
         if file.finished:
-            say(world, f"{file.path} is complete already; give another output to run again")
-            return
+            return conclude(world, file.path, f"{file.path} is complete already; give another output to run again")
         say(world, f"{file.state}: {file.part}, written by {file.method}")
         if file.state == "new":  # checkpoints that lie here belong to a file that is gone
             world.on_root(shutil.rmtree, file.scratch, True)
+        told, is_short = hold_in_words(case)
+        if is_short and not given:
+            say(world, f"warning: {told}; samples are still ageing")
         run = Run(case, potential, file, world, device)
         _compile(run, cools=not given)
         equilibrate(run, given)
         propagate(run)
         label(case, potential.n_species, file, world)
-        failed = file.read("labelled") == FAILED
         file.seal()
         world.on_root(shutil.rmtree, file.scratch, True)
-    lost = f"; {failed.sum()} of {len(failed)} samples FAILED, see runkit.dataset.check" if failed.any() else ""
-    say(world, f"wrote {file.path}{lost}")
+    return conclude(world, file.path, f"wrote {file.path}")
 
 
 def _compile(run: Run, cools: bool) -> None:

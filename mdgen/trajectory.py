@@ -17,7 +17,7 @@ from mdgen.config import Case
 from mdgen.dynamics import Dynamics
 from mdgen.groups import GroupSize, Unit, form_groups
 from mdgen.potentials.pair import PairPotential
-from mdgen.schedule import Block
+from mdgen.schedule import Block, Schedule
 from mdgen.snapshot import Snapshot
 from runkit.checkpoint import load_arrays, save_arrays
 from runkit.dataset.writer import Writer
@@ -45,10 +45,9 @@ class Run(NamedTuple):
         lists = self.world.on_root(self._in_step, units, place, kind)
         return form_groups(lists, size, self.world.size)[self.world.rank]
 
-    def steps_left(self, groups: list[list[Unit]], place: Callable[[Unit], str], blocks: Sequence[Block]) -> int:
+    def steps_left(self, groups: list[list[Unit]], place: Callable[[Unit], str], blocks: Schedule) -> int:
         """Steps that the units of these groups still have to go, from where they rest (not collective)."""
-        ahead = [blocks[blocks_done(self.file, place(group[0])) :] for group in groups]
-        return sum(len(group) * sum(block.n_steps for block in rest) for group, rest in zip(groups, ahead, strict=True))
+        return sum(len(group) * blocks.steps_after(blocks_done(self.file, place(group[0]))) for group in groups)
 
     def _in_step(self, units, place, kind) -> list[list]:
         """Units of one kind that stand at the same time."""
@@ -110,14 +109,15 @@ def blocks_done(file: Writer, name: str) -> int:
     return int(load_arrays(path)["n_blocks"]) if path.exists() else 0
 
 
-def advance(dynamics: Dynamics, blocks: Sequence[Block], checkpoint: Checkpoint) -> Iterator[tuple[Block, Snapshot]]:
+def advance(dynamics: Dynamics, blocks: Schedule, checkpoint: Checkpoint) -> Iterator[tuple[Block, Snapshot]]:
     """Run `blocks` from where `checkpoint` stands; yield each with what it has led to, for the caller to look and to
     write.
 
     A GPU goes on meanwhile; not if a checkpoint is due, which has to come after what the caller writes.
     """
     reached, first = None, checkpoint.resume(dynamics)
-    for i_block, block in enumerate(blocks[first:], start=first):
+    for i_block in range(first, len(blocks)):
+        block = blocks[i_block]
         if block.temperature is not None:
             dynamics.thermostat.temperature = block.temperature
         dynamics.begin(block.n_steps, dt=block.dt)

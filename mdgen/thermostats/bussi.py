@@ -21,6 +21,8 @@ from mdgen.thermostats.random_state import pack, unpack
 class Bussi:
     """Relaxes the kinetic energy to `temperature` in `relaxation_time` without touching directions."""
 
+    least_steps = 0  # its propagator is exact
+
     def __init__(
         self,
         temperature: float,

@@ -2,7 +2,8 @@
 
 A file is good if every field of its schema is there with its type, unit and dimensions, no unit of work is pending, at
 least one is complete, and all numbers of complete units are finite and within their physical range. Failed units are
-counted beside the verdict. Large files are read piece by piece.
+counted beside the verdict. A good file may come with warnings, if its numbers are not those of what it seems to hold,
+such as an equilibrium liquid (`runkit.dataset.glass`). Large files are read piece by piece.
 Exit code: 0 all good, 1 some are not, 2 wrong usage.
 """
 
@@ -18,12 +19,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from runkit.cli import OptionParser
-from runkit.dataset import rules
+from runkit.dataset import glass, rules
 from runkit.dataset.card import card
 from runkit.dataset.layout import dtype_of
 from runkit.dataset.outcome import NOTHING_USABLE, outcome_of
 from runkit.dataset.reader import Dataset
-from runkit.dataset.schema import COMPLETE, FAILED, PENDING, Field
+from runkit.dataset.schema import COMPLETE, FAILED, ISOCONFIG, PENDING, Field
 from runkit.errors import UserError
 
 # Elements read at once.
@@ -39,6 +40,8 @@ class Report:
     problems: list[str] = field(default_factory=list)
     card: str = ""
     lost: str = ""  # which units failed, in words
+    warnings: list[str] = field(default_factory=list)  # that the data may not be what they seem
+    not_checked: list[str] = field(default_factory=list)
 
     @property
     def good(self) -> bool:
@@ -49,7 +52,10 @@ class Report:
         verdict = [self._praise()] if self.good else [f"{len(self.problems)} problem(s):"]
         listed = [f"  {problem}" for problem in self.problems[:_SHOWN_PROBLEMS]]
         more = len(self.problems) - len(listed)
-        return "\n".join([self.card or str(self.path), *verdict, *listed, *([f"  and {more} more"] if more else [])])
+        listed += [f"  and {more} more"] if more else []
+        listed += [f"warning: {warning}" for warning in self.warnings]
+        listed += [f"not checked: {what}" for what in self.not_checked]
+        return "\n".join([self.card or str(self.path), *verdict, *listed])
 
     def _praise(self) -> str:
         return f"all checks passed, but {self.lost} and hold no data" if self.lost else "all checks passed"
@@ -68,6 +74,10 @@ def check(path: Path | str) -> Report:
                 report.card = card(dataset)
                 outcome = outcome_of(dataset)
                 report.lost = str(outcome) if outcome.n_failed else ""
+                if report.good and dataset.schema == ISOCONFIG:
+                    lines, report.warnings = glass.physics(dataset)
+                    report.card = "\n".join([report.card, *(f"  {line}" for line in lines)])
+                    report.not_checked = glass.not_looked_at(dataset)
     except (UserError, OSError, RuntimeError) as error:
         report.problems.append(str(error))
     return report
