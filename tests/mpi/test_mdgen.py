@@ -13,8 +13,8 @@ import psutil
 import pytest
 
 from runkit.dataset.check import check
-from runkit.dataset.reader import Dataset
 from runkit.dataset.outcome import PARTLY_FAILED
+from runkit.dataset.reader import Dataset
 from runkit.dataset.schema import COMPLETE, FAILED, ISOCONFIG
 
 CASE = (
