@@ -124,7 +124,7 @@ def _block_average(values: np.ndarray, n_blocks: int = 20) -> tuple[float, float
 
 
 def drift(options: argparse.Namespace, report: Report) -> None:
-    """Total energy per particle along eight NVE trajectories, on the CPU or a GPU.
+    """Total energy per particle along eight NVE trajectories, on the CPU or a GPU, and how far their centre moves.
 
     The limit grows with time: the force jumps to zero at the cutoff, and what a step makes of that heats (docs).
     """
@@ -149,6 +149,8 @@ def drift(options: argparse.Namespace, report: Report) -> None:
         slope = np.polyfit(np.arange(101) * options.steps / 100 * DT, change, 1)[0]
         report.row(f"{precision}: mean slope per tau_LJ, 8 replicas", slope.mean())
         report.row(f"{precision}: its standard error", slope.std(ddof=1) / np.sqrt(n_replicas))
+        moved = (dynamics.position - position).mean(axis=1)
+        report.row(f"{precision}: displacement of the centre of mass, rms", np.sqrt((moved**2).sum(axis=1).mean()))
 
 
 def labels(options: argparse.Namespace, report: Report) -> None:

@@ -26,9 +26,9 @@ start = melt(500, (0.8, 0.2), 1.2, 1, 0)
 velocity = np.stack([maxwell_velocities(500, 1.0, 1, 0, replica) for replica in range(9)])
 law = potential.build("kob-andersen")
 values = []
-for n_replicas in (9, 1):
+for n_replicas, precision in ((9, "float32"), (1, "float32"), (9, "float64"), (1, "float64")):
     position = np.repeat(start.position[None], n_replicas, axis=0)
-    dynamics = Dynamics(position, velocity[:n_replicas], start.species, start.box, law, 0.002)
+    dynamics = Dynamics(position, velocity[:n_replicas], start.species, start.box, law, 0.002, precision)
     dynamics.step(30)
     values += [dynamics.position, dynamics.velocity, dynamics.potential_energy, dynamics.kinetic_energy]
 density = 1 + 0.01 * np.sin(np.arange(24))[None] * np.cos(np.arange(10))[:, None]
