@@ -56,7 +56,8 @@ def simulate(
     compressible equilibrium. A step is collide, then stream. `solid` (bool, shape of rho) makes half-way walls, `sdf`
     (signed distance in sites, negative inside) interpolated ones. `force` [d] is a uniform force density (Guo); the
     returned velocity includes half of it. In solid sites rho is 1 and u is 0. `body_force` [n_steps, d] is the momentum
-    that solid sites take in each step (momentum exchange), those of faces not included.
+    that solid sites take in each step (momentum exchange) beyond that of a fluid at rest with density 1, those of faces
+    not included; no number where the flow has blown up.
 
     `boundaries` is one kind for all faces, or a table with keys "x", "y", "z", or "x_low", "x_high", …: each a kind
     ("periodic", "no-slip", "free-slip", "velocity", "pressure", "convective") or a table {"kind": …, parameters};
@@ -68,13 +69,14 @@ def simulate(
         raise UserError(f"n_steps = {n_steps}: a whole number, 0 or more, is needed")
     rho, u = _fields(rho, u, of)
     domain = Domain(rho.shape, faces_of(boundaries, of.d))
+    domain.require_fit()
     fluid = Fluid(of, _law(collision), _relaxation(tau), _force(force, of.d), _precision(dtype))
     whole = Decomposition(rho.shape, (1,) * of.d)
     block = Block(fluid, domain, whole, SerialWorld(), _body(solid, sdf, domain), _device(device))
     block.start(rho, u)
     tally = block.advance(np.ones(n_steps))
     density, velocity = block.moments()
-    return Flow(density, velocity, momentum_exchange(of, tally, block.boundary.n_leaving()))
+    return Flow(density, velocity, momentum_exchange(tally).sum(axis=1))
 
 
 @cache

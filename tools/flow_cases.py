@@ -63,8 +63,7 @@ class Cylinder:
     def advance(self, n_steps: int, ramp: int = 0) -> np.ndarray:
         """Drag and lift coefficients [n_steps, 2]; over the first `ramp` steps the inlet comes up to speed."""
         rise = 0.5 - 0.5 * np.cos(np.pi * np.minimum(1, (np.arange(n_steps) + 1) / max(1, ramp)))
-        block = self.block
-        force = momentum_exchange(block.fluid.lattice, block.advance(rise), block.boundary.n_leaving())
+        force = momentum_exchange(self.block.advance(rise)).sum(axis=1)
         return 2 * force / (self.velocity**2 * self.diameter)
 
     def steady(self, tolerance: float = 1e-7, longest: int = 60) -> np.ndarray:

@@ -19,6 +19,7 @@ import numpy as np
 
 from lbmgen.obstacles import obstacle
 from lbmgen.obstacles.placed import Placed, shifts
+from lbmgen.obstacles.shadow import shadow
 from runkit.errors import UserError
 
 ARRANGEMENTS, BODIES, PLACES = 10, 10, 20  # tries of a case, per obstacle of it, per body
@@ -43,7 +44,7 @@ class Rules:
     clearance: float = 2.0  # least distance from walls and open faces
     upstream: float = 3.0  # least distance of the centre from the inlet, in diameters; not in a domain periodic along x
     downstream: float = 5.0  # least distance of the centre from the outlet, likewise
-    blockage: float = 0.3  # largest sum of their extents across the flow, over that of the domain
+    blockage: float = 0.3  # largest part of the cross-section in the shadow of bodies
     thickness: float = 4.0  # least diameter of the largest circle that fits inside
 
 
@@ -132,7 +133,7 @@ def _settled(
     stream: np.random.Generator, body: Placed, placed: Sequence[Placed], room: Room, rules: Rules
 ) -> Placed | str:
     """The body at a place that keeps the rules, or the rule that it breaks."""
-    if sum(_blockage(other, room) for other in (*placed, body)) > rules.blockage:
+    if shadow([body.at([n / 2 for n in room.shape])], room.shape, room.periodic) > rules.blockage:
         return "blockage"
     low, high = np.array([_allowed(body, axis, room, rules) for axis in range(body.shape.dimensions)]).T
     if np.any(low > high):
@@ -140,11 +141,16 @@ def _settled(
     if body.thickness < rules.thickness:
         return "thickness"
     periods = [n if periodic else None for n, periodic in zip(room.shape, room.periodic, strict=True)]
+    broken = "gap"
     for _ in range(PLACES):
         here = body.at(low + (high - low) * stream.random(len(low)))
-        if all(apart(here, other, rules.gap, periods) for other in placed):
+        if not all(apart(here, other, rules.gap, periods) for other in placed):
+            broken = "gap"
+        elif placed and shadow([*placed, here], room.shape, room.periodic) > rules.blockage:
+            broken = "blockage"
+        else:
             return here
-    return "gap"
+    return broken
 
 
 def _allowed(body: Placed, axis: int, room: Room, rules: Rules) -> tuple[float, float]:
@@ -156,12 +162,6 @@ def _allowed(body: Placed, axis: int, room: Room, rules: Rules) -> tuple[float, 
     if axis == 0:
         low, high = max(low, rules.upstream * body.size), min(high, length - rules.downstream * body.size)
     return low, high
-
-
-def _blockage(body: Placed, room: Room) -> float:
-    """Extents of the body across the flow over those of the domain."""
-    extents = (np.subtract(*body.extent(axis)[::-1]) / n for axis, n in enumerate(room.shape) if axis > 0)
-    return math.prod(min(1.0, extent) for extent in extents)
 
 
 def _advice(rejections: Mapping[str, int], count: int, diameter: tuple[float, float], room: Room, rules: Rules) -> str:

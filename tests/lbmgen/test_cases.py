@@ -68,7 +68,7 @@ def test_given_bodies_are_those_of_every_case():
 @pytest.mark.parametrize(
     "settings, words",
     [
-        (("grid.cells=[2, 2]",), ("grid.cells", "4 or more")),
+        (("grid.cells=[2, 2]",), ("grid.cells", "4 to")),
         (("obstacles.families=[]",), ("obstacles.families", "at least 1")),
         (("obstacles.diameter=[9, 7]",), ("obstacles.diameter", "[low, high]")),
         (("flow.reynolds=9000",), ("flow.reynolds", "tau", "0.506")),
