@@ -126,4 +126,4 @@ def test_show_draws_no_more_cases_than_a_reader_waits_for(capsys, monkeypatch):
     monkeypatch.setattr(plan, "DRAWN", 3)
     show(case_of())
     told = capsys.readouterr().out
-    assert "4 of 96 x 64 sites" in told and told.count(", in the first 3 cases") == 2
+    assert "4 of 96 x 64 sites" in told and told.count(", in the first 3 cases") == 3
