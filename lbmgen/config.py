@@ -103,14 +103,14 @@ class Obstacles(Config):
     )
     count: Count = Field((1,), description="bodies of a case, or a range")
     diameter: Positive = Field((7.0, 9.0), description="reference diameter, or a range drawn from log-uniformly [cell]")
-    upstream: float = Field(2.0, ge=0, description="least distance of a centre from the inlet [diameter]")
-    downstream: float = Field(4.0, ge=0, description="least distance of a centre from the outlet [diameter]")
-    gap: float = Field(4.0, ge=4, description="least distance between bodies [site]")
-    clearance: float = Field(4.0, ge=2, description="least distance of bodies from faces [site]")
+    upstream: float = Field(2.0, ge=0, le=1e6, description="least distance of a centre from the inlet [diameter]")
+    downstream: float = Field(4.0, ge=0, le=1e6, description="least distance of a centre from the outlet [diameter]")
+    gap: float = Field(4.0, ge=4, le=1e6, description="least distance between bodies [site]")
+    clearance: float = Field(4.0, ge=2, le=1e6, description="least distance of bodies from faces [site]")
     blockage: float = Field(
         0.3, gt=0, le=0.5, description="largest part of the cross-section in the shadow of bodies"
     )
-    thickness: float = Field(4.0, ge=4, description="least thickness of a body [site]")
+    thickness: float = Field(4.0, ge=4, le=1e6, description="least thickness of a body [site]")
     walls: Literal["interpolated", "half-way"] = Field("interpolated", description="where links meet bodies")
     given: tuple[Table, ...] = Field(
         (), description="bodies of every case: family, center, size [cell], angle [rad], parameters; none: random ones"

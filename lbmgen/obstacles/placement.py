@@ -22,7 +22,8 @@ from lbmgen.obstacles.placed import Placed, shifts
 from lbmgen.obstacles.shadow import shadow
 from runkit.errors import UserError
 
-ARRANGEMENTS, BODIES, PLACES = 10, 10, 20  # tries of a case, per obstacle of it, per body
+ARRANGEMENTS, BODIES, PLACES = 10, 20, 20  # tries of a case, of bodies one after another in vain, of places per body
+LARGEST = 2.0**53  # of a number in a range
 SPACING = 0.25  # of the surface points at which the gap between two bodies is measured
 
 
@@ -70,19 +71,33 @@ def draw(
     Raises UserError that names the key to change where no arrangement is found.
     """
     rejections: Counter[str] = Counter()
+    _require_area(count, room, rules)
     for _ in range(ARRANGEMENTS):
         placed: list[Placed] = []
-        for _ in range(BODIES * count):
-            if len(placed) == count:
-                break
+        in_vain = 0
+        while len(placed) < count and in_vain < BODIES:
             body = _settled(stream, _body(stream, families, diameter, len(room.shape)), placed, room, rules)
             if isinstance(body, Placed):
                 placed.append(body)
+                in_vain = 0
             else:
+                in_vain += 1
                 rejections[body] += 1
         if len(placed) == count:
             return Drawing(tuple(placed), dict(rejections))
     raise UserError(_advice(rejections, count, diameter, room, rules))
+
+
+def _require_area(count: int, room: Room, rules: Rules) -> None:
+    """Raise UserError if so many circles of the least thickness, half the gap around each, cannot fit side by side."""
+    length, height = room.shape[:2]
+    most = (length + rules.gap) * (height + rules.gap) / (math.pi / 4 * (rules.thickness + rules.gap) ** 2)
+    if len(room.shape) == 2 and count > most:
+        raise UserError(
+            f"obstacles: no room for count = {count} in {length} x {height} sites: {int(most)} bodies or fewer, "
+            f"thickness = {rules.thickness:g} and gap = {rules.gap:g} sites apart, could fit; lower count, or raise "
+            "the domain"
+        )
 
 
 def apart(one: Placed, other: Placed, gap: float, periods: Sequence[float | None]) -> bool:
@@ -123,7 +138,9 @@ def _value(stream: np.random.Generator, key: str, kind: str, given: Any) -> Any:
         return given
     if kind == "str" and given:
         return given[stream.integers(len(given))]
-    if len(given) != 2 or not all(isinstance(end, (int, float)) for end in given) or not given[0] <= given[1]:
+    numbers = (int,) if kind == "int" else (int, float)
+    plain = all(isinstance(end, numbers) and not isinstance(end, bool) and abs(end) < LARGEST for end in given)
+    if len(given) != 2 or not plain or not given[0] <= given[1]:
         raise UserError(f"{key} = {list(given)} is not allowed; allowed: one value or a range [low, high]")
     low, high = given
     return int(stream.integers(low, high, endpoint=True)) if kind == "int" else float(stream.uniform(low, high))
