@@ -8,17 +8,20 @@ from typing import NamedTuple
 
 import numpy as np
 
+from lbmgen.aside import set_failed_aside
 from lbmgen.block import Block
-from lbmgen.cases import FlowCase, draw_all
+from lbmgen.cases import draw_all, input_files
 from lbmgen.config import FREE_KEYS, Case
 from lbmgen.decomposition import Decomposition
 from lbmgen.domain import AXES, Body, Domain
+from lbmgen.flow_case import FlowCase
 from lbmgen.plan import gpu_bytes, group_of, require_whole_records, schema_of, sizes_of
 from lbmgen.simulation import Simulation, fluid_of, go_round
 from runkit.dataset.outcome import conclude
 from runkit.dataset.schema import COMPLETE, FAILED
 from runkit.dataset.writer import Writer
 from runkit.device import Gpu, choose, need
+from runkit.digest import digests
 from runkit.folders import make_folder
 from runkit.log import say
 from runkit.mpi import SerialWorld, World
@@ -44,7 +47,8 @@ def generate(world: World, case: Case) -> int:
         world.first_on_each_node(_compile, case, flows[0], gpu)
         _simulate_all(Crew(world, group, gpu), case, flows, file)
         file.sync()
-        file.seal()
+        n_complete = world.on_root(set_failed_aside, file)
+        file.seal({"n_trajectories": n_complete})
         world.on_root(shutil.rmtree, file.scratch, True)
     return conclude(world, file.path, f"wrote {file.path}")
 
@@ -87,7 +91,7 @@ def _ends(simulation: Simulation) -> bool:
     if not simulation.is_over:
         return False
     file, group, unit = simulation.file, simulation.group, (simulation.i_case,)
-    simulation.write()
+    simulation.finish()
     if simulation.failure and group.is_root:
         file.write_text("failure", unit, simulation.failure)
     file.to_disk()
@@ -130,6 +134,7 @@ def _open(world: World, case: Case, flows: list[FlowCase]) -> Writer:
         "grid_type": "cartesian",
         "n_spatial_dims": len(case.grid.cells),
         "n_trajectories": case.n_cases,
+        "inputs": world.on_root(digests, input_files(case)),
     }
     faces = zip(AXES, flows[0].domain.faces, strict=False)
     groups = {

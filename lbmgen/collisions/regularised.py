@@ -20,6 +20,7 @@ class Regularised:
     """Stress relaxes at the rate 1 / tau, everything above it at once."""
 
     least_tau = 0.515
+    least_tau_sliding = 0.52
 
     def rates(self, tau: float) -> tuple[float, ...]:
         return (1 / tau,)

@@ -87,6 +87,8 @@ def _structure(dataset: Dataset) -> Iterator[str]:
     lengths: dict[str, int] = {}
     for expected in dataset.schema.fields:
         if expected.name not in dataset.file:
+            if expected.optional:
+                continue
             yield f"field {expected.name} is missing"
             continue
         array = dataset.file[expected.name]
@@ -121,7 +123,7 @@ def _stages(dataset: Dataset) -> Iterator[str]:
 def _values(dataset: Dataset) -> Iterator[str]:
     for expected in dataset.schema.fields:
         is_number = dtype_of(expected).kind in "fiu" and expected.unit != "status"
-        if not is_number or expected.name in dataset.absent:
+        if not is_number or expected.name not in dataset:
             continue
         faults: dict[str, tuple[int, list[int]]] = {}
         for start, values, wanted in _pieces(dataset, expected):

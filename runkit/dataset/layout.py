@@ -69,6 +69,16 @@ def lay_down(
         raise UserError(f"{path} cannot be created: {error.strerror or error}") from error
 
 
+def replace_attributes(path: Path, attributes: Mapping[str, int]) -> None:
+    """Other values of numbers that the file has as attributes, in place: one write for each."""
+    if not attributes:
+        return
+    with h5py.File(path, "r+", libver=("v108", "v110")) as file:
+        for name, value in attributes.items():
+            if int(file.attrs[name]) != value:
+                file.attrs.modify(name, value)
+
+
 def check_space(directory: Path, need: int) -> None:
     """Raise UserError if the disk of `directory` has fewer than `need` bytes free."""
     have = shutil.disk_usage(directory).free

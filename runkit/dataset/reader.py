@@ -90,6 +90,8 @@ class Dataset:
         """Length of every named dimension."""
         lengths: dict[str, int] = {}
         for field in self.schema.fields:
+            if field.optional and field.name not in self.file:
+                continue
             lengths |= zip(field.dims, self.file[field.name].shape, strict=True)
         return {dim: length for dim, length in lengths.items() if not dim.isdigit()}
 

@@ -24,7 +24,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from runkit.checkpoint import sync_directory
 from runkit.dataset.drivers import Driver, check_driver, open_driver
-from runkit.dataset.layout import Groups, dtype_of, in_units, lay_down
+from runkit.dataset.layout import Groups, dtype_of, in_units, lay_down, replace_attributes
 from runkit.dataset.lock import FileLock
 from runkit.dataset.resume import check_same
 from runkit.dataset.schema import PENDING, Schema
@@ -96,6 +96,10 @@ class Writer:
         """The folder beside an unfinished file where units of work keep their checkpoints."""
         return self.path.with_name(self.path.name + ".checkpoints")
 
+    def shape(self, name: str) -> tuple[int, ...]:
+        """Shape of a field."""
+        return self._shapes[name]
+
     def write(self, name: str, index: Index, values: ArrayLike) -> None:
         """Store `values` in `name[index]`; not collective. Raises UserError if the disk refuses."""
         driver = self._open_driver()
@@ -146,15 +150,18 @@ class Writer:
         self.to_disk()
         self.world.barrier()
 
-    def seal(self) -> None:
-        """Give the file its name; collective. Raises UserError if units are pending."""
+    def seal(self, attributes: Mapping[str, int] | None = None) -> None:
+        """Give the file its name; collective. Raises UserError if units are pending.
+
+        `attributes` are numbers of the file that are known only now, in place of those it was laid down with.
+        """
         self.sync()
         pending = {stage.name: int(np.sum(self.read(stage.name) == PENDING)) for stage in self.schema.stages}
         if any(pending.values()):
             open_units = ", ".join(f"{name}: {count}" for name, count in pending.items() if count)
             raise UserError(f"{self.part} is not complete; pending units: {open_units}")
         self._open_driver().close()
-        self.world.on_root(self._rename)
+        self.world.on_root(self._rename, attributes or {})
         self._release()
         self.state = "finished"
 
@@ -199,7 +206,8 @@ class Writer:
             self._release()
             raise
 
-    def _rename(self) -> None:
+    def _rename(self, attributes: Mapping[str, int]) -> None:
+        replace_attributes(self.part, attributes)
         os.replace(self.part, self.path)
         sync_directory(self.path.parent)
 

@@ -63,7 +63,8 @@ def assert_same_bits(ours: Block, theirs: Block) -> None:
     assert ours.arrived().tobytes() == theirs.arrived().tobytes()
     assert [a.tobytes() for a in ours.moments()] == [a.tobytes() for a in theirs.moments()]
     (mine,), (other,) = look([ours], 2), look([theirs], 2)
-    assert mine.fastest == other.fastest == look([ours], None)[0].fastest
+    alone = look([ours], None)[0]
+    assert mine[:2] == other[:2] == alone[:2]
     assert (mine.excess.tobytes(), mine.velocity.tobytes()) == (other.excess.tobytes(), other.velocity.tobytes())
 
 

@@ -1,7 +1,7 @@
 """Boundaries after a step: walls with the force on bodies, and outlets.
 
 Forces are summed as integers of 2**-48, so that their sum does not depend on the order of links, nor on how a body is
-shared out to ranks.
+shared out to ranks. What no flow shows is counted instead: the force is no number then.
 """
 
 import numpy as np
@@ -10,20 +10,38 @@ from lbmgen.boundaries.outlet import CONVECTIVE
 from runkit.simd.compiled import helper, part
 
 UNIT = 2.0**48  # force quanta in one lattice unit
+LARGEST = 8.0  # of what a link exchanges: thousands of links add up without overflow
 ANCHOR = 0.01  # share of a deviation of density that a convective outlet takes away each step; more would reflect sound
 
 
 @part
 def walls(h, links, begin, end, state, clock, tally):
-    """What comes back from some walls, whose motion is scaled by `clock`; `tally` [d] gains what bodies take."""
+    """What comes back from some walls, whose motion is scaled by `clock`.
+
+    `tally` [n_bodies, d + 1] gains what bodies take, and in its last column the number of links that blew up.
+    """
     target, first, second = links.target[state], links.first[state], links.second[state]
     for k in range(begin, end):
         left = h[first[k]]
         back = links.a[k] * left + links.b[k] * h[second[k]] + links.constant[k] * clock
         h[target[k]] = back
-        for axis in range(tally.size):
+        taken, axes = np.float64(left) + back, links.exchange.shape[1]
+        sound = abs(taken) <= LARGEST
+        quanta = np.int64(np.rint(taken * UNIT)) if sound else 0
+        for axis in range(axes):
             if links.exchange[k, axis] != 0:
-                tally[axis] += links.exchange[k, axis] * np.int64(np.rint((np.float64(left) + back) * UNIT))
+                tally[links.body[k], axis] += links.exchange[k, axis] * quanta
+                tally[links.body[k], axes] += 0 if sound else 1
+
+
+@part
+def keep(h, kept, begin, end, state):
+    """Some sites give back at rest what walls between sites have let in, by interpolating, beyond what left."""
+    for site in range(begin, end):
+        gained = 0.0
+        for link in range(kept.start[site], kept.start[site + 1]):
+            gained += np.float64(h[kept.arrived[state, link]]) - np.float64(h[kept.left[state, link]])
+        h[kept.rest[site]] = np.float64(h[kept.rest[site]]) - gained
 
 
 @part

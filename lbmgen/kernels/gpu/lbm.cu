@@ -10,7 +10,13 @@ struct Links {  // lbmgen.kernels.Links
     const long long *target, *first, *second;
     const real *a, *b, *constant;
     const signed char* exchange;
+    const int* body;
     long long n;
+};
+
+struct Kept {  // lbmgen.kernels.Kept
+    const long long *start, *rest, *arrived, *left;
+    long long n_sites, n_links;
 };
 
 struct Outlets {  // lbmgen.kernels.Outlets
@@ -27,12 +33,14 @@ struct Case {
     const double* force;
     const bool* solid;
     Links links;
+    Kept kept;
     Outlets outlets;
 };
 
 const int CONVECTIVE = 1;
 const double ANCHOR = 0.01;
 const double UNIT = 281474976710656.0;  // 2**48 quanta of force
+const double LARGEST = 8.0;
 
 __device__ __forceinline__ const Case& case_of(const long long* table) {
     return reinterpret_cast<const Case*>(table)[blockIdx.y];
@@ -83,13 +91,14 @@ extern "C" __global__ void scatter(real* h, const long long* target, const real*
 }
 
 // What comes back from walls at step *step + later of `n_steps`; what bodies take is added to `tally`
-// [n_cases, n_steps, D].
+// [n_cases, n_steps, n_bodies, D + 1], whose last column counts links that blew up.
 extern "C" __global__ void __launch_bounds__(256)
     walls(const long long* table, int state, const double* clock, long long* tally, const int* step, int later,
-          int n_steps) {
+          int n_steps, int n_bodies) {
     const Links& links = case_of(table).links;
     const long long k = thread(), now = (long long)blockIdx.y * n_steps + *step + later;
-    long long taken[D] = {};
+    long long taken[D + 1] = {};
+    int body = 0;
     if (k < links.n) {
         real* h = case_of(table).h;
         const long long at = state * links.n + k;
@@ -97,15 +106,38 @@ extern "C" __global__ void __launch_bounds__(256)
         const double back = (double)(links.a[k] * left + links.b[k] * h[links.second[at]])
                             + (double)links.constant[k] * clock[now];
         h[links.target[at]] = (real)back;
-        const long long quanta = __double2ll_rn(((double)left + back) * UNIT);
-        for (int axis = 0; axis < D; ++axis) taken[axis] = links.exchange[k * D + axis] * quanta;
+        const double force = (double)left + back;
+        const bool sound = fabs(force) <= LARGEST;
+        const long long quanta = sound ? __double2ll_rn(force * UNIT) : 0;
+        body = links.body[k];
+        for (int axis = 0; axis < D; ++axis) {
+            taken[axis] = links.exchange[k * D + axis] * quanta;
+            taken[D] += links.exchange[k * D + axis] != 0 && !sound;
+        }
     }
-    // Integers: the order of sums does not matter. A warp adds up first.
-    for (int axis = 0; axis < D; ++axis) {
-        for (int lane = 16; lane > 0; lane /= 2) taken[axis] += __shfl_xor_sync(~0u, taken[axis], lane);
-        if (threadIdx.x % 32 == 0 && taken[axis])
-            atomicAdd((unsigned long long*)&tally[now * D + axis], (unsigned long long)taken[axis]);
+    // Integers: the order of sums does not matter. A warp adds up first, body by body.
+    for (int b = 0; b < n_bodies; ++b) {
+        for (int axis = 0; axis <= D; ++axis) {
+            long long sum = b == body ? taken[axis] : 0;
+            for (int lane = 16; lane > 0; lane /= 2) sum += __shfl_xor_sync(~0u, sum, lane);
+            if (threadIdx.x % 32 == 0 && sum)
+                atomicAdd((unsigned long long*)&tally[(now * n_bodies + b) * (D + 1) + axis], (unsigned long long)sum);
+        }
     }
+}
+
+// Sites give back at rest what walls between sites have let in beyond what left.
+extern "C" __global__ void __launch_bounds__(256) keep(const long long* table, int state) {
+    const Kept& kept = case_of(table).kept;
+    const long long site = thread();
+    if (site >= kept.n_sites) return;
+    real* h = case_of(table).h;
+    double gained = 0.0;
+    for (long long link = kept.start[site]; link < kept.start[site + 1]; ++link) {
+        const long long at = state * kept.n_links + link;
+        gained += (double)h[kept.arrived[at]] - (double)h[kept.left[at]];
+    }
+    h[kept.rest[site]] = (real)((double)h[kept.rest[site]] - gained);
 }
 
 // What enters through open faces.
@@ -164,12 +196,12 @@ __device__ __forceinline__ void look_at(const Case& at, const real* site, const 
 }
 
 // If `stored`, means [n_cases, 1 + D, cells] of what is seen over cells of `width` sites. Also the bits of the largest
-// square of a speed: they are in the order of numbers, after which come infinity and what is no number. `row` holds the
-// first sites of rows along the last axis; there are `middle` rows along the middle axis of three, or 1, and `length`
+// square of a speed and |density - 1| [n_cases, 2]: they are in the order of numbers, after which come infinity and what
+// is no number. `row` holds the first sites of rows along the last axis; there are `middle` rows along the middle axis of three, or 1, and `length`
 // sites in a row. Sums go along the first axis first.
 extern "C" __global__ void __launch_bounds__(256)
     look(const long long* table, const long long* row, const long long* arrival, int n_cells, int middle, int length,
-         int width, int stored, double* mean, unsigned long long* fastest) {
+         int width, int stored, double* mean, unsigned long long* extreme) {
     const int cell = thread();
     if (cell >= n_cells) return;
     const Case& at = case_of(table);
@@ -177,7 +209,7 @@ extern "C" __global__ void __launch_bounds__(256)
     const int first = cell / n_last / n_middle * width, second = cell / n_last % n_middle * deep;
     const int third = cell % n_last * width;
     double total[1 + D] = {};
-    unsigned long long largest = 0;
+    unsigned long long largest[2] = {};
     for (int z = 0; z < width; ++z) {
         double plane[1 + D] = {};
         for (int y = 0; y < deep; ++y) {
@@ -187,7 +219,8 @@ extern "C" __global__ void __launch_bounds__(256)
                 double seen[1 + D] = {}, square = 0.0;
                 if (!at.solid[r * length + third + z]) look_at(at, at.h + row[r] + third + z, arrival, seen);
                 for (int k = 0; k < D; ++k) square += seen[1 + k] * seen[1 + k];
-                largest = max(largest, (unsigned long long)__double_as_longlong(square));
+                largest[0] = max(largest[0], (unsigned long long)__double_as_longlong(square));
+                largest[1] = max(largest[1], (unsigned long long)__double_as_longlong(fabs(seen[0])));
                 for (int k = 0; k <= D; ++k) line[k] += seen[k];
             }
             for (int k = 0; k <= D; ++k) plane[k] += line[k];
@@ -197,6 +230,9 @@ extern "C" __global__ void __launch_bounds__(256)
     const double n_sites = (double)width * deep * width;
     for (int k = 0; stored && k <= D; ++k)
         mean[((long long)blockIdx.y * (1 + D) + k) * n_cells + cell] = total[k] / n_sites;
-    // Most sites are slower than one that has come before: they need not queue for the same number.
-    if (largest > *(volatile unsigned long long*)&fastest[blockIdx.y]) atomicMax(&fastest[blockIdx.y], largest);
+    // Most sites have less than one that has come before: they need not queue for the same number.
+    for (int k = 0; k < 2; ++k) {
+        unsigned long long* most = &extreme[2 * blockIdx.y + k];
+        if (largest[k] > *(volatile unsigned long long*)most) atomicMax(most, largest[k]);
+    }
 }

@@ -23,15 +23,18 @@ class Placed:
         self.row_start = gpu.xp.asarray(part.rows.start)
         self.mail = [Mail(gpu, exchange, part.h.dtype, group) for exchange in part.exchanges]
         self.items = [self._items(gpu, part, items) for items in (part.program.even, part.program.odd)]
-        links, outlets = (tuple(map(gpu.xp.asarray, table)) for table in (part.links, part.outlets))
+        tables = part.links, part.kept, part.outlets
+        links, kept, outlets = (tuple(map(gpu.xp.asarray, table)) for table in tables)
         numbers = gpu.xp.asarray(np.array(part.numbers, part.h.dtype))
         own = (self.h, numbers, *(gpu.xp.asarray(table) for table in (part.force, part.solid)))
         self.memory = outlets[part.outlets._fields.index("memory")]
         self.target = outlets[part.outlets._fields.index("target")]
         self.n_links, self.n_sites, self.n_open = len(part.links.a), len(part.outlets.law), len(part.outlets.i)
-        self._held = own, links, outlets
+        self.n_kept, n_returned = len(part.kept.rest), part.kept.left.shape[1]
+        self._held = own, links, kept, outlets
         addresses = [[gpu.address(array) for array in table] for table in self._held]
-        self.row = np.array([*addresses[0], *addresses[1], self.n_links, *addresses[2], self.n_sites, self.n_open])
+        sizes: tuple[list[int], ...] = [], [self.n_links], [self.n_kept, n_returned], [self.n_sites, self.n_open]
+        self.row = np.concatenate([[*a, *n] for a, n in zip(addresses, sizes, strict=True)]).astype(np.int64)
 
     def _items(self, gpu, part: Part, items: np.ndarray) -> list[tuple]:
         """The items of a program with what their kernels take; what is swept after a first message goes beside."""
@@ -70,14 +73,15 @@ class Batch:
     """Parts with the same layout and law whose steps are launched together, and the record of `n_steps` steps."""
 
     def __init__(self, gpu, parts: list[Placed], n_steps: int) -> None:
-        xp, d = gpu.xp, len(parts[0].shape)
+        xp, d, self.n_bodies = gpu.xp, len(parts[0].shape), parts[0].host.n_bodies
         self.gpu, self.parts, self.n_steps = gpu, list(parts), n_steps
         self.table = xp.asarray(np.concatenate([part.row for part in parts]))
         self.clock = xp.zeros((len(parts), n_steps))
-        self.tally = xp.zeros((len(parts), n_steps, d), np.int64)
+        self.tally = xp.zeros((len(parts), n_steps, self.n_bodies, d + 1), np.int64)
         self.step = xp.zeros(1, np.int32)  # where kernels read which step it is
         self.pairs: dict = {}  # graphs of two steps, by the parity of the first
-        self.n_links, self.n_sites = (max(getattr(part, name) for part in parts) for name in ("n_links", "n_sites"))
+        names = "n_links", "n_kept", "n_sites"
+        self.n_links, self.n_kept, self.n_sites = (max(getattr(part, name) for part in parts) for name in names)
 
     def begin(self, clocks: np.ndarray, step: int) -> None:
         """Empty the record; kernels find `step` where they read which step it is."""

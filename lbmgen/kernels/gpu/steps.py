@@ -11,12 +11,12 @@ from typing import NamedTuple
 
 import numpy as np
 
-from lbmgen.kernels import COPY, OUTLETS, RECEIVE, SEND, SWEEP, WALLS
+from lbmgen.kernels import COPY, KEEP, OUTLETS, RECEIVE, SEND, SWEEP, WALLS
 from lbmgen.kernels.gpu.part import FORK, JOIN, SWEEP_BESIDE, Batch, Placed
 from lbmgen.kernels.gpu.text import source
 
 THREADS = 256  # of a block; lbm.cu is compiled for no more
-NAMES = ("sweep", "copy", "gather", "scatter", "walls", "outlets", "look")
+NAMES = ("sweep", "copy", "gather", "scatter", "walls", "keep", "outlets", "look")
 
 
 class Now(NamedTuple):
@@ -41,6 +41,7 @@ class Steps:
             SWEEP: self._sweep,
             COPY: self._copy,
             WALLS: self._walls,
+            KEEP: self._keep,
             OUTLETS: self._outlets,
             SEND: self._pack,
             RECEIVE: self._exchange,
@@ -76,7 +77,7 @@ class Steps:
     def march(self, parts, parity, clocks):
         """Steps of parts, the first of `parity`; `clocks` [n_parts, n_steps] scale moving walls.
 
-        Returns what bodies have taken, int64 [n_parts, n_steps, d], in quanta of 2**-48.
+        Returns what bodies have taken, int64 [n_parts, n_steps, n_bodies, d + 1] (see `lbmgen.forces`).
         """
         if parts[0].mail:
             each = zip(parts, clocks, strict=True)
@@ -111,21 +112,23 @@ class Steps:
         return moments(part.host, self.populations(part), state)
 
     def look(self, parts, state, width):
-        """Of each part: the largest speed and, if `width` is not None, means over cells of density - 1 and velocity."""
+        """Of each part: the largest speed, the largest |density - 1| and, if `width` is not None, means over cells of
+        density - 1 and velocity."""
         xp, n, shape = self.gpu.xp, len(parts), parts[0].shape
         stored, width = width is not None, width or 1
         cells = tuple(extent // width for extent in shape)
         mean = xp.zeros((n, 1 + len(shape), *cells) if stored else 1)
-        fastest = xp.zeros(n, np.uint64)
+        extreme = xp.zeros((n, 2), np.uint64)
         table = xp.asarray(np.concatenate([part.row for part in parts]))
         arrival = xp.asarray(np.array(parts[0].places[1 - state]))
         sizes = (int(np.prod(cells)), shape[1] if len(shape) == 3 else 1, shape[-1], width, int(stored))
-        self._launch("look", sizes[0], n, table, parts[0].row_start, arrival, *map(np.int32, sizes), mean, fastest)
-        speeds = np.sqrt(self.gpu.to_host(fastest).view(np.float64))
+        self._launch("look", sizes[0], n, table, parts[0].row_start, arrival, *map(np.int32, sizes), mean, extreme)
+        squares, deviations = self.gpu.to_host(extreme).view(np.float64).T
+        extremes = list(zip(np.sqrt(squares), deviations, strict=True))
         if not stored:
-            return [(speed, None, None) for speed in speeds]
+            return [(*pair, None, None) for pair in extremes]
         means = self.gpu.to_host(mean)
-        return [(speed, seen[0], np.moveaxis(seen[1:], 0, -1)) for speed, seen in zip(speeds, means, strict=True)]
+        return [(*pair, seen[0], np.moveaxis(seen[1:], 0, -1)) for pair, seen in zip(extremes, means, strict=True)]
 
     def _pair(self, batch, parity):
         """Two steps; the clock of the batch goes on by two."""
@@ -150,8 +153,12 @@ class Steps:
 
     def _walls(self, now, _):
         batch, state = now.batch, np.int32(now.parity)
-        record = batch.clock, batch.tally, batch.step, np.int32(now.later), np.int32(batch.n_steps)
+        record = batch.clock, batch.tally, batch.step, *map(np.int32, (now.later, batch.n_steps, batch.n_bodies))
         self._launch("walls", batch.n_links, len(batch.parts), batch.table, state, *record)
+
+    def _keep(self, now, _):
+        batch = now.batch
+        self._launch("keep", batch.n_kept, len(batch.parts), batch.table, np.int32(now.parity))
 
     def _outlets(self, now, _):
         batch = now.batch
