@@ -85,7 +85,7 @@ def test_many_replicas_march_with_the_bits_of_a_few(gpu):
     theirs = Dynamics(position[chosen], velocity[chosen], *rest, LAW, DT, order=start.order)
     for each in (ours, theirs):
         each.step(40)
-    assert ours.engine._kernels.marches
+    assert ours.engine.kernels.marches
     assert np.array_equal(ours.position[chosen], theirs.position)
 
 
@@ -97,7 +97,7 @@ def test_snapshots_travel_while_steps_are_taken(gpu, n_particles):
     moving, still = (Dynamics(*start.given, LAW, DT, order=start.order, device=gpu) for _ in range(2))
     for each in (moving, still):
         each.step(20)
-    assert moving.engine._kernels.marches == (n_particles == 4096)
+    assert moving.engine.kernels.marches == (n_particles == 4096)
     for _ in range(5):
         before = moving.snapshot()
         moving.begin(20)

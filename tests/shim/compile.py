@@ -6,9 +6,12 @@ import re
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from cupy.cuda import nvrtc
+
 from runkit.device import machine_code
 
 ARCHITECTURES = ("sm_80", "sm_90")  # A100; H100 and H200
+NEWER = tuple(f"sm_{one}" for one in (100, 120) if one in nvrtc.getSupportedArchs())  # B200; RTX of the same years
 USE = re.compile(r"entry function '(\w+)'.*?(\d+) bytes spill stores.*?Used (\d+) registers", re.DOTALL)
 
 
