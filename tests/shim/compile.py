@@ -6,13 +6,18 @@ import re
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from cupy.cuda import nvrtc
-
 from runkit.device import machine_code
 
 ARCHITECTURES = ("sm_80", "sm_90")  # A100; H100 and H200
-NEWER = tuple(f"sm_{one}" for one in (100, 120) if one in nvrtc.getSupportedArchs())  # B200; RTX of the same years
+NEWER = ("sm_100", "sm_120")  # B200; RTX PRO 6000
 USE = re.compile(r"entry function '(\w+)'.*?(\d+) bytes spill stores.*?Used (\d+) registers", re.DOTALL)
+
+
+def is_known(architecture: str) -> bool:
+    """Whether the compiler here makes machine code for it."""
+    from cupy.cuda import nvrtc
+
+    return int(architecture.removeprefix("sm_")) in nvrtc.getSupportedArchs()
 
 
 class Use(NamedTuple):
