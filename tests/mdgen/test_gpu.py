@@ -275,7 +275,7 @@ def test_kernels_compile_for_real_gpus_and_fit_their_registers(architecture, opt
     few = 0 if "-DFEW" in options else 16
     assert used["march"].spilled <= (16 if bath == "nose-hoover" else few) and used["push"].spilled <= few
     threads = gpu.MARCHING["float64" if "-DDOUBLE" in options else "float32"]
-    assert used["march"].registers * threads <= 65536
+    assert used["march"].registers * threads <= 65536 and 0 < used["march"].shared <= gpu.STATIC_SHARED
 
 
 @pytest.mark.parametrize("architecture", NEWER)

@@ -5,9 +5,11 @@ __device__ __forceinline__ bool wears_out(const Replica& s, const Place& here, c
     return !(distance2(s, here, then) <= s.reach[2 * s.n_species * s.n_species + 1 + list]);
 }
 
-// A drift after one or two halves of a kick (nothing moves if dt is zero), the new place, and whether the inner list
-// still holds there.
-__device__ __forceinline__ void drift(const Replica& s, Place* place, int i, double dt, double longest, int n_kicks,
+// What becomes of velocities before a drift: two factors, one after the other, then one or two halves of a kick.
+struct Kick { double after, before; int n_halves; };
+
+// A drift after a kick (nothing moves if dt is zero), the new place, and whether the inner list still holds there.
+__device__ __forceinline__ void drift(const Replica& s, Place* place, int i, double dt, double longest, Kick kick,
                                       int* flags) {
     double x[3], v[3];
     REAL f[3];
@@ -19,7 +21,8 @@ __device__ __forceinline__ void drift(const Replica& s, Place* place, int i, dou
     bool sound = true;
     if (dt != 0.0) {
         for (int axis = 0; axis < 3; ++axis) {
-            for (int k = 0; k < n_kicks; ++k) v[axis] = fma(dt * 0.5, (double)f[axis], v[axis]);
+            v[axis] = v[axis] * kick.after * kick.before;
+            for (int k = 0; k < kick.n_halves; ++k) v[axis] = fma(dt * 0.5, (double)f[axis], v[axis]);
             x[axis] = fma(dt, v[axis], x[axis]);
             s.velocity[axis * s.n + i] = v[axis];
             s.position[axis * s.n + i] = x[axis];

@@ -7,7 +7,7 @@
 
 extern "C" __global__ void __launch_bounds__(128) drift(BATCH, double dt, double longest, int n_kicks) {
     PARTICLE
-    drift(s, s.place, i, dt, longest, n_kicks, s.status);
+    drift(s, s.place, i, dt, longest, {1, 1, n_kicks}, s.status);
     // Blocks do not wait for each other, so it is asked at once whether the outer list would still hold.
     if (wears_out(s, s.place[i], s.built[i], 1)) atomicOr(s.status, PRUNE | BUILD);
 }
@@ -37,7 +37,8 @@ extern "C" __global__ void __launch_bounds__(1024) couple(BATCH, int after, doub
                                                           const double* constant, double grain) {
     Replica s = replica(THIS);
     if (s.status[FLAGS] & (FROZEN | FULL)) return;
-    couple(s, after, value, number + (size_t)s.status[N_COUPLED] * N_NUMBERS * gridDim.y, constant, grain);
+    number += (size_t)s.status[N_COUPLED] * N_NUMBERS * gridDim.y;
+    rescale(s, rescaling(after, twice_kinetic(s, grain, 1), value, number, constant));
     if (after && threadIdx.x == 0) s.status[N_COUPLED] += 1;
 }
 #endif
