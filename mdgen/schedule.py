@@ -36,7 +36,9 @@ def production_blocks(times: Sequence[float], dt: float) -> list[Block]:
 
 def cooling_blocks(initial, temperature: float, dt: float) -> list[Block]:
     """Blocks of melt, linear ramp and hold. `initial` is the `Initial` part of the configuration."""
-    n_melt, n_ramp, n_hold = (round(time / dt) for time in (initial.melt_time, initial.cooling_time, initial.hold_time))
+    n_melt, n_ramp, n_hold = (
+        round(time / dt) for time in (initial.melt_time, initial.cooling_time, initial.hold_time)
+    )
     blocks = [Block(n, dt, initial.temperature) for n in _pieces(n_melt)]
     ramp = list(_pieces(n_ramp, BLOCK_STEPS // 10))
     for i, n in enumerate(ramp):

@@ -6,13 +6,14 @@ these alone (see `mdgen.dynamics`), so a resumed one repeats an uninterrupted on
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import groupby
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+from tqdm import tqdm
 
 from mdgen.config import Case
 from mdgen.dynamics import Dynamics
@@ -23,7 +24,6 @@ from mdgen.snapshot import Snapshot
 from runkit.checkpoint import load_arrays, save_arrays
 from runkit.dataset.writer import Writer
 from runkit.device import Gpu
-from runkit.errors import UserError
 from runkit.mpi import World
 
 
@@ -74,13 +74,17 @@ class Checkpoint:
     def resume(self, dynamics: Dynamics) -> int:
         """Put `dynamics` where it was saved and return the number of blocks done; 0 if nothing was saved.
 
-        Raises UserError if it holds something else than `dynamics` has.
+        All start anew if the checkpoint of one is of another form: that of a thermostat may change between versions.
         """
         if not all(path.exists() for path in self._paths):
             return 0
         saved = [load_arrays(path) for path in self._paths]
-        for path, arrays in zip(self._paths, saved, strict=True):
-            _require_form(path, arrays, dynamics)
+        foreign = [path for path, one in zip(self._paths, saved, strict=True) if not _is_of(dynamics, one)]
+        for path in foreign:
+            tqdm.write(f"note: checkpoint {path} is of another version: what it belongs to starts anew", file=sys.stdout)
+            path.unlink()
+        if foreign:
+            return 0
         dynamics.restore(np.stack([s.pop("position") for s in saved]), np.stack([s.pop("velocity") for s in saved]))
         n_blocks = {int(s.pop("n_blocks")) for s in saved}
         if dynamics.thermostat:
@@ -111,19 +115,13 @@ class Checkpoint:
             path.unlink(missing_ok=True)
 
 
-def _require_form(path: Path, arrays: Mapping[str, np.ndarray], dynamics: Dynamics) -> None:
-    """Refuse what another version has left: its thermostat may have had a state of another kind."""
+def _is_of(dynamics: Dynamics, arrays: Mapping[str, np.ndarray]) -> bool:
+    """Whether a checkpoint has what `dynamics` has."""
     bath = dynamics.thermostat.state() if dynamics.thermostat else {}
     motion = (dynamics.n_particles, 3)
     wanted = {"n_blocks": (), "position": motion, "velocity": motion}
     wanted |= {name: values.shape[1:] for name, values in bath.items()}
-    found = {name: array.shape for name, array in arrays.items()}
-    if found != wanted:
-        names = sorted(name for name in found.keys() | wanted.keys() if found.get(name) != wanted.get(name))
-        raise UserError(
-            f"checkpoint {path} was written by another version of the program ({', '.join(names)} not as needed); "
-            f"delete the files in {path.parent} to start the units that they belong to anew"
-        )
+    return {name: array.shape for name, array in arrays.items()} == wanted
 
 
 def blocks_done(file: Writer, name: str) -> int:

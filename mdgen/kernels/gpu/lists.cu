@@ -58,7 +58,7 @@ __device__ __forceinline__ void build(const Replica& s, const Place* place, int 
 
 __device__ __forceinline__ void prune(const Replica& s, const Place* place, int i, int* flags) {
     Place own = place[i];
-    const OfKind<REAL> reach(s.reach + s.n_species * (int)own.kind, s.n_species);
+    const REAL* reach = s.reach + s.n_species * (int)own.kind;
     const Quad* list = (const Quad*)s.outer + i;
     int k = 0, n_quads = (s.n_outer[i] + 3) / 4;
     for (int q = 0; q < n_quads; ++q) {
