@@ -108,6 +108,13 @@ class Batch:
             chosen = self._device.xp.ascontiguousarray(self._arrays.motion[:, ("position", "velocity").index(name)])
         return self._device.to_host(chosen).astype(np.float64).transpose(0, 2, 1)
 
+    def neighbors(self, replica: int) -> tuple[np.ndarray, np.ndarray]:
+        """The inner list of a replica: entries of each particle int [n], and these, the first ones of [n, room]."""
+        n_particles, room = self._ensemble.shape[1], self._room.inner
+        length, near = (self._device.to_host(array[replica]) for array in (self._arrays.count, self._arrays.near))
+        quads = near.reshape(-1)[: room * n_particles].reshape(room // 4, n_particles, 4)
+        return length[0], quads.transpose(1, 0, 2).reshape(n_particles, room)
+
     def _energies(self):
         """Potential energy and virial [R, 2], in double precision whatever that of the forces; on the device."""
         n_replicas, n_particles = self._ensemble.shape

@@ -81,7 +81,7 @@ class Checkpoint:
         saved = [load_arrays(path) for path in self._paths]
         foreign = [path for path, one in zip(self._paths, saved, strict=True) if not _is_of(dynamics, one)]
         for path in foreign:
-            tqdm.write(f"note: checkpoint {path} is of another version: what it belongs to starts anew", file=sys.stdout)
+            tqdm.write(f"note: checkpoint {path} is of another version: its unit starts anew", file=sys.stdout)
             path.unlink()
         if foreign:
             return 0

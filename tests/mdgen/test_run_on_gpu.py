@@ -140,7 +140,7 @@ def in_two_runs(make, monkeypatch, between) -> Path:
 
 
 def test_a_checkpoint_of_another_form_starts_its_unit_anew_and_says_so(make, monkeypatch, tmp_path, capfd):
-    """As versions wrote it whose thermostat had one stream of random numbers; the file is that of an undisturbed run."""
+    """As versions wrote it whose thermostat had one stream of numbers; the file is that of an undisturbed run."""
     whole = make(None, "whole")
 
     def change() -> None:
