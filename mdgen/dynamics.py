@@ -168,14 +168,15 @@ class Dynamics:
         return array
 
 
-def warm_up(precision: str, device=None, thermostat=None) -> None:
+def warm_up(precision: str, device=None, thermostat=None, n_species: int = 1) -> None:
     """Compile all kernels, or load them if that was done before; also those of a thermostat for two replicas.
 
     Several processes of a machine must not compile at once: let one of them do this before the others go on.
     """
     at_rest = np.zeros((2, 2, 3))
     apart = at_rest + np.array([[0.0], [1.2]])
-    law = PairPotential.lennard_jones(np.ones((1, 1)), np.ones((1, 1)), np.full((1, 1), 2.5))
+    one = np.ones((n_species, n_species))
+    law = PairPotential.lennard_jones(one, one, 2.5 * one)
     dynamics = Dynamics(apart, at_rest, [0, 0], [6.0] * 3, law, 0.001, precision, thermostat, device=device)
     dynamics.step(1)
     dynamics.blown_up()

@@ -6,6 +6,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from mdgen.dynamics import warm_up
 from mdgen.kernels import gpu
 from mdgen.potentials.pair import PairPotential
 from mdgen.thermostats import thermostat
@@ -58,6 +59,27 @@ def test_one_correction_rounds_rightly_up_to_the_ends_of_the_range(exponent):
     assert reciprocals(1, exponent)[1] == 0 and reciprocals(-1, exponent)[1] == 1
 
 
+def wrong_reciprocals(device, first: int, end: int) -> int:
+    """How many numbers, given by their bits, have another reciprocal than the compiler's division gives."""
+    text = """
+    extern "C" __global__ void reciprocals(int first, int end, int* n_wrong) {
+        for (int x = first + blockIdx.x * blockDim.x + threadIdx.x; x < end; x += gridDim.x * blockDim.x)
+            if (reciprocal(__int_as_float(x)) != 1.0f / __int_as_float(x)) atomicAdd(n_wrong, 1);
+    }
+    """
+    n_wrong = device.xp.zeros(1, np.int32)
+    kernel = device.compile(gpu.source(None) + text).get_function("reciprocals")
+    kernel((1024,), (256,), (np.int32(first), np.int32(end), n_wrong))
+    return int(n_wrong[0])
+
+
+def test_reciprocals_are_those_of_a_division():
+    """Here of some numbers, also those whose mantissa has all bits; on a GPU of all (tests/gpu)."""
+    for exponent in (1, 127, 251):
+        last = (exponent + 2) << 23
+        assert wrong_reciprocals(StandIn(), last - (1 << 20), last) == 0
+
+
 def test_the_stand_in_has_reciprocals_as_rough_as_a_gpu_may():
     """Most are not the nearest value, on either side; so every test of equal bits is one of the correction."""
     text = """
@@ -84,6 +106,17 @@ def test_laws_of_one_and_of_many_species_have_the_same_bits(device, n_species, p
         each.step(40)
     assert_same(ours, theirs)
     assert ours.engine._arrays.law.shape[0] == n_species
+
+
+def test_kernels_for_a_number_of_species_can_be_compiled_ahead(monkeypatch):
+    """One and two have the same, more have others."""
+    device, compiled = StandIn(), []
+    compile_ = device.compile
+    monkeypatch.setattr(device, "compile", lambda *text: (compiled.append(text[1]), compile_(*text))[1])
+    for n_species in (1, 2, 3):
+        warm_up("float32", device, None, n_species)
+    start(device, 1)
+    assert compiled == [("-DFEW",), ()]
 
 
 @pytest.mark.parametrize("bath", [None, "bussi"])

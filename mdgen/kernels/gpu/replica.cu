@@ -57,7 +57,7 @@ template <class T> struct OfKind {
 
 // 1 / x, rounded once: a value next to it and what it lacks, as compilers for GPUs divide, without their branch for
 // other numbers than squares of distances are (see Ensemble): x and 1 / x are normal, or x is 0 and this is no number.
-// Proof for every x and every value within a unit in the last place: tests/mdgen/test_gpu.py; the one exception there
+// Proof for every x and every value within a unit in the last place: tests/mdgen/test_gpu_motion.py. Its one exception
 // (x has all bits, the value is a power of two) the divisions of compilers exclude too, and tests/gpu tries all x.
 #ifdef DOUBLE
 __device__ __forceinline__ double reciprocal(double x) { return 1.0 / x; }
