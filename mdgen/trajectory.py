@@ -6,12 +6,14 @@ these alone (see `mdgen.dynamics`), so a resumed one repeats an uninterrupted on
 
 from __future__ import annotations
 
+import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import groupby
 from typing import NamedTuple
 
 import numpy as np
+from tqdm import tqdm
 
 from mdgen.config import Case
 from mdgen.dynamics import Dynamics
@@ -69,10 +71,19 @@ class Checkpoint:
         self._last = time.monotonic()
 
     def resume(self, dynamics: Dynamics) -> int:
-        """Put `dynamics` where it was saved and return the number of blocks done; 0 if nothing was saved."""
+        """Put `dynamics` where it was saved and return the number of blocks done; 0 if nothing was saved.
+
+        All start anew if the checkpoint of one is of another form: that of a thermostat may change between versions.
+        """
         if not all(path.exists() for path in self._paths):
             return 0
         saved = [load_arrays(path) for path in self._paths]
+        foreign = [path for path, one in zip(self._paths, saved, strict=True) if not _is_of(dynamics, one)]
+        for path in foreign:
+            tqdm.write(f"note: checkpoint {path} is of another version: its unit starts anew", file=sys.stdout)
+            path.unlink()
+        if foreign:
+            return 0
         dynamics.restore(np.stack([s.pop("position") for s in saved]), np.stack([s.pop("velocity") for s in saved]))
         n_blocks = {int(s.pop("n_blocks")) for s in saved}
         if dynamics.thermostat:
@@ -101,6 +112,15 @@ class Checkpoint:
         """Remove what was saved: the unit is complete."""
         for path in self._paths:
             path.unlink(missing_ok=True)
+
+
+def _is_of(dynamics: Dynamics, arrays: Mapping[str, np.ndarray]) -> bool:
+    """Whether a checkpoint has what `dynamics` has."""
+    bath = dynamics.thermostat.state() if dynamics.thermostat else {}
+    motion = (dynamics.n_particles, 3)
+    wanted = {"n_blocks": (), "position": motion, "velocity": motion}
+    wanted |= {name: values.shape[1:] for name, values in bath.items()}
+    return {name: array.shape for name, array in arrays.items()} == wanted
 
 
 def blocks_done(file: Writer, name: str) -> int:

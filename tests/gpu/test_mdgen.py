@@ -15,10 +15,12 @@ from mdgen.minimize import inherent_structure
 from mdgen.neighbors import spatial_order
 from mdgen.potentials import potential
 from mdgen.thermostats import thermostat
+from mdgen.tuning import Tuning
 from mdgen.velocities import maxwell_velocities
 from runkit.mpi import SerialWorld
 from runkit.rng import stream
 from tests.mdgen.test_gpu import assert_same_in_turns
+from tests.mdgen.test_gpu_motion import wrong_reciprocals
 from tests.mdgen.test_run_on_gpu import CASE
 from tests.mdgen.test_run_on_gpu import assert_same as assert_same_file
 
@@ -36,13 +38,13 @@ def crystal(n_particles: int, n_replicas: int) -> SimpleNamespace:
     )
 
 
-def both(gpu, n_particles, n_replicas, precision="float32", bath=None):
+def both(gpu, n_particles, n_replicas, precision="float32", bath=None, **more):
     """The same replicas on the GPU and on the CPU."""
     start = crystal(n_particles, n_replicas)
     for device in (gpu, None):
         streams = [stream(1, "bath", replica) for replica in range(n_replicas)]
         law = bath and thermostat.get(bath)(1.5, 0.1, DT, 3 * n_particles - 3, streams)
-        yield Dynamics(*start.given, LAW, DT, precision, thermostat=law, order=start.order, device=device)
+        yield Dynamics(*start.given, LAW, DT, precision, thermostat=law, order=start.order, device=device, **more)
 
 
 def assert_same(ours: Dynamics, theirs: Dynamics) -> None:
@@ -71,6 +73,28 @@ def test_any_number_of_particles_has_the_same_bits(gpu, n_particles):
     assert_same(ours, theirs)
 
 
+def test_reciprocals_are_rounded_once(gpu):
+    """All numbers from 2^-126 up to 2^126, beside the compiler's division."""
+    assert wrong_reciprocals(gpu, 1 << 23, 253 << 23) == 0
+
+
+TUNINGS = [
+    *(Tuning(marches=True, threads=threads) for threads in (32, 512, 640, 1024)),
+    Tuning(marches=False),
+    Tuning(inner_skin=0.2, outer_skin=0.8),
+]
+
+
+@pytest.mark.parametrize("bath", [None, *thermostat.names()])
+def test_no_bit_depends_on_how_a_gpu_goes_about_it(gpu, bath):
+    found = []
+    for tuning in TUNINGS:
+        ours, _ = both(gpu, 4096, 2, bath=bath, tuning=tuning)
+        ours.step(100)
+        found.append((ours.position.tobytes(), ours.velocity.tobytes()))
+    assert found == found[:1] * len(TUNINGS)
+
+
 def test_systems_of_unlike_size_march_in_turns(gpu):
     assert_same_in_turns(gpu)
 
@@ -85,7 +109,7 @@ def test_many_replicas_march_with_the_bits_of_a_few(gpu):
     theirs = Dynamics(position[chosen], velocity[chosen], *rest, LAW, DT, order=start.order)
     for each in (ours, theirs):
         each.step(40)
-    assert ours.engine._kernels.marches
+    assert ours.engine.kernels.marches
     assert np.array_equal(ours.position[chosen], theirs.position)
 
 
@@ -97,7 +121,7 @@ def test_snapshots_travel_while_steps_are_taken(gpu, n_particles):
     moving, still = (Dynamics(*start.given, LAW, DT, order=start.order, device=gpu) for _ in range(2))
     for each in (moving, still):
         each.step(20)
-    assert moving.engine._kernels.marches == (n_particles == 4096)
+    assert moving.engine.kernels.marches == (n_particles == 4096)
     for _ in range(5):
         before = moving.snapshot()
         moving.begin(20)

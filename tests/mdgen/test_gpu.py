@@ -18,7 +18,7 @@ from runkit.errors import UserError
 from runkit.rng import stream
 from tests.mdgen.liquid import jittered_lattice, kob_andersen, replicas
 from tests.shim import StandIn
-from tests.shim.compile import ARCHITECTURES, resources
+from tests.shim.compile import ARCHITECTURES, NEWER, is_known, resources
 
 BITS = ("position", "velocity", "force", "potential_energy", "virial", "kinetic_energy")
 
@@ -233,7 +233,7 @@ def test_systems_that_no_block_holds_have_the_same_bits(n_particles, n_steps, n_
     for each in (ours, theirs):
         each.step(n_steps)
     assert_same(ours, theirs)
-    assert not ours.engine._kernels.marches and ours.engine._arrays.near.dtype == np.uint16
+    assert not ours.engine.kernels.marches and ours.engine._arrays.near.dtype == np.uint16
     count = ours.statistics
     assert count["n_builds"] >= n_builds and count["n_prunes"] >= n_prunes and count["dangerous_builds"] == 0
 
@@ -256,21 +256,34 @@ def test_a_block_has_a_replica_where_blocks_are_enough_and_can_hold_it():
     assert {shape: gpu.Kernels(device, shape, 2, "float32", None).marches for shape in cases} == cases
 
 
+VARIANTS = [
+    *((("-DFEW", *options), None) for options in ((), ("-DDOUBLE",), ("-DWIDE",))),
+    *((("-DFEW",), name) for name in thermostat.names()),
+    ((), None),  # more than two species
+]
+
+
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
-@pytest.mark.parametrize(
-    "options, bath",
-    [((), None), (("-DDOUBLE",), None), (("-DWIDE",), None), *(((), name) for name in thermostat.names())],
-)
+@pytest.mark.parametrize("options, bath", VARIANTS)
 def test_kernels_compile_for_real_gpus_and_fit_their_registers(architecture, options, bath):
-    """Threads of a block that marches keep everything in registers, but for two that the call of a thermostat may save:
-    that of Nosé–Hoover chains saves one on sm_90, once per step."""
+    """Threads of a block that marches keep everything in registers, but for four that the call of Nosé–Hoover chains
+    may save, once per step. The law of many species may cost as much, once per particle."""
     law = bath and thermostat.get(bath)(0.9, 0.1, 0.004, 645, [stream(1, "bath")])
     used = resources(gpu.source(law), architecture, options)
     names = {"march", "drift", "enclose", "refresh", "push", "kinetic_energy", "energies", "total"}
     assert names | ({"couple"} if bath else set()) <= set(used)
-    assert used["march"].spilled <= (8 if bath else 0) and used["push"].spilled == 0
-    threads = gpu.MARCHING["float64" if options == ("-DDOUBLE",) else "float32"]
-    assert used["march"].registers * threads <= 65536
+    few = 0 if "-DFEW" in options else 16
+    assert used["march"].spilled <= (16 if bath == "nose-hoover" else few) and used["push"].spilled <= few
+    threads = gpu.MARCHING["float64" if "-DDOUBLE" in options else "float32"]
+    assert used["march"].registers * threads <= 65536 and 0 < used["march"].shared <= gpu.STATIC_SHARED
+
+
+@pytest.mark.parametrize("architecture", NEWER)
+def test_kernels_compile_for_newer_gpus(architecture):
+    if not is_known(architecture):
+        pytest.skip(f"the compiler is older than {architecture}")
+    used = resources(gpu.source(None), architecture, ("-DFEW",))["march"]
+    assert used.spilled == 0 and used.registers * gpu.MARCHING["float32"] <= 65536
 
 
 def test_energy_minima_are_the_same(device):

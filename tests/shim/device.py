@@ -92,11 +92,11 @@ class StandIn:
         return out
 
     def to_device(self, array: np.ndarray, out: np.ndarray) -> None:
-        out[...] = array
+        Stream.present[-1].bring(array, out)
 
 
 class Stream:
-    """Kernels and copies to the host that are under way. On a stream of its own a kernel runs, and a copy reads, as
+    """Kernels and copies that are under way. On a stream of its own a kernel runs, and a copy reads, as
     late as the order of work allows: what changes its source in between, and should not, shows. A copy has to come
     after all kernels that were launched."""
 
@@ -137,6 +137,14 @@ class Stream:
             self.read()
         else:
             assert self.n_known == Stream.n_launched, "a copy that need not come after what it is to bring"
+
+    def bring(self, array: np.ndarray, out: np.ndarray) -> None:
+        """To the device: like a kernel, and no number until then."""
+        if self is Stream.present[0]:
+            out[...] = array
+        else:
+            out.reshape(-1).view(np.uint8)[:] = 0xFF
+            self.kernels.append(partial(np.copyto, out, array))
 
     def read(self) -> None:
         for copy in filter(None, self.copies):

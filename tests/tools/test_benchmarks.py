@@ -12,12 +12,13 @@ import numpy as np
 import pytest
 
 from mdgen.api import evaluate
+from mdgen.dynamics import Dynamics
 from mdgen.initial import melt
 from mdgen.velocities import maxwell_velocities
 from runkit.errors import UserError
 from tests.conftest import ROOT, clean_environment
 from tests.shim import StandIn
-from tools.benchmarks import lammps, lbm_cpu, lbm_gpu, lbm_model, md_cpu, md_gpu
+from tools.benchmarks import lammps, lbm_cpu, lbm_gpu, lbm_model, md_cpu, md_gpu, md_limits
 from tools.benchmarks.__main__ import titles
 from tools.benchmarks.liquid import LAW
 from tools.benchmarks.table import Row, show
@@ -72,8 +73,39 @@ def test_batches_on_a_gpu_are_measured_beside_openmm(tmp_path, monkeypatch):
         turns=2, steps=4, temperature=0.44, precision="float32", openmm=str(python), platform="CUDA"
     )
     one, two = md_gpu.rows(arguments, StandIn(), START, bandwidth=1e9)
-    assert (one.case, one.target, two.case) == ("3 replicas of 256", "1000 M/s", "1 replicas of 512")
+    assert one.case.startswith("3 replicas of 256 (limit: ") and two.case.startswith("1 replicas of 512 (limit: ")
+    assert one.target == "1000 M/s" and "memory" in two.case
     assert min(*one.ours, *two.ours) > 0 and one.peer == [2, 2] and 0 < two.limit < 10
+
+
+def test_a_warp_goes_on_until_its_longest_list_ends():
+    """In entries by four: 32 lists of 4 and 8 in turns cost 8 each; those of the second warp 12."""
+    length = np.array([4, 8] * 16 + [9] * 32)
+    assert md_limits.divergence(length[:32]) == pytest.approx(8 / 6)
+    assert md_limits.divergence(length) == pytest.approx((8 + 12) / (6 + 9))
+    assert md_limits.divergence(np.array([4])) == 32
+
+
+def test_places_in_the_same_banks_are_fetched_one_after_the_other():
+    """Eight lanes at once: one place, eight side by side, eight that are eight apart, in pairs, eight four apart."""
+    length, lane = np.full(32, 4), np.arange(32)
+    for chosen, cycles in ((0 * lane, 4), (lane, 4), (8 * lane, 32), (8 * (lane // 2), 16), (4 * lane, 16)):
+        entry = np.repeat(chosen[:, None], 4, axis=1)
+        assert md_limits.wavefronts(length, entry, 16) == cycles
+    assert md_limits.wavefronts(length, np.repeat(lane[:, None], 4, axis=1), 32) == 2 * 8
+
+
+def test_the_limits_of_a_gpu_grow_with_what_it_has():
+    def found(n_multiprocessors, bandwidth):
+        device = StandIn()
+        device.n_multiprocessors = n_multiprocessors
+        velocity = maxwell_velocities(256, 0.44, 1, 0)[None]
+        system = Dynamics(START.position[None], velocity, START.species, START.box, LAW, 0.005, device=device)
+        system.step(1)
+        return md_limits.limits(device, system, bandwidth)
+
+    one, other = found(2, 1e9), found(8, 2e9)
+    assert {name: other[name] / one[name] for name in one} == pytest.approx({"issue": 4, "gather": 4, "memory": 2})
 
 
 def test_a_tiled_configuration_has_the_energy_of_its_tiles():

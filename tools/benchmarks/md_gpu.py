@@ -22,6 +22,7 @@ from runkit.device import choose
 from runkit.errors import UserError
 from runkit.mpi import SerialWorld
 from tools.benchmarks.liquid import DT, LAW, liquid
+from tools.benchmarks.md_limits import limits
 from tools.benchmarks.table import Row, show
 
 # Replicas, how often the start is repeated along the axes, and what is to be reached.
@@ -31,9 +32,6 @@ CASES = (
     (32, (2, 2, 1), "ratio 3"),
     (8, (4, 2, 2), "ratio 3"),
 )
-INSTRUCTIONS = 45  # of a thread for an entry of the list: places, law, division
-LANES_ISSUED = 128  # by a multiprocessor in a cycle
-MOTION_BYTES = 184  # of a particle in a step beside its list: position, velocity, force, places
 COPIED = 1 << 28  # elements of an array that outgrows every cache
 
 
@@ -52,8 +50,8 @@ def rows(arguments, device, start: Configuration, bandwidth: float) -> Iterator[
         dynamics = _dynamics(arguments, device, large, n_replicas)
         ours = [_rate(dynamics, arguments.steps) for _ in range(arguments.turns)]
         peer = [_openmm(arguments, large) for _ in range(arguments.turns)]
-        case = f"{n_replicas} replicas of {dynamics.n_particles}"
-        yield Row(case, ours, peer, _limit(device, dynamics, bandwidth), target)
+        limit, of = min((rate, name) for name, rate in limits(device, dynamics, bandwidth).items())
+        yield Row(f"{n_replicas} replicas of {dynamics.n_particles} (limit: {of})", ours, peer, limit, target)
 
 
 def tiled(start: Configuration, tiles: tuple[int, int, int]) -> Configuration:
@@ -82,8 +80,9 @@ def _rate(dynamics: Dynamics, n_steps: int) -> float:
 
 
 def _bandwidth(device, n_times: int = 10) -> float:
-    """Bytes per second that a copy reads and writes."""
-    source = device.xp.zeros(COPIED, np.float32)
+    """Bytes per second that a copy reads and writes: of numbers that are not all alike, as those of a liquid."""
+    source = device.xp.arange(COPIED, dtype=np.uint32)
+    source *= np.uint32(2654435761)
     target = device.xp.empty_like(source)
     for timed in (1, n_times):
         device.wait()
@@ -92,14 +91,6 @@ def _bandwidth(device, n_times: int = 10) -> float:
             target[...] = source
         device.wait()
     return 2 * source.nbytes * n_times / (time.perf_counter() - began)
-
-
-def _limit(device, dynamics: Dynamics, bandwidth: float) -> float:
-    """Million atom-steps per second that neither instructions nor memory allow to exceed."""
-    entries = dynamics.statistics["entries_per_particle"]
-    issued = device.n_multiprocessors * device.clock * LANES_ISSUED / (entries * INSTRUCTIONS)
-    moved = bandwidth / (MOTION_BYTES + 2 * entries)
-    return min(issued, moved) / 1e6
 
 
 def _openmm(arguments, start: Configuration) -> float:

@@ -4,8 +4,8 @@
 // and walks its whole list in ascending order; a list may hold more than another does, since what is out of range adds
 // exactly zero.
 //
-// Options: DOUBLE (pair forces in double precision), WIDE (more than 65536 particles), COUPLED (functions scale_before
-// and scale_after, N_NUMBERS and HAS_BEFORE come first).
+// Options: DOUBLE (pair forces in double precision), WIDE (more than 65536 particles), FEW (at most two species),
+// COUPLED (functions scale_before and scale_after, N_NUMBERS and HAS_BEFORE come first).
 
 #ifdef DOUBLE
 typedef double REAL, COORD;  // a place counts boxes
@@ -39,8 +39,39 @@ struct alignas(4 * sizeof(ENTRY)) Quad { ENTRY entry[4]; };
 struct Vector { REAL x, y, z; };
 
 const int FROZEN = 1, PRUNE = 2, BUILD = 4, FULL = 8;  // what is the matter with a replica
-const int FLAGS = 0, N_BUILDS = 1, N_PRUNES = 2, N_LATE = 3, N_STATUS = 4;
+const int FLAGS = 0, N_BUILDS = 1, N_PRUNES = 2, N_LATE = 3, N_COUPLED = 4, N_STATUS = 5;
 const int CHUNK = 32;
+
+// What belongs to the kinds of the other particle. Of two kinds both are in registers: shared memory has enough to do.
+template <class T> struct OfKind {
+#ifdef FEW
+    T first, last;
+    __device__ __forceinline__ OfKind(const T* row, int n_species) : first(row[0]), last(row[n_species - 1]) {}
+    __device__ __forceinline__ T operator[](int kind) const { return kind ? last : first; }
+#else
+    const T* row;
+    __device__ __forceinline__ OfKind(const T* row, int) : row(row) {}
+    __device__ __forceinline__ const T& operator[](int kind) const { return row[kind]; }
+#endif
+};
+
+// 1 / x, rounded once: a value next to it and what it lacks, as compilers for GPUs divide, without their branch for
+// other numbers than squares of distances are (see Ensemble): x and 1 / x are normal, or x is 0 and this is no number.
+// Proof for every x and every value within a unit in the last place: tests/mdgen/test_gpu_motion.py. Its one exception
+// (x has all bits, the value is a power of two) the divisions of compilers exclude too, and tests/gpu tries all x.
+#ifdef DOUBLE
+__device__ __forceinline__ double reciprocal(double x) { return 1.0 / x; }
+#else
+#ifdef __CUDA_ARCH__  // elsewhere the stand-in for a GPU has one
+__device__ __forceinline__ float rough_reciprocal(float x) {
+    float y;
+    asm("rcp.approx.ftz.f32 %0, %1;" : "=f"(y) : "f"(x));
+    return y;
+}
+#endif
+__device__ __forceinline__ float refined(float x, float y) { return fmaf(y, fmaf(-x, y, 1.0f), y); }
+__device__ __forceinline__ float reciprocal(float x) { return refined(x, rough_reciprocal(x)); }
+#endif
 
 // edge [R][6]: places per length, box. law [S][S]. reach [2 S S + 3]: squares for the inner and the outer list, the
 // farthest reach, squares of the displacements that wear out the inner and the outer list.

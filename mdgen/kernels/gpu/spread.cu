@@ -5,9 +5,11 @@
     int i = blockIdx.x * blockDim.x + threadIdx.x;              \
     if (i >= n || s.status[FLAGS] & (FROZEN | FULL)) return;
 
-extern "C" __global__ void __launch_bounds__(128) drift(BATCH, double dt, double longest) {
+extern "C" __global__ void __launch_bounds__(128) drift(BATCH, double dt, double longest, int n_kicks) {
     PARTICLE
-    drift(s, s.place, i, dt, longest, s.status);
+    drift(s, s.place, i, dt, longest, {1, 1, n_kicks}, s.status);
+    // Blocks do not wait for each other, so it is asked at once whether the outer list would still hold.
+    if (wears_out(s, s.place[i], s.built[i], 1)) atomicOr(s.status, PRUNE | BUILD);
 }
 
 extern "C" __global__ void __launch_bounds__(128) enclose(BATCH) {
@@ -24,9 +26,9 @@ extern "C" __global__ void __launch_bounds__(128) refresh(BATCH) {
     if (i == 0) tally(s, flags);
 }
 
-extern "C" __global__ void __launch_bounds__(128) push(BATCH, double dt) {
+extern "C" __global__ void __launch_bounds__(128) push(BATCH, double dt, int kicks) {
     PARTICLE
-    push(s, s.place, (const Pair*)law, i, dt);
+    push(s, s.place, (const Pair*)law, i, dt, kicks);
     if (i == 0) s.status[FLAGS] = 0;
 }
 
@@ -35,6 +37,8 @@ extern "C" __global__ void __launch_bounds__(1024) couple(BATCH, int after, doub
                                                           const double* constant, double grain) {
     Replica s = replica(THIS);
     if (s.status[FLAGS] & (FROZEN | FULL)) return;
-    couple(s, after, value, number, constant, grain);
+    number += (size_t)s.status[N_COUPLED] * N_NUMBERS * gridDim.y;
+    rescale(s, rescaling(after, twice_kinetic(s, grain, 1), value, number, constant));
+    if (after && threadIdx.x == 0) s.status[N_COUPLED] += 1;
 }
 #endif
