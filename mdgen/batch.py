@@ -12,6 +12,7 @@ from collections.abc import Callable
 import numpy as np
 
 from mdgen.bath import Bath
+from mdgen.cells import cells
 from mdgen.ensemble import Ensemble
 from mdgen.kernels import gpu
 from mdgen.neighbors import INNER_SKIN, OUTER_SKIN, ROUNDING
@@ -171,10 +172,12 @@ class Batch:
 
     def _allocate(self) -> gpu.Arrays:
         ensemble, xp = self._ensemble, self._device.xp
-        (n_replicas, n_particles), n_chunks = ensemble.shape, -(-ensemble.shape[1] // gpu.CHUNK)
+        n_replicas, n_particles = ensemble.shape
         coord, real = gpu.COORD[ensemble.precision], ensemble.precision
         place = np.zeros((n_replicas, 3, n_particles, 4), coord)
         place[..., 3] = ensemble.species[:, None]
+        sorted_by = np.zeros((n_replicas, gpu.cells_length(n_particles)), np.int32)
+        sorted_by[:, :3] = cells(ensemble.box, n_particles, ensemble.potential.largest_cutoff + OUTER_SKIN)
         return gpu.Arrays(
             edge=xp.asarray(np.hstack([2.0**32 / ensemble.box, ensemble.box])),
             law=xp.asarray(ensemble.table(real)),
@@ -182,7 +185,7 @@ class Batch:
             motion=xp.empty((n_replicas, 2, 3, n_particles)),
             force=xp.zeros((n_replicas, 3, n_particles), real),
             place=xp.asarray(place),
-            sphere=xp.zeros((n_replicas, n_chunks, 4), coord),
+            cells=xp.asarray(sorted_by),
             count=xp.zeros((n_replicas, 2, n_particles), np.int32),
             near=self._lists(),
             status=xp.zeros((n_replicas, gpu.N_STATUS), np.int32),

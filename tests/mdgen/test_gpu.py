@@ -266,7 +266,7 @@ def test_kernels_compile_for_real_gpus_and_fit_their_registers(architecture, opt
     that of Nosé–Hoover chains saves one on sm_90, once per step."""
     law = bath and thermostat.get(bath)(0.9, 0.1, 0.004, 645, [stream(1, "bath")])
     used = resources(gpu.source(law), architecture, options)
-    names = {"march", "drift", "enclose", "refresh", "push", "kinetic_energy", "energies", "total"}
+    names = {"march", "drift", "arrange", "refresh", "push", "kinetic_energy", "energies", "total"}
     assert names | ({"couple"} if bath else set()) <= set(used)
     assert used["march"].spilled <= (8 if bath else 0) and used["push"].spilled == 0
     threads = gpu.MARCHING["float64" if options == ("-DDOUBLE",) else "float32"]

@@ -11,11 +11,12 @@ import numpy as np
 from mdgen.kernels import grain
 from mdgen.kernels.formula import thermostat_in_c
 
-TEXTS = ("replica", "motion", "lists", "thermostat", "march", "spread", "observe")  # each builds on those before
-BLOCK, CHUNK = 128, 32  # threads of a block where many share a replica; particles of a chunk
+TEXTS = ("replica", "motion", "cells", "lists", "thermostat", "march", "spread", "observe")  # each builds on those before
+BLOCK, ARRANGING = 128, 1024  # threads of a block where many share a replica; where one sorts it
+CHUNK, CELLS = 32, 8  # particles of a chunk, and cells for each particle that there is room for, as in replica.cu
 MARCHING = {"float32": 1024, "float64": 512}  # threads of a block that has a replica to itself, as in replica.cu
 COORD = {"float32": np.int32, "float64": np.float64}
-STATIC_SHARED = 8320  # bytes that a block needs beside the places
+STATIC_SHARED = 8448  # bytes that a block needs beside the places
 NARROW = 2**16  # particles whose numbers fit 16 bits
 FROZEN, PRUNE, BUILD, FULL = 1, 2, 4, 8  # flags of a replica
 FLAGS, N_BUILDS, N_PRUNES, N_LATE, N_STATUS = range(5)  # columns of `status`
@@ -30,10 +31,15 @@ class Arrays(NamedTuple):
     motion: Any
     force: Any
     place: Any
-    sphere: Any
+    cells: Any
     count: Any
     near: Any
     status: Any
+
+
+def cells_length(n_particles: int) -> int:
+    """Numbers that a replica needs for its cells, as `replica.cu` lays them out."""
+    return 5 + (CELLS + 1) * n_particles
 
 
 def entry_type(n_particles: int) -> type:
@@ -66,9 +72,9 @@ class Kernels:
     def move(self, arrays: Arrays, room, dt: float, longest: float) -> None:
         """One step, or forces at the present places if `dt` is zero."""
         n = self._shape[1]
-        blocks, few = (_up(n, BLOCK) // BLOCK,), (_up(_up(n, CHUNK) // CHUNK, BLOCK) // BLOCK,)
+        blocks = (_up(n, BLOCK) // BLOCK,)
         self._launch("drift", blocks, (BLOCK,), arrays, room, np.float64(dt), np.float64(longest))
-        self._launch("enclose", few, (BLOCK,), arrays, room)
+        self._launch("arrange", (1,), (ARRANGING,), arrays, room)
         self._launch("refresh", blocks, (BLOCK,), arrays, room)
         self._launch("push", blocks, (BLOCK,), arrays, room, np.float64(dt))
 

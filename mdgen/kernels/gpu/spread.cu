@@ -10,18 +10,27 @@ extern "C" __global__ void __launch_bounds__(128) drift(BATCH, double dt, double
     drift(s, s.place, i, dt, longest, s.status);
 }
 
-extern "C" __global__ void __launch_bounds__(128) enclose(BATCH) {
-    PARTICLE
-    if (s.status[FLAGS] & BUILD && i * CHUNK < n) enclose(s, s.place, i);
+// A block sorts a replica: for 65536 particles as long as all blocks then take for their lists.
+extern "C" __global__ void __launch_bounds__(1024) arrange(BATCH) {
+    Replica s = replica(THIS);
+    int flags = s.status[FLAGS];
+    if (flags & BUILD && !(flags & (FROZEN | FULL))) arrange(s, s.place);
 }
 
-extern "C" __global__ void __launch_bounds__(128) refresh(BATCH) {
-    PARTICLE
-    int flags = s.status[FLAGS];
-    if (!(flags & PRUNE)) return;
-    if (flags & BUILD) build(s, s.place, i, s.status);
+// A thread has a particle: number `rank` in space if there are new lists to be made, so that a warp has a chunk.
+extern "C" __global__ void __launch_bounds__(128, 4) refresh(BATCH) {
+    __shared__ unsigned mark[4][WINDOW / 32];
+    Replica s = replica(THIS);
+    int rank = blockIdx.x * blockDim.x + threadIdx.x, i = rank;
+    int flags = __shfl_sync(ALL, s.status[FLAGS], 0);  // others may say that there is no more room: not to half a warp
+    if (!(flags & PRUNE) || flags & (FROZEN | FULL)) return;
+    if (flags & BUILD) {
+        build(s, s.place, rank, Marking{mark[threadIdx.x / 32]}, s.status);
+        i = s.member[min(rank, n - 1)];
+    }
+    if (rank >= n) return;
     prune(s, s.place, i, s.status);
-    if (i == 0) tally(s, flags);
+    if (rank == 0) tally(s, flags);
 }
 
 extern "C" __global__ void __launch_bounds__(128) push(BATCH, double dt) {
