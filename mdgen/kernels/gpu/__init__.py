@@ -11,7 +11,7 @@ import numpy as np
 from mdgen.kernels import grain
 from mdgen.kernels.formula import thermostat_in_c
 
-TEXTS = ("replica", "motion", "cells", "lists", "thermostat", "march", "spread", "observe")  # each builds on those before
+TEXTS = ("replica", "motion", "cells", "lists", "thermostat", "march", "spread", "observe")  # each needs those before
 BLOCK, ARRANGING = 128, 1024  # threads of a block where many share a replica; where one sorts it
 CHUNK, CELLS = 32, 8  # particles of a chunk, and cells for each particle that there is room for, as in replica.cu
 MARCHING = {"float32": 1024, "float64": 512}  # threads of a block that has a replica to itself, as in replica.cu
