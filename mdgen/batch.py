@@ -14,13 +14,14 @@ import numpy as np
 from mdgen.bath import Bath
 from mdgen.cells import cells
 from mdgen.ensemble import Ensemble
-from mdgen.kernels import gpu
+from mdgen.kernels import fire, gpu
 from mdgen.neighbors import INNER_SKIN, OUTER_SKIN, ROUNDING
 from mdgen.outbox import Outbox
 from mdgen.room import Room, first_room, list_bytes, replica_bytes
 from mdgen.snapshot import Seen
 from runkit.device import need
 
+GLIMPSE = 32  # iterations of FIRE after which the host looks
 PORTION = 128  # steps for which random numbers are drawn and sent at a time
 ADVICE = "lower replicas_per_gpu"
 
@@ -85,6 +86,36 @@ class Batch:
             self._advance(n_steps, dt, bath)
         bath.close()
         self._asked = ()
+
+    def minimize(self, tolerance: float, most: int) -> fire.Valley:
+        """Go down to where no force component exceeds `tolerance`, in `most` iterations of FIRE, and rest there.
+
+        All replicas at once, each for itself; the host looks now and then whether all have come to rest.
+        """
+        start = np.repeat([[each] for each in (*fire.START, np.nan)], self._ensemble.shape[0], axis=1)
+        state = self._device.xp.asarray(start)
+        self._arrays.motion[:, 1] = 0
+        self.evaluate()
+        descend = self._descent(tolerance, most, state)
+        while not (self._status()[:, gpu.FLAGS] & gpu.SETTLED).all():
+            descend()
+            if self._make_room():  # those without room stand where forces are not known
+                self.evaluate()
+                descend = self._descent(tolerance, most, state)
+        self._arrays.motion[:, 1] = 0
+        self._arrays.status[:, gpu.FLAGS] = 0
+        done = self._device.to_host(state)
+        return fire.Valley(done[-1], done[fire.N_ITERATIONS].astype(int))
+
+    def _descent(self, tolerance: float, most: int, state) -> Callable[[], None]:
+        """Some iterations."""
+
+        def descend() -> None:
+            for _ in range(GLIMPSE):
+                self._kernels.descend(self._arrays, self._room, tolerance, most, state)
+                self._kernels.move(self._arrays, self._room, 0.0, self._ensemble.longest_step)
+
+        return self._device.graph(descend)
 
     def snapshot(self) -> Callable[[], Seen]:
         """Begin to send what is to be seen now; gives what waits for it. It holds until the next snapshot."""

@@ -8,17 +8,17 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from mdgen.kernels import grain
-from mdgen.kernels.formula import thermostat_in_c
+from mdgen.kernels import fire, grain
+from mdgen.kernels.formula import decision_in_c, thermostat_in_c
 
-TEXTS = ("replica", "motion", "cells", "lists", "thermostat", "march", "spread", "observe")  # each needs those before
+TEXTS = ("replica", "motion", "cells", "lists", "thermostat", "march", "spread", "fire", "observe")  # in this order
 BLOCK, ARRANGING = 128, 1024  # threads of a block where many share a replica; where one sorts it
 CHUNK, CELLS = 32, 8  # particles of a chunk, and cells for each particle that there is room for, as in replica.cu
 MARCHING = {"float32": 1024, "float64": 512}  # threads of a block that has a replica to itself, as in replica.cu
 COORD = {"float32": np.int32, "float64": np.float64}
 STATIC_SHARED = 8448  # bytes that a block needs beside the places
 NARROW = 2**16  # particles whose numbers fit 16 bits
-FROZEN, PRUNE, BUILD, FULL = 1, 2, 4, 8  # flags of a replica
+FROZEN, PRUNE, BUILD, FULL, SETTLED = 1, 2, 4, 8, 16  # flags of a replica
 FLAGS, N_BUILDS, N_PRUNES, N_LATE, N_STATUS = range(5)  # columns of `status`
 
 
@@ -83,6 +83,11 @@ class Kernels:
         if after or self._thermostat.before:
             self._launch("couple", (1,), self._alone, arrays, room, np.int32(after), *bath, self._grain)
 
+    def descend(self, arrays: Arrays, room, tolerance: float, most: int, state) -> None:
+        """An iteration of FIRE from the forces at the present positions; `state` [5, R] as `fire.cu` has it."""
+        given = (np.float64(each) for each in (tolerance, most, fire.LONGEST_STEP))
+        self._launch("descend", (1,), (fire.COLUMNS,), arrays, room, *given, state)
+
     def kinetic_energy(self, arrays: Arrays, room, energy) -> None:
         """Write the kinetic energies [R]."""
         self._launch("kinetic_energy", (1,), self._alone, arrays, room, self._grain, energy)
@@ -111,7 +116,7 @@ class Kernels:
 def source(thermostat) -> str:
     """The text of all kernels, with those of the thermostat (None: without)."""
     texts = (Path(__file__).with_name(f"{name}.cu").read_text() for name in TEXTS)
-    return "\n".join([thermostat_in_c(thermostat) if thermostat else "", *texts])
+    return "\n".join([thermostat_in_c(thermostat) if thermostat else "", decision_in_c(), *texts])
 
 
 @cache

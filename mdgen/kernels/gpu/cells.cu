@@ -132,7 +132,7 @@ struct Marking {
             double at = boxes(middle[axis]) * n, by = ((double)half[axis] + farthest(s)) / s.unit[3 + axis] * n + 1e-3;
             int from = (int)floor(at - by), to = (int)floor(at + by);
             low[axis] = (from % n + n) % n;
-            count[axis] = min(to - from + 1, n);
+            count[axis] = max(0, min(to - from + 1, n));
         }
         for (int c = 0; c < count[0] * count[1]; ++c) {
             int x = (low[0] + c / count[1]) % s.n_cells[0], y = (low[1] + c % count[1]) % s.n_cells[1];

@@ -13,7 +13,7 @@ typedef double REAL, COORD;  // a place counts boxes
 __device__ COORD minus(COORD a, COORD b) { return a - b - rint(a - b); }
 __device__ COORD placed(double x, double unit) { double f = x * (unit * 0x1p-32); return f - floor(f); }
 __device__ double boxes(COORD c) { return c - floor(c); }
-__device__ int slot(COORD c, int n) { return min((int)(boxes(c) * n), n - 1); }  // of n that a box has
+__device__ int slot(COORD c, int n) { return max(0, min((int)(boxes(c) * n), n - 1)); }  // of n that a box has
 #define BOXES 1.0
 #define MARCHING 512  // threads of a block that marches, as many as have registers
 #else
@@ -38,7 +38,8 @@ struct alignas(16) Pair { REAL repulsion, attraction, square, shift; };
 struct alignas(4 * sizeof(ENTRY)) Quad { ENTRY entry[4]; };
 struct Vector { REAL x, y, z; };
 
-const int FROZEN = 1, PRUNE = 2, BUILD = 4, FULL = 8;  // what is the matter with a replica
+const int FROZEN = 1, PRUNE = 2, BUILD = 4, FULL = 8, SETTLED = 16;  // what is the matter with a replica
+const int STOPPED = FROZEN | FULL | SETTLED;
 const int FLAGS = 0, N_BUILDS = 1, N_PRUNES = 2, N_LATE = 3, N_STATUS = 4;
 const int CHUNK = 32, CELLS = 8;  // particles of a warp; cells for each particle that there is room for
 

@@ -3,7 +3,7 @@
 #define PARTICLE                                                \
     Replica s = replica(THIS);                                  \
     int i = blockIdx.x * blockDim.x + threadIdx.x;              \
-    if (i >= n || s.status[FLAGS] & (FROZEN | FULL)) return;
+    if (i >= n || s.status[FLAGS] & STOPPED) return;
 
 extern "C" __global__ void __launch_bounds__(128) drift(BATCH, double dt, double longest) {
     PARTICLE
@@ -14,7 +14,7 @@ extern "C" __global__ void __launch_bounds__(128) drift(BATCH, double dt, double
 extern "C" __global__ void __launch_bounds__(1024) arrange(BATCH) {
     Replica s = replica(THIS);
     int flags = s.status[FLAGS];
-    if (flags & BUILD && !(flags & (FROZEN | FULL))) arrange(s, s.place);
+    if (flags & BUILD && !(flags & STOPPED)) arrange(s, s.place);
 }
 
 // A thread has a particle: number `rank` in space if there are new lists to be made, so that a warp has a chunk.
@@ -22,8 +22,10 @@ extern "C" __global__ void __launch_bounds__(128, 4) refresh(BATCH) {
     __shared__ unsigned mark[4][WINDOW / 32];
     Replica s = replica(THIS);
     int rank = blockIdx.x * blockDim.x + threadIdx.x, i = rank;
-    int flags = __shfl_sync(ALL, s.status[FLAGS], 0);  // others may say that there is no more room: not to half a warp
-    if (!(flags & PRUNE) || flags & (FROZEN | FULL)) return;
+    int flags = s.status[FLAGS];
+    if (!(flags & PRUNE) || flags & (FROZEN | SETTLED)) return;
+    flags = __shfl_sync(ALL, flags, 0);  // other blocks may say that there is no more room: not to half a warp
+    if (flags & FULL) return;
     if (flags & BUILD) {
         build(s, s.place, rank, Marking{mark[threadIdx.x / 32]}, s.status);
         i = s.member[min(rank, n - 1)];
