@@ -20,7 +20,7 @@ CASES = {
     "less than a chunk": dict(n=5, box=[6.0, 6.0, 6.0]),
     "one particle": dict(n=1, box=[6.0, 6.0, 6.0]),
 }
-SHARED = {"marching": 1 << 17, "spreading": 1 << 10}  # bytes of a block that holds a replica, and of one that does not
+MARCHES = pytest.mark.parametrize("marches", [True, False], ids=["marching", "spreading"])
 
 
 def lists(dynamics: Dynamics, which: int) -> list[np.ndarray]:
@@ -32,15 +32,15 @@ def lists(dynamics: Dynamics, which: int) -> list[np.ndarray]:
     return [row[:n] for row, n in zip(by_particle, arrays.count[0, which], strict=True)]
 
 
-def made(path: str, precision: str, position, species, box, cutoff, order) -> Dynamics:
+def made(device, marches: bool, precision: str, position, species, box, cutoff, order) -> Dynamics:
     """A system [n, 3] that comes to these places in one step, so far that it makes all lists anew: by a block that has
-    it to itself or by many."""
+    it to itself, or by many."""
     velocity = 0.45 * np.random.default_rng(9).choice([-1.0, 1.0], position.shape)
     given = ((position - velocity)[None], velocity[None], species, box, faint(cutoff), 1.0, precision)
-    one = Dynamics(*given, order=order, device=StandIn(shared_bytes=SHARED[path]))
+    one = Dynamics(*given, order=order, device=device)
+    one.engine._kernels.marches = marches
     one.step(1)
     assert one.statistics["n_builds"] >= 2 and not len(one.blown_up())
-    assert one.engine._kernels.marches == (path == "marching")
     return one
 
 
@@ -59,9 +59,9 @@ def assert_whole(dynamics: Dynamics, species, box, cutoff) -> None:
 
 
 @pytest.mark.parametrize("precision", ["float32", "float64"])
-@pytest.mark.parametrize("path", SHARED)
+@MARCHES
 @pytest.mark.parametrize("case", CASES.values(), ids=CASES)
-def test_lists_hold_all_neighbours_in_ascending_order(case, path, precision):
+def test_lists_hold_all_neighbours_in_ascending_order(case, marches, precision):
     """At the first build, and after particles have wandered far from where their order followed space."""
     random, cutoff, box = np.random.default_rng(0), kob_andersen().cutoff, np.array(case["box"])
     position = random.random((case["n"], 3)) * box
@@ -69,7 +69,7 @@ def test_lists_hold_all_neighbours_in_ascending_order(case, path, precision):
     order = spatial_order(position, box)
     for wander in (0.0, 2.0):
         position = position + wander * random.normal(size=position.shape)
-        assert_whole(made(path, precision, position, species, box, cutoff, order), species, box, cutoff)
+        assert_whole(made(StandIn(), marches, precision, position, species, box, cutoff, order), species, box, cutoff)
 
 
 def drawn(seed: int):
@@ -86,12 +86,12 @@ def drawn(seed: int):
     return place, random.integers(0, n_species, n), box, cutoff, random.permutation(n)
 
 
-@pytest.mark.parametrize("path", SHARED)
+@MARCHES
 @pytest.mark.parametrize("seed", range(16))
-def test_lists_of_any_system_hold_all_neighbours_in_ascending_order(seed, path):
+def test_lists_of_any_system_hold_all_neighbours_in_ascending_order(seed, marches):
     """In no order in space; dense clusters need more room than was thought of first."""
     position, species, box, cutoff, order = drawn(seed)
-    dynamics = made(path, ("float32", "float64")[seed // 2 % 2], position, species, box, cutoff, order)
+    dynamics = made(StandIn(), marches, ("float32", "float64")[seed // 2 % 2], position, species, box, cutoff, order)
     assert_whole(dynamics, species, box, cutoff)
 
 
@@ -104,7 +104,7 @@ def test_lists_of_more_particles_than_a_window_of_bits_hold_all_neighbours(windo
     monkeypatch.setattr(gpu, "NARROW", 100)
     box, cutoff, random = np.array([7.0, 6.0, 9.0]), kob_andersen().cutoff, np.random.default_rng(3)
     position, species = random.random((450, 3)) * box, random.integers(0, 2, 450)
-    dynamics = made("spreading", "float32", position, species, box, cutoff, random.permutation(450))
+    dynamics = made(StandIn(), False, "float32", position, species, box, cutoff, random.permutation(450))
     assert dynamics.engine._arrays.near.dtype == np.uint32
     assert_whole(dynamics, species, box, cutoff)
 
