@@ -13,8 +13,9 @@ from functools import cache
 import numpy as np
 
 from mdgen.bath import Bath
+from mdgen.cells import cells
 from mdgen.ensemble import Ensemble
-from mdgen.kernels import gpu
+from mdgen.kernels import fire, gpu
 from mdgen.neighbors import ROUNDING
 from mdgen.outbox import Outbox
 from mdgen.room import Room, first_room, list_bytes, replica_bytes
@@ -23,6 +24,7 @@ from mdgen.tuning import Tuning
 from runkit.device import need
 
 FIRST, PORTION = 8, 128  # steps that are asked for at a time: few at first, so that a GPU has soon something to do
+GLIMPSE = 32  # iterations of FIRE after which the host looks
 ADVICE = "lower replicas_per_gpu"
 
 
@@ -87,6 +89,36 @@ class Batch:
             self._advance(n_steps, dt)
         self._bath.finish()
         self._asked = ()
+
+    def minimize(self, tolerance: float, most: int) -> fire.Valley:
+        """Go down to where no force component exceeds `tolerance`, in `most` iterations of FIRE, and rest there.
+
+        All replicas at once, each for itself; the host looks now and then whether all have come to rest.
+        """
+        start = np.repeat([[each] for each in (*fire.START, np.nan)], self._ensemble.shape[0], axis=1)
+        state = self._device.xp.asarray(start)
+        self._arrays.motion[:, 1] = 0
+        self.evaluate()
+        descend = self._descent(tolerance, most, state)
+        while not (self._status()[:, gpu.FLAGS] & gpu.SETTLED).all():
+            descend()
+            if self._make_room():  # those without room stand where forces are not known
+                self.evaluate()
+                descend = self._descent(tolerance, most, state)
+        self._arrays.motion[:, 1] = 0
+        self._arrays.status[:, gpu.FLAGS] = 0
+        done = self._device.to_host(state)
+        return fire.Valley(done[-1], done[fire.N_ITERATIONS].astype(int))
+
+    def _descent(self, tolerance: float, most: int, state) -> Callable[[], None]:
+        """Some iterations."""
+
+        def descend() -> None:
+            for _ in range(GLIMPSE):
+                self.kernels.descend(self._arrays, self._room, tolerance, most, state)
+                self.kernels.move(self._arrays, self._room, 0.0, self._ensemble.longest_step)
+
+        return self._device.graph(descend)
 
     def snapshot(self) -> Callable[[], Seen]:
         """Begin to send what is to be seen now; gives what waits for it. It holds until the next snapshot."""
@@ -190,10 +222,12 @@ class Batch:
 
     def _allocate(self) -> gpu.Arrays:
         ensemble, xp = self._ensemble, self._device.xp
-        (n_replicas, n_particles), n_chunks = ensemble.shape, -(-ensemble.shape[1] // gpu.CHUNK)
+        n_replicas, n_particles = ensemble.shape
         coord, real = gpu.COORD[ensemble.precision], ensemble.precision
         place = np.zeros((n_replicas, 3, n_particles, 4), coord)
         place[..., 3] = ensemble.species[:, None]
+        sorted_by = np.zeros((n_replicas, gpu.cells_length(n_particles)), np.int32)
+        sorted_by[:, :3] = cells(ensemble.box, n_particles, ensemble.potential.largest_cutoff + self._tuning.outer_skin)
         return gpu.Arrays(
             edge=xp.asarray(np.hstack([2.0**32 / ensemble.box, ensemble.box])),
             law=xp.asarray(ensemble.table(real)),
@@ -201,7 +235,7 @@ class Batch:
             motion=xp.empty((n_replicas, 2, 3, n_particles)),
             force=xp.zeros((n_replicas, 3, n_particles), real),
             place=xp.asarray(place),
-            sphere=xp.zeros((n_replicas, n_chunks, 4), coord),
+            cells=xp.asarray(sorted_by),
             count=xp.zeros((n_replicas, 2, n_particles), np.int32),
             near=self._lists(),
             status=xp.zeros((n_replicas, gpu.N_STATUS), np.int32),

@@ -15,6 +15,7 @@ import numpy as np
 from mdgen.batch import Batch
 from mdgen.bundles import Bundles
 from mdgen.ensemble import Ensemble, replicas
+from mdgen.kernels.fire import Valley
 from mdgen.potentials.pair import PairPotential
 from mdgen.snapshot import Snapshot
 from mdgen.tuning import DEFAULT, Tuning
@@ -131,6 +132,14 @@ class Dynamics:
             raise RuntimeError("no steps are under way")
         self.engine.finish()
         self._under_way = False
+
+    def minimize(self, tolerance: float, most: int) -> Valley:
+        """Go down in energy until no force component exceeds `tolerance`, or for `most` iterations of FIRE, each
+        replica for itself; velocities are zero then."""
+        self._require_rest()
+        valley = self.engine.minimize(tolerance, most)
+        self._forget()
+        return valley
 
     def restore(self, position, velocity) -> None:
         """Go on from these positions and velocities [R, n, 3]."""

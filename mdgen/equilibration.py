@@ -5,17 +5,17 @@ A sample is cooled from a melt and held at its temperature (NVT), or taken as gi
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from mdgen.api import evaluate
 from mdgen.config import Case
 from mdgen.dynamics import Dynamics
 from mdgen.groups import GroupSize
 from mdgen.initial import Configuration, melt, wrap
-from mdgen.minimize import inherent_structure
+from mdgen.minimize import Minimum, inherent_structures
 from mdgen.neighbors import spatial_order
 from mdgen.schedule import Schedule, cooling_blocks
 from mdgen.soundness import is_canonical
@@ -32,8 +32,10 @@ SETTLED = 5  # relaxation times of the thermostat after which a hold must have i
 MELT = -1  # key of the velocity draw of the melt, beside those of the replicas 0, 1, …
 
 
-class Failed(Exception):
-    """A sample that cannot be made, with the reason."""
+class Failed(NamedTuple):
+    """A sample that cannot be made."""
+
+    reason: str
 
 
 def equilibrate(run: Run, given: list[Configuration]) -> None:
@@ -46,10 +48,9 @@ def equilibrate(run: Run, given: list[Configuration]) -> None:
     with Progress(run.world, *amount, "equilibrate") as progress:
         for samples in mine:
             starts = [given[sample] for sample in samples] if given else _cool(run, samples, blocks, progress)
-            for sample, start in zip(samples, starts, strict=True):
-                _finish(run, sample, start)
-                if given:
-                    progress.advance(1)
+            _finish(run, samples, starts)
+            if given:
+                progress.advance(len(samples))
     file.sync()
 
 
@@ -111,30 +112,33 @@ def degrees_of_freedom(case: Case) -> int:
     return 3 * case.system.n_particles - 3
 
 
-def _finish(run: Run, sample: int, start: Configuration | Failed) -> None:
-    """Write a sample, or mark it as one that cannot be made."""
-    try:
+def _finish(run: Run, samples: list[int], starts: Sequence[Configuration | Failed]) -> None:
+    """Write samples with their energy minima, or mark those that cannot be made."""
+    sound = {k: start for k, start in zip(samples, starts, strict=True) if isinstance(start, Configuration)}
+    minima = dict(zip(sound, inherent_structures(list(sound.values()), run.potential, run.device), strict=True))
+    for sample, start in zip(samples, starts, strict=True):
         if isinstance(start, Failed):
-            raise start
-        _write_sample(run, sample, start)
-    except Failed as failure:
-        run.file.write_text("failure", (sample,), f"equilibration: {failure}")
-        run.file.mark("propagated", (sample,), FAILED)
-        run.file.mark("equilibrated", (sample,), FAILED)
+            _fail(run, sample, start.reason)
+        elif not minima[sample].converged:
+            _fail(run, sample, f"no energy minimum within {minima[sample].n_iterations} iterations")
+        else:
+            _write_sample(run, sample, start, minima[sample])
 
 
-def _write_sample(run: Run, sample: int, start: Configuration) -> None:
+def _fail(run: Run, sample: int, reason: str) -> None:
+    run.file.write_text("failure", (sample,), f"equilibration: {reason}")
+    run.file.mark("propagated", (sample,), FAILED)
+    run.file.mark("equilibrated", (sample,), FAILED)
+
+
+def _write_sample(run: Run, sample: int, start: Configuration, inherent: Minimum) -> None:
     """The configuration and the nearest minimum of its energy; marks the sample complete."""
     n_particles = len(start.position)
-    energy = evaluate(start.position, start.species, start.box, run.potential, device=run.device).energy
-    inherent = inherent_structure(start, run.potential, run.device)
-    if not inherent.converged:
-        raise Failed(f"no energy minimum within {inherent.n_iterations} iterations")
     fields: dict[str, Any] = {
         "species": start.species,
         "box": start.box,
         "initial_position": start.position,
-        "initial_energy": energy / n_particles,
+        "initial_energy": inherent.start_energy / n_particles,
         "inherent_position": inherent.position,
         "inherent_energy": inherent.energy / n_particles,
     }

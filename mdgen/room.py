@@ -40,8 +40,8 @@ def list_bytes(n_particles: int, room: Room) -> int:
 
 
 def replica_bytes(n_particles: int, precision: str, room: Room) -> int:
-    """Memory of a replica on the device: motion and its copy, what is sent, forces, places, energies, lists."""
+    """Memory of a replica on the device: motion and its copy, what is sent, forces, places, energies, cells,
+    lists."""
     real, coord = np.dtype(precision).itemsize, np.dtype(gpu.COORD[precision]).itemsize
-    n_chunks = -(-n_particles // gpu.CHUNK)
-    own = n_particles * (2 * 48 + 24 + 3 * real + 12 * coord + 8 + 16) + 4 * coord * n_chunks
+    own = n_particles * (2 * 48 + 24 + 3 * real + 12 * coord + 8 + 16) + 4 * gpu.cells_length(n_particles)
     return own + list_bytes(n_particles, room)

@@ -11,7 +11,7 @@ from mdgen import run
 from mdgen.config import Case
 from mdgen.dynamics import Dynamics
 from mdgen.initial import melt
-from mdgen.minimize import inherent_structure
+from mdgen.minimize import inherent_structures
 from mdgen.neighbors import spatial_order
 from mdgen.potentials import potential
 from mdgen.thermostats import thermostat
@@ -20,6 +20,7 @@ from mdgen.velocities import maxwell_velocities
 from runkit.mpi import SerialWorld
 from runkit.rng import stream
 from tests.mdgen.test_gpu import assert_same_in_turns
+from tests.mdgen.test_gpu_lists import assert_whole, drawn, made
 from tests.mdgen.test_gpu_motion import wrong_reciprocals
 from tests.mdgen.test_run_on_gpu import CASE
 from tests.mdgen.test_run_on_gpu import assert_same as assert_same_file
@@ -143,6 +144,19 @@ def test_a_run_makes_the_same_file(gpu, tmp_path, monkeypatch):
 
 
 def test_energy_minima_are_the_same(gpu):
-    start = melt(256, (0.8, 0.2), 1.2, seed=1, sample=0)
-    ours, theirs = inherent_structure(start, LAW, gpu), inherent_structure(start, LAW)
-    assert ours.converged and np.array_equal(ours.position, theirs.position) and ours.energy == theirs.energy
+    """Of several samples at once."""
+    starts = [melt(n, (0.8, 0.2), 1.2, seed=1, sample=sample) for n in (256, 4096) for sample in range(4)]
+    for group in (starts[:4], starts[4:]):
+        ours, theirs = inherent_structures(group, LAW, gpu), inherent_structures(group, LAW)
+        for one, other in zip(ours, theirs, strict=True):
+            assert one.converged and np.array_equal(one.position, other.position) and one.energy == other.energy
+
+
+@pytest.mark.parametrize("marches", [True, False])
+@pytest.mark.parametrize("seed", range(8))
+def test_lists_of_any_system_hold_all_neighbours(gpu, seed, marches):
+    """Made on the march, and by many blocks."""
+    position, species, box, cutoff, order = drawn(seed)
+    precision = ("float32", "float64")[seed // 2 % 2]
+    dynamics = made(gpu, marches, precision, position, species, box, cutoff, order)
+    assert_whole(dynamics, species, box, cutoff)

@@ -8,17 +8,18 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from mdgen.kernels import grain
-from mdgen.kernels.formula import thermostat_in_c
+from mdgen.kernels import fire, grain
+from mdgen.kernels.formula import decision_in_c, thermostat_in_c
 
-TEXTS = ("replica", "motion", "lists", "thermostat", "march", "spread", "observe")  # each builds on those before
-BLOCK, CHUNK = 128, 32  # threads of a block where many share a replica; particles of a chunk
+TEXTS = ("replica", "motion", "cells", "lists", "thermostat", "march", "spread", "fire", "observe")  # in this order
+BLOCK, ARRANGING = 128, 1024  # threads of a block where many share a replica; where one sorts it
+CHUNK, CELLS = 32, 8  # particles of a chunk, and cells for each particle that there is room for, as in replica.cu
 MARCHING = {"float32": 1024, "float64": 512}  # most threads of a block that has a replica to itself, as in replica.cu
 COORD = {"float32": np.int32, "float64": np.float64}
-STATIC_SHARED = 8320  # bytes that a block needs beside the places
+STATIC_SHARED = 8448  # bytes that a block needs beside the places
 NARROW = 2**16  # particles whose numbers fit 16 bits
 FEW = 2  # species whose law fits the registers of a thread
-FROZEN, PRUNE, BUILD, FULL = 1, 2, 4, 8  # flags of a replica
+FROZEN, PRUNE, BUILD, FULL, SETTLED = 1, 2, 4, 8, 16  # flags of a replica
 FLAGS, N_BUILDS, N_PRUNES, N_LATE, N_COUPLED, N_STATUS = range(6)  # columns of `status`
 
 
@@ -31,10 +32,15 @@ class Arrays(NamedTuple):
     motion: Any
     force: Any
     place: Any
-    sphere: Any
+    cells: Any
     count: Any
     near: Any
     status: Any
+
+
+def cells_length(n_particles: int) -> int:
+    """Numbers that a replica needs for its cells, as `replica.cu` lays them out."""
+    return 5 + (CELLS + 1) * n_particles
 
 
 def entry_type(n_particles: int) -> type:
@@ -85,10 +91,9 @@ class Kernels:
         """One step, or forces at the present places if `dt` is zero: halves of a kick before (2 if one is left from
         the step before) and, if `kicks`, one after it."""
         n = self._shape[1]
-        blocks, few = (_up(n, BLOCK) // BLOCK,), (_up(_up(n, CHUNK) // CHUNK, BLOCK) // BLOCK,)
-        drift = (np.float64(dt), np.float64(longest), np.int32(n_kicks))
+        blocks, drift = (_up(n, BLOCK) // BLOCK,), (np.float64(dt), np.float64(longest), np.int32(n_kicks))
         self._launch("drift", blocks, (BLOCK,), arrays, room, *drift)
-        self._launch("enclose", few, (BLOCK,), arrays, room)
+        self._launch("arrange", (1,), (ARRANGING,), arrays, room)
         self._launch("refresh", blocks, (BLOCK,), arrays, room)
         self._launch("push", blocks, (BLOCK,), arrays, room, np.float64(dt), np.int32(kicks))
 
@@ -96,6 +101,11 @@ class Kernels:
         """Rescale velocities as the thermostat says; the next coupling takes the next random numbers."""
         if after or self._thermostat.before:
             self._launch("couple", (1,), (self.threads,), arrays, room, np.int32(after), *bath, self._grain)
+
+    def descend(self, arrays: Arrays, room, tolerance: float, most: int, state) -> None:
+        """An iteration of FIRE from the forces at the present positions; `state` [5, R] as `fire.cu` has it."""
+        given = (np.float64(each) for each in (tolerance, most, fire.LONGEST_STEP))
+        self._launch("descend", (1,), (fire.COLUMNS,), arrays, room, *given, state)
 
     def kinetic_energy(self, arrays: Arrays, room, energy) -> None:
         """Write the kinetic energies [R]."""
@@ -125,7 +135,7 @@ class Kernels:
 def source(thermostat) -> str:
     """The text of all kernels, with those of the thermostat (None: without)."""
     texts = (Path(__file__).with_name(f"{name}.cu").read_text() for name in TEXTS)
-    return "\n".join([thermostat_in_c(thermostat) if thermostat else "", *texts])
+    return "\n".join([thermostat_in_c(thermostat) if thermostat else "", decision_in_c(), *texts])
 
 
 def _options(n_particles: int, n_species: int, precision: str) -> tuple[str, ...]:

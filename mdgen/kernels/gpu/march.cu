@@ -39,9 +39,9 @@ extern "C" __global__ void __launch_bounds__(MARCHING) march(BATCH, int n_steps,
                 if (wears_out(s, places[i], s.built[i], 1)) atomicOr(flag, BUILD);
             __syncthreads();
             if (*flag & BUILD) {
-                for (int chunk = t; chunk < (n + CHUNK - 1) / CHUNK; chunk += blockDim.x) enclose(s, places, chunk);
+                arrange(s, places);
+                for (int first = 0; first < n; first += blockDim.x) build(s, places, first + t, Trying{}, flag);
                 __syncthreads();
-                for (int i = t; i < n; i += blockDim.x) build(s, places, i, flag);
             }
             for (int i = t; i < n; i += blockDim.x) prune(s, places, i, flag);
             if (t == 0) tally(s, *flag);

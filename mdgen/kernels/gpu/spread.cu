@@ -3,7 +3,7 @@
 #define PARTICLE                                                \
     Replica s = replica(THIS);                                  \
     int i = blockIdx.x * blockDim.x + threadIdx.x;              \
-    if (i >= n || s.status[FLAGS] & (FROZEN | FULL)) return;
+    if (i >= n || s.status[FLAGS] & STOPPED) return;
 
 extern "C" __global__ void __launch_bounds__(128) drift(BATCH, double dt, double longest, int n_kicks) {
     PARTICLE
@@ -12,18 +12,29 @@ extern "C" __global__ void __launch_bounds__(128) drift(BATCH, double dt, double
     if (wears_out(s, s.place[i], s.built[i], 1)) atomicOr(s.status, PRUNE | BUILD);
 }
 
-extern "C" __global__ void __launch_bounds__(128) enclose(BATCH) {
-    PARTICLE
-    if (s.status[FLAGS] & BUILD && i * CHUNK < n) enclose(s, s.place, i);
+// A block sorts a replica: for 65536 particles as long as all blocks then take for their lists.
+extern "C" __global__ void __launch_bounds__(1024) arrange(BATCH) {
+    Replica s = replica(THIS);
+    int flags = s.status[FLAGS];
+    if (flags & BUILD && !(flags & STOPPED)) arrange(s, s.place);
 }
 
-extern "C" __global__ void __launch_bounds__(128) refresh(BATCH) {
-    PARTICLE
+// A thread has a particle: number `rank` in space if there are new lists to be made, so that a warp has a chunk.
+extern "C" __global__ void __launch_bounds__(128, 4) refresh(BATCH) {
+    __shared__ unsigned mark[4][WINDOW / 32];
+    Replica s = replica(THIS);
+    int rank = blockIdx.x * blockDim.x + threadIdx.x, i = rank;
     int flags = s.status[FLAGS];
-    if (!(flags & PRUNE)) return;
-    if (flags & BUILD) build(s, s.place, i, s.status);
+    if (!(flags & PRUNE) || flags & (FROZEN | SETTLED)) return;
+    flags = __shfl_sync(ALL, flags, 0);  // other blocks may say that there is no more room: not to half a warp
+    if (flags & FULL) return;
+    if (flags & BUILD) {
+        build(s, s.place, rank, Marking{mark[threadIdx.x / 32]}, s.status);
+        i = s.member[min(rank, n - 1)];
+    }
+    if (rank >= n) return;
     prune(s, s.place, i, s.status);
-    if (i == 0) tally(s, flags);
+    if (rank == 0) tally(s, flags);
 }
 
 extern "C" __global__ void __launch_bounds__(128) push(BATCH, double dt, int kicks) {
