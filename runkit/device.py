@@ -58,7 +58,9 @@ class Gpu:
         self.name: str = properties["name"].decode()
         self.architecture = _architecture(own, known, self.name)
         self.shared_bytes: int = properties["sharedMemPerBlockOptin"]
+        self.shared_bytes_per_multiprocessor: int = properties["sharedMemPerMultiprocessor"]
         self.n_multiprocessors: int = properties["multiProcessorCount"]
+        self.l2_bytes: int = properties["l2CacheSize"]
 
     @property
     def free_bytes(self) -> int:

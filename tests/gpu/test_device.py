@@ -25,6 +25,7 @@ def test_what_is_known_of_a_gpu_is_plausible(gpu):
     assert gpu.name and gpu.identity == Gpu(gpu.index).identity
     assert 0 < gpu.free_bytes <= gpu.xp.cuda.runtime.memGetInfo()[1]
     assert gpu.shared_bytes >= 64 << 10 and gpu.n_multiprocessors > 1 and 5e8 < gpu.clock < 5e9
+    assert 64 << 10 <= gpu.shared_bytes <= gpu.shared_bytes_per_multiprocessor <= 1 << 20 <= gpu.l2_bytes
 
 
 def test_a_graph_does_again_what_was_recorded_and_nothing_while_it_is(gpu):

@@ -45,9 +45,11 @@ class StandIn:
     index = 0
     n_multiprocessors = 2
     clock = 1e9
+    l2_bytes = 1 << 22
 
     def __init__(self, shared_bytes: int = 1 << 17, free_bytes: int = 1 << 34) -> None:
         self.shared_bytes, self.free_bytes = shared_bytes, free_bytes
+        self.shared_bytes_per_multiprocessor = 2 * shared_bytes
         self._modules: dict[tuple, Module] = {}
 
     def compile(self, source: str, options: Sequence[str] = ()) -> Module:
