@@ -8,6 +8,7 @@ is seen after a wait alone, and kernels on a stream of their own run when anothe
 from __future__ import annotations
 
 import ctypes
+import platform
 import re
 import subprocess
 import tempfile
@@ -19,7 +20,8 @@ from pathlib import Path
 import numpy as np
 
 HEADER = Path(__file__).parent / "cuda.h"
-FLAGS = ("-O2", "-march=x86-64-v3", "-ffp-contract=off", "-std=c++17", "-fPIC", "-shared", "-w")
+MACHINES = {"x86_64": ("-march=x86-64-v3",)}  # with fused multiply-add; others have it anyway
+FLAGS = ("-O2", "-ffp-contract=off", "-std=c++17", "-fPIC", "-shared", "-w", *MACHINES.get(platform.machine(), ()))
 KERNEL = re.compile(r'extern\s+"C"\s+__global__\s+void\s+(?:__launch_bounds__\([^)]*\)\s*)?(\w+)\s*\(([^)]*)\)')
 DYNAMIC = re.compile(r"extern\s+__shared__\s+(?:__align__\(\d+\)\s*)?(\w+)\s+(\w+)\[\];")
 
