@@ -1,0 +1,93 @@
+"""Rates of batches of replicas: how they share the card, threads of a block, reach of lists, precision; beside limits."""
+
+from __future__ import annotations
+
+import time
+
+from tools.benchmarks.md_gpu import tiled
+from tools.gpu_check.measure import COPIED, copy_rate, free
+from tools.gpu_check.replicas import Ensemble, Tuning, equilibrated, kernels, threads
+from tools.gpu_check.step import Bench, Step, Table
+
+STEP = Step("A", order=20, limit=110, least=20)
+TABLES = {
+    "": Table("performance", "Molecular dynamics on a GPU", {
+        "case": "case", "Ma_per_s": "ours, M/s", "us_per_step": "a step, µs", "of_issue": "of what can be issued",
+        "of_gather": "of what shared memory gives", "of_memory": "of what memory moves", "marches": "marches", "threads": "threads",
+        "inner_skin": "skin", "outer_skin": "outer skin", "entries": "entries of a list", "steps_per_prune": "steps per inner list",
+        "steps_per_build": "steps per outer list",
+    }),
+}  # fmt: skip
+
+# Of a warp for an entry of a list: instructions and accesses of shared memory, from machine code for sm_90; lanes that
+# wait for others of their warp, from lists of this liquid.
+INSTRUCTIONS, WAVEFRONTS, DIVERGENCE = 43, 12.7, 1.15
+ISSUED, LANES = 4, 32  # warps that a multiprocessor issues in a cycle; threads of a warp
+MOTION_BYTES = 184  # of a particle in a step beside its list: position, velocity, force, places
+SKINS = ((0.3, 1.0), (0.3, 1.6), (0.3, 2.0), (0.22, 1.3), (0.4, 1.6))
+
+
+def run(bench: Bench) -> None:
+    one = equilibrated(bench)
+    bandwidth = copy_rate(bench.device, bench.size(COPIED, 1 << 20))
+    for n_replicas, precision, tuning, tiles in _cases(bench):
+        start = tiled(one, tiles) if tiles != (1, 1, 1) else one
+        ensemble = Ensemble([start], n_replicas, precision)
+        bench.attempt(f"{n_replicas} {precision} {tuning}", _measure, bench, ensemble, tuning, bandwidth)
+        free(bench.device)
+
+
+def _cases(bench: Bench):
+    """Most telling first: a full card, four times that, then what may be better."""
+    full, plain, alone = bench.device.n_multiprocessors, Tuning(), (1, 1, 1)
+    if bench.tiny:
+        return [(3, "float32", plain, alone), (1, "float64", Tuning(False), alone), (1, "float32", plain, (2, 1, 1))]
+    large = [(32, (2, 2, 1)), (8, (4, 2, 2)), (1, (4, 4, 4))]
+    return [
+        *((n, "float32", plain, alone) for n in (full, 4 * full, 512)),
+        (full, "float64", plain, alone),
+        *((4 * full, "float32", Tuning(threads=n), alone) for n in (512, 640)),
+        *((n * full, "float32", Tuning(threads=t), alone) for n, t in ((2, 512), (2, 1024), (3, 256))),
+        *((n, "float32", Tuning(marches), alone) for n in (32, full // 2) for marches in (False, True)),
+        *((full, "float32", Tuning(inner_skin=inner, outer_skin=outer), alone) for inner, outer in SKINS),
+        (1, "float32", plain, alone),
+        *((n, "float32", plain, tiles) for n, tiles in large),
+    ]
+
+
+def _measure(bench: Bench, ensemble: Ensemble, tuning: Tuning, bandwidth: float) -> None:
+    device, n_steps = bench.device, bench.size(512, 8)
+    dynamics = ensemble.on(device, tuning)
+    dynamics.step(n_steps // 4)
+    before, best = dynamics.statistics, 0.0
+    n_moved = dynamics.n_replicas * dynamics.n_particles * n_steps
+    for _ in range(2):
+        began = time.perf_counter()
+        dynamics.step(n_steps)
+        best = max(best, n_moved / (time.perf_counter() - began))
+    now = dynamics.statistics
+    limits = _limits(device, now["entries_per_particle"], bandwidth)
+    made = {name: 2 * n_steps * dynamics.n_replicas / max(1, now[name] - before[name]) for name in ("n_prunes", "n_builds")}
+    bench.record(
+        case=f"{dynamics.n_replicas} replicas of {dynamics.n_particles}, {ensemble.precision}",
+        Ma_per_s=best / 1e6,
+        us_per_step=1e6 * n_moved / n_steps / best,
+        **{name: best / limit for name, limit in limits.items()},
+        marches=kernels(dynamics).marches,
+        threads=threads(dynamics),
+        inner_skin=tuning.inner_skin,
+        outer_skin=tuning.outer_skin,
+        entries=now["entries_per_particle"],
+        steps_per_prune=made["n_prunes"],
+        steps_per_build=made["n_builds"],
+        late=now["dangerous_builds"],
+    )
+
+
+def _limits(device, entries: float, bandwidth: float) -> dict[str, float]:
+    """Atom-steps per second that each part of the card allows."""
+    lanes = LANES * device.n_multiprocessors * device.clock / (entries * DIVERGENCE)
+    memory = bandwidth / (MOTION_BYTES + 2 * entries)
+    return {"of_issue": ISSUED * lanes / INSTRUCTIONS, "of_gather": lanes / WAVEFRONTS, "of_memory": memory}
+
+

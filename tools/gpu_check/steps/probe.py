@@ -1,0 +1,102 @@
+"""What the card is: launches, graphs, copies in memory, in cache and to the host; whether kernels compile and load."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from tools.gpu_check.measure import COPIED, copy_rate, seconds, wall
+from tools.gpu_check.step import Bench, Step, Table
+
+STEP = Step("A", order=0, limit=60, least=10)
+TABLES = {
+    "card": Table("performance", "The card", {
+        "name": "card", "architecture": "kernels for", "multiprocessors": "multiprocessors", "clock_GHz": "clock, GHz",
+        "l2_MB": "L2, MB", "free_GB": "free memory, GB", "copy_GB_per_s": "copies, GB/s", "in_cache_GB_per_s": "in L2, GB/s",
+    }),
+    "launches": Table("performance", "Launches", {
+        "launch_us": "a launch, µs", "host_us": "of which on the host, µs", "in_graph_us": "a kernel in a graph of 8, µs",
+    }),
+    "reciprocal": Table("validation", "Reciprocals by approximation and one Newton step", {
+        "checked": "numbers", "differ": "that differ from 1 / x",
+    }),
+    "host copies": Table("performance", "Copies between host and card", {
+        "bytes": "bytes", "to_pinned_us": "to pinned memory, µs", "from_pinned_us": "from pinned memory, µs",
+        "to_plain_us": "to plain memory, µs",
+    }),
+}  # fmt: skip
+
+KERNELS = r"""
+extern "C" __global__ void nothing(int* a) {}
+"""
+RECIPROCAL = r"""
+extern "C" __global__ void compare(unsigned first_exponent, unsigned long long* different) {
+    unsigned mantissa = blockIdx.x * blockDim.x + threadIdx.x, exponent = first_exponent + blockIdx.y;
+    float x = __uint_as_float(exponent << 23 | mantissa), y;
+    asm("rcp.approx.ftz.f32 %0, %1;" : "=f"(y) : "f"(x));
+    y = __fmaf_rn(y, __fmaf_rn(-x, y, 1.0f), y);
+    if (__float_as_uint(y) != __float_as_uint(1.0f / x)) atomicAdd(different, 1ull);
+}
+"""
+EXPONENTS = 200  # of floats from 2**-100 to 2**100, all their mantissas
+
+
+def run(bench: Bench) -> None:
+    bench.attempt("card", _card, bench)
+    bench.attempt("launches", _launches, bench)
+    bench.attempt("host copies", _host_copies, bench)
+    if not bench.tiny:  # the instruction is the card's own
+        bench.attempt("reciprocal", _reciprocal, bench)
+
+
+def _card(bench: Bench) -> None:
+    device = bench.device
+    bench.record(
+        "card",
+        name=device.name,
+        architecture=getattr(device, "architecture", "-"),
+        multiprocessors=device.n_multiprocessors,
+        clock_GHz=device.clock / 1e9,
+        l2_MB=device.l2_bytes / 1e6,
+        free_GB=device.free_bytes / 1e9,
+        copy_GB_per_s=copy_rate(device, bench.size(COPIED, 1 << 20)) / 1e9,
+        in_cache_GB_per_s=copy_rate(device, min(device.l2_bytes // 4, bench.size(COPIED, 1 << 18)) // 4 * 4) / 1e9,
+    )
+
+
+def _launches(bench: Bench) -> None:
+    device, n = bench.device, bench.size(1000, 4)
+    kernel, array = device.compile(KERNELS).get_function("nothing"), device.xp.zeros(1, np.int32)
+
+    def launch() -> None:
+        kernel((1,), (1,), (array,))
+
+    launch()
+    graph = device.graph(lambda: [launch() for _ in range(8)] and None)
+    graph()
+    bench.record(
+        "launches",
+        host_us=1e6 * wall(device, launch, 10),  # few enough that the card's queue takes them all at once
+        launch_us=1e6 * seconds(device, launch, n),
+        in_graph_us=1e6 * seconds(device, graph, n) / 8,
+    )
+
+
+def _host_copies(bench: Bench) -> None:
+    device = bench.device
+    for n_bytes in bench.size((1 << 12, 1 << 20, 1 << 26), (1 << 12,)):
+        there, pinned = device.xp.zeros(n_bytes, np.uint8), device.pinned(n_bytes, np.uint8)
+        pinned[:] = 0
+        ways = {
+            "to_pinned_us": lambda: device.to_host(there, pinned),
+            "from_pinned_us": lambda: device.to_device(pinned, there),
+            "to_plain_us": lambda: device.to_host(there),
+        }
+        bench.record("host copies", bytes=n_bytes, **{name: 1e6 * wall(device, way, 5) for name, way in ways.items()})
+
+
+def _reciprocal(bench: Bench) -> None:
+    device = bench.device
+    different = device.xp.zeros(1, np.uint64)
+    compare = device.compile(RECIPROCAL).get_function("compare")
+    compare((1 << 15, EXPONENTS), (256,), (np.uint32(27), different))
+    bench.record("reciprocal", checked=EXPONENTS << 23, differ=int(device.to_host(different)[0]))
