@@ -103,17 +103,26 @@ def _limit(device, dynamics: Dynamics, bandwidth: float) -> float:
 
 
 def _openmm(arguments, start: Configuration) -> float:
-    """OpenMM's rate for one replica after the other; not a number without OpenMM."""
+    """OpenMM's rate; not a number without OpenMM."""
     if not arguments.openmm:
         return float("nan")
-    velocity = maxwell_velocities(len(start.species), arguments.temperature, 1, 0)
+    given = start, arguments.temperature, arguments.steps, arguments.platform
+    return peer_rate("openmm", arguments.openmm, *given)
+
+
+def peer_rate(peer: str, python: str, start: Configuration, temperature: float, n_steps: int, platform: str) -> float:
+    """Million atom-steps per second of `peer` (openmm, gamdpy), which `python` has, for one replica after the other.
+
+    Raises UserError, with the peer's words, if it does not run.
+    """
+    velocity = maxwell_velocities(len(start.species), temperature, 1, 0)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "start.npz"
         given = {name: getattr(start, name) for name in ("position", "species", "box")}
         given |= {name: getattr(LAW, name) for name in ("epsilon", "sigma", "cutoff")}
-        np.savez(path, **given, velocity=velocity, dt=DT, n_steps=arguments.steps, platform=arguments.platform)
-        worker = Path(__file__).with_name("openmm_worker.py")
-        done = subprocess.run([arguments.openmm, worker, path], capture_output=True, text=True)
+        np.savez(path, **given, velocity=velocity, dt=DT, n_steps=n_steps, platform=platform)
+        worker = Path(__file__).with_name(f"{peer}_worker.py")
+        done = subprocess.run([python, worker, path], capture_output=True, text=True)
     if done.returncode:
-        raise UserError(f"{arguments.openmm} could not run OpenMM: {done.stderr.strip()[-300:]}")
-    return float(done.stdout) / 1e6
+        raise UserError(f"{python} could not run {peer}: {done.stderr.strip()[-300:]}")
+    return float(done.stdout.split()[-1]) / 1e6

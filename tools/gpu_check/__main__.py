@@ -43,7 +43,9 @@ def _parser() -> argparse.ArgumentParser:
     step.add_argument("steps", nargs=1, metavar="STEP")
     step.add_argument("--seconds", type=float, default=60.0, help="by which the step divides its time")
     for each, call in ((run, _run), (step, _step)):
-        each.add_argument("--data", type=Path, default=Path("gpu_check"), help="folder with isoconfig*.npz in or below it")
+        each.add_argument(
+            "--data", type=Path, default=Path("gpu_check"), help="folder with isoconfig*.npz in or below it"
+        )
         each.add_argument("--out", type=Path, default=Path("gpu_check"), help="folder of results.jsonl and log.txt")
         each.add_argument("--tiny", action="store_true", help="behind a stand-in for a GPU: shows that the steps work")
         each.set_defaults(call=call)

@@ -15,7 +15,19 @@ from runkit.version import code_version
 
 QUERY = "name,driver_version,memory.total,clocks.max.sm,power.limit,ecc.mode.current,mig.mode.current"
 PACKAGES = (
-    *("numpy", "numba", "scipy", "h5py", "mpi4py", "mpich", "torch", "torch-geometric", "triton", "deepspeed", "pydantic"),
+    *(
+        "numpy",
+        "numba",
+        "scipy",
+        "h5py",
+        "mpi4py",
+        "mpich",
+        "torch",
+        "torch-geometric",
+        "triton",
+        "deepspeed",
+        "pydantic",
+    ),
     *("cupy-cuda12x", "cupy-cuda13x", "nvidia-cuda-nvrtc", "openmm", "gamdpy"),
 )
 TOOLS = ("mpiexec", "nvcc", "ncu", "compute-sanitizer", "g++")

@@ -102,7 +102,9 @@ def append(out: Path, line: Mapping[str, Any]) -> None:
 def names() -> dict[str, str]:
     """All steps by name, each with the first line of its docstring; nothing is imported."""
     package = import_module(PACKAGE)
-    files = sorted(Path(found) / f"{one.name}.py" for found in package.__path__ for one in pkgutil.iter_modules([found]))
+    files = sorted(
+        Path(found) / f"{one.name}.py" for found in package.__path__ for one in pkgutil.iter_modules([found])
+    )
     return {path.stem: (ast.get_docstring(ast.parse(path.read_text())) or "").split("\n")[0] for path in files}
 
 

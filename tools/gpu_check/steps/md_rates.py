@@ -67,7 +67,9 @@ def _measure(bench: Bench, ensemble: Ensemble, tuning: Tuning, bandwidth: float)
         best = max(best, n_moved / (time.perf_counter() - began))
     now = dynamics.statistics
     limits = _limits(device, now["entries_per_particle"], bandwidth)
-    made = {name: 2 * n_steps * dynamics.n_replicas / max(1, now[name] - before[name]) for name in ("n_prunes", "n_builds")}
+    made = {
+        name: 2 * n_steps * dynamics.n_replicas / max(1, now[name] - before[name]) for name in ("n_prunes", "n_builds")
+    }
     bench.record(
         case=f"{dynamics.n_replicas} replicas of {dynamics.n_particles}, {ensemble.precision}",
         Ma_per_s=best / 1e6,
@@ -89,5 +91,3 @@ def _limits(device, entries: float, bandwidth: float) -> dict[str, float]:
     lanes = LANES * device.n_multiprocessors * device.clock / (entries * DIVERGENCE)
     memory = bandwidth / (MOTION_BYTES + 2 * entries)
     return {"of_issue": ISSUED * lanes / INSTRUCTIONS, "of_gather": lanes / WAVEFRONTS, "of_memory": memory}
-
-

@@ -1,0 +1,10 @@
+"""Every kernel under compute-sanitizer's racecheck: races in shared memory."""
+
+from __future__ import annotations
+
+from tools.gpu_check.small import SANITIZER, TABLES, every_kernel as run, read_summary as read
+from tools.gpu_check.step import Step
+
+STEP = Step("AB", order=91, limit=70, least=25, under=(*SANITIZER, "racecheck"))
+
+__all__ = ["STEP", "TABLES", "read", "run"]
