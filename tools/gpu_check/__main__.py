@@ -4,7 +4,8 @@
     python -m tools.gpu_check run B --seconds 290        physics to tau_alpha, training, drift, peers
     python -m tools.gpu_check run probe md_rates         chosen steps
     python -m tools.gpu_check report gpu_check/results.jsonl
-    python -m tools.gpu_check prepare FOLDER             for a machine without network; then there: bash FOLDER/start run A
+    python -m tools.gpu_check prepare FOLDER             for a machine without network
+    bash FOLDER/start run A                              there
 
 Each step is a process group with its own limit of time, so one that hangs or crashes costs no more than that. Results
 are lines of JSON that begin with card, driver, versions, commit, date and command; `report` makes Markdown of them.

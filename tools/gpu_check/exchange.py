@@ -62,5 +62,4 @@ def _exchange(world: World, gpu: Any, n_bytes: int, directly: bool, n_times: int
 
 
 if __name__ == "__main__":
-    given = [Path(word) for word in sys.argv[1:3]]
-    launch(main, Bench("messages", *given, tiny=sys.argv[3:] == ["tiny"]))
+    launch(main, Bench("messages", Path(sys.argv[1]), Path(sys.argv[2]), tiny=sys.argv[3:] == ["tiny"]))

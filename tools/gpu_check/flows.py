@@ -16,7 +16,8 @@ from lbmgen.collisions import collision
 from lbmgen.decomposition import Decomposition
 from lbmgen.domain import Body, Domain, body_of
 from lbmgen.kernels import COPY, OUTLETS, SWEEP, WALLS
-from lbmgen.kernels.gpu.steps import Batch, Now
+from lbmgen.kernels.gpu.part import Batch
+from lbmgen.kernels.gpu.steps import Now
 from lbmgen.lattices import lattice
 from runkit.mpi import SerialWorld
 from tools.benchmarks.lbm_gpu import STREET

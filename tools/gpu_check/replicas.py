@@ -27,7 +27,7 @@ STATES = 64  # velocities drawn; more replicas than that share them
 
 
 class Tuning(NamedTuple):
-    """How a GPU goes about it: a block of `threads` for a replica, or many blocks (None: as it suits); reach of lists."""
+    """How a GPU goes about it: a block of `threads` for a replica, or many blocks (None: as it suits); lists' reach."""
 
     marches: bool | None = None
     threads: int | None = None

@@ -23,9 +23,9 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Step:
-    """When a step runs: in which parts ("A", "B", "AB"), after which others (`order`, most valuable first), for how many
-    seconds at most, and how many it needs to say anything. `under` is a program that runs it (a profiler), `beside` a
-    step that may run at the same time."""
+    """When a step runs: in which parts ("A", "B", "AB"), after which others (`order`, most valuable first), for how
+    many seconds at most, and how many it needs to say anything. `under` is a program that runs it (a profiler),
+    `beside` a step that may run at the same time."""
 
     parts: str
     order: int
@@ -46,7 +46,7 @@ class Table:
 
 @dataclass
 class Bench:
-    """What a step works with. A `tiny` one runs behind a stand-in for a GPU, in seconds, to show that the step works."""
+    """What a step works with. A `tiny` one runs behind a stand-in for a GPU, in seconds: it shows that steps work."""
 
     name: str
     data: Path  # what `prepare` has gathered, or any folder of published configurations
@@ -74,7 +74,7 @@ class Bench:
         """Files of published configurations, which hold positions of replicas at a later time too."""
         return sorted(self.data.rglob("isoconfig*.npz"))
 
-    def record(self, table: str = "", **figures: Any) -> None:
+    def record(self, table: str = "", /, **figures: Any) -> None:
         """Keep figures: a line of the results, on disk at once whatever happens then."""
         line = {"step": self.name, "table": table, **{key: _plain(value) for key, value in figures.items()}}
         self.records.append(line)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from tools.gpu_check.flows import Cases, Flow
-from tools.gpu_check.profiler import command, read_counters as read, table
+from tools.gpu_check.profiler import command, table
+from tools.gpu_check.profiler import read_counters as read
 from tools.gpu_check.step import Bench, Step
 
 STEP = Step("A", order=51, limit=60, least=25, under=command("sweep|walls|outlets", skip=4, count=6))

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from tools.gpu_check.profiler import command, read_counters as read, table
+from tools.gpu_check.profiler import command, table
+from tools.gpu_check.profiler import read_counters as read
 from tools.gpu_check.replicas import Ensemble, Tuning, equilibrated
 from tools.gpu_check.step import Bench, Step
 

@@ -38,7 +38,7 @@ TINY = {
         *("flow.reynolds=[20,30]", "frames.count=1", "frames.every=6", "frames.force_every=6", "frames.warm_up=0.01"),
     ],
 }
-DEFAULTS = (
+DEFAULTS: tuple[tuple[str, list[str]], ...] = (
     ("mdgen", []),
     ("lbmgen", []),
     ("lbmgen", ["grid.refinement=4", "frames.count=10", "frames.warm_up=2", "obstacles.diameter=7"]),

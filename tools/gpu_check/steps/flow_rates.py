@@ -1,4 +1,4 @@
-"""Rates of flows beside the rate at which an array is copied: steps as one graph, with the host, and kernel by kernel."""
+"""Rates of flows beside the rate of copies: steps as one graph, with all that the host does, kernel by kernel."""
 
 from __future__ import annotations
 
@@ -10,11 +10,22 @@ from tools.gpu_check.step import Bench, Step, Table
 
 STEP = Step("A", order=30, limit=110, least=20)
 TABLES = {
-    "": Table("performance", "Lattice Boltzmann on a GPU", {
-        "case": "case", "GLUPS": "ours, GLUPS", "fraction": "of the copy rate", "with_host": "with the host", "of_sweep": "sweep alone",
-        "us_per_step": "a step, µs", "kernels_us": "its kernels, µs", "look_ms": "a frame seen, ms", "made_s": "a case made, s",
-    }),
-}  # fmt: skip
+    "": Table(
+        "performance",
+        "Lattice Boltzmann on a GPU",
+        {
+            "case": "case",
+            "GLUPS": "ours, GLUPS",
+            "fraction": "of the copy rate",
+            "with_host": "with the host",
+            "of_sweep": "sweep alone",
+            "us_per_step": "a step, µs",
+            "kernels_us": "its kernels, µs",
+            "look_ms": "a frame seen, ms",
+            "made_s": "a case made, s",
+        },
+    ),
+}
 FLOWS = (
     Flow("D2Q9", (4096, 4096)),
     Flow("D2Q9", (256, 256), 64, True),

@@ -1,4 +1,4 @@
-"""Rates of batches of replicas: how they share the card, threads of a block, reach of lists, precision; beside limits."""
+"""Rates of batches of replicas beside limits: sharing of the card, threads of a block, reach of lists, precision."""
 
 from __future__ import annotations
 
@@ -11,13 +11,26 @@ from tools.gpu_check.step import Bench, Step, Table
 
 STEP = Step("A", order=20, limit=110, least=20)
 TABLES = {
-    "": Table("performance", "Molecular dynamics on a GPU", {
-        "case": "case", "Ma_per_s": "ours, M/s", "us_per_step": "a step, µs", "of_issue": "of what can be issued",
-        "of_gather": "of what shared memory gives", "of_memory": "of what memory moves", "marches": "marches", "threads": "threads",
-        "inner_skin": "skin", "outer_skin": "outer skin", "entries": "entries of a list", "steps_per_prune": "steps per inner list",
-        "steps_per_build": "steps per outer list",
-    }),
-}  # fmt: skip
+    "": Table(
+        "performance",
+        "Molecular dynamics on a GPU",
+        {
+            "case": "case",
+            "Ma_per_s": "ours, M/s",
+            "us_per_step": "a step, µs",
+            "of_issue": "of what can be issued",
+            "of_gather": "of what shared memory gives",
+            "of_memory": "of what memory moves",
+            "marches": "marches",
+            "threads": "threads",
+            "inner_skin": "skin",
+            "outer_skin": "outer skin",
+            "entries": "entries of a list",
+            "steps_per_prune": "steps per inner list",
+            "steps_per_build": "steps per outer list",
+        },
+    ),
+}
 
 # Of a warp for an entry of a list: instructions and accesses of shared memory, from machine code for sm_90; lanes that
 # wait for others of their warp, from lists of this liquid.
@@ -74,7 +87,9 @@ def _measure(bench: Bench, ensemble: Ensemble, tuning: Tuning, bandwidth: float)
         case=f"{dynamics.n_replicas} replicas of {dynamics.n_particles}, {ensemble.precision}",
         Ma_per_s=best / 1e6,
         us_per_step=1e6 * n_moved / n_steps / best,
-        **{name: best / limit for name, limit in limits.items()},
+        of_issue=best / limits["issue"],
+        of_gather=best / limits["gather"],
+        of_memory=best / limits["memory"],
         marches=kernels(dynamics).marches,
         threads=threads(dynamics),
         inner_skin=tuning.inner_skin,
@@ -90,4 +105,4 @@ def _limits(device, entries: float, bandwidth: float) -> dict[str, float]:
     """Atom-steps per second that each part of the card allows."""
     lanes = LANES * device.n_multiprocessors * device.clock / (entries * DIVERGENCE)
     memory = bandwidth / (MOTION_BYTES + 2 * entries)
-    return {"of_issue": ISSUED * lanes / INSTRUCTIONS, "of_gather": lanes / WAVEFRONTS, "of_memory": memory}
+    return {"issue": ISSUED * lanes / INSTRUCTIONS, "gather": lanes / WAVEFRONTS, "memory": memory}

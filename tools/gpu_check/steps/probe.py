@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 
 from tools.gpu_check.measure import COPIED, copy_rate, seconds, wall
@@ -9,21 +11,48 @@ from tools.gpu_check.step import Bench, Step, Table
 
 STEP = Step("A", order=0, limit=60, least=10)
 TABLES = {
-    "card": Table("performance", "The card", {
-        "name": "card", "architecture": "kernels for", "multiprocessors": "multiprocessors", "clock_GHz": "clock, GHz",
-        "l2_MB": "L2, MB", "free_GB": "free memory, GB", "copy_GB_per_s": "copies, GB/s", "in_cache_GB_per_s": "in L2, GB/s",
-    }),
-    "launches": Table("performance", "Launches", {
-        "launch_us": "a launch, µs", "host_us": "of which on the host, µs", "in_graph_us": "a kernel in a graph of 8, µs",
-    }),
-    "reciprocal": Table("validation", "Reciprocals by approximation and one Newton step", {
-        "checked": "numbers", "differ": "that differ from 1 / x",
-    }),
-    "host copies": Table("performance", "Copies between host and card", {
-        "bytes": "bytes", "to_pinned_us": "to pinned memory, µs", "from_pinned_us": "from pinned memory, µs",
-        "to_plain_us": "to plain memory, µs",
-    }),
-}  # fmt: skip
+    "card": Table(
+        "performance",
+        "The card",
+        {
+            "name": "card",
+            "architecture": "kernels for",
+            "multiprocessors": "multiprocessors",
+            "clock_GHz": "clock, GHz",
+            "l2_MB": "L2, MB",
+            "free_GB": "free memory, GB",
+            "copy_GB_per_s": "copies, GB/s",
+            "in_cache_GB_per_s": "in L2, GB/s",
+        },
+    ),
+    "launches": Table(
+        "performance",
+        "Launches",
+        {
+            "launch_us": "a launch, µs",
+            "host_us": "of which on the host, µs",
+            "in_graph_us": "a kernel in a graph of 8, µs",
+        },
+    ),
+    "reciprocal": Table(
+        "validation",
+        "Reciprocals by approximation and one Newton step",
+        {
+            "checked": "numbers",
+            "differ": "that differ from 1 / x",
+        },
+    ),
+    "host copies": Table(
+        "performance",
+        "Copies between host and card",
+        {
+            "bytes": "bytes",
+            "to_pinned_us": "to pinned memory, µs",
+            "from_pinned_us": "from pinned memory, µs",
+            "to_plain_us": "to plain memory, µs",
+        },
+    ),
+}
 
 KERNELS = r"""
 extern "C" __global__ void nothing(int* a) {}
@@ -71,7 +100,12 @@ def _launches(bench: Bench) -> None:
         kernel((1,), (1,), (array,))
 
     launch()
-    graph = device.graph(lambda: [launch() for _ in range(8)] and None)
+
+    def several() -> None:
+        for _ in range(8):
+            launch()
+
+    graph = device.graph(several)
     graph()
     bench.record(
         "launches",
@@ -86,12 +120,13 @@ def _host_copies(bench: Bench) -> None:
     for n_bytes in bench.size((1 << 12, 1 << 20, 1 << 26), (1 << 12,)):
         there, pinned = device.xp.zeros(n_bytes, np.uint8), device.pinned(n_bytes, np.uint8)
         pinned[:] = 0
-        ways = {
-            "to_pinned_us": lambda: device.to_host(there, pinned),
-            "from_pinned_us": lambda: device.to_device(pinned, there),
-            "to_plain_us": lambda: device.to_host(there),
-        }
-        bench.record("host copies", bytes=n_bytes, **{name: 1e6 * wall(device, way, 5) for name, way in ways.items()})
+        bench.record(
+            "host copies",
+            bytes=n_bytes,
+            to_pinned_us=1e6 * wall(device, partial(device.to_host, there, pinned), 5),
+            from_pinned_us=1e6 * wall(device, partial(device.to_device, pinned, there), 5),
+            to_plain_us=1e6 * wall(device, partial(device.to_host, there), 5),
+        )
 
 
 def _reciprocal(bench: Bench) -> None:
