@@ -17,7 +17,10 @@ from runkit.config import load
 from runkit.dataset.reader import Dataset
 from runkit.mpi import SerialWorld
 
-ROOMS = {"mdgen": (mdgen.run, mdgen.config.Case), "lbmgen": (lbmgen.run, lbmgen.config.Case)}
+ROOMS: dict[str, tuple[Any, Any]] = {
+    "mdgen": (mdgen.run, mdgen.config.Case),
+    "lbmgen": (lbmgen.run, lbmgen.config.Case),
+}
 
 
 class Run(NamedTuple):

@@ -1,7 +1,7 @@
 """What a GPU machine without network needs, in one folder: wheels, published configurations and a script to start.
 
-The machine has Python on x86-64 with CUDA, CuPy, PyTorch, PyTorch Geometric, NumPy, SciPy, Numba, h5py, mpi4py, tqdm and
-pytest. What it lacks of the project's packages comes along, with MPICH and the peers of molecular dynamics.
+The machine has Python on x86-64 with CUDA, CuPy, PyTorch, PyTorch Geometric, NumPy, SciPy, Numba, h5py, mpi4py, tqdm
+and pytest. What it lacks of the project's packages comes along, with MPICH and the peers of molecular dynamics.
 """
 
 from __future__ import annotations

@@ -53,7 +53,8 @@ def _tables(document: str, head: Line, lines: list[Line]) -> Iterator[str]:
     for (step, kind), records in by_kind.items():
         table = _table_of(step, kind)
         if table is not None and table.document == document:
-            yield f"## {table.title}\n\n```bash\n{_command(head, step)}\n```\n\n{_about(head)}\n\n{_markdown(table, records)}"
+            command = f"```bash\n{_command(head, step)}\n```"
+            yield "\n\n".join([f"## {table.title}", command, _about(head), _markdown(table, records)])
 
 
 def _table_of(step: str, kind: str) -> Table | None:

@@ -15,6 +15,7 @@ from runkit.child import Ended, run_apart
 from tools.gpu_check.machine import ask_driver, describe
 from tools.gpu_check.step import Step, append, chosen, module_of
 
+PROGRAM = (sys.executable, "-m", "tools.gpu_check")
 SHOWN = 12  # last lines of what a step said, if it failed
 
 
@@ -62,6 +63,7 @@ def _pairs(names: Sequence[str]) -> Iterator[list[str]]:
 
 
 def step_of(name: str) -> Step:
+    """When it runs, and for how long."""
     step: Step = module_of(name).STEP
     return step
 
@@ -84,7 +86,7 @@ def _run_one(plan: Plan, name: str, end: float) -> Ended:
     step = step_of(name)
     seconds = max(1.0, min(step.limit, end - time.monotonic()))
     words = ["step", name, "--seconds", f"{seconds:.0f}", "--data", str(plan.data), "--out", str(plan.out)]
-    command = [sys.executable, "-m", "tools.gpu_check", *words, *(["--tiny"] if plan.tiny else [])]
+    command = [*PROGRAM, *words, *(["--tiny"] if plan.tiny else [])]
     under = () if plan.tiny else step.under
     return run_apart([*under, *command], seconds, os.environ | {"PYTHONUNBUFFERED": "1"})
 

@@ -31,4 +31,6 @@ def run(bench: Bench) -> None:
         sys.exit("mpiexec is neither beside this Python nor on the PATH")
     words = [str(bench.data), str(bench.out), *(["tiny"] if bench.tiny else [])]
     command = [launcher, "-n", "2", sys.executable, "-m", "tools.gpu_check.exchange", *words]
-    sys.exit(subprocess.run(command, env=alone(os.environ), stdin=subprocess.DEVNULL).returncode)
+    done = subprocess.run(command, env=alone(os.environ), stdin=subprocess.DEVNULL)
+    if done.returncode:
+        sys.exit(f"two ranks ended with code {done.returncode}")
