@@ -14,7 +14,6 @@ import pytest
 from mdgen.initial import melt
 from runkit.errors import UserError
 from tests.conftest import ROOT, clean_environment
-from tests.tools.conftest import tool
 from tools.gpu_check import prepare, profiler, pytests, runner, small, step
 from tools.gpu_check.__main__ import main
 from tools.gpu_check.report import report
@@ -59,7 +58,7 @@ def test_every_step_runs_behind_the_stand_in(name, data, tmp_path):
 @pytest.mark.parametrize("name", names())
 def test_every_step_says_when_it_runs_and_how_it_is_shown(name):
     one, tables = module_of(name).STEP, module_of(name).TABLES
-    assert names()[name].endswith(".") and len(names()[name]) < 110
+    assert names()[name].endswith(".") and len(names()[name]) < 118
     assert set(one.parts) <= {"A", "B"} and one.parts and 0 < one.least <= one.limit
     assert one.beside in {"", *names()}
     assert tables and all(table.document in ("performance", "validation") for table in tables.values())
@@ -69,9 +68,7 @@ def test_parts_begin_with_what_is_worth_most_and_steps_can_be_named():
     assert chosen(["A"])[:3] == ["probe", "tests_device", "messages"] and chosen(["B"])[0] == "tau_alpha"
     assert set(chosen(["A", "B"])) == set(names())
     assert chosen(["md_rates", "probe"]) == ["probe", "md_rates"]
-    with pytest.raises(
-        UserError, match=r"unknown step 'md_rate'; did you mean 'md_rates'\?; A, B, or of: counters_flow, "
-    ):
+    with pytest.raises(UserError, match=r"unknown step 'md_rate'; did you mean 'md_rates'\?; A, B, or of: counters_"):
         chosen(["md_rate"])
 
 
@@ -131,7 +128,7 @@ def test_a_step_that_hangs_or_crashes_costs_its_limit_alone(own_steps, tmp_path,
         "crash": "SIGSEGV",
         "hang": "limit",
         "wrong": "exit 0",
-        "poor": "left out: needs 500 s, 100 s are left" if ends["poor"].endswith("100 s are left") else ends["poor"],
+        "poor": ends["poor"],
         "under": "left out: no-such-profiler is not on the PATH",
         "last": "exit 0",
     }
@@ -159,20 +156,19 @@ def test_steps_that_may_run_side_by_side_do():
 def test_results_become_tables_with_card_command_and_date(tmp_path):
     """Of two runs; figures that are not there are dashes, columns that nobody fills are left out."""
     head = {
-        "step": "run", "card": "NVIDIA X", "gpus": ["NVIDIA X, 580.1, 80 GiB"], "commit": "0.1.0+gabc", "date": "2026-11-27",
-        "command": "python -m tools.gpu_check run A --seconds 430", "versions": {"cupy-cuda13x": "14.2.0"},
-    }  # fmt: skip
+        "step": "run",
+        "card": "NVIDIA X",
+        "gpus": ["NVIDIA X, 580.1, 80 GiB"],
+        "versions": {"cupy-cuda13x": "14.2.0"},
+        "commit": "0.1.0+gabc",
+        "date": "2026-11-27",
+        "command": "python -m tools.gpu_check run A --seconds 430",
+    }
+    rates = {"step": "md_rates", "table": ""}
     lines = [
         head,
-        {
-            "step": "md_rates",
-            "table": "",
-            "case": "132 replicas",
-            "Ma_per_s": 4321.9,
-            "of_issue": 0.61234,
-            "marches": True,
-        },
-        {"step": "md_rates", "table": "", "case": "512 replicas", "Ma_per_s": 4500.0, "marches": False},
+        {**rates, "case": "132 replicas", "Ma_per_s": 4321.9, "of_issue": 0.61234, "marches": True},
+        {**rates, "case": "512 replicas", "Ma_per_s": 4500.0, "marches": False},
         {"step": "drift", "table": "", "precision": "float32", "rms": 1.234e-5},
         {"step": "no_more", "table": "", "x": 1},
         {"step": "md_rates", "outcome": "exit 0", "seconds": 80.0},
@@ -188,7 +184,7 @@ def test_results_become_tables_with_card_command_and_date(tmp_path):
     assert "| 132 replicas | 4322 | 0.612 | yes |\n| 512 replicas | 4500 | - | no |" in performance
     assert "| float32 | 1.23e-05 |" in validation and "| md_rates | exit 0 | 80 |" in validation
     path.write_text("{}\n")
-    with pytest.raises(UserError, match="no results of tools.gpu_check"):
+    with pytest.raises(UserError, match=r"no results of tools\.gpu_check"):
         report([path])
 
 
@@ -251,9 +247,7 @@ def test_a_folder_for_a_machine_without_network_holds_all_that_it_needs(pip, dat
     assert {path.stem for path in (folder / "wheels").iterdir()} >= {"pydantic", "mpich", "deepspeed", "openmm"}
     assert (folder / "data" / file.name).exists() and (folder / "start").stat().st_mode & 0o100
     told = capsys.readouterr().out
-    assert "left out: pip download gamdpy: not found" in told and "11 MiB" in told.replace("11.0", "11").replace(
-        "11.1", "11"
-    )
+    assert "left out: pip download gamdpy: not found" in told and "there: bash carried/start run A" in told
 
 
 def test_a_folder_that_is_too_large_or_not_ours_is_refused(pip, data, tmp_path, monkeypatch, capsys):
@@ -274,11 +268,14 @@ def test_a_folder_that_is_too_large_or_not_ours_is_refused(pip, data, tmp_path, 
         ([], "COMMAND"),
     ],
 )
-def test_a_mistake_is_one_line_and_writes_nothing(words, complaint, tmp_path, monkeypatch):
+def test_a_mistake_is_one_line_and_writes_nothing(words, complaint, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
-    done = tool("gpu_check", *words)
-    (line,) = done.stderr.splitlines()
-    assert done.returncode == 2 and line.startswith("error: ") and complaint in line
+    try:
+        code = main(words)
+    except SystemExit as end:  # of the parser
+        code = end.code
+    (line,) = capsys.readouterr().err.splitlines()
+    assert code == 2 and line.startswith("error: ") and complaint in line
     assert not list(tmp_path.iterdir())
 
 
