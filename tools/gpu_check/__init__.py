@@ -2,6 +2,6 @@
 
 `__main__.py` is the command line, `runner.py` runs steps and writes results, `report.py` makes tables of them,
 `prepare.py` gathers what a machine without network needs. A step is a file in `steps/`: its docstring says what it
-finds out, `STEP` when it runs and for how long, `TABLES` how its figures are shown; `run(bench)` measures; with
-`read(text)` a step takes figures from what a program says that it runs under. Adding a step is adding a file.
+finds out, `STEP` when it runs and for how long, `TABLES` how its figures are shown; `run(bench)` measures.
+Adding a step is adding a file.
 """

@@ -45,16 +45,15 @@ def _runs(path: Path) -> list[tuple[Line, list[Line]]]:
 
 
 def _tables(document: str, head: Line, lines: list[Line]) -> Iterator[str]:
-    """The tables that belong to a document, in the order of the steps."""
-    by_kind: dict[tuple[str, str], list[Line]] = {}
+    """The tables that belong to a document, in the order of the steps; steps may share one."""
+    by_title: dict[str, tuple[Table, list[Line]]] = {}
     for line in lines:
-        if "outcome" not in line:
-            by_kind.setdefault((line["step"], line.get("table", "")), []).append(line)
-    for (step, kind), records in by_kind.items():
-        table = _table_of(step, kind)
+        table = None if "outcome" in line else _table_of(line["step"], line.get("table", ""))
         if table is not None and table.document == document:
-            command = f"```bash\n{_command(head, step)}\n```"
-            yield "\n\n".join([f"## {table.title}", command, _about(head), _markdown(table, records)])
+            by_title.setdefault(table.title, (table, []))[1].append(line)
+    for title, (table, records) in by_title.items():
+        command = f"```bash\n{_command(head, records)}\n```"
+        yield "\n\n".join([f"## {title}", command, _about(head), _markdown(table, records)])
 
 
 def _table_of(step: str, kind: str) -> Table | None:
@@ -65,10 +64,11 @@ def _table_of(step: str, kind: str) -> Table | None:
     return table
 
 
-def _command(head: Line, step: str) -> str:
-    """What repeats a step with the options of the run."""
-    options = [word for word in head.get("command", "").split()[4:] if word not in ("A", "B", *names())]
-    return " ".join(["python -m tools.gpu_check run", step, *options])
+def _command(head: Line, records: list[Line]) -> str:
+    """What repeats the steps of these records."""
+    steps = dict.fromkeys(line["step"] for line in records)
+    given = [word for word in ("--data FOLDER", "--tiny") if word.split()[0] in head.get("command", "").split()]
+    return " ".join(["python -m tools.gpu_check run", *steps, *given])
 
 
 def _about(head: Line) -> str:

@@ -93,8 +93,9 @@ def _run_one(plan: Plan, name: str, end: float) -> Ended:
 
 def _keep(plan: Plan, name: str, ended: Ended) -> None:
     append(plan.out, {"step": name, "outcome": ended.how, "seconds": round(ended.seconds, 1)})
-    for figures in getattr(module_of(name), "read", lambda text: [])(ended.text):  # of the program it ran under
-        append(plan.out, {"step": name, "table": "", **figures})
+    if (read := step_of(name).read) is not None:
+        for figures in read(ended.text):
+            append(plan.out, {"step": name, "table": "", **figures})
     with (plan.out / "log.txt").open("a") as log:
         log.write(f"\n===== {name}: {ended.how}, {ended.seconds:.1f} s\n{ended.text}")
     print(f"== {name}: {ended.how}, {ended.seconds:.1f} s", flush=True)

@@ -15,7 +15,7 @@ from tools.gpu_check.replicas import Ensemble, Tuning
 from tools.gpu_check.step import Bench, Table
 
 SANITIZER = ("compute-sanitizer", "--launch-timeout", "60", "--error-exitcode", "9", "--tool")
-COLUMNS = {"tool": "tool", "kernels_run": "work", "summary": "what it says"}
+COLUMNS = {"step": "tool", "summary": "what it says"}
 TABLES = {"": Table("validation", "Kernels under a sanitizer", COLUMNS)}
 SUMMARY = re.compile(r"=+ ((?:ERROR|RACECHECK) SUMMARY: .*)")
 
@@ -40,7 +40,7 @@ def every_kernel(bench: Bench) -> None:
             block.advance(clock(bench.size(6, 2)))
             look([block], 2)
             n += 1
-    bench.record(tool=bench.name, kernels_run=f"{n} small runs")
+    bench.record("work", runs=n)
 
 
 def read_summary(text: str) -> list[dict[str, Any]]:

@@ -24,14 +24,15 @@ T = TypeVar("T")
 @dataclass(frozen=True)
 class Step:
     """When a step runs: in which parts ("A", "B", "AB"), after which others (`order`, most valuable first), for how
-    many seconds at most, and how many it needs to say anything. `under` is a program that runs it (a profiler),
-    `beside` a step that may run at the same time."""
+    many seconds at most, and how many it needs to say anything. `under` is a program that runs it (a profiler), and
+    `read` takes figures from what that program says; `beside` is a step that may run at the same time."""
 
     parts: str
     order: int
     limit: float
     least: float
     under: tuple[str, ...] = ()
+    read: Callable[[str], list[dict[str, Any]]] | None = None
     beside: str = ""
 
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from tools.gpu_check.flows import Cases, Flow
-from tools.gpu_check.profiler import command, table
-from tools.gpu_check.profiler import read_counters as read
+from tools.gpu_check.profiler import command, read_counters, table
 from tools.gpu_check.step import Bench, Step
 
-STEP = Step("A", order=51, limit=60, least=25, under=command("sweep|walls|outlets", skip=4, count=6))
+STEP = Step(
+    "A", order=51, limit=60, least=25, under=command("sweep|walls|outlets", skip=4, count=6), read=read_counters
+)
 TABLES = table("Counters of lattice Boltzmann")
 FLOWS = (Flow("D2Q9", (4096, 4096)), Flow("D2Q9", (256, 256), 64, True))
 
@@ -20,6 +21,3 @@ def run(bench: Bench) -> None:
                 launch()
         bench.device.wait()
         cases.free()
-
-
-__all__ = ["STEP", "TABLES", "read", "run"]

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from tools.gpu_check.profiler import command, table
-from tools.gpu_check.profiler import read_counters as read
+from tools.gpu_check.profiler import command, read_counters, table
 from tools.gpu_check.replicas import Ensemble, Tuning, equilibrated
 from tools.gpu_check.step import Bench, Step
 
-STEP = Step("A", order=50, limit=80, least=25, under=command("march|push|drift|refresh", skip=8, count=4))
+STEP = Step(
+    "A", order=50, limit=80, least=25, under=command("march|push|drift|refresh", skip=0, count=12), read=read_counters
+)
 TABLES = table("Counters of molecular dynamics")
 
 
@@ -16,9 +17,6 @@ def run(bench: Bench) -> None:
     one = equilibrated(bench)
     for n_replicas, marches in ((bench.device.n_multiprocessors, True), (bench.size(64, 2), False)):
         replicas = Ensemble([one], n_replicas).on(bench.device, Tuning(marches))
-        for _ in range(6):
+        for _ in range(3):
             replicas.step(bench.size(16 if marches else 2, 2))
     bench.device.wait()
-
-
-__all__ = ["STEP", "TABLES", "read", "run"]
