@@ -54,7 +54,7 @@ def peaks(bench: Bench) -> dict[str, float]:
     for precision in ("ieee", "tf32", "bf16"):
         Form("", precision=precision).set()
         a = torch.randn(n, n, device=where(), dtype=torch.bfloat16 if precision == "bf16" else torch.float32)
-        found[precision] = 2 * n**3 / _seconds(partial(torch.matmul, a, a), bench.size(10, 1), 2) / 1e12
+        found[precision] = 2 * n**3 / seconds(partial(torch.matmul, a, a), bench.size(10, 1), 2) / 1e12
     return found
 
 
@@ -65,24 +65,25 @@ def measure(bench: Bench, form: Form, network: nn.Module, inputs: Inputs, loss: 
     optimizer = torch.optim.Adam(network.parameters(), lr=0.0)
     counter = FlopCounterMode(display=False)
     with counter:
-        _step(network, optimizer, form, inputs, loss)
+        take_step(network, optimizer, form, inputs, loss)
     if form.compiled:
         network.compile()
     began = time.perf_counter()
-    _step(network, optimizer, form, inputs, loss)
+    take_step(network, optimizer, form, inputs, loss)
     wait()
     first = time.perf_counter() - began
-    taken = _seconds(lambda: _step(network, optimizer, form, inputs, loss), bench.size(20, 1), bench.size(3, 1))
+    taken = seconds(lambda: take_step(network, optimizer, form, inputs, loss), bench.size(20, 1), bench.size(3, 1))
     tflops = counter.get_total_flops() / taken / 1e12
     figures = {"ms": 1e3 * taken, "per_s": form.n / taken, "first_s": first, "tflops": tflops}
-    memory = _memory(lambda: _step(network, optimizer, form, inputs, loss))
+    memory = _memory(lambda: take_step(network, optimizer, form, inputs, loss))
     with torch.no_grad(), form.autocast():
         output = network(*inputs)[0].detach().double().cpu()
     bench.record(form=str(form), **figures, of_peak=tflops / peak[form.precision], GiB=memory)
     return output
 
 
-def _step(network: nn.Module, optimizer: torch.optim.Optimizer, form: Form, inputs: Inputs, loss: Loss) -> None:
+def take_step(network: nn.Module, optimizer: torch.optim.Optimizer, form: Form, inputs: Inputs, loss: Loss) -> None:
+    """Forward, backward, clipping, and an update that changes nothing."""
     with form.autocast():
         outputs = network(*inputs)
     loss(outputs).backward()
@@ -91,7 +92,7 @@ def _step(network: nn.Module, optimizer: torch.optim.Optimizer, form: Form, inpu
     optimizer.zero_grad()
 
 
-def _seconds(function: Callable[[], Any], n_calls: int, turns: int) -> float:
+def seconds(function: Callable[[], Any], n_calls: int, turns: int) -> float:
     """Of one call: the least of `turns` means."""
     function()
     found = []
