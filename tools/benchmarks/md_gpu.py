@@ -21,6 +21,7 @@ from mdgen.velocities import maxwell_velocities
 from runkit.device import choose
 from runkit.errors import UserError
 from runkit.mpi import SerialWorld
+from tools.benchmarks.gpu_clock import copy_rate
 from tools.benchmarks.liquid import DT, LAW, liquid
 from tools.benchmarks.table import Row, show
 
@@ -34,13 +35,12 @@ CASES = (
 INSTRUCTIONS = 45  # of a thread for an entry of the list: places, law, division
 LANES_ISSUED = 128  # by a multiprocessor in a cycle
 MOTION_BYTES = 184  # of a particle in a step beside its list: position, velocity, force, places
-COPIED = 1 << 28  # elements of an array that outgrows every cache
 
 
 def run(arguments) -> None:
     """Measure all cases and print the table."""
     device: Any = choose(SerialWorld(), "gpu")
-    start, bandwidth = liquid(arguments, device), _bandwidth(device)
+    start, bandwidth = liquid(arguments, device), copy_rate(device)
     print(f"T = {arguments.temperature}, {arguments.precision}, {device.name}, copies at {bandwidth / 1e9:.0f} GB/s\n")
     show(rows(arguments, device, start, bandwidth), "M/s", "OpenMM")
 
@@ -79,19 +79,6 @@ def _rate(dynamics: Dynamics, n_steps: int) -> float:
     began = time.perf_counter()
     dynamics.step(n_steps)
     return dynamics.n_replicas * dynamics.n_particles * n_steps / (time.perf_counter() - began) / 1e6
-
-
-def _bandwidth(device, n_times: int = 10) -> float:
-    """Bytes per second that a copy reads and writes."""
-    source = device.xp.zeros(COPIED, np.float32)
-    target = device.xp.empty_like(source)
-    for timed in (1, n_times):
-        device.wait()
-        began = time.perf_counter()
-        for _ in range(timed):
-            target[...] = source
-        device.wait()
-    return 2 * source.nbytes * n_times / (time.perf_counter() - began)
 
 
 def _limit(device, dynamics: Dynamics, bandwidth: float) -> float:

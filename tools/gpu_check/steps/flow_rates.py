@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import time
 
+from tools.benchmarks.gpu_clock import COPIED, copy_rate, free, seconds, wall
 from tools.gpu_check.flows import Cases, Flow
-from tools.gpu_check.measure import COPIED, copy_rate, free, seconds, wall
 from tools.gpu_check.step import Bench, Step, Table
 
 STEP = Step("A", order=30, limit=110, least=20)

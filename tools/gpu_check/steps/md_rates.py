@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import time
 
+from tools.benchmarks.gpu_clock import COPIED, copy_rate, free
 from tools.benchmarks.md_gpu import tiled
-from tools.gpu_check.measure import COPIED, copy_rate, free
 from tools.gpu_check.replicas import Ensemble, Tuning, equilibrated, kernels, threads
 from tools.gpu_check.step import Bench, Step, Table
 

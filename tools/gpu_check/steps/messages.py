@@ -11,7 +11,7 @@ from pathlib import Path
 from runkit.launcher import alone
 from tools.gpu_check.step import Bench, Step, Table
 
-STEP = Step("A", order=15, limit=90, least=15)
+STEP = Step("A", order=15, limit=60, least=15)
 COLUMNS = {
     "library": "MPI",
     "ranks": "ranks",

@@ -6,7 +6,7 @@ from functools import partial
 
 import numpy as np
 
-from tools.gpu_check.measure import COPIED, copy_rate, seconds, wall
+from tools.benchmarks.gpu_clock import COPIED, copy_rate, seconds, wall
 from tools.gpu_check.step import Bench, Step, Table
 
 STEP = Step("A", order=0, limit=60, least=10)

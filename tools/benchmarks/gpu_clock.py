@@ -1,4 +1,4 @@
-"""Times and rates on a device or behind the stand-in."""
+"""Times of work on a GPU, by its own clock or the host's, and the rate of copies in its memory; or of the stand-in."""
 
 from __future__ import annotations
 
