@@ -10,6 +10,7 @@ from runkit.device import Gpu, choose, need
 from runkit.errors import UserError
 from runkit.mpi import SerialWorld
 from tests.shim import StandIn
+from tests.shim.device import flags
 
 SUM = """
 extern "C" __global__ void __launch_bounds__(256) total(const float* value, float* sum, int n) {
@@ -202,3 +203,13 @@ def test_the_stand_in_knows_what_a_gpu_knows():
         told = {name for name in vars(Gpu(0)) if not name.startswith("_")}
     methods = {name for name in vars(Gpu) if not name.startswith("_")} - {"n_sharing"}
     assert not {name for name in told | methods if not hasattr(StandIn(), name)} - {"architecture"}
+
+
+def test_the_stand_in_is_compiled_for_the_processor_that_there_is():
+    """Hosts of GPUs are not x86-64 alone; fused multiply-adds round once on all of them."""
+    assert not [flag for flag in flags("aarch64") if flag.startswith("-m")]
+    assert "-march=x86-64-v3" in flags("x86_64") and set(flags("aarch64")) < set(flags("x86_64"))
+    text = 'extern "C" __global__ void f(double* a) { a[0] = fma(a[1], a[1], -1.0); }'
+    value = np.array([0.0, 1 + 2.0**-30])
+    StandIn().compile(text).get_function("f")((1,), (1,), (value,))
+    assert value[0] == 2.0**-29 + 2.0**-60

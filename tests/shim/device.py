@@ -20,10 +20,17 @@ from pathlib import Path
 import numpy as np
 
 HEADER = Path(__file__).parent / "cuda.h"
-MACHINES = {"x86_64": ("-march=x86-64-v3",)}  # with fused multiply-add; others have it anyway
-FLAGS = ("-O2", "-ffp-contract=off", "-std=c++17", "-fPIC", "-shared", "-w", *MACHINES.get(platform.machine(), ()))
+WITH_FMA = {"x86_64": ("-march=x86-64-v3",)}  # other processors have it anyway
 KERNEL = re.compile(r'extern\s+"C"\s+__global__\s+void\s+(?:__launch_bounds__\([^)]*\)\s*)?(\w+)\s*\(([^)]*)\)')
 DYNAMIC = re.compile(r"extern\s+__shared__\s+(?:__align__\(\d+\)\s*)?(\w+)\s+(\w+)\[\];")
+
+
+def flags(machine: str) -> tuple[str, ...]:
+    """Of g++, for this kind of processor."""
+    return ("-O2", "-ffp-contract=off", "-std=c++17", "-fPIC", "-shared", "-w", *WITH_FMA.get(machine, ()))
+
+
+FLAGS = flags(platform.machine())
 
 
 class Arrays:
