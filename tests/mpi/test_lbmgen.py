@@ -59,7 +59,7 @@ def test_the_file_is_the_same_for_any_ranks_and_any_cut_of_the_domain(mpiexec):
 @pytest.mark.parametrize(("way", "said"), [("device", "device buffers"), ("host", "through pinned host memory")])
 def test_a_cut_domain_on_gpus_is_the_same_whichever_way_messages_go(mpiexec, way, said):
     """Two stand-ins share each case; the run says which way it is."""
-    settings = (*CASE, "n_cases=1", "frames.count=1", "ranks_per_case=2")
+    settings = (*CASE, "n_cases=1", "frames.count=1", "frames.every=5", "frames.force_every=5", "ranks_per_case=2")
     alone = run(mpiexec, 1, "alone", *settings[:-1])
     program = Path(__file__).with_name("lbmgen_on_stand_in.py")
     done = mpiexec(2, program, *settings, "output=cut.h5", env={"GLASSFLOW_MESSAGES": way})

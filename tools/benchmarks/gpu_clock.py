@@ -43,8 +43,10 @@ def wall(device: Any, function: Callable[[], Any], n_calls: int = 1) -> float:
 
 
 def copy_rate(device: Any, n_bytes: int = COPIED) -> float:
-    """B/s of an array that is copied on the device, read and written."""
-    source, target = device.xp.ones(n_bytes // 4, np.float32), device.xp.zeros(n_bytes // 4, np.float32)
+    """B/s of an array that is copied on the device, read and written; its numbers are not alike, as those of a run."""
+    source = device.xp.arange(n_bytes // 4, dtype=np.uint32)
+    source *= np.uint32(2654435761)
+    target = device.xp.zeros_like(source)
 
     def copy() -> None:
         target[...] = source

@@ -34,14 +34,6 @@ TABLES = {
             "in_graph_us": "a kernel in a graph of 8, µs",
         },
     ),
-    "reciprocal": Table(
-        "validation",
-        "Reciprocals by approximation and one Newton step",
-        {
-            "checked": "numbers",
-            "differ": "that differ from 1 / x",
-        },
-    ),
     "host copies": Table(
         "performance",
         "Copies between host and card",
@@ -57,24 +49,12 @@ TABLES = {
 KERNELS = r"""
 extern "C" __global__ void nothing(int* a) {}
 """
-RECIPROCAL = r"""
-extern "C" __global__ void compare(unsigned first_exponent, unsigned long long* different) {
-    unsigned mantissa = blockIdx.x * blockDim.x + threadIdx.x, exponent = first_exponent + blockIdx.y;
-    float x = __uint_as_float(exponent << 23 | mantissa), y;
-    asm("rcp.approx.ftz.f32 %0, %1;" : "=f"(y) : "f"(x));
-    y = __fmaf_rn(y, __fmaf_rn(-x, y, 1.0f), y);
-    if (__float_as_uint(y) != __float_as_uint(1.0f / x)) atomicAdd(different, 1ull);
-}
-"""
-EXPONENTS = 200  # of floats from 2**-100 to 2**100, all their mantissas
 
 
 def run(bench: Bench) -> None:
     bench.attempt("card", _card, bench)
     bench.attempt("launches", _launches, bench)
     bench.attempt("host copies", _host_copies, bench)
-    if not bench.tiny:  # the instruction is the card's own
-        bench.attempt("reciprocal", _reciprocal, bench)
 
 
 def _card(bench: Bench) -> None:
@@ -127,11 +107,3 @@ def _host_copies(bench: Bench) -> None:
             from_pinned_us=1e6 * wall(device, partial(device.to_device, pinned, there), 5),
             to_plain_us=1e6 * wall(device, partial(device.to_host, there), 5),
         )
-
-
-def _reciprocal(bench: Bench) -> None:
-    device = bench.device
-    different = device.xp.zeros(1, np.uint64)
-    compare = device.compile(RECIPROCAL).get_function("compare")
-    compare((1 << 15, EXPONENTS), (256,), (np.uint32(27), different))
-    bench.record("reciprocal", checked=EXPONENTS << 23, differ=int(device.to_host(different)[0]))
