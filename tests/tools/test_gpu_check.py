@@ -14,7 +14,7 @@ import pytest
 from mdgen.initial import melt
 from runkit.errors import UserError
 from tests.conftest import ROOT, clean_environment
-from tools.gpu_check import prepare, profiler, pytests, runner, small, step
+from tools.gpu_check import machine, prepare, profiler, pytests, runner, small, step
 from tools.gpu_check.__main__ import main
 from tools.gpu_check.report import report
 from tools.gpu_check.step import Bench, chosen, module_of, names
@@ -249,6 +249,13 @@ def test_a_folder_for_a_machine_without_network_holds_all_that_it_needs(pip, dat
     assert (folder / "data" / file.name).exists() and (folder / "start").stat().st_mode & 0o100
     told = capsys.readouterr().out
     assert "left out: pip download gamdpy: not found" in told and "there: bash carried/start run A" in told
+
+
+def test_results_name_the_code_also_where_there_is_no_working_copy(tmp_path, monkeypatch):
+    (tmp_path / "commit").write_text("0.1.0+g123\n")
+    for own, found in (("0.1.0", "0.1.0+g123"), ("unknown", "0.1.0+g123"), ("0.1.0+gabc.dirty", "0.1.0+gabc.dirty")):
+        monkeypatch.setattr(machine, "code_version", lambda own=own: own)
+        assert machine.describe(["python"], tmp_path, "card")["commit"] == found
 
 
 def test_a_folder_that_is_too_large_or_not_ours_is_refused(pip, data, tmp_path, monkeypatch, capsys):

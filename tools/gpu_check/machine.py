@@ -9,11 +9,15 @@ import shutil
 import subprocess
 from collections.abc import Sequence
 from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
 from typing import Any
 
 from runkit.version import code_version
 
-QUERY = "name,driver_version,memory.total,clocks.max.sm,power.limit,ecc.mode.current,mig.mode.current"
+QUERIES = (  # of nvidia-smi, of which older ones do not know all
+    "name,driver_version,memory.total,clocks.max.sm,power.limit,ecc.mode.current,mig.mode.current",
+    "name,driver_version,memory.total",
+)
 PACKAGES = (
     *(
         "numpy",
@@ -33,9 +37,10 @@ PACKAGES = (
 TOOLS = ("mpiexec", "nvcc", "ncu", "compute-sanitizer", "g++")
 
 
-def describe(command: Sequence[str], card: str = "") -> dict[str, Any]:
-    """All of it; needs neither a GPU nor its driver, and then says so."""
-    found = card or ask_driver("--query-gpu=" + QUERY, "--format=csv,noheader") or "no GPU that nvidia-smi knows"
+def describe(command: Sequence[str], carried: Path, card: str = "") -> dict[str, Any]:
+    """All of it; needs neither a GPU nor its driver, and then says so. The commit may be known to `carried` alone."""
+    asked = (ask_driver("--query-gpu=" + query, "--format=csv,noheader") for query in QUERIES)
+    found = card or next(filter(None, asked), "no GPU that nvidia-smi knows")
     return {
         "card": found.splitlines()[0].split(",")[0],
         "gpus": found.splitlines(),
@@ -44,7 +49,7 @@ def describe(command: Sequence[str], card: str = "") -> dict[str, Any]:
         "python": platform.python_version(),
         "versions": {name: known for name in PACKAGES if (known := _version(name))},
         "tools": {tool: where for tool in TOOLS if (where := shutil.which(tool))},
-        "commit": code_version(),
+        "commit": _commit(carried),
         "date": datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%d %H:%M UTC"),
         "command": " ".join(command),
     }
@@ -57,6 +62,12 @@ def ask_driver(*words: str) -> str:
     except (OSError, subprocess.TimeoutExpired):
         return ""
     return done.stdout.strip() if done.returncode == 0 else ""
+
+
+def _commit(carried: Path) -> str:
+    """Of a working copy, or of the one that `prepare` was called in."""
+    noted, own = carried / "commit", code_version()
+    return own if "+g" in own or not noted.is_file() else noted.read_text().strip()
 
 
 def _version(package: str) -> str:

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from mdgen.formats import read
 from runkit.errors import UserError
+from runkit.version import code_version
 
 MIB = 1 << 20
 LARGEST = 64 * MIB  # of the folder: what is carried to such machines is often limited
@@ -47,6 +48,7 @@ def prepare(folder: Path, configurations: Sequence[Path], python: str) -> None:
         except UserError as error:  # they are compared with, not needed
             print(f"left out: {error}")
     shutil.copy(HERE / "start", folder / "start")
+    (folder / "commit").write_text(code_version() + "\n")
     _check_size(folder)
 
 

@@ -33,7 +33,7 @@ def run(plan: Plan) -> int:
     """Run all steps; 0 if all that ran ended well, else 1. Results are in `plan.out`, as they came."""
     names, end = chosen(plan.words), time.monotonic() + plan.seconds
     command = ["python", "-m", "tools.gpu_check", *sys.argv[1:]]
-    append(plan.out, {"step": "run", **describe(command, "stand-in" if plan.tiny else "")})
+    append(plan.out, {"step": "run", **describe(command, plan.data, "stand-in" if plan.tiny else "")})
     missed = []
     for together in _pairs(names):
         left = end - time.monotonic()
