@@ -24,7 +24,7 @@ from runkit.device import Gpu, choose, need
 from runkit.digest import digests
 from runkit.folders import make_folder
 from runkit.log import say
-from runkit.mpi import SerialWorld, World
+from runkit.mpi import SerialWorld, World, takes_device_arrays
 from runkit.progress import Audience, Progress
 
 SMALL = 8  # sites of a domain that is simulated for its kernels
@@ -37,6 +37,8 @@ def generate(world: World, case: Case) -> int:
     group = world.split(group_of(world.rank, world.size, case.ranks_per_case))
     Decomposition.best(flows[0].shape, group.size, case.grid.refinement)  # refused before anything is laid down
     gpu = choose(world, case.device)
+    if gpu is not None and min(world.size, case.ranks_per_case) > 1:
+        group.takes_device_arrays = takes_device_arrays(world, gpu)
     with _open(world, case, flows) as file:
         if file.finished:
             return conclude(world, file.path, f"{file.path} is complete already; give another output to run again")

@@ -21,7 +21,7 @@ from lbmgen.kernels import cpu
 from lbmgen.lattices import lattice
 from runkit.device import Gpu
 from runkit.log import say
-from runkit.mpi import SerialWorld, launch
+from runkit.mpi import SerialWorld, launch, takes_device_arrays
 
 INLET = {"kind": "velocity", "velocity": 0.05, "profile": "parabolic"}
 FACES = (
@@ -72,7 +72,9 @@ def device(world):
     if sys.argv[1] in ("step", "pass", "mixed"):
         return None
     if sys.argv[1] == "gpu":
-        return Gpu(0)
+        gpu = Gpu(0)
+        world.takes_device_arrays = takes_device_arrays(world, gpu)
+        return gpu
     sys.path.insert(0, str(Path(__file__).parents[2]))
     from tests.shim import StandIn
 

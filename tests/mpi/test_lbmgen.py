@@ -57,6 +57,18 @@ def test_the_file_is_the_same_for_any_ranks_and_any_cut_of_the_domain(mpiexec):
         assert_same(alone, run(mpiexec, n_ranks, f"run{n_ranks}{per_case}", f"ranks_per_case={per_case}"))
 
 
+@pytest.mark.parametrize(("way", "said"), [("device", "device buffers"), ("host", "through pinned host memory")])
+def test_a_cut_domain_on_gpus_is_the_same_whichever_way_messages_go(mpiexec, way, said):
+    """Two stand-ins share each case; the run says which way it is."""
+    settings = (*CASE, "n_cases=1", "frames.count=1", "frames.every=5", "frames.force_every=5", "ranks_per_case=2")
+    alone = run(mpiexec, 1, "alone", *settings[:-1])
+    program = Path(__file__).with_name("lbmgen_on_stand_in.py")
+    done = mpiexec(2, program, *settings, "output=cut.h5", env={"GLASSFLOW_MESSAGES": way})
+    assert done.returncode == 0, done.stderr
+    assert f"messages: {said} (GLASSFLOW_MESSAGES = {way})\n" in done.stdout
+    assert_same(alone, mpiexec.directory / "cut.h5")
+
+
 def test_three_dimensions_are_cut_alike(mpiexec):
     """A sphere on D3Q19 with walls, periodic in z, on one rank and on four."""
     settings = (

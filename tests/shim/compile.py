@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from runkit.device import machine_code
+from runkit.nvrtc import machine_code
 
 ARCHITECTURES = ("sm_80", "sm_90")  # A100; H100 and H200
 NEWER = ("sm_100", "sm_120")  # B200; RTX PRO 6000

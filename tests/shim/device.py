@@ -8,6 +8,7 @@ is seen after a wait alone, and kernels on a stream of their own run when anothe
 from __future__ import annotations
 
 import ctypes
+import platform
 import re
 import subprocess
 import tempfile
@@ -19,9 +20,17 @@ from pathlib import Path
 import numpy as np
 
 HEADER = Path(__file__).parent / "cuda.h"
-FLAGS = ("-O2", "-march=x86-64-v3", "-ffp-contract=off", "-std=c++17", "-fPIC", "-shared", "-w")
+WITH_FMA = {"x86_64": ("-march=x86-64-v3",)}  # other processors have it anyway
 KERNEL = re.compile(r'extern\s+"C"\s+__global__\s+void\s+(?:__launch_bounds__\([^)]*\)\s*)?(\w+)\s*\(([^)]*)\)')
 DYNAMIC = re.compile(r"extern\s+__shared__\s+(?:__align__\(\d+\)\s*)?(\w+)\s+(\w+)\[\];")
+
+
+def flags(machine: str) -> tuple[str, ...]:
+    """Of g++, for this kind of processor."""
+    return ("-O2", "-ffp-contract=off", "-std=c++17", "-fPIC", "-shared", "-w", *WITH_FMA.get(machine, ()))
+
+
+FLAGS = flags(platform.machine())
 
 
 class Arrays:
@@ -45,9 +54,11 @@ class StandIn:
     index = 0
     n_multiprocessors = 2
     clock = 1e9
+    l2_bytes = 1 << 22
 
     def __init__(self, shared_bytes: int = 1 << 17, free_bytes: int = 1 << 34) -> None:
         self.shared_bytes, self.free_bytes = shared_bytes, free_bytes
+        self.shared_bytes_per_multiprocessor = 2 * shared_bytes
         self._modules: dict[tuple, Module] = {}
 
     def compile(self, source: str, options: Sequence[str] = ()) -> Module:
@@ -67,7 +78,8 @@ class StandIn:
 
     def graph(self, function):
         """As on a GPU: nothing is done while launches are recorded, and arguments stay those of the recording."""
-        Kernel.recorded = launches = []
+        launches: list = []
+        Kernel.recorded = launches
         try:
             function()
         finally:

@@ -20,6 +20,7 @@ from tests.conftest import ROOT, clean_environment
 from tests.shim import StandIn
 from tools.benchmarks import lammps, lbm_cpu, lbm_gpu, lbm_model, md_cpu, md_gpu, md_limits
 from tools.benchmarks.__main__ import titles
+from tools.benchmarks.gpu_clock import copy_rate
 from tools.benchmarks.liquid import LAW
 from tools.benchmarks.table import Row, show
 
@@ -128,7 +129,7 @@ def test_the_table_shows_medians_and_the_range_of_the_ratio(capsys):
 def test_flow_on_a_gpu_is_measured_beside_its_memory():
     """Batches past cylinders of their own, and a periodic box; the limit is 72 bytes per site."""
     tasks = (lbm_gpu.Task("D2Q9", (32, 32), 2, lbm_gpu.STREET), lbm_gpu.Task("D2Q9", (16, 16)))
-    bandwidth = lbm_gpu.copy_rate(StandIn(), 0.0, 1 << 20)
+    bandwidth = copy_rate(StandIn(), 1 << 20)
     one, two = lbm_gpu.rows(StandIn(), 0.0, bandwidth, tasks)
     assert one.case == "2 of D2Q9 bgk float32 32x32, past cylinders"
     assert two.case == "1 of D2Q9 bgk float32 16x16, periodic"
