@@ -61,4 +61,4 @@ def equilibrated(bench: Bench) -> Configuration:
 
 def kernels(dynamics: Dynamics) -> Any:
     """What launches kernels for these replicas: whether it `marches`, by blocks of how many `threads`."""
-    return dynamics.engine.kernels
+    return dynamics.engine.kernels  # type: ignore[union-attr]

@@ -10,8 +10,9 @@ import numpy as np
 from lbmgen.block import look
 from mdgen.initial import melt
 from mdgen.thermostats import thermostat
+from mdgen.tuning import Tuning
 from tests.lbmgen.flows import FACES, Setting, clock
-from tools.gpu_check.replicas import Ensemble, Tuning
+from tools.gpu_check.replicas import Ensemble
 from tools.gpu_check.step import Bench, Table
 
 SANITIZER = ("compute-sanitizer", "--launch-timeout", "60", "--error-exitcode", "9", "--tool")

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from mdgen.tuning import Tuning
 from tools.gpu_check.profiler import command, read_counters, table
-from tools.gpu_check.replicas import Ensemble, Tuning, equilibrated
+from tools.gpu_check.replicas import Ensemble, equilibrated
 from tools.gpu_check.step import Bench, Step
 
 STEP = Step(
