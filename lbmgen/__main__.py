@@ -8,7 +8,10 @@ from runkit.mpi import launch, single_threaded
 
 
 def main() -> None:
-    """Simulate flow past obstacles, many cases, into one parallel HDF5 file."""
+    """Simulate flow past obstacles, many cases, into one parallel HDF5 file.
+
+    Exit code: 0 all cases are complete, 3 some failed, 4 all failed, 2 a mistake in the configuration, 1 another error.
+    """
     single_threaded()
     from lbmgen.config import Case
     from lbmgen.plan import show

@@ -16,6 +16,7 @@ from lbmgen.flow_case import FlowCase
 from lbmgen.lattices import lattice
 from lbmgen.layout import Layout
 from lbmgen.simulation import warm_up_rounds
+from lbmgen.soundness import fastest_of
 from runkit.config import dump_toml
 from runkit.dataset.flow import FLOW, FLOW_3D
 from runkit.dataset.layout import in_units, n_bytes
@@ -97,8 +98,12 @@ def show(case: Case) -> None:
         f"tau        {_ends([flow.tau for flow in flows])}, "
         f"Reynolds number {_ends([flow.reynolds for flow in flows])}, "
         f"length {_ends([flow.length for flow in flows])} sites{drawn}",
-        f"velocity   {_ends([flow.velocity for flow in flows])}"
-        + (", nominal: no inlet or sliding wall has it, and what comes is measured" if flows[0].is_nominal else "")
+        f"velocity   {_ends([flow.velocity for flow in flows])}, "
+        + (
+            "nominal: no inlet or sliding wall has it, and what comes is measured"
+            if flows[0].is_nominal
+            else f"at its peak {_ends([fastest_of(flow.domain) for flow in flows])}"
+        )
         + drawn,
         f"ranks      {n_ranks} in {groups} groups; a case is cut into {' x '.join(map(str, decomposition.grid))}",
         f"memory     about {in_units(3e8 + memory)} per rank; on a GPU {in_units(on_gpu)} per case, as many at once as "

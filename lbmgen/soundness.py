@@ -65,20 +65,25 @@ def require_sound(case: Case, flow: FlowCase) -> None:
         )
 
 
-def _slide(face: Any) -> float:
-    return math.hypot(*face.velocity) if face.velocity else 0.0
-
-
-def _require_slow(case: Case, flow: FlowCase) -> None:
-    fastest = max(
+def fastest_of(domain: Domain) -> float:
+    """The largest speed that inlets and sliding walls give, at the peak of their profile."""
+    return max(
         (
-            face.fastest(axis, flow.domain)
-            for axis, pair in enumerate(flow.domain.faces)
+            face.fastest(axis, domain)
+            for axis, pair in enumerate(domain.faces)
             for face in pair
             if isinstance(face, (NoSlip, Velocity))
         ),
         default=0.0,
     )
+
+
+def _slide(face: Any) -> float:
+    return math.hypot(*face.velocity) if face.velocity else 0.0
+
+
+def _require_slow(case: Case, flow: FlowCase) -> None:
+    fastest = fastest_of(flow.domain)
     mach = math.sqrt(3) * max(fastest, flow.velocity) * (1 + case.flow.pulsation)
     if mach > MACH_LIMIT:
         raise UserError(

@@ -134,7 +134,9 @@ def _load(path: str, name: str) -> np.ndarray:
         raise UserError(f"obstacle file {path}: no such file") from None
     except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
         if Path(path).suffix.lower() not in (".npy", ".npz"):
-            raise UserError(f"obstacle file {path}: allowed: a .npy or .npz file with a mask or distance") from None
+            raise UserError(
+                f"obstacle file {path}: allowed: a .npy or .npz file with a mask or distance; of triangles: mesh"
+            ) from None
         reason = f" ({error.strerror})" if isinstance(error, OSError) and error.strerror else ""
         raise UserError(f"obstacle file {path}: cannot be read as .npy or .npz of numbers{reason}") from error
     if isinstance(held, np.ndarray):

@@ -22,7 +22,7 @@ from lbmgen.obstacles.placed import Placed, shifts
 from lbmgen.obstacles.shadow import shadow
 from runkit.errors import UserError
 
-ARRANGEMENTS, BODIES, PLACES = 10, 20, 20  # tries of a case, of bodies one after another in vain, of places per body
+ARRANGEMENTS, BODIES, PLACES = 10, 10, 20  # tries of a case, of bodies one after another in vain, of places per body
 LARGEST = 2.0**53  # of a number in a range
 SPACING = 0.25  # of the surface points at which the gap between two bodies is measured
 

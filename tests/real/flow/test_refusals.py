@@ -140,6 +140,12 @@ def test_a_body_file_that_is_none_is_told_from_others(tmp_path, name):
     assert words in told and name in told and "pickle" not in told
 
 
+def test_the_peak_of_an_inlet_is_told():
+    """Before anything runs, beside its mean."""
+    told = shown(*DUCT, "flow.velocity=0.045")[1]
+    assert "velocity   0.045 to 0.045, at its peak 0.09433 to 0.09433" in told
+
+
 def test_a_nominal_velocity_is_called_so():
     """Nothing sets the speed of a flow that a force drives."""
     driven = (*PERIODIC, "flow.force=[1e-6, 0]", "flow.reynolds=20")
