@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 from typing import NamedTuple
 
@@ -39,14 +38,14 @@ def generate(world: World, case: Case) -> None:
             return
         say(world, f"{file.state}: {file.part}, written by {file.method}")
         if file.state == "new":  # checkpoints that lie here belong to a file that is gone
-            world.on_root(shutil.rmtree, file.scratch, True)
+            world.on_root(file.scratch.clear)
         say(world, "kernels: loaded, or compiled in a minute or two where they are new")
         world.first_on_each_node(_compile, case, flows[0], gpu)
         _simulate_all(Crew(world, group, gpu), case, flows, file)
         file.sync()
         failed = file.read("computed") == FAILED
         file.seal()
-        world.on_root(shutil.rmtree, file.scratch, True)
+        world.on_root(file.scratch.clear)
     lost = f"; {failed.sum()} of {len(failed)} cases FAILED, see runkit.dataset.check" if failed.any() else ""
     say(world, f"wrote {file.path}{lost}")
 

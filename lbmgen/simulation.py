@@ -23,7 +23,7 @@ from lbmgen.domain import Body, body_of
 from lbmgen.forces import momentum_exchange
 from lbmgen.frames import density_in_cells, fluid_fraction
 from lbmgen.lattices import lattice
-from runkit.checkpoint import load_arrays, save_arrays
+from runkit.dataset.scratch import Arrays, fault_in
 from runkit.dataset.writer import Writer
 from runkit.mpi import World
 
@@ -50,7 +50,7 @@ class Simulation:
         self.block = make_block(case, flow, group, gpu)
         self._counts = group.sum(self.block.boundary.n_leaving())
         self._fraction = fluid_fraction(self.block.solid, case.grid.refinement)
-        self._path = file.scratch / f"case-{i_case:06d}.npz"
+        self._checkpoint = f"case-{i_case:06d}.npz"
         self._last_save = time.monotonic()
         self.n_warm = warm_up_rounds(case)
         self._write_constants()
@@ -112,11 +112,11 @@ class Simulation:
         """Give the messages back and remove the checkpoint."""
         self.block.free()
         if self.group.is_root:
-            self._path.unlink(missing_ok=True)
+            self.file.scratch.discard(self._checkpoint)
 
     def _begin(self) -> int:
         """Start from rest, or go on with a checkpoint; returns the number of rounds done."""
-        saved = self.group.on_root(lambda: load_arrays(self._path) if self._path.exists() else None)
+        saved = self.group.on_root(self.file.scratch.load, self._checkpoint, self._fault)
         if saved is not None:
             self.block.restore(saved["arrived"][(slice(None), *self._sites())])
             return int(saved["n_rounds"])
@@ -126,6 +126,11 @@ class Simulation:
         velocity[..., 1] = wave.reshape(-1, *[1] * (len(self.block.shape) - 1))
         self.block.start(np.ones(self.block.shape), velocity)
         return 0
+
+    def _fault(self, saved: Arrays) -> str:
+        """What is wrong with a checkpoint, "" if nothing is."""
+        whole = np.broadcast_to(self.block.layout.dtype.type(0), (self.block.fluid.lattice.q, *self.flow.shape))
+        return fault_in(saved, {"arrived": whole}, {"n_rounds": self.n_warm + self.case.frames.count})
 
     def _sites(self) -> tuple[slice, ...]:
         return tuple(slice(a, a + n) for a, n in zip(self.block.origin, self.block.shape, strict=True))
@@ -173,8 +178,7 @@ class Simulation:
             whole = np.empty((self.block.fluid.lattice.q, *self.flow.shape), self.block.layout.dtype)
             for sites, arrived in parts:
                 whole[(slice(None), *sites)] = arrived
-            self._path.parent.mkdir(exist_ok=True)
-            save_arrays(self._path, n_rounds=np.array(self.n_done), arrived=whole)
+            self.file.scratch.save(self._checkpoint, n_rounds=np.array(self.n_done), arrived=whole)
         self._last_save = time.monotonic()
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 
 import numpy as np
@@ -33,7 +32,7 @@ def generate(world: World, case: Case) -> None:
             return
         say(world, f"{file.state}: {file.part}, written by {file.method}")
         if file.state == "new":  # checkpoints that lie here belong to a file that is gone
-            world.on_root(shutil.rmtree, file.scratch, True)
+            world.on_root(file.scratch.clear)
         run = Run(case, potential, file, world, device)
         _compile(run, cools=not given)
         equilibrate(run, given)
@@ -41,7 +40,7 @@ def generate(world: World, case: Case) -> None:
         label(case, potential.n_species, file, world)
         failed = file.read("labelled") == FAILED
         file.seal()
-        world.on_root(shutil.rmtree, file.scratch, True)
+        world.on_root(file.scratch.clear)
     lost = f"; {failed.sum()} of {len(failed)} samples FAILED, see runkit.dataset.check" if failed.any() else ""
     say(world, f"wrote {file.path}{lost}")
 

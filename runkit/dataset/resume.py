@@ -14,6 +14,15 @@ from runkit.errors import UserError
 _WAY_OUT = "move the file away or choose another output"
 
 
+def holds(path: Path, schema: Schema) -> bool:
+    """Whether a file is one of this schema, finished or not."""
+    try:
+        with Dataset(path, unfinished=True) as file:
+            return file.schema.name == schema.name
+    except UserError:
+        return False
+
+
 def check_same(
     path: Path,
     schema: Schema,
@@ -30,6 +39,6 @@ def check_same(
         if told:
             raise UserError(f"{path} was made with another configuration: {'; '.join(told)}; go back to it, {_WAY_OUT}")
         for name, shape in shapes.items():
-            found = file.file[name].shape
+            found = file.file[name].shape if name in file.file else "none"
             if found != shape:
                 raise UserError(f"{path}: field {name} has shape {found}, not {shape}; {_WAY_OUT}")
