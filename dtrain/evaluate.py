@@ -18,12 +18,13 @@ from dtrain.tasks import EvaluateOptions, task, task_in
 from dtrain.world import World
 from runkit.cli import run_program
 from runkit.errors import UserError
+from runkit.launcher import torch_launch
 from runkit.log import say
 
 
 def evaluate(options: EvaluateOptions) -> None:
     """Score the network of a run, or those of a campaign, on all processes that were started together."""
-    ranks = connect(options.device, options.threads)
+    ranks = connect(options.device, options.threads, purpose=options)
     with ranks.together():
         world, runs, rows = World(ranks), runs_at(options.run), []
         for run in runs:
@@ -51,7 +52,9 @@ def _make(folder: Path) -> None:
 def main(words: Sequence[str]) -> None:
     """The program with its command line."""
     options = getattr(task_in(words, "run"), "Evaluate", EvaluateOptions)
-    run_program("python dtrain/evaluate.py", options, evaluate, arguments=words, positional=("run",))
+    run_program(
+        "python dtrain/evaluate.py", options, evaluate, arguments=words, positional=("run",), launched=torch_launch
+    )
 
 
 if __name__ == "__main__":

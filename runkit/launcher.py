@@ -129,6 +129,17 @@ def torch_launch() -> Launch:
     raise UserError(f"{given}, but {mpi.launcher} says {mpi}; unset those that are left over")
 
 
+def forget_lost_connection() -> Launch | None:
+    """Forget a PMI connection that is not open, at which MPI would end this process; the launch that it was of."""
+    lost = os.environ.get("PMI_FD")
+    if not lost or _is_socket(lost):
+        return None
+    launch = next((launch for kind in _MPI if kind.rank == "PMI_RANK" and (launch := _launch(kind))), None)
+    for name in ("PMI_FD", "PMI_RANK", "PMI_SIZE"):
+        os.environ.pop(name, None)
+    return launch
+
+
 def local(names: Sequence[str], otherwise: int) -> int:
     """The first of these variables that is a whole number, or another number."""
     for name in names:

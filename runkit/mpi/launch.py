@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 from runkit.errors import UserError, complain
-from runkit.launcher import Launch, mpi_launch, this_launch
+from runkit.launcher import Launch, forget_lost_connection, mpi_launch, this_launch
 from runkit.mpi.world import SerialWorld, World
 
 # How long a failing rank waits to see whether all the others fail alike.
@@ -26,7 +26,7 @@ def connect() -> World:
     What MPI says counts; variables that contradict it are named. Raises UserError if a launcher that shows itself
     started more processes than the one that MPI sees.
     """
-    launched = mpi_launch()
+    lost, launched = forget_lost_connection(), mpi_launch()
     try:
         from mpi4py import MPI
     except (ImportError, RuntimeError) as error:
@@ -35,7 +35,7 @@ def connect() -> World:
             raise UserError(f"{started}, but mpi4py does not work here: {error}") from error
         return SerialWorld()
     world = World(MPI.COMM_WORLD)
-    _settle(world, launched)
+    _settle(world, launched or lost)
     return world
 
 

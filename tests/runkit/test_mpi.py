@@ -9,6 +9,7 @@ import sys
 
 import pytest
 
+from runkit import launcher
 from runkit.errors import UserError
 from runkit.launcher import mpi_launch, this_launch, torch_launch
 from runkit.mpi import SerialWorld, share, single_threaded
@@ -71,21 +72,30 @@ def test_torch_ranks_without_an_address_are_refused_because_they_may_be_left_ove
         torch_launch()
 
 
+OF_A_DAEMON = "SLURM_PROCID=0 SLURM_STEP_NUM_TASKS=1 SLURM_STEP_ID=0"  # which Slurm has started for mpirun
+
+
 @pytest.mark.parametrize(
-    ("variables", "launcher", "rank", "size"),
+    ("variables", "name", "rank", "size"),
     [
         ("PALS_APID=a PALS_RANKID=2 PMI_RANK=2 PMI_SIZE=4", "PALS", 2, 4),
         ("FLUX_JOB_ID=f FLUX_TASK_RANK=1 FLUX_JOB_SIZE=3", "flux", 1, 3),
         ("MV2_COMM_WORLD_RANK=1 MV2_COMM_WORLD_SIZE=2", "mpirun_rsh", 1, 2),
         ("MVP_COMM_WORLD_RANK=0 MVP_COMM_WORLD_SIZE=2", "mpirun_rsh", 0, 2),
-        ("OMPI_COMM_WORLD_RANK=1 OMPI_COMM_WORLD_SIZE=2 SLURM_PROCID=0 SLURM_STEP_NUM_TASKS=1 SLURM_STEP_ID=0",)
-        + ("mpirun", 1, 2),
+        (f"OMPI_COMM_WORLD_RANK=1 OMPI_COMM_WORLD_SIZE=2 {OF_A_DAEMON}", "mpirun", 1, 2),
     ],
 )
-def test_launchers_are_known_by_their_variables(environment, variables, launcher, rank, size):
+def test_launchers_are_known_by_their_variables(environment, variables, name, rank, size):
     environment(**dict(pair.split("=") for pair in variables.split()))
     launched = mpi_launch()
-    assert launched is not None and (launched.launcher, launched.rank, launched.size) == (launcher, rank, size)
+    assert launched is not None and (launched.launcher, launched.rank, launched.size) == (name, rank, size)
+
+
+def test_torch_variables_that_contradict_a_launcher_that_shows_itself_are_named(environment, monkeypatch):
+    monkeypatch.setattr(launcher, "_ancestors", lambda: (launcher._Process("7", ("mpiexec", "-n", "2")),))
+    environment(RANK="1", WORLD_SIZE="4", MASTER_ADDR="127.0.0.1", MASTER_PORT="1", PMI_RANK="0", PMI_SIZE="2")
+    with pytest.raises(UserError, match="RANK, WORLD_SIZE = 1, 4, but mpiexec says PMI_RANK, PMI_SIZE = 0, 2"):
+        torch_launch()
 
 
 @pytest.mark.parametrize("rank", ["x", "-1", "2", "", "1e0"])
@@ -99,11 +109,11 @@ RANKS = "from runkit.mpi import launch; launch(lambda world: print(f'rank {world
 
 def test_a_launcher_of_another_mpi_library_is_noticed(tmp_path):
     """Each process sees itself alone where the launcher started two."""
-    launcher = tmp_path / "mpirun"
-    launcher.write_text('#!/bin/sh\n"$@"\nexit $?\n')
-    launcher.chmod(0o755)
+    mpirun = tmp_path / "mpirun"
+    mpirun.write_text('#!/bin/sh\n"$@"\nexit $?\n')
+    mpirun.chmod(0o755)
     done = subprocess.run(
-        [launcher, sys.executable, "-c", RANKS],
+        [mpirun, sys.executable, "-c", RANKS],
         env=clean_environment() | {"OMPI_COMM_WORLD_RANK": "0", "OMPI_COMM_WORLD_SIZE": "2"},
         capture_output=True,
         text=True,
