@@ -17,7 +17,7 @@ from dtrain.ranks import connect
 from dtrain.tasks import EvaluateOptions, task, task_in
 from dtrain.world import World
 from runkit.cli import run_program
-from runkit.errors import UserError
+from runkit.folders import make_folders
 from runkit.launcher import torch_launch
 from runkit.log import say
 
@@ -33,20 +33,13 @@ def evaluate(options: EvaluateOptions) -> None:
             folder = Path(options.output) if options.output else trained.folder
             if len(runs) > 1 and options.output:
                 folder = folder / trained.folder.name
-            world.on_root(_make, folder)
+            world.on_root(make_folders, folder)
             scores = task.get(trained.recipe.data.name).evaluate(world, trained, options, folder)
             rows.append({"run": trained.folder.name, **scores})
         if len(runs) > 1:
             path = Path(options.output or options.run) / "scores.csv"
             world.on_root(write_table, path, rows)
             say(world, f"scores of {len(runs)} runs: {path}")
-
-
-def _make(folder: Path) -> None:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise UserError(f"output: {folder} cannot be made: {error.strerror}") from error
 
 
 def main(words: Sequence[str]) -> None:

@@ -16,9 +16,11 @@ from dtrain.ranks import Ranks
 from runkit.config import differences, dump_toml
 from runkit.dataset.lock import FileLock
 from runkit.errors import UserError
+from runkit.outputs import require_replaceable, shortened, starts_with, written_whole
 
 # Keys that may differ when a run goes on: they do not change what is computed.
 FREE_KEYS = ("output", "minutes", "device", "threads", "compile", "data.memory", "data.keep_pairs")
+_IS_TABLE, _IS_RESULT = starts_with(r"(run|name|step),"), starts_with(r'\s*\{\s*"data": "')
 # Follows from the number of processes.
 _DERIVED = ("train_batch_size", "train_micro_batch_size_per_gpu", "gradient_accumulation_steps")
 
@@ -79,7 +81,8 @@ class Curve:
 
     def append(self, row: Mapping[str, Any]) -> None:
         """Add a row; the first one gives the columns."""
-        rows = [row] if self.path.exists() else [dict(zip(row, row, strict=True)), row]
+        is_begun = self.path.exists() and self.path.stat().st_size > 0
+        rows = [row] if is_begun else [dict(zip(row, row, strict=True)), row]
         with open(self.path, "a", newline="") as file:
             csv.DictWriter(file, list(row)).writerows(rows)
 
@@ -92,24 +95,30 @@ class Curve:
 
     def cut(self, step: int) -> None:
         """Forget what was reported after a step, because it is computed again."""
+        require_replaceable(self.path, _IS_TABLE)
         write_table(self.path, [row for row in self.rows() if int(row["step"]) <= step])
 
 
 def write_table(path: Path, rows: Iterable[Mapping[str, Any]]) -> None:
-    """Replace a CSV table; without rows there is none."""
-    beside = Curve(path.with_name(path.name + ".tmp"))
-    beside.path.unlink(missing_ok=True)
-    for row in rows:
-        beside.append(row)
-    if beside.path.exists():
-        os.replace(beside.path, path)
-    else:
+    """Replace a CSV table of ours; without rows there is none. Raises UserError if something else is there."""
+    require_replaceable(path, _IS_TABLE)
+    listed = list(rows)
+    if not listed:
         path.unlink(missing_ok=True)
+        return
+    with written_whole(path) as beside:
+        for row in listed:
+            Curve(beside).append(row)
 
 
 def write_json(path: Path, values: Mapping[str, Any]) -> None:
-    """Write JSON, with null in place of numbers that are not defined."""
-    path.write_text(json.dumps(_plain(values), indent=2, allow_nan=False) + "\n", encoding="utf-8")
+    """Write JSON that begins with the kind of data, with null in place of numbers that are not defined.
+
+    Raises UserError if something else is there.
+    """
+    require_replaceable(path, _IS_RESULT)
+    with written_whole(path) as beside:
+        beside.write_text(json.dumps(_plain(values), indent=2, allow_nan=False) + "\n", encoding="utf-8")
 
 
 def folder_of(recipe: Recipe) -> Path:
@@ -145,16 +154,42 @@ def _prepare(path: Path, recipe: Recipe, engine_config: Mapping[str, Any]) -> Fi
             if _has_begun(path):
                 _check_same(path, recipe, settings)
             else:
-                (path / "ds_config.json").write_text(json.dumps(settings, indent=2) + "\n")
-                beside = path / "recipe.toml.tmp"  # the recipe comes last and whole: it is what a rerun is held against
-                beside.write_text(dump_toml(recipe), encoding="utf-8")
-                os.replace(beside, path / "recipe.toml")
+                _note(path, recipe, settings)
         except (OSError, UserError):
             lock.release()
             raise
     except OSError as error:
-        raise UserError(f"{path} cannot be used: {error.strerror}") from error
+        raise UserError(f"{shortened(path)} cannot be used: {error.strerror}") from error
     return lock
+
+
+def _note(path: Path, recipe: Recipe, settings: Mapping[str, Any]) -> None:
+    """Write down what is trained; the recipe comes last and whole: it is what a rerun is held against."""
+    # DeepSpeed's JSON may be the user's own, which has what ours leaves out.
+    ours = json.dumps(settings, indent=2) + "\n"
+    require_replaceable(path / "ds_config.json", _is_dumped_json, reads=[recipe.deepspeed] if recipe.deepspeed else [])
+    require_replaceable(path / "recipe.toml", _is_dumped_recipe)
+    with written_whole(path / "ds_config.json") as beside:
+        beside.write_text(ours)
+    with written_whole(path / "recipe.toml") as beside:
+        beside.write_text(dump_toml(recipe), encoding="utf-8")
+
+
+def _is_dumped_json(path: Path) -> bool:
+    """Whether a file is JSON as a run writes it, to the letter."""
+    try:
+        text = path.read_text()
+        return json.dumps(json.loads(text), indent=2) + "\n" == text
+    except (OSError, ValueError):
+        return False
+
+
+def _is_dumped_recipe(path: Path) -> bool:
+    """Whether a file is a recipe as a run writes it, with every key, and not one that somebody has written."""
+    try:
+        return dump_toml(load_recipe(path)) == path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError, UserError):
+        return False
 
 
 def _has_begun(path: Path) -> bool:

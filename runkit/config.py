@@ -16,6 +16,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 
 from runkit.constraints import allowed, is_list, keys
 from runkit.errors import UserError
+from runkit.outputs import require_regular, state_of
 from runkit.registry import nearest
 
 Model = TypeVar("Model", bound="Config")
@@ -66,7 +67,9 @@ def load(
 def read_toml(path: Path | str) -> dict[str, Any]:
     """The tables of a TOML file; UserError if it is missing or not TOML."""
     try:
-        return tomllib.loads(Path(path).read_text(encoding="utf-8"))
+        about = state_of(Path(path))
+        require_regular(Path(path), about)
+        return tomllib.loads(Path(path).read_text(encoding="utf-8-sig"))  # some editors begin with a byte order mark
     except OSError as error:
         raise UserError(f"{path}: {error.strerror}") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:

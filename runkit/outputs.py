@@ -94,7 +94,7 @@ def written_whole(path: Path) -> Iterator[Path]:
 
 def starts_with(pattern: str) -> Callable[[Path], bool]:
     """Whether a file begins with what a regular expression matches."""
-    compiled = re.compile(pattern.encode())
+    compiled = re.compile(pattern.encode("latin-1"))
 
     def matches(path: Path) -> bool:
         with suppress(OSError), open(path, "rb") as file:

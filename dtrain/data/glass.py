@@ -13,6 +13,7 @@ import copy
 import os
 import uuid
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
@@ -209,15 +210,33 @@ class Glass:
     def _find_pairs(self, sample: int, box: np.ndarray) -> np.ndarray:
         """The neighbour pairs, from the folder beside the file if it is in use."""
         path = Path(f"{self.options.file}.pairs") / f"{self._identity}_{self.options.cutoff:g}_{sample:05}.npz"
-        if self.options.keep_pairs and path.exists():
-            return load_arrays(path)["pairs"]
+        kept = self._kept_pairs(path) if self.options.keep_pairs else None
+        if kept is not None:
+            return kept
         pairs = near_pairs(self.dataset["initial_position"][sample], box, self.options.cutoff)
         if self.options.keep_pairs:
+            self._keep_pairs(path, pairs)
+        return pairs
+
+    @staticmethod
+    def _kept_pairs(path: Path) -> np.ndarray | None:
+        """Pairs [n_pairs, 2] that were kept; None if there are none, or none that are whole."""
+        if not path.is_file():
+            return None
+        try:
+            pairs = load_arrays(path).get("pairs", np.empty(0))
+        except UserError:
+            return None
+        return pairs if pairs.ndim == 2 and pairs.shape[1] == 2 and pairs.dtype.kind == "i" else None
+
+    @staticmethod
+    def _keep_pairs(path: Path, pairs: np.ndarray) -> None:
+        """Keep pairs where that can be done: in a folder that cannot be written to they are found again each time."""
+        mine = path.with_name(f"{uuid.uuid4().hex}.npz")  # several processes may find the same pairs
+        with suppress(OSError, UserError):
             path.parent.mkdir(exist_ok=True)
-            mine = path.with_name(f"{uuid.uuid4().hex}.npz")  # several processes may find the same pairs
             save_arrays(mine, pairs=pairs.astype(np.int32))
             os.replace(mine, path)
-        return pairs
 
     @cached_property
     def _identity(self) -> str:

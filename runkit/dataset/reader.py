@@ -80,13 +80,13 @@ class Dataset:
     @cached_property
     def config(self) -> dict[str, Any]:
         """The resolved configuration of the run that made the file, as nested tables."""
-        tables: dict[str, Any] = self._parsed("config", dict, "{}")
+        tables: dict[str, Any] = self.parsed("config", dict, "{}")
         return tables
 
     @cached_property
     def absent(self) -> tuple[str, ...]:
         """Fields that imported data do not give: attribute `absent`, a list. They are laid down but hold nothing."""
-        return tuple(map(str, self._parsed("absent", list, "[]")))
+        return tuple(map(str, self.parsed("absent", list, "[]")))
 
     @cached_property
     def sizes(self) -> dict[str, int]:
@@ -116,7 +116,7 @@ class Dataset:
     def __getstate__(self) -> dict[str, Any]:
         return {"path": self.path, "unfinished": self.unfinished, "_file": None, "_process": -1}
 
-    def _parsed(self, name: str, kind: type, otherwise: str) -> Any:
+    def parsed(self, name: str, kind: type, otherwise: str) -> Any:
         """An attribute that holds JSON of a kind; UserError if it holds anything else."""
         text = self.attributes.get(name, otherwise)
         try:

@@ -39,6 +39,8 @@ def check_same(
         if told:
             raise UserError(f"{path} was made with another configuration: {'; '.join(told)}; go back to it, {_WAY_OUT}")
         for name, shape in shapes.items():
-            found = file.file[name].shape if name in file.file else "none"
+            if name not in file.file:
+                raise UserError(f"{path} lacks field {name}: it was made by an older code; {_WAY_OUT}")
+            found = file.file[name].shape
             if found != shape:
                 raise UserError(f"{path}: field {name} has shape {found}, not {shape}; {_WAY_OUT}")
