@@ -6,7 +6,7 @@ import json
 import os
 import tomllib
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from dtrain.config import PACKAGE, Recipe, load_recipe
 from dtrain.models import model as networks
 from dtrain.normalisation import Normalisation
+from dtrain.origin import Origin
 from runkit.config import dump_toml
 from runkit.errors import UserError
 from runkit.version import code_version
@@ -35,6 +36,7 @@ class Trained:
     recipe: Recipe
     phase: str
     path: Path
+    origin: Origin = field(default_factory=Origin)
 
     @property
     def folder(self) -> Path:
@@ -54,16 +56,19 @@ def save_model(
     sizes: Mapping[str, int],
     normalisation: Normalisation,
     about: Mapping[str, Any],
+    origin: Origin | None = None,
 ) -> None:
     """Write weights, recipe and normalisation; the file replaces an old one at once.
 
-    `sizes` are the parameters of the network that came from the data; `about` what a reader wants to know of the run.
+    `sizes` are the parameters of the network that came from the data; `about` what a reader wants to know of the run;
+    `origin` what it has learnt from.
     """
     header = {
         "recipe": dump_toml(recipe),
         "sizes": json.dumps(dict(sizes)),
         "normalisation": json.dumps(asdict(normalisation)),
         "about": json.dumps(dict(about)),
+        "origin": (origin or Origin()).json(),
         "code": code_version(),
     }
     beside = path.with_name(path.name + ".tmp")
@@ -96,8 +101,9 @@ def load_model(path: Path | str) -> Trained:
     network = build_network(recipe, json.loads(header["sizes"]))
     _fill(network, weights, path)
     numbers = {name: tuple(values) for name, values in json.loads(header["normalisation"]).items()}
+    origin = Origin.from_json(header.get("origin", "{}"), path)
     phase = json.loads(header.get("about", "{}")).get("phase") or list(recipe.phase)[-1]
-    return Trained(network.eval(), Normalisation(**numbers), recipe, phase, path)
+    return Trained(network.eval(), Normalisation(**numbers), recipe, phase, path, origin)
 
 
 def read_recipe(path: Path | str) -> Recipe:
@@ -122,6 +128,11 @@ def about_model(path: Path | str) -> dict[str, Any]:
     """What the header of a `model.safetensors` says of the run it comes from."""
     about: dict[str, Any] = json.loads(_load_safetensors(Path(path))[1]["about"])
     return about
+
+
+def learnt_by(path: str) -> set[str]:
+    """Marks of the samples that the weights of a file have learnt from; none for no file, and for published weights."""
+    return load_model(path).origin.learnt if path else set()
 
 
 def _file_of(path: Path | str) -> Path:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from dtrain.config import Recipe, load_recipe
+from dtrain.origin import Origin
 from dtrain.ranks import Ranks
 from runkit.config import differences, dump_toml
 from runkit.dataset.lock import FileLock
@@ -56,6 +57,25 @@ class RunFolder:
     def model(self) -> Path:
         """The best weights so far."""
         return self.path / "model.safetensors"
+
+    @property
+    def origin(self) -> Origin:
+        """What the run learns from; UserError if that was not noted."""
+        path = self.path / "data.json"
+        try:
+            return Origin.from_json(path.read_text(encoding="utf-8"), path)
+        except (OSError, UnicodeDecodeError) as error:
+            raise UserError(f"{path} cannot be read: {error}") from error
+
+    def hold_to(self, origin: Origin) -> None:
+        """Note what the run learns from, or compare it with what it began with; on root. Raises UserError."""
+        path = self.path / "data.json"
+        if _has_begun(self.path) and path.exists():
+            self.origin.require_same(origin, self.path)
+            return
+        require_replaceable(path, starts_with(r'\{"digests": '))
+        with written_whole(path) as beside:
+            beside.write_text(origin.json(), encoding="utf-8")
 
     def curve(self, name: str) -> Curve:
         """The table NAME.csv."""
@@ -200,7 +220,9 @@ def _has_begun(path: Path) -> bool:
 def _check_same(path: Path, recipe: Recipe, settings: Mapping[str, Any]) -> None:
     changed = differences(load_recipe(path / "recipe.toml"), recipe)
     changed |= differences({"deepspeed": json.loads((path / "ds_config.json").read_text())}, {"deepspeed": settings})
-    listed = [f"{key} (there {then!r}, now {now!r})" for key, (then, now) in changed.items() if key not in FREE_KEYS]
+    # The same data may lie elsewhere now: their content is compared (`hold_to`).
+    free = {key for key in changed if key in FREE_KEYS or key == "data.file" or key.endswith(".data.file")}
+    listed = [f"{key} (there {then!r}, now {now!r})" for key, (then, now) in changed.items() if key not in free]
     if listed:
         raise UserError(
             f"{path} holds a run by another recipe; keys that differ: {', '.join(listed)}; choose another name "

@@ -24,7 +24,7 @@ from pydantic import Field
 from torch import Tensor
 from torch_geometric.data import Batch, Data
 
-from dtrain.data import Options, data
+from dtrain.data import Options, data, mark_of
 from dtrain.data.graphs import graph, minimum_image, near_pairs
 from dtrain.data.split import Split
 from dtrain.data.symmetry import draw_symmetry
@@ -93,6 +93,21 @@ class Glass:
                 f"{', '.join(f'{time:g}' for time in times)}"
             )
         self.split = options.split.draw(self._labelled())
+
+    @property
+    def parts(self) -> dict[str, list[int]]:
+        return self.split
+
+    @property
+    def count(self) -> int:
+        return self.dataset.sizes["sample"]
+
+    @property
+    def context(self) -> dict[str, float]:
+        return {}
+
+    def mark(self, sample: int) -> str:
+        return mark_of(*(self.dataset[name][sample] for name in ("box", "species", "initial_position")))
 
     @property
     def sizes(self) -> dict[str, int]:
