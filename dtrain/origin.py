@@ -94,11 +94,11 @@ class Origin:
         stored = self.parts.get(phase)
         if not stored:
             return dict(data.parts), ""
-        if all(_is_there(data, int(i), mark) for part in stored.values() for i, mark in part.items()):
-            parts = {name: sorted(map(int, part)) for name, part in stored.items()}
-            known = {i for part in parts.values() for i in part}
-            parts[NEW] = sorted({i for part in data.parts.values() for i in part} - known)
-            return parts, f"{len(parts[NEW])} samples are new and belong to no part" if parts[NEW] else ""
+        usable, parts = set(data.usable), {name: sorted(map(int, part)) for name, part in stored.items()}
+        marks = {int(i): mark for part in stored.values() for i, mark in part.items()}
+        if marks.keys() <= usable and all(data.mark(i) == mark for i, mark in marks.items()):
+            parts[NEW] = sorted(usable - marks.keys())
+            return parts, f"{len(parts[NEW])} samples belong to no part of the training's split" if parts[NEW] else ""
         return self._moved(stored, data)
 
     def _moved(self, stored: Marks, data: Any) -> tuple[dict[str, list[int]], str]:
@@ -117,10 +117,6 @@ class Origin:
 
 def _marks(data: Any) -> Marks:
     return {part: {str(i): data.mark(i) for i in samples} for part, samples in data.parts.items()}
-
-
-def _is_there(data: Any, i: int, mark: str) -> bool:
-    return i < data.count and bool(data.mark(i) == mark)
 
 
 def _digest(path: str) -> str:

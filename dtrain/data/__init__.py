@@ -5,9 +5,9 @@ A data set is a class with two configurations and one road from a file to batche
 - `Options`: keys of `[data]` in a recipe, `name` among them; `Loss(Config)`: keys of `[loss]`
 - `__init__(options, seed)`; `split`: the samples of "train", "validation" and "test", as numbers. What is drawn may be
   a part of what is split: flow splits by case and draws clips of cases
-- `parts`: name of a part -> what is split, as numbers below `count`; it may be changed before `split` is asked for.
-  `mark(number)` tells one from all others by its content, and `context` says, in words and numbers, how the file was
-  made where a network cannot see it (`dtrain.origin`)
+- `parts`: name of a part -> what is split, as numbers, of which all `usable` ones could be; it may be changed before
+  `split` is asked for. `mark(number)` tells one from all others by its content, and `context` says, in words and
+  numbers, how the file was made where a network cannot see it (`dtrain.origin`)
 - `sizes`: arguments of the network that the data determine
 - `normalisation`: mean and spread of each output over the training targets
 - `batch(samples, epochs)`: samples as one batch with `.to(device)`; with the epoch of each, augmented for training

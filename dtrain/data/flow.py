@@ -103,8 +103,8 @@ class Flow:
         return self.cases
 
     @property
-    def count(self) -> int:
-        return self.dataset.sizes["case"]
+    def usable(self) -> list[int]:
+        return np.flatnonzero(self.dataset["computed"][:] == COMPLETE).tolist()
 
     @property
     def context(self) -> dict[str, float]:

@@ -99,8 +99,8 @@ class Glass:
         return self.split
 
     @property
-    def count(self) -> int:
-        return self.dataset.sizes["sample"]
+    def usable(self) -> list[int]:
+        return self._labelled()
 
     @property
     def context(self) -> dict[str, float]:

@@ -32,7 +32,7 @@ class FlowEvaluate(EvaluateOptions):
     """Scores of a trained network on rollouts of held-back cases, beside persistence and the mean field."""
 
     part: Literal["test", "validation", "train", "outside", "new", "all"] = Field(
-        "test", description="which cases are scored; new: those that the file has got since the training"
+        "test", description="which cases are scored; new: those outside the split of the training"
     )
     start: int = Field(0, ge=0, description="first frame that is given")
     frames: int = Field(0, ge=0, description="frames that are rolled out; 0: to the end of the file")

@@ -31,7 +31,7 @@ class GlassEvaluate(EvaluateOptions):
 
     time: int | None = Field(None, ge=0, description="index of the time in the file; none: the one that was learnt")
     part: Literal["test", "validation", "train", "new", "all"] = Field(
-        "test", description="which samples are scored; new: those that the file has got since the training"
+        "test", description="which samples are scored; new: those outside the split of the training"
     )
     ridge: bool = Field(True, description="fit the ridge regressions too")
 

@@ -94,7 +94,7 @@ def test_a_file_made_again_with_more_cases_is_scored_on_the_cases_that_were_held
     Path("flow.h5").unlink()
     write_flow(folder / "flow.h5", n_cases=40)
     assert scored()["cases"] == before and not seen & set(before)
-    assert "34 samples are new" in capsys.readouterr().out
+    assert "34 samples belong to no part" in capsys.readouterr().out
     assert scored("part=new")["cases"] == list(range(6, 40))
     assert len(scored("part=all")["cases"]) == 40
 
