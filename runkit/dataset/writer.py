@@ -180,6 +180,7 @@ class Writer:
             open_units = ", ".join(f"{name}: {count}" for name, count in pending.items() if count)
             raise UserError(f"{self.part} is not complete; pending units: {open_units}")
         self._open_driver().close()
+        self._driver = None
         self.world.on_root(self._rename)
         self._release()
         self.state = "finished"
@@ -200,6 +201,10 @@ class Writer:
         # After an error other ranks may not come: closing together could wait for ever.
         if error is None:
             self.close()
+        elif self.world.size == 1:  # who has caught it may try again
+            if self._driver is not None:
+                self._driver.close()
+            self._release()
 
     def _require_name(self, reads: Sequence[Path | str]) -> None:
         """Whether files can have these names, and none of them is a source."""
