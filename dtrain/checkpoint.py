@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import stat
 import tomllib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
@@ -21,6 +22,7 @@ from dtrain.normalisation import Normalisation
 from dtrain.origin import Origin
 from runkit.config import dump_toml
 from runkit.errors import UserError
+from runkit.outputs import state_of
 from runkit.version import code_version
 
 PUBLISHED_RECIPE = PACKAGE / "recipes" / "botan_published.toml"
@@ -79,7 +81,7 @@ def save_model(
 def runs_at(path: str) -> list[str]:
     """The runs with weights that a path names: those of a campaign's folder, or the path alone."""
     folder = Path(path)
-    if folder.is_dir() and not (folder / MODEL).exists():
+    if state_of(folder) is not None and folder.is_dir() and not (folder / MODEL).exists():
         return sorted(str(model.parent) for model in folder.glob(f"*/{MODEL}")) or [path]
     return [path]
 
@@ -137,8 +139,9 @@ def learnt_by(path: str) -> set[str]:
 
 def _file_of(path: Path | str) -> Path:
     """The file of weights that a path names; UserError if there is none."""
-    file = Path(path) / MODEL if Path(path).is_dir() else Path(path)
-    if not file.is_file():
+    about = state_of(Path(path))
+    file = Path(path) / MODEL if about is not None and stat.S_ISDIR(about.st_mode) else Path(path)
+    if not (found := state_of(file)) or not stat.S_ISREG(found.st_mode):
         raise UserError(f"there are no weights at {file}")
     return file
 

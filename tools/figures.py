@@ -25,7 +25,7 @@ import matplotlib.pyplot as plt
 from matplotlib.animation import Animation, PillowWriter
 from matplotlib.figure import Figure
 
-from runkit.cli import OptionParser
+from runkit.cli import OptionParser, plain_streams
 from runkit.dataset.reader import Dataset
 from runkit.errors import UserError, complain
 from runkit.folders import make_folders
@@ -111,4 +111,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    with plain_streams():
+        main()

@@ -43,7 +43,7 @@ class EvaluateOptions(Config):
     part: str = Field("test", description="which samples are scored")
     output: str = Field("", description="folder for the results; none: that of the model")
     device: str = Field("auto", pattern="^(auto|cpu|gpu)$", description="where the network is computed")
-    threads: int = Field(0, ge=0, description="threads of a process; 0: its share of the node's cores")
+    threads: int = Field(0, ge=0, le=4096, description="threads of a process; 0: its share of the node's cores")
 
 
 class PredictOptions(Config):
@@ -56,7 +56,7 @@ class PredictOptions(Config):
     file: str = Field(min_length=1, description="file of the generator")
     output: str = Field("", description="file to write; none: predictions.h5 beside the model")
     device: str = Field("auto", pattern="^(auto|cpu|gpu)$", description="where the network is computed")
-    threads: int = Field(0, ge=0, description="threads of a process; 0: its share of the node's cores")
+    threads: int = Field(0, ge=0, le=4096, description="threads of a process; 0: its share of the node's cores")
 
 
 def open_data(world: World, trained: Trained, options: EvaluateOptions, of_split: Callable[[Split | None], Any]) -> Any:

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from runkit.cli import OptionParser
+from runkit.cli import OptionParser, plain_streams
 from runkit.dataset import rules
 from runkit.dataset.card import card
 from runkit.dataset.layout import dtype_of
@@ -159,4 +159,5 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    with plain_streams():
+        sys.exit(main())

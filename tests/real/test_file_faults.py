@@ -6,7 +6,6 @@ import os
 import shutil
 import subprocess
 import sys
-import time
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -16,7 +15,7 @@ import numpy as np
 import pytest
 
 from runkit.checkpoint import load_arrays, save_arrays
-from runkit.config import load
+from runkit.config import flatten, load
 from runkit.dataset.check import check
 from runkit.dataset.flow import FLOW
 from runkit.dataset.reader import Dataset
@@ -310,25 +309,14 @@ def test_a_pipe_for_a_configuration_is_refused(tmp_path):
         load(import_module("mdgen.config").Case, tmp_path / "case.toml")
 
 
-def test_two_ranks_of_a_case_start_it_anew_together_where_its_checkpoint_is_damaged(mpiexec, tmp_path):
-    words = [f"{key}={value}" for key, value in FLAT.items()]
-    process = mpiexec.start(2, "-m", "lbmgen", "output=a.h5", *words)
-    saved = tmp_path / "a.h5.checkpoints/case-000000.npz"
-    deadline = time.monotonic() + 60
-    while not saved.exists() and process.poll() is None and time.monotonic() < deadline:
-        time.sleep(0.01)
-    mpiexec.kill(process)
-    _truncated(saved)
-    done = mpiexec(2, "-m", "lbmgen", "output=a.h5", *words)
-    assert done.returncode == 0 and done.stdout.count("is damaged") == 1 and check(tmp_path / "a.h5").good
-
-
-FLAT = {
-    "n_cases": 1,
-    "ranks_per_case": 2,
-    "grid.cells": [64, 32],
-    "frames.count": 20,
-    "frames.warm_up": 1,
-    "checkpoint_seconds": 0,
-    "device": "cpu",
-}
+def test_two_ranks_of_a_case_start_it_anew_together_where_its_checkpoint_is_damaged(
+    whole, mpiexec, tmp_path, monkeypatch
+):
+    with monkeypatch.context() as patch, pytest.raises(Stopped):
+        stop_after_checkpoint(patch, 2)
+        generate("lbmgen", tmp_path / "a.h5")
+    _not_numbers(tmp_path / "a.h5.checkpoints/case-000000.npz")
+    words = [f"{key}={value}" for key, value in flatten(TABLES["lbmgen"]).items()]
+    done = mpiexec(2, "-m", "lbmgen", "output=a.h5", "ranks_per_case=2", *words)
+    assert done.returncode == 0 and done.stdout.count("is damaged") == 1, done.stderr
+    assert content(tmp_path / "a.h5") == content(whole["lbmgen"])
