@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import stat
 import tomllib
@@ -99,19 +100,22 @@ def load_model(path: Path | str) -> Trained:
         _fill(network, _load_pth(path), path)
         return Trained(network.eval(), Normalisation.identity(2), recipe, list(recipe.phase)[-1], path)
     weights, header = _load_safetensors(path)
-    recipe = _recipe_in(header)
-    network = build_network(recipe, json.loads(header["sizes"]))
+    recipe = _recipe_in(header, path)
+    network = build_network(recipe, _table_in(header, "sizes", path))
     _fill(network, weights, path)
-    numbers = {name: tuple(values) for name, values in json.loads(header["normalisation"]).items()}
     origin = Origin.from_json(header.get("origin", "{}"), path)
-    phase = json.loads(header.get("about", "{}")).get("phase") or list(recipe.phase)[-1]
-    return Trained(network.eval(), Normalisation(**numbers), recipe, phase, path, origin)
+    phase = _table_in(header, "about", path).get("phase") or list(recipe.phase)[-1]
+    if phase not in recipe.phase:
+        raise UserError(f"{path} is damaged: its recipe has no phase {phase!r}")
+    return Trained(network.eval(), _normalisation_in(header, path), recipe, phase, path, origin)
 
 
 def read_recipe(path: Path | str) -> Recipe:
     """The recipe of a trained network, without its weights; UserError as for `load_model`."""
     path = _file_of(path)
-    return load_recipe(PUBLISHED_RECIPE) if path.suffix == ".pth" else _recipe_in(_load_safetensors(path, False)[1])
+    if path.suffix == ".pth":
+        return load_recipe(PUBLISHED_RECIPE)
+    return _recipe_in(_load_safetensors(path, False)[1], path)
 
 
 def build_network(recipe: Recipe, sizes: Mapping[str, int]) -> nn.Module:
@@ -128,8 +132,7 @@ def start_from(network: nn.Module, path: str) -> None:
 
 def about_model(path: Path | str) -> dict[str, Any]:
     """What the header of a `model.safetensors` says of the run it comes from."""
-    about: dict[str, Any] = json.loads(_load_safetensors(Path(path))[1]["about"])
-    return about
+    return _table_in(_load_safetensors(Path(path), False)[1], "about", Path(path))
 
 
 def learnt_by(path: str) -> set[str]:
@@ -146,8 +149,33 @@ def _file_of(path: Path | str) -> Path:
     return file
 
 
-def _recipe_in(header: Mapping[str, str]) -> Recipe:
-    return load_recipe(None, defaults=tomllib.loads(header["recipe"]))
+def _recipe_in(header: Mapping[str, str], path: Path) -> Recipe:
+    try:
+        return load_recipe(None, defaults=tomllib.loads(header["recipe"]))
+    except tomllib.TOMLDecodeError as error:
+        raise UserError(f"{path} is damaged: its recipe is not TOML: {error}") from error
+
+
+def _table_in(header: Mapping[str, str], name: str, path: Path) -> dict[str, Any]:
+    """What a header holds as JSON under a name; UserError if that is no table."""
+    try:
+        table = json.loads(header.get(name, "{}"))
+    except ValueError:
+        table = None
+    if not isinstance(table, dict):
+        raise UserError(f"{path} is damaged: {name} in its header is no table of JSON")
+    return table
+
+
+def _normalisation_in(header: Mapping[str, str], path: Path) -> Normalisation:
+    table = _table_in(header, "normalisation", path)
+    try:
+        mean, std = (tuple(map(float, table[name])) for name in ("mean", "std"))
+    except (KeyError, TypeError, ValueError):
+        mean, std = (), ()
+    if not mean or len(mean) != len(std) or not all(map(math.isfinite, mean + std)) or min(std) <= 0:
+        raise UserError(f"{path} is damaged: a mean and a positive spread of each output are needed in its header")
+    return Normalisation(mean, std)
 
 
 def _load_pth(path: Path) -> dict[str, Tensor]:
@@ -173,6 +201,9 @@ def _load_safetensors(path: Path, with_weights: bool = True) -> tuple[dict[str, 
 
 
 def _fill(network: nn.Module, weights: Mapping[str, Tensor], path: Path) -> None:
+    broken = [name for name, value in weights.items() if value.is_floating_point() and not value.isfinite().all()]
+    if broken:
+        raise UserError(f"the weights of {path} are not finite: {broken[0]}")
     try:
         network.load_state_dict(dict(weights))
     except (RuntimeError, AttributeError, TypeError) as error:

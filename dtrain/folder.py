@@ -6,6 +6,7 @@ import csv
 import json
 import math
 import os
+import zipfile
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +18,14 @@ from dtrain.ranks import Ranks
 from runkit.config import differences, dump_toml
 from runkit.dataset.lock import FileLock
 from runkit.errors import UserError
-from runkit.outputs import require_replaceable, shortened, starts_with, written_whole
+from runkit.outputs import (
+    require_regular,
+    require_replaceable,
+    shortened,
+    starts_with,
+    state_of,
+    written_whole,
+)
 
 # Keys that may differ when a run goes on: they do not change what is computed.
 FREE_KEYS = ("output", "minutes", "device", "threads", "compile", "data.memory", "data.keep_pairs")
@@ -62,6 +70,7 @@ class RunFolder:
     def origin(self) -> Origin:
         """What the run learns from; UserError if that was not noted."""
         path = self.path / "data.json"
+        require_regular(path, state_of(path))
         try:
             return Origin.from_json(path.read_text(encoding="utf-8"), path)
         except (OSError, UnicodeDecodeError) as error:
@@ -110,8 +119,9 @@ class Curve:
         """All whole rows."""
         if not self.path.exists():
             return []
-        with open(self.path, newline="") as file:
-            return [row for row in csv.DictReader(file) if None not in row.values()]
+        with open(self.path, newline="", errors="replace") as file:
+            rows = [row for row in csv.DictReader(file) if None not in row.values()]
+        return [row for row in rows if row.get("step", "").isdecimal()]
 
     def cut(self, step: int) -> None:
         """Forget what was reported after a step, because it is computed again."""
@@ -149,8 +159,19 @@ def folder_of(recipe: Recipe) -> Path:
 def read_summary(recipe: Recipe) -> dict[str, Any] | None:
     """What a finished run came to; None if it is not finished."""
     path = _summary(folder_of(recipe))
-    summary: dict[str, Any] | None = json.loads(path.read_text()) if path.exists() else None
-    return summary
+    return _read_json(path) if path.exists() else None
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    """A table that a run has written; UserError if it is damaged."""
+    require_regular(path, state_of(path))
+    try:
+        table = json.loads(path.read_text())
+    except (OSError, ValueError) as error:
+        raise UserError(f"{path} is damaged: {error}") from error
+    if not isinstance(table, dict):
+        raise UserError(f"{path} is damaged: it holds no table")
+    return table
 
 
 def _summary(path: Path) -> Path:
@@ -173,6 +194,7 @@ def _prepare(path: Path, recipe: Recipe, engine_config: Mapping[str, Any]) -> Fi
         try:
             if _has_begun(path):
                 _check_same(path, recipe, settings)
+                _require_whole(path / "checkpoint")
             else:
                 _note(path, recipe, settings)
         except (OSError, UserError):
@@ -217,9 +239,29 @@ def _has_begun(path: Path) -> bool:
     return any((path / name).exists() for name in ("checkpoint/latest", "model.safetensors"))
 
 
+def _require_whole(checkpoints: Path) -> None:
+    """Raise UserError if the last checkpoint is damaged: torch itself does not look at the sums of its files."""
+    latest = checkpoints / "latest"
+    if (about := state_of(latest)) is None:
+        return
+    try:
+        require_regular(latest, about)
+        folder = checkpoints / latest.read_text(encoding="utf-8").strip()
+        files = sorted(folder.glob("**/*.pt"))
+        if folder == checkpoints or not files:
+            raise UserError(f"{folder} holds no checkpoint")
+        for file in files:
+            require_regular(file, state_of(file))
+            with zipfile.ZipFile(file) as archive:
+                if part := archive.testzip():
+                    raise UserError(f"{file}: {part} has another sum than when it was written")
+    except (OSError, ValueError, zipfile.BadZipFile, UserError) as error:
+        raise UserError(f"the checkpoint is damaged ({error}); delete {checkpoints.parent} to train anew") from error
+
+
 def _check_same(path: Path, recipe: Recipe, settings: Mapping[str, Any]) -> None:
     changed = differences(load_recipe(path / "recipe.toml"), recipe)
-    changed |= differences({"deepspeed": json.loads((path / "ds_config.json").read_text())}, {"deepspeed": settings})
+    changed |= differences({"deepspeed": _read_json(path / "ds_config.json")}, {"deepspeed": settings})
     # The same data may lie elsewhere now: their content is compared (`hold_to`).
     free = {key for key in changed if key in FREE_KEYS or key == "data.file" or key.endswith(".data.file")}
     listed = [f"{key} (there {then!r}, now {now!r})" for key, (then, now) in changed.items() if key not in free]

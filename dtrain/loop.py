@@ -63,6 +63,8 @@ def train_run(ranks: Ranks, recipe: Recipe, clock: Clock) -> None:
         if ranks.is_root:
             folder.finish(about_model(folder.model))
         say(ranks, f"{folder.path}: finished; weights: {folder.model}")
+    except OSError as error:  # the folder has gone, or its disk is full
+        raise UserError(f"{folder.path}: {error.filename or ''}: {error.strerror or error}") from error
     finally:
         folder.close()
 
