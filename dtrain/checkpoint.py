@@ -23,7 +23,7 @@ from dtrain.normalisation import Normalisation
 from dtrain.origin import Origin
 from runkit.config import dump_toml
 from runkit.errors import UserError
-from runkit.outputs import state_of
+from runkit.outputs import as_path, state_of
 from runkit.version import code_version
 
 PUBLISHED_RECIPE = PACKAGE / "recipes" / "botan_published.toml"
@@ -142,8 +142,9 @@ def learnt_by(path: str) -> set[str]:
 
 def _file_of(path: Path | str) -> Path:
     """The file of weights that a path names; UserError if there is none."""
-    about = state_of(Path(path))
-    file = Path(path) / MODEL if about is not None and stat.S_ISDIR(about.st_mode) else Path(path)
+    path = as_path(path)
+    about = state_of(path)
+    file = path / MODEL if about is not None and stat.S_ISDIR(about.st_mode) else path
     if not (found := state_of(file)) or not stat.S_ISREG(found.st_mode):
         raise UserError(f"there are no weights at {file}")
     return file

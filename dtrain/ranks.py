@@ -149,6 +149,11 @@ def connect(device: str = "auto", threads: int = 0, ranks_per_run: int = 0, purp
     `purpose` is what they were started for, the same for all. Raises UserError: no GPU where one is asked for, groups
     that do not divide the processes, processes out of reach, those of another training in their place.
     """
+    if device not in ("auto", "cpu", "gpu"):
+        raise UserError(f"device = {device!r} is not allowed; allowed: auto, cpu, gpu")
+    for name, value in (("threads", threads), ("campaign.ranks_per_run", ranks_per_run)):
+        if not (isinstance(value, int) and 0 <= value <= 2**20):
+            raise UserError(f"{name} = {value!r} is not allowed; allowed: a whole number, 0 or more")
     party = find()
     size = ranks_per_run or party.size
     if party.size % size:

@@ -31,7 +31,7 @@ def require_replaceable(
     `is_ours` tells whether a file that is there is of the kind that the program writes (None: whatever is there stays).
     `reads` are the program's sources, files or folders. An empty file may always be replaced.
     """
-    path = Path(path)
+    path = as_path(path)
     about = state_of(path)
     if about is None:
         return
@@ -42,6 +42,13 @@ def require_replaceable(
     require_regular(path, about)
     if about.st_size and not (is_ours is not None and is_ours(path)):
         raise UserError(f"output: {path} is not a file of this program; move it away or choose another output")
+
+
+def as_path(value: Path | str) -> Path:
+    """A path that was given; UserError for what is none."""
+    if not isinstance(value, (str, Path)) or not str(value).strip():
+        raise UserError(f"{value!r} is not the path of a file")
+    return Path(value)
 
 
 def state_of(path: Path) -> os.stat_result | None:

@@ -23,6 +23,7 @@ from runkit.dataset.layout import dtype_of
 from runkit.dataset.reader import Dataset
 from runkit.dataset.schema import COMPLETE, FAILED, PENDING, Field
 from runkit.errors import UserError
+from runkit.outputs import as_path
 
 # Elements read at once.
 _PIECE = 1 << 24
@@ -51,7 +52,7 @@ class Report:
 
 def check(path: Path | str) -> Report:
     """Check one file; never raises for a bad one. An unfinished file (`.part`) may have pending units."""
-    report = Report(Path(path))
+    report = Report(as_path(path))
     try:
         with Dataset(path, unfinished=True) as dataset:
             report.problems += _structure(dataset)

@@ -22,7 +22,7 @@ import numpy as np
 from runkit.dataset.contracts import SCHEMAS
 from runkit.dataset.schema import Schema
 from runkit.errors import UserError
-from runkit.outputs import require_regular, state_of
+from runkit.outputs import as_path, require_regular, state_of
 
 
 class Dataset:
@@ -32,7 +32,7 @@ class Dataset:
     """
 
     def __init__(self, path: Path | str, unfinished: bool = False) -> None:
-        self.path = Path(path)
+        self.path = as_path(path)
         self.unfinished = unfinished
         self._file: h5py.File | None = None
         self._process = -1
@@ -128,9 +128,9 @@ class Dataset:
         return value
 
     def _open(self) -> h5py.File:
-        part = self.path.with_name(self.path.name + ".part")
         about = state_of(self.path)
         if about is None:
+            part = self.path.with_name(self.path.name + ".part")
             hint = f"; {part} is unfinished: run the same command again to finish it" if part.exists() else ""
             raise UserError(f"{self.path} does not exist{hint}")
         if not self.is_complete and not self.unfinished:
