@@ -4,25 +4,26 @@ from __future__ import annotations
 
 import os
 import shutil
-import subprocess
-import sys
+from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
+from types import ModuleType
 
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 
 from dtrain import evaluate, predict
+from runkit.cli import run_program
 from runkit.config import load
 from runkit.dataset.reader import Dataset
 from runkit.errors import UserError
 from runkit.mpi import SerialWorld
 from runkit.outputs import require_replaceable, written_whole
-from tests.conftest import clean_environment
 from tests.dtrain.conftest import train_here
 from tests.flow_factory import write_flow
 from tests.isoconfig_factory import write_isoconfig
+from tools import export_botan, export_extxyz
 from tools.figures import save
 
 SMALL = ("data.time=1", "model.parameters.rounds=1", "phase.joint.epochs=1", "device=cpu", "threads=1")
@@ -55,9 +56,13 @@ def refused(main, *words: str, capsys) -> str:
     return told
 
 
-def tool(name: str, *words: object) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", f"tools.{name}", *map(str, words)]
-    return subprocess.run(command, env=clean_environment(), capture_output=True, text=True, timeout=100)
+def export(tool: ModuleType) -> Callable[[list[str]], None]:
+    """The program of an exporter, in this process."""
+
+    def main(words: list[str]) -> None:
+        run_program("export", tool.Export, tool.export, arguments=words, positional=("file", "output"))
+
+    return main
 
 
 @pytest.mark.parametrize("output", ["a.h5", "b.h5", "flow.h5", "link.h5", "run", "runs/run/model.safetensors"])
@@ -89,27 +94,33 @@ def test_a_recipe_written_by_hand_in_the_folder_of_its_run_stays(folder):
 
 
 @pytest.mark.parametrize("output", ["b.h5", "a.h5", "notes.xyz", "other.xyz"])
-def test_an_exported_sample_replaces_only_an_exported_sample(folder, output):
+def test_an_exported_sample_replaces_only_an_exported_sample(folder, output, capsys):
     (folder / "notes.xyz").write_text("my notes\n")
     (folder / "other.xyz").write_text('1\nLattice="1 0 0 0 1 0 0 0 1" Properties=species:S:1:pos:R:3\nA 0 0 0\n')
     before = (folder / output).read_bytes()
-    done = tool("export_extxyz", "a.h5", output)
-    assert done.returncode == 2 and done.stderr.count("\n") == 1 and (folder / output).read_bytes() == before
+    refused(export(export_extxyz), "a.h5", output, capsys=capsys)
+    assert (folder / output).read_bytes() == before
     for _ in range(2):
-        assert tool("export_extxyz", "a.h5", "sample.xyz").returncode == 0
+        export(export_extxyz)(["a.h5", "sample.xyz"])
     assert sorted(path.name for path in folder.glob(".*")) == []
 
 
-def test_exported_ensembles_leave_published_files_of_their_names(folder):
+def test_exported_ensembles_leave_published_files_of_their_names(folder, capsys):
     published = folder / "out/T0.50/train/isoconfig_N108T0.50_1_tc01.npz"
     published.parent.mkdir(parents=True)
     np.savez(published, types=np.zeros(3), initial_positions=np.zeros((3, 3)), positions=np.zeros((2, 3, 3)))
     before = published.read_bytes()
-    done = tool("export_botan", "a.h5", "out")
-    assert done.returncode == 2 and done.stderr.count("\n") == 1 and published.read_bytes() == before
+    refused(export(export_botan), "a.h5", "out", capsys=capsys)
+    assert published.read_bytes() == before
     published.unlink()
     for _ in range(2):
-        assert tool("export_botan", "a.h5", "out").returncode == 0
+        export(export_botan)(["a.h5", "out"])
+
+
+def test_an_export_into_a_folder_that_cannot_be_made_is_one_line(folder, capsys):
+    (folder / "file").write_text("no folder")
+    refused(export(export_botan), "a.h5", "file/out", capsys=capsys)
+    refused(export(export_extxyz), "a.h5", "file/x.xyz", capsys=capsys)
 
 
 def test_pictures_replace_only_pictures_of_ours(tmp_path):
