@@ -14,6 +14,7 @@ import h5py
 import numpy as np
 import pytest
 
+from dtrain.data.glass import Glass, GlassOptions
 from runkit.checkpoint import load_arrays, save_arrays
 from runkit.config import flatten, load
 from runkit.dataset.check import check
@@ -320,3 +321,16 @@ def test_two_ranks_of_a_case_start_it_anew_together_where_its_checkpoint_is_dama
     done = mpiexec(2, "-m", "lbmgen", "output=a.h5", "ranks_per_case=2", *words)
     assert done.returncode == 0 and done.stdout.count("is damaged") == 1, done.stderr
     assert content(tmp_path / "a.h5") == content(whole["lbmgen"])
+
+
+def test_pairs_are_found_each_time_where_they_cannot_be_kept(tmp_path):
+    path = write_isoconfig(tmp_path / "a.h5", n_samples=3)
+    kept = Glass(GlassOptions(file=str(path), keep_pairs=True)).structure(0)
+    (folder,) = tmp_path.glob("*.pairs")
+    for file in folder.iterdir():
+        _truncated(file)
+    again = Glass(GlassOptions(file=str(path), keep_pairs=True)).structure(0)
+    shutil.rmtree(folder)
+    folder.write_text("no folder")
+    alone = Glass(GlassOptions(file=str(path), keep_pairs=True)).structure(0)
+    assert kept.edge_index.equal(again.edge_index) and kept.edge_index.equal(alone.edge_index)
