@@ -11,12 +11,13 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from dtrain.checkpoint import about_model, build_network, save_model, start_from
+from dtrain.checkpoint import about_model, build_network, learnt_by, save_model, start_from
 from dtrain.config import Phase, Recipe
 from dtrain.data import data as data_sets
 from dtrain.data.loader import Order, Share, prefetch
 from dtrain.engine import Engine, read_config
 from dtrain.folder import RunFolder
+from dtrain.origin import Origin
 from dtrain.ranks import Ranks
 from runkit.errors import UserError
 from runkit.log import say
@@ -62,6 +63,8 @@ def train_run(ranks: Ranks, recipe: Recipe, clock: Clock) -> None:
         if ranks.is_root:
             folder.finish(about_model(folder.model))
         say(ranks, f"{folder.path}: finished; weights: {folder.model}")
+    except OSError as error:  # the folder has gone, or its disk is full
+        raise UserError(f"{folder.path}: {error.filename or ''}: {error.strerror or error}") from error
     finally:
         folder.close()
 
@@ -70,6 +73,7 @@ def _train_phases(ranks: Ranks, recipe: Recipe, config: dict[str, Any], folder: 
     torch.manual_seed(recipe.seed)
     names = list(recipe.phase)
     data = [data_sets.get(recipe.data.name)(recipe.data_in(name), seed=recipe.seed) for name in names]
+    _hold_to_data(ranks, folder, recipe, dict(zip(names, data, strict=True)))
     network = build_network(recipe, data[0].sizes)
     start_from(network, recipe.initial)
     if recipe.compile:
@@ -82,6 +86,18 @@ def _train_phases(ranks: Ranks, recipe: Recipe, config: dict[str, Any], folder: 
     while state.phase < len(names) and not clock.is_over:
         trainer = PhaseTrainer(ranks, recipe, names[state.phase], data[state.phase], engine, folder)
         state = trainer.train(state, clock)
+
+
+def _hold_to_data(ranks: Ranks, folder: RunFolder, recipe: Recipe, data: Mapping[str, Any]) -> None:
+    """Let a run go on with the data that it began with alone; collective."""
+    problem = ""
+    if ranks.is_root:
+        try:
+            folder.hold_to(Origin.of(data, sorted(learnt_by(recipe.initial))))
+        except UserError as error:
+            problem = str(error)
+    if problem := ranks.from_root(problem):
+        raise UserError(problem)
 
 
 def _resume(engine: Engine, folder: RunFolder, ranks: Ranks) -> State:
@@ -200,7 +216,8 @@ class PhaseTrainer:
         if self.ranks.is_root:
             known = {name: value if math.isfinite(value) else None for name, value in scores.items()}  # JSON has no NaN
             about = {"phase": self.name, "step": state.step, "validation": known}
-            save_model(self.folder.model, weights, self.recipe, self.data.sizes, self.data.normalisation, about)
+            origin = self.folder.origin
+            save_model(self.folder.model, weights, self.recipe, self.data.sizes, self.data.normalisation, about, origin)
 
     def _report(self, curve: str, state: State, values: Mapping[str, float]) -> None:
         n_samples = state.step * self.recipe.batch

@@ -7,29 +7,26 @@ is written beside the file first: a run that is killed meanwhile goes on with it
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 
-from runkit.checkpoint import load_arrays, save_arrays
 from runkit.dataset.schema import COMPLETE, FAILED
 from runkit.dataset.writer import Writer
 
+JOURNAL = "aside.npz"
+NAMES = {"hole", "last", "moved", "description", "failure"}  # of its arrays
 STAGE, OWN = "computed", ("computed", "failure", "description")  # the status field; what is not blank in a failed case
 
 
 def set_failed_aside(file: Writer) -> int:
     """Order the cases of a file without pending ones; on root alone. Returns the number of complete ones."""
-    journal = file.scratch / "aside.npz"
-    plan = load_arrays(journal) if journal.exists() else _plan(file)
+    plan = file.scratch.load(JOURNAL, lambda arrays: "" if arrays.keys() == NAMES else "it is no journal") or _plan(file)
     if len(plan["hole"]):
-        journal.parent.mkdir(exist_ok=True)
         if not plan["moved"]:
-            _save(journal, plan)
+            file.scratch.save(JOURNAL, **plan)
             for hole, last in zip(plan["hole"], plan["last"], strict=True):
                 _copy(file, int(last), int(hole))
             file.to_disk()
-            _save(journal, plan | {"moved": np.array(True)})
+            file.scratch.save(JOURNAL, **plan | {"moved": np.array(True)})
         for k, (hole, last) in enumerate(zip(plan["hole"], plan["last"], strict=True)):
             blank(file, int(last))
             file.write("description", (int(last),), plan["description"][k])
@@ -59,10 +56,6 @@ def _plan(file: Writer) -> dict[str, np.ndarray]:
     last = n_complete + np.flatnonzero(status[n_complete:] == COMPLETE)
     texts = {name: file.read(name)[hole] for name in ("description", "failure")}
     return {"hole": hole, "last": last, "moved": np.array(False), **texts}
-
-
-def _save(journal: Path, plan: dict[str, np.ndarray]) -> None:
-    save_arrays(journal, **plan)
 
 
 def _copy(file: Writer, source: int, target: int) -> None:

@@ -26,8 +26,8 @@ from lbmgen.flow_case import FlowCase
 from lbmgen.forces import momentum_exchange
 from lbmgen.frames import density_in_cells, fluid_fraction
 from lbmgen.lattices import lattice
-from runkit.checkpoint import load_arrays, save_arrays
 from runkit.dataset.flow import LARGEST_DEVIATION, LARGEST_SPEED
+from runkit.dataset.scratch import Arrays, fault_in
 from runkit.dataset.writer import Writer
 from runkit.mpi import World
 from runkit.rng import stream
@@ -56,7 +56,7 @@ class Simulation:
         self._n_fluid = group.sum(int((~self.block.solid).sum()))
         self._flux = np.zeros(len(flow.shape), np.int64)  # quanta of velocity, summed over the cells of stored frames
         self._fraction = fluid_fraction(self.block.solid, case.grid.refinement)
-        self._path = file.scratch / f"case-{i_case:06d}.npz"
+        self._checkpoint = f"case-{i_case:06d}.npz"
         self._last_save = time.monotonic()
         self.n_warm = warm_up_rounds(case)
         self._write_constants()
@@ -134,11 +134,11 @@ class Simulation:
         """Give the messages back and remove the checkpoint."""
         self.block.free()
         if self.group.is_root:
-            self._path.unlink(missing_ok=True)
+            self.file.scratch.discard(self._checkpoint)
 
     def _begin(self) -> int:
         """Start from rest, or go on with a checkpoint; returns the number of rounds done."""
-        saved = self.group.on_root(lambda: load_arrays(self._path) if self._path.exists() else None)
+        saved = self.group.on_root(self.file.scratch.load, self._checkpoint, self._fault_in_checkpoint)
         if saved is not None:
             self.block.restore(saved["arrived"][(slice(None), *self._sites())])
             self._flux = saved["flux"]
@@ -166,6 +166,12 @@ class Simulation:
         if largest[1] > LARGEST_DEVIATION:
             return f"step {step}: density departs from 1 by {largest[1]:.3g}; allowed: up to {LARGEST_DEVIATION}"
         return ""
+
+    def _fault_in_checkpoint(self, saved: Arrays) -> str:
+        """What is wrong with a checkpoint, "" if nothing is."""
+        whole = np.broadcast_to(self.block.layout.dtype.type(0), (self.block.fluid.lattice.q, *self.flow.shape))
+        wanted = {"arrived": whole, "flux": self._flux}
+        return fault_in(saved, wanted, {"n_rounds": self.n_warm + self.case.frames.count})
 
     def _sites(self) -> tuple[slice, ...]:
         return tuple(slice(a, a + n) for a, n in zip(self.block.origin, self.block.shape, strict=True))
@@ -214,8 +220,9 @@ class Simulation:
             whole = np.empty((self.block.fluid.lattice.q, *self.flow.shape), self.block.layout.dtype)
             for sites, arrived in parts:
                 whole[(slice(None), *sites)] = arrived
-            self._path.parent.mkdir(exist_ok=True)
-            save_arrays(self._path, n_rounds=np.array(self.n_done), arrived=whole, flux=self._flux)
+            self.file.scratch.save(
+                self._checkpoint, n_rounds=np.array(self.n_done), arrived=whole, flux=self._flux
+            )
         self._last_save = time.monotonic()
 
 

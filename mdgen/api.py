@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from numbers import Integral, Real
 
 import numpy as np
 
@@ -42,7 +43,7 @@ def evaluate(position, species, box, potential="kob-andersen", dtype="float64", 
     `dtype` is the arithmetic of the pair forces, "float64" or "float32"; `device` a GPU that `runkit.device.choose`
     gave, or None for the CPU. Raises `UserError` for input that is not a configuration of this potential.
     """
-    position = np.asarray(position, dtype=np.float64)
+    position = _numbers("position", position)
     dynamics = _dynamics(position[None], np.zeros_like(position)[None], species, box, potential, dtype, device)
     return Evaluation(float(dynamics.potential_energy[0]), dynamics.force[0], float(dynamics.virial[0]))
 
@@ -54,12 +55,10 @@ def propagate(
 
     Raises `UserError` for input that is not a configuration of this potential, and for steps that are too long for it.
     """
-    position = np.asarray(position, dtype=np.float64)
-    velocity = np.asarray(velocity, dtype=np.float64)
+    position, velocity = _numbers("position", position), _numbers("velocity", velocity)
     if velocity.shape != position.shape or not np.isfinite(velocity).all():
         raise UserError(f"velocity: finite values of the shape of position {position.shape} are needed")
-    if n_steps < 0:
-        raise UserError(f"n_steps = {n_steps}: 0 or more is needed")
+    n_steps = _count("n_steps", n_steps, 0)
     dynamics = _dynamics(position[None], velocity[None], species, box, potential, dtype)
     energy = dynamics.snapshot().energy_per_particle
     dynamics.step(n_steps, dt=_positive("dt", dt))
@@ -85,11 +84,8 @@ def isoconfigurational(
     (seed, replica). Steps are at most `dt` long and fall exactly on the ascending `times`. Raises `UserError` for input
     that is not a configuration of this potential, and for steps that do not conserve its energy.
     """
-    position = np.asarray(position, dtype=np.float64)
-    if n_replicas < 1:
-        raise UserError(f"n_replicas = {n_replicas}: 1 or more is needed")
-    if len(times) == 0 or not np.all(np.diff([0.0, *times]) > 0) or not np.isfinite(times[-1]):
-        raise UserError(f"times = {list(times)}: positive times in ascending order are needed")
+    position = _numbers("position", position)
+    n_replicas, times = _count("n_replicas", n_replicas, 1), _ascending(times)
     blocks = production_blocks(times, _positive("dt", dt))
     spread = _positive("temperature", temperature)
     moved = np.empty((len(times), n_replicas, len(position)))
@@ -111,7 +107,10 @@ def _dynamics(position, velocity, species, box, potential, dtype: str, device=No
     if dtype not in ("float32", "float64"):
         raise UserError(f"dtype = {dtype!r}: 'float32' or 'float64' is needed")
     law = potential if isinstance(potential, PairPotential) else registry.build(potential)
-    edges = np.full(3, box) if np.ndim(box) == 0 else box
+    try:
+        edges = np.full(3, float(box)) if np.ndim(box) == 0 else np.asarray(box, np.float64)
+    except (TypeError, ValueError) as error:
+        raise UserError(f"box = {box!r}: three edges, or one of a cube, are needed") from error
     start = Configuration.of("input", position[0], species, edges)
     start.require(law)
     order = spatial_order(start.position, start.box)
@@ -130,7 +129,36 @@ def _require_sound(reached: Snapshot, energy: np.ndarray, dt: float) -> None:
         raise UserError(f"dt = {dt:g}: {told}; take shorter steps")
 
 
+def _numbers(name: str, values) -> np.ndarray:
+    """Positions or velocities [n, 3] as float64."""
+    try:
+        array = np.asarray(values, np.float64)
+    except (TypeError, ValueError) as error:
+        raise UserError(f"{name}: numbers [n, 3] are needed: {error}") from error
+    if array.ndim != 2 or array.shape[1] != 3 or not len(array):
+        raise UserError(f"{name}: numbers [n, 3] are needed, not shape {array.shape}")
+    return array
+
+
 def _positive(name: str, value: float) -> float:
-    if not (np.isfinite(value) and value > 0):
-        raise UserError(f"{name} = {value}: a positive number is needed")
+    if not (isinstance(value, Real) and np.isfinite(float(value)) and value > 0):
+        raise UserError(f"{name} = {value!r}: a positive number is needed")
     return float(value)
+
+
+def _count(name: str, value: int, least: int) -> int:
+    if not (isinstance(value, Integral) and value >= least):
+        raise UserError(f"{name} = {value!r}: a whole number, {least} or more, is needed")
+    return int(value)
+
+
+def _ascending(times: Sequence[float]) -> list[float]:
+    try:
+        ascending = np.asarray(times, np.float64)
+    except (TypeError, ValueError):
+        ascending = np.empty(0)
+    # Written so that a time that is not a number is refused too.
+    is_list = ascending.ndim == 1 and ascending.size > 0
+    if not (is_list and np.all(np.diff([0.0, *ascending]) > 0) and np.isfinite(ascending[-1])):
+        raise UserError(f"times = {times!r}: finite positive times in ascending order are needed")
+    return ascending.tolist()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 
 import numpy as np
@@ -34,7 +33,7 @@ def generate(world: World, case: Case) -> int:
             return conclude(world, file.path, f"{file.path} is complete already; give another output to run again")
         say(world, f"{file.state}: {file.part}, written by {file.method}")
         if file.state == "new":  # checkpoints that lie here belong to a file that is gone
-            world.on_root(shutil.rmtree, file.scratch, True)
+            world.on_root(file.scratch.clear)
         told, is_short = hold_in_words(case)
         if is_short and not given:
             say(world, f"warning: {told}; samples are still ageing")
@@ -44,7 +43,7 @@ def generate(world: World, case: Case) -> int:
         propagate(run)
         label(case, potential.n_species, file, world)
         file.seal()
-        world.on_root(shutil.rmtree, file.scratch, True)
+        world.on_root(file.scratch.clear)
     return conclude(world, file.path, f"wrote {file.path}")
 
 

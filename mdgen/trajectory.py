@@ -6,14 +6,12 @@ these alone (see `mdgen.dynamics`), so a resumed one repeats an uninterrupted on
 
 from __future__ import annotations
 
-import sys
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import groupby
 from typing import NamedTuple
 
 import numpy as np
-from tqdm import tqdm
 
 from mdgen.config import Case
 from mdgen.dynamics import Dynamics
@@ -21,7 +19,7 @@ from mdgen.groups import GroupSize, Unit, form_groups
 from mdgen.potentials.pair import PairPotential
 from mdgen.schedule import Block, Schedule
 from mdgen.snapshot import Snapshot
-from runkit.checkpoint import load_arrays, save_arrays
+from runkit.dataset.scratch import Arrays, fault_in
 from runkit.dataset.writer import Writer
 from runkit.device import Gpu
 from runkit.mpi import World
@@ -65,30 +63,28 @@ class Checkpoint:
     """
 
     def __init__(self, file: Writer, names: Sequence[str], period: float):
-        self._file = file
-        self._paths = [file.scratch / name for name in names]
-        self._period = period
+        self._file, self._names, self._period = file, names, period
         self._last = time.monotonic()
 
-    def resume(self, dynamics: Dynamics) -> int:
-        """Put `dynamics` where it was saved and return the number of blocks done; 0 if nothing was saved.
+    def resume(self, dynamics: Dynamics, n_blocks: int) -> int:
+        """Put `dynamics` where it was saved and return how many of `n_blocks` are done; 0 if nothing was saved.
 
-        All start anew if the checkpoint of one is of another form: that of a thermostat may change between versions.
+        All start anew if the checkpoint of one is damaged.
         """
-        if not all(path.exists() for path in self._paths):
+        state = self._state(dynamics, 0)
+
+        def fault(arrays: Arrays) -> str:
+            return fault_in(arrays, state, {"n_blocks": n_blocks})
+
+        saved = [self._file.scratch.load(name, fault) for name in self._names]
+        whole = [one for one in saved if one is not None]
+        done = {int(one.pop("n_blocks")) for one in whole}
+        if len(whole) < len(saved) or len(done) != 1:
             return 0
-        saved = [load_arrays(path) for path in self._paths]
-        foreign = [path for path, one in zip(self._paths, saved, strict=True) if not _is_of(dynamics, one)]
-        for path in foreign:
-            tqdm.write(f"note: checkpoint {path} is of another version: its unit starts anew", file=sys.stdout)
-            path.unlink()
-        if foreign:
-            return 0
-        dynamics.restore(np.stack([s.pop("position") for s in saved]), np.stack([s.pop("velocity") for s in saved]))
-        n_blocks = {int(s.pop("n_blocks")) for s in saved}
+        dynamics.restore(np.stack([s.pop("position") for s in whole]), np.stack([s.pop("velocity") for s in whole]))
         if dynamics.thermostat:
-            dynamics.thermostat.restore({key: np.stack([s[key] for s in saved]) for key in saved[0]})
-        return n_blocks.pop()
+            dynamics.thermostat.restore({key: np.stack([s[key] for s in whole]) for key in whole[0]})
+        return done.pop()
 
     @property
     def is_due(self) -> bool:
@@ -98,35 +94,35 @@ class Checkpoint:
     def save(self, dynamics: Dynamics, n_blocks: int) -> None:
         """Save the state after `n_blocks` blocks; not that of replicas that blew up."""
         self._file.to_disk()  # the snapshots that a resumed trajectory will not repeat
-        thermostat = dynamics.thermostat.state() if dynamics.thermostat else {}
-        position, velocity = dynamics.position, dynamics.velocity
-        for k, path in enumerate(self._paths):
-            if not np.isfinite(position[k]).all():
-                continue
-            state = {key: values[k] for key, values in thermostat.items()}
-            path.parent.mkdir(exist_ok=True)
-            save_arrays(path, n_blocks=np.array(n_blocks), position=position[k], velocity=velocity[k], **state)
+        for k, name in enumerate(self._names):
+            state = self._state(dynamics, k)
+            if np.isfinite(state["position"]).all():
+                self._file.scratch.save(name, n_blocks=np.array(n_blocks), **state)
         self._last = time.monotonic()
 
     def discard(self) -> None:
         """Remove what was saved: the unit is complete."""
-        for path in self._paths:
-            path.unlink(missing_ok=True)
+        for name in self._names:
+            self._file.scratch.discard(name)
 
-
-def _is_of(dynamics: Dynamics, arrays: Mapping[str, np.ndarray]) -> bool:
-    """Whether a checkpoint has what `dynamics` has."""
-    bath = dynamics.thermostat.state() if dynamics.thermostat else {}
-    motion = (dynamics.n_particles, 3)
-    wanted = {"n_blocks": (), "position": motion, "velocity": motion}
-    wanted |= {name: values.shape[1:] for name, values in bath.items()}
-    return {name: array.shape for name, array in arrays.items()} == wanted
+    @staticmethod
+    def _state(dynamics: Dynamics, k: int) -> dict[str, np.ndarray]:
+        """All that the future of replica `k` depends on."""
+        bath = dynamics.thermostat.state() if dynamics.thermostat else {}
+        state = {"position": dynamics.position, "velocity": dynamics.velocity, **bath}
+        return {name: values[k] for name, values in state.items()}
 
 
 def blocks_done(file: Writer, name: str) -> int:
-    """Number of blocks that the checkpoint of this name is past; 0 if there is none."""
-    path = file.scratch / name
-    return int(load_arrays(path)["n_blocks"]) if path.exists() else 0
+    """Number of blocks that the checkpoint of this name is past; 0 if there is none, or none that is whole."""
+    like = np.zeros(file.shape("initial_position")[1:])
+
+    def fault(arrays: Arrays) -> str:
+        own = {key: values for key, values in arrays.items() if key in ("position", "velocity", "n_blocks")}
+        return fault_in(own, {"position": like, "velocity": like}, {"n_blocks": 2**62})
+
+    saved = file.scratch.load(name, fault)
+    return int(saved["n_blocks"]) if saved else 0
 
 
 def advance(dynamics: Dynamics, blocks: Schedule, checkpoint: Checkpoint) -> Iterator[tuple[Block, Snapshot]]:
@@ -135,7 +131,7 @@ def advance(dynamics: Dynamics, blocks: Schedule, checkpoint: Checkpoint) -> Ite
 
     A GPU goes on meanwhile; not if a checkpoint is due, which has to come after what the caller writes.
     """
-    reached, first = None, checkpoint.resume(dynamics)
+    reached, first = None, checkpoint.resume(dynamics, len(blocks))
     for i_block in range(first, len(blocks)):
         block = blocks[i_block]
         if block.temperature is not None:

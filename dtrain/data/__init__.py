@@ -5,6 +5,9 @@ A data set is a class with two configurations and one road from a file to batche
 - `Options`: keys of `[data]` in a recipe, `name` among them; `Loss(Config)`: keys of `[loss]`
 - `__init__(options, seed)`; `split`: the samples of "train", "validation" and "test", as numbers. What is drawn may be
   a part of what is split: flow splits by case and draws clips of cases
+- `parts`: name of a part -> what is split, as numbers, of which all `usable` ones could be; it may be changed before
+  `split` is asked for. `mark(number)` tells one from all others by its content, and `context` says, in words and
+  numbers, how the file was made where a network cannot see it (`dtrain.origin`)
 - `sizes`: arguments of the network that the data determine
 - `normalisation`: mean and spread of each output over the training targets
 - `batch(samples, epochs)`: samples as one batch with `.to(device)`; with the epoch of each, augmented for training
@@ -13,6 +16,10 @@ A data set is a class with two configurations and one road from a file to batche
 - `loss(output, batch, options)`: name -> one value per sample [n_samples]; "loss" is what is minimised
 - `scores(output, batch)`: name -> number for a batch of one sample; `objective(scores, options)`: the larger the better
 """
+
+from hashlib import sha256
+
+import numpy as np
 
 from runkit.config import Config
 from runkit.registry import Registry
@@ -24,3 +31,11 @@ class Options(Config):
     """Keys of `[data]` that every data set has."""
 
     name: str
+
+
+def mark_of(*arrays: np.ndarray) -> str:
+    """A short digest of the content of arrays."""
+    found = sha256()
+    for array in arrays:
+        found.update(np.ascontiguousarray(array).tobytes())
+    return found.hexdigest()[:20]

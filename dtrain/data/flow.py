@@ -19,7 +19,7 @@ import torch
 from pydantic import Field, field_validator
 from torch import Tensor
 
-from dtrain.data import Options, data
+from dtrain.data import Options, data, mark_of
 from dtrain.data.clips import Clips, geometry_of, rollout
 from dtrain.data.split import Split
 from dtrain.flow_metrics import correlation, variance_error, vorticity
@@ -97,6 +97,22 @@ class Flow:
             part: self._clips(cases, length, 1) if part == "train" else self._clips(cases, self._held_back_length)
             for part, cases in self.cases.items()
         }
+
+    @property
+    def parts(self) -> dict[str, list[int]]:
+        return self.cases
+
+    @property
+    def usable(self) -> list[int]:
+        return np.flatnonzero(self.dataset["computed"][:] == COMPLETE).tolist()
+
+    @property
+    def context(self) -> dict[str, float]:
+        return {"steps between frames": self.interval, "sites per cell": self.cell}
+
+    def mark(self, case: int) -> str:
+        geometry = [self.dataset[f"t0_fields/{name}"][case] for name in ("signed_distance", "fluid_fraction")]
+        return mark_of(self.dataset["scalars/reynolds_number"][case], *geometry, self.frames(case, 0, 1))
 
     @property
     def sizes(self) -> dict[str, int]:
@@ -229,11 +245,18 @@ class Flow:
         return bool(left_out.families) and not set(left_out.families).isdisjoint(families(self.dataset, case))
 
     def _is_symmetric(self) -> bool:
-        """Whether the reflection of a flow in y is one of the same kind: faces alike, and no force across."""
+        """Whether the reflection of a flow in y is one of the same kind: faces alike, none moves or pushes along y."""
         config = self.dataset.config
         low, high = (self.dataset.file[f"boundary_conditions/y_{face}"].attrs["bc_type"] for face in ("low", "high"))
         walls, force = config.get("boundaries", {}), config.get("flow", {}).get("force", ())
-        return low == high and walls.get("y_low") == walls.get("y_high") and not any(force[1:2])
+        moves = any(_across(face) for face in walls.values())
+        return low == high and walls.get("y_low") == walls.get("y_high") and not moves and not any(force[1:2])
+
+
+def _across(face: Any) -> bool:
+    """Whether a face of the configuration has a velocity with a component along y, such as a wall that slides."""
+    velocity = face.get("velocity", ()) if isinstance(face, dict) else ()
+    return isinstance(velocity, (list, tuple)) and any(velocity[1:2])
 
 
 def families(dataset: Dataset, case: int) -> set[str]:

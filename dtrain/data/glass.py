@@ -13,6 +13,7 @@ import copy
 import os
 import uuid
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
@@ -23,7 +24,7 @@ from pydantic import Field
 from torch import Tensor
 from torch_geometric.data import Batch, Data
 
-from dtrain.data import Options, data
+from dtrain.data import Options, data, mark_of
 from dtrain.data.graphs import graph, minimum_image, near_pairs
 from dtrain.data.split import Split
 from dtrain.data.symmetry import draw_symmetry
@@ -92,6 +93,21 @@ class Glass:
                 f"{', '.join(f'{time:g}' for time in times)}"
             )
         self.split = options.split.draw(self._labelled())
+
+    @property
+    def parts(self) -> dict[str, list[int]]:
+        return self.split
+
+    @property
+    def usable(self) -> list[int]:
+        return self._labelled()
+
+    @property
+    def context(self) -> dict[str, float]:
+        return {}
+
+    def mark(self, sample: int) -> str:
+        return mark_of(*(self.dataset[name][sample] for name in ("box", "species", "initial_position")))
 
     @property
     def sizes(self) -> dict[str, int]:
@@ -209,15 +225,33 @@ class Glass:
     def _find_pairs(self, sample: int, box: np.ndarray) -> np.ndarray:
         """The neighbour pairs, from the folder beside the file if it is in use."""
         path = Path(f"{self.options.file}.pairs") / f"{self._identity}_{self.options.cutoff:g}_{sample:05}.npz"
-        if self.options.keep_pairs and path.exists():
-            return load_arrays(path)["pairs"]
+        kept = self._kept_pairs(path) if self.options.keep_pairs else None
+        if kept is not None:
+            return kept
         pairs = near_pairs(self.dataset["initial_position"][sample], box, self.options.cutoff)
         if self.options.keep_pairs:
+            self._keep_pairs(path, pairs)
+        return pairs
+
+    @staticmethod
+    def _kept_pairs(path: Path) -> np.ndarray | None:
+        """Pairs [n_pairs, 2] that were kept; None if there are none, or none that are whole."""
+        if not path.is_file():
+            return None
+        try:
+            pairs = load_arrays(path).get("pairs", np.empty(0))
+        except UserError:
+            return None
+        return pairs if pairs.ndim == 2 and pairs.shape[1] == 2 and pairs.dtype.kind == "i" else None
+
+    @staticmethod
+    def _keep_pairs(path: Path, pairs: np.ndarray) -> None:
+        """Keep pairs where that can be done: in a folder that cannot be written to they are found again each time."""
+        mine = path.with_name(f"{uuid.uuid4().hex}.npz")  # several processes may find the same pairs
+        with suppress(OSError, UserError):
             path.parent.mkdir(exist_ok=True)
-            mine = path.with_name(f"{uuid.uuid4().hex}.npz")  # several processes may find the same pairs
             save_arrays(mine, pairs=pairs.astype(np.int32))
             os.replace(mine, path)
-        return pairs
 
     @cached_property
     def _identity(self) -> str:

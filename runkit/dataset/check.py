@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from runkit.cli import OptionParser
+from runkit.cli import OptionParser, plain_streams
 from runkit.dataset import glass, rules
 from runkit.dataset.card import card
 from runkit.dataset.layout import dtype_of
@@ -26,6 +26,7 @@ from runkit.dataset.outcome import NOTHING_USABLE, outcome_of
 from runkit.dataset.reader import Dataset
 from runkit.dataset.schema import COMPLETE, FAILED, ISOCONFIG, PENDING, Field
 from runkit.errors import UserError
+from runkit.outputs import as_path
 
 # Elements read at once.
 _PIECE = 1 << 24
@@ -63,7 +64,7 @@ class Report:
 
 def check(path: Path | str) -> Report:
     """Check one file; never raises for a bad one. An unfinished file (`.part`) may have pending units."""
-    report = Report(Path(path))
+    report = Report(as_path(path))
     try:
         with Dataset(path, unfinished=True) as dataset:
             report.problems += _structure(dataset)
@@ -182,4 +183,5 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    with plain_streams():
+        sys.exit(main())

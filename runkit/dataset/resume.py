@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,15 @@ from runkit.dataset.schema import Schema
 from runkit.errors import UserError
 
 _WAY_OUT = "move the file away or choose another output"
+
+
+def holds(path: Path, schema: Schema) -> bool:
+    """Whether a file is one of this schema, finished or not."""
+    try:
+        with Dataset(path, unfinished=True) as file:
+            return file.schema.name == schema.name
+    except UserError:
+        return False
 
 
 def check_same(
@@ -30,7 +38,7 @@ def check_same(
         told = [f"{key} = {a!r} in the file, {b!r} now" for key, (a, b) in changed.items() if key not in free_keys]
         if told:
             raise UserError(f"{path} was made with another configuration: {'; '.join(told)}; go back to it, {_WAY_OUT}")
-        _require_same_inputs(path, json.loads(file.attributes.get("inputs", "{}")), attributes.get("inputs", {}))
+        _require_same_inputs(path, file.parsed("inputs", dict, "{}"), attributes.get("inputs", {}))
         for name, shape in shapes.items():
             if name not in file.file:
                 raise UserError(f"{path} lacks field {name}: it was made by an older code; {_WAY_OUT}")
