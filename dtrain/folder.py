@@ -17,8 +17,9 @@ from runkit.config import differences, dump_toml
 from runkit.dataset.lock import FileLock
 from runkit.errors import UserError
 
+_PLACES = ("memory", "device_memory", "keep_pairs")
 # Keys that may differ when a run goes on: they do not change what is computed.
-FREE_KEYS = ("output", "minutes", "device", "threads", "compile", "data.memory", "data.keep_pairs")
+FREE_KEYS = ("output", "minutes", "device", "threads", "compile", *(f"data.{key}" for key in _PLACES))
 # Follows from the number of processes.
 _DERIVED = ("train_batch_size", "train_micro_batch_size_per_gpu", "gradient_accumulation_steps")
 

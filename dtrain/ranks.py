@@ -23,6 +23,7 @@ import torch
 import torch.distributed as dist
 from torch.distributed.rendezvous import rendezvous
 
+from dtrain.precision import use_precision
 from runkit.errors import UserError
 from runkit.launcher import this_launch
 
@@ -138,6 +139,7 @@ def connect(device: str = "auto", threads: int = 0, ranks_per_run: int = 0) -> R
     if launched.size % size:
         raise UserError(f"campaign.ranks_per_run = {size} does not divide the {launched.size} processes")
     chosen = _choose_device(device)
+    use_precision()
     torch.set_num_threads(threads or _share_of_cores())
     group, rank = divmod(launched.rank, size)
     # DeepSpeed reads these again.

@@ -106,6 +106,8 @@ class Botan(nn.Module):
     `recompute` evaluates each round anew in the backward pass: less memory for more time.
     """
 
+    dynamic = True  # every graph has its own number of edges: compiled once for all
+
     def __init__(
         self, node_width: int = 1, edge_width: int = 3, width: int = 64, rounds: int = 7, recompute: bool = False
     ) -> None:

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from dtrain.config import Phase
-from dtrain.engine import read_config
+from dtrain.deepspeed_config import read_config
 from dtrain.loop import learning_rate
 from dtrain.ranks import Ranks
 from runkit.errors import UserError
