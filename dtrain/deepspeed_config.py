@@ -81,6 +81,8 @@ def _check_sizes(config: Mapping[str, Any], file: Path) -> None:
 def _check_optimizer(config: dict[str, Any], file: Path, ranks: Ranks) -> None:
     optimizer = config.setdefault("optimizer", {"type": "Adam"})
     parameters = optimizer.setdefault("params", {})
+    if not isinstance(parameters, dict):
+        raise UserError(f"{file}: optimizer.params = {parameters!r}; allowed: a table of keys")
     if "lr" in parameters:
         raise UserError(
             f"{file}: optimizer.params.lr = {parameters['lr']!r}: the learning rate is the recipe's "

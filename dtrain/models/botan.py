@@ -46,7 +46,7 @@ class EdgeEncoder(MLP):
 
 def by_columns(x: Tensor, layer: nn.Linear) -> Tensor:
     """A linear layer of few inputs without a product of matrices, which TF32 would round to 10 bits."""
-    result = layer.bias
+    result: Tensor = layer.bias
     for column, weights in zip(x.unbind(1), layer.weight.unbind(1), strict=True):
         result = torch.addcmul(result, column.unsqueeze(1), weights)
     return result
