@@ -36,15 +36,20 @@ class Engine:
         if self._must_reshape():
             config["checkpoint"] = {**config.get("checkpoint", {}), "load_universal": True}
         self._gather = deepspeed.zero.GatheredParameters
-        os.environ["WANDB_NAME"] = "/".join(checkpoints.parent.parts[-2:])  # DeepSpeed passes no name on
+        if config.get("wandb", {}).get("enabled"):
+            os.environ["WANDB_NAME"] = "/".join(checkpoints.parent.parts[-2:])  # DeepSpeed passes no name on
+        try:
+            deepspeed.DeepSpeedConfig(config)
+        except (deepspeed.runtime.config.DeepSpeedConfigError, *_REFUSALS) as error:
+            raise UserError(f"DeepSpeed refuses its configuration: {one_line(error)}") from error
         try:
             self._engine, self._optimizer, _, _ = deepspeed.initialize(
                 model=network, model_parameters=network.parameters(), config=config, dist_init_required=False
             )
         except ImportError as error:
             raise UserError(f"DeepSpeed's configuration asks for what is not installed: {error}") from error
-        except (deepspeed.runtime.config.DeepSpeedConfigError, *_REFUSALS) as error:
-            raise UserError(f"DeepSpeed refuses its configuration: {one_line(error)}") from error
+        except TypeError as error:  # of the optimiser
+            raise UserError(f"DeepSpeed cannot use its configuration: {one_line(error)}") from error
         self._clip_without_waiting(float(config.get("gradient_clipping", 0.0)))
         self._universal = "load_universal" in config.get("checkpoint", {})
 
