@@ -76,6 +76,9 @@ def _check_sizes(config: Mapping[str, Any], file: Path) -> None:
     for key in ("optimizer", "zero_optimization", "torch_autocast", "fp16", "bf16", "checkpoint", "timers", *_NAMES):
         if not isinstance(config.get(key, {}), dict):
             raise UserError(f"{file}: {key} = {config[key]!r}; allowed: a table of keys")
+    stage = config.get("zero_optimization", {}).get("stage", 0)
+    if type(stage) is not int or stage not in range(4):
+        raise UserError(f"{file}: zero_optimization.stage = {stage!r}; allowed: 0, 1, 2, 3")
 
 
 def _check_optimizer(config: dict[str, Any], file: Path, ranks: Ranks) -> None:

@@ -38,6 +38,7 @@ class Engine:
         self._gather = deepspeed.zero.GatheredParameters
         if config.get("wandb", {}).get("enabled"):
             os.environ["WANDB_NAME"] = "/".join(checkpoints.parent.parts[-2:])  # DeepSpeed passes no name on
+        deepspeed.init_distributed("nccl" if ranks.device.type == "cuda" else "gloo", dist_init_required=False)
         try:
             deepspeed.DeepSpeedConfig(config)
         except (deepspeed.runtime.config.DeepSpeedConfigError, *_REFUSALS) as error:

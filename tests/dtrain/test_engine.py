@@ -66,6 +66,8 @@ def test_optimisers_on_the_cpu_are_torchs_own(written):
         ({"train_micro_batch_size_per_gpu": "2"}, "= '2'; allowed: a whole number"),
         ({"gradient_clipping": "much"}, "gradient_clipping = 'much'; allowed: a number >= 0"),
         ({"zero_optimization": 2}, "zero_optimization = 2; allowed: a table"),
+        ({"zero_optimization": {"stage": 7}}, "zero_optimization.stage = 7; allowed: 0, 1, 2, 3"),
+        ({"zero_optimization": {"stage": "two"}}, "zero_optimization.stage = 'two'"),
         ({"optimizer": {"type": "Adam", "params": 3}}, "optimizer.params = 3; allowed: a table"),
     ],
 )
@@ -101,7 +103,7 @@ def recipe(flow_file, tmp_path):
 @pytest.mark.parametrize(
     ("config", "message"),
     [
-        ({"zero_optimization": {"stage": 7}}, "stage Input should be 0, 1, 2"),
+        ({"zero_optimization": {"stag": 1}}, "stag Extra inputs are not permitted"),
         ({"optimizer": {"type": "Adam", "params": {"beta": 1}}}, "beta"),
         ({"torch_autocast": {"enabled": True, "dtype": "float8"}}, "'float8' is not a valid DtypeEnum"),
         ({"tensorboard": {"enable": True}}, "tensorboard.enable Extra inputs are not permitted"),
