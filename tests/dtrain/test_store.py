@@ -137,3 +137,5 @@ def test_a_run_tells_where_samples_are_its_time_per_step_and_its_share_of_waitin
     paces = json.loads((tmp_path / "runs/a/summary.json").read_text())["pace"]
     assert all(pace["step_ms"] > 0 and 0 <= pace["waited"] < 1 for pace in paces.values() if pace)
     assert any(paces.values())
+    settings = json.loads((tmp_path / "runs/a/ds_config.json").read_text())
+    assert "timers" not in settings, "a run by other timers may go on"
