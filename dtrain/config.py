@@ -16,6 +16,7 @@ from pydantic import ConfigDict, Field, ValidationError, create_model, model_val
 from dtrain.data import Options
 from dtrain.data import data as data_sets
 from dtrain.models import model as networks
+from dtrain.precision import Fp32Precision
 from runkit.config import Config, load
 from runkit.errors import UserError
 
@@ -78,6 +79,9 @@ class Recipe(Config):
     minutes: float = Field(0, ge=0, description="wall time after which the run stops, to be resumed; 0: no limit")
     device: Literal["auto", "cpu", "gpu"] = Field("auto", description="where the network is computed")
     threads: int = Field(0, ge=0, le=4096, description="threads of a process; 0: its share of the node's cores")
+    fp32_precision: Fp32Precision = Field(
+        "ieee", description="float32 products on a GPU; tf32: faster, with 10 bits after the point in each factor"
+    )
     compile: bool = Field(False, description="torch.compile: minutes at first, then steps take about 0.85 of the time")
     deepspeed: str = Field("", description="DeepSpeed's JSON configuration; none: the one beside the recipes")
     model: Network = Network()

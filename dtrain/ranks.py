@@ -22,6 +22,7 @@ import torch
 import torch.distributed as dist
 
 from dtrain.join import JOIN_SECONDS, Party, find, join
+from dtrain.precision import use_precision
 from runkit.config import Config
 from runkit.errors import UserError
 from runkit.mpi import World
@@ -159,6 +160,7 @@ def connect(device: str = "auto", threads: int = 0, ranks_per_run: int = 0, purp
     if party.size % size:
         raise UserError(f"campaign.ranks_per_run = {size} does not divide the {party.size} processes")
     chosen = _choose_device(device, party)
+    use_precision()
     torch.set_num_threads(threads or max(1, len(os.sched_getaffinity(0)) // party.local_size))
     group, rank = divmod(party.rank, size)
     # DeepSpeed reads these again.

@@ -10,6 +10,7 @@ from __future__ import annotations
 import numpy as np
 
 from runkit.dataset.schema import COMPLETE, FAILED
+from runkit.dataset.scratch import Arrays
 from runkit.dataset.writer import Writer
 
 JOURNAL = "aside.npz"
@@ -19,7 +20,7 @@ STAGE, OWN = "computed", ("computed", "failure", "description")  # the status fi
 
 def set_failed_aside(file: Writer) -> int:
     """Order the cases of a file without pending ones; on root alone. Returns the number of complete ones."""
-    plan = file.scratch.load(JOURNAL, lambda arrays: "" if arrays.keys() == NAMES else "it is no journal") or _plan(file)
+    plan = file.scratch.load(JOURNAL, _fault) or _plan(file)
     if len(plan["hole"]):
         if not plan["moved"]:
             file.scratch.save(JOURNAL, **plan)
@@ -37,6 +38,10 @@ def set_failed_aside(file: Writer) -> int:
             file.mark(STAGE, (int(hole),), COMPLETE)
             file.mark(STAGE, (int(last),), FAILED)
     return int(np.sum(file.read(STAGE) == COMPLETE))
+
+
+def _fault(arrays: Arrays) -> str:
+    return "" if arrays.keys() == NAMES else "it is no journal"
 
 
 def blank(file: Writer, i_case: int) -> None:

@@ -10,6 +10,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import torch
 
 from mdgen.api import evaluate
 from mdgen.dynamics import Dynamics
@@ -18,11 +19,13 @@ from mdgen.velocities import maxwell_velocities
 from runkit.errors import UserError
 from tests.conftest import ROOT, clean_environment
 from tests.shim import StandIn
-from tools.benchmarks import lammps, lbm_cpu, lbm_gpu, lbm_model, md_cpu, md_gpu, md_limits
+from tools.benchmarks import lammps, lbm_cpu, lbm_gpu, lbm_model, md_cpu, md_gpu, md_limits, train_step
 from tools.benchmarks.__main__ import titles
 from tools.benchmarks.gpu_clock import copy_rate
 from tools.benchmarks.liquid import LAW
 from tools.benchmarks.table import Row, show
+from tools.benchmarks.train_step import Form
+from tools.benchmarks.train_tasks import Liquid, Street
 
 START = melt(256, (0.8, 0.2), 1.2, 1, 0)
 
@@ -198,3 +201,38 @@ def test_a_wrong_word_is_one_line(words):
     done = bench(*words)
     lines = [line for line in done.stderr.splitlines() if not line.startswith("import time:")]
     assert done.returncode == 2 and len(lines) == 1 and lines[0].startswith("error: ") and "--help" in lines[0]
+
+
+def test_a_training_step_is_measured_beside_a_product_of_matrices(capsys):
+    """Twice the samples are twice the operations; recomputing does not count; half precision differs a little."""
+    machine = train_step.Machine(torch.device("cpu"), 1, 2)
+    task = Liquid(100)
+    one, more, again, half = (
+        train_step.measure(task, form, machine)
+        for form in (Form(), Form(samples=2), Form(recompute=True), Form("bf16"))
+    )
+    assert again.n_operations == one.n_operations
+    assert more.n_operations == pytest.approx(2 * one.n_operations, rel=0.1)
+    assert 0 < one.share < 2 and one.share == pytest.approx(one.n_operations / np.median(one.seconds) / one.product)
+    assert one.differs < 1e-6 < half.differs < 0.05 and np.isnan(one.memory)
+
+
+@pytest.mark.parametrize("task", [Liquid(100), Street(16)], ids=lambda task: task.name)
+@pytest.mark.parametrize("stay", [True, False])
+def test_a_step_with_data_tells_how_long_it_waits_for_them(task, stay):
+    seconds, waited = train_step.with_data(task, Form(samples=2), train_step.Machine(torch.device("cpu"), 1, 1), stay)
+    assert seconds > 0 and 0 <= waited < 1
+
+
+def test_the_subject_prints_both_networks_in_all_forms(capsys):
+    arguments = SimpleNamespace(
+        device="cpu", network="both", particles=100, cells=16, samples=[1], steps=1, turns=1, compile=False
+    )
+    train_step.run(arguments)
+    printed = capsys.readouterr().out
+    rows = [line.split("|")[1].strip() for line in printed.splitlines() if line.startswith("| ")]
+    wanted = ["float32, 1 at once", "bf16, 1 at once", "float32, 1 at once, recomputed"]
+    assert rows == ["case", "---", *wanted, "case", "---", "float32, 8 at once", "bf16, 8 at once"]
+    assert printed.count("% waiting") == 4
+    forms = list(train_step.forms(Street(16), [1], torch.device("cuda"), True))
+    assert len(forms) == 9 and {form.precision for form in forms} == {"float32", "tf32", "bf16"}

@@ -1,117 +1,85 @@
-"""A training step of a network: forms of it, each with time, memory and work."""
+"""A training step in all its forms, by `tools.benchmarks.train_step`, as records of a step of the check.
+
+Torch is imported within functions: not by who only looks at steps.
+"""
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable
-from functools import partial
-from typing import Any, NamedTuple
+from math import isnan
+from typing import TYPE_CHECKING, Any
 
-import torch
-from torch import Tensor, nn
-from torch.utils.flop_counter import FlopCounterMode
+import numpy as np
 
-from tools.gpu_check.step import Bench
+from tools.gpu_check.step import Bench, Table
 
-Inputs = tuple[Tensor, ...]
-Loss = Callable[[Any], Tensor]
+if TYPE_CHECKING:
+    from tools.benchmarks.train_step import Form, Machine
+    from tools.benchmarks.train_tasks import Task
 
-
-class Form(NamedTuple):
-    """How a step is computed: `precision` of products (ieee, tf32, bf16), compiled or not, `n` samples at once."""
-
-    name: str
-    n: int = 1
-    precision: str = "ieee"
-    compiled: bool = False
-
-    def __str__(self) -> str:
-        compiled = ", compiled" if self.compiled else ""
-        return f"{self.name} {self.precision}{compiled}, {self.n} at once"
-
-    def set(self) -> None:
-        """Choose the arithmetic for this process."""
-        torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = self.precision == "tf32"
-
-    def autocast(self) -> Any:
-        """As DeepSpeed's torch_autocast."""
-        return torch.autocast(where(), torch.bfloat16, enabled=self.precision == "bf16")
+COLUMNS = {
+    "form": "form",
+    "ms": "a step, ms",
+    "per_s": "samples/s",
+    "GiB": "memory, GiB",
+    "tflops": "TFLOP/s",
+    "of_product": "of a product of matrices",
+    "first_s": "first step, s",
+    "differs": "losses differ by",
+}
+FED = {"form": "form", "where": "samples", "ms": "a step, ms", "waited": "share waiting for them, at most"}
 
 
-def where() -> str:
-    """The kind of device that torch computes on."""
-    return "cuda" if torch.cuda.is_available() else "cpu"
+def tables(name: str) -> dict[str, Table]:
+    """How they are shown."""
+    return {
+        "": Table("performance", f"A training step of {name} on a GPU", COLUMNS),
+        "fed": Table("performance", f"Steps of {name} with their data on a GPU", FED),
+    }
 
 
-def wait() -> None:
-    if where() == "cuda":
-        torch.cuda.synchronize()
+def machine(bench: Bench) -> Machine:
+    """The device that torch computes on."""
+    import torch
+
+    from tools.benchmarks.train_step import Machine
+
+    if bench.tiny:
+        return Machine(torch.device("cpu"), 1, 1)
+    return Machine(torch.device("cuda", 0))
 
 
-def peaks(bench: Bench) -> dict[str, float]:
-    """TFLOP/s of a large matrix product by precision."""
-    n, found = bench.size(8192, 64), {}
-    for precision in ("ieee", "tf32", "bf16"):
-        Form("", precision=precision).set()
-        a = torch.randn(n, n, device=where(), dtype=torch.bfloat16 if precision == "bf16" else torch.float32)
-        found[precision] = 2 * n**3 / seconds(partial(torch.matmul, a, a), bench.size(10, 1), 2) / 1e12
-    return found
+def train(bench: Bench, task: Task) -> None:
+    """All forms of a step, then steps with data that stay on the device or are sent to it."""
+    from tools.benchmarks.train_step import forms
+
+    where = machine(bench)
+    chosen = list(forms(task, bench.size([1, 8], [1]), where.device, compiled=not bench.tiny))
+    for form in sorted(chosen, key=lambda form: form.compiled)[: bench.size(None, 1)]:
+        bench.attempt(str(form), _measure, bench, task, form, where)
+    for stay in bench.size((True, False), (True,)):
+        bench.attempt(f"fed {stay}", _feed, bench, task, chosen[0], where, stay)
 
 
-def measure(bench: Bench, form: Form, network: nn.Module, inputs: Inputs, loss: Loss, peak: dict[str, float]) -> Tensor:
-    """Record a training step of `network`; returns its first output, for comparisons."""
-    form.set()
-    network = network.to(where())
-    optimizer = torch.optim.Adam(network.parameters(), lr=0.0)
-    counter = FlopCounterMode(display=False)
-    with counter:
-        take_step(network, optimizer, form, inputs, loss)
-    if form.compiled:
-        network.compile()
-    began = time.perf_counter()
-    take_step(network, optimizer, form, inputs, loss)
-    wait()
-    first = time.perf_counter() - began
-    taken = seconds(lambda: take_step(network, optimizer, form, inputs, loss), bench.size(20, 1), bench.size(3, 1))
-    tflops = counter.get_total_flops() / taken / 1e12
-    figures = {"ms": 1e3 * taken, "per_s": form.n / taken, "first_s": first, "tflops": tflops}
-    memory = _memory(lambda: take_step(network, optimizer, form, inputs, loss))
-    with torch.no_grad(), form.autocast():
-        output = network(*inputs)[0].detach().double().cpu()
-    bench.record(form=str(form), **figures, of_peak=tflops / peak[form.precision], GiB=memory)
-    return output
+def _measure(bench: Bench, task: Task, form: Form, where: Machine) -> None:
+    from tools.benchmarks.train_step import GIB, measure
+
+    found = measure(task, form, where)
+    seconds = float(np.median(found.seconds))
+    figures: dict[str, Any] = {
+        "ms": 1e3 * seconds,
+        "per_s": form.samples / seconds,
+        "GiB": None if isnan(found.memory) else found.memory / GIB,
+        "tflops": found.n_operations / seconds / 1e12,
+        "of_product": found.share,
+        "first_s": found.first,
+        "differs": found.differs,
+    }
+    bench.record(form=str(form), **figures)
 
 
-def take_step(network: nn.Module, optimizer: torch.optim.Optimizer, form: Form, inputs: Inputs, loss: Loss) -> None:
-    """Forward, backward, clipping, and an update that changes nothing."""
-    with form.autocast():
-        outputs = network(*inputs)
-    loss(outputs).backward()
-    torch.nn.utils.clip_grad_norm_(network.parameters(), 1.0)
-    optimizer.step()
-    optimizer.zero_grad()
+def _feed(bench: Bench, task: Task, form: Form, where: Machine, stay: bool) -> None:
+    from tools.benchmarks.train_step import with_data
 
-
-def seconds(function: Callable[[], Any], n_calls: int, turns: int) -> float:
-    """Of one call: the least of `turns` means."""
-    function()
-    found = []
-    for _ in range(turns):
-        wait()
-        began = time.perf_counter()
-        for _ in range(n_calls):
-            function()
-        wait()
-        found.append((time.perf_counter() - began) / n_calls)
-    return min(found)
-
-
-def _memory(step: Callable[[], Any]) -> float | None:
-    """GiB that a step takes beside weights and inputs."""
-    if where() != "cuda":
-        return None
-    torch.cuda.reset_peak_memory_stats()
-    before = torch.cuda.memory_allocated()
-    step()
-    wait()
-    return (torch.cuda.max_memory_allocated() - before) / 2**30
+    seconds, waited = with_data(task, form, where, stay)
+    place = "stay on the device" if stay else "come from memory"
+    bench.record("fed", form=str(form), where=place, ms=1e3 * seconds, waited=waited)

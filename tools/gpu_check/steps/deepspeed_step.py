@@ -25,30 +25,28 @@ def run(bench: Bench) -> None:
 
 
 def _measure(bench: Bench, checkpoints: Path) -> None:
-    import torch
-
-    from dtrain.engine import Engine, read_config
-    from dtrain.models.botan import Botan
+    from dtrain.deepspeed_config import read_config
+    from dtrain.engine import Engine
     from dtrain.ranks import connect
-    from tools.gpu_check.steps.train_botan import SMALL, graphs, loss_of
-    from tools.gpu_check.training import Form, seconds, take_step
+    from tools.benchmarks.train_step import Form
+    from tools.benchmarks.train_step import Step as Bare
+    from tools.benchmarks.train_tasks import Liquid
+    from tools.gpu_check.training import machine
 
-    ranks = connect(bench.size("gpu", "cpu"))
+    where, ranks = machine(bench), connect(bench.size("gpu", "cpu"))
     checkpoints.mkdir(parents=True)
-    n_calls, turns = bench.size(20, 1), bench.size(3, 1)
     for n in bench.size((1, 8), (1,)):
-        inputs, form = graphs(bench, n), Form("bare", n)
-        form.set()
-        bare = Botan(**bench.size({}, SMALL)).to(ranks.device)
-        optimizer = torch.optim.Adam(bare.parameters(), lr=0.0)
-        engine = Engine(Botan(**bench.size({}, SMALL)), read_config("", 1, ranks), ranks, checkpoints)
+        task = Liquid(bench.size(4096, 160))
+        bare = Bare(task, Form(samples=n), where.device)
+        engine = Engine(task.network(), read_config("", 1, ranks), ranks, checkpoints)
         engine.train()
 
-        def by_engine(engine=engine, inputs=inputs) -> None:
-            engine.backward(loss_of(engine(*inputs)))
+        def by_engine(engine=engine, task=task, bare=bare) -> None:
+            engine.backward(task.losses(engine, bare.batch).mean())
 
-        def alone(bare=bare, optimizer=optimizer, form=form, inputs=inputs) -> None:
-            take_step(bare, optimizer, form, inputs, loss_of)
-
-        ours, plain = seconds(by_engine, n_calls, turns), seconds(alone, n_calls, turns)
-        bench.record(graphs=n, bare_ms=1e3 * plain, engine_ms=1e3 * ours, added=ours / plain - 1)
+        seconds = {}
+        for name, step in (("bare_ms", bare), ("engine_ms", by_engine)):
+            step()
+            seconds[name] = min(where.seconds(step, where.n_steps) for _ in range(where.n_turns))
+        added = seconds["engine_ms"] / seconds["bare_ms"] - 1
+        bench.record(graphs=n, **{name: 1e3 * value for name, value in seconds.items()}, added=added)
