@@ -64,7 +64,8 @@ class Writer:
         """Lay the file down, or go on with an unfinished one; collective.
 
         `attributes["config"]` holds the resolved configuration as nested tables; an existing file must have been made
-        with the same one, apart from the dotted `free_keys`. `groups` adds attributes to groups of the schema.
+        with the same one, apart from the dotted `free_keys`. `attributes["inputs"]`, if given, holds the digests of
+        files that the run reads (`runkit.digest`), which must be the same too. `groups` adds attributes to groups.
         Raises UserError on all ranks: another configuration, no such directory, no room, another run on the same file.
         """
         writer = cls(world, Path(path), schema, sizes)
