@@ -20,6 +20,7 @@ from dtrain.models import model as networks
 from dtrain.normalisation import Normalisation
 from runkit.config import dump_toml
 from runkit.errors import UserError
+from runkit.files import natural
 from runkit.version import code_version
 
 PUBLISHED_RECIPE = PACKAGE / "recipes" / "botan_published.toml"
@@ -75,7 +76,7 @@ def runs_at(path: str) -> list[str]:
     """The runs with weights that a path names: those of a campaign's folder, or the path alone."""
     folder = Path(path)
     if folder.is_dir() and not (folder / MODEL).exists():
-        return sorted(str(model.parent) for model in folder.glob(f"*/{MODEL}")) or [path]
+        return sorted((str(model.parent) for model in folder.glob(f"*/{MODEL}")), key=natural) or [path]
     return [path]
 
 
