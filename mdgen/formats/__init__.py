@@ -104,9 +104,9 @@ def _independent(
     paths: Sequence[Path], density: float | None, species: Sequence[str], frames: Sequence[int]
 ) -> Iterator[Configuration]:
     for path in paths:
-        before = None
+        before, in_time = None, _format_of(path).in_time
         for one in configurations(path, density, species, frames):
-            if before is not None and _format_of(path).in_time:
+            if before is not None and in_time:
                 require_independent(one, before)
             yield one
             before = one

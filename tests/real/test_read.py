@@ -11,7 +11,9 @@ import pytest
 
 import mdgen
 from mdgen.initial import Configuration
+from runkit.dataset.reader import Dataset
 from runkit.errors import UserError
+from tests.isoconfig_factory import write_isoconfig
 from tests.real.dialects import (
     AB,
     EDGE,
@@ -235,6 +237,20 @@ def test_npz_is_read_as_published_and_with_a_box(tmp_path, packed):
     (found,) = mdgen.read(path)
     assert_same(found)
     assert found.temperature == 0.44
+
+
+@pytest.mark.parametrize("packed", [False, True])
+def test_our_own_file_gives_its_samples(tmp_path, packed):
+    path = write_isoconfig(tmp_path / "ours.h5", n_samples=3, n_particles=40)
+    with Dataset(path) as ours:
+        position, species = ours["initial_position"][()], ours["species"][()]
+    if packed:
+        path = path.rename(tmp_path / "ours.h5.gz")
+        path.write_bytes(gzip.compress(path.read_bytes()))
+    found = mdgen.read(path)
+    assert [one.source for one in found] == [f"{path}, sample {k}" for k in range(3)]
+    assert all(np.array_equal(one.position, position[k]) for k, one in enumerate(found))
+    assert all(np.array_equal(one.species, species[k]) and one.temperature == 0.5 for k, one in enumerate(found))
 
 
 @pytest.mark.parametrize(
