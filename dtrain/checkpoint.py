@@ -23,6 +23,7 @@ from dtrain.normalisation import Normalisation
 from dtrain.origin import Origin
 from runkit.config import dump_toml
 from runkit.errors import UserError
+from runkit.files import natural
 from runkit.outputs import as_path, state_of
 from runkit.version import code_version
 
@@ -83,7 +84,7 @@ def runs_at(path: str) -> list[str]:
     """The runs with weights that a path names: those of a campaign's folder, or the path alone."""
     folder = Path(path)
     if state_of(folder) is not None and folder.is_dir() and not (folder / MODEL).exists():
-        return sorted(str(model.parent) for model in folder.glob(f"*/{MODEL}")) or [path]
+        return sorted((str(model.parent) for model in folder.glob(f"*/{MODEL}")), key=natural) or [path]
     return [path]
 
 

@@ -39,6 +39,8 @@ class Initial(Config):
     """Where samples start."""
 
     file: tuple[str, ...] = Field((), description="files of given configurations (globs allowed); none: cool a melt")
+    species: tuple[str, ...] = Field((), description="names of species 0, 1, … in the files; none: A, B, … or numbers")
+    frames: tuple[int, ...] = Field((), description="frames of each file, from 0, or from -1 backwards; none: all")
     temperature: float = Field(3.0, gt=0, description="temperature of the melt [epsilon/k_B]")
     melt_time: float = Field(5.0, ge=0, le=LONGEST, description="time in the melt [tau_LJ]")
     cooling_time: float = Field(
@@ -49,6 +51,19 @@ class Initial(Config):
     )
     thermostat: str = Field("bussi", description="name of a registered thermostat")
     relaxation_time: float = Field(0.5, gt=0, description="relaxation time of the thermostat [tau_LJ]")
+
+    @field_validator("species", mode="before")
+    @classmethod
+    def _numbers_are_names(cls, names: Any) -> Any:
+        is_list = isinstance(names, (list, tuple))
+        return [str(name) if type(name) is int else name for name in names] if is_list else names
+
+    @field_validator("species")
+    @classmethod
+    def _names_differ(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        if len(set(names)) < len(names):
+            raise ValueError(f"{list(names)} is not allowed; allowed: one name for each species, all different")
+        return names
 
 
 class Integrator(Config):

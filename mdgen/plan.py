@@ -10,8 +10,9 @@ from typing import NamedTuple
 import numpy as np
 
 from mdgen import equilibration, production
-from mdgen.config import Case
+from mdgen.config import Case, System
 from mdgen.formats import load
+from mdgen.formats.independence import require_distinct
 from mdgen.groups import GroupSize, form_groups
 from mdgen.initial import Configuration
 from mdgen.potentials import potential as registry
@@ -36,7 +37,8 @@ def potential_of(case: Case) -> PairPotential:
     require_thermostat(case)
     system = case.system
     law = registry.build(system.potential, **system.parameters)
-    if len(system.composition) != law.n_species:
+    is_open = bool(case.initial.file) and "composition" not in system.model_fields_set  # the files will say it
+    if len(system.composition) != law.n_species and not is_open:
         raise UserError(
             f"system.composition = {list(system.composition)}: potential {system.potential!r} has {law.n_species} "
             "species; one fraction for each is needed"
@@ -65,14 +67,39 @@ def require_thermostat(case: Case) -> None:
 def given_configurations(case: Case, potential: PairPotential) -> list[Configuration]:
     """The configurations of `initial.file`, at most `production.n_samples` of them; [] for a melt.
 
-    Raises `UserError` for a file that cannot be read or a configuration that `potential` cannot handle.
+    Raises `UserError` for a file that cannot be read, a configuration that `potential` cannot handle, or one that
+    contradicts what `system` sets.
     """
     if not case.initial.file:
         return []
-    given = load(case.initial.file, case.system.density)[: case.production.n_samples]
+    initial, system = case.initial, case.system
+    density = system.density if "density" in system.model_fields_set else None
+    given = load(initial.file, density, initial.species, initial.frames, case.production.n_samples)
+    require_distinct(given)
     for configuration in given:
         configuration.require(potential)
+        require_as_set(system, configuration)
     return given
+
+
+def require_as_set(system: System, given: Configuration) -> None:
+    """Raise `UserError` if a key of `system` that the user has set says something else than a configuration."""
+    n_particles, density = len(given.species), len(given.species) / float(np.prod(given.box))
+    fractions = np.bincount(given.species, minlength=len(system.composition)) / n_particles
+    away = np.abs(fractions - np.array(system.composition)).max() if len(fractions) == len(system.composition) else 1
+    known = given.temperature
+    for key, agrees, found in (
+        ("n_particles", system.n_particles == n_particles, n_particles),
+        ("density", math.isclose(system.density, density, rel_tol=1e-3), f"{density:.6g}"),
+        ("composition", away <= 1 / n_particles + 1e-9, [round(one, 6) for one in fractions.tolist()]),
+        ("temperature", known is None or math.isclose(system.temperature, known, rel_tol=1e-6), f"{known or 0:g}"),
+    ):
+        if key in system.model_fields_set and not agrees:
+            value = getattr(system, key)
+            raise UserError(
+                f"system.{key} = {list(value) if isinstance(value, tuple) else value}: {given.source} has {found}; "
+                f"leave system.{key} out, or set it to that"
+            )
 
 
 def resolved(case: Case, given: Sequence[Configuration]) -> Case:
@@ -80,21 +107,27 @@ def resolved(case: Case, given: Sequence[Configuration]) -> Case:
     require_bonds_that_fit(case, given)
     if not given:
         return case
-    for configuration in given:
-        known = configuration.temperature
-        if known is not None and known != case.system.temperature:
-            raise UserError(
-                f"system.temperature = {case.system.temperature:g}: {configuration.source} was made at {known:g}; "
-                f"set system.temperature={known:g}"
-            )
     n_particles = len(given[0].position)
-    counts = np.bincount(given[0].species, minlength=len(case.system.composition))
+    law = registry.build(case.system.potential, **case.system.parameters)
+    counts = np.bincount(given[0].species, minlength=law.n_species)
     system = {
         "n_particles": n_particles,
         "density": n_particles / float(np.prod(given[0].box)),
         "composition": tuple((counts / n_particles).tolist()),
+        "temperature": _temperature(case, given),
     }
     return case.model_copy(update={"system": case.system.model_copy(update=system)})
+
+
+def _temperature(case: Case, given: Sequence[Configuration]) -> float:
+    """The one temperature that is set, or that the configurations were made at."""
+    if "temperature" in case.system.model_fields_set:
+        return case.system.temperature
+    known = {one.temperature: one.source for one in given if one.temperature is not None}
+    if len(known) > 1:
+        (a, source_a), (b, source_b), *_ = known.items()
+        raise UserError(f"{source_a} was made at T = {a:g}, {source_b} at {b:g}; all samples of a run need the same")
+    return next(iter(known), case.system.temperature)
 
 
 def require_bonds_that_fit(case: Case, given: Sequence[Configuration]) -> None:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from mdgen.config import FREE_KEYS, Case
 from mdgen.dynamics import warm_up
 from mdgen.equilibration import baths, equilibrate
+from mdgen.formats.independence import fingerprint
+from mdgen.initial import Configuration
 from mdgen.labelling import label
 from mdgen.plan import dimensions, given_configurations, potential_of, resolved
 from mdgen.production import propagate
@@ -28,7 +31,7 @@ def generate(world: World, case: Case) -> int:
     potential, device = potential_of(case), choose(world, case.device)
     given = world.on_root(given_configurations, case, potential)
     case = resolved(case, given)
-    with _open(world, case, dimensions(case, potential, given)) as file:
+    with _open(world, case, dimensions(case, potential, given), given) as file:
         if file.finished:
             return conclude(world, file.path, f"{file.path} is complete already; give another output to run again")
         say(world, f"{file.state}: {file.part}, written by {file.method}")
@@ -57,10 +60,12 @@ def _compile(run: Run, cools: bool) -> None:
         run.world.first_on_each_node(warm_up, precision, run.device, baths(run.case, [0, 1]), n_species)
 
 
-def _open(world: World, case: Case, sizes: dict[str, int]) -> Writer:
+def _open(world: World, case: Case, sizes: dict[str, int], given: list[Configuration]) -> Writer:
     path = Path(case.output)
     world.on_root(make_folder, path.parent)
-    attributes = {"config": case.model_dump(mode="json"), "seed": case.seed}
+    attributes: dict[str, Any] = {"config": case.model_dump(mode="json"), "seed": case.seed}
+    if given:
+        attributes["inputs"] = {"initial.file": fingerprint(given)}
     file = Writer.open(world, path, ISOCONFIG, sizes, attributes, free_keys=FREE_KEYS)
     if not file.finished and world.is_root:  # also when resumed: the first try may have died before
         file.write("time", (), np.array(case.production.times))

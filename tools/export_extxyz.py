@@ -69,7 +69,7 @@ def frames(options: Export, data: Dataset) -> Iterator[tuple[dict[str, object], 
             columns["displacement"] = columns["pos"] - start
         columns |= {name: data[name][i, k] if k >= 0 else np.zeros(len(start)) for name in names}
         time = times[k] if k >= 0 else 0.0
-        yield {"Lattice": f'"{lattice}"', "Time": f"{time:g}", "Temperature": f"{data['temperature'][i]:g}"}, columns
+        yield {"Lattice": f'"{lattice}"', "Time": f"{time:g}", "Temperature": f"{data['temperature'][i]:.12g}"}, columns
 
 
 def _require(options: Export, data: Dataset) -> None:
