@@ -19,6 +19,7 @@ def tool(name: str, *words: object) -> CompletedProcess[str]:
         warnings.simplefilter("error", UserWarning)
         warnings.simplefilter("error", RuntimeWarning)
         patch.setattr(sys, "argv", [name, *map(str, words)])
+        patch.delitem(sys.modules, f"tools.{name}", raising=False)  # another test may have imported it
         try:
             runpy.run_module(f"tools.{name}", run_name="__main__", alter_sys=True)
         except SystemExit as end:
