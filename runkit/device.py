@@ -59,6 +59,7 @@ class Gpu:
         self.architecture = _architecture(own, known, self.name)
         self.shared_bytes: int = properties["sharedMemPerBlockOptin"]
         self.n_multiprocessors: int = properties["multiProcessorCount"]
+        self.l2_bytes: int = properties["l2CacheSize"]
 
     @property
     def free_bytes(self) -> int:
@@ -95,6 +96,18 @@ class Gpu:
     def _own_folder(self) -> TemporaryDirectory[str]:
         return TemporaryDirectory(prefix="kernels-")
 
+    def resident_blocks(self, kernel: Any, n_threads: int) -> int:
+        """Blocks of `n_threads` threads of a kernel that the GPU holds at once; 0 if it cannot promise to."""
+        runtime, driver = self.xp.cuda.runtime, self.xp.cuda.driver
+        if not runtime.deviceGetAttribute(runtime.cudaDevAttrCooperativeLaunch, self.index):
+            return 0
+        n_blocks: int = driver.occupancyMaxActiveBlocksPerMultiprocessor(kernel.kernel.ptr, n_threads, 0)
+        return n_blocks * self.n_multiprocessors
+
+    def launch_together(self, kernel: Any, grid: tuple, block: tuple, arguments: tuple) -> None:
+        """Launch blocks that may wait for each other: all are resident, or the launch fails."""
+        kernel.kernel(grid, block, arguments, enable_cooperative_groups=True)
+
     def stream(self) -> Any:
         """A new stream, that kernels and copies go to within `with`; it does not wait for the others."""
         return self.xp.cuda.Stream(non_blocking=True)
@@ -106,7 +119,11 @@ class Gpu:
         (then or present).wait_event((first or present).record(event))
 
     def graph(self, function: Callable[[], None]) -> Callable[[], None]:
-        """What `function` launches, with the same arguments, to be launched again by one call."""
+        """What `function` launches, with the same arguments, to be launched again by one call.
+
+        It may launch kernels that have been launched before, and copy to and from pinned memory; it may not wait, nor
+        make arrays.
+        """
         stream = self.stream()
         with stream:
             stream.begin_capture()
