@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import math
 import os
+import stat
 import tomllib
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +20,11 @@ from torch import Tensor, nn
 from dtrain.config import PACKAGE, Recipe, load_recipe
 from dtrain.models import model as networks
 from dtrain.normalisation import Normalisation
+from dtrain.origin import Origin
 from runkit.config import dump_toml
 from runkit.errors import UserError
+from runkit.files import natural
+from runkit.outputs import as_path, state_of
 from runkit.version import code_version
 
 PUBLISHED_RECIPE = PACKAGE / "recipes" / "botan_published.toml"
@@ -35,6 +40,7 @@ class Trained:
     recipe: Recipe
     phase: str
     path: Path
+    origin: Origin = field(default_factory=Origin)
 
     @property
     def folder(self) -> Path:
@@ -54,16 +60,19 @@ def save_model(
     sizes: Mapping[str, int],
     normalisation: Normalisation,
     about: Mapping[str, Any],
+    origin: Origin | None = None,
 ) -> None:
     """Write weights, recipe and normalisation; the file replaces an old one at once.
 
-    `sizes` are the parameters of the network that came from the data; `about` what a reader wants to know of the run.
+    `sizes` are the parameters of the network that came from the data; `about` what a reader wants to know of the run;
+    `origin` what it has learnt from.
     """
     header = {
         "recipe": dump_toml(recipe),
         "sizes": json.dumps(dict(sizes)),
         "normalisation": json.dumps(asdict(normalisation)),
         "about": json.dumps(dict(about)),
+        "origin": (origin or Origin()).json(),
         "code": code_version(),
     }
     beside = path.with_name(path.name + ".tmp")
@@ -74,8 +83,8 @@ def save_model(
 def runs_at(path: str) -> list[str]:
     """The runs with weights that a path names: those of a campaign's folder, or the path alone."""
     folder = Path(path)
-    if folder.is_dir() and not (folder / MODEL).exists():
-        return sorted(str(model.parent) for model in folder.glob(f"*/{MODEL}")) or [path]
+    if state_of(folder) is not None and folder.is_dir() and not (folder / MODEL).exists():
+        return sorted((str(model.parent) for model in folder.glob(f"*/{MODEL}")), key=natural) or [path]
     return [path]
 
 
@@ -92,18 +101,22 @@ def load_model(path: Path | str) -> Trained:
         _fill(network, _load_pth(path), path)
         return Trained(network.eval(), Normalisation.identity(2), recipe, list(recipe.phase)[-1], path)
     weights, header = _load_safetensors(path)
-    recipe = _recipe_in(header)
-    network = build_network(recipe, json.loads(header["sizes"]))
+    recipe = _recipe_in(header, path)
+    network = build_network(recipe, _table_in(header, "sizes", path))
     _fill(network, weights, path)
-    numbers = {name: tuple(values) for name, values in json.loads(header["normalisation"]).items()}
-    phase = json.loads(header.get("about", "{}")).get("phase") or list(recipe.phase)[-1]
-    return Trained(network.eval(), Normalisation(**numbers), recipe, phase, path)
+    origin = Origin.from_json(header.get("origin", "{}"), path)
+    phase = _table_in(header, "about", path).get("phase") or list(recipe.phase)[-1]
+    if phase not in recipe.phase:
+        raise UserError(f"{path} is damaged: its recipe has no phase {phase!r}")
+    return Trained(network.eval(), _normalisation_in(header, path), recipe, phase, path, origin)
 
 
 def read_recipe(path: Path | str) -> Recipe:
     """The recipe of a trained network, without its weights; UserError as for `load_model`."""
     path = _file_of(path)
-    return load_recipe(PUBLISHED_RECIPE) if path.suffix == ".pth" else _recipe_in(_load_safetensors(path, False)[1])
+    if path.suffix == ".pth":
+        return load_recipe(PUBLISHED_RECIPE)
+    return _recipe_in(_load_safetensors(path, False)[1], path)
 
 
 def build_network(recipe: Recipe, sizes: Mapping[str, int]) -> nn.Module:
@@ -120,20 +133,51 @@ def start_from(network: nn.Module, path: str) -> None:
 
 def about_model(path: Path | str) -> dict[str, Any]:
     """What the header of a `model.safetensors` says of the run it comes from."""
-    about: dict[str, Any] = json.loads(_load_safetensors(Path(path))[1]["about"])
-    return about
+    return _table_in(_load_safetensors(Path(path), False)[1], "about", Path(path))
+
+
+def learnt_by(path: str) -> set[str]:
+    """Marks of the samples that the weights of a file have learnt from; none for no file, and for published weights."""
+    return load_model(path).origin.learnt if path else set()
 
 
 def _file_of(path: Path | str) -> Path:
     """The file of weights that a path names; UserError if there is none."""
-    file = Path(path) / MODEL if Path(path).is_dir() else Path(path)
-    if not file.is_file():
+    path = as_path(path)
+    about = state_of(path)
+    file = path / MODEL if about is not None and stat.S_ISDIR(about.st_mode) else path
+    if not (found := state_of(file)) or not stat.S_ISREG(found.st_mode):
         raise UserError(f"there are no weights at {file}")
     return file
 
 
-def _recipe_in(header: Mapping[str, str]) -> Recipe:
-    return load_recipe(None, defaults=tomllib.loads(header["recipe"]))
+def _recipe_in(header: Mapping[str, str], path: Path) -> Recipe:
+    try:
+        return load_recipe(None, defaults=tomllib.loads(header["recipe"]))
+    except tomllib.TOMLDecodeError as error:
+        raise UserError(f"{path} is damaged: its recipe is not TOML: {error}") from error
+
+
+def _table_in(header: Mapping[str, str], name: str, path: Path) -> dict[str, Any]:
+    """What a header holds as JSON under a name; UserError if that is no table."""
+    try:
+        table = json.loads(header.get(name, "{}"))
+    except ValueError:
+        table = None
+    if not isinstance(table, dict):
+        raise UserError(f"{path} is damaged: {name} in its header is no table of JSON")
+    return table
+
+
+def _normalisation_in(header: Mapping[str, str], path: Path) -> Normalisation:
+    table = _table_in(header, "normalisation", path)
+    try:
+        mean, std = (tuple(map(float, table[name])) for name in ("mean", "std"))
+    except (KeyError, TypeError, ValueError):
+        mean, std = (), ()
+    if not mean or len(mean) != len(std) or not all(map(math.isfinite, mean + std)) or min(std) <= 0:
+        raise UserError(f"{path} is damaged: a mean and a positive spread of each output are needed in its header")
+    return Normalisation(mean, std)
 
 
 def _load_pth(path: Path) -> dict[str, Tensor]:
@@ -159,6 +203,9 @@ def _load_safetensors(path: Path, with_weights: bool = True) -> tuple[dict[str, 
 
 
 def _fill(network: nn.Module, weights: Mapping[str, Tensor], path: Path) -> None:
+    broken = [name for name, value in weights.items() if value.is_floating_point() and not value.isfinite().all()]
+    if broken:
+        raise UserError(f"the weights of {path} are not finite: {broken[0]}")
     try:
         network.load_state_dict(dict(weights))
     except (RuntimeError, AttributeError, TypeError) as error:

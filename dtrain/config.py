@@ -9,13 +9,14 @@ from collections.abc import Mapping, Sequence
 from functools import cache
 from itertools import product
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import ConfigDict, Field, ValidationError, create_model, model_validator
 
 from dtrain.data import Options
 from dtrain.data import data as data_sets
 from dtrain.models import model as networks
+from dtrain.precision import Fp32Precision
 from runkit.config import Config, load
 from runkit.errors import UserError
 
@@ -52,7 +53,9 @@ class Phase(Config):
 class Campaign(Config):
     """Many runs of one recipe, side by side and one after another."""
 
-    grid: dict[str, list[Any]] = Field({}, description="dotted key -> its values; every combination is a run")
+    grid: dict[str, Annotated[list[Any], Field(min_length=1)]] = Field(
+        {}, description="dotted key -> its values; every combination is a run"
+    )
     ranks_per_run: int = Field(1, ge=1, description="processes that train one run together")
 
 
@@ -75,7 +78,10 @@ class Recipe(Config):
     validate_every: float = Field(1, gt=0, description="epochs between validations, each with a checkpoint")
     minutes: float = Field(0, ge=0, description="wall time after which the run stops, to be resumed; 0: no limit")
     device: Literal["auto", "cpu", "gpu"] = Field("auto", description="where the network is computed")
-    threads: int = Field(0, ge=0, description="threads of a process; 0: its share of the node's cores")
+    threads: int = Field(0, ge=0, le=4096, description="threads of a process; 0: its share of the node's cores")
+    fp32_precision: Fp32Precision = Field(
+        "ieee", description="float32 products on a GPU; tf32: faster, with 10 bits after the point in each factor"
+    )
     compile: bool = Field(False, description="torch.compile: minutes at first, then steps take about 0.85 of the time")
     deepspeed: str = Field("", description="DeepSpeed's JSON configuration; none: the one beside the recipes")
     model: Network = Network()

@@ -1,12 +1,10 @@
 """The one door to DeepSpeed: a network with its optimiser, steps over all processes, and checkpoints.
 
-DeepSpeed's own JSON configuration is honoured (ZeRO stage, optimiser, torch_autocast, clipping, micro-batch,
-accumulation, monitors). What a recipe says, the JSON does not: the number of samples per step and the learning rate.
+`deepspeed_config.py` reads its configuration.
 """
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 import subprocess
@@ -18,37 +16,13 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from dtrain.config import PACKAGE
+from dtrain.deepspeed_config import named_monitors, one_line
 from dtrain.ranks import Ranks
 from runkit.checkpoint import sync_directory
 from runkit.errors import UserError
 
-DEFAULT_CONFIG = PACKAGE / "recipes" / "ds_config.json"
-# Optimisers that DeepSpeed takes from torch; its own are compiled at first use, which takes minutes without a GPU.
-_TORCH_OPTIMIZERS = ("adam", "adamw", "adagrad")
-
-
-def read_config(path: str, batch: int, ranks: Ranks, micro: int = 1) -> dict[str, Any]:
-    """DeepSpeed's configuration, completed for `batch` samples per step; raises UserError.
-
-    `path` may be empty: the JSON beside the recipes. `micro` samples are computed at once, 0: a process's whole share,
-    unless the JSON says how many.
-    """
-    file = Path(path) if path else DEFAULT_CONFIG
-    try:
-        config: dict[str, Any] = json.loads(file.read_text())
-    except OSError as error:
-        raise UserError(f"deepspeed: {file}: {error.strerror}") from error
-    except json.JSONDecodeError as error:
-        raise UserError(f"deepspeed: {file} is not JSON: {error}") from error
-    _check(config, file, ranks)
-    micro = int(config.get("train_micro_batch_size_per_gpu", micro or -(-batch // ranks.size)))
-    n_micro = _passes(config, file, batch, ranks.size, micro)
-    return config | {
-        "train_micro_batch_size_per_gpu": micro,
-        "gradient_accumulation_steps": n_micro,
-        "train_batch_size": micro * n_micro * ranks.size,
-    }
+# What DeepSpeed raises where its configuration is wrong, beside an error of its own.
+_REFUSALS = (AssertionError, AttributeError, KeyError, TypeError, ValueError)
 
 
 class Engine:
@@ -58,14 +32,45 @@ class Engine:
         deepspeed = _deepspeed(ranks)
         self.ranks, self.checkpoints = ranks, checkpoints
         self._shards = int(config.get("zero_optimization", {}).get("stage", 0)) > 0
-        config = dict(config)
+        config = named_monitors(config, checkpoints.parent)
         if self._must_reshape():
             config["checkpoint"] = {**config.get("checkpoint", {}), "load_universal": True}
         self._gather = deepspeed.zero.GatheredParameters
-        self._engine, self._optimizer, _, _ = deepspeed.initialize(
-            model=network, model_parameters=network.parameters(), config=config, dist_init_required=False
-        )
+        if config.get("wandb", {}).get("enabled"):
+            os.environ["WANDB_NAME"] = "/".join(checkpoints.parent.parts[-2:])  # DeepSpeed passes no name on
+        deepspeed.init_distributed("nccl" if ranks.device.type == "cuda" else "gloo", dist_init_required=False)
+        try:
+            deepspeed.DeepSpeedConfig(config)
+        except (deepspeed.runtime.config.DeepSpeedConfigError, *_REFUSALS) as error:
+            raise UserError(f"DeepSpeed refuses its configuration: {one_line(error)}") from error
+        try:
+            self._engine, self._optimizer, _, _ = deepspeed.initialize(
+                model=network, model_parameters=network.parameters(), config=config, dist_init_required=False
+            )
+        except ImportError as error:
+            raise UserError(f"DeepSpeed's configuration asks for what is not installed: {error}") from error
+        except TypeError as error:  # of the optimiser
+            raise UserError(f"DeepSpeed cannot use its configuration: {one_line(error)}") from error
+        self._clip_without_waiting(float(config.get("gradient_clipping", 0.0)))
         self._universal = "load_universal" in config.get("checkpoint", {})
+
+    def _clip_without_waiting(self, largest: float) -> None:
+        """Clip gradients as DeepSpeed does at ZeRO stage 0, but with no number that goes from the host to the GPU.
+
+        DeepSpeed makes two tensors of such numbers in every step, and the host waits until they are there.
+        """
+        parameters = list(self._engine.module.parameters())
+        self._engine.clip_fp32_gradients = lambda: torch.nn.utils.clip_grad_norm_(parameters, largest)
+
+    def close(self) -> None:
+        """End what monitors keep of this run, so that another one of this process does not go on with it."""
+        monitor = self._engine.monitor
+        if tensorboard := getattr(monitor, "tb_monitor", None):
+            tensorboard.summary_writer.close()
+        if getattr(monitor, "wandb_monitor", None):
+            sys.modules["wandb"].finish()
+        if comet := getattr(monitor, "comet_monitor", None):
+            comet.experiment.end()
 
     @property
     def micro(self) -> int:
@@ -173,37 +178,3 @@ def _deepspeed(ranks: Ranks) -> Any:
 def _last(checkpoints: Path) -> str | None:
     latest = checkpoints / "latest"
     return latest.read_text().strip() if latest.exists() else None
-
-
-def _check(config: dict[str, Any], file: Path, ranks: Ranks) -> None:
-    for precision in ("fp16", "bf16"):
-        if config.get(precision, {}).get("enabled"):
-            raise UserError(f"{file}: {precision} casts inputs too and cuts their digits; use torch_autocast")
-    if "scheduler" in config:
-        raise UserError(
-            f"{file}: scheduler: the learning rate is the recipe's (phase.NAME.learning_rate, decay, warmup)"
-        )
-    optimizer = config.setdefault("optimizer", {"type": "Adam"})
-    parameters = optimizer.setdefault("params", {})
-    name = str(optimizer.get("type", "")).lower()
-    is_of_torch = name in _TORCH_OPTIMIZERS or hasattr(torch.optim, str(optimizer.get("type")))
-    if ranks.device.type == "cpu" and not is_of_torch:
-        allowed = ", ".join(_TORCH_OPTIMIZERS)
-        raise UserError(
-            f"{file}: optimizer.type = {optimizer.get('type')!r} is compiled for GPUs; on the CPU: {allowed}, …"
-        )
-    if name in ("adam", "adamw") and ranks.device.type == "cpu":
-        parameters["torch_adam"] = True
-
-
-def _passes(config: Mapping[str, Any], file: Path, batch: int, size: int, micro: int) -> int:
-    """Micro-batches of a step, of which the last may be partly empty."""
-    n_micro = -(-batch // (micro * size))
-    given = {"gradient_accumulation_steps": n_micro, "train_batch_size": batch}
-    for key, derived in given.items():
-        if config.get(key, derived) != derived:
-            raise UserError(
-                f"{file}: {key} = {config[key]}, but batch = {batch} on {size} processes, {micro} at a time, makes "
-                f"{derived}; leave it out or change the recipe's batch"
-            )
-    return n_micro

@@ -17,13 +17,14 @@ from dtrain.ranks import connect
 from dtrain.tasks import EvaluateOptions, task, task_in
 from dtrain.world import World
 from runkit.cli import run_program
-from runkit.errors import UserError
+from runkit.folders import make_folders
+from runkit.launcher import torch_launch
 from runkit.log import say
 
 
 def evaluate(options: EvaluateOptions) -> None:
     """Score the network of a run, or those of a campaign, on all processes that were started together."""
-    ranks = connect(options.device, options.threads)
+    ranks = connect(options.device, options.threads, purpose=options)
     with ranks.together():
         world, runs, rows = World(ranks), runs_at(options.run), []
         for run in runs:
@@ -32,7 +33,7 @@ def evaluate(options: EvaluateOptions) -> None:
             folder = Path(options.output) if options.output else trained.folder
             if len(runs) > 1 and options.output:
                 folder = folder / trained.folder.name
-            world.on_root(_make, folder)
+            world.on_root(make_folders, folder)
             scores = task.get(trained.recipe.data.name).evaluate(world, trained, options, folder)
             rows.append({"run": trained.folder.name, **scores})
         if len(runs) > 1:
@@ -41,17 +42,12 @@ def evaluate(options: EvaluateOptions) -> None:
             say(world, f"scores of {len(runs)} runs: {path}")
 
 
-def _make(folder: Path) -> None:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise UserError(f"output: {folder} cannot be made: {error.strerror}") from error
-
-
 def main(words: Sequence[str]) -> None:
     """The program with its command line."""
     options = getattr(task_in(words, "run"), "Evaluate", EvaluateOptions)
-    run_program("python dtrain/evaluate.py", options, evaluate, arguments=words, positional=("run",))
+    run_program(
+        "python dtrain/evaluate.py", options, evaluate, arguments=words, positional=("run",), launched=torch_launch
+    )
 
 
 if __name__ == "__main__":

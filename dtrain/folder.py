@@ -6,21 +6,33 @@ import csv
 import json
 import math
 import os
+import zipfile
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from dtrain.config import Recipe, load_recipe
+from dtrain.origin import Origin
 from dtrain.ranks import Ranks
 from runkit.config import differences, dump_toml
 from runkit.dataset.lock import FileLock
 from runkit.errors import UserError
+from runkit.outputs import (
+    require_regular,
+    require_replaceable,
+    shortened,
+    starts_with,
+    state_of,
+    written_whole,
+)
 
+_PLACES = ("memory", "device_memory", "keep_pairs")
 # Keys that may differ when a run goes on: they do not change what is computed.
-FREE_KEYS = ("output", "minutes", "device", "threads", "compile", "data.memory", "data.keep_pairs")
-# Follows from the number of processes.
-_DERIVED = ("train_batch_size", "train_micro_batch_size_per_gpu", "gradient_accumulation_steps")
+FREE_KEYS = ("output", "minutes", "device", "threads", "compile", *(f"data.{key}" for key in _PLACES))
+_IS_TABLE, _IS_RESULT = starts_with(r"(run|name|step),"), starts_with(r'\s*\{\s*"data": "')
+# Of DeepSpeed's configuration: follows from the number of processes, or changes nothing that is computed.
+_DERIVED = ("train_batch_size", "train_micro_batch_size_per_gpu", "gradient_accumulation_steps", "timers")
 
 
 @dataclass(frozen=True)
@@ -40,7 +52,7 @@ class RunFolder:
                 lock = _prepare(path, recipe, engine_config)
             except UserError as error:
                 problem = str(error)
-        problem, is_finished = ranks.from_root((problem, _summary(path).exists()))
+        problem, is_finished = ranks.from_root((problem, not problem and _summary(path).exists()))
         if problem:
             raise UserError(problem)
         return cls(path, lock, is_finished)
@@ -54,6 +66,26 @@ class RunFolder:
     def model(self) -> Path:
         """The best weights so far."""
         return self.path / "model.safetensors"
+
+    @property
+    def origin(self) -> Origin:
+        """What the run learns from; UserError if that was not noted."""
+        path = self.path / "data.json"
+        require_regular(path, state_of(path))
+        try:
+            return Origin.from_json(path.read_text(encoding="utf-8"), path)
+        except (OSError, UnicodeDecodeError) as error:
+            raise UserError(f"{path} cannot be read: {error}") from error
+
+    def hold_to(self, origin: Origin) -> None:
+        """Note what the run learns from, or compare it with what it began with; on root. Raises UserError."""
+        path = self.path / "data.json"
+        if _has_begun(self.path) and path.exists():
+            self.origin.require_same(origin, self.path)
+            return
+        require_replaceable(path, starts_with(r'\{"digests": '))
+        with written_whole(path) as beside:
+            beside.write_text(origin.json(), encoding="utf-8")
 
     def curve(self, name: str) -> Curve:
         """The table NAME.csv."""
@@ -79,7 +111,8 @@ class Curve:
 
     def append(self, row: Mapping[str, Any]) -> None:
         """Add a row; the first one gives the columns."""
-        rows = [row] if self.path.exists() else [dict(zip(row, row, strict=True)), row]
+        is_begun = self.path.exists() and self.path.stat().st_size > 0
+        rows = [row] if is_begun else [dict(zip(row, row, strict=True)), row]
         with open(self.path, "a", newline="") as file:
             csv.DictWriter(file, list(row)).writerows(rows)
 
@@ -87,29 +120,36 @@ class Curve:
         """All whole rows."""
         if not self.path.exists():
             return []
-        with open(self.path, newline="") as file:
-            return [row for row in csv.DictReader(file) if None not in row.values()]
+        with open(self.path, newline="", errors="replace") as file:
+            rows = [row for row in csv.DictReader(file) if None not in row.values()]
+        return [row for row in rows if row.get("step", "").isdecimal()]
 
     def cut(self, step: int) -> None:
         """Forget what was reported after a step, because it is computed again."""
+        require_replaceable(self.path, _IS_TABLE)
         write_table(self.path, [row for row in self.rows() if int(row["step"]) <= step])
 
 
 def write_table(path: Path, rows: Iterable[Mapping[str, Any]]) -> None:
-    """Replace a CSV table; without rows there is none."""
-    beside = Curve(path.with_name(path.name + ".tmp"))
-    beside.path.unlink(missing_ok=True)
-    for row in rows:
-        beside.append(row)
-    if beside.path.exists():
-        os.replace(beside.path, path)
-    else:
+    """Replace a CSV table of ours; without rows there is none. Raises UserError if something else is there."""
+    require_replaceable(path, _IS_TABLE)
+    listed = list(rows)
+    if not listed:
         path.unlink(missing_ok=True)
+        return
+    with written_whole(path) as beside:
+        for row in listed:
+            Curve(beside).append(row)
 
 
 def write_json(path: Path, values: Mapping[str, Any]) -> None:
-    """Write JSON, with null in place of numbers that are not defined."""
-    path.write_text(json.dumps(_plain(values), indent=2, allow_nan=False) + "\n", encoding="utf-8")
+    """Write JSON that begins with the kind of data, with null in place of numbers that are not defined.
+
+    Raises UserError if something else is there.
+    """
+    require_replaceable(path, _IS_RESULT)
+    with written_whole(path) as beside:
+        beside.write_text(json.dumps(_plain(values), indent=2, allow_nan=False) + "\n", encoding="utf-8")
 
 
 def folder_of(recipe: Recipe) -> Path:
@@ -120,8 +160,19 @@ def folder_of(recipe: Recipe) -> Path:
 def read_summary(recipe: Recipe) -> dict[str, Any] | None:
     """What a finished run came to; None if it is not finished."""
     path = _summary(folder_of(recipe))
-    summary: dict[str, Any] | None = json.loads(path.read_text()) if path.exists() else None
-    return summary
+    return _read_json(path) if path.exists() else None
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    """A table that a run has written; UserError if it is damaged."""
+    require_regular(path, state_of(path))
+    try:
+        table = json.loads(path.read_text())
+    except (OSError, ValueError) as error:
+        raise UserError(f"{path} is damaged: {error}") from error
+    if not isinstance(table, dict):
+        raise UserError(f"{path} is damaged: it holds no table")
+    return table
 
 
 def _summary(path: Path) -> Path:
@@ -144,17 +195,44 @@ def _prepare(path: Path, recipe: Recipe, engine_config: Mapping[str, Any]) -> Fi
         try:
             if _has_begun(path):
                 _check_same(path, recipe, settings)
+                _require_whole(path / "checkpoint")
             else:
-                (path / "ds_config.json").write_text(json.dumps(settings, indent=2) + "\n")
-                beside = path / "recipe.toml.tmp"  # the recipe comes last and whole: it is what a rerun is held against
-                beside.write_text(dump_toml(recipe), encoding="utf-8")
-                os.replace(beside, path / "recipe.toml")
+                _note(path, recipe, settings)
         except (OSError, UserError):
             lock.release()
             raise
     except OSError as error:
-        raise UserError(f"{path} cannot be used: {error.strerror}") from error
+        raise UserError(f"{shortened(path)} cannot be used: {error.strerror}") from error
     return lock
+
+
+def _note(path: Path, recipe: Recipe, settings: Mapping[str, Any]) -> None:
+    """Write down what is trained; the recipe comes last and whole: it is what a rerun is held against."""
+    # DeepSpeed's JSON may be the user's own, which has what ours leaves out.
+    ours = json.dumps(settings, indent=2) + "\n"
+    require_replaceable(path / "ds_config.json", _is_dumped_json, reads=[recipe.deepspeed] if recipe.deepspeed else [])
+    require_replaceable(path / "recipe.toml", _is_dumped_recipe)
+    with written_whole(path / "ds_config.json") as beside:
+        beside.write_text(ours)
+    with written_whole(path / "recipe.toml") as beside:
+        beside.write_text(dump_toml(recipe), encoding="utf-8")
+
+
+def _is_dumped_json(path: Path) -> bool:
+    """Whether a file is JSON as a run writes it, to the letter."""
+    try:
+        text = path.read_text()
+        return json.dumps(json.loads(text), indent=2) + "\n" == text
+    except (OSError, ValueError):
+        return False
+
+
+def _is_dumped_recipe(path: Path) -> bool:
+    """Whether a file is a recipe as a run writes it, with every key, and not one that somebody has written."""
+    try:
+        return dump_toml(load_recipe(path)) == path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError, UserError):
+        return False
 
 
 def _has_begun(path: Path) -> bool:
@@ -162,10 +240,32 @@ def _has_begun(path: Path) -> bool:
     return any((path / name).exists() for name in ("checkpoint/latest", "model.safetensors"))
 
 
+def _require_whole(checkpoints: Path) -> None:
+    """Raise UserError if the last checkpoint is damaged: torch itself does not look at the sums of its files."""
+    latest = checkpoints / "latest"
+    if (about := state_of(latest)) is None:
+        return
+    try:
+        require_regular(latest, about)
+        folder = checkpoints / latest.read_text(encoding="utf-8").strip()
+        files = sorted(folder.glob("**/*.pt"))
+        if folder == checkpoints or not files:
+            raise UserError(f"{folder} holds no checkpoint")
+        for file in files:
+            require_regular(file, state_of(file))
+            with zipfile.ZipFile(file) as archive:
+                if part := archive.testzip():
+                    raise UserError(f"{file}: {part} has another sum than when it was written")
+    except (OSError, ValueError, zipfile.BadZipFile, UserError) as error:
+        raise UserError(f"the checkpoint is damaged ({error}); delete {checkpoints.parent} to train anew") from error
+
+
 def _check_same(path: Path, recipe: Recipe, settings: Mapping[str, Any]) -> None:
     changed = differences(load_recipe(path / "recipe.toml"), recipe)
-    changed |= differences({"deepspeed": json.loads((path / "ds_config.json").read_text())}, {"deepspeed": settings})
-    listed = [f"{key} (there {then!r}, now {now!r})" for key, (then, now) in changed.items() if key not in FREE_KEYS]
+    changed |= differences({"deepspeed": _read_json(path / "ds_config.json")}, {"deepspeed": settings})
+    # The same data may lie elsewhere now: their content is compared (`hold_to`).
+    free = {key for key in changed if key in FREE_KEYS or key == "data.file" or key.endswith(".data.file")}
+    listed = [f"{key} (there {then!r}, now {now!r})" for key, (then, now) in changed.items() if key not in free]
     if listed:
         raise UserError(
             f"{path} holds a run by another recipe; keys that differ: {', '.join(listed)}; choose another name "

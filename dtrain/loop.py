@@ -11,16 +11,22 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from dtrain.checkpoint import about_model, build_network, save_model, start_from
+from dtrain.checkpoint import about_model, build_network, learnt_by, save_model, start_from
 from dtrain.config import Phase, Recipe
 from dtrain.data import data as data_sets
-from dtrain.data.loader import Order, Share, prefetch
-from dtrain.engine import Engine, read_config
+from dtrain.data.loader import Feed, Order, Share, Step
+from dtrain.deepspeed_config import read_config
+from dtrain.engine import Engine
 from dtrain.folder import RunFolder
+from dtrain.origin import Origin
+from dtrain.pace import Pace, Stopwatch
+from dtrain.precision import use_precision
 from dtrain.ranks import Ranks
 from runkit.errors import UserError
 from runkit.log import say
 from runkit.progress import Audience, Progress
+
+COMPILER = "inductor"  # torch.compile's own
 
 
 @dataclass(frozen=True)
@@ -55,33 +61,59 @@ def train_run(ranks: Ranks, recipe: Recipe, clock: Clock) -> None:
         if folder.is_finished:
             say(ranks, f"{folder.path}: is finished; weights: {folder.model}")
             return
-        _train_phases(ranks, recipe, config, folder, clock)
+        paces = _train_phases(ranks, recipe, config, folder, clock)
         if clock.is_over:
             say(ranks, f"{folder.path}: stopped after {clock.minutes:g} minutes; the same command goes on")
             return
         if ranks.is_root:
-            folder.finish(about_model(folder.model))
+            folder.finish(about_model(folder.model) | {"pace": paces})
         say(ranks, f"{folder.path}: finished; weights: {folder.model}")
+    except OSError as error:  # the folder has gone, or its disk is full
+        raise UserError(f"{folder.path}: {error.filename or ''}: {error.strerror or error}") from error
     finally:
         folder.close()
 
 
-def _train_phases(ranks: Ranks, recipe: Recipe, config: dict[str, Any], folder: RunFolder, clock: Clock) -> None:
+def _train_phases(
+    ranks: Ranks, recipe: Recipe, config: dict[str, Any], folder: RunFolder, clock: Clock
+) -> dict[str, dict[str, float]]:
+    """Train what is left of all phases; how fast each was since the run was begun or taken up."""
     torch.manual_seed(recipe.seed)
+    use_precision(recipe.fp32_precision)
     names = list(recipe.phase)
     data = [data_sets.get(recipe.data.name)(recipe.data_in(name), seed=recipe.seed) for name in names]
+    _hold_to_data(ranks, folder, recipe, dict(zip(names, data, strict=True)))
     network = build_network(recipe, data[0].sizes)
     start_from(network, recipe.initial)
     if recipe.compile:
-        network.compile(dynamic=True)
+        network.compile(backend=COMPILER, dynamic=getattr(network, "dynamic", None))
     engine = Engine(network, config, ranks, folder.checkpoints)
-    places = ranks.size * engine.micro
-    if idle := -recipe.batch % places:
-        say(ranks, f"batch = {recipe.batch}: in the last pass of a step {idle} of {places} places are empty")
-    state = _resume(engine, folder, ranks)
-    while state.phase < len(names) and not clock.is_over:
-        trainer = PhaseTrainer(ranks, recipe, names[state.phase], data[state.phase], engine, folder)
-        state = trainer.train(state, clock)
+    paces = {}
+    try:
+        places = ranks.size * engine.micro
+        if idle := -recipe.batch % places:
+            say(ranks, f"batch = {recipe.batch}: in the last pass of a step {idle} of {places} places are empty")
+        state = _resume(engine, folder, ranks)
+        while state.phase < len(names) and not clock.is_over:
+            name = names[state.phase]
+            trainer = PhaseTrainer(ranks, recipe, name, data[state.phase], engine, folder)
+            state = trainer.train(state, clock)
+            paces[name] = trainer.pace()
+    finally:
+        engine.close()
+    return paces
+
+
+def _hold_to_data(ranks: Ranks, folder: RunFolder, recipe: Recipe, data: Mapping[str, Any]) -> None:
+    """Let a run go on with the data that it began with alone; collective."""
+    problem = ""
+    if ranks.is_root:
+        try:
+            folder.hold_to(Origin.of(data, sorted(learnt_by(recipe.initial))))
+        except UserError as error:
+            problem = str(error)
+    if problem := ranks.from_root(problem):
+        raise UserError(problem)
 
 
 def _resume(engine: Engine, folder: RunFolder, ranks: Ranks) -> State:
@@ -110,13 +142,17 @@ class PhaseTrainer:
         self.order = Order(tuple(data.split["train"]), recipe.seed, name)
         self.sums: dict[str, Tensor] = {}
         self.n_summed = 0
+        self.feed = Feed(data, ranks.device)
+        self.stopwatch = Stopwatch(self.feed)
+        self.normalisation = data.normalisation  # known before threads ask for it
 
     def train(self, state: State, clock: Clock) -> State:
         """Take the steps that are left; the last one ends with a checkpoint of the next phase's start."""
         steps = range(state.phase_step, self.n_steps)
         title = f"{self.folder.path} {self.name}"
+        say(self.ranks, f"{title}: {self.data.place(self.ranks.device)}")
         with Progress(Audience(self.ranks.is_root), len(steps), "step", title) as progress:
-            for step, micro_batches in zip(steps, prefetch(self.data, self.order, self.share, steps), strict=True):
+            for step, micro_batches in zip(steps, self.feed.steps(self.order, self.share, steps), strict=True):
                 self.engine.set_learning_rate(learning_rate(self.phase, step, self.n_steps))
                 self._step(micro_batches)
                 state = replace(state, step=state.step + 1, phase_step=step + 1)
@@ -125,6 +161,7 @@ class PhaseTrainer:
                 validates = is_last or state.phase_step % self.interval == 0
                 if validates or state.step % self.recipe.log_every == 0:
                     self._log(state, clock)
+                self.stopwatch.step_is_over()
                 if validates:
                     state = self._validate(state)
                     is_last = is_last or 0 < self.phase.patience <= state.stale
@@ -132,17 +169,25 @@ class PhaseTrainer:
                     state = State(phase=state.phase + 1, step=state.step)
                 if validates or clock.is_over:
                     self.engine.save(state.step, asdict(state))
+                    self.stopwatch.leave_out()
                 if is_last or clock.is_over:
-                    return state
+                    break
+        self.data.place(torch.device("cpu"))  # leaves the memory of a GPU to the next phase
         return state
 
-    def _step(self, micro_batches: Any) -> None:
+    def pace(self) -> dict[str, float]:
+        """How fast the steps were (see `Pace.summary`); collective."""
+        pace = Pace.summary(self.ranks.gather(self.stopwatch.pace))
+        if pace:
+            waited = f"at most {100 * pace['waited']:.2g} % of it waiting for data"
+            say(self.ranks, f"{self.folder.path} {self.name}: {pace['step_ms']:.4g} ms per step, {waited}")
+        return pace
+
+    def _step(self, micro_batches: Step) -> None:
+        """Losses, gradients and the update; nothing here may make the host wait for a GPU."""
         self.engine.train()
         for batch, weights in micro_batches:
-            batch = batch.to(self.ranks.device, non_blocking=True)
-            weight = torch.tensor(weights, device=self.ranks.device)
-            losses = self.data.loss(self.data.output(self.engine, batch), batch, self.loss)
-            parts = {name: weight @ loss for name, loss in losses.items()}
+            parts = weighted_losses(self.engine, self.data, batch, weights, self.loss)
             self.engine.backward(parts["loss"])
             for name, part in parts.items():
                 self.sums[name] = self.sums.get(name, 0.0) + part.detach()
@@ -190,7 +235,7 @@ class PhaseTrainer:
 
     @torch.no_grad()
     def _score(self, sample: int) -> dict[str, float]:
-        batch = self.data.batch([sample]).to(self.ranks.device)
+        batch = self.feed.batch([sample])
         output = self.data.output(self.engine, batch)
         losses = {name: loss.item() for name, loss in self.data.loss(output, batch, self.loss).items()}
         return {**losses, **self.data.scores(output, batch)}
@@ -200,7 +245,8 @@ class PhaseTrainer:
         if self.ranks.is_root:
             known = {name: value if math.isfinite(value) else None for name, value in scores.items()}  # JSON has no NaN
             about = {"phase": self.name, "step": state.step, "validation": known}
-            save_model(self.folder.model, weights, self.recipe, self.data.sizes, self.data.normalisation, about)
+            origin = self.folder.origin
+            save_model(self.folder.model, weights, self.recipe, self.data.sizes, self.normalisation, about, origin)
 
     def _report(self, curve: str, state: State, values: Mapping[str, float]) -> None:
         n_samples = state.step * self.recipe.batch
@@ -217,6 +263,12 @@ class PhaseTrainer:
                 f"{self.folder.path}: the loss is {loss} at step {state.step}; lower phase.{self.name}.learning_rate "
                 f"(now {self.phase.learning_rate:g}) or raise phase.{self.name}.warmup"
             )
+
+
+def weighted_losses(network: Any, data: Any, batch: Any, weights: Tensor, options: Any) -> dict[str, Tensor]:
+    """The sums over a micro-batch of each loss, weighted by sample; "loss" is what is minimised."""
+    losses = data.loss(data.output(network, batch), batch, options)
+    return {name: weights @ loss for name, loss in losses.items()}
 
 
 def learning_rate(phase: Phase, step: int, n_steps: int) -> float:

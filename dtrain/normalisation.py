@@ -22,6 +22,9 @@ class Normalisation:
     @classmethod
     def of(cls, *targets: np.ndarray) -> Normalisation:
         """From the training targets of each output; UserError if one does not vary."""
+        arrays = [np.asarray(target) for target in targets]
+        if not arrays or not all(array.size and array.dtype.kind in "fiu" for array in arrays):
+            raise UserError("normalisation: numbers of each output are needed")
         mean, std = ([function(target, dtype=np.float64) for target in targets] for function in (np.mean, np.std))
         return cls.checked(mean, std)
 

@@ -15,11 +15,12 @@ from dtrain.ranks import connect
 from dtrain.tasks import PredictOptions, task, task_in
 from dtrain.world import World
 from runkit.cli import run_program
+from runkit.launcher import torch_launch
 
 
 def predict(options: PredictOptions) -> None:
     """Predict a whole file, shared out over the processes."""
-    ranks = connect(options.device, options.threads)
+    ranks = connect(options.device, options.threads, purpose=options)
     with ranks.together():
         trained = load_model(options.model)
         trained.network.to(ranks.device)
@@ -30,7 +31,14 @@ def predict(options: PredictOptions) -> None:
 def main(words: Sequence[str]) -> None:
     """The program with its command line."""
     options = getattr(task_in(words, "model"), "Predict", PredictOptions)
-    run_program("python dtrain/predict.py", options, predict, arguments=words, positional=("model", "file"))
+    run_program(
+        "python dtrain/predict.py",
+        options,
+        predict,
+        arguments=words,
+        positional=("model", "file"),
+        launched=torch_launch,
+    )
 
 
 if __name__ == "__main__":

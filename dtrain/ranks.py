@@ -10,26 +10,25 @@ from __future__ import annotations
 import ctypes
 import math
 import os
-import socket
 import sys
 import time
+import traceback
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import timedelta
 from typing import Any
 
 import torch
 import torch.distributed as dist
-from torch.distributed.rendezvous import rendezvous
 
+from dtrain.join import JOIN_SECONDS, Party, find, join
+from dtrain.precision import use_precision
+from runkit.config import Config
 from runkit.errors import UserError
-from runkit.launcher import this_launch
+from runkit.mpi import World
+from runkit.mpi.launch import FORWARDING_SECONDS
 
-JOIN_SECONDS = 120  # until all processes must have found each other
 AGREEMENT_SECONDS = 2.0  # how long a process that failed waits to see whether all fail alike
-_LOCAL_RANK = ("LOCAL_RANK", "OMPI_COMM_WORLD_LOCAL_RANK", "MPI_LOCALRANKID", "SLURM_LOCALID")
-_LOCAL_SIZE = ("LOCAL_WORLD_SIZE", "LOCAL_SIZE", "OMPI_COMM_WORLD_LOCAL_SIZE", "MPI_LOCALNRANKS")
 
 
 @dataclass(frozen=True)
@@ -42,6 +41,7 @@ class Ranks:
     n_groups: int
     device: torch.device
     store: Any
+    mpi: World | None = None  # the processes of all groups, where MPI has brought them together
 
     @property
     def is_root(self) -> bool:
@@ -105,11 +105,27 @@ class Ranks:
             self.store.add("failed", 1)
             if self._wait_for("failed", AGREEMENT_SECONDS, count=0):
                 self._let_others_leave_first()
-            elif self.number > 0:
-                print(f"error: rank {self.number}: {error}", file=sys.stderr, flush=True)
+            else:
+                if self.number > 0 or self.mpi is not None:
+                    print(f"error: rank {self.number}: {error}", file=sys.stderr, flush=True)
+                self._end_all(2)
+            raise
+        except BaseException as error:
+            if self.mpi is not None:
+                traceback.print_exception(error)
+                self._end_all(130 if isinstance(error, KeyboardInterrupt) else 1)
             raise
         if self.n_all > 1:  # a lone process may train again, for which DeepSpeed needs the same group
             dist.destroy_process_group()
+
+    def _end_all(self, code: int) -> None:
+        """End the processes that MPI has brought together, which otherwise would wait for each other."""
+        if self.mpi is not None:
+            sys.stdout.flush()
+            sys.stderr.flush()
+            time.sleep(FORWARDING_SECONDS)
+            self.mpi.comm.Abort(code)
+            os._exit(code)  # some libraries come back from their Abort
 
     def _let_others_leave_first(self) -> None:
         """The process that hosts the store must be the last that uses it."""
@@ -128,53 +144,47 @@ class Ranks:
         return bool(arrived >= self.n_all)
 
 
-def connect(device: str = "auto", threads: int = 0, ranks_per_run: int = 0) -> Ranks:
+def connect(device: str = "auto", threads: int = 0, ranks_per_run: int = 0, purpose: Config | None = None) -> Ranks:
     """Join the processes that were started together, in groups of `ranks_per_run` (0: one group).
 
-    Raises UserError: no GPU where one is asked for, groups that do not divide the processes, processes out of reach.
+    `purpose` is what they were started for, the same for all. Raises UserError: no GPU where one is asked for, groups
+    that do not divide the processes, processes out of reach, those of another training in their place.
     """
-    launched = this_launch()
-    size = ranks_per_run or launched.size
-    if launched.size % size:
-        raise UserError(f"campaign.ranks_per_run = {size} does not divide the {launched.size} processes")
-    chosen = _choose_device(device)
-    torch.set_num_threads(threads or _share_of_cores())
-    group, rank = divmod(launched.rank, size)
+    if device not in ("auto", "cpu", "gpu"):
+        raise UserError(f"device = {device!r} is not allowed; allowed: auto, cpu, gpu")
+    for name, value in (("threads", threads), ("campaign.ranks_per_run", ranks_per_run)):
+        if not (isinstance(value, int) and 0 <= value <= 2**20):
+            raise UserError(f"{name} = {value!r} is not allowed; allowed: a whole number, 0 or more")
+    party = find()
+    size = ranks_per_run or party.size
+    if party.size % size:
+        raise UserError(f"campaign.ranks_per_run = {size} does not divide the {party.size} processes")
+    chosen = _choose_device(device, party)
+    use_precision()
+    torch.set_num_threads(threads or max(1, len(os.sched_getaffinity(0)) // party.local_size))
+    group, rank = divmod(party.rank, size)
     # DeepSpeed reads these again.
-    os.environ.update(RANK=str(launched.rank), WORLD_SIZE=str(launched.size), LOCAL_RANK=str(chosen.index or 0))
-    store = _join(launched.size)
-    if launched.size > 1 or not dist.is_initialized():
+    os.environ.update(RANK=str(party.rank), WORLD_SIZE=str(party.size), LOCAL_RANK=str(chosen.index or 0))
+    store = join(party, purpose)
+    if party.size > 1 or not dist.is_initialized():
         backend = "nccl" if chosen.type == "cuda" else "gloo"
         dist.init_process_group(backend, store=dist.PrefixStore(f"group{group}", store), rank=rank, world_size=size)
     os.environ.update(RANK=str(rank), WORLD_SIZE=str(size))
-    return Ranks(rank, size, group, launched.size // size, chosen, store)
+    return Ranks(rank, size, group, party.size // size, chosen, store, party.mpi)
 
 
-def _join(size: int) -> Any:
-    """The key-value store that all processes share."""
-    if size == 1:
-        return dist.HashStore()
-    address = os.environ.setdefault("MASTER_ADDR", "127.0.0.1")
-    port = os.environ.setdefault("MASTER_PORT", "29500")
-    try:
-        store, _, _ = next(rendezvous("env://", timeout=timedelta(seconds=JOIN_SECONDS)))
-    except (dist.DistError, RuntimeError, ValueError) as error:
-        raise UserError(
-            f"{socket.gethostname()}: rank 0 is not to be had at {address}:{port} ({str(error).splitlines()[0]}); set "
-            "MASTER_ADDR to the node of rank 0 and MASTER_PORT to a free port of it"
-        ) from error
-    return store
-
-
-def _choose_device(wanted: str) -> torch.device:
+def _choose_device(wanted: str, party: Party) -> torch.device:
     found = torch.cuda.is_available()
-    if wanted == "gpu" and not found:
+    lacking = wanted == "gpu" and not found
+    if party.mpi is not None:  # all are to know, or some would wait for others that have ended
+        lacking = any(party.mpi.allgather(lacking))
+    if lacking:
         raise UserError("device = 'gpu', but torch finds no CUDA GPU here; allowed: auto, cpu")
     if wanted == "cpu" or not found:
         os.environ["DS_ACCELERATOR"] = "cpu"
         keep_freed_memory()
         return torch.device("cpu")
-    device = torch.device("cuda", _from_environment(_LOCAL_RANK, 0) % torch.cuda.device_count())
+    device = torch.device("cuda", party.local_rank % torch.cuda.device_count())
     torch.cuda.set_device(device)
     return device
 
@@ -190,12 +200,3 @@ def keep_freed_memory() -> None:
         m_trim_threshold, m_mmap_max = -1, -4
         mallopt(m_mmap_max, 0)
         mallopt(m_trim_threshold, -1)
-
-
-def _share_of_cores() -> int:
-    """Cores this process may use, divided by the processes of its node where the launcher tells their number."""
-    return max(1, len(os.sched_getaffinity(0)) // _from_environment(_LOCAL_SIZE, 1))
-
-
-def _from_environment(names: Sequence[str], otherwise: int) -> int:
-    return next((int(os.environ[name]) for name in names if os.environ.get(name)), otherwise)

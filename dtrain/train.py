@@ -13,12 +13,13 @@ from dtrain.loop import Clock, train_run
 from dtrain.ranks import connect
 from runkit.cli import run_program
 from runkit.config import dump_toml
+from runkit.launcher import torch_launch
 
 
 def train(recipe: Recipe) -> None:
     """Train the recipe's run, or its campaign, on all processes that were started together."""
     is_campaign = bool(recipe.campaign.grid)
-    ranks = connect(recipe.device, recipe.threads, recipe.campaign.ranks_per_run if is_campaign else 0)
+    ranks = connect(recipe.device, recipe.threads, recipe.campaign.ranks_per_run if is_campaign else 0, recipe)
     clock = Clock(recipe.minutes)
     with ranks.together():
         if is_campaign:
@@ -46,7 +47,7 @@ def show(recipe: Recipe) -> None:
 def main(words: Sequence[str]) -> None:
     """The program with its command line."""
     model, line = command_line(words)
-    run_program("dtrain", model, train, show, arguments=line)
+    run_program("dtrain", model, train, show, arguments=line, launched=torch_launch)
 
 
 if __name__ == "__main__":

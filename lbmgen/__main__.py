@@ -8,7 +8,10 @@ from runkit.mpi import launch, single_threaded
 
 
 def main() -> None:
-    """Simulate flow past obstacles, many cases, into one parallel HDF5 file."""
+    """Simulate flow past obstacles, many cases, into one parallel HDF5 file.
+
+    Exit code: 0 all cases are complete, 3 some failed, 4 all failed, 2 a mistake in the configuration, 1 another error.
+    """
     single_threaded()
     from lbmgen.config import Case
     from lbmgen.plan import show
@@ -17,10 +20,10 @@ def main() -> None:
     run_program("python -m lbmgen", Case, partial(launch, _generate), show, main.__doc__ or "")
 
 
-def _generate(world, case) -> None:
+def _generate(world, case) -> int:
     from lbmgen.run import generate
 
-    generate(world, case)
+    return generate(world, case)
 
 
 if __name__ == "__main__":

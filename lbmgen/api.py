@@ -21,6 +21,7 @@ from lbmgen.domain import AXES, Body, Domain, Faces, cut
 from lbmgen.forces import momentum_exchange
 from lbmgen.lattices import Lattice
 from lbmgen.lattices import lattice as lattice_of
+from lbmgen.resolved import require_resolved
 from runkit.device import Device, Gpu, choose
 from runkit.errors import UserError
 from runkit.mpi import SerialWorld
@@ -54,9 +55,10 @@ def simulate(
 
     `rho` [nx, ny(, nz)] and `u` [nx, ny(, nz), d] are indexed [x, y(, z)]; populations start at their second-order
     compressible equilibrium. A step is collide, then stream. `solid` (bool, shape of rho) makes half-way walls, `sdf`
-    (signed distance in sites, negative inside) interpolated ones. `force` [d] is a uniform force density (Guo); the
-    returned velocity includes half of it. In solid sites rho is 1 and u is 0. `body_force` [n_steps, d] is the momentum
-    that solid sites take in each step (momentum exchange), those of faces not included.
+    (signed distance in sites, negative inside) interpolated ones; what is thinner than a site is refused. `force` [d]
+    is a uniform force density (Guo); the returned velocity includes half of it. In solid sites rho is 1 and u is 0.
+    `body_force` [n_steps, d] is the momentum that solid sites take in each step (momentum exchange) beyond that of a
+    fluid at rest with density 1, those of faces not included; no number where the flow has blown up.
 
     `boundaries` is one kind for all faces, or a table with keys "x", "y", "z", or "x_low", "x_high", …: each a kind
     ("periodic", "no-slip", "free-slip", "velocity", "pressure", "convective") or a table {"kind": …, parameters};
@@ -68,13 +70,14 @@ def simulate(
         raise UserError(f"n_steps = {n_steps}: a whole number, 0 or more, is needed")
     rho, u = _fields(rho, u, of)
     domain = Domain(rho.shape, faces_of(boundaries, of.d))
+    domain.require_fit()
     fluid = Fluid(of, _law(collision), _relaxation(tau), _force(force, of.d), _precision(dtype))
     whole = Decomposition(rho.shape, (1,) * of.d)
     block = Block(fluid, domain, whole, SerialWorld(), _body(solid, sdf, domain), _device(device))
     block.start(rho, u)
     tally = block.advance(np.ones(n_steps))
     density, velocity = block.moments()
-    return Flow(density, velocity, momentum_exchange(of, tally, block.boundary.n_leaving()))
+    return Flow(density, velocity, momentum_exchange(tally).sum(axis=1))
 
 
 @cache
@@ -147,13 +150,27 @@ def _precision(dtype: str) -> str:
 def _body(solid, sdf, domain: Domain) -> Body:
     if solid is not None and sdf is not None:
         raise UserError("solid, sdf: one of the two at most can be given")
-    given = solid if sdf is None else sdf
-    if given is None:
+    if solid is None and sdf is None:
         return Body(np.zeros([n + 2 for n in domain.shape], bool))
-    given = np.asarray(given, bool if sdf is None else np.float64)
+    given = _mask(np.asarray(solid)) if sdf is None else _distance(np.asarray(sdf))
     if given.shape != domain.shape:
         raise UserError(f"{'solid' if sdf is None else 'sdf'}: shape {domain.shape} is needed, not {given.shape}")
-    if not np.isfinite(given).all():
-        raise UserError("sdf: finite values are needed")
     local = cut(given, domain, (0,) * given.ndim, given.shape)
-    return Body(local) if sdf is None else Body(local <= 0, local)
+    if sdf is None:
+        return Body(local)
+    require_resolved(given, domain.periodic)
+    return Body(local <= 0, local)
+
+
+def _mask(solid: np.ndarray) -> np.ndarray:
+    if solid.dtype.kind in "iu" and np.isin(solid, (0, 1)).all():
+        solid = solid.astype(bool)
+    if solid.dtype != bool:
+        raise UserError(f"solid: true or false (or 0 and 1) is needed, not {solid.dtype}; a signed distance is sdf")
+    return solid
+
+
+def _distance(sdf: np.ndarray) -> np.ndarray:
+    if sdf.dtype.kind != "f" or not np.isfinite(sdf).all():
+        raise UserError(f"sdf: finite numbers, of a float type, are needed, not {sdf.dtype}; a mask is solid")
+    return sdf.astype(np.float64)

@@ -41,9 +41,11 @@ class Fluid:
 
 
 class Look(NamedTuple):
-    """Largest speed of a site, infinite or not a number if one is; means over cells of density - 1 and velocity."""
+    """Largest speed and |density - 1| of a site, infinite or not a number if one is; means over cells of density - 1
+    and velocity."""
 
     fastest: float
+    deviation: float
     excess: np.ndarray | None
     velocity: np.ndarray | None
 
@@ -54,7 +56,7 @@ class Block:
     def __init__(
         self, fluid: Fluid, domain: Domain, decomposition: Decomposition, group: World, body: Body, gpu: Any = None
     ) -> None:
-        self.fluid, self.domain, self.solid = fluid, domain, body.inner
+        self.fluid, self.domain, self.solid, self.n_bodies = fluid, domain, body.inner, body.n_bodies
         self.origin, self.shape = decomposition.block(group.rank)
         self.layout = Layout(fluid.lattice, self.shape, fluid.dtype)
         self.boundary = Boundary(self.layout, domain, self.origin, body)
@@ -76,10 +78,12 @@ class Block:
             copies=copies,
             exchanges=[each for state in STATES for each in exchanges(layout, decomposition, rank, periodic, state)],
             links=self.boundary.links,
+            kept=self.boundary.kept,
             outlets=self.boundary.outlets,
             solid=np.ascontiguousarray(self.solid),
             c=np.array(fluid.lattice.c, np.int64),
             w=np.array(fluid.lattice.w),
+            n_bodies=self.n_bodies,
         )
 
     def start(self, rho: np.ndarray, u: np.ndarray) -> None:
@@ -104,8 +108,8 @@ class Block:
     def advance(self, clock: Sequence[float] | np.ndarray) -> np.ndarray:
         """As many steps as `clock` has values, which scale the motion of walls.
 
-        Returns the momentum that this block's bodies have taken at each step, int64 [n_steps, d], in quanta of 2**-48,
-        without what the rest populations give.
+        Returns the momentum that this block's bodies have taken at each step, int64 [n_steps, n_bodies, d + 1], as
+        `lbmgen.forces` takes it.
         """
         return advance([self], np.asarray(clock, np.float64)[None])[0]
 
@@ -136,7 +140,7 @@ def advance(blocks: Sequence[Block], clocks: np.ndarray) -> list[np.ndarray]:
 
 
 def look(blocks: Sequence[Block], width: int | None) -> list[Look]:
-    """What is seen of several blocks; without `width`, the largest speed alone."""
+    """What is seen of several blocks; without `width`, the largest speed and deviation of density alone."""
     seen: list[Any] = [None] * len(blocks)
     for members in _alike(blocks):
         first = blocks[members[0]]
@@ -150,7 +154,8 @@ def _alike(blocks: Sequence[Block]) -> list[list[int]]:
     """Numbers of blocks that can take a step together."""
     groups: dict[tuple, list[int]] = {}
     for k, block in enumerate(blocks):
-        groups.setdefault((id(block.steps), block.shape, block.domain.periodic, block.state), []).append(k)
+        kind = (id(block.steps), block.shape, block.domain.periodic, block.n_bodies, block.state)
+        groups.setdefault(kind, []).append(k)
     return list(groups.values())
 
 

@@ -13,6 +13,8 @@ from pydantic import AfterValidator, Field
 from runkit.config import Config
 from runkit.device import Device
 
+MOST_CELLS, MOST_BODIES = 1 << 16, 1000
+
 
 def _ascending(ends: tuple[float, ...]) -> tuple[float, ...]:
     if len(ends) > 2 or ends[0] > ends[-1]:
@@ -20,14 +22,28 @@ def _ascending(ends: tuple[float, ...]) -> tuple[float, ...]:
     return ends
 
 
+def _positive(ends: tuple[float, ...]) -> tuple[float, ...]:
+    if min(ends) <= 0:
+        raise ValueError(f"{list(ends)} is not allowed; allowed: above 0")
+    return ends
+
+
+def _whole(ends: tuple[float, ...]) -> tuple[float, ...]:
+    if any(end != int(end) or not 0 <= end <= MOST_BODIES for end in ends):
+        raise ValueError(f"{list(ends)} is not allowed; allowed: whole numbers from 0 to {MOST_BODIES}")
+    return ends
+
+
 def _wide_enough(cells: tuple[int, ...]) -> tuple[int, ...]:
-    if min(cells) < 4:
-        raise ValueError(f"{list(cells)} is not allowed; allowed: 4 or more along each axis")
+    if not all(4 <= n <= MOST_CELLS for n in cells):
+        raise ValueError(f"{list(cells)} is not allowed; allowed: 4 to {MOST_CELLS} along each axis")
     return cells
 
 
 Cells = Annotated[tuple[int, ...], AfterValidator(_wide_enough)]
 Range = Annotated[tuple[float, ...], Field(min_length=1), AfterValidator(_ascending)]
+Positive = Annotated[Range, AfterValidator(_positive)]
+Count = Annotated[Range, AfterValidator(_whole)]
 Table = dict[str, Any]
 
 
@@ -42,12 +58,20 @@ class Grid(Config):
 class Flow(Config):
     """What flows."""
 
-    reynolds: Range = Field((100.0, 200.0), description="Reynolds number, or a range drawn from log-uniformly")
-    velocity: Range = Field((0.08,), description="mean velocity of the inlet, or a range drawn from [site/step]")
+    reynolds: Positive = Field((100.0, 200.0), description="Reynolds number, or a range drawn from log-uniformly")
+    velocity: Positive = Field(
+        (0.08,),
+        description="reference velocity: mean one of the inlet, that of a sliding wall if there is none, else nominal; "
+        "or a range drawn from [site/step]",
+    )
     force: tuple[float, ...] = Field((), description="uniform force density along x, y(, z); none: no force")
     disturbance: float = Field(
         0.1, ge=0, le=0.5, description="transverse velocity of the initial state over that of the inlet"
     )
+    pulsation: float = Field(
+        0.0, ge=0, le=1, description="amplitude of a harmonic oscillation of inlets and walls over their velocity"
+    )
+    period: float = Field(1000.0, ge=10, le=1e9, description="its period [step]")
 
 
 class Collision(Config):
@@ -77,14 +101,16 @@ class Obstacles(Config):
         min_length=1,
         description="families to draw from, with parameters or ranges of them",
     )
-    count: Range = Field((1,), description="bodies of a case, or a range")
-    diameter: Range = Field((7.0, 9.0), description="reference diameter, or a range drawn from log-uniformly [cell]")
-    upstream: float = Field(2.0, ge=0, description="least distance of a centre from the inlet [diameter]")
-    downstream: float = Field(4.0, ge=0, description="least distance of a centre from the outlet [diameter]")
-    gap: float = Field(4.0, ge=4, description="least distance between bodies [site]")
-    clearance: float = Field(4.0, ge=2, description="least distance of bodies from walls [site]")
-    blockage: float = Field(0.3, gt=0, le=0.5, description="largest part of the cross-section that bodies take")
-    thickness: float = Field(4.0, ge=4, description="least thickness of a body [site]")
+    count: Count = Field((1,), description="bodies of a case, or a range")
+    diameter: Positive = Field((7.0, 9.0), description="reference diameter, or a range drawn from log-uniformly [cell]")
+    upstream: float = Field(2.0, ge=0, le=1e6, description="least distance of a centre from the inlet [diameter]")
+    downstream: float = Field(4.0, ge=0, le=1e6, description="least distance of a centre from the outlet [diameter]")
+    gap: float = Field(4.0, ge=4, le=1e6, description="least distance between bodies [site]")
+    clearance: float = Field(4.0, ge=2, le=1e6, description="least distance of bodies from faces [site]")
+    blockage: float = Field(
+        0.3, gt=0, le=0.5, description="largest part of the cross-section in the shadow of bodies"
+    )
+    thickness: float = Field(4.0, ge=4, le=1e6, description="least thickness of a body [site]")
     walls: Literal["interpolated", "half-way"] = Field("interpolated", description="where links meet bodies")
     given: tuple[Table, ...] = Field(
         (), description="bodies of every case: family, center, size [cell], angle [rad], parameters; none: random ones"
@@ -94,10 +120,12 @@ class Obstacles(Config):
 class Frames(Config):
     """What is stored, and when."""
 
-    count: int = Field(40, ge=1, description="stored frames of a case")
-    every: int = Field(100, ge=1, description="steps between frames")
-    warm_up: float = Field(8.0, ge=0, description="time before the first frame, in times the inlet takes to cross")
-    ramp: float = Field(0.5, ge=0, description="time in which the inlet comes up to speed, likewise")
+    count: int = Field(40, ge=1, le=10**7, description="stored frames of a case")
+    every: int = Field(100, ge=1, le=10**7, description="steps between frames")
+    warm_up: float = Field(
+        8.0, ge=0, le=1e6, description="time before the first frame, in times the inlet takes to cross"
+    )
+    ramp: float = Field(0.5, ge=0, le=1e6, description="time in which the inlet comes up to speed, likewise")
     force_every: int = Field(10, ge=1, description="steps over which a force record is averaged; divides every")
 
 
@@ -106,7 +134,7 @@ class Case(Config):
 
     output: str = Field("data/flow.h5", min_length=1, description="file to write")
     seed: int = Field(1, ge=0, lt=2**63, description="seed of all random numbers")
-    n_cases: int = Field(64, ge=1, description="cases to simulate")
+    n_cases: int = Field(64, ge=1, le=10**7, description="cases to simulate")
     ranks_per_case: int = Field(1, ge=1, description="ranks that share the domain of a case")
     device: Device = Field("auto", description="cpu, gpu, or auto: a GPU where there is one")
     cases_per_gpu: int = Field(

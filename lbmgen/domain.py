@@ -6,17 +6,21 @@ Units: lattice units.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from lbmgen.boundaries.outlet import Convective, Pressure
 from lbmgen.boundaries.periodic import Periodic
+from lbmgen.boundaries.wall import NoSlip, Velocity
 from runkit.errors import UserError
 
 Faces = tuple[tuple[Any, Any], ...]
 AXES = "xyz"
+OPEN = Pressure, Convective
 
 
 @dataclass(frozen=True)
@@ -36,13 +40,49 @@ class Domain:
         """Which axes are periodic."""
         return tuple(isinstance(low, Periodic) for low, _ in self.faces)
 
+    @property
+    def no_slip(self) -> tuple[tuple[bool, bool], ...]:
+        """Which faces are no-slip walls."""
+        return tuple((isinstance(low, NoSlip), isinstance(high, NoSlip)) for low, high in self.faces)
+
+    @property
+    def holds_density(self) -> bool:
+        """Whether there is an open face, which draws the density to a given one."""
+        return any(isinstance(face, OPEN) for pair in self.faces for face in pair)
+
+    def require_fit(self) -> None:
+        """Raise UserError if a face does not fit its place."""
+        for axis, pair in enumerate(self.faces):
+            for face in pair:
+                if isinstance(face, (NoSlip, Velocity)):
+                    face.require_fit(axis, self)
+
+    def require_way_out(self) -> None:
+        """Raise UserError if inlets fill a domain that has no open face."""
+        inflow = [
+            face.velocity * math.prod(self.shape) / self.shape[axis]
+            for axis, pair in enumerate(self.faces)
+            for face in pair
+            if isinstance(face, Velocity)
+        ]
+        if not self.holds_density and abs(sum(inflow)) > 1e-9 * sum(map(abs, inflow)):
+            raise UserError(
+                "boundaries: fluid is let in or out and there is no open face; allowed: kind = 'pressure' or "
+                "'convective' for a face, or inlets that together let in as much as they let out"
+            )
+
 
 @dataclass(frozen=True)
 class Body:
-    """What is solid among the sites of a block and its ghosts: bool [n + 2, …], and the signed distance or None."""
+    """What is solid among the sites of a block and its ghosts: bool [n + 2, …], and the signed distance or None.
+
+    The force on each of `n_bodies` is measured; `number` [n + 2, …] says to which a site belongs, None: all to one.
+    """
 
     solid: np.ndarray
     distance: np.ndarray | None = None
+    number: np.ndarray | None = None
+    n_bodies: int = 1
 
     @property
     def inner(self) -> np.ndarray:
@@ -54,12 +94,17 @@ def body_of(
     distance: Callable[[np.ndarray], np.ndarray], origin: Sequence[int], shape: Sequence[int], domain: Domain
 ) -> Body:
     """The body in a block from a function of places [..., d] in the domain to signed distances."""
+    values = distance(places_of(origin, shape, domain))
+    return Body(values <= 0, values)
+
+
+def places_of(origin: Sequence[int], shape: Sequence[int], domain: Domain) -> np.ndarray:
+    """Centres [n + 2, …, d] of the sites of a block and of its ghosts, which lie in the domain along periodic axes."""
     axes = []
     for start, n, total, periodic in zip(origin, shape, domain.shape, domain.periodic, strict=True):
         place = start + np.arange(-1, n + 1)
         axes.append((place % total if periodic else place) + 0.5)
-    values = distance(np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1))
-    return Body(values <= 0, values)
+    return np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1)
 
 
 def cut(values: np.ndarray, domain: Domain, origin: Sequence[int], shape: Sequence[int]) -> np.ndarray:

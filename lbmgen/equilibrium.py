@@ -98,12 +98,18 @@ def guo(lattice: Lattice, velocity: Sequence[Value], force: Sequence[Value]) -> 
 
 
 def stress(lattice: Lattice, h: Sequence[Value], of: Moments, force: Sequence[Value] | None) -> dict:
-    """Second moments (a, b) -> value, a <= b, of the part of `h` that is not in equilibrium."""
-    _, balanced = equilibrium(lattice, of)
-    departure = [h[i] + h[o] - 2.0 * pair.even for (i, o), pair in zip(lattice.pairs(), balanced, strict=True)]
+    """Second moments (a, b) -> value, a <= b, of the part of `h` that is not in equilibrium, times the density.
+
+    Those of the equilibrium are cs^2 (rho - 1) delta_ab + j_a j_b / rho: none of its populations is needed and, times
+    rho, no division: what follows need not wait for it.
+    """
+    both = [h[i] + h[o] for i, o in lattice.pairs()]
+    density, pressure = of.excess + 1.0, (1 / 3) * of.excess
     result = {}
     for a, b in combinations_with_replacement(range(lattice.d), 2):
-        result[a, b] = total([lattice.c[i][a] * lattice.c[i][b] for i, _ in lattice.pairs()], departure)
+        moment = total([lattice.c[i][a] * lattice.c[i][b] for i, _ in lattice.pairs()], both)
+        departure = density * (moment - pressure if a == b else moment)
         if force is not None:  # the force alone would leave a stress
-            result[a, b] = result[a, b] + 0.5 * (of.velocity[a] * force[b] + of.velocity[b] * force[a])
+            departure = departure + 0.5 * (of.momentum[a] * force[b] + of.momentum[b] * force[a])
+        result[a, b] = departure - of.momentum[a] * of.momentum[b]
     return result

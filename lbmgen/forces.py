@@ -1,5 +1,9 @@
 """The force on bodies by momentum exchange: what populations bring along each link plus what they take back.
 
+Populations are deviations from rest at density 1, and so is what they bring: the pressure of a fluid at rest there is
+left out. On a body in the middle of the fluid it cancels; a body that touches a wall or a face takes the force of the
+difference to it, as it would in a fluid that also surrounds the wall.
+
 Source: A. J. C. Ladd, J. Fluid Mech. 271, 285 (1994), doi:10.1017/S0022112094001771.
 Units: lattice units.
 """
@@ -8,12 +12,12 @@ from __future__ import annotations
 
 import numpy as np
 
-from lbmgen.lattices import Lattice
-
 QUANTUM = 2.0**-48  # of the kernels' integer sums
 
 
-def momentum_exchange(lattice: Lattice, tally: np.ndarray, n_leaving: np.ndarray) -> np.ndarray:
-    """Force [n_steps, d] from the integer sums [n_steps, d] and the number of links along each velocity [q]."""
-    at_rest = 2 * (np.array(lattice.w) * n_leaving) @ np.array(lattice.c, np.float64)
-    return tally * QUANTUM + at_rest
+def momentum_exchange(tally: np.ndarray) -> np.ndarray:
+    """Force [n_steps, n_bodies, d] from integer sums [n_steps, n_bodies, d + 1], whose last column counts links that
+    blew up: no number where there are such."""
+    force = tally[..., :-1] * QUANTUM
+    force[tally[..., -1] > 0] = np.nan
+    return force

@@ -9,12 +9,14 @@ from contextlib import redirect_stdout
 
 import numpy as np
 
-from lbmgen.cases import FlowCase, draw_all
+from lbmgen.cases import draw_all, most_bodies
 from lbmgen.config import Case
 from lbmgen.decomposition import Decomposition
+from lbmgen.flow_case import FlowCase
 from lbmgen.lattices import lattice
 from lbmgen.layout import Layout
 from lbmgen.simulation import warm_up_rounds
+from lbmgen.soundness import fastest_of
 from runkit.config import dump_toml
 from runkit.dataset.flow import FLOW, FLOW_3D
 from runkit.dataset.layout import in_units, n_bytes
@@ -39,7 +41,7 @@ def sizes_of(case: Case) -> dict[str, int]:
     """Lengths of the dimensions of the file."""
     n_records = case.frames.count * case.frames.every // case.frames.force_every
     axes = dict(zip("xyz", case.grid.cells, strict=False))
-    return {"case": case.n_cases, "time": case.frames.count, "force_time": n_records, **axes}
+    return {"case": case.n_cases, "time": case.frames.count, "force_time": n_records, "body": most_bodies(case), **axes}
 
 
 def require_whole_records(case: Case) -> None:
@@ -48,7 +50,7 @@ def require_whole_records(case: Case) -> None:
     if frames.every % frames.force_every:
         raise UserError(
             f"frames.force_every = {frames.force_every}: it must divide frames.every = {frames.every}; allowed: "
-            + ", ".join(str(n) for n in range(1, frames.every + 1) if frames.every % n == 0)
+            + ", ".join(str(n) for n in range(1, min(frames.every, 1000) + 1) if frames.every % n == 0)
         )
 
 
@@ -96,6 +98,13 @@ def show(case: Case) -> None:
         f"tau        {_ends([flow.tau for flow in flows])}, "
         f"Reynolds number {_ends([flow.reynolds for flow in flows])}, "
         f"length {_ends([flow.length for flow in flows])} sites{drawn}",
+        f"velocity   {_ends([flow.velocity for flow in flows])}, "
+        + (
+            "nominal: no inlet or sliding wall has it, and what comes is measured"
+            if flows[0].is_nominal
+            else f"at its peak {_ends([fastest_of(flow.domain) for flow in flows])}"
+        )
+        + drawn,
         f"ranks      {n_ranks} in {groups} groups; a case is cut into {' x '.join(map(str, decomposition.grid))}",
         f"memory     about {in_units(3e8 + memory)} per rank; on a GPU {in_units(on_gpu)} per case, as many at once as "
         f"it holds, up to {case.cases_per_gpu if case.ranks_per_case == 1 else 1}",

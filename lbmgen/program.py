@@ -20,7 +20,7 @@ from itertools import pairwise
 import numpy as np
 
 from lbmgen.halo import awaited
-from lbmgen.kernels import COPY, EVEN, ODD, OUTLETS, RECEIVE, SEND, SWEEP, VECTOR, WALLS, Copies, Program, Region
+from lbmgen.kernels import COPY, EVEN, KEEP, ODD, OUTLETS, RECEIVE, SEND, SWEEP, VECTOR, WALLS, Copies, Program, Region
 from lbmgen.layout import STATES, STRAIGHT, Layout
 from lbmgen.walls import Boundary
 
@@ -54,7 +54,8 @@ class _Work:
         self._shell, *self._inner = pairwise(ends)
         self._n_awaited = [int(awaited(layout, copies.target[p], cut, p).sum()) for p in STATES]
         self._n_copies = [len(target) for target in copies.target]
-        self._n_links, self._n_sites = len(boundary.links.a), len(boundary.outlets.law)
+        self._n_links, self._n_kept = len(boundary.links.a), len(boundary.kept.rest)
+        self._n_sites = len(boundary.outlets.law)
 
     def early(self, parity: int) -> list[Item]:
         """The copies that messages wait for."""
@@ -67,7 +68,8 @@ class _Work:
 
     def last(self, parity: int) -> list[Item]:
         """What ends a step: all copies, also early ones, since messages may have changed what they read; boundaries."""
-        ends = (COPY, self._n_copies[parity]), (WALLS, self._n_links), (OUTLETS, self._n_sites)
+        ends = [(COPY, self._n_copies[parity]), (WALLS, self._n_links), (OUTLETS, self._n_sites)]
+        ends[2:2] = [(KEEP, self._n_kept)] if self._n_kept else []
         return [(operation, parity, 0, end) for operation, end in ends]
 
     def step(self, parity: int) -> list[Item]:
@@ -97,6 +99,7 @@ class _Pass:
             SWEEP: [ranges(work.region.start)] * 2,
             COPY: [ranges(target) for target in copies.target],
             WALLS: [ranges(boundary.links.target[STRAIGHT])] * 2,
+            KEEP: [ranges(boundary.kept.rest)] * 2,
             OUTLETS: [ranges(boundary.outlets.left[STRAIGHT, :, 0])] * 2,
         }
         self.items: list[Item] = []
@@ -154,6 +157,7 @@ class _Pass:
         if band in (0, self._n_bands - 1):
             self._do(self._beyond, parity, (0,))
         self._add(WALLS, parity, band)
+        self._add(KEEP, parity, band)
 
     def _outlets(self, parity: int, band: int) -> None:
         """After the walls of the band. Open faces read what walls have set one site further in."""

@@ -2,53 +2,56 @@
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
+from lbmgen.aside import set_failed_aside
 from lbmgen.block import Block
-from lbmgen.cases import FlowCase, draw_all
+from lbmgen.cases import draw_all, input_files
 from lbmgen.config import FREE_KEYS, Case
 from lbmgen.decomposition import Decomposition
 from lbmgen.domain import AXES, Body, Domain
+from lbmgen.flow_case import FlowCase
 from lbmgen.plan import gpu_bytes, group_of, require_whole_records, schema_of, sizes_of
 from lbmgen.simulation import Simulation, fluid_of, go_round
+from runkit.dataset.outcome import conclude
 from runkit.dataset.schema import COMPLETE, FAILED
 from runkit.dataset.writer import Writer
 from runkit.device import Gpu, choose, need
+from runkit.digest import digests
 from runkit.folders import make_folder
 from runkit.log import say
-from runkit.mpi import SerialWorld, World
+from runkit.mpi import SerialWorld, World, takes_device_arrays
 from runkit.progress import Audience, Progress
 
 SMALL = 8  # sites of a domain that is simulated for its kernels
 
 
-def generate(world: World, case: Case) -> None:
-    """Make the file that `case` describes, or finish it; collective."""
+def generate(world: World, case: Case) -> int:
+    """Make the file that `case` describes, or finish it; collective. Returns the exit code."""
     require_whole_records(case)
     flows = draw_all(case, world)
     group = world.split(group_of(world.rank, world.size, case.ranks_per_case))
     Decomposition.best(flows[0].shape, group.size, case.grid.refinement)  # refused before anything is laid down
     gpu = choose(world, case.device)
+    if gpu is not None and min(world.size, case.ranks_per_case) > 1:
+        group.takes_device_arrays = takes_device_arrays(world, gpu)
     with _open(world, case, flows) as file:
         if file.finished:
-            say(world, f"{file.path} is complete already; give another output to run again")
-            return
+            return conclude(world, file.path, f"{file.path} is complete already; give another output to run again")
         say(world, f"{file.state}: {file.part}, written by {file.method}")
         if file.state == "new":  # checkpoints that lie here belong to a file that is gone
-            world.on_root(shutil.rmtree, file.scratch, True)
+            world.on_root(file.scratch.clear)
         say(world, "kernels: loaded, or compiled in a minute or two where they are new")
         world.first_on_each_node(_compile, case, flows[0], gpu)
         _simulate_all(Crew(world, group, gpu), case, flows, file)
         file.sync()
-        failed = file.read("computed") == FAILED
-        file.seal()
-        world.on_root(shutil.rmtree, file.scratch, True)
-    lost = f"; {failed.sum()} of {len(failed)} cases FAILED, see runkit.dataset.check" if failed.any() else ""
-    say(world, f"wrote {file.path}{lost}")
+        n_complete = world.on_root(set_failed_aside, file)
+        file.seal({"n_trajectories": n_complete})
+        world.on_root(file.scratch.clear)
+    return conclude(world, file.path, f"wrote {file.path}")
 
 
 class Crew(NamedTuple):
@@ -89,7 +92,7 @@ def _ends(simulation: Simulation) -> bool:
     if not simulation.is_over:
         return False
     file, group, unit = simulation.file, simulation.group, (simulation.i_case,)
-    simulation.write()
+    simulation.finish()
     if simulation.failure and group.is_root:
         file.write_text("failure", unit, simulation.failure)
     file.to_disk()
@@ -132,6 +135,7 @@ def _open(world: World, case: Case, flows: list[FlowCase]) -> Writer:
         "grid_type": "cartesian",
         "n_spatial_dims": len(case.grid.cells),
         "n_trajectories": case.n_cases,
+        "inputs": world.on_root(digests, input_files(case)),
     }
     faces = zip(AXES, flows[0].domain.faces, strict=False)
     groups = {

@@ -1,7 +1,8 @@
 """One case, from rest to its last frame, on the ranks of a group.
 
 The case goes in rounds of `frames.every` steps: those of the warm-up, then one for each frame. After a round the flow
-is looked at: one that is too fast or not finite ends the case. Several cases can go through a round together.
+is looked at: one that is too fast, too dense or not finite ends the case. Several cases can go through a round
+together.
 Units: lattice units.
 """
 
@@ -14,21 +15,25 @@ from typing import Any
 
 import numpy as np
 
+from lbmgen.aside import blank
 from lbmgen.block import Block, Fluid, Look, advance, look
-from lbmgen.cases import FlowCase
+from lbmgen.cases import most_bodies
 from lbmgen.collisions import collision
 from lbmgen.config import Case
 from lbmgen.decomposition import Decomposition
-from lbmgen.domain import Body, body_of
+from lbmgen.domain import Body, places_of
+from lbmgen.flow_case import FlowCase
 from lbmgen.forces import momentum_exchange
 from lbmgen.frames import density_in_cells, fluid_fraction
 from lbmgen.lattices import lattice
-from runkit.checkpoint import load_arrays, save_arrays
+from runkit.dataset.flow import LARGEST_DEVIATION, LARGEST_SPEED
+from runkit.dataset.scratch import Arrays, fault_in
 from runkit.dataset.writer import Writer
 from runkit.mpi import World
+from runkit.rng import stream
 
-FASTEST = 0.3  # speed that no sound flow shows
 FORCES = ("drag", "lift", "side")
+FLUX = 2.0**40  # quanta of velocity in one lattice unit: integers add up alike in any order
 KEPT = 1 << 22  # bytes of frames that are kept before they are written at once: a write costs more than a small frame
 
 
@@ -48,9 +53,10 @@ class Simulation:
     def __init__(self, case: Case, flow: FlowCase, i_case: int, file: Writer, group: World, gpu: Any = None) -> None:
         self.case, self.flow, self.i_case, self.file, self.group = case, flow, i_case, file, group
         self.block = make_block(case, flow, group, gpu)
-        self._counts = group.sum(self.block.boundary.n_leaving())
+        self._n_fluid = group.sum(int((~self.block.solid).sum()))
+        self._flux = np.zeros(len(flow.shape), np.int64)  # quanta of velocity, summed over the cells of stored frames
         self._fraction = fluid_fraction(self.block.solid, case.grid.refinement)
-        self._path = file.scratch / f"case-{i_case:06d}.npz"
+        self._checkpoint = f"case-{i_case:06d}.npz"
         self._last_save = time.monotonic()
         self.n_warm = warm_up_rounds(case)
         self._write_constants()
@@ -69,23 +75,24 @@ class Simulation:
         return self.n_done >= self.n_warm
 
     def clock(self) -> np.ndarray:
-        """The speed of inlets and walls in the steps of the next round, over their full one."""
-        every = self.case.frames.every
+        """The speed of inlets and walls in the steps of the next round, over their mean one."""
+        every, flow = self.case.frames.every, self.case.flow
         steps = np.arange(self.n_done * every, (self.n_done + 1) * every)
         duration = self.case.frames.ramp * _crossing_time(self.case)
         progress = np.minimum(1.0, (steps + 1) / duration) if duration else np.ones(len(steps))
-        return 0.5 - 0.5 * np.cos(np.pi * progress)
+        pulse = 1.0 + flow.pulsation * np.sin(2 * np.pi * (steps + 1) / flow.period)
+        return (0.5 - 0.5 * np.cos(np.pi * progress)) * pulse
 
     def record(self, tally: np.ndarray, seen: Look) -> None:
         """Keep or write what a round has brought, and save if it is time; what has diverged is left out."""
         tally = self.group.sum(tally)
-        speed = self.group.max(float(seen.fastest) if np.isfinite(seen.fastest) else math.inf)
-        if speed > FASTEST:
-            step = (self.n_done + 1) * self.case.frames.every
-            self.failure = f"step {step}: the largest velocity is {speed:.3g}; allowed: up to {FASTEST}"
+        self.failure = self._fault(seen)
+        if self.failure:
             return
         if self.is_warm:
             assert seen.excess is not None and seen.velocity is not None  # cells were asked for
+            quanta = np.rint(seen.velocity * FLUX).astype(np.int64)
+            self._flux = self._flux + self.group.sum(quanta.reshape(-1, quanta.shape[-1]).sum(axis=0))
             fields = density_in_cells(seen.excess, self._fraction), seen.velocity
             self._kept.append((*(values.astype(np.float32) for values in fields), self._coefficients(tally)))
         self.n_done += 1
@@ -106,26 +113,65 @@ class Simulation:
         if self.group.is_root:
             records = slice(*(end * coefficient.shape[1] for end in (frames.start, frames.stop)))
             for name, values in zip(FORCES, np.moveaxis(coefficient, -1, 0), strict=False):
-                self.file.write(f"forces/{name}", (self.i_case, records), values.ravel())
+                total, *each = values.reshape(-1, values.shape[-1]).T
+                self.file.write(f"forces/{name}", (self.i_case, records), total)
+                self.file.write(f"forces/body_{name}", (self.i_case, slice(None), records), np.stack(each))
+
+    def finish(self) -> None:
+        """Write what is left and what was measured; of a case that has failed no number."""
+        if not self.failure:
+            self.write()
+        elif self.group.is_root:
+            blank(self.file, self.i_case)
+        if self.group.is_root and not self.failure:
+            sites = self.case.grid.refinement ** len(self.flow.shape) / (self._n_fluid * self.case.frames.count)
+            velocity = math.hypot(*(self._flux / FLUX * sites))
+            reynolds = velocity * self.flow.length / self.flow.viscosity
+            for name, value in (("velocity", velocity), ("reynolds_number", reynolds)):
+                self.file.write(f"scalars/measured_{name}", (self.i_case,), value)
 
     def close(self) -> None:
         """Give the messages back and remove the checkpoint."""
         self.block.free()
         if self.group.is_root:
-            self._path.unlink(missing_ok=True)
+            self.file.scratch.discard(self._checkpoint)
 
     def _begin(self) -> int:
         """Start from rest, or go on with a checkpoint; returns the number of rounds done."""
-        saved = self.group.on_root(lambda: load_arrays(self._path) if self._path.exists() else None)
+        saved = self.group.on_root(self.file.scratch.load, self._checkpoint, self._fault_in_checkpoint)
         if saved is not None:
             self.block.restore(saved["arrived"][(slice(None), *self._sites())])
+            self._flux = saved["flux"]
             return int(saved["n_rounds"])
         velocity = np.zeros((*self.block.shape, len(self.block.shape)))
         x = (np.arange(self.block.shape[0]) + self.block.origin[0] + 0.5) / self.flow.shape[0]
-        wave = self.case.flow.disturbance * self.flow.velocity * np.sin(2 * np.pi * x)
+        wave = self.case.flow.disturbance * self.flow.velocity * self._waves(x)
         velocity[..., 1] = wave.reshape(-1, *[1] * (len(self.block.shape) - 1))
         self.block.start(np.ones(self.block.shape), velocity)
         return 0
+
+    def _waves(self, x: np.ndarray) -> np.ndarray:
+        """A few waves, 1 at most, of places x from 0 to 1 along the flow: no two cases start alike."""
+        random = stream(self.case.seed, "start", self.flow.number)
+        weight, phase = random.uniform(0.5, 1.0, 3), random.uniform(0.0, 2 * np.pi, 3)
+        waves = [a * np.sin(2 * np.pi * k * x + shift) for k, a, shift in zip((1, 2, 3), weight, phase, strict=True)]
+        return (waves[0] + waves[1] + waves[2]) / weight.sum()
+
+    def _fault(self, seen: Look) -> str:
+        """What ends the case, or nothing."""
+        largest = [self.group.max(float(x) if np.isfinite(x) else math.inf) for x in (seen.fastest, seen.deviation)]
+        step = (self.n_done + 1) * self.case.frames.every
+        if largest[0] > LARGEST_SPEED:
+            return f"step {step}: the largest velocity is {largest[0]:.3g}; allowed: up to {LARGEST_SPEED}"
+        if largest[1] > LARGEST_DEVIATION:
+            return f"step {step}: density departs from 1 by {largest[1]:.3g}; allowed: up to {LARGEST_DEVIATION}"
+        return ""
+
+    def _fault_in_checkpoint(self, saved: Arrays) -> str:
+        """What is wrong with a checkpoint, "" if nothing is."""
+        whole = np.broadcast_to(self.block.layout.dtype.type(0), (self.block.fluid.lattice.q, *self.flow.shape))
+        wanted = {"arrived": whole, "flux": self._flux}
+        return fault_in(saved, wanted, {"n_rounds": self.n_warm + self.case.frames.count})
 
     def _sites(self) -> tuple[slice, ...]:
         return tuple(slice(a, a + n) for a, n in zip(self.block.origin, self.block.shape, strict=True))
@@ -156,11 +202,12 @@ class Simulation:
         self.file.write_text("description", (self.i_case,), self.flow.description())
 
     def _coefficients(self, tally: np.ndarray) -> np.ndarray:
-        """Force coefficients [n_records, d], averaged over `force_every` steps, of the sums of all ranks."""
-        force = momentum_exchange(lattice(self.case.grid.lattice), tally, self._counts)
-        mean = force.reshape(-1, self.case.frames.force_every, force.shape[1]).mean(axis=1)
-        area = self.flow.length ** (len(self.flow.shape) - 1)
-        return mean / (0.5 * self.flow.velocity**2 * area)
+        """Force coefficients [n_records, 1 + n_bodies, d], averaged over `force_every` steps, of the sums of all ranks:
+        of all bodies together, then of each."""
+        force = momentum_exchange(np.concatenate([tally.sum(axis=1, keepdims=True), tally], axis=1))
+        mean = force.reshape(-1, self.case.frames.force_every, *force.shape[1:]).mean(axis=1)
+        mean[:, 1 + len(self.flow.placed) :] = np.nan
+        return mean / (0.5 * self.flow.velocity**2 * self.flow.area)
 
     def _save_if_due(self) -> None:
         """Save what the future depends on, unless the last save is recent; root's clock counts for all."""
@@ -173,8 +220,9 @@ class Simulation:
             whole = np.empty((self.block.fluid.lattice.q, *self.flow.shape), self.block.layout.dtype)
             for sites, arrived in parts:
                 whole[(slice(None), *sites)] = arrived
-            self._path.parent.mkdir(exist_ok=True)
-            save_arrays(self._path, n_rounds=np.array(self.n_done), arrived=whole)
+            self.file.scratch.save(
+                self._checkpoint, n_rounds=np.array(self.n_done), arrived=whole, flux=self._flux
+            )
         self._last_save = time.monotonic()
 
 
@@ -196,7 +244,7 @@ def fluid_of(case: Case, flow: FlowCase) -> Fluid:
 def make_block(case: Case, flow: FlowCase, group: World, gpu: Any = None) -> Block:
     """This rank's block of a case."""
     cutting = Decomposition.best(flow.shape, group.size, case.grid.refinement, slabs=gpu is None)
-    body = body_of(flow.distance, *cutting.block(group.rank), flow.domain)
-    if case.obstacles.walls == "half-way":
-        body = Body(body.solid)
+    distance, number = flow.nearest(places_of(*cutting.block(group.rank), flow.domain))
+    is_interpolated = case.obstacles.walls == "interpolated"
+    body = Body(distance <= 0, distance if is_interpolated else None, number, most_bodies(case))
     return Block(fluid_of(case, flow), flow.domain, cutting, group, body, gpu)

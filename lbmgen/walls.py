@@ -4,7 +4,11 @@ A link is a fluid site and a velocity that arrives there from a place that is no
 distance the wall lies where the distance vanishes, and what comes back is interpolated (Bouzidi); at those given as
 solid sites, and at the faces, it lies half-way.
 
-Source: M. Bouzidi, M. Firdaouss, P. Lallemand, Phys. Fluids 13, 3452 (2001), doi:10.1063/1.1399290.
+What is interpolated is not what left, so that mass leaks. Where an open face holds the density, that is small and of no
+consequence; where there is none, each site makes good for its links by its population at rest (Sanjeevi et al.).
+
+Source: M. Bouzidi, M. Firdaouss, P. Lallemand, Phys. Fluids 13, 3452 (2001), doi:10.1063/1.1399290;
+S. K. P. Sanjeevi, A. Zarghami, J. T. Padding, Phys. Rev. E 97, 043305 (2018), doi:10.1103/PhysRevE.97.043305 (mass).
 Units: lattice units.
 """
 
@@ -17,12 +21,10 @@ from typing import Any
 import numpy as np
 
 from lbmgen.boundaries.free_slip import FreeSlip
-from lbmgen.boundaries.outlet import Convective, Pressure
-from lbmgen.domain import Body, Domain
-from lbmgen.kernels import Links, Outlets
+from lbmgen.domain import OPEN, Body, Domain
+from lbmgen.kernels import Kept, Links, Outlets
 from lbmgen.layout import STATES, STRAIGHT, Layout
 
-OPEN = Pressure, Convective
 CLOSEST = 1e-3  # a wall nearer to a site than this, in links, is taken to be so far
 
 
@@ -37,6 +39,7 @@ class _Part:
     b: np.ndarray
     constant: np.ndarray
     exchange: np.ndarray
+    body: np.ndarray
 
 
 class Boundary:
@@ -50,6 +53,7 @@ class Boundary:
         self._open: list[tuple[int, np.ndarray, Any]] = []  # velocity, sites, face
         parts = [part for i in range(1, self.lattice.q) for part in self._parts(i)]
         self.links = self._joined(parts)
+        self.kept = self._kept()
         self.outlets = self._outlets()
 
     def _touches(self) -> np.ndarray:
@@ -100,7 +104,9 @@ class Boundary:
     def _body_links(self, i: int, which: np.ndarray, normal: np.ndarray | int = 0) -> _Part:
         """Links that end in an obstacle, or in its image in a mirror at right angles to the `normal` part of c_i."""
         c, back = np.array(self.lattice.c[i]), self.lattice.opposite[i]
-        site, q = self.site[which], np.full(len(which), 0.5)
+        site, q, number = self.site[which], np.full(len(which), 0.5), np.zeros(len(which), np.int64)
+        if self.body.number is not None:
+            number = self.body.number[tuple((site - c + normal + 1).T)]
         if self.body.distance is not None:
             here, there = (self.body.distance[tuple((place + 1).T)] for place in (site, site - c + normal))
             q = np.clip(here / (here - there), CLOSEST, 1.0)
@@ -122,13 +128,14 @@ class Boundary:
             b=np.where(near, 1 - 2 * q, 1 - 0.5 / q),
             constant=np.zeros(len(which)),
             exchange=np.tile(2 * normal - c, (len(which), 1)),  # that of the link which the image mirrors
+            body=number,
         )
 
     def _wall_links(self, i: int, which: np.ndarray, kind: Any, axis: int) -> _Part:
         """Links that bounce back from a face, which may move or let fluid in."""
         back, w, c = self.lattice.opposite[i], self.lattice.w[i], np.array(self.lattice.c[i])
         place = self.site[which] + self.origin + 0.5 - 0.5 * c
-        constant = 6 * w * kind.velocity_at(place / np.array(self.domain.shape), axis) @ c
+        constant = 6 * w * kind.velocity_at(place, axis, self.domain) @ c
         return self._plain(i, which, [self.layout.departure(back, state) for state in STATES], constant)
 
     def _mirror_links(self, i: int, which: np.ndarray) -> Iterator[_Part]:
@@ -156,6 +163,7 @@ class Boundary:
             b=np.zeros(n),
             constant=np.zeros(n) if constant is None else constant,
             exchange=np.zeros((n, self.lattice.d), np.int64),
+            body=np.zeros(n, np.int64),
         )
 
     def _joined(self, parts: list[_Part]) -> Links:
@@ -172,7 +180,17 @@ class Boundary:
         exchange = column("exchange").reshape(-1, self.lattice.d).astype(np.int8)[order]
         places = (target, table("first"), table("second"))
         target, first, second = (np.ascontiguousarray(each[:, order]) for each in places)
-        return Links(target, first, second, a, b, constant, exchange)
+        return Links(target, first, second, a, b, constant, exchange, column("body").astype(np.int32)[order])
+
+    def _kept(self) -> Kept:
+        """The sites of interpolated links, if no face holds the density; in the order of rows, as links are."""
+        which = np.flatnonzero((self.links.b != 0) & (not self.domain.holds_density))
+        site = self.layout.offset(self.layout.site(self.links.target[STRAIGHT, which]))
+        order = np.argsort(site, kind="stable")
+        rest, start = np.unique(site[order], return_index=True)
+        links = which[order]
+        arrived, left = (np.ascontiguousarray(table[:, links]) for table in (self.links.target, self.links.first))
+        return Kept(np.append(start, len(which)).astype(np.int64), rest, arrived, left)
 
     def _outlets(self) -> Outlets:
         """Open faces, gathered by site."""
@@ -214,8 +232,3 @@ class Boundary:
         inward = c * ((source < 0) & low | (source >= total) & high)
         is_solid = self.body.solid[tuple((self.site[site] + inward + 1).T)]
         return inward @ np.array(self.layout.strides, np.int64), is_solid
-
-    def n_leaving(self) -> np.ndarray:
-        """Number of links of bodies by the velocity that leaves the fluid, [q]."""
-        leaving = [tuple(row) for row in self.links.exchange.tolist() if any(row)]
-        return np.array([leaving.count(c) for c in self.lattice.c], np.int64)

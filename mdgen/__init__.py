@@ -1,22 +1,26 @@
 """Molecular dynamics of glass formers: isoconfigurational ensembles into one file.
 
 `python -m mdgen` runs a case; `evaluate`, `propagate` and `isoconfigurational` are the same physics for NumPy arrays
-(see `mdgen.api`). They are loaded at first use, so that importing the package compiles nothing.
+(see `mdgen.api`); `read` gives the configurations of a file (see `mdgen.formats`). They are loaded at first use, so
+that importing the package compiles nothing.
 """
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from mdgen.api import Evaluation, evaluate, isoconfigurational, propagate
+    from mdgen.formats import read
 
-__all__ = ["Evaluation", "evaluate", "isoconfigurational", "propagate"]
+_PLACES = dict.fromkeys(("Evaluation", "evaluate", "isoconfigurational", "propagate"), "mdgen.api")
+_PLACES["read"] = "mdgen.formats"
+
+__all__ = ["Evaluation", "evaluate", "isoconfigurational", "propagate", "read"]
 
 
 def __getattr__(name: str) -> Any:
-    if name in __all__:
-        from mdgen import api
-
-        return getattr(api, name)
+    if name in _PLACES:
+        return getattr(import_module(_PLACES[name]), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -17,10 +17,10 @@ def main() -> None:
     run_program("python -m mdgen", Case, partial(launch, _generate), show, main.__doc__ or "")
 
 
-def _generate(world, case) -> None:
+def _generate(world, case) -> int:
     from mdgen.run import generate
 
-    generate(world, case)
+    return generate(world, case)
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from numbers import Integral, Real
 
 import numpy as np
 
@@ -19,6 +20,8 @@ from mdgen.observables import displacement
 from mdgen.potentials import potential as registry
 from mdgen.potentials.pair import PairPotential
 from mdgen.schedule import production_blocks
+from mdgen.snapshot import Snapshot
+from mdgen.soundness import exploded
 from mdgen.velocities import maxwell_velocities
 from runkit.errors import UserError
 
@@ -40,7 +43,7 @@ def evaluate(position, species, box, potential="kob-andersen", dtype="float64", 
     `dtype` is the arithmetic of the pair forces, "float64" or "float32"; `device` a GPU that `runkit.device.choose`
     gave, or None for the CPU. Raises `UserError` for input that is not a configuration of this potential.
     """
-    position = np.asarray(position, dtype=np.float64)
+    position = _numbers("position", position)
     dynamics = _dynamics(position[None], np.zeros_like(position)[None], species, box, potential, dtype, device)
     return Evaluation(float(dynamics.potential_energy[0]), dynamics.force[0], float(dynamics.virial[0]))
 
@@ -50,16 +53,16 @@ def propagate(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Position and velocity [n, 3] after `n_steps` velocity-Verlet steps of length `dt` (NVE), unwrapped.
 
-    Raises `UserError` for input that is not a configuration of this potential.
+    Raises `UserError` for input that is not a configuration of this potential, and for steps that are too long for it.
     """
-    position = np.asarray(position, dtype=np.float64)
-    velocity = np.asarray(velocity, dtype=np.float64)
+    position, velocity = _numbers("position", position), _numbers("velocity", velocity)
     if velocity.shape != position.shape or not np.isfinite(velocity).all():
         raise UserError(f"velocity: finite values of the shape of position {position.shape} are needed")
-    if n_steps < 0:
-        raise UserError(f"n_steps = {n_steps}: 0 or more is needed")
+    n_steps = _count("n_steps", n_steps, 0)
     dynamics = _dynamics(position[None], velocity[None], species, box, potential, dtype)
+    energy = dynamics.snapshot().energy_per_particle
     dynamics.step(n_steps, dt=_positive("dt", dt))
+    _require_sound(dynamics.snapshot(), energy, dt)
     return dynamics.position[0], dynamics.velocity[0]
 
 
@@ -78,13 +81,11 @@ def isoconfigurational(
     """Propensity [n_times, n]: mean of |r_i(t) - r_i(0)| over `n_replicas` NVE trajectories from one configuration.
 
     Every replica starts with its own Maxwell velocities at `temperature`, of zero total momentum, drawn from
-    (seed, replica). Steps are at most `dt` long and fall exactly on the ascending `times`.
+    (seed, replica). Steps are at most `dt` long and fall exactly on the ascending `times`. Raises `UserError` for input
+    that is not a configuration of this potential, and for steps that do not conserve its energy.
     """
-    position = np.asarray(position, dtype=np.float64)
-    if n_replicas < 1:
-        raise UserError(f"n_replicas = {n_replicas}: 1 or more is needed")
-    if len(times) == 0 or np.any(np.diff([0.0, *times]) <= 0):
-        raise UserError(f"times = {list(times)}: positive times in ascending order are needed")
+    position = _numbers("position", position)
+    n_replicas, times = _count("n_replicas", n_replicas, 1), _ascending(times)
     blocks = production_blocks(times, _positive("dt", dt))
     spread = _positive("temperature", temperature)
     moved = np.empty((len(times), n_replicas, len(position)))
@@ -93,8 +94,10 @@ def isoconfigurational(
         velocity = np.stack([maxwell_velocities(len(position), spread, seed, 0, replica) for replica in replicas])
         together = np.repeat(position[None], len(replicas), axis=0)
         dynamics = _dynamics(together, velocity, species, box, potential, dtype)
+        energy = dynamics.snapshot().energy_per_particle
         for block in blocks:
             dynamics.step(block.n_steps, dt=block.dt)
+            _require_sound(dynamics.snapshot(), energy, dt)
             if block.snapshot is not None:
                 moved[block.snapshot, replicas.start : replicas.stop] = displacement(dynamics.position, position)
     return moved.mean(axis=1)
@@ -104,14 +107,58 @@ def _dynamics(position, velocity, species, box, potential, dtype: str, device=No
     if dtype not in ("float32", "float64"):
         raise UserError(f"dtype = {dtype!r}: 'float32' or 'float64' is needed")
     law = potential if isinstance(potential, PairPotential) else registry.build(potential)
-    edges = np.full(3, box) if np.ndim(box) == 0 else box
+    try:
+        edges = np.full(3, float(box)) if np.ndim(box) == 0 else np.asarray(box, np.float64)
+    except (TypeError, ValueError) as error:
+        raise UserError(f"box = {box!r}: three edges, or one of a cube, are needed") from error
     start = Configuration.of("input", position[0], species, edges)
     start.require(law)
     order = spatial_order(start.position, start.box)
     return Dynamics(position, velocity, start.species, start.box, law, 0.005, dtype, order=order, device=device)
 
 
+def _require_sound(reached: Snapshot, energy: np.ndarray, dt: float) -> None:
+    """Raise UserError if steps as long as `dt` have not kept the total `energy` per particle [R] of all replicas.
+
+    The measure is the temperature that was reached: a start far from equilibrium heats up while it conserves energy.
+    """
+    temperature = 2 * reached.kinetic_energy / (3 * reached.n_particles)
+    lost = np.flatnonzero(exploded(reached.energy_per_particle, energy, temperature))
+    if len(lost):
+        told = f"energy is not conserved in {len(lost)} of {len(energy)} replica(s)"
+        raise UserError(f"dt = {dt:g}: {told}; take shorter steps")
+
+
+def _numbers(name: str, values) -> np.ndarray:
+    """Positions or velocities [n, 3] as float64."""
+    try:
+        array = np.asarray(values, np.float64)
+    except (TypeError, ValueError) as error:
+        raise UserError(f"{name}: numbers [n, 3] are needed: {error}") from error
+    if array.ndim != 2 or array.shape[1] != 3 or not len(array):
+        raise UserError(f"{name}: numbers [n, 3] are needed, not shape {array.shape}")
+    return array
+
+
 def _positive(name: str, value: float) -> float:
-    if not (np.isfinite(value) and value > 0):
-        raise UserError(f"{name} = {value}: a positive number is needed")
+    if not (isinstance(value, Real) and np.isfinite(float(value)) and value > 0):
+        raise UserError(f"{name} = {value!r}: a positive number is needed")
     return float(value)
+
+
+def _count(name: str, value: int, least: int) -> int:
+    if not (isinstance(value, Integral) and value >= least):
+        raise UserError(f"{name} = {value!r}: a whole number, {least} or more, is needed")
+    return int(value)
+
+
+def _ascending(times: Sequence[float]) -> list[float]:
+    try:
+        ascending = np.asarray(times, np.float64)
+    except (TypeError, ValueError):
+        ascending = np.empty(0)
+    # Written so that a time that is not a number is refused too.
+    is_list = ascending.ndim == 1 and ascending.size > 0
+    if not (is_list and np.all(np.diff([0.0, *ascending]) > 0) and np.isfinite(ascending[-1])):
+        raise UserError(f"times = {times!r}: finite positive times in ascending order are needed")
+    return ascending.tolist()

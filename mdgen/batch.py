@@ -7,35 +7,40 @@ Units: lengths and times of the potential; mass 1.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from functools import cache
 
 import numpy as np
 
 from mdgen.bath import Bath
+from mdgen.cells import cells
 from mdgen.ensemble import Ensemble
-from mdgen.kernels import gpu
-from mdgen.neighbors import INNER_SKIN, OUTER_SKIN, ROUNDING
+from mdgen.kernels import fire, gpu
+from mdgen.neighbors import ROUNDING
 from mdgen.outbox import Outbox
 from mdgen.room import Room, first_room, list_bytes, replica_bytes
 from mdgen.snapshot import Seen
+from mdgen.tuning import Tuning
 from runkit.device import need
 
-PORTION = 128  # steps for which random numbers are drawn and sent at a time
+FIRST, PORTION = 8, 128  # steps that are asked for at a time: few at first, so that a GPU has soon something to do
+GLIMPSE = 32  # iterations of FIRE after which the host looks
 ADVICE = "lower replicas_per_gpu"
 
 
 class Batch:
     """All replicas of an ensemble on `device`, at `position` with `velocity` [R, n, 3] in the order of summation."""
 
-    def __init__(self, device, ensemble: Ensemble, position, velocity):
-        self._device, self._ensemble = device, ensemble
-        n_species = ensemble.potential.n_species
-        self._kernels = gpu.Kernels(device, ensemble.shape, n_species, ensemble.precision, ensemble.thermostat)
+    def __init__(self, device, ensemble: Ensemble, position, velocity, tuning: Tuning):
+        self._device, self._ensemble, self._tuning = device, ensemble, tuning
+        law = ensemble.potential.n_species, ensemble.precision, ensemble.thermostat
+        self.kernels = gpu.Kernels(device, ensemble.shape, *law, tuning.marches, tuning.threads)
         n_replicas, n_particles = ensemble.shape
-        self._room = first_room(n_particles, ensemble.box.prod(axis=1).min(), ensemble.potential)
+        self._room = first_room(n_particles, ensemble.box.prod(axis=1).min(), ensemble.potential, tuning)
         need(device, n_replicas * replica_bytes(n_particles, ensemble.precision, self._room), ADVICE)
         self._law64 = device.xp.asarray(ensemble.table("float64"))
         self._arrays = self._allocate()
+        self._bath = Bath(device, ensemble.thermostat)
         self._outbox: Outbox | None = None
         self._asked: tuple = ()  # steps under way, and what they started from
         self._arrays.status[:, gpu.FLAGS] = gpu.PRUNE | gpu.BUILD
@@ -62,28 +67,58 @@ class Batch:
 
     def evaluate(self) -> None:
         """Forces at the present positions."""
-        self._kernels.move(self._arrays, self._room, 0.0, self._ensemble.longest_step)
+        self.kernels.move(self._arrays, self._room, 0.0, self._ensemble.longest_step)
         while self._make_room():
-            self._kernels.move(self._arrays, self._room, 0.0, self._ensemble.longest_step)
+            self.kernels.move(self._arrays, self._room, 0.0, self._ensemble.longest_step)
 
     def begin(self, n_steps: int, dt: float) -> None:
         """Ask for `n_steps` steps from where forces are known; the host goes on meanwhile."""
-        bath = Bath(self._device, self._ensemble.thermostat)
+        self._bath.begin(n_steps)
         start = self._arrays.motion.copy(), self._arrays.status[:, gpu.FLAGS].copy()
-        self._advance(n_steps, dt, bath)
-        self._asked = n_steps, dt, bath, start
+        self._advance(n_steps, dt)
+        self._asked = n_steps, dt, start
 
     def finish(self) -> None:
         """Wait for the steps; repeat them with more room if a list had none."""
-        n_steps, dt, bath, (motion, flags) = self._asked
+        n_steps, dt, (motion, flags) = self._asked
         while self._make_room():
             self._arrays.motion[...] = motion
             self._arrays.status[:, gpu.FLAGS] = flags | gpu.PRUNE | gpu.BUILD
             self.evaluate()
-            bath.rewind()
-            self._advance(n_steps, dt, bath)
-        bath.close()
+            self._bath.rewind()
+            self._advance(n_steps, dt)
+        self._bath.finish()
         self._asked = ()
+
+    def minimize(self, tolerance: float, most: int) -> fire.Valley:
+        """Go down to where no force component exceeds `tolerance`, in `most` iterations of FIRE, and rest there.
+
+        All replicas at once, each for itself; the host looks now and then whether all have come to rest.
+        """
+        start = np.repeat([[each] for each in (*fire.START, np.nan)], self._ensemble.shape[0], axis=1)
+        state = self._device.xp.asarray(start)
+        self._arrays.motion[:, 1] = 0
+        self.evaluate()
+        descend = self._descent(tolerance, most, state)
+        while not (self._status()[:, gpu.FLAGS] & gpu.SETTLED).all():
+            descend()
+            if self._make_room():  # those without room stand where forces are not known
+                self.evaluate()
+                descend = self._descent(tolerance, most, state)
+        self._arrays.motion[:, 1] = 0
+        self._arrays.status[:, gpu.FLAGS] = 0
+        done = self._device.to_host(state)
+        return fire.Valley(done[-1], done[fire.N_ITERATIONS].astype(int))
+
+    def _descent(self, tolerance: float, most: int, state) -> Callable[[], None]:
+        """Some iterations."""
+
+        def descend() -> None:
+            for _ in range(GLIMPSE):
+                self.kernels.descend(self._arrays, self._room, tolerance, most, state)
+                self.kernels.move(self._arrays, self._room, 0.0, self._ensemble.longest_step)
+
+        return self._device.graph(descend)
 
     def snapshot(self) -> Callable[[], Seen]:
         """Begin to send what is to be seen now; gives what waits for it. It holds until the next snapshot."""
@@ -105,49 +140,65 @@ class Batch:
             chosen = self._device.xp.ascontiguousarray(self._arrays.motion[:, ("position", "velocity").index(name)])
         return self._device.to_host(chosen).astype(np.float64).transpose(0, 2, 1)
 
+    def neighbors(self, replica: int) -> tuple[np.ndarray, np.ndarray]:
+        """The inner list of a replica: entries of each particle int [n], and these, the first ones of [n, room]."""
+        n_particles, room = self._ensemble.shape[1], self._room.inner
+        length, near = (self._device.to_host(array[replica]) for array in (self._arrays.count, self._arrays.near))
+        quads = near.reshape(-1)[: room * n_particles].reshape(room // 4, n_particles, 4)
+        return length[0], quads.transpose(1, 0, 2).reshape(n_particles, room)
+
     def _energies(self):
         """Potential energy and virial [R, 2], in double precision whatever that of the forces; on the device."""
         n_replicas, n_particles = self._ensemble.shape
         of_particle = self._device.xp.empty((n_replicas, 2, n_particles))
         energy = self._device.xp.empty((n_replicas, 2))
-        self._kernels.energies(self._arrays, self._room, self._law64, of_particle)
-        self._kernels.total(self._arrays, self._room, of_particle, energy)
+        self.kernels.energies(self._arrays, self._room, self._law64, of_particle)
+        self.kernels.total(self._arrays, self._room, of_particle, energy)
         return energy
 
     def _kinetic_energy(self):
         """Kinetic energy [R], on the device."""
         energy = self._device.xp.empty(self._ensemble.shape[0])
-        self._kernels.kinetic_energy(self._arrays, self._room, energy)
+        self.kernels.kinetic_energy(self._arrays, self._room, energy)
         return energy
 
-    def _advance(self, n_steps: int, dt: float, bath: Bath) -> None:
-        advance = self._marching(dt) if self._kernels.marches else self._spreading(dt)
-        for first in range(0, n_steps, PORTION):
-            portion = min(PORTION, n_steps - first)
-            advance(portion, bath.portion(portion))
+    def _advance(self, n_steps: int, dt: float) -> None:
+        """Ask for the steps: launches that differ in nothing but what is on the device already."""
+        self._arrays.status[:, gpu.N_COUPLED] = 0
+        advance = self._marching(dt) if self.kernels.marches else self._spreading(dt)
+        for portion in _portions(n_steps):
+            self._bath.send(portion)
+            advance(portion)
 
-    def _marching(self, dt: float) -> Callable[[int, tuple], None]:
+    def _marching(self, dt: float) -> Callable[[int], None]:
         """A block for each replica, all steps in one launch."""
-        longest = self._ensemble.longest_step
-        return lambda n_steps, given: self._kernels.march(self._arrays, self._room, n_steps, dt, longest, given)
+        given = dt, self._ensemble.longest_step, self._bath.given
+        return lambda n_steps: self.kernels.march(self._arrays, self._room, n_steps, *given)
 
-    def _spreading(self, dt: float) -> Callable[[int, tuple], None]:
-        """Many blocks for each replica, a few launches for each step."""
-        longest = self._ensemble.longest_step
-        move = self._device.graph(lambda: self._kernels.move(self._arrays, self._room, dt, longest))
+    def _spreading(self, dt: float) -> Callable[[int], None]:
+        """Many blocks for each replica. Steps between the first and the last one are launched as a graph."""
+        coupled = self._ensemble.thermostat is not None
+        given = self._arrays, self._room
+        law = dt, self._ensemble.longest_step
 
-        def advance(n_steps: int, given: tuple) -> None:
-            for step in range(n_steps):
-                self._couple(False, given, step)
-                move()
-                self._couple(True, given, step)
+        def step(first: bool, last: bool) -> None:
+            """Without a thermostat nobody looks at velocities between two halves of a kick: they are done at once."""
+            if coupled:
+                self.kernels.couple(*given, False, self._bath.given)
+            self.kernels.move(*given, *law, 1 if first or coupled else 2, last or coupled)
+            if coupled:
+                self.kernels.couple(*given, True, self._bath.given)
+
+        between = cache(lambda: self._device.graph(lambda: step(False, False)))
+
+        def advance(n_steps: int) -> None:
+            step(True, n_steps == 1)
+            for _ in range(n_steps - 2):
+                between()()
+            if n_steps > 1:
+                step(False, True)
 
         return advance
-
-    def _couple(self, after: bool, given, step: int) -> None:
-        if self._ensemble.thermostat is not None:
-            value, numbers, constants = given
-            self._kernels.couple(self._arrays, self._room, after, (value, numbers[step], constants))
 
     def _status(self) -> np.ndarray:
         return self._device.to_host(self._arrays.status)
@@ -171,18 +222,20 @@ class Batch:
 
     def _allocate(self) -> gpu.Arrays:
         ensemble, xp = self._ensemble, self._device.xp
-        (n_replicas, n_particles), n_chunks = ensemble.shape, -(-ensemble.shape[1] // gpu.CHUNK)
+        n_replicas, n_particles = ensemble.shape
         coord, real = gpu.COORD[ensemble.precision], ensemble.precision
         place = np.zeros((n_replicas, 3, n_particles, 4), coord)
         place[..., 3] = ensemble.species[:, None]
+        sorted_by = np.zeros((n_replicas, gpu.cells_length(n_particles)), np.int32)
+        sorted_by[:, :3] = cells(ensemble.box, n_particles, ensemble.potential.largest_cutoff + self._tuning.outer_skin)
         return gpu.Arrays(
             edge=xp.asarray(np.hstack([2.0**32 / ensemble.box, ensemble.box])),
             law=xp.asarray(ensemble.table(real)),
-            reach=xp.asarray(_reach(ensemble.potential.cutoff).astype(real)),
+            reach=xp.asarray(_reach(ensemble.potential.cutoff, self._tuning).astype(real)),
             motion=xp.empty((n_replicas, 2, 3, n_particles)),
             force=xp.zeros((n_replicas, 3, n_particles), real),
             place=xp.asarray(place),
-            sphere=xp.zeros((n_replicas, n_chunks, 4), coord),
+            cells=xp.asarray(sorted_by),
             count=xp.zeros((n_replicas, 2, n_particles), np.int32),
             near=self._lists(),
             status=xp.zeros((n_replicas, gpu.N_STATUS), np.int32),
@@ -193,8 +246,17 @@ def _frozen(status: np.ndarray) -> np.ndarray:
     return (status[:, gpu.FLAGS] & gpu.FROZEN) != 0
 
 
-def _reach(cutoff: np.ndarray) -> np.ndarray:
+def _portions(n_steps: int) -> Iterator[int]:
+    """Numbers of steps, which double up to `PORTION`."""
+    portion = FIRST
+    while n_steps > 0:
+        yield min(portion, n_steps)
+        n_steps -= portion
+        portion = min(2 * portion, PORTION)
+
+
+def _reach(cutoff: np.ndarray, tuning: Tuning) -> np.ndarray:
     """What `replica.cu` calls reach: squares of reaches, the farthest, squares of displacements that wear them out."""
-    inner, outer = (((cutoff + skin) ** 2).ravel() for skin in (INNER_SKIN, OUTER_SKIN))
-    worn = [((skin - ROUNDING) / 2) ** 2 for skin in (INNER_SKIN, OUTER_SKIN - INNER_SKIN)]
-    return np.concatenate([inner, outer, [cutoff.max() + OUTER_SKIN], worn])
+    inner, outer = (((cutoff + skin) ** 2).ravel() for skin in (tuning.inner_skin, tuning.outer_skin))
+    worn = [((skin - ROUNDING) / 2) ** 2 for skin in (tuning.inner_skin, tuning.outer_skin - tuning.inner_skin)]
+    return np.concatenate([inner, outer, [cutoff.max() + tuning.outer_skin], worn])

@@ -1,4 +1,9 @@
-"""A thermostat on a GPU while steps are done there."""
+"""A thermostat on a GPU while steps are done there.
+
+Kernels count the steps of each replica themselves, so all launches of a block of steps have the same arguments, and the
+host neither waits nor sends anything between them but random numbers: these go ahead, from pinned memory, on a stream
+of their own.
+"""
 
 from __future__ import annotations
 
@@ -6,34 +11,54 @@ import numpy as np
 
 
 class Bath:
-    """The values of `thermostat`, or of none, on `device`, and its random numbers, sent ahead."""
+    """The values of `thermostat` (None: there is none) on `device`, and the random numbers of a block of steps."""
 
     def __init__(self, device, thermostat):
-        self._device, self._thermostat = device, thermostat
-        self._sent: list = []
-        self._n_taken = 0
-        self._nothing = device.xp.zeros((1, 1))  # what kernels take that have no thermostat
-        self._value = self._constants = self._nothing
+        self._device, self._thermostat, self._stream = device, thermostat, device.stream()
+        self._n_sent = self._n_wanted = 0
+        nothing = device.xp.zeros((1, 1))
+        self._value = self._constants = self._there = nothing
+        self._here = np.empty((0, 0, 0))  # pinned, as large as the largest block
         if thermostat is not None:
-            self._value = device.xp.asarray(np.ascontiguousarray(thermostat.value))
-            self._constants = device.xp.asarray(np.array(thermostat.constants))
-        self._start = self._value.copy()
+            self._value = device.xp.empty(thermostat.value.shape)
+            self._constants = device.xp.empty(len(thermostat.constants))
 
-    def portion(self, n_steps: int) -> tuple:
-        """Values, random numbers of the next `n_steps` steps, constants."""
+    @property
+    def given(self) -> tuple:
+        """What kernels take: values, random numbers of the whole block, constants; nothing without a thermostat."""
+        return self._value, self._there, self._constants
+
+    def begin(self, n_steps: int) -> None:
+        """A block of `n_steps` steps: values and constants as they are with the thermostat now."""
         if self._thermostat is None:
-            return self._value, self._nothing, self._constants
-        if self._n_taken == len(self._sent):
-            self._sent.append(self._device.xp.asarray(self._thermostat.draw(n_steps)))
-        self._n_taken += 1
-        return self._value, self._sent[self._n_taken - 1], self._constants
+            return
+        of_a_step = self._thermostat.draw(0).shape[1:]
+        if n_steps > len(self._here) and np.prod(of_a_step):
+            self._here = self._device.pinned((n_steps, *of_a_step), np.float64)
+            self._there = self._device.xp.empty(self._here.shape)
+            self._device.order(None, self._stream)  # what had this memory before may still be at work
+        self._n_sent, self._n_wanted = 0, min(n_steps, len(self._here))
+        self._device.to_device(np.array(self._thermostat.constants), self._constants)
+        self.rewind()
 
     def rewind(self) -> None:
-        """Back to the start, to give the same numbers again."""
-        self._n_taken = 0
-        self._value[...] = self._start
+        """Back to the start of the block. Its random numbers are there still, so far as they were sent."""
+        if self._thermostat is not None:
+            self._device.to_device(np.ascontiguousarray(self._thermostat.value), self._value)
 
-    def close(self) -> None:
+    def send(self, n_steps: int) -> None:
+        """Draw and send the random numbers of the next steps; what is asked for from here on waits for them."""
+        last = min(self._n_sent + n_steps, self._n_wanted)
+        if last == self._n_sent:
+            return
+        part = slice(self._n_sent, last)
+        self._here[part] = self._thermostat.draw(last - self._n_sent)
+        with self._stream:
+            self._device.to_device(self._here[part], self._there[part])
+        self._device.order(self._stream, None)
+        self._n_sent = last
+
+    def finish(self) -> None:
         """Leave the values with the thermostat."""
         if self._thermostat is not None:
             self._thermostat.value = self._device.to_host(self._value)

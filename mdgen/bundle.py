@@ -14,7 +14,7 @@ from types import ModuleType
 import numpy as np
 
 from mdgen.ensemble import Ensemble
-from mdgen.kernels import Law, State, grain
+from mdgen.kernels import Law, State, fire, grain
 from mdgen.neighbors import NeighborList
 
 CACHE_LINE = 64  # bytes
@@ -84,6 +84,23 @@ class Bundle:
         near = self.neighbors
         self.kernels.forces(self.replicas, self.state.place, self.state.force, near.rows, near.inner, self._law)
 
+    def minimize(self, tolerance: float, most: int) -> fire.Valley:
+        """Go down to where no force component exceeds `tolerance`, in `most` iterations of FIRE, and rest there."""
+        shape = (len(self.index), len(self.system.species), 3)
+
+        def put(flat: np.ndarray) -> None:
+            position = flat.reshape(-1, 3, shape[1]).transpose(0, 2, 1)
+            self.place(position, np.zeros(shape))
+
+        def force_at(flat: np.ndarray) -> np.ndarray:
+            put(flat)
+            self.evaluate()
+            return _flat(self.array("force"))
+
+        found, valley = fire.descend(force_at, _flat(self.array("position")), tolerance, most)
+        put(found)
+        return valley
+
     def energies(self) -> np.ndarray:
         """Potential energy and virial [n_replicas, 2], in float64 whatever the precision of the forces."""
         self._refresh_list(0.0)
@@ -149,6 +166,11 @@ class Bundle:
         if self.replicas:
             return np.ascontiguousarray(blocks.transpose(2, 0, 1)[: len(self.index)])
         return np.ascontiguousarray(blocks.transpose(0, 2, 1)).reshape(1, -1, 3)[:, : len(self.system.species)]
+
+
+def _flat(array) -> np.ndarray:
+    """[R, n, 3] as [R, 3 n]: axis after axis."""
+    return array.transpose(0, 2, 1).reshape(len(array), -1)
 
 
 def _aligned(array) -> np.ndarray:

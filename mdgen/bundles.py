@@ -11,6 +11,7 @@ import numpy as np
 from mdgen.bundle import Bundle, System
 from mdgen.ensemble import Ensemble
 from mdgen.integrators import advance, advance_coupled
+from mdgen.kernels.fire import Valley
 from mdgen.snapshot import Seen
 
 REGROUP = 2000  # steps after which it is asked whether replicas should still share a list
@@ -73,6 +74,11 @@ class Bundles:
     def regroup(self) -> None:
         """Form bundles anew for speed. This does not change a bit of any trajectory."""
         self.parts = [part for bundle in self.parts for part in _split(bundle)]
+
+    def minimize(self, tolerance: float, most: int) -> Valley:
+        """Go down to where no force component exceeds `tolerance`, in `most` iterations of FIRE, and rest there."""
+        found = self._collect(lambda bundle: np.stack(bundle.minimize(tolerance, most), axis=1))
+        return Valley(found[:, 0], found[:, 1].astype(int))
 
     def snapshot(self) -> Callable[[], Seen]:
         """What is to be seen now."""

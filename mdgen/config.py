@@ -14,6 +14,8 @@ from pydantic import Field, field_validator
 from runkit.config import Config
 from runkit.device import Device
 
+LONGEST = 1e10  # time that anything may take
+
 
 class System(Config):
     """What is simulated."""
@@ -37,33 +39,54 @@ class Initial(Config):
     """Where samples start."""
 
     file: tuple[str, ...] = Field((), description="files of given configurations (globs allowed); none: cool a melt")
+    species: tuple[str, ...] = Field((), description="names of species 0, 1, … in the files; none: A, B, … or numbers")
+    frames: tuple[int, ...] = Field((), description="frames of each file, from 0, or from -1 backwards; none: all")
     temperature: float = Field(3.0, gt=0, description="temperature of the melt [epsilon/k_B]")
-    melt_time: float = Field(5.0, ge=0, description="time in the melt [tau_LJ]")
-    cooling_time: float = Field(15.0, ge=0, description="time of the linear ramp to system.temperature [tau_LJ]")
-    hold_time: float = Field(60.0, ge=0, description="time at system.temperature before the sample is taken [tau_LJ]")
+    melt_time: float = Field(5.0, ge=0, le=LONGEST, description="time in the melt [tau_LJ]")
+    cooling_time: float = Field(
+        15.0, ge=0, le=LONGEST, description="time of the linear ramp to system.temperature [tau_LJ]"
+    )
+    hold_time: float = Field(
+        60.0, ge=0, le=LONGEST, description="time at system.temperature before the sample is taken [tau_LJ]"
+    )
     thermostat: str = Field("bussi", description="name of a registered thermostat")
     relaxation_time: float = Field(0.5, gt=0, description="relaxation time of the thermostat [tau_LJ]")
+
+    @field_validator("species", mode="before")
+    @classmethod
+    def _numbers_are_names(cls, names: Any) -> Any:
+        is_list = isinstance(names, (list, tuple))
+        return [str(name) if type(name) is int else name for name in names] if is_list else names
+
+    @field_validator("species")
+    @classmethod
+    def _names_differ(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        if len(set(names)) < len(names):
+            raise ValueError(f"{list(names)} is not allowed; allowed: one name for each species, all different")
+        return names
 
 
 class Integrator(Config):
     """How trajectories are integrated."""
 
-    dt: float = Field(0.005, gt=0, le=0.02, description="longest time step; snapshots are exactly on time [tau_LJ]")
+    dt: float = Field(0.005, ge=1e-6, le=0.02, description="longest time step; snapshots are exactly on time [tau_LJ]")
     precision: Literal["float32", "float64"] = Field("float32", description="arithmetic of the pair forces")
 
 
 class Production(Config):
     """Which isoconfigurational ensembles are run."""
 
-    n_samples: int = Field(32, ge=1, description="initial configurations; with initial.file at most as many as given")
-    n_replicas: int = Field(16, ge=2, description="trajectories from each, with fresh velocities")
+    n_samples: int = Field(
+        32, ge=1, le=100_000, description="initial configurations; with initial.file at most as many as given"
+    )
+    n_replicas: int = Field(16, ge=2, le=100_000, description="trajectories from each, with fresh velocities")
     times: tuple[float, ...] = Field((0.1, 1.65, 16.5), min_length=1, description="times of the snapshots [tau_LJ]")
 
     @field_validator("times")
     @classmethod
     def _times_ascend(cls, times: tuple[float, ...]) -> tuple[float, ...]:
-        if times[0] <= 0 or any(b <= a for a, b in pairwise(times)):
-            raise ValueError(f"{list(times)} is not allowed; allowed: positive times that ascend")
+        if not (times[0] > 0 and times[-1] <= LONGEST and all(a < b for a, b in pairwise(times))):
+            raise ValueError(f"{list(times)} is not allowed; allowed: positive times that ascend, up to {LONGEST:g}")
         return times
 
 

@@ -15,8 +15,10 @@ import numpy as np
 from mdgen.batch import Batch
 from mdgen.bundles import Bundles
 from mdgen.ensemble import Ensemble, replicas
+from mdgen.kernels.fire import Valley
 from mdgen.potentials.pair import PairPotential
 from mdgen.snapshot import Snapshot
+from mdgen.tuning import DEFAULT, Tuning
 
 
 class Dynamics:
@@ -27,7 +29,8 @@ class Dynamics:
     and energies are float64 always. `thermostat`: see `mdgen.thermostats`. `order` int [n] is the order in which forces
     are summed (default: as given). One that follows space, as `neighbors.spatial_order` of the initial configuration,
     is faster; trajectories are comparable bit by bit only if they share it. Replicas of different systems have species
-    and order [R, n] and box [R, 3]. `device` is what `runkit.device.choose` gave: a GPU, or None for the CPU.
+    and order [R, n] and box [R, 3]. `device` is what `runkit.device.choose` gave: a GPU, or None for the CPU. `tuning`
+    is how a GPU goes about it.
     """
 
     def __init__(
@@ -42,6 +45,7 @@ class Dynamics:
         thermostat=None,
         order=None,
         device=None,
+        tuning: Tuning = DEFAULT,
     ):
         position, velocity = replicas(position, velocity)
         self._snapshot: Snapshot | None = None
@@ -49,7 +53,7 @@ class Dynamics:
         self.dt, self.thermostat = dt, thermostat
         self.ensemble = Ensemble.of(position.shape[:2], species, box, order, potential, precision, thermostat)
         self._back = np.argsort(self.ensemble.order, axis=1)
-        self.engine = _engine(device, self.ensemble, self._sorted(position), self._sorted(velocity))
+        self.engine = _engine(device, self.ensemble, self._sorted(position), self._sorted(velocity), tuning)
 
     @property
     def n_replicas(self) -> int:
@@ -129,6 +133,14 @@ class Dynamics:
         self.engine.finish()
         self._under_way = False
 
+    def minimize(self, tolerance: float, most: int) -> Valley:
+        """Go down in energy until no force component exceeds `tolerance`, or for `most` iterations of FIRE, each
+        replica for itself; velocities are zero then."""
+        self._require_rest()
+        valley = self.engine.minimize(tolerance, most)
+        self._forget()
+        return valley
+
     def restore(self, position, velocity) -> None:
         """Go on from these positions and velocities [R, n, 3]."""
         self._require_rest()
@@ -165,23 +177,24 @@ class Dynamics:
         return array
 
 
-def warm_up(precision: str, device=None, thermostat=None) -> None:
+def warm_up(precision: str, device=None, thermostat=None, n_species: int = 1) -> None:
     """Compile all kernels, or load them if that was done before; also those of a thermostat for two replicas.
 
     Several processes of a machine must not compile at once: let one of them do this before the others go on.
     """
     at_rest = np.zeros((2, 2, 3))
     apart = at_rest + np.array([[0.0], [1.2]])
-    law = PairPotential.lennard_jones(np.ones((1, 1)), np.ones((1, 1)), np.full((1, 1), 2.5))
+    one = np.ones((n_species, n_species))
+    law = PairPotential.lennard_jones(one, one, 2.5 * one)
     dynamics = Dynamics(apart, at_rest, [0, 0], [6.0] * 3, law, 0.001, precision, thermostat, device=device)
     dynamics.step(1)
     dynamics.blown_up()
 
 
-def _engine(device, ensemble: Ensemble, position, velocity) -> Batch | Bundles:
+def _engine(device, ensemble: Ensemble, position, velocity, tuning: Tuning) -> Batch | Bundles:
     """What holds the replicas and moves them."""
     if device is not None:
-        return Batch(device, ensemble, position, velocity)
+        return Batch(device, ensemble, position, velocity, tuning)
     from mdgen.kernels import cpu  # Numba takes a second to import: only where something moves on the CPU
 
     return Bundles(cpu, ensemble, position, velocity)

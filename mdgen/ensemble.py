@@ -13,6 +13,7 @@ import numpy as np
 from mdgen.potentials.pair import PairPotential
 from runkit.errors import UserError
 
+SINGLE = 1e-9, 1e18  # edges of boxes whose squared distances, and their reciprocals, are normal in single precision
 LONGEST_STEP = 0.5  # of a particle in one time step, in cutoffs: beyond it a trajectory has blown up
 
 
@@ -35,7 +36,7 @@ class Ensemble:
             raise UserError(f"precision = {precision!r}: 'float32' or 'float64' is needed")
         order = np.broadcast_to(np.arange(shape[1]) if order is None else order, shape)
         species = np.take_along_axis(_species(species, shape, potential), order, axis=1)
-        return cls(species, _boxes(box, shape[0], potential), order, potential, precision, thermostat)
+        return cls(species, _boxes(box, shape[0], potential, precision), order, potential, precision, thermostat)
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -78,9 +79,14 @@ def _species(species, shape: tuple[int, int], potential: PairPotential) -> np.nd
     return np.broadcast_to(species, shape)
 
 
-def _boxes(box, n_replicas: int, potential: PairPotential) -> np.ndarray:
+def _boxes(box, n_replicas: int, potential: PairPotential, precision: str) -> np.ndarray:
     box = np.array(box, np.float64)
     least = 2 * potential.largest_cutoff
     if box.shape not in ((3,), (n_replicas, 3)) or not np.all(np.isfinite(box)) or np.any(box < least):
         raise UserError(f"box = {box.tolist()}: needs three edges of at least {least:g} (twice the longest cutoff)")
+    if precision == "float32" and (box.min() < SINGLE[0] or box.max() > SINGLE[1]):
+        raise UserError(
+            f"box = {box.tolist()}: edges must lie between {SINGLE[0]:g} and {SINGLE[1]:g} with precision = float32; "
+            "use other units, or float64"
+        )
     return np.ascontiguousarray(np.broadcast_to(box, (n_replicas, 3)))

@@ -5,17 +5,20 @@ A sample is cooled from a melt and held at its temperature (NVT), or taken as gi
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, NamedTuple
 
-from mdgen.api import evaluate
+import numpy as np
+
 from mdgen.config import Case
 from mdgen.dynamics import Dynamics
 from mdgen.groups import GroupSize
 from mdgen.initial import Configuration, melt, wrap
-from mdgen.minimize import inherent_structure
+from mdgen.minimize import Minimum, inherent_structures
 from mdgen.neighbors import spatial_order
-from mdgen.schedule import Block, cooling_blocks
+from mdgen.schedule import Schedule, cooling_blocks
+from mdgen.soundness import is_canonical
 from mdgen.thermostats import thermostat
 from mdgen.trajectory import Checkpoint, Run, advance
 from mdgen.velocities import maxwell_velocities
@@ -25,11 +28,14 @@ from runkit.progress import Progress
 from runkit.rng import stream
 
 GROUP_SIZE = GroupSize(1, 1)  # of samples on the CPU
+SETTLED = 5  # relaxation times of the thermostat after which a hold must have its temperature
 MELT = -1  # key of the velocity draw of the melt, beside those of the replicas 0, 1, …
 
 
-class Failed(Exception):
-    """A sample that cannot be made, with the reason."""
+class Failed(NamedTuple):
+    """A sample that cannot be made."""
+
+    reason: str
 
 
 def equilibrate(run: Run, given: list[Configuration]) -> None:
@@ -37,32 +43,39 @@ def equilibrate(run: Run, given: list[Configuration]) -> None:
     case, file = run.case, run.file
     pending = [sample for (sample,) in file.pending("equilibrated")]
     mine = run.groups(pending, _resting_place, kind=int, size=GROUP_SIZE)
-    blocks = [] if given else cooling_blocks(case.initial, case.system.temperature, case.integrator.dt)
+    blocks = Schedule() if given else cooling_blocks(case.initial, case.system.temperature, case.integrator.dt)
     amount = (sum(map(len, mine)), "samples") if given else (run.steps_left(mine, _resting_place, blocks), "steps")
     with Progress(run.world, *amount, "equilibrate") as progress:
         for samples in mine:
             starts = [given[sample] for sample in samples] if given else _cool(run, samples, blocks, progress)
-            for sample, start in zip(samples, starts, strict=True):
-                _finish(run, sample, start)
-                if given:
-                    progress.advance(1)
+            _finish(run, samples, starts)
+            if given:
+                progress.advance(len(samples))
     file.sync()
 
 
-def _cool(run: Run, samples: list[int], blocks: list[Block], progress: Progress) -> list[Configuration | None]:
-    """Melts, cooled and held (NVT); None for one that has blown up."""
-    case = run.case
-    system = case.system
-    starts = [melt(system.n_particles, system.composition, system.density, case.seed, sample) for sample in samples]
+def _cool(run: Run, samples: list[int], blocks: Schedule, progress: Progress) -> list[Configuration | Failed]:
+    """Melts, cooled and held (NVT), or why one cannot be used."""
+    system, seed = run.case.system, run.case.seed
+    starts = [melt(system.n_particles, system.composition, system.density, seed, sample) for sample in samples]
     dynamics = _melts(run, samples, starts)
-    for block, reached in advance(dynamics, blocks, _checkpoint(run.file, samples, case.checkpoint_seconds)):
+    for block, reached in advance(dynamics, blocks, _checkpoint(run.file, samples, run.case.checkpoint_seconds)):
         progress.advance(block.n_steps * len(samples))
         if len(reached.blown_up()) == len(samples):
-            return [None] * len(samples)
-    position, lost = dynamics.position, dynamics.blown_up()
-    return [
-        None if k in lost else replace(start, position=wrap(position[k], start.box)) for k, start in enumerate(starts)
-    ]
+            break
+    return [_taken(run.case, *each) for each in zip(starts, dynamics.position, dynamics.kinetic_energy, strict=True)]
+
+
+def _taken(case: Case, start: Configuration, position: np.ndarray, kinetic_energy: float) -> Configuration | Failed:
+    """The sample at the end of its hold, or why it is none."""
+    if not np.isfinite(kinetic_energy):
+        return Failed("positions or velocities are not finite")
+    freedom, temperature, initial = degrees_of_freedom(case), case.system.temperature, case.initial
+    is_held = initial.hold_time >= SETTLED * initial.relaxation_time
+    if is_held and not is_canonical(kinetic_energy, freedom, temperature):
+        measured = 2 * kinetic_energy / freedom
+        return Failed(f"kinetic temperature {measured:.4g} after the hold, not {temperature:g}: the thermostat fails")
+    return replace(start, position=wrap(position, start.box))
 
 
 def _melts(run: Run, samples: list[int], starts: list[Configuration]) -> Dynamics:
@@ -89,35 +102,43 @@ def baths(case: Case, samples: list[int]):
         temperature=case.initial.temperature,
         relaxation_time=case.initial.relaxation_time,
         dt=case.integrator.dt,
-        degrees_of_freedom=3 * case.system.n_particles - 3,
+        degrees_of_freedom=degrees_of_freedom(case),
         streams=[stream(case.seed, "thermostat", sample) for sample in samples],
     )
 
 
-def _finish(run: Run, sample: int, start: Configuration | None) -> None:
-    """Write a sample, or mark it as one that cannot be made."""
-    try:
-        if start is None:
-            raise Failed("positions or velocities are not finite")
-        _write_sample(run, sample, start)
-    except Failed as failure:
-        run.file.write_text("failure", (sample,), f"equilibration: {failure}")
-        run.file.mark("propagated", (sample,), FAILED)
-        run.file.mark("equilibrated", (sample,), FAILED)
+def degrees_of_freedom(case: Case) -> int:
+    """Of a sample whose total momentum is at rest."""
+    return 3 * case.system.n_particles - 3
 
 
-def _write_sample(run: Run, sample: int, start: Configuration) -> None:
+def _finish(run: Run, samples: list[int], starts: Sequence[Configuration | Failed]) -> None:
+    """Write samples with their energy minima, or mark those that cannot be made."""
+    sound = {k: start for k, start in zip(samples, starts, strict=True) if isinstance(start, Configuration)}
+    minima = dict(zip(sound, inherent_structures(list(sound.values()), run.potential, run.device), strict=True))
+    for sample, start in zip(samples, starts, strict=True):
+        if isinstance(start, Failed):
+            _fail(run, sample, start.reason)
+        elif not minima[sample].converged:
+            _fail(run, sample, f"no energy minimum within {minima[sample].n_iterations} iterations")
+        else:
+            _write_sample(run, sample, start, minima[sample])
+
+
+def _fail(run: Run, sample: int, reason: str) -> None:
+    run.file.write_text("failure", (sample,), f"equilibration: {reason}")
+    run.file.mark("propagated", (sample,), FAILED)
+    run.file.mark("equilibrated", (sample,), FAILED)
+
+
+def _write_sample(run: Run, sample: int, start: Configuration, inherent: Minimum) -> None:
     """The configuration and the nearest minimum of its energy; marks the sample complete."""
     n_particles = len(start.position)
-    energy = evaluate(start.position, start.species, start.box, run.potential, device=run.device).energy
-    inherent = inherent_structure(start, run.potential, run.device)
-    if not inherent.converged:
-        raise Failed(f"no energy minimum within {inherent.n_iterations} iterations")
     fields: dict[str, Any] = {
         "species": start.species,
         "box": start.box,
         "initial_position": start.position,
-        "initial_energy": energy / n_particles,
+        "initial_energy": inherent.start_energy / n_particles,
         "inherent_position": inherent.position,
         "inherent_energy": inherent.energy / n_particles,
     }

@@ -40,6 +40,8 @@ class Configuration:
             raise UserError(f"{source}: box = {box.tolist()}: three positive edges are needed")
         if not np.issubdtype(species.dtype, np.integer) or species.min() < 0:
             raise UserError(f"{source}: species must be integers, 0 or more")
+        if species.max() > np.iinfo(np.int8).max:
+            raise UserError(f"{source}: species {species.max()} is there (they count from 0); 127 is the most")
         lost = np.flatnonzero(~np.isfinite(position).all(axis=1))
         if len(lost):
             raise UserError(f"{source}: position of particle {lost[0]} is {position[lost[0]].tolist()}, not finite")
@@ -49,7 +51,8 @@ class Configuration:
         """Raise `UserError` unless `potential` knows all species and the box allows the minimum image."""
         if self.species.max() >= potential.n_species:
             raise UserError(
-                f"{self.source}: species {self.species.max()} is there, the potential has {potential.n_species} species"
+                f"{self.source}: species {self.species.max()} is there (they count from 0), the potential has "
+                f"{potential.n_species}; a file that names its species otherwise needs initial.species"
             )
         if self.box.min() < 2 * potential.largest_cutoff:
             raise UserError(

@@ -1,89 +1,100 @@
-"""Inherent structures: the energy minimum that a configuration flows down to, by FIRE 2.0.
+"""Inherent structures: the energy minimum that a configuration flows down to, by FIRE 2.0 (see `kernels.fire`).
 
-Source: J. Guénolé et al., Comput. Mater. Sci. 175, 109584 (2020), doi:10.1016/j.commatsci.2020.109584 (semi-implicit
-Euler, half-step back on uphill motion); E. Bitzek et al., Phys. Rev. Lett. 97, 170201 (2006),
-doi:10.1103/PhysRevLett.97.170201. Different minimisers end in different minima: compare energies, not positions.
+Different minimisers end in different minima: compare energies, not positions.
 Units: Lennard-Jones.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from mdgen.dynamics import Dynamics
 from mdgen.initial import Configuration
+from mdgen.kernels.fire import descend
+from mdgen.neighbors import spatial_order
 from mdgen.potentials.pair import PairPotential
+from mdgen.room import first_room, replica_bytes
 
-DT_START, DT_LARGEST, DT_LEAST = 0.005, 0.025, 1e-4  # the stiffest pairs of a dense liquid allow no more
-MIXING, MIXING_DECAY = 0.25, 0.99
-GROWTH, SHRINKAGE, PATIENCE = 1.1, 0.5, 20
-LONGEST_STEP = 0.1  # of any particle in one iteration, so that overlaps come apart gently
+TOLERANCE, MOST = 1e-6, 20000  # of a force component; iterations
+SHARE = 2  # of the free memory of a GPU, one part at most: lists may grow
 
 
 @dataclass(frozen=True)
 class Minimum:
-    """Where a minimisation ended: position [n, 3], total energy, largest force component left, iterations done."""
+    """Where a minimisation ended: position [n, 3], total energy, largest force component left, iterations done;
+    `start_energy` is that of where it began."""
 
     position: np.ndarray
     energy: float
     largest_force: float
     n_iterations: int
     converged: bool
+    start_energy: float = np.nan
 
 
 def inherent_structure(start: Configuration, potential: PairPotential, device=None) -> Minimum:
     """The minimum below `start`; positions are unwrapped with respect to it. Forces come from `device` (None: CPU)."""
-    position, at_rest = start.position[None], np.zeros((1, *start.position.shape))
-    system = Dynamics(position, at_rest, start.species, start.box, potential, 0.0, "float64", device=device)
+    return inherent_structures([start], potential, device)[0]
 
-    def force(position: np.ndarray) -> np.ndarray:
-        system.restore(position[None], at_rest)
-        return system.force[0]
 
-    def energy(position: np.ndarray) -> float:
-        system.restore(position[None], at_rest)
-        return float(system.potential_energy[0])
+def inherent_structures(starts: Sequence[Configuration], potential: PairPotential, device=None) -> list[Minimum]:
+    """The minimum below each of `starts`, of equal size; on a GPU as many at once as it has memory for.
 
-    return fire(force, energy, start.position)
+    Each has the same bits whatever the others are, on the CPU and on a GPU.
+    """
+    size = _most_at_once(starts, potential, device)
+    groups = (starts[first : first + size] for first in range(0, len(starts), size))
+    return [minimum for group in groups for minimum in _minima(group, potential, device)]
+
+
+def _most_at_once(starts: Sequence[Configuration], potential: PairPotential, device) -> int:
+    """On the CPU one: unlike configurations do not share a list."""
+    if device is None or not starts:
+        return 1
+    n_particles, volume = len(starts[0].position), min(start.box.prod() for start in starts)
+    one = replica_bytes(n_particles, "float64", first_room(n_particles, volume, potential))
+    return max(1, int(device.free_bytes / (SHARE * one)))
+
+
+def _minima(starts: Sequence[Configuration], potential: PairPotential, device) -> Iterator[Minimum]:
+    """Minima of what is minimised together."""
+    orders = [spatial_order(start.position, start.box) for start in starts]
+    position = np.stack([start.position for start in starts])
+    species, box = np.stack([start.species for start in starts]), np.stack([start.box for start in starts])
+    given = (position, np.zeros_like(position), species, box, potential, 0.0, "float64")
+    system = Dynamics(*given, order=np.stack(orders), device=device)
+    before = system.potential_energy
+    largest, n_iterations = system.minimize(TOLERANCE, MOST)
+    found, energy = system.position, system.potential_energy
+    for k in range(len(starts)):
+        yield Minimum(
+            found[k], float(energy[k]), float(largest[k]), int(n_iterations[k]), bool(largest[k] <= TOLERANCE),
+            float(before[k]),
+        )  # fmt: skip
 
 
 def fire(
     force_at: Callable[[np.ndarray], np.ndarray],
     energy_at: Callable[[np.ndarray], float],
     position: np.ndarray,
-    tolerance: float = 1e-6,
-    max_iterations: int = 20000,
+    tolerance: float = TOLERANCE,
+    max_iterations: int = MOST,
 ) -> Minimum:
     """Descend from `position` [n, 3] until no force component exceeds `tolerance`.
 
-    `force_at` gives the force [n, 3] at a position, `energy_at` the total energy: FIRE needs it at the end alone.
+    `force_at` gives the force [n, 3] at a position, `energy_at` the total energy.
     """
-    position, velocity = np.array(position, dtype=np.float64), np.zeros_like(position, dtype=np.float64)
-    dt, mixing, n_downhill = DT_START, MIXING, 0
-    force, n_iterations = force_at(position), 0
-    while np.abs(force).max() > tolerance and n_iterations < max_iterations:
-        n_iterations += 1
-        if (force * velocity).sum() > 0:
-            n_downhill += 1
-            if n_downhill > PATIENCE:
-                dt, mixing = min(dt * GROWTH, DT_LARGEST), mixing * MIXING_DECAY
-        else:
-            position -= 0.5 * dt * velocity
-            velocity[:] = 0
-            n_downhill, mixing = 0, MIXING
-            if n_iterations > PATIENCE:
-                dt = max(dt * SHRINKAGE, DT_LEAST)
-        velocity += dt * force
-        velocity = (1 - mixing) * velocity + mixing * force * (_norm(velocity) / _norm(force))
-        velocity *= min(1.0, LONGEST_STEP / (dt * np.abs(velocity).max()))
-        position += dt * velocity
-        force = force_at(position)
-    largest = float(np.abs(force).max())
-    return Minimum(position, energy_at(position), largest, n_iterations, largest <= tolerance)
+    start = np.asarray(position, np.float64)
 
+    def force_at_row(row: np.ndarray) -> np.ndarray:
+        return np.asarray(force_at(row.reshape(start.shape))).reshape(1, -1)
 
-def _norm(vector: np.ndarray) -> float:
-    return float(np.sqrt((vector * vector).sum()))
+    row, (largest, n_iterations) = descend(force_at_row, start.reshape(1, -1), tolerance, max_iterations)
+    found = row.reshape(start.shape)
+    return Minimum(
+        found, energy_at(found), float(largest[0]), int(n_iterations[0]), bool(largest[0] <= tolerance),
+        energy_at(start),
+    )  # fmt: skip

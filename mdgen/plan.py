@@ -10,14 +10,16 @@ from typing import NamedTuple
 import numpy as np
 
 from mdgen import equilibration, production
-from mdgen.config import Case
+from mdgen.config import Case, System
 from mdgen.formats import load
+from mdgen.formats.independence import require_distinct
 from mdgen.groups import GroupSize, form_groups
 from mdgen.initial import Configuration
 from mdgen.potentials import potential as registry
 from mdgen.potentials.pair import PairPotential
+from mdgen.relaxation import hold_in_words
 from mdgen.room import first_room, replica_bytes
-from mdgen.schedule import cooling_blocks, production_blocks
+from mdgen.schedule import Schedule, cooling_blocks, production_blocks
 from mdgen.thermostats import thermostat
 from runkit.config import dump_toml
 from runkit.dataset.layout import in_units
@@ -31,11 +33,12 @@ ONE_SYSTEM, TOGETHER = 3e6, 8e6
 
 
 def potential_of(case: Case) -> PairPotential:
-    """The interaction that `case` names; raises `UserError` if the rest of it does not fit, or names no thermostat."""
-    thermostat.get(case.initial.thermostat)
+    """The interaction that `case` names; raises `UserError` if the rest of it does not fit, or its thermostat."""
+    require_thermostat(case)
     system = case.system
     law = registry.build(system.potential, **system.parameters)
-    if len(system.composition) != law.n_species:
+    is_open = bool(case.initial.file) and "composition" not in system.model_fields_set  # the files will say it
+    if len(system.composition) != law.n_species and not is_open:
         raise UserError(
             f"system.composition = {list(system.composition)}: potential {system.potential!r} has {law.n_species} "
             "species; one fraction for each is needed"
@@ -50,17 +53,53 @@ def potential_of(case: Case) -> PairPotential:
     return law
 
 
+def require_thermostat(case: Case) -> None:
+    """Raise `UserError` for an unknown thermostat, or one that must be slower for this time step."""
+    initial, dt = case.initial, case.integrator.dt
+    least = thermostat.get(initial.thermostat).least_steps * dt
+    if initial.relaxation_time < least and not initial.file:
+        raise UserError(
+            f"initial.relaxation_time = {initial.relaxation_time:g}; allowed with thermostat {initial.thermostat!r} "
+            f"and integrator.dt = {dt:g}: {least:g} or more"
+        )
+
+
 def given_configurations(case: Case, potential: PairPotential) -> list[Configuration]:
     """The configurations of `initial.file`, at most `production.n_samples` of them; [] for a melt.
 
-    Raises `UserError` for a file that cannot be read or a configuration that `potential` cannot handle.
+    Raises `UserError` for a file that cannot be read, a configuration that `potential` cannot handle, or one that
+    contradicts what `system` sets.
     """
     if not case.initial.file:
         return []
-    given = load(case.initial.file, case.system.density)[: case.production.n_samples]
+    initial, system = case.initial, case.system
+    density = system.density if "density" in system.model_fields_set else None
+    given = load(initial.file, density, initial.species, initial.frames, case.production.n_samples)
+    require_distinct(given)
     for configuration in given:
         configuration.require(potential)
+        require_as_set(system, configuration)
     return given
+
+
+def require_as_set(system: System, given: Configuration) -> None:
+    """Raise `UserError` if a key of `system` that the user has set says something else than a configuration."""
+    n_particles, density = len(given.species), len(given.species) / float(np.prod(given.box))
+    fractions = np.bincount(given.species, minlength=len(system.composition)) / n_particles
+    away = np.abs(fractions - np.array(system.composition)).max() if len(fractions) == len(system.composition) else 1
+    known = given.temperature
+    for key, agrees, found in (
+        ("n_particles", system.n_particles == n_particles, n_particles),
+        ("density", math.isclose(system.density, density, rel_tol=1e-3), f"{density:.6g}"),
+        ("composition", away <= 1 / n_particles + 1e-9, [round(one, 6) for one in fractions.tolist()]),
+        ("temperature", known is None or math.isclose(system.temperature, known, rel_tol=1e-6), f"{known or 0:g}"),
+    ):
+        if key in system.model_fields_set and not agrees:
+            value = getattr(system, key)
+            raise UserError(
+                f"system.{key} = {list(value) if isinstance(value, tuple) else value}: {given.source} has {found}; "
+                f"leave system.{key} out, or set it to that"
+            )
 
 
 def resolved(case: Case, given: Sequence[Configuration]) -> Case:
@@ -68,21 +107,27 @@ def resolved(case: Case, given: Sequence[Configuration]) -> Case:
     require_bonds_that_fit(case, given)
     if not given:
         return case
-    for configuration in given:
-        known = configuration.temperature
-        if known is not None and known != case.system.temperature:
-            raise UserError(
-                f"system.temperature = {case.system.temperature:g}: {configuration.source} was made at {known:g}; "
-                f"set system.temperature={known:g}"
-            )
     n_particles = len(given[0].position)
-    counts = np.bincount(given[0].species, minlength=len(case.system.composition))
+    law = registry.build(case.system.potential, **case.system.parameters)
+    counts = np.bincount(given[0].species, minlength=law.n_species)
     system = {
         "n_particles": n_particles,
         "density": n_particles / float(np.prod(given[0].box)),
         "composition": tuple((counts / n_particles).tolist()),
+        "temperature": _temperature(case, given),
     }
     return case.model_copy(update={"system": case.system.model_copy(update=system)})
+
+
+def _temperature(case: Case, given: Sequence[Configuration]) -> float:
+    """The one temperature that is set, or that the configurations were made at."""
+    if "temperature" in case.system.model_fields_set:
+        return case.system.temperature
+    known = {one.temperature: one.source for one in given if one.temperature is not None}
+    if len(known) > 1:
+        (a, source_a), (b, source_b), *_ = known.items()
+        raise UserError(f"{source_a} was made at T = {a:g}, {source_b} at {b:g}; all samples of a run need the same")
+    return next(iter(known), case.system.temperature)
 
 
 def require_bonds_that_fit(case: Case, given: Sequence[Configuration]) -> None:
@@ -121,6 +166,7 @@ def show(case: Case) -> None:
         + ", ".join(f"{n} {name}s" for name, n in sizes.items() if name != "species"),
         f"work       {sizes['sample']} samples, then {sizes['sample'] * sizes['replica']} replicas, up to "
         f"{replicas.largest} together",
+        *([] if given else [f"start      {hold_in_words(case)[0]}"]),
         f"ranks      {n_ranks}, each with {samples.shares} samples, then {replicas.shares} replicas",
         f"memory     about {in_units(3e8 + rank_bytes(sizes, replicas.largest))} per rank",
         *_of_gpu(case, potential, given, sizes, on_gpu),
@@ -150,17 +196,16 @@ def _work_on_cpu(sizes: dict[str, int], n_ranks: int) -> tuple[Work, Work]:
 
 def _work_on_gpu(sizes: dict[str, int], n_ranks: int, most: int) -> tuple[Work, Work]:
     """The same, where units of all samples advance together."""
-    samples, replicas = ([list(chain(*lists))] for lists in _units(sizes))
+    samples, replicas = ([range(sum(map(len, lists)))] for lists in _units(sizes))
     return _shared(samples, GroupSize(1, most), n_ranks), _shared(replicas, GroupSize(1, most), n_ranks)
 
 
-def _units(sizes: dict[str, int]) -> tuple[list[list], list[list]]:
-    """Samples, and replicas, of each sample."""
-    samples = range(sizes["sample"])
-    return [[i] for i in samples], [[(i, replica) for replica in range(sizes["replica"])] for i in samples]
+def _units(sizes: dict[str, int]) -> tuple[list[range], list[range]]:
+    """Samples, and replicas, of each sample; which is which does not matter to a plan."""
+    return [range(1)] * sizes["sample"], [range(sizes["replica"])] * sizes["sample"]
 
 
-def _shared(lists: list[list], size: GroupSize, n_ranks: int) -> Work:
+def _shared(lists: Sequence[range], size: GroupSize, n_ranks: int) -> Work:
     lengths = [[len(group) for group in groups] for groups in form_groups(lists, size, n_ranks)]
     return Work(max(chain(*lengths)), [sum(of_rank) for of_rank in lengths])
 
@@ -180,10 +225,10 @@ def _of_gpu(case: Case, potential: PairPotential, given, sizes: dict[str, int], 
 
 def _cost(case: Case, are_given: bool, sizes: dict[str, int], on_cpu: tuple[Work, Work]) -> str:
     """Work, and the time that it takes where that is known."""
-    cooling = [] if are_given else cooling_blocks(case.initial, case.system.temperature, case.integrator.dt)
+    cooling = Schedule() if are_given else cooling_blocks(case.initial, case.system.temperature, case.integrator.dt)
     following = production_blocks(case.production.times, case.integrator.dt)
-    alone = sum(block.n_steps for block in cooling) * sizes["particle"]
-    together = sum(block.n_steps for block in following) * sizes["particle"]  # a replica
+    alone = cooling.steps_after() * sizes["particle"]
+    together = following.steps_after() * sizes["particle"]  # a replica
     total = f"{sizes['sample'] * (alone + sizes['replica'] * together):.3g} atom-steps"
     if case.device == "gpu":
         return f"{total}; no rate of a GPU has been measured yet to tell the time"

@@ -13,8 +13,9 @@ import numpy as np
 from mdgen.dynamics import Dynamics
 from mdgen.groups import GroupSize
 from mdgen.neighbors import spatial_order
-from mdgen.schedule import Block, production_blocks
+from mdgen.schedule import Schedule, production_blocks
 from mdgen.snapshot import Snapshot
+from mdgen.soundness import exploded
 from mdgen.trajectory import Checkpoint, Run, advance
 from mdgen.velocities import maxwell_velocities
 from runkit.dataset.schema import COMPLETE, FAILED, PENDING
@@ -22,7 +23,6 @@ from runkit.dataset.writer import Writer
 from runkit.progress import Progress
 
 GROUP_SIZE = GroupSize(8, 32)  # of replicas on the CPU: the lanes of a vector; four such, regrouped as they spread
-EXPLODED = 0.1  # change of total energy per particle, in units of the temperature, that no sound trajectory shows
 
 Replica = tuple[int, int]  # number of the sample, number of the trajectory
 
@@ -48,15 +48,14 @@ def _pending(run: Run) -> list[Replica]:
     return run.world.on_root(look)
 
 
-def _run_group(run: Run, group: list[Replica], blocks: list[Block], progress: Progress) -> None:
+def _run_group(run: Run, group: list[Replica], blocks: Schedule, progress: Progress) -> None:
     """Run a group to its end; one that blows up is marked when its block is looked at, the others go on."""
     checkpoint = Checkpoint(run.file, [_resting_place(unit) for unit in group], run.case.checkpoint_seconds)
     dynamics = _start(run, group)
     energy, sound = dynamics.snapshot().energy_per_particle, np.ones(len(group), bool)
     for block, reached in advance(dynamics, blocks, checkpoint):
         progress.advance(block.n_steps * len(group))
-        change = reached.energy_per_particle - energy
-        lost = sound & ~(np.abs(change) <= EXPLODED * run.case.system.temperature)
+        lost = sound & exploded(reached.energy_per_particle, energy, run.case.system.temperature)
         _mark(run.file, group, lost, FAILED)
         sound &= ~lost
         if block.snapshot is not None:

@@ -8,8 +8,8 @@ from typing import NamedTuple
 import numpy as np
 
 from mdgen.kernels import gpu
-from mdgen.neighbors import INNER_SKIN, OUTER_SKIN
 from mdgen.potentials.pair import PairPotential
+from mdgen.tuning import DEFAULT, Tuning
 
 SPARE = 1.3  # room for lists, relative to a uniform liquid of the longest cutoff
 
@@ -27,9 +27,9 @@ class Room(NamedTuple):
         return cls(inner, outer)
 
 
-def first_room(n_particles: int, volume: float, potential: PairPotential) -> Room:
+def first_room(n_particles: int, volume: float, potential: PairPotential, tuning: Tuning = DEFAULT) -> Room:
     """Room for lists before anything is known of them but the smallest volume of a box."""
-    reach = (potential.largest_cutoff + skin for skin in (INNER_SKIN, OUTER_SKIN))
+    reach = (potential.largest_cutoff + skin for skin in (tuning.inner_skin, tuning.outer_skin))
     inner, outer = (SPARE * n_particles / volume * 4 / 3 * math.pi * each**3 + 16 for each in reach)
     return Room.enough(inner, outer, n_particles)
 
@@ -40,8 +40,8 @@ def list_bytes(n_particles: int, room: Room) -> int:
 
 
 def replica_bytes(n_particles: int, precision: str, room: Room) -> int:
-    """Memory of a replica on the device: motion and its copy, what is sent, forces, places, energies, lists."""
+    """Memory of a replica on the device: motion and its copy, what is sent, forces, places, energies, cells,
+    lists."""
     real, coord = np.dtype(precision).itemsize, np.dtype(gpu.COORD[precision]).itemsize
-    n_chunks = -(-n_particles // gpu.CHUNK)
-    own = n_particles * (2 * 48 + 24 + 3 * real + 12 * coord + 8 + 16) + 4 * coord * n_chunks
+    own = n_particles * (2 * 48 + 24 + 3 * real + 12 * coord + 8 + 16) + 4 * gpu.cells_length(n_particles)
     return own + list_bytes(n_particles, room)

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from mdgen.config import FREE_KEYS, Case
 from mdgen.dynamics import warm_up
 from mdgen.equilibration import baths, equilibrate
+from mdgen.formats.independence import fingerprint
+from mdgen.initial import Configuration
 from mdgen.labelling import label
 from mdgen.plan import dimensions, given_configurations, potential_of, resolved
 from mdgen.production import propagate
+from mdgen.relaxation import hold_in_words
 from mdgen.trajectory import Run
-from runkit.dataset.schema import FAILED, ISOCONFIG
+from runkit.dataset.outcome import conclude
+from runkit.dataset.schema import ISOCONFIG
 from runkit.dataset.writer import Writer
 from runkit.device import choose
 from runkit.folders import make_folder
@@ -22,43 +26,46 @@ from runkit.log import say
 from runkit.mpi import World
 
 
-def generate(world: World, case: Case) -> None:
-    """Make the file that `case` describes, or finish it; collective."""
+def generate(world: World, case: Case) -> int:
+    """Make the file that `case` describes, or finish it; collective. Returns the exit code."""
     potential, device = potential_of(case), choose(world, case.device)
     given = world.on_root(given_configurations, case, potential)
     case = resolved(case, given)
-    with _open(world, case, dimensions(case, potential, given)) as file:
+    with _open(world, case, dimensions(case, potential, given), given) as file:
         if file.finished:
-            say(world, f"{file.path} is complete already; give another output to run again")
-            return
+            return conclude(world, file.path, f"{file.path} is complete already; give another output to run again")
         say(world, f"{file.state}: {file.part}, written by {file.method}")
         if file.state == "new":  # checkpoints that lie here belong to a file that is gone
-            world.on_root(shutil.rmtree, file.scratch, True)
+            world.on_root(file.scratch.clear)
+        told, is_short = hold_in_words(case)
+        if is_short and not given:
+            say(world, f"warning: {told}; samples are still ageing")
         run = Run(case, potential, file, world, device)
         _compile(run, cools=not given)
         equilibrate(run, given)
         propagate(run)
         label(case, potential.n_species, file, world)
-        failed = file.read("labelled") == FAILED
         file.seal()
-        world.on_root(shutil.rmtree, file.scratch, True)
-    lost = f"; {failed.sum()} of {len(failed)} samples FAILED, see runkit.dataset.check" if failed.any() else ""
-    say(world, f"wrote {file.path}{lost}")
+        world.on_root(file.scratch.clear)
+    return conclude(world, file.path, f"wrote {file.path}")
 
 
 def _compile(run: Run, cools: bool) -> None:
     """Compile the kernels once on each node: trajectories in the precision of the case, minima in float64."""
     say(run.world, "kernels: loaded, or compiled in a minute or two where they are new")
-    run.world.first_on_each_node(warm_up, "float64", run.device)
-    run.world.first_on_each_node(warm_up, run.case.integrator.precision, run.device)
+    precision, n_species = run.case.integrator.precision, run.potential.n_species
+    run.world.first_on_each_node(warm_up, "float64", run.device, None, n_species)
+    run.world.first_on_each_node(warm_up, precision, run.device, None, n_species)
     if cools:
-        run.world.first_on_each_node(warm_up, run.case.integrator.precision, run.device, baths(run.case, [0, 1]))
+        run.world.first_on_each_node(warm_up, precision, run.device, baths(run.case, [0, 1]), n_species)
 
 
-def _open(world: World, case: Case, sizes: dict[str, int]) -> Writer:
+def _open(world: World, case: Case, sizes: dict[str, int], given: list[Configuration]) -> Writer:
     path = Path(case.output)
     world.on_root(make_folder, path.parent)
-    attributes = {"config": case.model_dump(mode="json"), "seed": case.seed}
+    attributes: dict[str, Any] = {"config": case.model_dump(mode="json"), "seed": case.seed}
+    if given:
+        attributes["inputs"] = {"initial.file": fingerprint(given)}
     file = Writer.open(world, path, ISOCONFIG, sizes, attributes, free_keys=FREE_KEYS)
     if not file.finished and world.is_root:  # also when resumed: the first try may have died before
         file.write("time", (), np.array(case.production.times))

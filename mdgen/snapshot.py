@@ -32,6 +32,10 @@ class Snapshot:
         self._arrive, self._back = arrive, back
 
     @property
+    def n_particles(self) -> int:
+        return int(self._back.shape[1])
+
+    @property
     def position(self) -> np.ndarray:
         """Unwrapped positions [R, n, 3]."""
         position = np.take_along_axis(self._seen.position, self._back[:, :, None], axis=1)
@@ -56,7 +60,7 @@ class Snapshot:
     @property
     def energy_per_particle(self) -> np.ndarray:
         """Total energy per particle [R]."""
-        return (self.potential_energy + self.kinetic_energy) / self._back.shape[1]
+        return (self.potential_energy + self.kinetic_energy) / self.n_particles
 
     def blown_up(self) -> np.ndarray:
         """Replicas that moved unphysically far in one step, or whose velocities are not finite: ascending indices."""

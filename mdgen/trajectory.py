@@ -17,9 +17,9 @@ from mdgen.config import Case
 from mdgen.dynamics import Dynamics
 from mdgen.groups import GroupSize, Unit, form_groups
 from mdgen.potentials.pair import PairPotential
-from mdgen.schedule import Block
+from mdgen.schedule import Block, Schedule
 from mdgen.snapshot import Snapshot
-from runkit.checkpoint import load_arrays, save_arrays
+from runkit.dataset.scratch import Arrays, fault_in
 from runkit.dataset.writer import Writer
 from runkit.device import Gpu
 from runkit.mpi import World
@@ -45,10 +45,9 @@ class Run(NamedTuple):
         lists = self.world.on_root(self._in_step, units, place, kind)
         return form_groups(lists, size, self.world.size)[self.world.rank]
 
-    def steps_left(self, groups: list[list[Unit]], place: Callable[[Unit], str], blocks: Sequence[Block]) -> int:
+    def steps_left(self, groups: list[list[Unit]], place: Callable[[Unit], str], blocks: Schedule) -> int:
         """Steps that the units of these groups still have to go, from where they rest (not collective)."""
-        ahead = [blocks[blocks_done(self.file, place(group[0])) :] for group in groups]
-        return sum(len(group) * sum(block.n_steps for block in rest) for group, rest in zip(groups, ahead, strict=True))
+        return sum(len(group) * blocks.steps_after(blocks_done(self.file, place(group[0]))) for group in groups)
 
     def _in_step(self, units, place, kind) -> list[list]:
         """Units of one kind that stand at the same time."""
@@ -64,21 +63,28 @@ class Checkpoint:
     """
 
     def __init__(self, file: Writer, names: Sequence[str], period: float):
-        self._file = file
-        self._paths = [file.scratch / name for name in names]
-        self._period = period
+        self._file, self._names, self._period = file, names, period
         self._last = time.monotonic()
 
-    def resume(self, dynamics: Dynamics) -> int:
-        """Put `dynamics` where it was saved and return the number of blocks done; 0 if nothing was saved."""
-        if not all(path.exists() for path in self._paths):
+    def resume(self, dynamics: Dynamics, n_blocks: int) -> int:
+        """Put `dynamics` where it was saved and return how many of `n_blocks` are done; 0 if nothing was saved.
+
+        All start anew if the checkpoint of one is damaged.
+        """
+        state = self._state(dynamics, 0)
+
+        def fault(arrays: Arrays) -> str:
+            return fault_in(arrays, state, {"n_blocks": n_blocks})
+
+        saved = [self._file.scratch.load(name, fault) for name in self._names]
+        whole = [one for one in saved if one is not None]
+        done = {int(one.pop("n_blocks")) for one in whole}
+        if len(whole) < len(saved) or len(done) != 1:
             return 0
-        saved = [load_arrays(path) for path in self._paths]
-        dynamics.restore(np.stack([s.pop("position") for s in saved]), np.stack([s.pop("velocity") for s in saved]))
-        n_blocks = {int(s.pop("n_blocks")) for s in saved}
+        dynamics.restore(np.stack([s.pop("position") for s in whole]), np.stack([s.pop("velocity") for s in whole]))
         if dynamics.thermostat:
-            dynamics.thermostat.restore({key: np.stack([s[key] for s in saved]) for key in saved[0]})
-        return n_blocks.pop()
+            dynamics.thermostat.restore({key: np.stack([s[key] for s in whole]) for key in whole[0]})
+        return done.pop()
 
     @property
     def is_due(self) -> bool:
@@ -88,36 +94,46 @@ class Checkpoint:
     def save(self, dynamics: Dynamics, n_blocks: int) -> None:
         """Save the state after `n_blocks` blocks; not that of replicas that blew up."""
         self._file.to_disk()  # the snapshots that a resumed trajectory will not repeat
-        thermostat = dynamics.thermostat.state() if dynamics.thermostat else {}
-        position, velocity = dynamics.position, dynamics.velocity
-        for k, path in enumerate(self._paths):
-            if not np.isfinite(position[k]).all():
-                continue
-            state = {key: values[k] for key, values in thermostat.items()}
-            path.parent.mkdir(exist_ok=True)
-            save_arrays(path, n_blocks=np.array(n_blocks), position=position[k], velocity=velocity[k], **state)
+        for k, name in enumerate(self._names):
+            state = self._state(dynamics, k)
+            if np.isfinite(state["position"]).all():
+                self._file.scratch.save(name, n_blocks=np.array(n_blocks), **state)
         self._last = time.monotonic()
 
     def discard(self) -> None:
         """Remove what was saved: the unit is complete."""
-        for path in self._paths:
-            path.unlink(missing_ok=True)
+        for name in self._names:
+            self._file.scratch.discard(name)
+
+    @staticmethod
+    def _state(dynamics: Dynamics, k: int) -> dict[str, np.ndarray]:
+        """All that the future of replica `k` depends on."""
+        bath = dynamics.thermostat.state() if dynamics.thermostat else {}
+        state = {"position": dynamics.position, "velocity": dynamics.velocity, **bath}
+        return {name: values[k] for name, values in state.items()}
 
 
 def blocks_done(file: Writer, name: str) -> int:
-    """Number of blocks that the checkpoint of this name is past; 0 if there is none."""
-    path = file.scratch / name
-    return int(load_arrays(path)["n_blocks"]) if path.exists() else 0
+    """Number of blocks that the checkpoint of this name is past; 0 if there is none, or none that is whole."""
+    like = np.zeros(file.shape("initial_position")[1:])
+
+    def fault(arrays: Arrays) -> str:
+        own = {key: values for key, values in arrays.items() if key in ("position", "velocity", "n_blocks")}
+        return fault_in(own, {"position": like, "velocity": like}, {"n_blocks": 2**62})
+
+    saved = file.scratch.load(name, fault)
+    return int(saved["n_blocks"]) if saved else 0
 
 
-def advance(dynamics: Dynamics, blocks: Sequence[Block], checkpoint: Checkpoint) -> Iterator[tuple[Block, Snapshot]]:
+def advance(dynamics: Dynamics, blocks: Schedule, checkpoint: Checkpoint) -> Iterator[tuple[Block, Snapshot]]:
     """Run `blocks` from where `checkpoint` stands; yield each with what it has led to, for the caller to look and to
     write.
 
     A GPU goes on meanwhile; not if a checkpoint is due, which has to come after what the caller writes.
     """
-    reached, first = None, checkpoint.resume(dynamics)
-    for i_block, block in enumerate(blocks[first:], start=first):
+    reached, first = None, checkpoint.resume(dynamics, len(blocks))
+    for i_block in range(first, len(blocks)):
+        block = blocks[i_block]
         if block.temperature is not None:
             dynamics.thermostat.temperature = block.temperature
         dynamics.begin(block.n_steps, dt=block.dt)

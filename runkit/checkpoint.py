@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from runkit.errors import UserError
+from runkit.outputs import as_path, require_regular, state_of
 
 
 def save_arrays(path: Path | str, **arrays: ArrayLike) -> None:
@@ -19,7 +20,7 @@ def save_arrays(path: Path | str, **arrays: ArrayLike) -> None:
 
     Raises UserError if the file cannot be written, ValueError for arrays of objects.
     """
-    path = Path(path)
+    path = as_path(path)
     beside = path.with_name(path.name + ".tmp")
     try:
         with open(beside, "wb") as handle:
@@ -34,6 +35,8 @@ def save_arrays(path: Path | str, **arrays: ArrayLike) -> None:
 
 def load_arrays(path: Path | str) -> dict[str, NDArray[Any]]:
     """Read the arrays of a checkpoint; a missing, truncated or foreign file raises UserError."""
+    path = as_path(path)
+    require_regular(path, state_of(path))
     try:
         with zipfile.ZipFile(path):
             pass

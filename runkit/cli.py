@@ -10,21 +10,25 @@ of them with code 2 and one line from rank 0, and nothing can hang.
 from __future__ import annotations
 
 import argparse
+import io
+import os
 import re
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NoReturn, TypeVar
 
 from runkit.config import Config, load
 from runkit.constraints import is_list
 from runkit.errors import UserError, complain
-from runkit.launcher import this_launch
+from runkit.launcher import Launch, this_launch
 from runkit.usage import help_text
 from runkit.version import code_version
 
 Model = TypeVar("Model", bound=Config)
 
+CLOSED = 141  # exit code when the reader of the standard output has left, as of a program that SIGPIPE ends
 _SETTING = re.compile(r"[A-Za-z_][\w.\-]*=")
 # The deepspeed launcher appends this to the command line of every process; the environment says the same.
 _LAUNCHER_OPTION = re.compile(r"--local[_-]rank=\d+")
@@ -38,33 +42,73 @@ def run_program(
     description: str = "",
     arguments: Sequence[str] | None = None,
     positional: Sequence[str] = (),
+    launched: Callable[[], Launch] = this_launch,
 ) -> None:
     """Read the command line, then call `run(config)`, or `show(config)` on rank 0 alone.
 
     Words that are not settings give the `positional` keys in their order, the last key all that remain if it is a list;
-    without such keys the only word is a configuration file.
+    without such keys the only word is a configuration file. `launched` tells which of those that were started together
+    this process is.
 
-    A UserError ends the program with code 2 and one line on standard error.
+    A UserError ends the program with code 2 and one line on standard error; so does a reader of the standard output
+    that goes away, with code 141.
     """
     words = [
         word for word in (sys.argv[1:] if arguments is None else arguments) if not _LAUNCHER_OPTION.fullmatch(word)
     ]
-    is_root = this_launch().rank == 0
-    try:
-        if {"-h", "--help"} & set(words):
-            _print_from_root(is_root, help_text(name, model, description, show is not None, positional))
-        elif "--version" in words:
-            _print_from_root(is_root, f"{name} {code_version()}")
-        elif words[:1] == ["show"] and show is not None:
-            config = _configure(model, words[1:], positional)
+    is_root = _speaks(this_launch())
+    with plain_streams():
+        try:
+            is_root = _speaks(launched())
+            _do(name, model, run, show, description, words, positional, is_root)
+        except UserError as error:
             if is_root:
-                show(config)
-        else:
-            run(_configure(model, words, positional))
-    except UserError as error:
+                complain(error)
+            sys.exit(2)
+
+
+def _speaks(launch: Launch) -> bool:
+    """Whether this is rank 0, or may be alone: then nobody else would speak."""
+    return launch.rank == 0 or not launch.is_sure
+
+
+def _do(
+    name: str,
+    model: type[Model],
+    run: Callable[[Model], Any],
+    show: Callable[[Model], Any] | None,
+    description: str,
+    words: Sequence[str],
+    positional: Sequence[str],
+    is_root: bool,
+) -> None:
+    if {"-h", "--help"} & set(words):
+        _print_from_root(is_root, help_text(name, model, description, show is not None, positional))
+    elif "--version" in words:
+        _print_from_root(is_root, f"{name} {code_version()}")
+    elif words[:1] == ["show"] and show is not None:
+        config = _configure(model, words[1:], positional)
         if is_root:
-            complain(error)
-        sys.exit(2)
+            show(config)
+    else:
+        run(_configure(model, words, positional))
+
+
+@contextmanager
+def plain_streams() -> Iterator[None]:
+    """Let no letter that the terminal's encoding lacks, and no reader that has left, end a program by a traceback."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace" if stream is sys.stderr else "replace")
+    try:
+        try:
+            yield
+        finally:
+            sys.stdout.flush()
+    except BrokenPipeError:
+        # What is still in the buffer goes nowhere, or Python would complain at its end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(CLOSED)
 
 
 class OptionParser(argparse.ArgumentParser):

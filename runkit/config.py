@@ -16,6 +16,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 
 from runkit.constraints import allowed, is_list, keys
 from runkit.errors import UserError
+from runkit.outputs import as_path, require_regular, state_of
 from runkit.registry import nearest
 
 Model = TypeVar("Model", bound="Config")
@@ -56,6 +57,8 @@ def load(
         _merge(tree, read_toml(path), str(path), origin)
     for override in overrides:
         tables = _parse(override) if isinstance(override, str) else override
+        if not isinstance(tables, Mapping):
+            raise UserError(f"{override!r} is not a setting; write section.key=value")
         _merge(tree, tables, "command line", origin)
     try:
         return model.model_validate(tree)
@@ -66,7 +69,9 @@ def load(
 def read_toml(path: Path | str) -> dict[str, Any]:
     """The tables of a TOML file; UserError if it is missing or not TOML."""
     try:
-        return tomllib.loads(Path(path).read_text(encoding="utf-8"))
+        path = as_path(path)
+        require_regular(path, state_of(path))
+        return tomllib.loads(Path(path).read_text(encoding="utf-8-sig"))  # some editors begin with a byte order mark
     except OSError as error:
         raise UserError(f"{path}: {error.strerror}") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
@@ -101,6 +106,8 @@ def _merge(
     tree: dict[str, Any], tables: Mapping[str, Any], place: str, origin: dict[str, str], prefix: str = ""
 ) -> None:
     for name, value in tables.items():
+        if not isinstance(name, str):
+            raise UserError(f"{place}: {prefix}{name!r} is not a key; keys are words")
         origin[prefix + name] = place
         if isinstance(value, Mapping):
             below = tree.get(name)

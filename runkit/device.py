@@ -1,40 +1,26 @@
 """The one choice between CPU and GPU, and the one door to CuPy.
 
 A program asks `choose(world, name)` once. It gets None for the CPU, or the `Gpu` of this rank: arrays, kernels compiled
-from CUDA C, streams, copies. Kernels are compiled without contraction (`--fmad=false`), with IEEE division and square
-root, and keep numbers below the least normal one: they round where their text says so, as the kernels for the CPU do.
+from CUDA C (`nvrtc.py`), streams, copies.
 
-Source: https://docs.cupy.dev (RawModule, streams, pinned memory); https://docs.nvidia.com/cuda/nvrtc (options).
+Source: https://docs.cupy.dev (RawModule, streams, pinned memory).
 """
 
 from __future__ import annotations
 
-import importlib
-import os
 from collections import Counter
 from collections.abc import Callable, Sequence
-from functools import cached_property
-from hashlib import sha256
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any, Literal
 
-from runkit.cache import write_whole
 from runkit.errors import UserError
 from runkit.log import say
 from runkit.mpi import World
+from runkit.nvrtc import INSTALL, NoGpu, cupy, has_gpu, kept, target
 
 Device = Literal["auto", "cpu", "gpu"]
 
-STRICT = ("--std=c++17", "--fmad=false", "--prec-div=true", "--prec-sqrt=true", "--ftz=false")
 GIB = 2.0**30
-EMBEDDED = (72, 87, 88, 101, 110)  # architectures of Jetson boards, whose machine code other GPUs do not run
 INSUFFICIENT_DRIVER = 35  # cudaErrorInsufficientDriver
-INSTALL = "pip install -e '.[gpu]' (CUDA 12) or '.[gpu-cuda13]' (CUDA 13)"
-
-
-class NoGpu(Exception):
-    """Why there is none, for a reader."""
 
 
 class Gpu:
@@ -43,21 +29,22 @@ class Gpu:
     n_sharing = 1
 
     def __init__(self, index: int) -> None:
-        self.xp = _cupy()
+        self.xp = cupy()
         self.index = index
         runtime = self.xp.cuda.runtime
         try:
             runtime.setDevice(index)
             properties = runtime.getDeviceProperties(index)
-            self.identity: str = runtime.deviceGetPCIBusId(index)  # the same for all ranks that share it
+            self.identity = _identity(runtime.deviceGetPCIBusId(index), properties)
             self._compiler: Any = self.xp.cuda.nvrtc.getVersion()
             known: tuple[int, ...] = self.xp.cuda.nvrtc.getSupportedArchs()
             own = int(self.xp.cuda.Device(index).compute_capability)
         except RuntimeError as error:  # those of CuPy are, also if it finds no compiler
             raise NoGpu(f"GPU {index} cannot be used: {error}") from error
         self.name: str = properties["name"].decode()
-        self.architecture = _architecture(own, known, self.name)
+        self.architecture = target(own, known, self.name)
         self.shared_bytes: int = properties["sharedMemPerBlockOptin"]
+        self.shared_bytes_per_multiprocessor: int = properties["sharedMemPerMultiprocessor"]
         self.n_multiprocessors: int = properties["multiProcessorCount"]
         self.l2_bytes: int = properties["l2CacheSize"]
 
@@ -75,26 +62,8 @@ class Gpu:
 
     def compile(self, source: str, options: Sequence[str] = ()) -> Any:
         """A module of the kernels in `source`; `get_function(name)(grid, block, arguments, shared_mem=0)` launches."""
-        return self.xp.RawModule(path=str(self._compiled(source, tuple(options))))
-
-    def _compiled(self, source: str, options: tuple[str, ...]) -> Path:
-        """Where its machine code lies, beside what CuPy keeps there: named by all that it is made of."""
-        made_of = repr((self.architecture, self._compiler, STRICT, options, source))
-        name = f"{sha256(made_of.encode()).hexdigest()}.strict.cubin"
-        path = Path(os.path.expanduser(os.environ.get("CUPY_CACHE_DIR", "~/.cupy/kernel_cache")), name)
-        if not _is_machine_code(path):
-            code, _ = machine_code(source, self.architecture, options)
-            try:
-                path.parent.mkdir(parents=True, exist_ok=True)
-                write_whole(path, code)
-            except OSError:  # no writable place: every process compiles for itself
-                path = Path(self._own_folder.name) / name
-                write_whole(path, code)
-        return path
-
-    @cached_property
-    def _own_folder(self) -> TemporaryDirectory[str]:
-        return TemporaryDirectory(prefix="kernels-")
+        path = kept(source, self.architecture, tuple(options), self._compiler)
+        return self.xp.RawModule(path=str(path))
 
     def resident_blocks(self, kernel: Any, n_threads: int) -> int:
         """Blocks of `n_threads` threads of a kernel that the GPU holds at once; 0 if it cannot promise to."""
@@ -155,32 +124,6 @@ class Gpu:
         out.set(array)
 
 
-def machine_code(source: str, architecture: str, options: Sequence[str] = ()) -> tuple[bytes, str]:
-    """The kernels of `source` for `architecture` ("sm_90"), and the compiler's log, which RuntimeError has if it fails.
-
-    Needs no GPU. CuPy cannot be asked for this: it adds -ftz=true to all options, and the last one counts (CuPy issue
-    9576).
-    """
-    nvrtc = _cupy().cuda.nvrtc
-    program = nvrtc.createProgram(source, "kernels.cu", [], [])
-    try:
-        nvrtc.compileProgram(program, (f"--gpu-architecture={architecture}", *STRICT, *options))
-        return nvrtc.getCUBIN(program), nvrtc.getProgramLog(program)
-    except nvrtc.NVRTCError as error:
-        raise RuntimeError(nvrtc.getProgramLog(program)) from error
-    finally:
-        nvrtc.destroyProgram(program)
-
-
-def _is_machine_code(path: Path) -> bool:
-    """Whether there is a file that begins as machine code does; one that a failing disk has emptied does not."""
-    try:
-        with path.open("rb") as file:
-            return file.read(4) == b"\x7fELF"
-    except OSError:
-        return False
-
-
 def choose(world: World, wanted: str) -> Gpu | None:
     """The GPU of this rank (its number on the node, modulo the node's GPUs), or None for the CPU; says which.
 
@@ -217,12 +160,9 @@ def need(gpu: Any, n_bytes: float, advice: str) -> None:
         )
 
 
-def _architecture(own: int, known: Sequence[int], name: str) -> str:
-    """The newest one whose machine code a GPU of architecture `own` can run, of those `known` to the compiler."""
-    fitting = [one for one in known if one // 10 == own // 10 and one <= own and (one == own or one not in EMBEDDED)]
-    if not fitting:
-        raise NoGpu(f"CuPy's compiler has no machine code for {name} (sm_{own}): {INSTALL}")
-    return f"sm_{max(fitting)}"
+def _identity(bus: str, properties: Any) -> str:
+    """The same for all ranks that share a GPU; slices of one GPU (MIG) have one place on the bus, but UUIDs apart."""
+    return f"{bus} {properties.get('uuid')!r}"
 
 
 def _announce(world: World, gpu: Gpu | None, reason: str) -> None:
@@ -240,7 +180,7 @@ def _announce(world: World, gpu: Gpu | None, reason: str) -> None:
 
 def _count() -> int:
     """GPUs that this process may see; raises NoGpu with the reason if there are none."""
-    runtime = _cupy().cuda.runtime
+    runtime = cupy().cuda.runtime
     try:
         count: int = runtime.getDeviceCount()
     except runtime.CUDARuntimeError as error:
@@ -251,23 +191,11 @@ def _count() -> int:
 
 
 def _reason(runtime: Any, error: Any) -> str:
-    if error.status == INSUFFICIENT_DRIVER and _has_gpu():
+    if error.status == INSUFFICIENT_DRIVER and has_gpu():
         driver, library = _version(runtime.driverGetVersion()), _version(runtime.runtimeGetVersion())
         return f"the driver knows CUDA up to {driver}, CuPy needs {library}: update it, or {INSTALL}"
-    return "there is no GPU that this process may use" + (f" ({error})" if _has_gpu() else "")
+    return "there is no GPU that this process may use" + (f" ({error})" if has_gpu() else "")
 
 
 def _version(number: int) -> str:
     return f"{number // 1000}.{number % 1000 // 10}"
-
-
-def _has_gpu() -> bool:
-    return any(Path("/dev").glob("nvidia[0-9]*"))
-
-
-def _cupy() -> Any:
-    try:
-        return importlib.import_module("cupy")
-    except ImportError as error:
-        missing = f"CuPy does not work here ({error}): {INSTALL}" if _has_gpu() else "no GPU, and no CuPy"
-        raise NoGpu(missing) from error

@@ -5,11 +5,22 @@ from __future__ import annotations
 from pathlib import Path
 
 from runkit.errors import UserError
+from runkit.outputs import shortened
 
 
 def make_folder(path: Path) -> None:
     """Make the last folder of a path, but not those above it, whose absence is rather a slip of the pen."""
+    _make(path, parents=False)
+
+
+def make_folders(path: Path) -> None:
+    """Make a folder and those above it: for programs whose output is a folder."""
+    _make(path, parents=True)
+
+
+def _make(path: Path, parents: bool) -> None:
     try:
-        path.mkdir(exist_ok=True)
-    except OSError as error:
-        raise UserError(f"output: folder {path} cannot be made: {error.strerror}") from error
+        path.mkdir(parents=parents, exist_ok=True)
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise UserError(f"output: folder {shortened(path)} cannot be made: {reason}") from error

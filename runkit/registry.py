@@ -51,9 +51,9 @@ class Registry:
     def get(self, name: str) -> Any:
         """The part of this name; an unknown name raises UserError with the nearest and all known ones."""
         self._import_modules()
-        if name not in self._parts:
+        if not isinstance(name, str) or name not in self._parts:
             known = ", ".join(self.names())
-            raise UserError(f"unknown {self.kind} {name!r}{nearest(name, self.names())}; known: {known}")
+            raise UserError(f"unknown {self.kind} {name!r}{nearest(str(name), self.names())}; known: {known}")
         return self._parts[name]
 
     def parameters(self, name: str) -> Mapping[str, inspect.Parameter]:

@@ -13,9 +13,11 @@ import hashlib
 
 import numpy as np
 
+from runkit.errors import UserError
+
 
 def stream(seed: int, *key: int | str) -> np.random.Generator:
-    """The generator named by `seed` and `key`; each part is an integer or a short name."""
+    """The generator named by `seed` and `key`; each part is an integer or a short name. Raises UserError."""
     name = b"".join(_encode(part) for part in (seed, *key))
     digest = hashlib.blake2b(name, digest_size=16).digest()
     words = np.frombuffer(digest, dtype="<u8").astype(np.uint64)
@@ -28,5 +30,5 @@ def _encode(part: int | str) -> bytes:
         text = part.encode()
         return b"s%d:%s" % (len(text), text)
     if isinstance(part, (bool, np.bool_)) or not isinstance(part, (int, np.integer)):
-        raise TypeError(f"a part of a stream's name is an integer or a string, not {part!r}")
+        raise UserError(f"{part!r} cannot be a seed of random numbers, nor a part of their name: whole numbers can")
     return b"i%d;" % int(part)

@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
+from runkit.launcher import alone
+
 ROOT = Path(__file__).parents[1]
-# What a launcher leaves in the environment of its processes; a second launch must not see it.
-_LAUNCHER_PREFIXES = ("PMI_", "PMIX_", "MPI_LOCAL", "MPIR_", "HYDRA_", "HYDI_", "OMPI_", "PRTE_", "SLURM_")
 # Open MPI refuses root and more ranks than cores unless told otherwise; MPICH should yield when ranks share a core.
 _FOR_ANY_MPI = {
     "OMPI_ALLOW_RUN_AS_ROOT": "1",
@@ -79,9 +79,8 @@ class Mpiexec:
 
 def clean_environment() -> dict[str, str]:
     """This environment without traces of a launcher, with the project importable."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(_LAUNCHER_PREFIXES)}
     path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH", "")]))
-    return kept | _FOR_ANY_MPI | {"PYTHONPATH": path}
+    return alone(os.environ) | _FOR_ANY_MPI | {"PYTHONPATH": path}
 
 
 def _launcher() -> str:

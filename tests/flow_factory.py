@@ -57,8 +57,8 @@ def write_flow(
 ) -> Path:
     """Write the file and return its path; `bc_type` is that of the lower and of the upper face in y."""
     rng = np.random.default_rng(seed)
-    sizes = {"case": n_cases, "time": n_frames, "x": shape[0], "y": shape[1], "force_time": 2}
-    about = {**WELL, "n_trajectories": n_cases, "config": config or {}, "seed": seed}
+    sizes = {"case": n_cases, "time": n_frames, "x": shape[0], "y": shape[1], "force_time": 2, "body": 1}
+    about = {**WELL, "n_trajectories": min(failed, default=n_cases), "config": config or {}, "seed": seed}
     types = {"x_low": "OPEN", "x_high": "OPEN", "y_low": bc_type[0], "y_high": bc_type[1]}
     groups = {f"boundary_conditions/{face}": {"bc_type": kind} for face, kind in types.items()}
     with Writer.open(SerialWorld(), path, FLOW, sizes, about, groups=groups) as writer:
@@ -80,6 +80,8 @@ def _write_case(writer: Writer, case: int, fields: dict[str, np.ndarray], is_fai
     writer.write("description", case, np.bytes_(json.dumps(about)))
     if is_failed:
         writer.write("failure", case, np.bytes_("diverged"))
+        for field in ("t0_fields/density", "t1_fields/velocity"):
+            writer.write(field, case, np.full_like(fields[field], np.nan, "f4"))
         writer.mark("computed", case, FAILED)
         return
     for name, value in fields.items():

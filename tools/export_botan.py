@@ -30,6 +30,8 @@ from runkit.config import Config
 from runkit.dataset.reader import Dataset
 from runkit.dataset.schema import COMPLETE
 from runkit.errors import UserError
+from runkit.folders import make_folders
+from runkit.outputs import holds_arrays, require_replaceable
 
 
 class Export(Config):
@@ -53,8 +55,10 @@ def export(options: Export) -> None:
         for number, sample in enumerate(samples, start=1):
             temperature = in_name(float(data["temperature"][sample]))
             folder = Path(options.output) / f"T{temperature}" / ("train" if number <= n_train else "test")
-            folder.mkdir(parents=True, exist_ok=True)
+            make_folders(folder)
             for name, arrays in layout(data, sample, f"N{data.sizes['particle']}T{temperature}_{number}"):
+                # Published files of the same names lack what ours tell of their state.
+                require_replaceable(folder / name, holds_arrays(arrays), reads=[options.file])
                 save_arrays(folder / name, **arrays)
                 n_files += 1
     print(f"wrote {n_files} files of {len(samples)} configurations to {options.output}")

@@ -24,6 +24,9 @@ from runkit.config import Config
 from runkit.dataset.reader import Dataset
 from runkit.dataset.schema import COMPLETE
 from runkit.errors import UserError
+from runkit.outputs import require_replaceable, starts_with, written_whole
+
+IS_OURS = starts_with(r'\d+\nLattice="[^"]*" Time=\S+ Temperature=\S+ Properties=species:S:1:pos:R:3')
 
 
 class Export(Config):
@@ -44,11 +47,9 @@ def export(options: Export) -> None:
         if data.schema.name != "ISOCONFIG":
             raise UserError(f"file: {options.file} holds {data.schema.name} data; ISOCONFIG is needed")
         _require(options, data)
-        try:
-            with Path(options.output).open("w", encoding="utf-8") as stream:
-                n_frames = sum(_write(stream, header, columns) for header, columns in frames(options, data))
-        except OSError as error:
-            raise UserError(f"output: {options.output}: {error.strerror}") from error
+        require_replaceable(options.output, IS_OURS, reads=[options.file])
+        with written_whole(Path(options.output)) as beside, beside.open("w", encoding="utf-8") as stream:
+            n_frames = sum(_write(stream, header, columns) for header, columns in frames(options, data))
     print(f"wrote {n_frames} frames of {data.sizes['particle']} particles to {options.output}")
 
 
@@ -68,7 +69,7 @@ def frames(options: Export, data: Dataset) -> Iterator[tuple[dict[str, object], 
             columns["displacement"] = columns["pos"] - start
         columns |= {name: data[name][i, k] if k >= 0 else np.zeros(len(start)) for name in names}
         time = times[k] if k >= 0 else 0.0
-        yield {"Lattice": f'"{lattice}"', "Time": f"{time:g}", "Temperature": f"{data['temperature'][i]:g}"}, columns
+        yield {"Lattice": f'"{lattice}"', "Time": f"{time:g}", "Temperature": f"{data['temperature'][i]:.12g}"}, columns
 
 
 def _require(options: Export, data: Dataset) -> None:

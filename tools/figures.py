@@ -25,9 +25,11 @@ import matplotlib.pyplot as plt
 from matplotlib.animation import Animation, PillowWriter
 from matplotlib.figure import Figure
 
-from runkit.cli import OptionParser
+from runkit.cli import OptionParser, plain_streams
 from runkit.dataset.reader import Dataset
 from runkit.errors import UserError, complain
+from runkit.folders import make_folders
+from runkit.outputs import require_replaceable, starts_with, written_whole
 from tools.drawing.flow import flow_pictures
 from tools.drawing.glass import glass_pictures
 from tools.drawing.runs import Run, find_runs
@@ -37,6 +39,22 @@ from tools.drawing.training import draw_training
 # Contract of the dataset -> data of a run, and what draws both.
 KINDS = {"ISOCONFIG": ("glass", glass_pictures), "FLOW": ("flow", flow_pictures)}
 FRAMES_PER_SECOND = 6
+MARK = "glassflow tools.figures"  # in every picture, so that it can be told from others of its name
+# Kind of drawing -> suffix of its file, and whether a file is such a drawing.
+OURS = {
+    str: (".md", starts_with(r"\|  \| VRMSE, frame")),
+    Animation: (".gif", starts_with(rf"GIF89a[\s\S]*{MARK}")),
+    Figure: (".png", starts_with(rf"\x89PNG[\s\S]*Software\x00{MARK}")),
+}
+
+
+class _Marked(PillowWriter):
+    """Writes the mark into a GIF as its comment."""
+
+    def finish(self) -> None:
+        self._frames: list  # of Pillow's images
+        self._frames[0].info["comment"] = MARK.encode()
+        super().finish()
 
 
 def pictures(dataset: Path, runs: Sequence[Run]) -> Iterator[tuple[str, Figure | Animation | str]]:
@@ -55,17 +73,22 @@ def pictures(dataset: Path, runs: Sequence[Run]) -> Iterator[tuple[str, Figure |
 
 
 def save(drawing: Figure | Animation | str, folder: Path, name: str) -> Path:
-    """Write a figure as PNG, an animation as GIF, a table as Markdown; the path of the file."""
-    if isinstance(drawing, str):
-        path = folder / f"{name}.md"
-        path.write_text(drawing, encoding="utf-8")
-    elif isinstance(drawing, Animation):
-        path = folder / f"{name}.gif"
-        with plt.rc_context({"savefig.bbox": "standard"}):  # all frames of one size
-            drawing.save(path, PillowWriter(fps=FRAMES_PER_SECOND), dpi=100)
-    else:
-        path = folder / f"{name}.png"
-        drawing.savefig(path)
+    """Write a figure as PNG, an animation as GIF, a table as Markdown; the path of the file.
+
+    Raises UserError if a file of this name is there that is not such a picture of ours.
+    """
+    kind = next(kind for kind in OURS if isinstance(drawing, kind))
+    suffix, is_ours = OURS[kind]
+    path = folder / (name + suffix)
+    require_replaceable(path, is_ours)
+    with written_whole(path) as beside:
+        if isinstance(drawing, str):
+            beside.write_text(drawing, encoding="utf-8")
+        elif isinstance(drawing, Animation):
+            with plt.rc_context({"savefig.bbox": "standard"}):  # all frames of one size
+                drawing.save(beside, _Marked(fps=FRAMES_PER_SECOND), dpi=100)
+        else:
+            drawing.savefig(beside, metadata={"Software": MARK})
     plt.close("all")
     return path
 
@@ -78,7 +101,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path("figures"), help="folder for the pictures")
     options = parser.parse_args()
     try:
-        options.out.mkdir(parents=True, exist_ok=True)
+        make_folders(options.out)
         with plt.rc_context(STYLE):
             for name, drawing in pictures(options.dataset, find_runs(options.run)):
                 print(save(drawing, options.out, name))
@@ -88,4 +111,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    with plain_streams():
+        main()

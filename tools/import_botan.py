@@ -16,12 +16,11 @@ Units: Lennard-Jones.
 
 from __future__ import annotations
 
-import re
-import zipfile
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
-from itertools import pairwise
+from itertools import chain, pairwise
 from pathlib import Path
 from typing import Any
 
@@ -34,10 +33,12 @@ from mdgen.config import Case, Label
 from mdgen.dynamics import warm_up
 from mdgen.equilibration import equilibrate
 from mdgen.formats import load
+from mdgen.formats.independence import require_distinct
 from mdgen.initial import Configuration
 from mdgen.labelling import label, write_labels
 from mdgen.observables import neighbour_pairs
 from mdgen.plan import dimensions, potential_of, require_bonds_that_fit
+from mdgen.potentials import potential as registry
 from mdgen.trajectory import Run
 from runkit.cli import run_program
 from runkit.config import Config
@@ -45,10 +46,13 @@ from runkit.config import load as configure
 from runkit.dataset.schema import COMPLETE, ISOCONFIG
 from runkit.dataset.writer import Writer
 from runkit.errors import UserError
+from runkit.files import expand, natural
 from runkit.folders import make_folder
 from runkit.log import say
 from runkit.mpi import World, launch
 from runkit.progress import Progress
+from tools.published_npz import array, digest, keys, trajectories
+from tools.published_npz import temperature as temperature_of
 
 LACKING = {
     "positions": ("kinetic_energy", "energy_drift"),
@@ -69,6 +73,7 @@ class Import(Config):
     potential: str = Field("kob-andersen", description="registered potential, for energies and inherent structures")
     density: float = Field(1.2, gt=0, description="number density that gives the cubic box where a file has none")
     temperature: float | None = Field(None, gt=0, description="temperature; none: from the files or their names")
+    species: tuple[str, ...] = Field((), description="names of species 0, 1, … in these files; none: 0, 1, …")
     times: tuple[float, ...] = Field((), description="times, ascending; none: from the files or the published ones")
     label: Label = Label()
 
@@ -87,11 +92,13 @@ class Plan:
 def import_files(world: World, options: Import) -> None:
     """Write the file, or finish it; collective."""
     plan = world.on_root(make_plan, options)
-    given = world.on_root(load, [of_sample[0] for of_sample in plan.paths], options.density)
+    given = world.on_root(load, [of_sample[0] for of_sample in plan.paths], options.density, options.species)
+    require_distinct(given)
+    for configuration in given:
+        configuration.require(registry.build(options.potential))
+        _require_density(options, configuration)
     case = make_case(options, plan, given[0])
     potential = potential_of(case)
-    for configuration in given:
-        configuration.require(potential)
     require_bonds_that_fit(case, given)
     sizes = {**dimensions(case, potential, given), "replica": plan.n_replicas}
     with _open(world, case, plan, sizes) as file:
@@ -112,11 +119,11 @@ def import_files(world: World, options: Import) -> None:
 def make_plan(options: Import) -> Plan:
     """Sort the files by configuration and time; raises `UserError` if they do not belong together."""
     found: dict[str, dict[int, str]] = {}
-    for path in _expand(options.file):
+    for path in map(str, expand(options.file, "file")):
         stem, _, index = path.removesuffix(".npz").rpartition("_tc")
         key, i_time = (stem, int(index)) if stem and index.isdecimal() else (path, 0)
         found.setdefault(key, {})[i_time] = path
-    stems = sorted(found, key=lambda stem: (_natural(Path(stem).name), stem))
+    stems = sorted(found, key=lambda stem: (natural(Path(stem).name), stem))
     indices = sorted(found[stems[0]])
     for stem in stems:
         if sorted(found[stem]) != indices:
@@ -125,16 +132,16 @@ def make_plan(options: Import) -> Plan:
             )
     paths = tuple(tuple(found[stem][index] for index in indices) for stem in stems)
     first = paths[0]
-    kinds = [kind for kind in LACKING if kind in _keys(first[0])]
+    kinds = [kind for kind in LACKING if kind in keys(first[0])]
     if not kinds:
         raise UserError(f"{first[0]}: neither 'positions' (BOTAN) nor 'md_prop' (GlassBench) is there")
-    temperatures = {_temperature(of_sample[0], options): of_sample[0] for of_sample in paths}
+    temperatures = {temperature_of(of_sample[0], options.temperature): of_sample[0] for of_sample in paths}
     if len(temperatures) > 1:
         (a, path_a), (b, path_b), *_ = temperatures.items()
         raise UserError(f"{path_a} has T = {a:g}, {path_b} has T = {b:g}: one temperature per dataset")
     temperature = next(iter(temperatures))
     times = _times(options, first, indices, temperature, kinds[0])
-    n_replicas = _read(first[0], "positions").shape[0] if kinds[0] == "positions" else 0
+    n_replicas = len(np.atleast_1d(array(first[0], "positions"))) if kinds[0] == "positions" else 0
     return Plan(kinds[0], paths, times, temperature, n_replicas)
 
 
@@ -153,7 +160,8 @@ def make_case(options: Import, plan: Plan, first: Configuration) -> Case:
 def _open(world: World, case: Case, plan: Plan, sizes: Mapping[str, int]) -> Writer:
     config = case.model_dump(mode="json")
     config["production"]["n_replicas"] = plan.n_replicas
-    attributes = {"config": config, "source": "imported", "absent": LACKING[plan.kind]}
+    inputs = {"file": world.on_root(digest, list(chain.from_iterable(plan.paths)))}
+    attributes = {"config": config, "source": "imported", "absent": LACKING[plan.kind], "inputs": inputs}
     world.on_root(make_folder, Path(case.output).parent)
     file = Writer.open(world, case.output, ISOCONFIG, sizes, attributes, free_keys=("output",))
     if not file.finished and world.is_root:
@@ -171,7 +179,7 @@ def _read_trajectories(case: Case, plan: Plan, given: list[Configuration], file:
         for sample in mine:
             start = given[sample]
             for i_time, path in enumerate(plan.paths[sample]):
-                position = _trajectories(path, start, plan.n_replicas)
+                position = trajectories(path, start, plan.n_replicas)
                 energy = [evaluate(one, start.species, start.box, case.system.potential).energy for one in position]
                 file.write("position", (sample, i_time), position)
                 file.write("potential_energy", (sample, i_time), np.array(energy) / len(start.species))
@@ -180,16 +188,10 @@ def _read_trajectories(case: Case, plan: Plan, given: list[Configuration], file:
     file.sync()
 
 
-def _trajectories(path: str, start: Configuration, n_replicas: int) -> np.ndarray:
-    """Positions [n_replicas, n_particles, 3] of one file, from the configuration `start`."""
-    position = _read(path, "positions")
-    wanted = (n_replicas, len(start.species), 3)
-    if position.shape != wanted or not np.isfinite(position).all():
-        raise UserError(f"{path}: 'positions' has shape {position.shape}; {wanted} of finite numbers are needed")
-    offset = _read(path, "initial_positions") - start.position
-    if not np.allclose(offset, np.round(offset / start.box) * start.box, atol=1e-6):
-        raise UserError(f"{path} starts from another configuration than {start.source}")
-    return position - np.round(offset / start.box) * start.box
+def _require_density(options: Import, given: Configuration) -> None:
+    density = len(given.species) / float(np.prod(given.box))
+    if "density" in options.model_fields_set and not math.isclose(options.density, density, rel_tol=1e-3):
+        raise UserError(f"density = {options.density:g}: {given.source} has a box of density {density:.6g}")
 
 
 def _read_propensities(case: Case, plan: Plan, given: list[Configuration], file: Writer, world: World) -> None:
@@ -198,7 +200,7 @@ def _read_propensities(case: Case, plan: Plan, given: list[Configuration], file:
     with Progress(world, len(mine), "files", "read propensities") as progress:
         for sample in mine:
             path, start = plan.paths[sample][0], given[sample]
-            propensity = _read(path, "md_prop")
+            propensity = array(path, "md_prop")
             wanted = (len(plan.times), len(start.species))
             if propensity.shape != wanted or not np.isfinite(propensity).all():
                 raise UserError(f"{path}: 'md_prop' has shape {propensity.shape}; finite numbers {wanted} are needed")
@@ -211,7 +213,13 @@ def _read_propensities(case: Case, plan: Plan, given: list[Configuration], file:
 
 def _write_structure(case: Case, path: str, start: Configuration, file: Writer, sample: int) -> None:
     """A configuration and the inherent structure that the file gives for it."""
-    away = _read(path, "initial_positions_inherent") - start.position
+    inherent = array(path, "initial_positions_inherent")
+    if inherent.shape != start.position.shape or not np.isfinite(inherent).all():
+        raise UserError(
+            f"{path}: 'initial_positions_inherent' has shape {inherent.shape}; finite numbers "
+            f"{start.position.shape} are needed"
+        )
+    away = inherent - start.position
     inherent = start.position + away - np.round(away / start.box) * start.box
     energy = [evaluate(p, start.species, start.box, case.system.potential).energy for p in (start.position, inherent)]
     n_particles = len(start.species)
@@ -227,64 +235,21 @@ def _write_structure(case: Case, path: str, start: Configuration, file: Writer, 
     file.mark("equilibrated", (sample,), COMPLETE)
 
 
-def _expand(patterns: tuple[str, ...]) -> list[str]:
-    paths: list[str] = []
-    for pattern in patterns:
-        path = Path(pattern)
-        matches = [path] if path.is_file() else sorted(Path(path.anchor).glob(str(path.relative_to(path.anchor))))
-        if not matches:
-            raise UserError(f"{pattern}: no such file")
-        paths += map(str, matches)
-    return paths
-
-
-def _natural(text: str) -> list[tuple[int, str]]:
-    """A key that sorts _2 before _10."""
-    return [(int(part), "") if part.isdecimal() else (-1, part) for part in re.split(r"(\d+)", text)]
-
-
-def _keys(path: str) -> list[str]:
-    try:
-        with np.load(path, allow_pickle=False) as file:
-            return list(file.files)
-    except (OSError, ValueError, AttributeError, zipfile.BadZipFile) as error:
-        raise UserError(f"{path} cannot be read as npz: {error}") from error
-
-
-def _read(path: str, key: str) -> np.ndarray:
-    try:
-        with np.load(path, allow_pickle=False) as file:
-            return np.asarray(file[key], dtype=np.float64)
-    except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
-        raise UserError(f"{path}: {key!r} cannot be read: {error}") from error
-
-
-def _temperature(path: str, options: Import) -> float:
-    if options.temperature is not None:
-        return options.temperature
-    if "temperature" in _keys(path):
-        return float(_read(path, "temperature"))
-    name = re.search(r"T(\d+(?:\.\d+)?)", Path(path).name)
-    if name is None:
-        raise UserError(f"{path}: no temperature in its name, such as T0.44; give temperature=…")
-    return float(name[1])
-
-
 def _times(
     options: Import, paths: tuple[str, ...], indices: list[int], temperature: float, kind: str
 ) -> tuple[float, ...]:
     known = published.times(temperature)
     if options.times:
         times = options.times
-    elif "time" in _keys(paths[0]):
-        times = tuple(float(time) for path in paths for time in np.atleast_1d(_read(path, "time")))
+    elif "time" in keys(paths[0]):
+        times = tuple(float(time) for path in paths for time in np.atleast_1d(array(path, "time")))
     elif kind == "md_prop":
         times = known
     elif all(1 <= index <= len(known) for index in indices):
         times = tuple(known[index - 1] for index in indices)
     else:
         raise UserError(f"{paths[0]}: times of indices {indices} at T = {temperature:g} are not known; give times=[…]")
-    n_times = len(indices) if kind == "positions" else _read(paths[0], "md_prop").shape[0]
+    n_times = len(indices) if kind == "positions" else len(np.atleast_1d(array(paths[0], "md_prop")))
     if len(times) != n_times or any(b <= a for a, b in pairwise(times)):
         raise UserError(f"times = {list(times)}: {n_times} ascending times are needed for {paths[0]}")
     return times

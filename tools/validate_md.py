@@ -19,13 +19,14 @@ from __future__ import annotations
 import argparse
 import sys
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
 import mdgen
 from mdgen.dynamics import Dynamics
 from mdgen.formats import read
-from mdgen.initial import melt
+from mdgen.initial import Configuration, melt
 from mdgen.minimize import inherent_structure
 from mdgen.neighbors import spatial_order
 from mdgen.observables import sample_labels
@@ -44,6 +45,7 @@ from tools.limits import Report
 LAW = potential.build("kob-andersen")
 DT = 0.005
 PRECISIONS = ("float64", "float32")
+N_DRIFTING = 8  # trajectories whose energy is watched
 
 
 def forces(options: argparse.Namespace, report: Report) -> None:
@@ -124,31 +126,54 @@ def _block_average(values: np.ndarray, n_blocks: int = 20) -> tuple[float, float
 
 
 def drift(options: argparse.Namespace, report: Report) -> None:
-    """Total energy per particle along eight NVE trajectories, on the CPU or a GPU.
+    """Total energy per particle along NVE trajectories, on the CPU or a GPU, and how far their centre moves.
 
     The limit grows with time: the force jumps to zero at the cutoff, and what a step makes of that heats (docs).
     """
-    limit = 2e-4 + 5e-7 * options.steps * DT
     device = choose(SerialWorld(), options.device)
     start = read(options.configuration[0])[0]
-    n_particles, n_replicas = len(start.species), 8
-    velocity = np.stack([maxwell_velocities(n_particles, options.temperature, 1, 0, k) for k in range(n_replicas)])
-    position = np.repeat(start.position[None], n_replicas, axis=0)
     for precision in options.precision:
-        order = spatial_order(start.position, start.box)
-        given = (position, velocity, start.species, start.box, LAW, DT, precision)
-        dynamics = Dynamics(*given, order=order, device=device)
-        energy = [(dynamics.potential_energy + dynamics.kinetic_energy) / n_particles]
-        with Progress(SerialWorld(), options.steps, "steps", precision) as progress:
-            for _ in range(100):
-                dynamics.step(options.steps // 100)
-                energy.append((dynamics.potential_energy + dynamics.kinetic_energy) / n_particles)
-                progress.advance(options.steps // 100)
-        change = np.array(energy) - energy[0]
-        report.row(f"{precision}: rms (E - E0)/N over {options.steps} steps", np.sqrt((change[1:] ** 2).mean()), limit)
-        slope = np.polyfit(np.arange(101) * options.steps / 100 * DT, change, 1)[0]
-        report.row(f"{precision}: mean slope per tau_LJ, 8 replicas", slope.mean())
-        report.row(f"{precision}: its standard error", slope.std(ddof=1) / np.sqrt(n_replicas))
+        found = energy_drift(start, device, precision, options.steps, options.temperature)
+        report.row(f"{precision}: rms (E - E0)/N over {options.steps} steps", found.rms, drift_limit(options.steps))
+        report.row(f"{precision}: mean slope per tau_LJ, {N_DRIFTING} replicas", found.slope)
+        report.row(f"{precision}: its standard error", found.error)
+        report.row(f"{precision}: displacement of the centre of mass, rms", found.moved)
+
+
+class Drift(NamedTuple):
+    """Of E/N: root mean square of its change, mean slope per unit of time and the slope's standard error; `moved` is
+    the root mean square displacement of the centre of mass."""
+
+    rms: float
+    slope: float
+    error: float
+    moved: float
+
+
+def drift_limit(n_steps: int) -> float:
+    """Of the root mean square."""
+    return 2e-4 + 5e-7 * n_steps * DT
+
+
+def energy_drift(start: Configuration, device, precision: str, n_steps: int, temperature: float) -> Drift:
+    """Of `N_DRIFTING` NVE trajectories from `start`, looked at a hundred times."""
+    n_particles = len(start.species)
+    velocity = np.stack([maxwell_velocities(n_particles, temperature, 1, 0, k) for k in range(N_DRIFTING)])
+    position = np.repeat(start.position[None], N_DRIFTING, axis=0)
+    order = spatial_order(start.position, start.box)
+    given = (position, velocity, start.species, start.box, LAW, DT, precision)
+    dynamics = Dynamics(*given, order=order, device=device)
+    energy = [(dynamics.potential_energy + dynamics.kinetic_energy) / n_particles]
+    with Progress(SerialWorld(), n_steps, "steps", precision) as progress:
+        for _ in range(100):
+            dynamics.step(n_steps // 100)
+            energy.append((dynamics.potential_energy + dynamics.kinetic_energy) / n_particles)
+            progress.advance(n_steps // 100)
+    change = np.array(energy) - energy[0]
+    slope = np.polyfit(np.arange(101) * n_steps / 100 * DT, change, 1)[0]
+    error = slope.std(ddof=1) / np.sqrt(N_DRIFTING)
+    moved = np.sqrt(((dynamics.position - position).mean(axis=1) ** 2).sum(axis=1).mean())
+    return Drift(float(np.sqrt((change[1:] ** 2).mean())), float(slope.mean()), float(error), float(moved))
 
 
 def labels(options: argparse.Namespace, report: Report) -> None:

@@ -17,10 +17,12 @@ from __future__ import annotations
 import argparse
 import sys
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
 from mdgen.formats import read
+from mdgen.initial import Configuration
 from mdgen.observables import bond_change, displacement, neighbour_pairs, reliability
 from runkit.cli import OptionParser
 from runkit.dataset.reader import Dataset
@@ -42,21 +44,49 @@ def positions(paths: list[Path], time: float) -> np.ndarray:
     return np.concatenate(found).astype(np.float64)
 
 
-def compare(name: str, ours: np.ndarray, theirs: np.ndarray, report: Report) -> None:
-    """Correlation over items of means over replicas, [n_replicas, n_items] each, and the mean over all items."""
+class Agreement(NamedTuple):
+    """Two ensembles of the same configuration: correlation over items of means over replicas, expected and measured;
+    the means over all items, and the standard error of their difference."""
+
+    expected: float
+    measured: float
+    theirs: float
+    ours: float
+    error: float
+
+
+def agreement(ours: np.ndarray, theirs: np.ndarray) -> Agreement:
+    """Of [n_replicas, n_items] each; what is expected follows from the split halves of `theirs`."""
     n, m = len(theirs), len(ours)
     known = reliability(theirs)
     alone = known / (known + n * (1 - known))
     expected = np.sqrt(known * m * alone / (1 + (m - 1) * alone))
     measured = np.corrcoef(ours.mean(axis=0), theirs.mean(axis=0))[0, 1]
-    report.row(f"{name}: correlation of {m} replicas with {n}, expected", expected)
-    report.row(f"{name}: measured", measured)
-    report.row(f"{name}: difference", abs(measured - expected), 0.05)
     means = [each.mean(axis=1) for each in (ours, theirs)]
     error = np.hypot(*(mean.std(ddof=1) / np.sqrt(len(mean)) for mean in means))
-    report.row(f"{name}: mean, published", means[1].mean())
-    report.row(f"{name}: mean, ours", means[0].mean())
-    report.row(f"{name}: difference / standard error", abs(means[0].mean() - means[1].mean()) / error, 3)
+    return Agreement(*map(float, (expected, measured, means[1].mean(), means[0].mean(), error)))
+
+
+def compare(name: str, ours: np.ndarray, theirs: np.ndarray, report: Report) -> None:
+    """Print how two ensembles agree."""
+    found = agreement(ours, theirs)
+    report.row(f"{name}: correlation of {len(ours)} replicas with {len(theirs)}, expected", found.expected)
+    report.row(f"{name}: measured", found.measured)
+    report.row(f"{name}: difference", abs(found.measured - found.expected), 0.05)
+    report.row(f"{name}: mean, published", found.theirs)
+    report.row(f"{name}: mean, ours", found.ours)
+    report.row(f"{name}: difference / standard error", abs(found.theirs - found.ours) / found.error, 3)
+
+
+def labels(start: Configuration, *ensembles: np.ndarray) -> dict[str, list[np.ndarray]]:
+    """Propensity of A particles and bond change of AA pairs, [n_replicas, n_items] of each ensemble of positions."""
+    is_a = start.species == A
+    bond = neighbour_pairs(start.position, start.box, NEAREST)
+    bond = bond[is_a[bond].all(axis=1)]
+    return {
+        "propensity of A": [displacement(each, start.position)[:, is_a] for each in ensembles],
+        "bond change of AA": [bond_change(each, start, bond) for each in ensembles],
+    }
 
 
 def main() -> int:
@@ -76,13 +106,8 @@ def main() -> int:
     except (UserError, OSError, KeyError) as error:
         complain(error)
         return 2
-    is_a = start.species == A
-    our_moves, their_moves = (displacement(each, start.position)[:, is_a] for each in (ours, theirs))
-    compare("propensity of A", our_moves, their_moves, report)
-    bond = neighbour_pairs(start.position, start.box, NEAREST)
-    bond = bond[is_a[bond].all(axis=1)]
-    our_changes, their_changes = (bond_change(each, start, bond) for each in (ours, theirs))
-    compare("bond change of AA", our_changes, their_changes, report)
+    for name, (mine, published) in labels(start, ours, theirs).items():
+        compare(name, mine, published, report)
     return report.verdict()
 
 

@@ -9,17 +9,19 @@ Units: cells of the stored grid for distances.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from dtrain.data.tensors import Tensors
+
 REACH = 8.0  # cells from a surface over which the network can tell distances well
 
 
 @dataclass(frozen=True)
-class Clips:
+class Clips(Tensors):
     """A batch: `given` and `target` [n, 3, t, x, y], `geometry` [n, 1, x, y], `fluid` [n, 1, 1, x, y] (1 or 0)."""
 
     given: Tensor
@@ -30,17 +32,22 @@ class Clips:
     @classmethod
     def stack(cls, clips: list[Clips]) -> Clips:
         """Single clips, each without the first axis, as one batch."""
-        return cls(*(torch.stack([getattr(clip, field.name) for clip in clips]) for field in fields(cls)))
-
-    def to(self, device: torch.device | str, non_blocking: bool = False) -> Clips:
-        """The same on another device."""
-        return Clips(*(getattr(self, field.name).to(device, non_blocking=non_blocking) for field in fields(self)))
+        parts = zip(*(clip.tensors().values() for clip in clips), strict=True)
+        return cls(*(torch.stack(part) for part in parts))
 
     def mirrored(self) -> Clips:
         """Reflected in y, the last axis, under which velocity y changes its sign."""
-        sign = torch.tensor([1.0, 1.0, -1.0]).view(3, 1, 1, 1)
-        given, target, geometry, fluid = (getattr(self, field.name).flip(-1) for field in fields(self))
-        return Clips(given * sign, target * sign, geometry, fluid)
+        turned = self.each(lambda tensor: tensor.flip(-1))
+        for frames in (turned.given, turned.target):
+            frames.select(-4, 2).neg_()  # flip has made a copy
+        return turned
+
+    def where(self, chosen: Tensor, other: Clips) -> Clips:
+        """These clips where `chosen` [n] is true, those of another batch elsewhere."""
+        ours, others = self.tensors().values(), other.tensors().values()
+        return Clips(
+            *(torch.where(chosen.view(-1, *(1,) * (a.dim() - 1)), a, b) for a, b in zip(ours, others, strict=True))
+        )
 
     def seen(self, frames: Tensor) -> Tensor:
         """What the network sees of frames [n, 3, t, x, y]: them and the geometry, [n, 4, t, x, y]."""

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Literal
 
@@ -19,9 +20,11 @@ import torch
 from pydantic import Field, field_validator
 from torch import Tensor
 
-from dtrain.data import Options, data
+from dtrain.data import Options, data, mark_of
 from dtrain.data.clips import Clips, geometry_of, rollout
 from dtrain.data.split import Split
+from dtrain.data.store import Store
+from dtrain.data.tensors import Tensors, numbers
 from dtrain.flow_metrics import correlation, variance_error, vorticity
 from dtrain.losses import field_and_gradient
 from dtrain.normalisation import Normalisation
@@ -71,6 +74,20 @@ class FlowLoss(Config):
     gradient: float = Field(1.0, ge=0, description="weight of the error of spatial gradients against that of values")
 
 
+@dataclass(frozen=True)
+class Series(Tensors):
+    """Some frames of a case: normalised `frames` [3, t, x, y], `geometry` [1, x, y], `fluid` [1, 1, x, y] (1 or 0)."""
+
+    frames: Tensor
+    geometry: Tensor
+    fluid: Tensor
+
+    def clip(self, start: int, n_given: int, n_target: int) -> Clips:
+        """Frames from one on, without copying."""
+        given, target = self.frames[:, start : start + n_given + n_target].split([n_given, n_target], dim=1)
+        return Clips(given, target, self.geometry, self.fluid)
+
+
 @data("flow")
 class Flow:
     """The clips of a FLOW file; see `dtrain.data` for what each member is.
@@ -89,6 +106,7 @@ class Flow:
         self.n_frames = self.dataset.sizes["time"]
         self.mirrors = options.mirror and self._is_symmetric()
         self.cases = self._cases()
+        self._store: Store[Series] = Store(torch.device("cpu"), torch.device("cpu"), 0, 1)  # until it is placed
 
     @cached_property
     def split(self) -> dict[str, list[int]]:
@@ -97,6 +115,22 @@ class Flow:
             part: self._clips(cases, length, 1) if part == "train" else self._clips(cases, self._held_back_length)
             for part, cases in self.cases.items()
         }
+
+    @property
+    def parts(self) -> dict[str, list[int]]:
+        return self.cases
+
+    @property
+    def usable(self) -> list[int]:
+        return np.flatnonzero(self.dataset["computed"][:] == COMPLETE).tolist()
+
+    @property
+    def context(self) -> dict[str, float]:
+        return {"steps between frames": self.interval, "sites per cell": self.cell}
+
+    def mark(self, case: int) -> str:
+        geometry = [self.dataset[f"t0_fields/{name}"][case] for name in ("signed_distance", "fluid_fraction")]
+        return mark_of(self.dataset["scalars/reynolds_number"][case], *geometry, self.frames(case, 0, 1))
 
     @property
     def sizes(self) -> dict[str, int]:
@@ -138,22 +172,28 @@ class Flow:
         """Whether there is fluid in a cell [x, y]."""
         return self.dataset["t0_fields/fluid_fraction"][case] > 0
 
+    def place(self, device: torch.device) -> str:
+        """Keep whole cases of training and validation, if all fit."""
+        n_cases = len(self.cases["train"]) + len(self.cases["validation"])
+        n_values = self.dataset.sizes["x"] * self.dataset.sizes["y"] * (len(CHANNELS) * self.n_frames + 2)
+        bounds = self.options.memory, self.options.device_memory
+        self._store = Store.choose(device, 4 * n_values * n_cases, *bounds)
+        return str(self._store)
+
     def clip(self, case: int, start: int, n_target: int) -> Clips:
-        """One clip without the first axis, with normalised frames."""
-        n_given, fluid = self.options.frames, self.fluid(case)
-        values = self.frames(case, start, n_given + n_target)
-        if not np.isfinite(values[:, :, fluid]).all():
-            raise UserError(f"{self.options.file}: case {case} is not finite in frames from {start} on")
-        frames = torch.from_numpy(np.where(fluid, self.normalisation.normal(values), 0).astype(np.float32))
-        geometry = geometry_of(self.dataset["t0_fields/signed_distance"][case], self.cell)
-        mask = torch.from_numpy(fluid.astype(np.float32))
-        return Clips(frames[:, :n_given], frames[:, n_given:], torch.from_numpy(geometry)[None], mask[None, None])
+        """One clip without the first axis, with normalised frames; from the file unless all cases are kept."""
+        n_given = self.options.frames
+        if self._store.holds_all:
+            return self._store.get(case, lambda: self._series(case)).clip(start, n_given, n_target)
+        return self._store.sent(self._series(case, start, n_given + n_target)).clip(0, n_given, n_target)
 
     def batch(self, samples: Sequence[int], epochs: Sequence[int] | None = None) -> Clips:
         if epochs is None:
             n_target = self._held_back_length - self.options.frames
-            return Clips.stack([self.clip(*divmod(sample, self.n_frames), n_target) for sample in samples])
-        return Clips.stack([self._augmented(*draw) for draw in zip(samples, epochs, strict=True)])
+        else:
+            n_target = self.options.frames * self.options.unroll
+        clips = Clips.stack([self.clip(*divmod(sample, self.n_frames), n_target) for sample in samples])
+        return clips if epochs is None else self._augmented(clips, samples, epochs)
 
     @staticmethod
     def inputs(batch: Clips) -> tuple[Tensor]:
@@ -191,16 +231,33 @@ class Flow:
         """Frames of a clip by which held-back cases are judged."""
         return min(self.options.frames + self.options.horizon, self.n_frames)
 
-    def _augmented(self, sample: int, epoch: int) -> Clips:
-        """A clip as it is seen in an epoch of the training: the same for any number of processes."""
-        random = stream(self.seed, "clip", epoch, sample)
-        clip = self.clip(*divmod(sample, self.n_frames), self.options.frames * self.options.unroll)
-        if self.mirrors and random.integers(2):
-            clip = clip.mirrored()
+    def _augmented(self, clips: Clips, samples: Sequence[int], epochs: Sequence[int]) -> Clips:
+        """Clips as they are seen in an epoch of the training: the same for any number of processes."""
+        device = clips.given.device
+        streams = [stream(self.seed, "clip", *of) for of in zip(epochs, samples, strict=True)]
+        if self.mirrors:
+            chosen = [bool(random.integers(2)) for random in streams]
+            clips = clips.mirrored().where(numbers(chosen, device), clips) if any(chosen) else clips
         if self.options.noise:
-            noise = torch.from_numpy(random.normal(0, self.options.noise, clip.given.shape).astype(np.float32))
-            clip = Clips(clip.given + noise * clip.fluid, clip.target, clip.geometry, clip.fluid)
-        return clip
+            drawn = [random.normal(0, self.options.noise, clips.given.shape[1:]) for random in streams]
+            noise = numbers(np.stack(drawn), device)
+            clips = Clips(clips.given + noise * clips.fluid, clips.target, clips.geometry, clips.fluid)
+        return clips
+
+    def _series(self, case: int, start: int = 0, n_frames: int | None = None) -> Series:
+        """Frames of a case as the network sees them; UserError if they are not finite."""
+        fluid, values = self.fluid(case), self.frames(case, start, n_frames)
+        is_finite = np.isfinite(values[:, :, fluid]).all(axis=(0, 2))
+        if not is_finite.all():
+            frame = start + int(np.argmin(is_finite))
+            raise UserError(f"{self.options.file}: case {case} is not finite in frame {frame}")
+        frames = np.where(fluid, self.normalisation.normal(values), 0).astype(np.float32)
+        geometry = geometry_of(self.dataset["t0_fields/signed_distance"][case], self.cell)
+        return Series(
+            torch.from_numpy(frames),
+            torch.from_numpy(geometry)[None],
+            torch.from_numpy(fluid.astype(np.float32))[None, None],
+        )
 
     def _clips(self, cases: Sequence[int], length: int, stride: int = 0) -> list[int]:
         """Numbers of the clips of some cases; without a stride predicted frames do not overlap."""
@@ -229,11 +286,18 @@ class Flow:
         return bool(left_out.families) and not set(left_out.families).isdisjoint(families(self.dataset, case))
 
     def _is_symmetric(self) -> bool:
-        """Whether the reflection of a flow in y is one of the same kind: faces alike, and no force across."""
+        """Whether the reflection of a flow in y is one of the same kind: faces alike, none moves or pushes along y."""
         config = self.dataset.config
         low, high = (self.dataset.file[f"boundary_conditions/y_{face}"].attrs["bc_type"] for face in ("low", "high"))
         walls, force = config.get("boundaries", {}), config.get("flow", {}).get("force", ())
-        return low == high and walls.get("y_low") == walls.get("y_high") and not any(force[1:2])
+        moves = any(_across(face) for face in walls.values())
+        return low == high and walls.get("y_low") == walls.get("y_high") and not moves and not any(force[1:2])
+
+
+def _across(face: Any) -> bool:
+    """Whether a face of the configuration has a velocity with a component along y, such as a wall that slides."""
+    velocity = face.get("velocity", ()) if isinstance(face, dict) else ()
+    return isinstance(velocity, (list, tuple)) and any(velocity[1:2])
 
 
 def families(dataset: Dataset, case: int) -> set[str]:

@@ -9,23 +9,24 @@ Units: Lennard-Jones.
 
 from __future__ import annotations
 
-import copy
 import os
 import uuid
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 import torch
 from pydantic import Field
 from torch import Tensor
-from torch_geometric.data import Batch, Data
+from torch_geometric.data import Data
 
-from dtrain.data import Options, data
-from dtrain.data.graphs import graph, minimum_image, near_pairs
+from dtrain.data import Options, data, mark_of
+from dtrain.data.graphs import Graphs, graph, minimum_image, near_pairs
 from dtrain.data.split import Split
+from dtrain.data.store import Store
 from dtrain.data.symmetry import draw_symmetry
 from dtrain.losses import node_edge
 from dtrain.metrics import pearson, scored_bonds, scored_particles
@@ -57,7 +58,6 @@ class GlassOptions(Options):
     )
     normalise: bool = Field(True, description="targets in units of their spread over the training samples")
     augment: bool = Field(True, description="a random symmetry of the cube for every graph in every epoch")
-    memory: float = Field(4.0, ge=0, description="graphs kept in memory by each process [GiB]")
     keep_pairs: bool = Field(False, description="keep neighbour pairs in a folder beside the file, FILE.pairs")
     split: Split = Split()
 
@@ -79,8 +79,6 @@ class Glass:
     def __init__(self, options: GlassOptions, seed: int = 0) -> None:
         self.options, self.seed = options, seed
         self.dataset = Dataset(options.file)
-        self._graphs: dict[int, Data] = {}
-        self._bytes = 0
         if self.dataset.schema.name != "ISOCONFIG":
             raise UserError(
                 f"data.file: {options.file} holds {self.dataset.schema.name} data; this recipe needs ISOCONFIG"
@@ -92,6 +90,22 @@ class Glass:
                 f"{', '.join(f'{time:g}' for time in times)}"
             )
         self.split = options.split.draw(self._labelled())
+        self._store = self._choose_store(torch.device("cpu"))
+
+    @property
+    def parts(self) -> dict[str, list[int]]:
+        return self.split
+
+    @property
+    def usable(self) -> list[int]:
+        return self._labelled()
+
+    @property
+    def context(self) -> dict[str, float]:
+        return {}
+
+    def mark(self, sample: int) -> str:
+        return mark_of(*(self.dataset[name][sample] for name in ("box", "species", "initial_position")))
 
     @property
     def sizes(self) -> dict[str, int]:
@@ -134,46 +148,35 @@ class Glass:
         example.sample = sample
         return example
 
-    def example(self, sample: int) -> Data:
-        """The graph of a sample with normalised targets; kept in memory as far as `data.memory` allows."""
-        if sample in self._graphs:
-            return self._graphs[sample]
-        example = self.structure(sample)
-        node, edge = (self.normalisation.apply(i, target) for i, target in enumerate(self.targets(sample)))
-        if not np.isfinite(node).all() or not np.isfinite(edge).all():
-            raise UserError(
-                f"{self.options.file}: sample {sample} has labels that are not finite at time index {self.options.time}"
-            )
-        example.node_target = torch.from_numpy(node.astype(np.float32))
-        example.edge_target = torch.from_numpy(edge.astype(np.float32))[example.pair.long()]
-        size = sum(value.nbytes for value in example.to_dict().values() if isinstance(value, Tensor))
-        if self._bytes + size <= self.options.memory * 2**30:
-            self._graphs[sample] = example
-            self._bytes += size
-        return example
+    def place(self, device: torch.device) -> str:
+        self._store = self._choose_store(device)
+        return str(self._store)
 
-    def batch(self, samples: Sequence[int], epochs: Sequence[int] | None = None) -> Batch:
+    def example(self, sample: int) -> Graphs:
+        """The graph of a sample with normalised targets, on the device; kept as far as the recipe allows."""
+        return self._store.get(sample, lambda: self._example(sample))
+
+    def batch(self, samples: Sequence[int], epochs: Sequence[int] | None = None) -> Graphs:
         examples = [self.example(sample) for sample in samples]
         if epochs is not None and self.options.augment:
             symmetries = [draw_symmetry(self.seed, *of) for of in zip(epochs, samples, strict=True)]
-            examples = [rotated(*pair) for pair in zip(examples, symmetries, strict=True)]
-        return Batch.from_data_list(examples)
+            examples = [example.turned(by) for example, by in zip(examples, symmetries, strict=True)]
+        return Graphs.join(examples)
 
     @staticmethod
-    def inputs(batch: Data) -> tuple[Tensor, Tensor, Tensor]:
+    def inputs(batch: Data | Graphs) -> tuple[Tensor, Tensor, Tensor]:
         return batch.x, batch.edge_index, batch.edge_attr
 
-    def output(self, network: Callable[..., tuple[Tensor, Tensor]], batch: Batch) -> tuple[Tensor, Tensor]:
+    def output(self, network: Callable[..., tuple[Tensor, Tensor]], batch: Graphs) -> tuple[Tensor, Tensor]:
         return network(*self.inputs(batch))
 
-    def loss(self, output: tuple[Tensor, Tensor], batch: Batch, options: GlassLoss) -> dict[str, Tensor]:
+    def loss(self, output: tuple[Tensor, Tensor], batch: Graphs, options: GlassLoss) -> dict[str, Tensor]:
         if options.p < 1 and not self.has_bond_change:
             raise UserError(f"{self.options.file} does not label bonds; loss.p = 1 learns from particles alone")
-        graph_of = batch.batch, batch.batch[batch.edge_index[1]]
-        return node_edge(output, (batch.node_target, batch.edge_target), graph_of, batch.num_graphs, options.p)
+        return node_edge(output, (batch.node_target, batch.edge_target), (batch.n_nodes, batch.n_edges), options.p)
 
     @staticmethod
-    def scores(output: tuple[Tensor, Tensor], batch: Batch) -> dict[str, float]:
+    def scores(output: tuple[Tensor, Tensor], batch: Graphs) -> dict[str, float]:
         """Pearson correlation of scored particles and of scored edges."""
         targets, masks = (batch.node_target, batch.edge_target), (batch.node_mask, batch.edge_mask)
         node, edge = (
@@ -186,6 +189,29 @@ class Glass:
     def objective(scores: dict[str, float], options: GlassLoss) -> float:
         """The correlation of particles, or of edges where only these are learnt."""
         return scores["rho_node" if options.p > 0 else "rho_edge"]
+
+    def _example(self, sample: int) -> Graphs:
+        structure = self.structure(sample)
+        node, edge = (self.normalisation.apply(i, target) for i, target in enumerate(self.targets(sample)))
+        if not np.isfinite(node).all() or not np.isfinite(edge).all():
+            raise UserError(
+                f"{self.options.file}: sample {sample} has labels that are not finite at time index {self.options.time}"
+            )
+        node_target = torch.from_numpy(node.astype(np.float32))
+        edge_target = torch.from_numpy(edge.astype(np.float32))[structure.pair.long()]
+        return Graphs(
+            *self.inputs(structure),
+            *(node_target, edge_target, structure.node_mask, structure.edge_mask),
+            *((len(node_target),), (len(edge_target),)),
+        )
+
+    def _choose_store(self, device: torch.device) -> Store[Graphs]:
+        """Training and validation samples are what is kept."""
+        used = self.split["train"] + self.split["validation"]
+        n_nodes, n_edges = self.dataset.sizes["particle"], 2 * self.dataset["n_bonds"][:][used].sum(dtype=np.int64)
+        # float32 but for edge_index (int64) and the masks (1 byte)
+        n_bytes = len(used) * n_nodes * (4 + 4 + 1) + int(n_edges) * (16 + 4 * self.sizes["edge_width"] + 4 + 1)
+        return Store.choose(device, n_bytes, self.options.memory, self.options.device_memory)
 
     def _labelled(self) -> list[int]:
         status = self.dataset["labelled"][:]
@@ -209,26 +235,36 @@ class Glass:
     def _find_pairs(self, sample: int, box: np.ndarray) -> np.ndarray:
         """The neighbour pairs, from the folder beside the file if it is in use."""
         path = Path(f"{self.options.file}.pairs") / f"{self._identity}_{self.options.cutoff:g}_{sample:05}.npz"
-        if self.options.keep_pairs and path.exists():
-            return load_arrays(path)["pairs"]
+        kept = self._kept_pairs(path) if self.options.keep_pairs else None
+        if kept is not None:
+            return kept
         pairs = near_pairs(self.dataset["initial_position"][sample], box, self.options.cutoff)
         if self.options.keep_pairs:
+            self._keep_pairs(path, pairs)
+        return pairs
+
+    @staticmethod
+    def _kept_pairs(path: Path) -> np.ndarray | None:
+        """Pairs [n_pairs, 2] that were kept; None if there are none, or none that are whole."""
+        if not path.is_file():
+            return None
+        try:
+            pairs = load_arrays(path).get("pairs", np.empty(0))
+        except UserError:
+            return None
+        return pairs if pairs.ndim == 2 and pairs.shape[1] == 2 and pairs.dtype.kind == "i" else None
+
+    @staticmethod
+    def _keep_pairs(path: Path, pairs: np.ndarray) -> None:
+        """Keep pairs where that can be done: in a folder that cannot be written to they are found again each time."""
+        mine = path.with_name(f"{uuid.uuid4().hex}.npz")  # several processes may find the same pairs
+        with suppress(OSError, UserError):
             path.parent.mkdir(exist_ok=True)
-            mine = path.with_name(f"{uuid.uuid4().hex}.npz")  # several processes may find the same pairs
             save_arrays(mine, pairs=pairs.astype(np.int32))
             os.replace(mine, path)
-        return pairs
 
     @cached_property
     def _identity(self) -> str:
         """Tells this file from another one of the same name."""
         about = os.stat(self.options.file)
         return f"{about.st_size:x}_{about.st_mtime_ns:x}"
-
-
-def rotated(example: Data, symmetry: np.ndarray) -> Data:
-    """A copy of a graph with all edge vectors turned by a symmetry [3, 3]; the rest is shared, nothing is changed."""
-    turned: Any = copy.copy(example)
-    vectors = example.edge_attr.unflatten(1, (-1, 3))
-    turned.edge_attr = (vectors @ torch.from_numpy(symmetry).T).flatten(1)
-    return turned

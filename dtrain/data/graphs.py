@@ -5,12 +5,57 @@ Units: sigma.
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
+
 import numpy as np
 import torch
 from scipy.spatial import cKDTree
+from torch import Tensor
 from torch_geometric.data import Data
 
+from dtrain.data.tensors import Tensors
 from runkit.errors import UserError
+
+
+@dataclass(frozen=True)
+class Graphs(Tensors):
+    """A batch of graphs, one after another: particles [n, 1], edges [2, n_edges] with vectors [n_edges, 3 or 6].
+
+    Targets and masks of what is scored are those of particles [n] and of edges [n_edges]; `n_nodes` and `n_edges` hold
+    the numbers of each graph.
+    """
+
+    x: Tensor
+    edge_index: Tensor
+    edge_attr: Tensor
+    node_target: Tensor
+    edge_target: Tensor
+    node_mask: Tensor
+    edge_mask: Tensor
+    n_nodes: tuple[int, ...]
+    n_edges: tuple[int, ...]
+
+    @classmethod
+    def join(cls, graphs: list[Graphs]) -> Graphs:
+        """Some batches as one; a single one is not copied."""
+        if len(graphs) == 1:
+            return graphs[0]
+        starts = np.cumsum([0] + [sum(part.n_nodes) for part in graphs]).tolist()
+        moved = [replace(part, edge_index=part.edge_index + start) for part, start in zip(graphs, starts, strict=False)]
+        columns = {name: [part.tensors()[name] for part in moved] for name in moved[0].tensors()}
+        joined = {name: torch.cat(parts, dim=int(name == "edge_index")) for name, parts in columns.items()}
+        n_nodes, n_edges = (sum((part.n_nodes for part in graphs), ()), sum((part.n_edges for part in graphs), ()))
+        return cls(**joined, n_nodes=n_nodes, n_edges=n_edges)
+
+    def turned(self, symmetry: np.ndarray) -> Graphs:
+        """All edge vectors turned by a symmetry of the cube [3, 3]; the rest is shared, nothing is changed.
+
+        Components are exchanged and change their signs: exact in any precision of matrix products.
+        """
+        axes = np.abs(symmetry).argmax(axis=1).tolist()
+        components = self.edge_attr.unflatten(1, (-1, 3)).unbind(2)
+        signed = [components[axis] if symmetry[i, axis] > 0 else -components[axis] for i, axis in enumerate(axes)]
+        return replace(self, edge_attr=torch.stack(signed, dim=2).flatten(1))
 
 
 def near_pairs(position: np.ndarray, box: np.ndarray, cutoff: float) -> np.ndarray:

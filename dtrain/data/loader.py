@@ -1,4 +1,4 @@
-"""Which samples a process takes at a step, and batches of them prepared ahead.
+"""Which samples a process takes at a step, and batches of them prepared ahead on its device.
 
 Every step takes the next `batch` samples of an endless sequence: the training samples in a new order every epoch. All
 follows from seed and step, so that a run goes on exactly where it ended, with any number of processes.
@@ -6,16 +6,23 @@ follows from seed and step, so that a run goes on exactly where it ended, with a
 
 from __future__ import annotations
 
+import time
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
+import torch
+from torch import Tensor
+
+from dtrain.data.tensors import numbers
 from runkit.rng import stream
 
 AHEAD = 2  # steps that are prepared while one is computed
+MOST_BUILDERS = 4  # threads that prepare them beside a GPU
+T = TypeVar("T")
 
 
 class Draw(NamedTuple):
@@ -72,22 +79,73 @@ class Share:
         return [draws[i : i + self.micro] for i in range(0, len(draws), self.micro)]
 
 
-def prefetch(data: Any, order: Order, share: Share, steps: range) -> Iterator[Sequence[tuple[Any, list[float]]]]:
-    """For each step its micro-batches, as (batch, weights of its samples); built by a thread beside the computation."""
+Step = list[tuple[Any, Tensor]]  # micro-batches, each with the weights of its samples
 
-    def build(step: int) -> list[tuple[Any, list[float]]]:
-        return [_build(data, draws) for draws in share.draws(order, step)]
 
-    with ThreadPoolExecutor(1, thread_name_prefix="batches") as builder:
-        ready: deque[Future[list[tuple[Any, list[float]]]]] = deque()
+class Feed:
+    """Batches of a data set on a device, formed by threads beside the computation, on a GPU on a stream of its own.
+
+    `waited` counts the seconds in which a step was asked for and was not ready.
+    """
+
+    def __init__(self, data: Any, device: torch.device) -> None:
+        self.data, self.device, self.waited = data, device, 0.0
+        self._stream = torch.cuda.Stream(device) if device.type == "cuda" else None
+        # The network itself computes on the cores of the CPU; beside a GPU they are free.
+        self._n_builders = 1 if self._stream is None else min(MOST_BUILDERS, torch.get_num_threads())
+
+    def batch(self, samples: Sequence[int]) -> Any:
+        """Samples as they are in the file, as one batch."""
+        return self._received(self._on_stream(lambda: [(self.data.batch(samples), torch.empty(0))]))[0][0]
+
+    def steps(self, order: Order, share: Share, steps: range) -> Iterator[Step]:
+        """The micro-batches of this process for each step, augmented."""
+
+        def build(step: int) -> tuple[Step, Any]:
+            return self._on_stream(lambda: [self._built(draws) for draws in share.draws(order, step)])
+
+        for made in ahead(build, steps, self._n_builders, self._wait):
+            yield self._received(made)
+
+    def _wait(self, ready: Future[tuple[Step, Any]]) -> tuple[Step, Any]:
+        began = time.perf_counter()
+        made = ready.result()
+        self.waited += time.perf_counter() - began
+        return made
+
+    def _built(self, draws: Sequence[Draw]) -> tuple[Any, Tensor]:
+        batch = self.data.batch([draw.sample for draw in draws], [draw.epoch for draw in draws])
+        return batch, numbers([draw.weight for draw in draws], self.device)
+
+    def _on_stream(self, form: Callable[[], Step]) -> tuple[Step, Any]:
+        """What is formed, and the event on a GPU after which it is there."""
+        if self._stream is None:
+            return form(), None
+        with torch.cuda.stream(self._stream):
+            return form(), self._stream.record_event()
+
+    def _received(self, made: tuple[Step, Any]) -> Step:
+        """Batches that the present stream may use: it waits for them, not the host."""
+        step, event = made
+        if event is not None:
+            stream = torch.cuda.current_stream(self.device)
+            stream.wait_event(event)
+            for batch, weights in step:
+                for tensor in (*batch.tensors().values(), weights):
+                    if tensor.is_cuda:
+                        tensor.record_stream(stream)  # or its memory would be used again before the step is over
+        return step
+
+
+def ahead(
+    make: Callable[[int], T], steps: range, n_threads: int, wait: Callable[[Future[T]], T] = Future.result
+) -> Iterator[T]:
+    """What is made for each step, in their order, while threads make what comes next."""
+    with ThreadPoolExecutor(n_threads, thread_name_prefix="batches") as builders:
+        ready: deque[Future[T]] = deque()
         for step in steps:
-            ready.append(builder.submit(build, step))
-            if len(ready) > AHEAD:
-                yield ready.popleft().result()
+            ready.append(builders.submit(make, step))
+            if len(ready) > AHEAD + n_threads - 1:
+                yield wait(ready.popleft())
         while ready:
-            yield ready.popleft().result()
-
-
-def _build(data: Any, draws: Sequence[Draw]) -> tuple[Any, list[float]]:
-    batch = data.batch([draw.sample for draw in draws], [draw.epoch for draw in draws])
-    return batch, [draw.weight for draw in draws]
+            yield wait(ready.popleft())

@@ -11,6 +11,10 @@ from runkit.errors import UserError
 from runkit.rng import stream
 
 
+class TooFew(UserError):
+    """A file has too few samples for a split."""
+
+
 class Split(Config):
     """Three fractions with a sum of at most 1, or three numbers of samples."""
 
@@ -34,7 +38,7 @@ class Split(Config):
         return self.train + self.validation + self.test <= 1 + 1e-9
 
     def draw(self, samples: Sequence[int]) -> dict[str, list[int]]:
-        """Name of the part -> its samples, in the order of the file; UserError if there are too few."""
+        """Name of the part -> its samples, in the order of the file; TooFew if there are too few."""
         n_test, n_validation, n_train = (
             self._count(part, len(samples)) for part in (self.test, self.validation, self.train)
         )
@@ -42,7 +46,7 @@ class Split(Config):
             n_train = min(n_train, len(samples) - n_test - n_validation)
         if n_train < 1 or n_train + n_validation + n_test > len(samples):
             wanted = f"train = {self.train:g}, validation = {self.validation:g}, test = {self.test:g}"
-            raise UserError(f"data.split: {wanted} cannot be had from {len(samples)} samples")
+            raise TooFew(f"data.split: {wanted} cannot be had from {len(samples)} samples")
         shuffled = [samples[i] for i in stream(self.seed, "split").permutation(len(samples))]
         ends = {"test": n_test, "validation": n_test + n_validation, "train": n_test + n_validation + n_train}
         starts = {"test": 0, "validation": n_test, "train": n_test + n_validation}

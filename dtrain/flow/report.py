@@ -8,7 +8,6 @@ from typing import Any
 
 from dtrain.flow.judge import SCORES, Row
 from dtrain.folder import write_json, write_table
-from runkit.errors import UserError
 
 SHOWN = (1, 3, 10, 30, 100, 300)  # frames of the table
 
@@ -28,11 +27,8 @@ def report(folder: Path, about: dict[str, Any], rows: Sequence[Row]) -> None:
         }
         for row in rows
     ]
-    try:
-        write_json(folder / "evaluation.json", {**about, "scores": SCORES, "rows": found})
-        write_table(folder / "evaluation.csv", _spreadsheet(about, rows))
-    except OSError as error:
-        raise UserError(f"{folder}: results cannot be written: {error.strerror}") from error
+    write_json(folder / "evaluation.json", {**about, "scores": SCORES, "rows": found})
+    write_table(folder / "evaluation.csv", _spreadsheet(about, rows))
     print(f"wrote evaluation.json, evaluation.csv and predictions to {folder}")
 
 

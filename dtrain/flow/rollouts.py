@@ -76,12 +76,10 @@ def write_rollouts(
     (cases, start, n_frames), n_given = which, data.options.frames
     nx, ny = data.dataset.sizes["x"], data.dataset.sizes["y"]
     sizes = {"case": len(cases), "time": n_given + n_frames, "x": nx, "y": ny}
-    if world.is_root:
-        for old in (path, path.with_name(path.name + ".part")):
-            old.unlink(missing_ok=True)
     attributes = {name: data.dataset.attributes[name] for name in _COPIED if name in data.dataset.attributes}
     attributes |= {**about, "n_trajectories": len(cases)}
-    with Writer.open(world, path, FLOW_PREDICTION, sizes, attributes, groups=_boundaries(data)) as file:
+    room: dict[str, Any] = {"groups": _boundaries(data), "replace": True, "reads": [data.dataset.path]}
+    with Writer.open(world, path, FLOW_PREDICTION, sizes, attributes, **room) as file:
         if world.is_root:
             _write_grid(file, data, cases, start, sizes["time"])
         for case, predicted in rollouts:

@@ -51,10 +51,7 @@ def write_predictions(
     samples, i_time = which
     lengths = dataset.sizes
     sizes = {"sample": len(samples), "time": 1, "particle": lengths["particle"], "bond": lengths["bond"]}
-    if world.is_root:
-        for old in (path, path.with_name(path.name + ".part")):
-            old.unlink(missing_ok=True)
-    with Writer.open(world, path, PREDICTION, sizes, about) as file:
+    with Writer.open(world, path, PREDICTION, sizes, about, replace=True, reads=[dataset.path]) as file:
         if world.is_root:
             file.write("time", (0,), dataset["time"][i_time])
             file.write("sample", (), np.array(samples, dtype=np.int32))

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import csv
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from dtrain.folder import write_json
+from dtrain.folder import write_json, write_table
 from dtrain.glass import published
 from dtrain.metrics import Score
-from runkit.errors import UserError
 
 KINDS = {"node": "particles (A)", "edge": "bonds (AA, r < 1.35)"}
 
@@ -37,12 +35,9 @@ def report(folder: Path, about: dict[str, Any], rows: Sequence[Row]) -> None:
     scores = [
         {"name": row.name, **{kind: asdict(score) for kind in KINDS if (score := getattr(row, kind))}} for row in rows
     ]
-    try:
-        write_json(folder / "evaluation.json", {**about, "rows": scores, "published": known})
-        with open(folder / "evaluation.csv", "w", newline="", encoding="utf-8") as file:
-            csv.writer(file).writerows(spreadsheet(about, rows, known))
-    except OSError as error:
-        raise UserError(f"{folder}: results cannot be written: {error.strerror}") from error
+    write_json(folder / "evaluation.json", {**about, "rows": scores, "published": known})
+    heads, *lines = spreadsheet(about, rows, known)
+    write_table(folder / "evaluation.csv", (dict(zip(heads, line, strict=True)) for line in lines))
     print(f"wrote evaluation.json, evaluation.csv and predictions to {folder}")
 
 

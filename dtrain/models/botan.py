@@ -37,6 +37,21 @@ class MLP(nn.Module):
         return self.fc2(hidden.relu_()).relu_()
 
 
+class EdgeEncoder(MLP):
+    """The MLP whose first layer sees all digits of edge vectors, also where a GPU multiplies matrices with fewer."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.after_first(by_columns(x, self.fc1) if x.is_cuda else self.fc1(x))
+
+
+def by_columns(x: Tensor, layer: nn.Linear) -> Tensor:
+    """A linear layer of few inputs without a product of matrices, which TF32 would round to 10 bits."""
+    result: Tensor = layer.bias
+    for column, weights in zip(x.unbind(1), layer.weight.unbind(1), strict=True):
+        result = torch.addcmul(result, column.unsqueeze(1), weights)
+    return result
+
+
 class Decoder(MLP):
     """The MLP and a linear layer to one number: [n, width] -> [n]."""
 
@@ -106,6 +121,8 @@ class Botan(nn.Module):
     `recompute` evaluates each round anew in the backward pass: less memory for more time.
     """
 
+    dynamic = True  # every graph has its own number of edges: compiled once for all
+
     def __init__(
         self, node_width: int = 1, edge_width: int = 3, width: int = 64, rounds: int = 7, recompute: bool = False
     ) -> None:
@@ -114,7 +131,7 @@ class Botan(nn.Module):
             raise ValueError(f"width = {width}, rounds = {rounds}: both are 1 or more")
         self.rounds, self.recompute = rounds, recompute
         self.node_encoder = MLP(node_width, width)
-        self.edge_encoder = MLP(edge_width, width)
+        self.edge_encoder = EdgeEncoder(edge_width, width)
         self.network = Network(width)
         self.decoder = Decoder(width)
         self._draw_weights()

@@ -59,7 +59,7 @@ class FlowCNN(nn.Module):
 
     def forward(self, x: Tensor) -> tuple[Tensor]:
         nx, ny = x.shape[-2:]
-        y = pad(x, (0, -ny % self.stride, 0, -nx % self.stride))
+        y = pad(x, (0, self._missing(ny), 0, self._missing(nx)))
         y = y.contiguous(memory_format=torch.channels_last_3d)  # a quarter faster on the CPU
         passed: list[Tensor] = []
         for layer in self.down:
@@ -72,6 +72,10 @@ class FlowCNN(nn.Module):
                 y = torch.cat([y, passed.pop()], dim=1)
         y = self.last(y)[..., :nx, :ny].float()
         return (x[:, : self.outputs, -1:] + y if self.increments else y,)
+
+    def _missing(self, n: int) -> int:
+        """Cells up to the next multiple of the stride; torch.compile knows no remainder of a negative number."""
+        return (self.stride - n % self.stride) % self.stride
 
 
 def _layer(convolution: type[nn.Module], inputs: int, outputs: int, norm: str) -> nn.Sequential:

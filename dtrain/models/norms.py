@@ -13,6 +13,8 @@ import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 
+from runkit.errors import UserError
+
 NORMS = ("batch", "group", "none")
 GROUP = 8  # channels that are normalised together, at most
 
@@ -22,11 +24,19 @@ def norm_layer(kind: str, channels: int) -> nn.Module:
     if kind == "batch":
         return BatchNorm(channels)
     if kind == "group":
-        n_groups = next(n for n in range(-(-channels // GROUP), channels + 1) if channels % n == 0)
-        return nn.GroupNorm(n_groups, channels)
+        return GroupNorm(next(n for n in range(-(-channels // GROUP), channels + 1) if channels % n == 0), channels)
     if kind == "none":
         return nn.Identity()
     raise ValueError(f"norm = {kind!r}; allowed: {', '.join(NORMS)}")
+
+
+class GroupNorm(nn.GroupNorm):
+    """`torch.nn.GroupNorm` that says in one line where there is nothing to normalise."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        if x.numel() == x.shape[0] * self.num_groups:
+            raise _too_small("a group of channels")
+        return super().forward(x)
 
 
 class BatchNorm(nn.BatchNorm3d):
@@ -39,6 +49,8 @@ class BatchNorm(nn.BatchNorm3d):
 
     def forward(self, x: Tensor) -> Tensor:
         if not self.training or not dist.is_initialized() or dist.get_world_size() == 1:
+            if self.training and x.numel() == x.shape[1]:
+                raise _too_small("a channel of the batch")
             return super().forward(x)
         wide = x if x.dtype == torch.float64 else x.float()  # half precision has too few digits for statistics
         var, mean = torch.var_mean(wide, dim=(0, 2, 3, 4), correction=0)
@@ -58,6 +70,13 @@ class BatchNorm(nn.BatchNorm3d):
         self.num_batches_tracked.add_(1)
         self.running_mean.lerp_(mean.to(self.running_mean.dtype), self.momentum)
         self.running_var.lerp_(var.to(self.running_var.dtype), self.momentum)
+
+
+def _too_small(what: str) -> UserError:
+    return UserError(
+        f"{what} has one value at the coarsest layer of the network: none is left once its mean is taken away; choose "
+        'fewer model.parameters.widths, a larger batch and micro, or norm = "none"'
+    )
 
 
 class _Sum(torch.autograd.Function):

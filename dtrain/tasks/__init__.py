@@ -12,15 +12,20 @@ Both are collective: work is shared out over the processes of the world.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from pydantic import Field
 
-from dtrain.checkpoint import read_recipe, runs_at
+from dtrain.checkpoint import Trained, read_recipe, runs_at
+from dtrain.data.split import Split, TooFew
+from dtrain.world import World
 from runkit.config import Config
 from runkit.errors import UserError
+from runkit.log import say
 from runkit.registry import Registry
+
+WHOLE = Split(train=1.0, validation=0.0, test=0.0)
 
 task = Registry("task", "dtrain.tasks")
 
@@ -35,9 +40,10 @@ class EvaluateOptions(Config):
         min_length=1, description="folder of a run or of a campaign, model.safetensors, or published weights (.pth)"
     )
     file: str = Field("", description="file of the generator; none: the one of the training")
+    part: str = Field("test", description="which samples are scored")
     output: str = Field("", description="folder for the results; none: that of the model")
     device: str = Field("auto", pattern="^(auto|cpu|gpu)$", description="where the network is computed")
-    threads: int = Field(0, ge=0, description="threads of a process; 0: its share of the node's cores")
+    threads: int = Field(0, ge=0, le=4096, description="threads of a process; 0: its share of the node's cores")
 
 
 class PredictOptions(Config):
@@ -50,7 +56,38 @@ class PredictOptions(Config):
     file: str = Field(min_length=1, description="file of the generator")
     output: str = Field("", description="file to write; none: predictions.h5 beside the model")
     device: str = Field("auto", pattern="^(auto|cpu|gpu)$", description="where the network is computed")
-    threads: int = Field(0, ge=0, description="threads of a process; 0: its share of the node's cores")
+    threads: int = Field(0, ge=0, le=4096, description="threads of a process; 0: its share of the node's cores")
+
+
+def open_data(world: World, trained: Trained, options: EvaluateOptions, of_split: Callable[[Split | None], Any]) -> Any:
+    """The data to be scored, in the parts that the network knows (`dtrain.origin`); collective.
+
+    `of_split` opens them with the split of the training (None) or another. A file with too few samples for a split is
+    one part. Raises UserError for data that the network cannot know, or a part without samples.
+    """
+    try:
+        data = of_split(None)
+    except TooFew as error:
+        if options.part != "all":
+            file = options.file or trained.options.file
+            raise UserError(f"{file}: {error}; part=all scores all of them") from error
+        data = of_split(WHOLE)
+    trained.origin.require_context(trained.phase, data)
+    parts, told = world.on_root(trained.origin.parts_of, trained.phase, data)
+    data.parts.clear()
+    data.parts.update(parts)
+    if told:
+        say(world, f"{data.options.file}: {told}")
+    return data
+
+
+def chosen(data: Any, part: str, unit: str) -> list[int]:
+    """What is in a part of the data, or in all; raises UserError if nothing is."""
+    parts = data.parts.values() if part == "all" else [data.parts.get(part, [])]
+    found = sorted(number for numbers in parts for number in numbers)
+    if not found:
+        raise UserError(f"{data.options.file}: no {unit} is in part {part!r}; allowed: another part, or a split")
+    return found
 
 
 def task_in(words: Sequence[str], key: str) -> Any:

@@ -6,6 +6,7 @@ Units: lattice units of the simulated grid.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -18,7 +19,7 @@ from dtrain.data.split import Split
 from dtrain.flow.judge import Row, Truth, rows_of
 from dtrain.flow.report import report
 from dtrain.flow.rollouts import Roller, Rollout, mean_field, persistence, write_rollouts
-from dtrain.tasks import EvaluateOptions, PredictOptions, task
+from dtrain.tasks import WHOLE, EvaluateOptions, PredictOptions, chosen, open_data, task
 from dtrain.world import World
 from runkit.errors import UserError
 from runkit.log import say
@@ -30,7 +31,9 @@ Judged = dict[str, dict[str, np.ndarray]]  # predictor -> score -> [time]
 class FlowEvaluate(EvaluateOptions):
     """Scores of a trained network on rollouts of held-back cases, beside persistence and the mean field."""
 
-    part: Literal["test", "validation", "train", "outside", "all"] = Field("test", description="which cases are scored")
+    part: Literal["test", "validation", "train", "outside", "new", "all"] = Field(
+        "test", description="which cases are scored; new: those outside the split of the training"
+    )
     start: int = Field(0, ge=0, description="first frame that is given")
     frames: int = Field(0, ge=0, description="frames that are rolled out; 0: to the end of the file")
 
@@ -50,13 +53,8 @@ class FlowTask:
 
     @staticmethod
     def evaluate(world: World, trained: Trained, options: FlowEvaluate, folder: Path) -> dict[str, float]:
-        data = _open(trained, options.file)
-        parts = data.cases.values() if options.part == "all" else [data.cases[options.part]]
-        cases = sorted(case for part in parts for case in part)
-        if not cases:
-            raise UserError(
-                f"{data.options.file}: no case is in part {options.part!r}; allowed: another part, or a split"
-            )
+        data = open_data(world, trained, options, partial(_open, trained, options.file))
+        cases = chosen(data, options.part, "case")
         n_frames = _length(data, options.start, options.frames, must_be_known=True)
         judge = _Judge(world, trained, data, (cases, options.start, n_frames))
         about = {"config": trained.recipe.model_dump(mode="json"), "model": str(trained.path)}
@@ -68,7 +66,8 @@ class FlowTask:
 
     @staticmethod
     def predict(world: World, trained: Trained, options: FlowPredict, path: Path) -> None:
-        data = _open(trained, options.file, whole=True)
+        data = _open(trained, options.file, WHOLE)
+        trained.origin.require_context(trained.phase, data)
         cases = data.cases["train"]
         which = cases, options.start, _length(data, options.start, options.frames)
         roller, mine = Roller(trained, data), [cases[i] for i in world.share(len(cases))]
@@ -137,11 +136,11 @@ class _Judge:
         }
 
 
-def _open(trained: Trained, file: str, whole: bool = False) -> Flow:
-    """The data as the network was trained on it, or another file; `whole` puts all cases into "train"."""
+def _open(trained: Trained, file: str, split: Split | None = None) -> Flow:
+    """The data as the network was trained on it, or another file; WHOLE leaves no case out."""
     changes: dict[str, Any] = {"file": file or trained.options.file}
-    if whole:
-        changes |= {"split": Split(train=1.0, validation=0.0, test=0.0), "outside": Outside()}
+    if split is not None:
+        changes |= {"split": split, "outside": Outside()}
     return Flow(trained.options.model_copy(update=changes), trained.recipe.seed, trained.normalisation)
 
 

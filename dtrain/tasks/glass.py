@@ -7,6 +7,7 @@ Units: Lennard-Jones.
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -19,9 +20,8 @@ from dtrain.data.split import Split
 from dtrain.glass.job import Job
 from dtrain.glass.predictions import predictions, write_predictions
 from dtrain.glass.report import Row, report
-from dtrain.tasks import EvaluateOptions, PredictOptions, task
+from dtrain.tasks import WHOLE, EvaluateOptions, PredictOptions, chosen, open_data, task
 from dtrain.world import World
-from runkit.errors import UserError
 from runkit.log import say
 from runkit.progress import Progress
 
@@ -30,7 +30,9 @@ class GlassEvaluate(EvaluateOptions):
     """Scores of a trained network beside baselines, noise ceiling and published figures."""
 
     time: int | None = Field(None, ge=0, description="index of the time in the file; none: the one that was learnt")
-    part: Literal["test", "validation", "train", "all"] = Field("test", description="which samples are scored")
+    part: Literal["test", "validation", "train", "new", "all"] = Field(
+        "test", description="which samples are scored; new: those outside the split of the training"
+    )
     ridge: bool = Field(True, description="fit the ridge regressions too")
 
 
@@ -48,13 +50,8 @@ class GlassTask:
 
     @staticmethod
     def evaluate(world: World, trained: Trained, options: GlassEvaluate, folder: Path) -> dict[str, float]:
-        data = _open(trained, options.file, options.time)
-        parts = data.split.values() if options.part == "all" else [data.split[options.part]]
-        samples = sorted(sample for part in parts for sample in part)
-        if not samples:
-            raise UserError(
-                f"{data.options.file}: no sample is in part {options.part!r}; allowed: another part, or a split"
-            )
+        data = open_data(world, trained, options, partial(_open, trained, options.file, options.time))
+        samples = chosen(data, options.part, "sample")
         model = str(trained.path)
         job = Job(world, data, samples, {"model": model, "config": trained.recipe.model_dump(mode="json")})
         with Progress(world, len(job.mine), "samples", "network") as progress:
@@ -72,7 +69,7 @@ class GlassTask:
 
     @staticmethod
     def predict(world: World, trained: Trained, options: GlassPredict, path: Path) -> None:
-        data = _open(trained, options.file, options.time, Split(train=1.0, validation=0.0, test=0.0))
+        data = _open(trained, options.file, options.time, WHOLE)
         samples = data.split["train"]
         mine = [samples[i] for i in world.share(len(samples))]
         about = {"config": trained.recipe.model_dump(mode="json"), "model": options.model, "dataset": options.file}

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from lbmgen.boundaries import boundary
+from lbmgen.boundaries.profile import Room, has_profile, peak, profile
 from runkit.errors import UserError
 
 
@@ -32,20 +33,31 @@ class NoSlip:
         if not all(math.isfinite(component) for component in self.velocity):
             raise ValueError(f"velocity = {list(self.velocity)}; finite numbers are needed")
 
-    def velocity_at(self, fraction: np.ndarray, axis: int) -> np.ndarray:
-        """Velocity [n, d] at places [n, d], given as fractions of the domain; raises UserError."""
-        given = list(self.velocity) or [0.0] * fraction.shape[1]
-        if len(given) != fraction.shape[1] or given[axis] != 0:
+    def velocity_at(self, place: np.ndarray, axis: int, room: Room) -> np.ndarray:
+        """Velocity [n, d] at places [n, d] of the face at right angles to `axis` of a domain."""
+        self.require_fit(axis, room)
+        return np.broadcast_to(np.asarray(self.velocity or [0.0] * place.shape[1], np.float64), place.shape)
+
+    def require_fit(self, axis: int, room: Room) -> None:
+        """Raise UserError if the wall cannot slide so at this face."""
+        d = len(room.shape)
+        if self.velocity and (len(self.velocity) != d or self.velocity[axis] != 0):
             raise UserError(
-                f"boundary 'no-slip': velocity = {given}; {fraction.shape[1]} components are needed, 0 across the wall"
+                f"boundary 'no-slip': velocity = {list(self.velocity)}; {d} components are needed, 0 across the wall"
             )
-        return np.broadcast_to(np.asarray(given, np.float64), fraction.shape)
+
+    def fastest(self, axis: int, room: Room) -> float:
+        """The speed of the wall."""
+        return math.hypot(*self.velocity) if self.velocity else 0.0
 
 
 @boundary("velocity")
 @dataclass(frozen=True)
 class Velocity:
-    """An inlet of mean velocity `velocity` into the domain; `profile` is uniform, or parabolic between walls."""
+    """An inlet of mean velocity `velocity` into the domain; negative: an outlet.
+
+    `profile` is uniform, or parabolic: that of a developed flow between the no-slip walls beside it (`profile.py`).
+    """
 
     velocity: float = 0.0
     profile: str = "uniform"
@@ -53,18 +65,25 @@ class Velocity:
     priority = 2
 
     def __post_init__(self) -> None:
-        if not math.isfinite(self.velocity):
+        if isinstance(self.velocity, bool) or not math.isfinite(self.velocity):
             raise ValueError(f"velocity = {self.velocity}; a finite number is needed")
         if self.profile not in ("uniform", "parabolic"):
             raise ValueError(f"profile = {self.profile!r}; allowed: 'uniform', 'parabolic'")
 
-    def velocity_at(self, fraction: np.ndarray, axis: int) -> np.ndarray:
-        """Velocity [n, d] at places [n, d], given as fractions of the domain."""
-        speed = np.full(len(fraction), float(self.velocity))
+    def velocity_at(self, place: np.ndarray, axis: int, room: Room) -> np.ndarray:
+        """Velocity [n, d] at places [n, d] of the face at right angles to `axis` of a domain."""
+        speed = np.full(len(place), float(self.velocity))
         if self.profile == "parabolic":
-            for across in range(fraction.shape[1]):
-                if across != axis:
-                    speed = speed * 6 * fraction[:, across] * (1 - fraction[:, across])
-        result = np.zeros_like(fraction)
-        result[:, axis] = np.where(fraction[:, axis] < 0.5, speed, -speed)
+            speed = speed * profile(place, axis, room)
+        result = np.zeros_like(place)
+        result[:, axis] = np.where(place[:, axis] < 0.5 * room.shape[axis], speed, -speed)
         return result
+
+    def require_fit(self, axis: int, room: Room) -> None:
+        """Raise UserError if the face has no walls that the profile needs."""
+        if self.profile == "parabolic" and not has_profile(axis, room):
+            raise UserError("boundary 'velocity': profile = 'parabolic' needs a no-slip wall beside it; else 'uniform'")
+
+    def fastest(self, axis: int, room: Room) -> float:
+        """The speed of the fastest fluid."""
+        return abs(self.velocity) * (peak(axis, room) if self.profile == "parabolic" else 1.0)

@@ -18,6 +18,7 @@ class BGK:
     """All populations relax to equilibrium at the rate 1 / tau."""
 
     least_tau = 0.506
+    least_tau_sliding = 0.525
 
     def rates(self, tau: float) -> tuple[float, ...]:
         return (1 / tau,)

@@ -20,6 +20,7 @@ class Regularised:
     """Stress relaxes at the rate 1 / tau, everything above it at once."""
 
     least_tau = 0.515
+    least_tau_sliding = 0.52
 
     def rates(self, tau: float) -> tuple[float, ...]:
         return (1 / tau,)
@@ -30,7 +31,7 @@ class Regularised:
         rest, pairs = equilibrium(lattice, of)
         tensor = stress(lattice, h, of, force)
         trace = reduce(add, (tensor[a, a] for a in range(lattice.d))) * (1 / 3)
-        keep = 4.5 * (1.0 - omega)
+        keep = (4.5 * (1.0 - omega)) * of.per_density
         result = [rest - (lattice.w[0] * keep) * trace] + [None] * (lattice.q - 1)
         for (i, o), pair in zip(lattice.pairs(), pairs, strict=True):
             even = pair.even + (lattice.w[i] * keep) * (_along(lattice.c[i], tensor) - trace)

@@ -23,6 +23,7 @@ class Smagorinsky:
 
     constant: float = 0.1
     least_tau = 0.5005
+    least_tau_sliding = 0.515
 
     def __post_init__(self) -> None:
         if not 0 < self.constant <= 0.3:
@@ -36,6 +37,6 @@ class Smagorinsky:
         of = moments(lattice, h, force)
         tensor = stress(lattice, h, of, force)
         square = reduce(add, (value * value if a == b else 2.0 * (value * value) for (a, b), value in tensor.items()))
-        root = square**0.5 / (of.excess + 1.0)
-        effective = 0.5 * (tau + (tau * tau + strength * root) ** 0.5)
-        return relax(lattice, h, 1.0 / effective, force)
+        root = square**0.5 * (of.per_density * of.per_density)
+        omega = 2.0 / (tau + (tau * tau + strength * root) ** 0.5)
+        return relax(lattice, h, omega, force)

@@ -33,7 +33,8 @@ class Links(NamedTuple):
     """Walls: what arrives along a link is a sum of two populations and a constant, which the clock scales.
 
     Offsets int64 [2, n] by parity; factors [n]; `exchange` int8 [n, d] is the velocity of what leaves the fluid, for
-    links of bodies whose force is measured, else zero. The first term is what left the fluid along the link.
+    links of bodies whose force is measured, else zero, and `body` int32 [n] the number of the body. The first term is
+    what left the fluid along the link.
     """
 
     target: np.ndarray
@@ -43,6 +44,20 @@ class Links(NamedTuple):
     b: np.ndarray
     constant: np.ndarray
     exchange: np.ndarray
+    body: np.ndarray
+
+
+class Kept(NamedTuple):
+    """Sites that keep their mass at walls: what the links of site s, `start[s]:start[s + 1]`, give is what left there.
+
+    Offsets int64: `rest` [n_sites] of the population at rest, `arrived` and `left` [2, n] of what comes back along each
+    link and of what left the fluid there.
+    """
+
+    start: np.ndarray
+    rest: np.ndarray
+    arrived: np.ndarray
+    left: np.ndarray
 
 
 class Outlets(NamedTuple):
@@ -89,7 +104,7 @@ class Exchange(NamedTuple):
 
 
 EVEN, ODD = 0, 1  # parities of steps, which number the rows of tables
-SWEEP, COPY, WALLS, OUTLETS, SEND, RECEIVE = range(6)
+SWEEP, COPY, WALLS, KEEP, OUTLETS, SEND, RECEIVE = range(7)
 
 
 class Program(NamedTuple):
@@ -97,7 +112,7 @@ class Program(NamedTuple):
 
     `even` and `odd` are single steps, which set all walls and outlets at once; `both` is an even step and the odd one
     after it together, empty where they go one by one. From `begin` to `end` are runs of `region` to collide and stream;
-    entries of `Copies`, `Links` and sites of `Outlets`; exchanges that pack and send, or wait and unpack.
+    entries of `Copies`, `Links`, sites of `Kept` and of `Outlets`; exchanges that pack and send, or wait and unpack.
     """
 
     region: Region
@@ -111,7 +126,8 @@ class Part(NamedTuple):
 
     `numbers` are the rates and the force in the type of populations, `force` [d] in double precision; `places` [2][q]
     by parity, where relative to a site a step reads; `rows` are all sites in their order; `copies` those of periodic
-    axes that the block closes by itself; `solid` [*shape]; velocities `c` [q, d] and weights `w` [q].
+    axes that the block closes by itself; `solid` [*shape]; velocities `c` [q, d] and weights `w` [q]; the forces on
+    `n_bodies` bodies are measured.
     """
 
     h: Any
@@ -123,10 +139,12 @@ class Part(NamedTuple):
     copies: Copies
     exchanges: list[Exchange]
     links: Links
+    kept: Kept
     outlets: Outlets
     solid: np.ndarray
     c: np.ndarray
     w: np.ndarray
+    n_bodies: int
 
 
 def _pieces(array: Any, parts: list[tuple[int, int, int]]) -> list[tuple[int, int, Any]]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import zipfile
 from collections import defaultdict
+from pathlib import Path
 
 import numpy as np
 
@@ -73,11 +74,15 @@ def file(path: str, diameter: float, spacing: float = 1.0, name: str = "") -> Sh
     `spacing` is the width of a cell and `diameter` the reference diameter, both in the unit of the distances in the
     file; `name` picks an array of an .npz that has several.
     """
+    if not all(isinstance(word, str) for word in (path, name)):
+        raise ValueError(f"path = {path!r}, name = {name!r} must be texts")
     array = _load(path, name)
     if not (spacing > 0 and diameter > 0):
         raise ValueError(f"spacing = {spacing}, diameter = {diameter} are not allowed; allowed: more than 0")
     if array.ndim != 2 or min(array.shape) < 3 or array.dtype.kind not in "biuf" or not np.isfinite(array).all():
         raise ValueError(f"{path}: {array.dtype} {array.shape}: finite numbers [nx, ny] are needed")
+    if array.dtype.kind == "f" and np.isin(array, (0, 1)).all():
+        raise ValueError(f"{path}: {array.dtype} 0 and 1 is neither a mask (bool or integers) nor a signed distance")
     solid = array <= 0 if array.dtype.kind == "f" else array != 0
     border = solid.copy()
     border[1:-1, 1:-1] = False
@@ -125,8 +130,15 @@ def outlines(solid: np.ndarray) -> list[np.ndarray]:
 def _load(path: str, name: str) -> np.ndarray:
     try:
         held = np.load(path, allow_pickle=False)
+    except FileNotFoundError:
+        raise UserError(f"obstacle file {path}: no such file") from None
     except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
-        raise UserError(f"obstacle file {path}: cannot be read as .npy or .npz ({error})") from error
+        if Path(path).suffix.lower() not in (".npy", ".npz"):
+            raise UserError(
+                f"obstacle file {path}: allowed: a .npy or .npz file with a mask or distance; of triangles: mesh"
+            ) from None
+        reason = f" ({error.strerror})" if isinstance(error, OSError) and error.strerror else ""
+        raise UserError(f"obstacle file {path}: cannot be read as .npy or .npz of numbers{reason}") from error
     if isinstance(held, np.ndarray):
         return held
     with held:

@@ -19,7 +19,7 @@ def blob(seed: int = 0, modes: int = 4, roughness: float = 0.4) -> Outline:
     The radius is positive, so the curve never crosses itself. `a_k` lie in [-1, 1]; without k = 1 the origin stays
     about in the middle.
     """
-    if not (1 <= modes <= 16 and 0 <= roughness <= 1):
+    if not (1 <= modes <= 16 and modes == int(modes) and 0 <= roughness <= 1):
         raise ValueError(f"modes = {modes}, roughness = {roughness} are not allowed; allowed: 1 to 16 and 0 to 1")
     amplitude, phase = stream(seed, "blob").random((modes, 2)).T * [[2.0], [2 * np.pi]] - [[1.0], [0.0]]
     wave = np.arange(2, modes + 2)

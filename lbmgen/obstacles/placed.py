@@ -34,7 +34,10 @@ class Placed:
     angle: float = 0.0
 
     def __post_init__(self) -> None:
-        plain = {"center": tuple(map(float, self.center)), "size": float(self.size), "angle": float(self.angle)}
+        try:
+            plain = {"center": tuple(map(float, self.center)), "size": float(self.size), "angle": float(self.angle)}
+        except (TypeError, ValueError, OverflowError) as error:
+            raise UserError(f"obstacle {self.family!r}: center, size and angle must be numbers: {error}") from None
         self.__dict__.update(plain, parameters=dict(self.parameters))
         if not (math.isfinite(self.size) and self.size > 0):
             raise UserError(f"obstacle {self.family!r}: size = {self.size} is not allowed; allowed: more than 0 sites")
@@ -68,6 +71,11 @@ class Placed:
     def span(self) -> tuple[float, float]:
         """Lowest and highest y of the body [site]."""
         return self.extent(1)
+
+    @property
+    def width(self) -> float:
+        """Extent across the flow, along y [site]."""
+        return self.span[1] - self.span[0]
 
     def extent(self, axis: int) -> tuple[float, float]:
         """Lowest and highest coordinate of the body along an axis [site]; without end along z for a cylinder."""
@@ -120,7 +128,15 @@ def shifts(periods: Sequence[float | None]) -> Iterator[np.ndarray]:
 def union_distance(
     placed: Sequence[Placed], points: np.ndarray, periods: Sequence[float | None] | None = None
 ) -> np.ndarray:
-    """Signed distance [...] of points [..., d] to the nearest of several bodies [site]; infinite if there are none.
+    """The distance of `nearest_body` alone."""
+    return nearest_body(placed, points, periods)[0]
+
+
+def nearest_body(
+    placed: Sequence[Placed], points: np.ndarray, periods: Sequence[float | None] | None = None
+) -> tuple[np.ndarray, np.ndarray]:
+    """Signed distance [...] of points [..., d] to the nearest of several bodies [site], and the number [...] of that
+    body; infinite and 0 if there are none.
 
     The least of the single distances: exact outside, and everywhere for bodies that do not touch. Where bodies overlap
     the sign is right, but the depth is that in the body where it is largest, less than the depth in the union. With
@@ -128,9 +144,11 @@ def union_distance(
     """
     points = np.asarray(points, dtype=np.float64)
     flat = points.reshape(-1, points.shape[-1])
-    nearest = np.full(len(flat), np.inf)
-    for body, shift in itertools.product(placed, shifts(periods or [None] * points.shape[-1])):
+    nearest, number = np.full(len(flat), np.inf), np.zeros(len(flat), np.int32)
+    for (i, body), shift in itertools.product(enumerate(placed), shifts(periods or [None] * points.shape[-1])):
         image = flat - shift
-        near = body.nearest_possible(image) < nearest
-        nearest[near] = np.minimum(nearest[near], body.distance(image[near]))
-    return nearest.reshape(points.shape[:-1])
+        near = np.flatnonzero(body.nearest_possible(image) < nearest)
+        distance = body.distance(image[near])
+        closer = distance < nearest[near]
+        nearest[near[closer]], number[near[closer]] = distance[closer], i
+    return nearest.reshape(points.shape[:-1]), number.reshape(points.shape[:-1])

@@ -19,9 +19,11 @@ import numpy as np
 
 from lbmgen.obstacles import obstacle
 from lbmgen.obstacles.placed import Placed, shifts
+from lbmgen.obstacles.shadow import shadow
 from runkit.errors import UserError
 
-ARRANGEMENTS, BODIES, PLACES = 10, 10, 20  # tries of a case, per obstacle of it, per body
+ARRANGEMENTS, BODIES, PLACES = 10, 10, 20  # tries of a case, of bodies one after another in vain, of places per body
+LARGEST = 2.0**53  # of a number in a range
 SPACING = 0.25  # of the surface points at which the gap between two bodies is measured
 
 
@@ -43,7 +45,7 @@ class Rules:
     clearance: float = 2.0  # least distance from walls and open faces
     upstream: float = 3.0  # least distance of the centre from the inlet, in diameters; not in a domain periodic along x
     downstream: float = 5.0  # least distance of the centre from the outlet, likewise
-    blockage: float = 0.3  # largest sum of their extents across the flow, over that of the domain
+    blockage: float = 0.3  # largest part of the cross-section in the shadow of bodies
     thickness: float = 4.0  # least diameter of the largest circle that fits inside
 
 
@@ -69,19 +71,33 @@ def draw(
     Raises UserError that names the key to change where no arrangement is found.
     """
     rejections: Counter[str] = Counter()
+    _require_area(count, room, rules)
     for _ in range(ARRANGEMENTS):
         placed: list[Placed] = []
-        for _ in range(BODIES * count):
-            if len(placed) == count:
-                break
+        in_vain = 0
+        while len(placed) < count and in_vain < BODIES:
             body = _settled(stream, _body(stream, families, diameter, len(room.shape)), placed, room, rules)
             if isinstance(body, Placed):
                 placed.append(body)
+                in_vain = 0
             else:
+                in_vain += 1
                 rejections[body] += 1
         if len(placed) == count:
             return Drawing(tuple(placed), dict(rejections))
     raise UserError(_advice(rejections, count, diameter, room, rules))
+
+
+def _require_area(count: int, room: Room, rules: Rules) -> None:
+    """Raise UserError if so many circles of the least thickness, half the gap around each, cannot fit side by side."""
+    length, height = room.shape[:2]
+    most = (length + rules.gap) * (height + rules.gap) / (math.pi / 4 * (rules.thickness + rules.gap) ** 2)
+    if len(room.shape) == 2 and count > most:
+        raise UserError(
+            f"obstacles: no room for count = {count} in {length} x {height} sites: {int(most)} bodies or fewer, "
+            f"thickness = {rules.thickness:g} and gap = {rules.gap:g} sites apart, could fit; lower count, or raise "
+            "the domain"
+        )
 
 
 def apart(one: Placed, other: Placed, gap: float, periods: Sequence[float | None]) -> bool:
@@ -122,7 +138,9 @@ def _value(stream: np.random.Generator, key: str, kind: str, given: Any) -> Any:
         return given
     if kind == "str" and given:
         return given[stream.integers(len(given))]
-    if len(given) != 2 or not all(isinstance(end, (int, float)) for end in given) or not given[0] <= given[1]:
+    numbers = (int,) if kind == "int" else (int, float)
+    plain = all(isinstance(end, numbers) and not isinstance(end, bool) and abs(end) < LARGEST for end in given)
+    if len(given) != 2 or not plain or not given[0] <= given[1]:
         raise UserError(f"{key} = {list(given)} is not allowed; allowed: one value or a range [low, high]")
     low, high = given
     return int(stream.integers(low, high, endpoint=True)) if kind == "int" else float(stream.uniform(low, high))
@@ -132,7 +150,7 @@ def _settled(
     stream: np.random.Generator, body: Placed, placed: Sequence[Placed], room: Room, rules: Rules
 ) -> Placed | str:
     """The body at a place that keeps the rules, or the rule that it breaks."""
-    if sum(_blockage(other, room) for other in (*placed, body)) > rules.blockage:
+    if shadow([body.at([n / 2 for n in room.shape])], room.shape, room.periodic) > rules.blockage:
         return "blockage"
     low, high = np.array([_allowed(body, axis, room, rules) for axis in range(body.shape.dimensions)]).T
     if np.any(low > high):
@@ -140,11 +158,16 @@ def _settled(
     if body.thickness < rules.thickness:
         return "thickness"
     periods = [n if periodic else None for n, periodic in zip(room.shape, room.periodic, strict=True)]
+    broken = "gap"
     for _ in range(PLACES):
         here = body.at(low + (high - low) * stream.random(len(low)))
-        if all(apart(here, other, rules.gap, periods) for other in placed):
+        if not all(apart(here, other, rules.gap, periods) for other in placed):
+            broken = "gap"
+        elif placed and shadow([*placed, here], room.shape, room.periodic) > rules.blockage:
+            broken = "blockage"
+        else:
             return here
-    return "gap"
+    return broken
 
 
 def _allowed(body: Placed, axis: int, room: Room, rules: Rules) -> tuple[float, float]:
@@ -156,12 +179,6 @@ def _allowed(body: Placed, axis: int, room: Room, rules: Rules) -> tuple[float, 
     if axis == 0:
         low, high = max(low, rules.upstream * body.size), min(high, length - rules.downstream * body.size)
     return low, high
-
-
-def _blockage(body: Placed, room: Room) -> float:
-    """Extents of the body across the flow over those of the domain."""
-    extents = (np.subtract(*body.extent(axis)[::-1]) / n for axis, n in enumerate(room.shape) if axis > 0)
-    return math.prod(min(1.0, extent) for extent in extents)
 
 
 def _advice(rejections: Mapping[str, int], count: int, diameter: tuple[float, float], room: Room, rules: Rules) -> str:

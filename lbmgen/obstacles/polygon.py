@@ -12,6 +12,8 @@ import numpy as np
 from lbmgen.obstacles import obstacle
 from lbmgen.obstacles.outline import Outline
 
+MOST_SIDES = 10000
+
 
 @obstacle("polygon")
 def polygon(sides: int = 4, vertices: Sequence[Sequence[float]] | None = None) -> Outline:
@@ -20,8 +22,8 @@ def polygon(sides: int = 4, vertices: Sequence[Sequence[float]] | None = None) -
     Given vertices are kept as they are: in units of the size, about the origin.
     """
     if vertices is None:
-        if sides < 3:
-            raise ValueError(f"sides = {sides} is not allowed; allowed: 3 or more")
+        if not 3 <= sides <= MOST_SIDES or sides != int(sides):
+            raise ValueError(f"sides = {sides} is not allowed; allowed: whole numbers from 3 to {MOST_SIDES}")
         angle = 2 * np.pi * (np.arange(sides) + 0.5) / sides
         return Outline(0.5 * np.stack([np.cos(angle), np.sin(angle)], axis=-1))
     corners = np.array(vertices, dtype=np.float64)

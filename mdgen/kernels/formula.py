@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from mdgen.kernels import fire
+
 # What NumPy's functions are in C; those that every machine rounds alike.
 IN_C = {
     "add": "{} + {}",
@@ -16,6 +18,7 @@ IN_C = {
     "negative": "-{}",
     "sqrt": "sqrt({})",
     "copysign": "copysign({}, {})",
+    "greater": "{} > {}",
 }
 
 
@@ -44,6 +47,17 @@ def thermostat_in_c(thermostat) -> str:
     sizes = (len(thermostat.value), n_numbers, len(thermostat.constants))
     formulas = {"scale_before": thermostat.before or _unchanged, "scale_after": thermostat.after}
     return head + "".join(_function(name, formula, *sizes) for name, formula in formulas.items())
+
+
+def decision_in_c() -> str:
+    """`decide`: the formula of FIRE (see `fire.decided`) for one replica, whose `state` lies `stride` apart."""
+    lines: list[str] = []
+    state = [Symbol(f"state[{k} * stride]", lines) for k in range(len(fire.START))]
+    scales, changed = fire.decided(state, [Symbol(f"sum[{k}]", lines) for k in range(3)])
+    lines += [f"state[{k} * stride] = {in_c(new)};" for k, new in enumerate(changed)]
+    lines += [f"scale[{k}] = {in_c(value)};" for k, value in enumerate(scales)]
+    body, arguments = "\n    ".join(lines), "double* state, const double* sum, double* scale, int stride"
+    return f"__device__ __noinline__ void decide({arguments}) {{\n    {body}\n}}\n"
 
 
 def _unchanged(kinetic, value, number, constant):

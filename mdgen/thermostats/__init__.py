@@ -2,6 +2,7 @@
 
 A thermostat is made as `thermostat.get(name)(temperature, relaxation_time, dt, degrees_of_freedom, streams)` with one
 random stream per replica, and has
+- `least_steps`: the shortest relaxation time that it can follow, in steps;
 - `temperature`, `dt`: may be set between steps (a cooling ramp);
 - `before`, `after`: formulas (or None) for the factor of the velocities before and after a velocity-Verlet step,
   `formula(kinetic, value, number, constant) -> factor, value`, from the kinetic energy of the whole system at that

@@ -14,12 +14,14 @@ from collections.abc import Sequence
 import numpy as np
 
 from mdgen.thermostats import thermostat
-from mdgen.thermostats.random_state import pack, unpack
+from mdgen.thermostats.random_state import jumped, pack, unpack
 
 
 @thermostat("bussi")
 class Bussi:
     """Relaxes the kinetic energy to `temperature` in `relaxation_time` without touching directions."""
+
+    least_steps = 0  # its propagator is exact
 
     def __init__(
         self,
@@ -34,14 +36,20 @@ class Bussi:
         self.dt = dt
         self.degrees_of_freedom = degrees_of_freedom
         self.value = np.zeros((1, len(streams)))
-        self._streams = list(streams)
+        self._normal = list(streams)
+        self._chi_square = [jumped(stream) for stream in streams]
 
     def draw(self, n_steps: int) -> np.ndarray:
-        """One normal and one chi-square number for each step [n_steps, 2, n_replicas]."""
-        numbers = np.empty((n_steps, 2, len(self._streams)))
-        for replica, stream in enumerate(self._streams):
-            for number in numbers[:, :, replica]:
-                number[:] = stream.standard_normal(), _chi_square(stream, self.degrees_of_freedom - 1)
+        """One normal and one chi-square number for each step [n_steps, 2, n_replicas].
+
+        Each kind has a stream of its own: as vectors they are the numbers that would come one by one.
+        """
+        numbers = np.zeros((n_steps, 2, len(self._normal)))
+        others = self.degrees_of_freedom - 1
+        for replica, (normal, chi_square) in enumerate(zip(self._normal, self._chi_square, strict=True)):
+            numbers[:, 0, replica] = normal.standard_normal(n_steps)
+            if others:
+                numbers[:, 1, replica] = chi_square.chisquare(others, n_steps)
         return numbers
 
     @property
@@ -67,12 +75,8 @@ class Bussi:
         return -self.value[0]
 
     def state(self) -> dict[str, np.ndarray]:
-        return {"heat": self.value[0].copy(), "random": pack(self._streams)}
+        return {"heat": self.value[0].copy(), "normal": pack(self._normal), "chi_square": pack(self._chi_square)}
 
     def restore(self, state: dict[str, np.ndarray]) -> None:
         self.value = np.array(state["heat"], dtype=np.float64)[None].copy()
-        self._streams = unpack(state["random"])
-
-
-def _chi_square(stream: np.random.Generator, degrees_of_freedom: int) -> float:
-    return stream.chisquare(degrees_of_freedom) if degrees_of_freedom > 0 else 0.0
+        self._normal, self._chi_square = unpack(state["normal"]), unpack(state["chi_square"])

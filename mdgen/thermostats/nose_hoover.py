@@ -22,6 +22,8 @@ SUZUKI_YOSHIDA = (_OUTER, 1 - 2 * _OUTER, _OUTER)
 class NoseHooverChain:
     """Deterministic thermostat; chains start with velocities drawn from their canonical distribution."""
 
+    least_steps = 10  # a chain that turns faster than the step can follow takes the kinetic energy away
+
     def __init__(
         self,
         temperature: float,

@@ -1,4 +1,4 @@
-"""Philox generators as an array of integers, so that a checkpoint holds them without pickling."""
+"""Philox generators: a second one beside each, and an array of integers, so that a checkpoint needs no pickling."""
 
 from __future__ import annotations
 
@@ -6,6 +6,14 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
+
+
+def jumped(stream: np.random.Generator) -> np.random.Generator:
+    """A generator 2^128 numbers ahead of a Philox one: the two never meet."""
+    philox = stream.bit_generator
+    if not isinstance(philox, np.random.Philox):
+        raise TypeError(f"a Philox stream is needed, not {type(philox).__name__}")
+    return np.random.Generator(philox.jumped())
 
 
 def pack(streams: Sequence[np.random.Generator]) -> np.ndarray:

@@ -77,16 +77,33 @@ def _flow(dataset: Dataset) -> list[str]:
         f"Re {_range(scalars['reynolds_number'])}, length {_range(scalars['length'])} sites, "
         f"tau {_range(3 * scalars['viscosity'] + 0.5)}",
         "bodies: " + (", ".join(f"{n} {family}" for family, n in sorted(bodies.items())) or "none"),
+        *_measured(dataset, done),
         f"mean drag {_range(drag)}, fluctuation of lift {_range(lift)}",
         *lines,
     ]
 
 
-def _obstacles(description: bytes) -> list[dict[str, Any]]:
-    try:
-        obstacles: list[dict[str, Any]] = json.loads(description)["obstacles"]
-    except (ValueError, KeyError):
+def _measured(dataset: Dataset, done: NDArray[Any]) -> list[str]:
+    """What came of the velocity that was drawn, where nothing in the domain has it."""
+    if "scalars/measured_reynolds_number" not in dataset:
         return []
+    about = [_about(dataset["description"][case]) for case in done]
+    if not any(case.get("is_nominal") for case in about):
+        return []
+    reynolds, velocity = (dataset[f"scalars/measured_{name}"][done] for name in ("reynolds_number", "velocity"))
+    return [f"Re is nominal, no inlet or wall sets it; measured: Re {_range(reynolds)}, velocity {_range(velocity)}"]
+
+
+def _about(description: bytes) -> dict[str, Any]:
+    try:
+        about = json.loads(description)
+    except ValueError:
+        return {}
+    return about if isinstance(about, dict) else {}
+
+
+def _obstacles(description: bytes) -> list[dict[str, Any]]:
+    obstacles: list[dict[str, Any]] = _about(description).get("obstacles", [])
     return obstacles
 
 

@@ -1,7 +1,9 @@
 """Checking dataset files, and a card that tells what is in them: `python -m runkit.dataset.check FILE...`.
 
-A file is good if every field of its schema is there with its type, unit and dimensions, no unit of work is pending, and
-all numbers of complete units are finite and within their physical range. Large files are read piece by piece.
+A file is good if every field of its schema is there with its type, unit and dimensions, no unit of work is pending, at
+least one is complete, and all numbers of complete units are finite and within their physical range. Failed units are
+counted beside the verdict. A good file may come with warnings, if its numbers are not those of what it seems to hold,
+such as an equilibrium liquid (`runkit.dataset.glass`). Large files are read piece by piece.
 Exit code: 0 all good, 1 some are not, 2 wrong usage.
 """
 
@@ -16,13 +18,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from runkit.cli import OptionParser
-from runkit.dataset import rules
+from runkit.cli import OptionParser, plain_streams
+from runkit.dataset import glass, rules
 from runkit.dataset.card import card
 from runkit.dataset.layout import dtype_of
+from runkit.dataset.outcome import NOTHING_USABLE, outcome_of
 from runkit.dataset.reader import Dataset
-from runkit.dataset.schema import COMPLETE, FAILED, PENDING, Field
+from runkit.dataset.schema import COMPLETE, FAILED, ISOCONFIG, PENDING, Field
 from runkit.errors import UserError
+from runkit.outputs import as_path
 
 # Elements read at once.
 _PIECE = 1 << 24
@@ -36,6 +40,9 @@ class Report:
     path: Path
     problems: list[str] = field(default_factory=list)
     card: str = ""
+    lost: str = ""  # which units failed, in words
+    warnings: list[str] = field(default_factory=list)  # that the data may not be what they seem
+    not_checked: list[str] = field(default_factory=list)
 
     @property
     def good(self) -> bool:
@@ -43,15 +50,21 @@ class Report:
         return not self.problems
 
     def __str__(self) -> str:
-        verdict = ["all checks passed"] if self.good else [f"{len(self.problems)} problem(s):"]
+        verdict = [self._praise()] if self.good else [f"{len(self.problems)} problem(s):"]
         listed = [f"  {problem}" for problem in self.problems[:_SHOWN_PROBLEMS]]
         more = len(self.problems) - len(listed)
-        return "\n".join([self.card or str(self.path), *verdict, *listed, *([f"  and {more} more"] if more else [])])
+        listed += [f"  and {more} more"] if more else []
+        listed += [f"warning: {warning}" for warning in self.warnings]
+        listed += [f"not checked: {what}" for what in self.not_checked]
+        return "\n".join([self.card or str(self.path), *verdict, *listed])
+
+    def _praise(self) -> str:
+        return f"all checks passed, but {self.lost} and hold no data" if self.lost else "all checks passed"
 
 
 def check(path: Path | str) -> Report:
     """Check one file; never raises for a bad one. An unfinished file (`.part`) may have pending units."""
-    report = Report(Path(path))
+    report = Report(as_path(path))
     try:
         with Dataset(path, unfinished=True) as dataset:
             report.problems += _structure(dataset)
@@ -60,6 +73,12 @@ def check(path: Path | str) -> Report:
                 report.problems += _values(dataset)
                 report.problems += rules.broken(dataset)
                 report.card = card(dataset)
+                outcome = outcome_of(dataset)
+                report.lost = str(outcome) if outcome.n_failed else ""
+                if report.good and dataset.schema == ISOCONFIG:
+                    lines, report.warnings = glass.physics(dataset)
+                    report.card = "\n".join([report.card, *(f"  {line}" for line in lines)])
+                    report.not_checked = glass.not_looked_at(dataset)
     except (UserError, OSError, RuntimeError) as error:
         report.problems.append(str(error))
     return report
@@ -69,6 +88,8 @@ def _structure(dataset: Dataset) -> Iterator[str]:
     lengths: dict[str, int] = {}
     for expected in dataset.schema.fields:
         if expected.name not in dataset.file:
+            if expected.optional:
+                continue
             yield f"field {expected.name} is missing"
             continue
         array = dataset.file[expected.name]
@@ -95,12 +116,15 @@ def _stages(dataset: Dataset) -> Iterator[str]:
         pending = int(np.sum(status == PENDING))
         if pending and dataset.is_complete:
             yield f"{stage.name}: {pending} of {status.size} unit(s) are pending in a file that is called complete"
+    outcome = outcome_of(dataset)
+    if outcome.code == NOTHING_USABLE and dataset.is_complete:
+        yield f"nothing can be used: {outcome}"
 
 
 def _values(dataset: Dataset) -> Iterator[str]:
     for expected in dataset.schema.fields:
         is_number = dtype_of(expected).kind in "fiu" and expected.unit != "status"
-        if not is_number or expected.name in dataset.absent:
+        if not is_number or expected.name not in dataset:
             continue
         faults: dict[str, tuple[int, list[int]]] = {}
         for start, values, wanted in _pieces(dataset, expected):
@@ -159,4 +183,5 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    with plain_streams():
+        sys.exit(main())

@@ -10,15 +10,17 @@ from __future__ import annotations
 
 from runkit.dataset.schema import Field, Schema
 
-FACES = ("low", "high")
+FACES = "low", "high"
+# What no sound flow shows: a larger speed, or a density farther from that of rest.
+LARGEST_SPEED, LARGEST_DEVIATION = 0.3, 0.3
 
 
-def _field(name: str, dims: tuple[str, ...], dtype: str, unit: str, doc: str, stage: str = "", low: float = float("-inf"), high: float = float("inf"), space: tuple[str, ...] = ()) -> Field:
+def _field(name: str, dims: tuple[str, ...], dtype: str, unit: str, doc: str, stage: str = "", low: float = float("-inf"), high: float = float("inf"), space: tuple[str, ...] = (), optional: bool = False) -> Field:
     """A field with the attributes that the_well reads from it; `space` names the axes that a field may vary along."""
     attributes: dict[str, object] = {"sample_varying": "case" in dims, "time_varying": "time" in dims}
     if space:
         attributes["dim_varying"] = [dim in dims for dim in space]
-    return Field(name, dims, dtype, unit, doc, stage, low, high, attributes=attributes)
+    return Field(name, dims, dtype, unit, doc, stage, low, high, attributes=attributes, optional=optional)
 
 
 def _grid(space: tuple[str, ...]) -> tuple[Field, ...]:
@@ -67,10 +69,12 @@ def _groups(space: tuple[str, ...], scalars: tuple[str, ...]) -> dict[str, dict[
 # fmt: off
 def _flow(name: str, space: tuple[str, ...]) -> Schema:
     scalars = (
-        _field("scalars/reynolds_number", ("case",), "f8", "1", "inlet velocity times length over viscosity", "computed", 0.0),
+        _field("scalars/reynolds_number", ("case",), "f8", "1", "velocity times length over viscosity, as drawn", "computed", 0.0),
         _field("scalars/length", ("case",), "f8", "site", "reference length: extent of the largest obstacle across the flow, or of the domain", "computed", 0.0),
-        _field("scalars/velocity", ("case",), "f8", "site/step", "reference velocity: that of the inlet, averaged over it", "computed", 0.0),
+        _field("scalars/velocity", ("case",), "f8", "site/step", "reference velocity: mean one of the inlet; that of a sliding wall if there is none; else nominal", "computed", 0.0),
         _field("scalars/viscosity", ("case",), "f8", "site^2/step", "kinematic viscosity", "computed", 0.0),
+        _field("scalars/measured_velocity", ("case",), "f8", "site/step", "size of the velocity, averaged over fluid and stored frames", "computed", 0.0, optional=True),
+        _field("scalars/measured_reynolds_number", ("case",), "f8", "1", "measured velocity times length over viscosity", "computed", 0.0, optional=True),
     )
     forces = ("drag", "lift", "side")[: len(space)]
     return Schema(
@@ -84,7 +88,8 @@ def _flow(name: str, space: tuple[str, ...]) -> Schema:
             *scalars,
             *_frames(space, "computed"),
             Field("forces/time", ("force_time",), "f4", "step", "middle of the steps that a force is averaged over", low=0.0),
-            *(Field(f"forces/{force}", ("case", "force_time"), "f8", "1", f"{force} coefficient by momentum exchange: force over rho velocity^2 length / 2 (a depth of length in three dimensions)", "computed") for force in forces),
+            *(Field(f"forces/{force}", ("case", "force_time"), "f8", "1", f"{force} coefficient by momentum exchange: force, beyond that of a fluid at rest with density 1, over rho velocity^2 area / 2; the area is length, in three dimensions length times length, or times the span of a body that goes through along z", "computed") for force in forces),
+            *(Field(f"forces/body_{force}", ("case", "body", "force_time"), "f8", "1", f"{force} coefficient of each body, in the order of the description, with the same velocity and area; NaN where there is none", "computed", may_be_nan=True, optional=True) for force in forces),
             Field("failure", ("case",), "S160", "text", "why a case failed"),
         ),
         groups=_groups(space, tuple(field.name.removeprefix("scalars/") for field in scalars)),

@@ -12,6 +12,7 @@ import math
 import os
 import shutil
 from collections.abc import Mapping
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ import numpy as np
 from runkit.checkpoint import sync_directory
 from runkit.dataset.schema import Field, Schema
 from runkit.errors import UserError
+from runkit.outputs import require_regular, shortened, state_of
 from runkit.version import code_version
 
 # Attributes and object headers, generously.
@@ -51,8 +53,10 @@ def lay_down(
     """
     check_space(path.parent, n_bytes(schema, sizes) + _OVERHEAD)
     beside = path.with_name(path.name + ".new")
+    require_regular(beside, state_of(beside))
     try:
-        with h5py.File(beside, "w", libver=("v108", "v110")) as file:
+        # Our own lock is held: HDF5's would only fail, on file systems that have none.
+        with h5py.File(beside, "w", libver=("v108", "v110"), locking=False) as file:
             for name, value in (_about_code() | dict(attributes)).items():
                 file.attrs[name] = value if isinstance(value, (str, int, float, np.generic)) else json.dumps(value)
             file.attrs["schema"], file.attrs["schema_version"] = schema.name, schema.version
@@ -65,13 +69,27 @@ def lay_down(
         os.replace(beside, path)
         sync_directory(path.parent)
     except OSError as error:
-        beside.unlink(missing_ok=True)
-        raise UserError(f"{path} cannot be created: {error.strerror or error}") from error
+        with suppress(OSError):
+            beside.unlink(missing_ok=True)
+        raise UserError(f"{shortened(path)} cannot be created: {error.strerror or error}") from error
+
+
+def replace_attributes(path: Path, attributes: Mapping[str, int]) -> None:
+    """Other values of numbers that the file has as attributes, in place: one write for each."""
+    if not attributes:
+        return
+    with h5py.File(path, "r+", libver=("v108", "v110")) as file:
+        for name, value in attributes.items():
+            if int(file.attrs[name]) != value:
+                file.attrs.modify(name, value)
 
 
 def check_space(directory: Path, need: int) -> None:
     """Raise UserError if the disk of `directory` has fewer than `need` bytes free."""
-    have = shutil.disk_usage(directory).free
+    try:
+        have = shutil.disk_usage(directory).free
+    except OSError as error:
+        raise UserError(f"{directory} cannot be used: {error.strerror}") from error
     if have < need:
         raise UserError(f"the disk of {directory} has {in_units(have)} free, the file needs {in_units(need)}")
 

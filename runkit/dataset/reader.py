@@ -22,6 +22,7 @@ import numpy as np
 from runkit.dataset.contracts import SCHEMAS
 from runkit.dataset.schema import Schema
 from runkit.errors import UserError
+from runkit.outputs import as_path, require_regular, state_of
 
 
 class Dataset:
@@ -31,7 +32,7 @@ class Dataset:
     """
 
     def __init__(self, path: Path | str, unfinished: bool = False) -> None:
-        self.path = Path(path)
+        self.path = as_path(path)
         self.unfinished = unfinished
         self._file: h5py.File | None = None
         self._process = -1
@@ -65,32 +66,39 @@ class Dataset:
     @cached_property
     def schema(self) -> Schema:
         """The contract of this file."""
-        name, version = self.file.attrs.get("schema"), int(self.file.attrs.get("schema_version", -1))
-        return _known_schema(self.path, name, version)
+        return _known_schema(self.path, self.file)
 
     @cached_property
     def attributes(self) -> dict[str, Any]:
         """File attributes as plain Python values."""
-        attributes = self.file.attrs.items()
-        return {name: value.item() if isinstance(value, np.generic) else value for name, value in attributes}
+        try:
+            attributes = dict(self.file.attrs)
+        except (OSError, RuntimeError, UnicodeDecodeError) as error:
+            raise UserError(f"{self.path}: its attributes cannot be read: {error}") from error
+        return {name: value.item() if isinstance(value, np.generic) else value for name, value in attributes.items()}
 
     @cached_property
     def config(self) -> dict[str, Any]:
         """The resolved configuration of the run that made the file, as nested tables."""
-        tables = json.loads(self.attributes.get("config", "{}"))
-        return tables if isinstance(tables, dict) else {}
+        tables: dict[str, Any] = self.parsed("config", dict, "{}")
+        return tables
 
     @cached_property
     def absent(self) -> tuple[str, ...]:
         """Fields that imported data do not give: attribute `absent`, a list. They are laid down but hold nothing."""
-        return tuple(json.loads(self.attributes.get("absent", "[]")))
+        return tuple(map(str, self.parsed("absent", list, "[]")))
 
     @cached_property
     def sizes(self) -> dict[str, int]:
         """Length of every named dimension."""
         lengths: dict[str, int] = {}
         for field in self.schema.fields:
-            lengths |= zip(field.dims, self.file[field.name].shape, strict=True)
+            if field.optional and field.name not in self.file:
+                continue
+            shape = getattr(self.file.get(field.name), "shape", None)
+            if shape is None or len(shape) != len(field.dims):
+                raise UserError(f"{self.path}: field {field.name} is missing or has not the axes {field.dims}")
+            lengths |= zip(field.dims, shape, strict=True)
         return {dim: length for dim, length in lengths.items() if not dim.isdigit()}
 
     def close(self) -> None:
@@ -110,30 +118,49 @@ class Dataset:
     def __getstate__(self) -> dict[str, Any]:
         return {"path": self.path, "unfinished": self.unfinished, "_file": None, "_process": -1}
 
+    def parsed(self, name: str, kind: type, otherwise: str) -> Any:
+        """An attribute that holds JSON of a kind; UserError if it holds anything else."""
+        text = self.attributes.get(name, otherwise)
+        try:
+            value = json.loads(text)
+        except (TypeError, ValueError):
+            value = None
+        if not isinstance(value, kind):
+            raise UserError(f"{self.path}: attribute {name} is damaged: JSON of a {kind.__name__} is needed")
+        return value
+
     def _open(self) -> h5py.File:
-        part = self.path.with_name(self.path.name + ".part")
-        if not self.path.exists():
+        about = state_of(self.path)
+        if about is None:
+            part = self.path.with_name(self.path.name + ".part")
             hint = f"; {part} is unfinished: run the same command again to finish it" if part.exists() else ""
             raise UserError(f"{self.path} does not exist{hint}")
         if not self.is_complete and not self.unfinished:
             raise UserError(f"{self.path} is unfinished: run the same command again to finish it")
+        require_regular(self.path, about)
         try:
             file = h5py.File(self.path, "r", locking=False)
         except OSError as error:
             raise UserError(f"{self.path} cannot be read as HDF5: {error}") from error
         try:
-            _known_schema(self.path, file.attrs.get("schema"), int(file.attrs.get("schema_version", -1)))
+            _known_schema(self.path, file)
         except UserError:
             file.close()
             raise
         return file
 
 
-def _known_schema(path: Path, name: Any, version: int) -> Schema:
+def _known_schema(path: Path, file: h5py.File) -> Schema:
+    try:
+        name, version = file.attrs.get("schema"), file.attrs.get("schema_version", -1)
+    except (OSError, RuntimeError, UnicodeDecodeError) as error:
+        raise UserError(f"{path}: its attributes cannot be read: {error}") from error
     schema = SCHEMAS.get(name) if isinstance(name, str) else None
     if schema is None:
         known = ", ".join(SCHEMAS)
         raise UserError(f"{path} is not one of our dataset files (schema: {name or 'none'}; known: {known})")
+    if not isinstance(version, (int, np.integer)):
+        raise UserError(f"{path}: attribute schema_version = {version!r} is damaged: a whole number is needed")
     if version != schema.version:
         age = "newer" if version > schema.version else "older"
         raise UserError(f"{path} has {name} version {version}, {age} than this code, which reads {schema.version}")

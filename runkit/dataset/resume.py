@@ -14,6 +14,15 @@ from runkit.errors import UserError
 _WAY_OUT = "move the file away or choose another output"
 
 
+def holds(path: Path, schema: Schema) -> bool:
+    """Whether a file is one of this schema, finished or not."""
+    try:
+        with Dataset(path, unfinished=True) as file:
+            return file.schema.name == schema.name
+    except UserError:
+        return False
+
+
 def check_same(
     path: Path,
     schema: Schema,
@@ -29,7 +38,17 @@ def check_same(
         told = [f"{key} = {a!r} in the file, {b!r} now" for key, (a, b) in changed.items() if key not in free_keys]
         if told:
             raise UserError(f"{path} was made with another configuration: {'; '.join(told)}; go back to it, {_WAY_OUT}")
+        _require_same_inputs(path, file.parsed("inputs", dict, "{}"), attributes.get("inputs", {}))
         for name, shape in shapes.items():
+            if name not in file.file:
+                raise UserError(f"{path} lacks field {name}: it was made by an older code; {_WAY_OUT}")
             found = file.file[name].shape
             if found != shape:
                 raise UserError(f"{path}: field {name} has shape {found}, not {shape}; {_WAY_OUT}")
+
+
+def _require_same_inputs(path: Path, then: Mapping[str, str], now: Mapping[str, str]) -> None:
+    """Raise UserError if a file that the run reads has another content than when `path` was laid down."""
+    changed = [name for name in now if name in then and then[name] != now[name]]
+    if changed:
+        raise UserError(f"{path} was made from another content of {', '.join(changed)}; restore it, {_WAY_OUT}")

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from runkit.dataset.flow import FLOW, FLOW_3D
+from runkit.dataset.flow import FLOW, FLOW_3D, LARGEST_DEVIATION, LARGEST_SPEED
 from runkit.dataset.reader import Dataset
-from runkit.dataset.schema import COMPLETE, ISOCONFIG
+from runkit.dataset.schema import COMPLETE, FAILED, ISOCONFIG
 
 
 def broken(dataset: Dataset) -> Iterator[str]:
@@ -64,7 +64,14 @@ def _flow(dataset: Dataset) -> Iterator[str]:
         values = dataset[f"dimensions/{axis}"][()]
         if np.any(np.diff(values) <= 0):
             yield f"dimensions/{axis} does not ascend"
-    for case in np.flatnonzero(dataset["computed"][()] == COMPLETE):
+    status = dataset["computed"][()]
+    served = int(dataset.attributes.get("n_trajectories", 0))
+    if dataset.is_complete and np.any(status[:served] != COMPLETE):
+        yield f"case {np.argmax(status[:served] != COMPLETE)} is no data, but one of n_trajectories = {served}"
+    for case in np.flatnonzero(status == FAILED):
+        if not np.isnan(dataset["t0_fields/density"][case]).all():
+            yield f"case {case} has failed, but holds numbers; NaN is needed"
+    for case in np.flatnonzero(status == COMPLETE):
         yield from (f"case {case}: {problem}" for problem in _case(dataset, int(case)))
 
 
@@ -75,6 +82,11 @@ def _case(dataset: Dataset, case: int) -> Iterator[str]:
     density, velocity = dataset["t0_fields/density"][case], dataset["t1_fields/velocity"][case]
     if np.any(density[:, solid] != 1) or np.any(velocity[:, solid]):
         yield "cells without fluid are not at rest with density 1"
+    speed, deviation = (float(np.max(values)) for values in (np.linalg.norm(velocity, axis=-1), np.abs(density - 1)))
+    if speed > LARGEST_SPEED:
+        yield f"the largest velocity is {speed:.3g}; allowed: up to {LARGEST_SPEED}"
+    if deviation > LARGEST_DEVIATION:
+        yield f"density departs from 1 by {deviation:.3g}; allowed: up to {LARGEST_DEVIATION}"
     try:
         json.loads(dataset["description"][case])
     except ValueError:

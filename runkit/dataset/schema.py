@@ -19,7 +19,8 @@ class Field:
     `dims` name its axes; two fields that share a dimension name share its length. A digit is a fixed length
     (`"3"`). `low` and `high` bound every finite value; `stage` names the status field that says, along the axes the
     two share, which entries must be there, or "" for fields that are filled when the file is laid down.
-    `may_be_nan` marks fields that are padded with NaN or hold undefined statistics.
+    `may_be_nan` marks fields that are padded with NaN or hold undefined statistics; an `optional` field need not be
+    there, since files of older code lack it.
     """
 
     name: str
@@ -31,6 +32,7 @@ class Field:
     low: float = float("-inf")
     high: float = float("inf")
     may_be_nan: bool = False
+    optional: bool = False
     attributes: Mapping[str, Any] = field(default_factory=dict)  # what other programs look for beside dims and unit
 
     def shape(self, sizes: dict[str, int]) -> tuple[int, ...]:

@@ -7,14 +7,17 @@
     writer.seal()                                                          # all ranks: the file gets its name
 
 The file is `case.h5.part` until it is sealed. After layout only raw data is written, so it stays readable when any rank
-dies at any moment, and `open` with the same configuration goes on with it.
+dies at any moment, and `open` with the same configuration goes on with it. What happens to the file from outside
+meanwhile (deleted, renamed, truncated) ends the run at the next unit of work: nobody else writes to it.
 """
 
 from __future__ import annotations
 
 import os
 import shutil
+import stat
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -24,13 +27,15 @@ from numpy.typing import ArrayLike, NDArray
 
 from runkit.checkpoint import sync_directory
 from runkit.dataset.drivers import Driver, check_driver, open_driver
-from runkit.dataset.layout import Groups, dtype_of, in_units, lay_down
+from runkit.dataset.layout import Groups, dtype_of, in_units, lay_down, replace_attributes
 from runkit.dataset.lock import FileLock
-from runkit.dataset.resume import check_same
+from runkit.dataset.resume import check_same, holds
 from runkit.dataset.schema import PENDING, Schema
+from runkit.dataset.scratch import Scratch
 from runkit.dataset.selection import Index, box, in_words
 from runkit.errors import UserError
 from runkit.mpi import World
+from runkit.outputs import require_replaceable, shortened, state_of
 
 
 class Writer:
@@ -46,6 +51,7 @@ class Writer:
         self._shapes = {field.name: field.shape(dict(sizes)) for field in schema.fields}
         self._driver: Driver | None = None
         self._descriptor = -1
+        self._size = 0  # bytes of the file, which never change
         self._lock: FileLock | None = None
 
     @classmethod
@@ -60,21 +66,31 @@ class Writer:
         free_keys: Sequence[str] = (),
         groups: Groups | None = None,
         driver: str = "auto",
+        replace: bool = False,
+        reads: Sequence[Path | str] = (),
     ) -> Writer:
         """Lay the file down, or go on with an unfinished one; collective.
 
         `attributes["config"]` holds the resolved configuration as nested tables; an existing file must have been made
-        with the same one, apart from the dotted `free_keys`. `groups` adds attributes to groups of the schema.
-        Raises UserError on all ranks: another configuration, no such directory, no room, another run on the same file.
+        with the same one, apart from the dotted `free_keys`. `attributes["inputs"]`, if given, holds the digests of
+        files that the run reads (`runkit.digest`), which must be the same too. With `replace` a file of the same schema
+        makes room instead. `groups` adds attributes to groups of the schema; `reads` are the sources of the data.
+        Raises UserError on all ranks: another configuration, a file that is read or not ours, no such directory, no
+        room, another run on the same file.
         """
         writer = cls(world, Path(path), schema, sizes)
         check_driver(world, driver)
         about = {**attributes, "mpi_library": world.library}
-        writer.state = world.on_root(writer._prepare, sizes, about, groups or {}, free_keys)
+        world.on_root(writer._require_name, reads)
+        writer.state = world.on_root(writer._prepare, sizes, about, groups or {}, free_keys, replace)
         if not writer.finished:
-            writer._descriptor = os.open(writer.part, os.O_RDWR)
             try:
+                writer._descriptor = os.open(writer.part, os.O_RDWR)
+                writer._size = os.fstat(writer._descriptor).st_size
                 writer._driver = open_driver(world, writer.part, driver)
+            except OSError as error:
+                writer._release()
+                raise UserError(f"{writer.part} cannot be opened: {error.strerror or error}") from error
             except UserError:
                 writer._release()
                 raise
@@ -91,9 +107,13 @@ class Writer:
         return self._driver.name if self._driver else "nothing to write"
 
     @property
-    def scratch(self) -> Path:
+    def scratch(self) -> Scratch:
         """The folder beside an unfinished file where units of work keep their checkpoints."""
-        return self.path.with_name(self.path.name + ".checkpoints")
+        return Scratch(self.path.with_name(self.path.name + ".checkpoints"))
+
+    def shape(self, name: str) -> tuple[int, ...]:
+        """Lengths of the axes of a field."""
+        return self._shapes[name]
 
     def write(self, name: str, index: Index, values: ArrayLike) -> None:
         """Store `values` in `name[index]`; not collective. Raises UserError if the disk refuses."""
@@ -102,6 +122,7 @@ class Writer:
         array = np.asarray(values).astype(dtype_of(self.schema[name]), order="C", casting="same_kind", copy=False)
         if array.shape != shape:
             raise ValueError(f"{in_words(name, index)} has shape {shape}, not {array.shape}")
+        self._require_size()
         try:
             driver.write(name, slices, array)
         except (OSError, RuntimeError) as error:
@@ -115,7 +136,10 @@ class Writer:
     def read(self, name: str, index: Index = ()) -> NDArray[Any]:
         """The array `name[index]`; not collective. What other ranks wrote is there after `sync`."""
         slices, shape = box(self._shapes[name], index)
-        return self._open_driver().read(name, slices).reshape(shape)
+        try:
+            return self._open_driver().read(name, slices).reshape(shape)
+        except OSError as error:
+            raise UserError(f"{in_words(name, index)} cannot be read from {self.part}: {error}") from error
 
     def pending(self, stage: str) -> list[tuple[int, ...]]:
         """Units of a stage that are still to be done, the same list on every rank; collective.
@@ -127,8 +151,12 @@ class Writer:
         return [tuple(unit) for unit in units]
 
     def mark(self, name: str, index: Index, status: int) -> None:
-        """Set a status flag, after all that this rank has written is on disk; not collective."""
+        """Set a status flag, after all that this rank has written is on disk; not collective.
+
+        Raises UserError if the file has been deleted, moved or truncated from outside.
+        """
         self.to_disk()
+        self._require_same_file()
         _, shape = box(self._shapes[name], index)
         self.write(name, index, np.full(shape, status, dtype_of(self.schema[name])))
 
@@ -145,15 +173,19 @@ class Writer:
         self.to_disk()
         self.world.barrier()
 
-    def seal(self) -> None:
-        """Give the file its name; collective. Raises UserError if units are pending."""
+    def seal(self, attributes: Mapping[str, int] | None = None) -> None:
+        """Give the file its name; collective. Raises UserError if units are pending.
+
+        `attributes` are numbers of the file that are known only now, in place of those it was laid down with.
+        """
         self.sync()
         pending = {stage.name: int(np.sum(self.read(stage.name) == PENDING)) for stage in self.schema.stages}
         if any(pending.values()):
             open_units = ", ".join(f"{name}: {count}" for name, count in pending.items() if count)
             raise UserError(f"{self.part} is not complete; pending units: {open_units}")
         self._open_driver().close()
-        self.world.on_root(self._rename)
+        self._driver = None
+        self.world.on_root(self._rename, attributes or {})
         self._release()
         self.state = "finished"
 
@@ -173,17 +205,38 @@ class Writer:
         # After an error other ranks may not come: closing together could wait for ever.
         if error is None:
             self.close()
+        elif self.world.size == 1:  # who has caught it may try again
+            if self._driver is not None:
+                self._driver.close()
+            self._release()
+
+    def _require_name(self, reads: Sequence[Path | str]) -> None:
+        """Whether files can have these names, and none of them is a source."""
+        directory = self.path.parent
+        if state_of(directory) is None or not directory.is_dir():
+            raise UserError(f"cannot write {shortened(self.path)}: directory {directory} does not exist")
+        if self.path.suffix == ".part":
+            raise UserError(f"output: {self.path} ends in .part, the mark of an unfinished file; choose another name")
+        for path in (self.path, self.part):
+            require_replaceable(path, lambda _: True, reads)
+        folder = state_of(self.scratch.path)
+        if folder is not None and not stat.S_ISDIR(folder.st_mode):
+            raise UserError(f"{self.scratch.path} is in the way: checkpoints go to a folder of this name; move it away")
 
     def _prepare(
-        self, sizes: Mapping[str, int], attributes: Mapping[str, Any], groups: Groups, free_keys: Sequence[str]
+        self,
+        sizes: Mapping[str, int],
+        attributes: Mapping[str, Any],
+        groups: Groups,
+        free_keys: Sequence[str],
+        replace: bool,
     ) -> str:
         """On root: find out what is there, lock it, lay down what is not; returns the state."""
-        directory = self.path.parent
-        if not directory.is_dir():
-            raise UserError(f"cannot write {self.path}: directory {directory} does not exist")
-        if not self.path.exists():
+        if replace or not self.path.exists():
             self._lock = FileLock(self.part.with_name(self.part.name + ".lock"))
         try:
+            if replace:
+                self._make_room()
             # Asked again: another run may have finished it before it left us the lock.
             if self.path.exists():
                 check_same(self.path, self.schema, self._shapes, attributes, free_keys)
@@ -198,9 +251,35 @@ class Writer:
             self._release()
             raise
 
-    def _rename(self) -> None:
-        os.replace(self.part, self.path)
-        sync_directory(self.path.parent)
+    def _make_room(self) -> None:
+        """Delete an older file of this schema, and what is left of one; any other is refused."""
+        for path in (self.path, self.part):
+            require_replaceable(path, lambda old: holds(old, self.schema))
+        for path in (self.path, self.part):
+            path.unlink(missing_ok=True)
+
+    def _rename(self, attributes: Mapping[str, int]) -> None:
+        self._require_same_file()
+        try:
+            require_replaceable(self.path)
+            replace_attributes(self.part, attributes)
+            os.replace(self.part, self.path)
+            sync_directory(self.path.parent)
+        except OSError as error:
+            raise UserError(f"{self.part} cannot get its name {self.path}: {error.strerror}") from error
+
+    def _require_size(self) -> None:
+        """Raise UserError if somebody has cut the file: what is written now would leave a hole of zeros behind."""
+        if os.fstat(self._descriptor).st_size < self._size:
+            raise UserError(f"{self.part} was truncated in mid-run; delete it and run again")
+
+    def _require_same_file(self) -> None:
+        """Raise UserError if what has the file's name is another file, or nothing."""
+        self._require_size()
+        found = state_of(self.part)
+        if found is None or not os.path.samestat(found, os.fstat(self._descriptor)):
+            fate = "deleted or renamed" if found is None else "replaced by another file"
+            raise UserError(f"{self.part} was {fate} in mid-run; what has been computed since cannot be kept there")
 
     def _open_driver(self) -> Driver:
         if self._driver is None:
@@ -217,8 +296,9 @@ class Writer:
             self._lock.release()
 
     def _write_failure(self, name: str, index: Index, size: int, error: Exception) -> str:
-        free = shutil.disk_usage(self.part.parent).free
         reason = getattr(error, "strerror", None) or str(error)
-        if free < size:
-            reason = f"no space left on the disk ({in_units(free)} free)"
+        with suppress(OSError):  # the folder may have gone
+            free = shutil.disk_usage(self.part.parent).free
+            if free < size:
+                reason = f"no space left on the disk ({in_units(free)} free)"
         return f"{in_words(name, index)} cannot be written to {self.part}: {reason}"

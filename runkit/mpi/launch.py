@@ -10,11 +10,12 @@ from collections.abc import Callable
 from typing import Any
 
 from runkit.errors import UserError, complain
-from runkit.launcher import Launch, mpi_launch, this_launch
+from runkit.launcher import Launch, forget_lost_connection, mpi_launch, this_launch
 from runkit.mpi.world import SerialWorld, World
 
 # How long a failing rank waits to see whether all the others fail alike.
 AGREEMENT_SECONDS = 1.0
+CLOSED = 141  # as `runkit.cli` ends when the reader of the standard output has left
 # How long the launcher gets to forward the last words of a rank before the abort ends it too.
 FORWARDING_SECONDS = 0.5
 
@@ -22,23 +23,26 @@ FORWARDING_SECONDS = 0.5
 def connect() -> World:
     """Join the ranks that were started together; without mpi4py and without a launcher, one rank alone.
 
-    Raises UserError if the launcher started a number of processes other than the one that MPI sees.
+    What MPI says counts; variables that contradict it are named. Raises UserError if a launcher that shows itself
+    started more processes than the one that MPI sees.
     """
-    launched = mpi_launch()
+    lost, launched = forget_lost_connection(), mpi_launch()
     try:
         from mpi4py import MPI
     except (ImportError, RuntimeError) as error:
-        if launched is not None and launched.size > 1:
+        if launched is not None and launched.size > 1 and launched.is_sure:
             started = f"{launched.launcher} started {launched.size} processes"
             raise UserError(f"{started}, but mpi4py does not work here: {error}") from error
         return SerialWorld()
     world = World(MPI.COMM_WORLD)
-    _check_size(world, launched)
+    _settle(world, launched or lost)
     return world
 
 
-def launch(main: Callable[..., None], *arguments: Any) -> None:
+def launch(main: Callable[..., int | None], *arguments: Any) -> None:
     """Call `main(world, *arguments)`; an error on any rank ends all ranks.
+
+    What `main` returns, if it is not None, is the exit code, the same on every rank.
 
     A UserError is shown as one line and ends the program with code 2, any other error as a traceback with its rank and
     code 1.
@@ -46,16 +50,22 @@ def launch(main: Callable[..., None], *arguments: Any) -> None:
     try:
         world = connect()
     except UserError as error:
-        if this_launch().rank == 0:
+        launched = this_launch()
+        if launched.rank == 0 or not launched.is_sure:
             complain(error)
         sys.exit(2)
     alarm = world.comm.Dup() if world.size > 1 else None
     try:
-        main(world, *arguments)
+        code = main(world, *arguments)
     except UserError as error:
         _end_user_error(world, alarm, error)
     except KeyboardInterrupt:
         _abort(world, 130)
+    except BrokenPipeError:
+        if world.size == 1:
+            raise  # the command line ends it quietly
+        complain("the reader of the standard output has left")
+        _abort(world, CLOSED)
     except SystemExit as end:
         if end.code:
             _abort(world, end.code if isinstance(end.code, int) else 1)
@@ -64,6 +74,9 @@ def launch(main: Callable[..., None], *arguments: Any) -> None:
         where = f"rank {world.rank} of {world.size}: " if world.size > 1 else ""
         print(where + traceback.format_exc(), file=sys.stderr, end="", flush=True)
         _abort(world, 1)
+    else:
+        if code:
+            sys.exit(code)
 
 
 def single_threaded() -> None:
@@ -75,12 +88,18 @@ def single_threaded() -> None:
         os.environ.setdefault(f"{library}_NUM_THREADS", "1")
 
 
-def _check_size(world: World, launched: Launch | None) -> None:
-    if launched is not None and launched.size != world.size:
+def _settle(world: World, launched: Launch | None) -> None:
+    """Hold what the environment says against MPI."""
+    if launched is None or launched.size == world.size:
+        return
+    if world.size == 1 and launched.is_sure:
         raise UserError(
             f"{launched.launcher} started {launched.size} processes, but MPI sees {world.size}: mpi4py uses another "
             f"MPI library ({world.library}) than the launcher; use the launcher of that library"
         )
+    if world.is_root:
+        counted = "this process alone" if world.size == 1 else f"{world.size} ranks"
+        print(f"note: {launched} in the environment is left over: MPI sees {counted}", file=sys.stderr, flush=True)
 
 
 def _end_user_error(world: World, alarm: Any, error: UserError) -> None:

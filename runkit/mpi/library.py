@@ -31,13 +31,16 @@ def _symbols() -> ctypes.CDLL:
     return ctypes.CDLL(MPI.__file__)
 
 
-def is_cuda_aware() -> bool:
-    """What the loaded library answers: Open MPI and MPICH have a call each, others none."""
+def says_cuda_aware() -> bool | None:
+    """Whether the loaded library says that it takes device buffers: Open MPI and MPICH do; None for one that is mute.
+
+    The word tells how it was built: `direct.py` tries.
+    """
     library = _symbols()
     if hasattr(library, "MPIX_Query_cuda_support"):
         return bool(library.MPIX_Query_cuda_support())
     if hasattr(library, "MPIX_GPU_query_support"):
         answer = ctypes.c_int(0)
         failed = library.MPIX_GPU_query_support(ctypes.c_int(MPIX_GPU_SUPPORT_CUDA), ctypes.byref(answer))
-        return not failed and bool(answer.value)
-    return False
+        return None if failed else bool(answer.value)
+    return None

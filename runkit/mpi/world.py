@@ -7,7 +7,7 @@ from itertools import chain
 from typing import Any
 
 from runkit.errors import UserError
-from runkit.mpi.library import is_cuda_aware, library_version
+from runkit.mpi.library import library_version
 from runkit.mpi.tickets import SerialTickets, Tickets
 
 
@@ -18,6 +18,8 @@ def share(n_items: int, rank: int, size: int) -> range:
 
 class World:
     """A group of ranks. `comm` is the mpi4py communicator; methods without a note are collective."""
+
+    takes_device_arrays = False  # whether messages may be arrays of a GPU; to be set by who has tried (`direct.py`)
 
     def __init__(self, comm: Any) -> None:
         self.comm = comm
@@ -125,11 +127,6 @@ class World:
         from mpi4py import MPI
 
         return MPI.Info.Create(list(hints.items()))
-
-    @property
-    def takes_device_arrays(self) -> bool:
-        """Whether the MPI library says that it sends and receives arrays of a CUDA GPU (not collective)."""
-        return is_cuda_aware()
 
     @property
     def library(self) -> str:

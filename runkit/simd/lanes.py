@@ -15,7 +15,9 @@ from numba.core import cgutils
 from numba.core.typing.templates import AbstractTemplate, infer_global, signature
 from numba.extending import intrinsic, lower_builtin, models, register_model
 
-LANES = 8
+from runkit.simd.processor import register_bits
+
+LANES = register_bits() // 32  # float32 values of a register: 16 with AVX-512, else 8
 
 _I32 = ir.IntType(32)
 _ELEMENT = {types.int32: _I32, types.float32: ir.FloatType(), types.float64: ir.DoubleType()}

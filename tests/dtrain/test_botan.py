@@ -13,7 +13,7 @@ from torch.nn.functional import relu
 
 from dtrain.checkpoint import load_model
 from dtrain.data.graphs import graph, near_pairs
-from dtrain.models.botan import Botan
+from dtrain.models.botan import Botan, by_columns
 from dtrain.normalisation import Physical
 
 # The authors' weights and their outputs, where they are at hand: BOTAN_DATA or a folder beside the working copy.
@@ -117,3 +117,17 @@ def test_published_weights_give_the_published_outputs():
     by_source = np.lexsort((target, source))[::16]
     assert np.array_equal(source[by_source], wanted["source"]) and np.array_equal(target[by_source], wanted["target"])
     np.testing.assert_allclose(edge[by_source], wanted["edge"], atol=1e-5)
+
+
+def test_on_a_gpu_the_first_layer_multiplies_no_matrices_and_so_cuts_no_digits(inputs):
+    torch.manual_seed(0)
+    layer, vectors = torch.nn.Linear(6, 64), torch.cat([inputs[2], inputs[2] + 1e-4], dim=1)
+    exact = torch.nn.functional.linear(vectors.double(), layer.weight.double(), layer.bias.double())
+    found = by_columns(vectors, layer)
+    torch.testing.assert_close(found.double(), exact, rtol=1e-6, atol=1e-6)
+    cut = (vectors.view(torch.int32) & ~0x1FFF).view(torch.float32)  # as TF32 sees them
+    assert (by_columns(cut, layer).double() - exact).abs().max() > 100 * (found.double() - exact).abs().max()
+    for one, other in zip(
+        *(torch.autograd.grad(y.sin().sum(), [layer.weight, layer.bias]) for y in (found, layer(vectors))), strict=True
+    ):
+        torch.testing.assert_close(one, other, rtol=1e-4, atol=1e-4)

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-from dtrain.data.glass import Glass, GlassLoss, GlassOptions, rotated
+from dtrain.data.glass import Glass, GlassLoss, GlassOptions
 from dtrain.data.graphs import minimum_image, near_pairs
 from dtrain.data.symmetry import SYMMETRIES, draw_symmetry
 from runkit.errors import UserError
@@ -103,9 +103,9 @@ def test_augmentation_keeps_edge_lengths_and_leaves_the_kept_graph_alone(glass):
     example = glass.example(0)
     before = example.edge_attr.clone()
     for symmetry in SYMMETRIES:
-        torch.testing.assert_close(rotated(example, symmetry).edge_attr.norm(dim=1), before.norm(dim=1))
+        torch.testing.assert_close(example.turned(symmetry).edge_attr.norm(dim=1), before.norm(dim=1))
     assert torch.equal(example.edge_attr, before)
-    assert rotated(example, SYMMETRIES[5]).edge_target is example.edge_target
+    assert example.turned(SYMMETRIES[5]).edge_target is example.edge_target
 
 
 def test_only_training_batches_are_augmented(glass):
@@ -175,7 +175,7 @@ def test_a_file_without_labelled_bonds_teaches_particles_alone(isoconfig, tmp_pa
         file.attrs["absent"] = json.dumps(["bond_change", "bond_change_error", "bond_change_reliability"])
     glass = Glass(GlassOptions(file=str(path), time=1))
     batch = glass.batch([0])
-    output = torch.zeros(len(batch.x)), torch.ones(batch.num_edges)
+    output = torch.zeros(len(batch.x)), torch.ones(batch.edge_index.shape[1])
     losses = glass.loss(output, batch, GlassLoss(p=1.0))
     torch.testing.assert_close(losses["loss"], batch.node_target.square().mean().view(1))
     with pytest.raises(UserError, match=r"does not label bonds; loss\.p = 1"):

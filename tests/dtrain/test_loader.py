@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections import Counter
 
 import pytest
+import torch
 
-from dtrain.data.loader import Order, Share, prefetch
+from dtrain.data.loader import Feed, Order, Share
 
 ORDER = Order(tuple(range(100, 107)), seed=5, phase="joint")
 
@@ -46,14 +47,25 @@ class Recorder:
         return list(zip(epochs, samples, strict=True))
 
 
-def test_batches_come_in_the_order_of_steps_from_any_step_on():
-    share = Share(2, 0, 1)
-    whole = list(prefetch(Recorder(), ORDER, share, range(8)))
-    rest = list(prefetch(Recorder(), ORDER, share, range(5, 8)))
+def drawn(steps: range, n_builders: int = 1) -> list:
+    feed = Feed(Recorder(), torch.device("cpu"))
+    feed._n_builders = n_builders
+    return [[batch for batch, _ in step] for step in feed.steps(ORDER, Share(2, 0, 1), steps)]
+
+
+@pytest.mark.parametrize("n_builders", [1, 3])
+def test_batches_come_in_the_order_of_steps_from_any_step_on(n_builders):
+    whole, rest = drawn(range(8), n_builders), drawn(range(5, 8), n_builders)
     assert whole[5:] == rest
-    assert [pair for batch, _ in whole[0] for pair in batch] == [ORDER[0], ORDER[1]]
+    assert [pair for batch in whole[0] for pair in batch] == [ORDER[0], ORDER[1]]
 
 
 def test_an_error_while_a_batch_is_built_reaches_the_loop():
     with pytest.raises(ValueError, match="broken"):
-        list(prefetch(Recorder(), ORDER, Share(2, 0, 1), range(30)))
+        drawn(range(30))
+
+
+def test_the_weights_of_a_batch_come_with_it():
+    feed = Feed(Recorder(), torch.device("cpu"))
+    (step,) = feed.steps(ORDER, Share(3, 1, 2, 2), range(1))
+    assert [weights.tolist() for _, weights in step] == [[pytest.approx(2 / 3), 0.0]]

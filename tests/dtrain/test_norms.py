@@ -9,7 +9,9 @@ import torch.distributed as dist
 import torch.multiprocessing as mp
 from torch import nn
 
+from dtrain.models.flow_cnn import FlowCNN
 from dtrain.models.norms import NORMS, BatchNorm, norm_layer
+from runkit.errors import UserError
 
 SHARES = (3, 1)  # samples of each process
 
@@ -68,3 +70,12 @@ def test_every_norm_takes_any_number_of_channels(kind, channels):
 def test_an_unknown_norm_is_refused_with_those_that_are_known():
     with pytest.raises(ValueError, match="norm = 'layer'; allowed: batch, group, none"):
         norm_layer("layer", 8)
+
+
+@pytest.mark.parametrize("kind", ["batch", "group"])
+def test_one_value_to_normalise_is_refused_in_one_line(kind):
+    """A grid as small as the stride, one frame, one sample: less its own mean, the value would be 0 whatever it is."""
+    network = FlowCNN(widths=(4, 1), norm=kind)
+    with pytest.raises(UserError, match=r"has one value at the coarsest layer .* norm = \"none\"$"):
+        network.train()(torch.ones(1, 4, 1, 4, 4))
+    network.train()(torch.ones(1, 4, 1, 8, 4))

@@ -46,8 +46,9 @@ def test_a_count_is_the_same_for_all_groups_once_all_have_counted(two):
 
 
 def test_groups_that_do_not_divide_the_processes_are_refused(monkeypatch):
-    monkeypatch.setenv("RANK", "0")
-    monkeypatch.setenv("WORLD_SIZE", "4")
+    join = {"RANK": "0", "WORLD_SIZE": "4", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": "1"}
+    for name, value in join.items():
+        monkeypatch.setenv(name, value)
     with pytest.raises(UserError, match="ranks_per_run = 3 does not divide the 4 processes"):
         connect(ranks_per_run=3)
 
@@ -59,7 +60,7 @@ def test_a_gpu_that_is_not_there_is_refused():
 
 
 def test_processes_out_of_reach_are_reported_with_the_address(monkeypatch):
-    monkeypatch.setattr(module, "JOIN_SECONDS", 1)
+    monkeypatch.setattr("dtrain.join.JOIN_SECONDS", 1)
     address = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": "1"}
     for name, value in {"RANK": "1", "WORLD_SIZE": "2", "LOCAL_RANK": "1", "DS_ACCELERATOR": "cpu", **address}.items():
         monkeypatch.setenv(name, value)

@@ -25,6 +25,7 @@ def test_what_is_known_of_a_gpu_is_plausible(gpu):
     assert gpu.name and gpu.identity == Gpu(gpu.index).identity
     assert 0 < gpu.free_bytes <= gpu.xp.cuda.runtime.memGetInfo()[1]
     assert gpu.shared_bytes >= 64 << 10 and gpu.n_multiprocessors > 1 and 5e8 < gpu.clock < 5e9
+    assert 64 << 10 <= gpu.shared_bytes <= gpu.shared_bytes_per_multiprocessor <= 1 << 20 <= gpu.l2_bytes
 
 
 def test_a_graph_does_again_what_was_recorded_and_nothing_while_it_is(gpu):
@@ -51,3 +52,17 @@ def test_streams_wait_where_they_are_told_to(gpu):
         with side:
             gpu.wait()
         assert (here == 2 * k + 1).all()
+
+
+def test_machine_code_loads_from_the_file_it_is_kept_in(gpu, tmp_path, monkeypatch):
+    """Once when it is made, once when it is found."""
+    monkeypatch.setenv("CUPY_CACHE_DIR", str(tmp_path))
+    value, result = gpu.xp.ones(4, np.float32), gpu.xp.zeros(4, np.float32)
+    for _ in range(2):
+        gpu.compile(QUARTER).get_function("quarter")((1,), (4,), (value, result))
+        assert gpu.to_host(result).tolist() == [0.25] * 4
+    assert len(list(tmp_path.iterdir())) == 1
+    ptx = Gpu(gpu.index)
+    ptx.architecture = ptx.architecture.replace("sm_", "compute_")
+    ptx.compile(QUARTER).get_function("quarter")((1,), (4,), (value, result))
+    assert gpu.to_host(result).tolist() == [0.25] * 4 and len(list(tmp_path.iterdir())) == 2

@@ -11,14 +11,17 @@ from mdgen import run
 from mdgen.config import Case
 from mdgen.dynamics import Dynamics
 from mdgen.initial import melt
-from mdgen.minimize import inherent_structure
+from mdgen.minimize import inherent_structures
 from mdgen.neighbors import spatial_order
 from mdgen.potentials import potential
 from mdgen.thermostats import thermostat
+from mdgen.tuning import Tuning
 from mdgen.velocities import maxwell_velocities
 from runkit.mpi import SerialWorld
 from runkit.rng import stream
 from tests.mdgen.test_gpu import assert_same_in_turns
+from tests.mdgen.test_gpu_lists import assert_whole, drawn, made
+from tests.mdgen.test_gpu_motion import wrong_reciprocals
 from tests.mdgen.test_run_on_gpu import CASE
 from tests.mdgen.test_run_on_gpu import assert_same as assert_same_file
 
@@ -36,13 +39,13 @@ def crystal(n_particles: int, n_replicas: int) -> SimpleNamespace:
     )
 
 
-def both(gpu, n_particles, n_replicas, precision="float32", bath=None):
+def both(gpu, n_particles, n_replicas, precision="float32", bath=None, **more):
     """The same replicas on the GPU and on the CPU."""
     start = crystal(n_particles, n_replicas)
     for device in (gpu, None):
         streams = [stream(1, "bath", replica) for replica in range(n_replicas)]
         law = bath and thermostat.get(bath)(1.5, 0.1, DT, 3 * n_particles - 3, streams)
-        yield Dynamics(*start.given, LAW, DT, precision, thermostat=law, order=start.order, device=device)
+        yield Dynamics(*start.given, LAW, DT, precision, thermostat=law, order=start.order, device=device, **more)
 
 
 def assert_same(ours: Dynamics, theirs: Dynamics) -> None:
@@ -71,6 +74,28 @@ def test_any_number_of_particles_has_the_same_bits(gpu, n_particles):
     assert_same(ours, theirs)
 
 
+def test_reciprocals_are_rounded_once(gpu):
+    """All numbers from 2^-126 up to 2^126, beside the compiler's division."""
+    assert wrong_reciprocals(gpu, 1 << 23, 253 << 23) == 0
+
+
+TUNINGS = [
+    *(Tuning(marches=True, threads=threads) for threads in (32, 512, 640, 1024)),
+    Tuning(marches=False),
+    Tuning(inner_skin=0.2, outer_skin=0.8),
+]
+
+
+@pytest.mark.parametrize("bath", [None, *thermostat.names()])
+def test_no_bit_depends_on_how_a_gpu_goes_about_it(gpu, bath):
+    found = []
+    for tuning in TUNINGS:
+        ours, _ = both(gpu, 4096, 2, bath=bath, tuning=tuning)
+        ours.step(100)
+        found.append((ours.position.tobytes(), ours.velocity.tobytes()))
+    assert found == found[:1] * len(TUNINGS)
+
+
 def test_systems_of_unlike_size_march_in_turns(gpu):
     assert_same_in_turns(gpu)
 
@@ -85,7 +110,7 @@ def test_many_replicas_march_with_the_bits_of_a_few(gpu):
     theirs = Dynamics(position[chosen], velocity[chosen], *rest, LAW, DT, order=start.order)
     for each in (ours, theirs):
         each.step(40)
-    assert ours.engine._kernels.marches
+    assert ours.engine.kernels.marches
     assert np.array_equal(ours.position[chosen], theirs.position)
 
 
@@ -97,7 +122,7 @@ def test_snapshots_travel_while_steps_are_taken(gpu, n_particles):
     moving, still = (Dynamics(*start.given, LAW, DT, order=start.order, device=gpu) for _ in range(2))
     for each in (moving, still):
         each.step(20)
-    assert moving.engine._kernels.marches == (n_particles == 4096)
+    assert moving.engine.kernels.marches == (n_particles == 4096)
     for _ in range(5):
         before = moving.snapshot()
         moving.begin(20)
@@ -119,6 +144,19 @@ def test_a_run_makes_the_same_file(gpu, tmp_path, monkeypatch):
 
 
 def test_energy_minima_are_the_same(gpu):
-    start = melt(256, (0.8, 0.2), 1.2, seed=1, sample=0)
-    ours, theirs = inherent_structure(start, LAW, gpu), inherent_structure(start, LAW)
-    assert ours.converged and np.array_equal(ours.position, theirs.position) and ours.energy == theirs.energy
+    """Of several samples at once."""
+    starts = [melt(n, (0.8, 0.2), 1.2, seed=1, sample=sample) for n in (256, 4096) for sample in range(4)]
+    for group in (starts[:4], starts[4:]):
+        ours, theirs = inherent_structures(group, LAW, gpu), inherent_structures(group, LAW)
+        for one, other in zip(ours, theirs, strict=True):
+            assert one.converged and np.array_equal(one.position, other.position) and one.energy == other.energy
+
+
+@pytest.mark.parametrize("marches", [True, False])
+@pytest.mark.parametrize("seed", range(8))
+def test_lists_of_any_system_hold_all_neighbours(gpu, seed, marches):
+    """Made on the march, and by many blocks."""
+    position, species, box, cutoff, order = drawn(seed)
+    precision = ("float32", "float64")[seed // 2 % 2]
+    dynamics = made(gpu, marches, precision, position, species, box, cutoff, order)
+    assert_whole(dynamics, species, box, cutoff)

@@ -195,6 +195,15 @@ def test_a_mistake_in_a_configuration_is_told_before_anything_is_queued(site):
     assert "# ranks      6, each with 2 samples" in done.stdout
 
 
+def test_a_generator_that_runs_here_but_ends_in_an_error_is_not_submitted(site, tmp_path):
+    """Only one that cannot be started is taken on trust."""
+    python = tmp_path / "python"
+    python.write_text('#!/bin/bash\n[[ " $* " == *" --version "* ]] || { echo Traceback >&2; exit 1; }\n')
+    python.chmod(0o755)
+    done = submit("--dry-run", "--site", site("slurm", PYTHON=str(python)), "generate", "lbmgen")
+    assert done.returncode == 2 and "Traceback" in done.stderr and "nothing is submitted" in done.stderr
+
+
 def test_a_generator_that_does_not_run_here_is_submitted_all_the_same(site):
     done = submit("--dry-run", "--site", site("slurm", PYTHON="nowhere/python"), "generate", "mdgen")
     assert done.returncode == 0 and "was not looked at" in done.stderr

@@ -63,7 +63,10 @@ def assert_same_bits(ours: Block, theirs: Block) -> None:
     assert ours.arrived().tobytes() == theirs.arrived().tobytes()
     assert [a.tobytes() for a in ours.moments()] == [a.tobytes() for a in theirs.moments()]
     (mine,), (other,) = look([ours], 2), look([theirs], 2)
-    assert mine.fastest == other.fastest == look([ours], None)[0].fastest
+    assert mine.excess is not None and mine.velocity is not None
+    assert other.excess is not None and other.velocity is not None
+    alone = look([ours], None)[0]
+    assert mine[:2] == other[:2] == alone[:2]
     assert (mine.excess.tobytes(), mine.velocity.tobytes()) == (other.excess.tobytes(), other.velocity.tobytes())
 
 
@@ -71,6 +74,6 @@ def assert_same_flow(setting: Setting, gpu: Any, n_steps: int = 5) -> None:
     """Populations, moments, cells and forces of a flow have the same bits on a GPU as on the CPU."""
     ours, theirs = setting.block(gpu), setting.block()
     taken = [block.advance(clock(n_steps)) for block in (ours, theirs)]
-    np.testing.assert_array_equal(*taken)
+    np.testing.assert_array_equal(taken[0], taken[1])
     assert np.abs(taken[1]).max() > 0
     assert_same_bits(ours, theirs)

@@ -124,7 +124,7 @@ def test_laws_do_not_know_left_from_right(lattice, law):
 @pytest.mark.parametrize(("dtype", "tolerance"), [("float32", 2e-8), ("float64", 1e-15)])
 def test_the_compiled_step_is_the_law_applied_to_arrays(lattice, law, force, dtype, tolerance):
     """Each site, at either parity, whatever its place in a vector."""
-    shape = (3, 4, 11)[-lattice.d :]
+    shape = (3, 4, 19)[-lattice.d :]  # rows of three vectors: two that a wide register joins, and one left over
     whole = Decomposition(shape, (1,) * lattice.d)
     domain, body = Domain(shape, ((Periodic(), Periodic()),) * lattice.d), Body(np.zeros([n + 2 for n in shape], bool))
     block = Block(Fluid(lattice, law, TAU, force and tuple(force), dtype), domain, whole, SerialWorld(), body)

@@ -100,16 +100,18 @@ def test_walls_and_open_faces_may_be_set_in_any_order(faces, lattice):
     """
     block = Setting(lattice, faces=FACES[faces], radius=2.9).block()
     links, outlets = block.boundary.links, block.boundary.outlets
-    setter = setters(links, outlets)
+    setter, kept = setters(links, outlets.inner), block.boundary.kept
+    assert (setters(links, kept.arrived) >= 0).all() and not (len(kept.rest) and len(outlets.law))
     for state in (0, 1):
         written = np.concatenate([links.target[state], outlets.target[state]])
         assert len(np.unique(written)) == len(written) > 0
         read = np.concatenate([links.first[state], links.second[state]])
-        assert not np.isin([*read, *outlets.left[state].ravel()], written).any()
+        assert not np.isin(outlets.left[state], written).any()
+        assert not np.isin(read, [*written, *kept.rest]).any()
         told, inner = setter[state] >= 0, outlets.inner[state]
         assert (links.target[state][setter[state][told]] == inner[told]).all()
         assert not np.isin(inner[~told], written).any()
-    if faces == "mirrors":
+    if (faces, lattice) == ("mirrors", "D2Q9"):
         assert (setter >= 0).any()
 
 
@@ -157,16 +159,13 @@ def launches(monkeypatch) -> list[str]:
 
 
 def test_a_step_is_at_most_three_launches_for_any_number_of_flows(monkeypatch):
-    """Collision, periodic copies, walls with open faces; tables without entries launch nothing."""
+    """Collision, periodic copies, walls with their mass and open faces; tables without entries launch nothing."""
     gpu, launched = StandIn(l2_bytes=0), launches(monkeypatch)
     for faces, names in (("periodic", ["sweep", "copy", "boundaries"]), ("mirrors", ["sweep", "boundaries"])):
         blocks = [Setting(faces=FACES[faces], tau=tau).block(gpu) for tau in (0.6, 0.7, 0.8)]
         launched.clear()
         advance(blocks, np.ones((3, 5)))
-        assert launched == 3 * names  # two to load the kernels, two recorded as a graph, the last one
-        launched.clear()
-        advance(blocks, np.ones((3, 4)))
-        assert len(launched) <= 4 * len(names)
+        assert launched == 5 * names  # of two steps, of two that are recorded and launched as one, of the last one
 
 
 def test_flows_in_the_cache_take_all_their_steps_in_one_launch_for_as_many_as_it_holds(monkeypatch):
@@ -250,8 +249,9 @@ def test_a_case_that_diverges_leaves_the_others_on_a_gpu(tmp_path, monkeypatch, 
     faces = ("boundaries.x_low.kind=periodic", "boundaries.x_high.kind=periodic")
     settings = ("n_cases=2", "seed=2", "flow.reynolds=[3, 60]", "flow.force=[2.5e-3, 0]", "frames.count=5")
     found = assert_same_file(tmp_path, monkeypatch, gpu, *faces, *settings)
-    assert found["computed"].tolist() == [FAILED, COMPLETE]
-    assert found["failure"][0].startswith(b"step 77: the largest velocity is 0.313")
+    assert found["computed"].tolist() == [COMPLETE, FAILED]  # the first case of the two, now the last
+    assert b'"case":0' in found["description"][1] and np.isnan(found["t0_fields/density"][1]).all()
+    assert found["failure"][1].startswith(b"step 77: the largest velocity is 0.309")
 
 
 def test_a_domain_that_no_gpu_holds_is_refused_with_what_to_lower(tmp_path, monkeypatch):

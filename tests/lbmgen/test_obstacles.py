@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import trimesh
 
 from lbmgen.obstacles import obstacle
 from lbmgen.obstacles.array import Interpolated, outlines
@@ -15,19 +16,21 @@ EXAMPLES = {
     "aerofoil": [{"code": "0012"}, {"code": "4415"}],
     "blob": [{"seed": 0}, {"seed": 7, "modes": 8, "roughness": 0.8}],
     "file": [{"path": "mask.npy", "diameter": 40.0}, {"path": "distance.npz", "diameter": 0.2, "spacing": 0.001}],
+    "mesh": [{"path": "brick.ply", "diameter": 2.0}],
 }
 CASES = [(name, given) for name in obstacle.names() for given in EXAMPLES.get(name, [{}])]
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    """Arrays for the family "file": a body with a hole and a touching corner, and a circle of diameter 0.2."""
+    """Arrays for the family "file": a body with a hole and a touching corner, and a circle of diameter 0.2; a brick."""
     path = tmp_path_factory.mktemp("arrays")
     mask = np.zeros((44, 34), dtype=bool)
     mask[5:30, 5:20], mask[10:15, 10:15], mask[30:34, 20:25] = True, False, True
     np.save(path / "mask.npy", mask)
     place = (np.indices((320, 300)).T - [159.5, 149.5]).T * 0.001
     np.savez(path / "distance.npz", phi=np.hypot(*place) - 0.1)
+    trimesh.creation.box(extents=(1.75, 1.5, 1.0)).export(path / "brick.ply")
     return path
 
 

@@ -12,6 +12,11 @@ def kob_andersen() -> PairPotential:
     return potential.build("kob-andersen")
 
 
+def faint(cutoff) -> PairPotential:
+    """A law with these cutoffs [n_species, n_species] and next to no force."""
+    return PairPotential.lennard_jones(np.full_like(cutoff, 1e-9), np.full_like(cutoff, 1e-3), cutoff)
+
+
 def jittered_lattice(n_edge=6, density=1.2, jitter=0.04, seed=0):
     """Position [n, 3], species and cubic box [3]: a simple cubic lattice, shaken, in random order."""
     random = np.random.default_rng(seed)

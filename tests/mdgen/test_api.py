@@ -108,12 +108,12 @@ def test_propensity_is_the_replica_mean_of_propagated_displacements(liquid):
     """The same velocities through `propagate`, one replica at a time."""
     position, species, box = liquid
     times = (0.01, 0.05)
-    found = mdgen.isoconfigurational(position, species, box, 0.5, times, n_replicas=3, seed=7, dt=0.005)
+    found = mdgen.isoconfigurational(position, species, box, 0.5, times, n_replicas=3, seed=7, dt=0.002)
     expected = np.zeros((2, len(position)))
     for replica in range(3):
         velocity = maxwell_velocities(len(position), 0.5, 7, 0, replica)
-        for row, n_steps in enumerate((2, 10)):
-            moved = mdgen.propagate(position, velocity, species, box, 0.005, n_steps)[0] - position
+        for row, n_steps in enumerate((5, 25)):
+            moved = mdgen.propagate(position, velocity, species, box, 0.002, n_steps)[0] - position
             expected[row] += np.linalg.norm(moved, axis=1) / 3
     np.testing.assert_allclose(found, expected, atol=1e-10)
 

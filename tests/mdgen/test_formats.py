@@ -1,4 +1,4 @@
-"""Files of given configurations: the same particles through every format."""
+"""Files of given configurations: the same particles through every format; tests/real has the dialects."""
 
 import numpy as np
 import pytest
@@ -95,43 +95,10 @@ def test_our_own_file_gives_its_equilibrated_samples_and_their_temperature(tmp_p
     assert found.temperature == 0.5 and found.source.endswith("sample 1")
 
 
-def test_an_xyz_file_of_several_frames_is_several_samples(tmp_path, start):
-    write_extxyz(tmp_path / "one.xyz", start)
-    text = (tmp_path / "one.xyz").read_text()
-    (tmp_path / "two.xyz").write_text(text + text)
-    assert len(read(tmp_path / "two.xyz")) == 2
-
-
 def test_a_glob_is_read_in_order_of_name(tmp_path, start):
     for name in ("b", "a", "c"):
         write_npz(tmp_path / f"{name}.npz", start)
     assert [found.source[-5] for found in load([str(tmp_path / "*.npz")])] == ["a", "b", "c"]
-
-
-def test_density_gives_the_box_that_a_file_lacks(tmp_path, start):
-    write_npz(tmp_path / "c.npz", start)
-    assert read(tmp_path / "c.npz", density=0.6)[0].box[0] == pytest.approx((150 / 0.6) ** (1 / 3))
-
-
-@pytest.mark.parametrize(
-    ("name", "content", "complaint"),
-    [
-        ("a.npz", "not a zip", "a.npz: cannot be read"),
-        ("a.pdb", "", "unknown suffix '.pdb'"),
-        ("a.xyz", '2\nLattice="6 0 0 0 6 0 0 0 6"\nA 0 0 0\n', "frame 0 has 1 of 2 lines"),
-        ("a.xyz", '1\nLattice="6 0 0 1 6 0 0 0 6"\nA 0 0 0\n', "not orthorhombic"),
-        ("a.xyz", '1\nLattice="6 0 0 0 6 0 0 0 6"\nNi 0 0 0\n', "species 'Ni'"),
-        ("a.data", "x\n\n1 atoms\n0 6 xlo xhi\n0 6 ylo yhi\n0 6 zlo zhi\n1 0 0 xy xz yz\nAtoms\n\n", "tilted"),
-        ("a.xyz", "", "no frame"),
-        ("a.data", "x\n\n0 6 xlo xhi\n0 6 ylo yhi\n0 6 zlo zhi\n\nAtoms\n\n1 1 0 0 0\n", "N atoms"),
-        ("a.data", "x\n\n1 atoms\n0 6 xlo xhi\n0 6 ylo yhi\n\nAtoms\n\n1 1 0 0 0\n", "zlo zhi"),
-        ("a.data", "x\n\n1 atoms\n0 6 xlo xhi\n0 6 ylo yhi\n0 6 zlo zhi\n\nAtoms # sphere\n\n1 1 0 0 0\n", "'sphere'"),
-    ],
-)
-def test_a_file_that_cannot_be_used_is_named_with_the_reason(tmp_path, name, content, complaint):
-    (tmp_path / name).write_text(content)
-    with pytest.raises(UserError, match=complaint):
-        read(tmp_path / name)
 
 
 def test_a_pattern_without_files_is_named():

@@ -58,10 +58,10 @@ def test_two_particles_feel_the_law_across_the_boundary():
 @pytest.mark.parametrize("dtype, unit, period", [(np.int32, 2.0**32, 2.0**32), (np.float64, 1.0, 1.0)])
 def test_places_repeat_with_the_box(dtype, unit, period):
     """A position and its images have the same place to rounding, and a difference wraps to the nearest image."""
-    box = 7.3
-    position = np.repeat(np.random.default_rng(0).random(24) * box, 2).reshape(2, 24, order="F").copy()
-    position[1] += box * np.arange(-12, 12)
-    place = np.empty((2, 24), dtype)
+    box, n = 7.3, 3 * cpu.LANES
+    position = np.repeat(np.random.default_rng(0).random(n) * box, 2).reshape(2, n, order="F").copy()
+    position[1] += box * (np.arange(n) - n // 2)
+    place = np.empty((2, n), dtype)
     for row in range(2):
         cpu.locate(position[row], np.full(3, unit / box), place[row])
     difference = (place[0] - place[1]).astype(float) / period

@@ -5,6 +5,7 @@ import pytest
 
 import mdgen
 from mdgen.initial import melt
+from mdgen.kernels.fire import DT_LARGEST, DT_LEAST, DT_START, LONGEST_STEP, descend, total
 from mdgen.minimize import fire, inherent_structure
 from mdgen.potentials import potential
 
@@ -67,3 +68,58 @@ def test_an_inherent_structure_lies_below_its_start_and_has_no_force_left():
 def test_an_unfinished_minimisation_says_so():
     found = fire(*cluster(2, potential.build("lennard-jones")), np.array([[0.0, 0, 0], [1.4, 0, 0]]), max_iterations=3)
     assert not found.converged and found.n_iterations == 3 and found.largest_force > 1e-6
+
+
+def as_published(force_at, position, n_iterations):
+    """FIRE 2.0 step by step, without sums in a given order."""
+    x, v, dt, mixing, n_downhill = position.copy(), np.zeros_like(position), DT_START, 0.25, 0
+    f = force_at(x)
+    for iteration in range(1, n_iterations + 1):
+        if (f * v).sum() > 0:
+            n_downhill += 1
+            if n_downhill > 20:
+                dt, mixing = min(1.1 * dt, DT_LARGEST), 0.99 * mixing
+        else:
+            x, v, n_downhill, mixing = x - 0.5 * dt * v, 0 * v, 0, 0.25
+            dt = max(0.5 * dt, DT_LEAST) if iteration > 20 else dt
+        v = v + dt * f
+        v = (1 - mixing) * v + mixing * f * np.linalg.norm(v) / np.linalg.norm(f)
+        v = v * min(1.0, LONGEST_STEP / (dt * np.abs(v).max()))
+        x = x + dt * v
+        f = force_at(x)
+    return x
+
+
+@pytest.mark.parametrize("n_iterations", [1, 30, 80])
+def test_the_way_down_is_that_of_the_published_method(n_iterations):
+    """Over turns uphill, grown and shrunk steps."""
+    force_at, energy_at = cluster(20, potential.build("lennard-jones"))
+    start = np.random.default_rng(2).uniform(0, 2.6, (20, 3))
+    found = fire(force_at, energy_at, start, max_iterations=n_iterations)
+    assert found.n_iterations == n_iterations
+    assert np.allclose(found.position, as_published(force_at, start, n_iterations), rtol=0, atol=1e-8)
+
+
+def test_ways_down_do_not_depend_on_each_other():
+    """Three springs, of which one is at rest from the start and one is to soon; the bits of each alone."""
+    stiffness, start = np.array([[1.0], [50.0], [3.0]]), np.random.default_rng(0).normal(size=(3, 9))
+    start[2] = 0
+    together, valley = descend(lambda x: -stiffness * x, start, 1e-8, 1000)
+    assert len(set(valley.n_iterations)) == 3 and valley.n_iterations[2] == 0
+    for k in range(3):
+        alone, its = descend(lambda x, k=k: -stiffness[k : k + 1] * x, start[k : k + 1], 1e-8, 1000)
+        assert np.array_equal(alone[0], together[k]) and its.n_iterations[0] == valley.n_iterations[k]
+
+
+@pytest.mark.parametrize("n_values", [1, 255, 256, 257, 12288])
+def test_a_sum_has_one_order(n_values):
+    """Columns of 256, rows of 32, and these: every addition where the kernel has it."""
+    value = np.random.default_rng(n_values).normal(size=(2, n_values)) * 10.0 ** np.arange(n_values).clip(0, 12)
+    for row, found in zip(value, total(value), strict=True):
+        column = [0.0] * 256
+        for k, one in enumerate(row):
+            column[k % 256] += one
+        lane = [0.0] * 32
+        for k, one in enumerate(column):
+            lane[k % 32] += one
+        assert found == sum(lane, 0.0)

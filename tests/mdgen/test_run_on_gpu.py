@@ -12,6 +12,8 @@ from mdgen import production, run
 from mdgen.batch import Batch
 from mdgen.config import Case
 from mdgen.run import generate
+from mdgen.trajectory import Checkpoint
+from runkit.checkpoint import load_arrays, save_arrays
 from runkit.dataset.check import check
 from runkit.dataset.reader import Dataset
 from runkit.dataset.schema import COMPLETE, FAILED, ISOCONFIG
@@ -123,6 +125,38 @@ def test_a_run_may_go_on_elsewhere(make, monkeypatch, checkpoint_seconds):
         make(StandIn(), "moved", checkpoint_seconds=checkpoint_seconds)
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == KILLED
     assert_same(whole, make(None, "moved", device="cpu", replicas_per_gpu=7))
+
+
+def in_two_runs(make, monkeypatch, between) -> Path:
+    """A run that dies after its first checkpoint of a melt, and another that finishes it."""
+    child = os.fork()
+    if not child:
+        save = Checkpoint.save
+        monkeypatch.setattr(Checkpoint, "save", lambda *args: (save(*args), os._exit(KILLED)))
+        make(None, "resumed")
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == KILLED
+    between()
+    return make(None, "resumed")
+
+
+def test_a_checkpoint_of_another_form_starts_its_unit_anew_and_says_so(make, monkeypatch, tmp_path, capfd):
+    """As versions wrote it whose thermostat had one stream of numbers; the file is that of an undisturbed run."""
+    whole = make(None, "whole")
+
+    def change() -> None:
+        (path,) = (tmp_path / "resumed.h5.checkpoints").glob("equilibrate-*.npz")
+        arrays = load_arrays(path)
+        assert int(arrays["n_blocks"]) == 1 and arrays["normal"].shape == arrays.pop("chi_square").shape
+        save_arrays(path, **arrays, random=arrays.pop("normal"))
+
+    assert_same(whole, in_two_runs(make, monkeypatch, change))
+    told = [line for line in capfd.readouterr().out.splitlines() if line.startswith("note: checkpoint")]
+    assert len(told) == 1 and "equilibrate-00000.npz" in told[0] and "anew" in told[0]
+
+
+def test_a_melt_goes_on_where_it_rested(make, monkeypatch, capfd):
+    assert_same(make(None, "whole"), in_two_runs(make, monkeypatch, lambda: None))
+    assert "anew" not in capfd.readouterr().out
 
 
 def test_what_blows_up_is_marked_and_the_others_go_on(make, tmp_path):

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from mdgen.thermostats import thermostat
-from mdgen.thermostats.random_state import pack, unpack
+from mdgen.thermostats.random_state import jumped, pack, unpack
 from runkit.rng import stream
 
 DT, DOF, TEMPERATURE = 0.005, 30, 0.7
@@ -56,6 +56,14 @@ def test_a_replica_does_not_notice_the_others(name):
         assert run(alone, start[replica : replica + 1], 50)[0] == together[replica]
 
 
+def test_random_numbers_do_not_depend_on_portions(name):
+    """Drawn at once, or in portions, one by one and none among them: the same bits."""
+    whole, parts = make(name, 3).draw(200), make(name, 3)
+    in_parts = [parts.draw(n) for n in (128, 1, 0, *[1] * 10, 61)]
+    assert whole.shape == (200, whole.shape[1], 3)
+    np.testing.assert_array_equal(whole, np.concatenate(in_parts))
+
+
 def test_kinetic_energy_and_bath_energy_together_are_conserved(name):
     """Without forces the bath gives and takes kinetic energy only."""
     bath, start = make(name, 2), np.array([4.0, 20.0])
@@ -87,6 +95,24 @@ def test_bussi_at_equilibrium_draws_the_gamma_distribution():
     assert stats.kstest(energy / TEMPERATURE, "gamma", args=(DOF / 2,)).pvalue > 0.01
 
 
+def test_bussi_draws_normal_and_chi_square_numbers_that_know_nothing_of_each_other():
+    """Both distributions, and no correlation between the two kinds, between steps or between replicas."""
+    from scipy import stats
+
+    normal, others = (make("bussi", 2).draw(20000)[:, kind].T for kind in (0, 1))
+    for replica in range(2):
+        assert stats.kstest(normal[replica], "norm").pvalue > 0.01
+        assert stats.kstest(others[replica], "chi2", args=(DOF - 1,)).pvalue > 0.01
+    rows = [normal[0], normal[1], others[0], others[1], np.roll(normal[0], 1), np.roll(others[0], 1)]
+    correlation = np.corrcoef(rows) - np.eye(len(rows))
+    assert np.abs(correlation).max() < 4 / np.sqrt(20000)
+
+
+def test_bussi_with_one_degree_of_freedom_has_no_others():
+    bath = thermostat.get("bussi")(TEMPERATURE, 0.1, DT, 1, [stream(1, "test")])
+    assert not bath.draw(5)[:, 1].any()
+
+
 def test_nose_hoover_conserves_its_extended_energy_to_fourth_order():
     """Halving the step divides the drift of the splitting by about 2^4; 2^3 at least."""
 
@@ -107,3 +133,14 @@ def test_packed_streams_go_on_where_they_stood():
     copies = unpack(pack(streams))
     for original, copy in zip(streams, copies, strict=True):
         np.testing.assert_array_equal(original.standard_normal(9), copy.standard_normal(9))
+
+
+def test_a_second_stream_is_the_same_for_whoever_makes_it_and_never_meets_the_first():
+    first, again = stream(1, "a"), stream(1, "a")
+    numbers = [jumped(one).standard_normal(9) for one in (first, again)]
+    np.testing.assert_array_equal(*numbers)
+    own = first.standard_normal(9)
+    np.testing.assert_array_equal(own, stream(1, "a").standard_normal(9))
+    assert not set(own) & set(numbers[0])
+    with pytest.raises(TypeError, match="Philox"):
+        jumped(np.random.default_rng(1))

@@ -12,6 +12,7 @@ import psutil
 import pytest
 
 from runkit.dataset.check import check
+from runkit.dataset.outcome import NOTHING_USABLE
 from runkit.dataset.reader import Dataset
 from runkit.dataset.schema import COMPLETE, FAILED
 
@@ -54,6 +55,18 @@ def test_the_file_is_the_same_for_any_ranks_and_any_cut_of_the_domain(mpiexec):
     assert check(alone).good and arrays(alone)["computed"].tolist() == [COMPLETE] * 3
     for n_ranks, per_case in ((4, 2), (3, 3)):
         assert_same(alone, run(mpiexec, n_ranks, f"run{n_ranks}{per_case}", f"ranks_per_case={per_case}"))
+
+
+@pytest.mark.parametrize(("way", "said"), [("device", "device buffers"), ("host", "through pinned host memory")])
+def test_a_cut_domain_on_gpus_is_the_same_whichever_way_messages_go(mpiexec, way, said):
+    """Two stand-ins share each case; the run says which way it is."""
+    settings = (*CASE, "n_cases=1", "frames.count=1", "frames.every=5", "frames.force_every=5", "ranks_per_case=2")
+    alone = run(mpiexec, 1, "alone", *settings[:-1])
+    program = Path(__file__).with_name("lbmgen_on_stand_in.py")
+    done = mpiexec(2, program, *settings, "output=cut.h5", env={"GLASSFLOW_MESSAGES": way})
+    assert done.returncode == 0, done.stderr
+    assert f"messages: {said} (GLASSFLOW_MESSAGES = {way})\n" in done.stdout
+    assert_same(alone, mpiexec.directory / "cut.h5")
 
 
 def test_three_dimensions_are_cut_alike(mpiexec):
@@ -114,11 +127,12 @@ def test_a_case_that_diverges_is_marked_with_the_reason_and_the_others_go_on(mpi
     settings = ("flow.force=[6e-4, 0]", "boundaries.x_low.kind=periodic", "boundaries.x_high.kind=periodic")
     path = mpiexec.directory / "run.h5"
     done = mpiexec(2, "-m", "lbmgen", *CASE, *settings, "frames.count=30", "n_cases=2", "output=run.h5")
-    assert done.returncode == 0, done.stderr
+    assert done.returncode == NOTHING_USABLE and done.stderr.count("\n") == 1, done.stderr
     found = arrays(path)
-    assert found["computed"].tolist() == [FAILED, FAILED] and "2 of 2 cases FAILED" in done.stdout
-    assert all(b"largest velocity" in reason and b"0.3" in reason for reason in found["failure"])
-    assert check(path).good
+    assert found["computed"].tolist() == [FAILED, FAILED] and "2 of 2 case(s) FAILED" in done.stdout
+    assert all(b"allowed: up to 0.3" in reason for reason in found["failure"])
+    assert all(np.isnan(found[name]).all() for name in found if name.startswith(("t0_", "t1_", "scalars/")))
+    assert not check(path).good
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")

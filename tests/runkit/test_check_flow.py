@@ -7,6 +7,8 @@ import numpy as np
 import pytest
 
 from runkit.dataset.check import check
+from runkit.dataset.flow import FLOW
+from runkit.dataset.reader import Dataset
 from tests.flow_factory import write_flow
 
 
@@ -46,3 +48,26 @@ def test_damage_is_told(path, told):
         DAMAGES[told](file)
     report = check(path)
     assert not report.good and any(told in problem for problem in report.problems), report.problems
+
+
+def test_a_file_of_older_code_passes_without_what_came_later(path):
+    """Fields that were added are optional, for the checker and for whoever asks for sizes."""
+    with h5py.File(path, "r+") as file:
+        for field in FLOW.fields:
+            if field.optional:
+                del file[field.name]
+    report = check(path)
+    assert report.good, str(report)
+    with Dataset(path) as data:
+        assert "scalars/measured_velocity" not in data and data.sizes["case"] == 3 and "body" not in data.sizes
+
+
+def test_a_failed_case_that_looks_like_data_is_told(tmp_path):
+    """Zeros in its fields, or a place among those that other readers take."""
+    path = write_flow(tmp_path / "flow.h5", n_cases=3, n_frames=4, failed=(1,))
+    assert check(path).good
+    with h5py.File(path, "r+") as file:
+        file["t0_fields/density"][1] = 0.0
+        file.attrs["n_trajectories"] = 3
+    told = "\n".join(check(path).problems)
+    assert "case 1 has failed, but holds numbers" in told and "case 1 is no data" in told

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from pydantic import Field
 
+from runkit import launcher
 from runkit.cli import run_program
 from runkit.config import Config
 from runkit.errors import UserError
@@ -69,11 +70,21 @@ def test_a_mistake_that_the_program_finds_is_one_line_too(capsys):
 @pytest.mark.parametrize("variable", ["PMI", "OMPI_COMM_WORLD", "torch"])
 def test_other_ranks_are_silent_and_end_with_code_2(capsys, monkeypatch, variable):
     names = ("RANK", "WORLD_SIZE") if variable == "torch" else (f"{variable}_RANK", f"{variable}_SIZE")
-    monkeypatch.setenv(names[0], "1")
-    monkeypatch.setenv(names[1], "2")
+    for name, value in zip((*names, "MASTER_ADDR", "MASTER_PORT"), ("1", "2", "127.0.0.1", "1"), strict=True):
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr(launcher, "_ancestors", lambda: (launcher._Process("7", ("mpiexec", "-n", "2")),))
     with pytest.raises(SystemExit) as end:
-        run("seed=-1")
+        run_program("program", Case, print, arguments=["seed=-1"], launched=launcher.torch_launch)
     assert end.value.code == 2 and capsys.readouterr() == ("", "")
+
+
+def test_variables_left_over_from_a_launcher_do_not_silence_a_program(capsys, monkeypatch):
+    monkeypatch.setenv("PMI_RANK", "1")
+    monkeypatch.setenv("PMI_SIZE", "2")
+    monkeypatch.setattr(launcher, "_ancestors", lambda: ())
+    with pytest.raises(SystemExit):
+        run("seed=-1")
+    assert capsys.readouterr().err.count("\n") == 1
 
 
 def test_help_lists_every_key_with_default_meaning_and_range(capsys):

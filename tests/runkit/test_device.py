@@ -1,17 +1,16 @@
 """The choice between CPU and GPU, and the stand-in that runs kernels where there is no GPU."""
 
-from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 from runkit import device
-from runkit.device import Gpu, choose, machine_code, need
+from runkit.device import Gpu, choose, need
 from runkit.errors import UserError
 from runkit.mpi import SerialWorld
 from tests.shim import StandIn
-from tests.shim.compile import ARCHITECTURES
+from tests.shim.device import flags
 
 SUM = """
 extern "C" __global__ void __launch_bounds__(256) total(const float* value, float* sum, int n) {
@@ -90,7 +89,7 @@ def test_a_driver_that_is_too_old_is_named(monkeypatch, has_gpu):
         def runtimeGetVersion(self):
             return 13000
 
-    monkeypatch.setattr(device, "_has_gpu", lambda: has_gpu)
+    monkeypatch.setattr(device, "has_gpu", lambda: has_gpu)
     reason = device._reason(Runtime(), Refused())
     assert ("the driver knows CUDA up to 11.4, CuPy needs 13.0" in reason) == has_gpu
 
@@ -182,54 +181,35 @@ def test_the_stand_in_refuses_arguments_of_other_types_than_declared(arguments, 
         StandIn().compile(SUM).get_function("total")((1,), (256,), arguments, shared_mem=1024)
 
 
-@pytest.mark.parametrize("architecture", ARCHITECTURES)
-def test_kernels_compile_where_there_is_no_gpu(architecture):
-    assert machine_code(SUM, architecture)[0][:4] == b"\x7fELF"
-    with pytest.raises(RuntimeError, match="undefined"):
-        machine_code(SUM.replace("part[t]", "missing[t]"), architecture)
+def test_slices_of_one_gpu_are_not_shared_and_its_ranks_are(monkeypatch):
+    """MIG: one place on the bus, a UUID for each."""
+    found = [device._identity("0000:01:00.0", {"uuid": uuid}) for uuid in (b"a", b"b", b"a")]
+    assert found[0] == found[2] != found[1]
+    assert device._identity("0000:01:00.0", {"uuid": b"a"}) != device._identity("0000:02:00.0", {"uuid": b"a"})
 
 
-def test_kernels_keep_the_faintest_numbers_and_round_every_product():
-    """What the compiler does by default, and what CuPy asks of it, are other machine code."""
-    text = 'extern "C" __global__ void f(float* a) { a[0] = a[1] * a[2] + a[3] / a[4] + sqrtf(a[5]); }'
-    strict = machine_code(text, "sm_90")[0]
-    for name, value in (("ftz", "false"), ("fmad", "false"), ("prec-div", "true"), ("prec-sqrt", "true")):
-        assert machine_code(text, "sm_90", (f"--{name}={value}",))[0] == strict
-        other = {"true": "false", "false": "true"}[value]
-        assert machine_code(text, "sm_90", (f"--{name}={other}",))[0] != strict
+def test_the_stand_in_knows_what_a_gpu_knows():
+    """Whatever a GPU tells about itself, kernels may ask of the stand-in."""
+
+    class Known(dict):
+        def __missing__(self, key):
+            return 1
+
+    runtime = SimpleNamespace(setDevice=id, getDeviceProperties=lambda i: Known(name=b"X"), deviceGetPCIBusId=str)
+    nvrtc = SimpleNamespace(getVersion=lambda: (13, 0), getSupportedArchs=lambda: (90,))
+    cuda = SimpleNamespace(runtime=runtime, nvrtc=nvrtc, Device=lambda i: SimpleNamespace(compute_capability="90"))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(device, "cupy", lambda: SimpleNamespace(cuda=cuda))
+        told = {name for name in vars(Gpu(0)) if not name.startswith("_")}
+    methods = {name for name in vars(Gpu) if not name.startswith("_")} - {"n_sharing"}
+    assert not {name for name in told | methods if not hasattr(StandIn(), name)} - {"architecture"}
 
 
-def test_a_gpu_runs_machine_code_of_its_own_generation():
-    known = (75, 80, 86, 87, 90, 100)
-    chosen = {80: "sm_80", 86: "sm_86", 87: "sm_87", 89: "sm_86", 90: "sm_90", 103: "sm_100"}
-    assert {own: device._architecture(own, known, "") for own in chosen} == chosen
-    for own in (70, 120):
-        with pytest.raises(device.NoGpu, match=f"no machine code for V \\(sm_{own}\\): pip install"):
-            device._architecture(own, known, "V")
-
-
-def test_machine_code_is_kept_for_the_next_process(tmp_path, monkeypatch):
-    """Named by text, options and architecture; CuPy loads it, and compiles nothing."""
-    gpu, made = Gpu.__new__(Gpu), []
-    gpu.xp, gpu.architecture, gpu._compiler = SimpleNamespace(RawModule=lambda path: path), "sm_90", (13, 0)
-    monkeypatch.setenv("CUPY_CACHE_DIR", str(tmp_path / "kept"))
-    monkeypatch.setattr(device, "machine_code", lambda *what: (made.append(what), (b"\x7fELF code", ""))[1])
-    paths = [gpu.compile(text, options) for text, options in ((SUM, ()), (SUM, ["-DX"]), ("", ()), (SUM, ()))]
-    assert [what[:2] for what in made] == [(SUM, "sm_90"), (SUM, "sm_90"), ("", "sm_90")]
-    assert len(set(paths)) == 3 and paths[0] == paths[3]
-    assert sorted(map(str, (tmp_path / "kept").iterdir())) == sorted(set(paths))
-    assert Path(paths[0]).stat().st_mode & 0o777 == 0o644
-    Path(paths[0]).write_bytes(b"")
-    assert gpu.compile(SUM) == paths[0] and len(made) == 4 and Path(paths[0]).read_bytes() == b"\x7fELF code"
-
-
-def test_without_a_place_to_keep_it_machine_code_serves_its_process(tmp_path, monkeypatch):
-    gpu = Gpu.__new__(Gpu)
-    gpu.xp, gpu.architecture, gpu._compiler = SimpleNamespace(RawModule=lambda path: path), "sm_90", (13, 0)
-    (tmp_path / "file").touch()
-    monkeypatch.setenv("CUPY_CACHE_DIR", str(tmp_path / "file" / "kept"))
-    monkeypatch.setattr(device, "machine_code", lambda *what: (b"\x7fELF code", ""))
-    path = Path(gpu.compile(SUM))
-    assert path.read_bytes() == b"\x7fELF code" and gpu.compile(SUM) == str(path)
-    del gpu
-    assert not path.exists()
+def test_the_stand_in_is_compiled_for_the_processor_that_there_is():
+    """Hosts of GPUs are not x86-64 alone; fused multiply-adds round once on all of them."""
+    assert not [flag for flag in flags("aarch64") if flag.startswith("-m")]
+    assert "-march=x86-64-v3" in flags("x86_64") and set(flags("aarch64")) < set(flags("x86_64"))
+    text = 'extern "C" __global__ void f(double* a) { a[0] = fma(a[1], a[1], -1.0); }'
+    value = np.array([0.0, 1 + 2.0**-30])
+    StandIn().compile(text).get_function("f")((1,), (1,), (value,))
+    assert value[0] == 2.0**-29 + 2.0**-60

@@ -133,7 +133,7 @@ def test_a_file_that_another_run_finished_meanwhile_is_left_alone(tmp_path, monk
 
 def test_a_place_where_nothing_can_be_written_is_told(tmp_path):
     (tmp_path / "a.h5.part.lock").mkdir()
-    with pytest.raises(UserError, match=r"a\.h5\.part cannot be written: Is a directory"):
+    with pytest.raises(UserError, match=r"a\.h5\.part\.lock is a folder, not a file"):
         open_writer(tmp_path / "a.h5")
 
 

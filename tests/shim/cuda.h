@@ -208,6 +208,8 @@ inline unsigned __ballot_sync(unsigned, int mine) {
     });
 }
 inline int __popc(unsigned bits) { return __builtin_popcount(bits); }
+inline int __ffs(int bits) { return __builtin_ffs(bits); }
+inline unsigned __umulhi(unsigned a, unsigned b) { return uint64_t(a) * b >> 32; }
 template <class T> T __ldg(const T* p) { return *p; }
 template <class T> T atomicAdd(T* p, T v) { T old = *p; *p += v; return old; }
 template <class T> T atomicMax(T* p, T v) { T old = *p; *p = max(old, v); return old; }
@@ -219,4 +221,15 @@ inline double __fma_rn(double a, double b, double c) { return std::fma(a, b, c);
 inline int __float_as_int(float v) { int bits; std::memcpy(&bits, &v, 4); return bits; }
 inline float __int_as_float(int v) { float bits; std::memcpy(&bits, &v, 4); return bits; }
 inline long long __double_as_longlong(double v) { long long bits; std::memcpy(&bits, &v, 8); return bits; }
+// The approximate reciprocal of a GPU: any value within a unit in the last place, here the least good that a hash of x
+// chooses. Numbers below the normal ones count as zero. A power of two comes for powers of two alone, as on GPUs.
+inline float rough_reciprocal(float x) {
+    if (std::fabs(x) < 0x1p-126f) return std::copysign(INFINITY, x);
+    float nearest = 1.0f / x;
+    if (std::fabs(nearest) < 0x1p-126f) return std::copysign(0.0f, x);
+    float other = __int_as_float(__float_as_int(nearest) + (unsigned(__float_as_int(x)) * 2654435761u >> 31 ? 1 : -1));
+    double unit = std::ldexp(1.0, std::ilogb(other) - 23);
+    bool allowed = std::fabs(other - 1.0 / x) <= unit && (__float_as_int(other) & 0x7fffff);
+    return allowed ? other : nearest;
+}
 inline long long __double2ll_rn(double v) { return std::llrint(v); }

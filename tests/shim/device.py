@@ -10,6 +10,7 @@ streams, and kernels that have never been launched, which may not have been load
 from __future__ import annotations
 
 import ctypes
+import platform
 import re
 import subprocess
 import tempfile
@@ -21,9 +22,17 @@ from pathlib import Path
 import numpy as np
 
 HEADER = Path(__file__).parent / "cuda.h"
-FLAGS = ("-O2", "-march=x86-64-v3", "-ffp-contract=off", "-std=c++17", "-fPIC", "-shared", "-w")
+WITH_FMA = {"x86_64": ("-march=x86-64-v3",)}  # other processors have it anyway
 KERNEL = re.compile(r'extern\s+"C"\s+__global__\s+void\s+(?:__launch_bounds__\([^)]*\)\s*)?(\w+)\s*\(([^)]*)\)')
 DYNAMIC = re.compile(r"extern\s+__shared__\s+(?:__align__\(\d+\)\s*)?(\w+)\s+(\w+)\[\];")
+
+
+def flags(machine: str) -> tuple[str, ...]:
+    """Of g++, for this kind of processor."""
+    return ("-O2", "-ffp-contract=off", "-std=c++17", "-fPIC", "-shared", "-w", *WITH_FMA.get(machine, ()))
+
+
+FLAGS = flags(platform.machine())
 
 
 class Arrays:
@@ -60,6 +69,7 @@ class StandIn:
 
     def __init__(self, shared_bytes: int = 1 << 17, free_bytes: int = 1 << 34, l2_bytes: int = 1 << 22) -> None:
         self.shared_bytes, self.free_bytes, self.l2_bytes = shared_bytes, free_bytes, l2_bytes
+        self.shared_bytes_per_multiprocessor = 2 * shared_bytes
         self._modules: dict[tuple, Module] = {}
 
     def compile(self, source: str, options: Sequence[str] = ()) -> Module:

@@ -10,17 +10,22 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import torch
 
 from mdgen.api import evaluate
+from mdgen.dynamics import Dynamics
 from mdgen.initial import melt
 from mdgen.velocities import maxwell_velocities
 from runkit.errors import UserError
 from tests.conftest import ROOT, clean_environment
 from tests.shim import StandIn
-from tools.benchmarks import lammps, lbm_cpu, lbm_gpu, lbm_model, md_cpu, md_gpu
+from tools.benchmarks import lammps, lbm_cpu, lbm_gpu, lbm_model, md_cpu, md_gpu, md_limits, train_step
 from tools.benchmarks.__main__ import titles
+from tools.benchmarks.gpu_clock import copy_rate
 from tools.benchmarks.liquid import LAW
 from tools.benchmarks.table import Row, show
+from tools.benchmarks.train_step import Form
+from tools.benchmarks.train_tasks import Liquid, Street
 
 START = melt(256, (0.8, 0.2), 1.2, 1, 0)
 
@@ -54,7 +59,7 @@ def test_cases_are_measured_and_replicas_aged_once(stand_in, tmp_path):
         ranks=1, precision="float32",
     )  # fmt: skip
     cases = list(md_cpu._cases(arguments, START))
-    assert [target for _, target, *_ in cases] == [1, 4, 4]
+    assert [target for _, target, *_ in cases] == [3.5, 10, 5]
     assert np.array_equal(cases[1][2][3], START.position)
     assert np.abs(cases[2][2] - cases[1][2]).max() > 0.01
     assert np.array_equal(list(md_cpu._cases(arguments, START))[2][2], cases[2][2])
@@ -72,8 +77,39 @@ def test_batches_on_a_gpu_are_measured_beside_openmm(tmp_path, monkeypatch):
         turns=2, steps=4, temperature=0.44, precision="float32", openmm=str(python), platform="CUDA"
     )
     one, two = md_gpu.rows(arguments, StandIn(), START, bandwidth=1e9)
-    assert (one.case, one.target, two.case) == ("3 replicas of 256", "1000 M/s", "1 replicas of 512")
+    assert one.case.startswith("3 replicas of 256 (limit: ") and two.case.startswith("1 replicas of 512 (limit: ")
+    assert one.target == "1000 M/s" and "memory" in two.case
     assert min(*one.ours, *two.ours) > 0 and one.peer == [2, 2] and 0 < two.limit < 10
+
+
+def test_a_warp_goes_on_until_its_longest_list_ends():
+    """In entries by four: 32 lists of 4 and 8 in turns cost 8 each; those of the second warp 12."""
+    length = np.array([4, 8] * 16 + [9] * 32)
+    assert md_limits.divergence(length[:32]) == pytest.approx(8 / 6)
+    assert md_limits.divergence(length) == pytest.approx((8 + 12) / (6 + 9))
+    assert md_limits.divergence(np.array([4])) == 32
+
+
+def test_places_in_the_same_banks_are_fetched_one_after_the_other():
+    """Eight lanes at once: one place, eight side by side, eight that are eight apart, in pairs, eight four apart."""
+    length, lane = np.full(32, 4), np.arange(32)
+    for chosen, cycles in ((0 * lane, 4), (lane, 4), (8 * lane, 32), (8 * (lane // 2), 16), (4 * lane, 16)):
+        entry = np.repeat(chosen[:, None], 4, axis=1)
+        assert md_limits.wavefronts(length, entry, 16) == cycles
+    assert md_limits.wavefronts(length, np.repeat(lane[:, None], 4, axis=1), 32) == 2 * 8
+
+
+def test_the_limits_of_a_gpu_grow_with_what_it_has():
+    def found(n_multiprocessors, bandwidth):
+        device = StandIn()
+        device.n_multiprocessors = n_multiprocessors
+        velocity = maxwell_velocities(256, 0.44, 1, 0)[None]
+        system = Dynamics(START.position[None], velocity, START.species, START.box, LAW, 0.005, device=device)
+        system.step(1)
+        return md_limits.limits(device, system, bandwidth)
+
+    one, other = found(2, 1e9), found(8, 2e9)
+    assert {name: other[name] / one[name] for name in one} == pytest.approx({"issue": 4, "gather": 4, "memory": 2})
 
 
 def test_a_tiled_configuration_has_the_energy_of_its_tiles():
@@ -96,7 +132,7 @@ def test_the_table_shows_medians_and_the_range_of_the_ratio(capsys):
 def test_flow_on_a_gpu_is_measured_beside_its_memory():
     """Batches past cylinders of their own, and a periodic box; the limit is 72 bytes per site."""
     tasks = (lbm_gpu.Task("D2Q9", (32, 32), 2, lbm_gpu.STREET), lbm_gpu.Task("D2Q9", (16, 16)))
-    bandwidth = lbm_gpu.copy_rate(StandIn(), 0.0, 1 << 20)
+    bandwidth = copy_rate(StandIn(), 1 << 20)
     one, two = lbm_gpu.rows(StandIn(), 0.0, bandwidth, tasks)
     assert one.case == "2 of D2Q9 bgk float32 32x32, past cylinders"
     assert two.case == "1 of D2Q9 bgk float32 16x16, periodic"
@@ -120,7 +156,7 @@ def test_flow_is_measured_beside_lbmpy_in_turns(monkeypatch):
     monkeypatch.setattr(lbm_cpu, "_peer", lambda python, n: Answers(rate=200.0))
     rows = list(lbm_cpu._rows(SimpleNamespace(ranks=[1, 2], turns=2, seconds=0.1), Path("python")))
     assert rows[0].cells() == (
-        "D2Q9 bgk float32 256x256, 1 core", "300", "200", "1.50 (1.50-1.50)", "500", "0.60", "ratio 0.8"
+        "D2Q9 bgk float32 256x256, 1 core", "300", "200", "1.50 (1.50-1.50)", "500", "0.60", "ratio 1"
     )  # fmt: skip
     assert rows[-1].cells()[:4] == ("D3Q27 bgk float32 96x96x96, 2 cores", "600", "200", "3.00 (3.00-3.00)")
     assert rows[-3].cells()[:4] == ("D2Q9 smagorinsky float32 1024x1024, 2 cores", "600", "-", "-")
@@ -165,3 +201,38 @@ def test_a_wrong_word_is_one_line(words):
     done = bench(*words)
     lines = [line for line in done.stderr.splitlines() if not line.startswith("import time:")]
     assert done.returncode == 2 and len(lines) == 1 and lines[0].startswith("error: ") and "--help" in lines[0]
+
+
+def test_a_training_step_is_measured_beside_a_product_of_matrices(capsys):
+    """Twice the samples are twice the operations; recomputing does not count; half precision differs a little."""
+    machine = train_step.Machine(torch.device("cpu"), 1, 2)
+    task = Liquid(100)
+    one, more, again, half = (
+        train_step.measure(task, form, machine)
+        for form in (Form(), Form(samples=2), Form(recompute=True), Form("bf16"))
+    )
+    assert again.n_operations == one.n_operations
+    assert more.n_operations == pytest.approx(2 * one.n_operations, rel=0.1)
+    assert 0 < one.share < 2 and one.share == pytest.approx(one.n_operations / np.median(one.seconds) / one.product)
+    assert one.differs < 1e-6 < half.differs < 0.05 and np.isnan(one.memory)
+
+
+@pytest.mark.parametrize("task", [Liquid(100), Street(16)], ids=lambda task: task.name)
+@pytest.mark.parametrize("stay", [True, False])
+def test_a_step_with_data_tells_how_long_it_waits_for_them(task, stay):
+    seconds, waited = train_step.with_data(task, Form(samples=2), train_step.Machine(torch.device("cpu"), 1, 1), stay)
+    assert seconds > 0 and 0 <= waited < 1
+
+
+def test_the_subject_prints_both_networks_in_all_forms(capsys):
+    arguments = SimpleNamespace(
+        device="cpu", network="both", particles=100, cells=16, samples=[1], steps=1, turns=1, compile=False
+    )
+    train_step.run(arguments)
+    printed = capsys.readouterr().out
+    rows = [line.split("|")[1].strip() for line in printed.splitlines() if line.startswith("| ")]
+    wanted = ["float32, 1 at once", "bf16, 1 at once", "float32, 1 at once, recomputed"]
+    assert rows == ["case", "---", *wanted, "case", "---", "float32, 8 at once", "bf16, 8 at once"]
+    assert printed.count("% waiting") == 4
+    forms = list(train_step.forms(Street(16), [1], torch.device("cuda"), True))
+    assert len(forms) == 9 and {form.precision for form in forms} == {"float32", "tf32", "bf16"}

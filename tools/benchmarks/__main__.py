@@ -8,7 +8,7 @@ import sys
 from importlib import import_module
 from pathlib import Path
 
-from runkit.cli import OptionParser
+from runkit.cli import OptionParser, plain_streams
 from runkit.errors import UserError, complain
 
 
@@ -37,4 +37,5 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    with plain_streams():
+        sys.exit(main())

@@ -16,9 +16,9 @@ from lbmgen.domain import Body, Domain, body_of
 from lbmgen.lattices import lattice
 from runkit.device import choose
 from runkit.mpi import SerialWorld
+from tools.benchmarks.gpu_clock import copy_rate
 from tools.benchmarks.table import Row, show
 
-COPIED = 1 << 31  # bytes of the array that is copied
 ROUND = 100  # steps of a call
 STREET = {"x_low": {"kind": "velocity", "velocity": 0.08}, "x_high": "convective", "y": "free-slip"}
 
@@ -76,7 +76,7 @@ TASKS = (
 def run(arguments) -> None:
     """Measure all cases and print the table."""
     gpu: Any = choose(SerialWorld(), "gpu")
-    bandwidth = copy_rate(gpu, arguments.seconds)
+    bandwidth = copy_rate(gpu)
     print(f"{gpu.name}: an array is copied at {bandwidth / 1e9:.4g} GB/s, read and written\n")
     show(rows(gpu, arguments.seconds, bandwidth), "GLUPS")
 
@@ -86,19 +86,6 @@ def rows(gpu: Any, seconds: float, bandwidth: float, tasks: Sequence[Task] = TAS
     for task in tasks:
         limit = bandwidth / (2 * 4 * lattice(task.lattice).q)
         yield Row(str(task), [rate(gpu, task, seconds) / 1e9], limit=limit / 1e9, target=task.target)
-
-
-def copy_rate(gpu: Any, seconds: float, n_bytes: int = COPIED) -> float:
-    """B/s, of reading and of writing together."""
-    source = gpu.xp.ones(n_bytes // 4, np.float32)
-    target = gpu.xp.empty_like(source)
-
-    def copy() -> None:
-        for _ in range(ROUND):
-            target[...] = source
-        gpu.wait()
-
-    return calls_per_second(copy, seconds) * ROUND * 2 * source.nbytes
 
 
 def rate(gpu: Any, task: Task, seconds: float) -> float:

@@ -8,6 +8,7 @@ Source: M. Bauer, H. Köstler, U. Rüde, J. Comput. Sci. 49, 101269 (2021), doi:
 
 import sys
 import time
+from pathlib import Path
 
 import numpy as np
 import pystencils as ps
@@ -16,8 +17,14 @@ from lbmpy.advanced_streaming import Timestep
 from pystencils.alignedarray import aligned_zeros
 
 
+def widest():
+    """The instructions that this processor has."""
+    has_avx512 = " avx512f " in Path("/proc/cpuinfo").read_text()
+    return ps.Target.X86_AVX512 if has_avx512 else ps.Target.X86_AVX
+
+
 def kernels(lattice, dtype, shape, n_threads):
-    """The even and the odd step of a single relaxation time, AVX, OpenMP, and the populations they work on."""
+    """The even and the odd step of a single relaxation time, OpenMP, and the populations they work on."""
     stencil = LBStencil(getattr(Stencil, lattice))
     kind = np.dtype(dtype)
     populations = aligned_zeros((stencil.Q, *(n + 2 for n in shape)), 64, kind, kind.itemsize, "C")
@@ -36,7 +43,7 @@ def kernels(lattice, dtype, shape, n_threads):
             field_name="src",
         )
         options = LBMOptimisation(symbolic_field=field, cse_global=False, field_layout="fzyx")
-        config = ps.CreateKernelConfig(target=ps.Target.X86_AVX, default_dtype=dtype, ghost_layers=1)
+        config = ps.CreateKernelConfig(target=widest(), default_dtype=dtype, ghost_layers=1)
         config.cpu.vectorize.enable = True
         config.cpu.vectorize.assume_inner_stride_one = True
         config.cpu.openmp.enable = n_threads > 1

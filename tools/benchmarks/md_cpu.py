@@ -43,7 +43,7 @@ def _rows(arguments, executable: Path, start: Configuration, cores: list[int]) -
             given = (start, position, velocity, executable, arguments)
             turns = [_side_by_side(pool, cores, given) for _ in range(arguments.turns)]
             ours, peer, limit = np.array(turns).T
-            yield Row(case, ours, peer, float(np.median(limit)), f"ratio {target}")
+            yield Row(case, ours, peer, float(np.median(limit)), f"ratio {target:g}")
 
 
 def _cases(arguments, start: Configuration):
@@ -51,16 +51,16 @@ def _cases(arguments, start: Configuration):
     n, n_replicas, temperature = len(start.species), arguments.replicas, arguments.temperature
     together = np.repeat(start.position[None], n_replicas, axis=0)
     velocity = np.stack([maxwell_velocities(n, temperature, 1, 0, replica) for replica in range(n_replicas)])
-    yield "one system", 1, together[:1], velocity[:1]
-    yield f"{n_replicas} replicas, in the cage", 4, together, velocity
+    yield "one system", 3.5, together[:1], velocity[:1]
+    yield f"{n_replicas} replicas, in the cage", 10, together, velocity
     if arguments.age:
         aged = _aged(arguments, start, together, velocity)
-        yield f"{len(aged[0])} replicas, t = {arguments.age:g}", 4, *aged
+        yield f"{len(aged[0])} replicas, t = {arguments.age:g}", 5, *aged
     if arguments.start and arguments.start.suffix == ".npz":
         with np.load(arguments.start, allow_pickle=False) as file:
             spread = file.get("positions", together[:0])[:n_replicas]
         if len(spread):
-            yield f"{len(spread)} replicas of the file", 2, spread, velocity[: len(spread)]
+            yield f"{len(spread)} replicas of the file", 5, spread, velocity[: len(spread)]
 
 
 def _aged(arguments, start: Configuration, position, velocity) -> tuple[np.ndarray, np.ndarray]:

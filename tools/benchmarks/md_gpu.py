@@ -21,7 +21,9 @@ from mdgen.velocities import maxwell_velocities
 from runkit.device import choose
 from runkit.errors import UserError
 from runkit.mpi import SerialWorld
+from tools.benchmarks.gpu_clock import copy_rate
 from tools.benchmarks.liquid import DT, LAW, liquid
+from tools.benchmarks.md_limits import limits
 from tools.benchmarks.table import Row, show
 
 # Replicas, how often the start is repeated along the axes, and what is to be reached.
@@ -31,16 +33,12 @@ CASES = (
     (32, (2, 2, 1), "ratio 3"),
     (8, (4, 2, 2), "ratio 3"),
 )
-INSTRUCTIONS = 45  # of a thread for an entry of the list: places, law, division
-LANES_ISSUED = 128  # by a multiprocessor in a cycle
-MOTION_BYTES = 184  # of a particle in a step beside its list: position, velocity, force, places
-COPIED = 1 << 28  # elements of an array that outgrows every cache
 
 
 def run(arguments) -> None:
     """Measure all cases and print the table."""
     device: Any = choose(SerialWorld(), "gpu")
-    start, bandwidth = liquid(arguments, device), _bandwidth(device)
+    start, bandwidth = liquid(arguments, device), copy_rate(device)
     print(f"T = {arguments.temperature}, {arguments.precision}, {device.name}, copies at {bandwidth / 1e9:.0f} GB/s\n")
     show(rows(arguments, device, start, bandwidth), "M/s", "OpenMM")
 
@@ -52,8 +50,8 @@ def rows(arguments, device, start: Configuration, bandwidth: float) -> Iterator[
         dynamics = _dynamics(arguments, device, large, n_replicas)
         ours = [_rate(dynamics, arguments.steps) for _ in range(arguments.turns)]
         peer = [_openmm(arguments, large) for _ in range(arguments.turns)]
-        case = f"{n_replicas} replicas of {dynamics.n_particles}"
-        yield Row(case, ours, peer, _limit(device, dynamics, bandwidth), target)
+        limit, of = min((rate, name) for name, rate in limits(device, dynamics, bandwidth).items())
+        yield Row(f"{n_replicas} replicas of {dynamics.n_particles} (limit: {of})", ours, peer, limit, target)
 
 
 def tiled(start: Configuration, tiles: tuple[int, int, int]) -> Configuration:
@@ -81,39 +79,27 @@ def _rate(dynamics: Dynamics, n_steps: int) -> float:
     return dynamics.n_replicas * dynamics.n_particles * n_steps / (time.perf_counter() - began) / 1e6
 
 
-def _bandwidth(device, n_times: int = 10) -> float:
-    """Bytes per second that a copy reads and writes."""
-    source = device.xp.zeros(COPIED, np.float32)
-    target = device.xp.empty_like(source)
-    for timed in (1, n_times):
-        device.wait()
-        began = time.perf_counter()
-        for _ in range(timed):
-            target[...] = source
-        device.wait()
-    return 2 * source.nbytes * n_times / (time.perf_counter() - began)
-
-
-def _limit(device, dynamics: Dynamics, bandwidth: float) -> float:
-    """Million atom-steps per second that neither instructions nor memory allow to exceed."""
-    entries = dynamics.statistics["entries_per_particle"]
-    issued = device.n_multiprocessors * device.clock * LANES_ISSUED / (entries * INSTRUCTIONS)
-    moved = bandwidth / (MOTION_BYTES + 2 * entries)
-    return min(issued, moved) / 1e6
-
-
 def _openmm(arguments, start: Configuration) -> float:
-    """OpenMM's rate for one replica after the other; not a number without OpenMM."""
+    """OpenMM's rate; not a number without OpenMM."""
     if not arguments.openmm:
         return float("nan")
-    velocity = maxwell_velocities(len(start.species), arguments.temperature, 1, 0)
+    given = start, arguments.temperature, arguments.steps, arguments.platform
+    return peer_rate("openmm", arguments.openmm, *given)
+
+
+def peer_rate(peer: str, python: str, start: Configuration, temperature: float, n_steps: int, platform: str) -> float:
+    """Million atom-steps per second of `peer` (openmm, gamdpy), which `python` has, for one replica after the other.
+
+    Raises UserError, with the peer's words, if it does not run.
+    """
+    velocity = maxwell_velocities(len(start.species), temperature, 1, 0)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "start.npz"
         given = {name: getattr(start, name) for name in ("position", "species", "box")}
         given |= {name: getattr(LAW, name) for name in ("epsilon", "sigma", "cutoff")}
-        np.savez(path, **given, velocity=velocity, dt=DT, n_steps=arguments.steps, platform=arguments.platform)
-        worker = Path(__file__).with_name("openmm_worker.py")
-        done = subprocess.run([arguments.openmm, worker, path], capture_output=True, text=True)
+        np.savez(path, **given, velocity=velocity, dt=DT, n_steps=n_steps, platform=platform)
+        worker = Path(__file__).with_name(f"{peer}_worker.py")
+        done = subprocess.run([python, worker, path], capture_output=True, text=True)
     if done.returncode:
-        raise UserError(f"{arguments.openmm} could not run OpenMM: {done.stderr.strip()[-300:]}")
-    return float(done.stdout) / 1e6
+        raise UserError(f"{python} could not run {peer}: {done.stderr.strip()[-300:]}")
+    return float(done.stdout.split()[-1]) / 1e6

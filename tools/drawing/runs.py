@@ -13,6 +13,7 @@ import numpy as np
 
 from runkit.dataset.reader import Dataset
 from runkit.errors import UserError
+from runkit.files import natural
 
 
 @dataclass(frozen=True)
@@ -60,7 +61,7 @@ def find_runs(folders: Sequence[Path]) -> list[Run]:
     """All scored runs in or below `folders`; raises UserError for a folder without one."""
     runs = []
     for folder in folders:
-        found = sorted(folder.glob("**/evaluation.json"))
+        found = sorted(folder.glob("**/evaluation.json"), key=natural)
         if not found:
             raise UserError(f"{folder}: no scored run is there; run dtrain/evaluate.py on it first")
         runs += [Run(path.parent, json.loads(path.read_text(encoding="utf-8"))) for path in found]

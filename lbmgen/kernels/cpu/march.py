@@ -5,8 +5,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from lbmgen.kernels import COPY, EVEN, OUTLETS, RECEIVE, SEND, SWEEP, WALLS, Copies, Program
-from lbmgen.kernels.cpu.faces import outlets, walls
+from lbmgen.kernels import COPY, EVEN, KEEP, OUTLETS, RECEIVE, SEND, SWEEP, WALLS, Copies, Program
+from lbmgen.kernels.cpu.faces import keep, outlets, walls
 from lbmgen.kernels.cpu.mail import receive, send
 from lbmgen.kernels.cpu.runs import move, runs_of
 from lbmgen.kernels.cpu.sweep import PARTS, make_sweep
@@ -22,6 +22,7 @@ class Task(NamedTuple):
     copies: Any
     mail: Any
     links: Any
+    kept: Any
     outlets: Any
     c: Any
     w: Any
@@ -37,6 +38,7 @@ class Task(NamedTuple):
             copies=copies,
             mail=mail,
             links=part.links,
+            kept=part.kept,
             outlets=part.outlets,
             c=part.c,
             w=part.w,
@@ -62,7 +64,7 @@ def make_march(lattice, law, forced):
     """The compiled loop over steps for a lattice, a law and, if `forced`, a force density.
 
     Called as march(h, task, parity, clock, tally): flat populations, a `Task`, `parity` of the first step, `clock`
-    [n_steps], and `tally` int64 [n_steps, d], which gains what bodies take.
+    [n_steps], and `tally` int64 [n_steps, n_bodies, d + 1], which gains what bodies take.
     """
     sweep = make_sweep(lattice, law, forced)
 
@@ -82,6 +84,8 @@ def make_march(lattice, law, forced):
                     move(h, h, copies[state], begin, end)
                 elif operation == WALLS:
                     walls(h, task.links, begin, end, state, clock[now], tally[now])
+                elif operation == KEEP:
+                    keep(h, task.kept, begin, end, state)
                 elif operation == OUTLETS:
                     outlets(h, task.outlets, begin, end, state, task.c, task.w)
                 elif operation == SEND:

@@ -58,9 +58,10 @@ class Steps:
     def march(self, parts, parity, clocks):
         """Steps of parts, the first of `parity`; `clocks` [n_parts, n_steps] scale moving walls.
 
-        Returns what bodies have taken, int64 [n_parts, n_steps, d], in quanta of 2**-48.
+        Returns what bodies have taken, int64 [n_parts, n_steps, n_bodies, d + 1] (see `lbmgen.forces`).
         """
-        tally = np.zeros((*clocks.shape, parts[0].part.c.shape[1]), np.int64)
+        first = parts[0].part
+        tally = np.zeros((*clocks.shape, first.n_bodies, first.c.shape[1] + 1), np.int64)
         for placed, clock, taken in zip(parts, clocks, tally, strict=True):
             self._march(placed.part.h, placed.task, parity, clock, taken)
         return tally
@@ -70,13 +71,15 @@ class Steps:
         return moments(placed.part, placed.part.h, state)
 
     def look(self, parts, state, width):
-        """Of each part: the largest speed and, if `width` is not None, means over cells of density - 1 and velocity."""
+        """Of each part: the largest speed, the largest |density - 1| and, if `width` is not None, means over cells of
+        density - 1 and velocity."""
         return [_look(*self.moments(placed, state), width) for placed in parts]
 
 
 def _look(density, velocity, width):
     d = density.ndim
     fastest = np.sqrt(sum(velocity[..., axis] ** 2 for axis in range(d)).max())
+    deviation = np.abs(density - 1.0).max()
     if width is None:
-        return fastest, None, None
-    return fastest, averaged(density - 1.0, width, d), averaged(velocity, width, d)
+        return fastest, deviation, None, None
+    return fastest, deviation, averaged(density - 1.0, width, d), averaged(velocity, width, d)

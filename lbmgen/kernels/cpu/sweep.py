@@ -1,4 +1,4 @@
-"""The step itself: gather, collide and scatter LANES sites at a time, in place.
+"""The step itself: gather, collide and scatter as many sites at a time as a vector register holds, in place.
 
 A collision law is applied to vector registers while the kernel is compiled (`vectors`), once for each lattice, law and
 kind of force.
@@ -11,13 +11,13 @@ from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic
 
+from lbmgen.kernels import VECTOR
 from lbmgen.kernels.algebra import Register
 from lbmgen.kernels.cpu.vectors import Vectors
 from runkit.simd.compiled import part
-from runkit.simd.lanes import LANES
+from runkit.simd.processor import register_bits
 
 PACKAGE = Path(__file__).parents[2]
-REGISTER = 256  # bits of a vector register; wider ones would wait for memory all the same
 PARTS = (PACKAGE, PACKAGE / "collisions", PACKAGE / "boundaries")  # what a compiled kernel is made of
 
 
@@ -28,28 +28,35 @@ def make_sweep(lattice, law, forced):
     Called as sweep(h, region, begin, end, places, numbers): flat populations, runs `begin` to `end` of a `Region`,
     offsets [q] of the step's parity, and the law's rates followed by the components of the force.
     """
-    update = _make_update(lattice, law, forced)
+    # Runs are whole vectors of VECTOR sites. A register of 512 bits holds two of them in float32; one may be left over.
+    joined = register_bits() // 256
+    update = _make_update(lattice, law, forced, joined * VECTOR)
+    update_last = _make_update(lattice, law, forced, VECTOR)
 
     @part
     def sweep(h, region, begin, end, places, numbers):
         for run in range(begin, end):
             start = region.start[run]
-            for vector in range(region.n_vectors[run]):
-                update(h, start + vector * LANES, places, numbers)
+            n_vectors = region.n_vectors[run]
+            n_updates = n_vectors // joined
+            for k in range(n_updates):
+                update(h, start + k * (joined * VECTOR), places, numbers)
+            for vector in range(n_updates * joined, n_vectors):
+                update_last(h, start + vector * VECTOR, places, numbers)
 
     return sweep
 
 
-def _make_update(lattice, law, forced):
+def _make_update(lattice, law, forced, n_sites):
     @intrinsic
     def update(typingctx, h, site, places, numbers):
         def codegen(context, builder, sig, args):
             data, bits = context.make_array(sig.args[0])(context, builder, args[0]).data, h.dtype.bitwidth
-            vector = ir.VectorType(data.type.pointee, min(LANES, REGISTER // bits))
+            vector = ir.VectorType(data.type.pointee, min(n_sites, register_bits() // bits))
             machine = Vectors(builder, vector)
             given = [machine.splat(builder.extract_value(args[3], k)) for k in range(numbers.count)]
             rates, force = (given[: -lattice.d], given[-lattice.d :]) if forced else (given, None)
-            for lane in range(0, LANES, vector.count):
+            for lane in range(0, n_sites, vector.count):
                 first = builder.gep(data, [builder.add(args[1], args[1].type(lane))])
                 place = [
                     builder.bitcast(builder.gep(first, [builder.extract_value(args[2], i)]), vector.as_pointer())

@@ -29,7 +29,7 @@ class Cut:
         return self._batch.n_steps == n_steps
 
     def march(self, parity: int, clock: np.ndarray) -> np.ndarray:
-        """The steps of a round, the first of `parity`; returns what bodies have taken, [1, n_steps, d]."""
+        """The steps of a round, the first of `parity`; returns what bodies have taken, [1, n_steps, …]."""
         self._batch.begin(clock[None], -1)
         for step in range(len(clock)):
             self._step((parity + step) % 2, is_first=step == 0)

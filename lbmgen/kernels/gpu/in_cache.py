@@ -44,7 +44,8 @@ class InCache:
         places = [np.int64(place) for one in batch.parts[0].places for place in one]
         for size in self._sizes:
             these = slice(first, first + size)
-            how = np.int32(parity), np.int32(batch.n_steps), batch.clock[these], batch.tally[these], self._met[these]
+            numbers = map(np.int32, (parity, batch.n_steps, batch.n_bodies))
+            how = *numbers, batch.clock[these], batch.tally[these], self._met[these]
             grid = shared_out(self._n_blocks, self._n_resident // size), size
             arguments = batch.table[these], *self._how, *how, *places
             batch.gpu.launch_together(self._launches.kernels["march"], grid, (THREADS,), arguments)

@@ -58,7 +58,7 @@ class Launches:
 
     def _boundaries(self, now: Now, _: None) -> None:
         batch = now.batch
-        record = batch.clock, batch.tally, batch.step, np.int32(now.later), np.int32(batch.n_steps)
+        record = batch.clock, batch.tally, batch.step, *map(np.int32, (now.later, batch.n_steps, batch.n_bodies))
         self("boundaries", batch.n_boundary, len(batch.parts), batch.table, np.int32(now.parity), *record)
 
     def _pack(self, now: Now, mail: Mail) -> None:

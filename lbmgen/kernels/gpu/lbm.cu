@@ -10,7 +10,14 @@ struct Links {  // lbmgen.kernels.Links
     const long long *target, *first, *second;
     const real *a, *b, *constant;
     const signed char* exchange;
+    const int* body;
     long long n;
+};
+
+struct Kept {  // lbmgen.kernels.Kept
+    const long long *start, *rest, *arrived, *left;
+    const long long* wall;  // for each link by state the one of Links that sets `arrived`
+    long long n_sites, n_links;
 };
 
 struct Outlets {  // lbmgen.kernels.Outlets
@@ -28,12 +35,14 @@ struct Case {
     const double* force;
     const bool* solid;
     Links links;
+    Kept kept;
     Outlets outlets;
 };
 
 const int CONVECTIVE = 1;
 const double ANCHOR = 0.01;
 const double UNIT = 281474976710656.0;  // 2**48 quanta of force
+const double LARGEST = 8.0;
 
 __device__ __forceinline__ const Case& case_of(const long long* table) {
     return reinterpret_cast<const Case*>(table)[blockIdx.y];
@@ -67,18 +76,37 @@ __device__ __forceinline__ double returned(const Links& links, const real* h, in
     return (double)(links.a[k] * left + links.b[k] * h[links.second[at]]) + (double)links.constant[k] * clock;
 }
 
-// Sets what comes back along link k; adds what a body takes.
+// Sets what comes back along link k. `taken` [D + 1] is what its body takes; the last one tells whether the link blew up.
 __device__ __forceinline__ void set_wall(const Case& at, int state, long long k, double clock, long long* taken) {
     const Links& links = at.links;
     real left;
     const double back = returned(links, at.h, state, k, clock, left);
     at.h[links.target[state * links.n + k]] = (real)back;
-    const long long quanta = __double2ll_rn(((double)left + back) * UNIT);
-    for (int axis = 0; axis < D; ++axis) taken[axis] += links.exchange[k * D + axis] * quanta;
+    const double force = (double)left + back;
+    const bool sound = fabs(force) <= LARGEST;
+    const long long quanta = sound ? __double2ll_rn(force * UNIT) : 0;
+    for (int axis = 0; axis < D; ++axis) {
+        taken[axis] = links.exchange[k * D + axis] * quanta;
+        taken[D] += links.exchange[k * D + axis] != 0 && !sound;
+    }
 }
 
-// The population inside that a link of an open face follows. Walls are set at the same time: where one sets it, what it
-// sets is computed here too, from the same numbers, which no link writes.
+// A site gives back at rest what walls between sites let in beyond what left. Walls are set at the same time: what they
+// let in is computed here too, from the same numbers, which no link writes.
+__device__ __forceinline__ void keep_mass(const Case& at, int state, long long site, double clock) {
+    const Kept& kept = at.kept;
+    double gained = 0.0;
+    for (long long link = kept.start[site]; link < kept.start[site + 1]; ++link) {
+        real left;
+        const long long wall = kept.wall[state * kept.n_links + link];
+        const real arrived = (real)returned(at.links, at.h, state, wall, clock, left);
+        gained += (double)arrived - (double)left;
+    }
+    real* rest = at.h + kept.rest[site];
+    *rest = (real)((double)*rest - gained);
+}
+
+// The population inside that a link of an open face follows; where a wall sets it, what that one sets.
 __device__ __forceinline__ double followed(const Case& at, int state, long long link, double clock) {
     const long long k = state * at.outlets.n_links + link, wall = at.outlets.wall[k];
     real left;
@@ -119,21 +147,36 @@ __device__ __forceinline__ void set_outlet(const Case& at, int state, long long 
     }
 }
 
-// Sets all walls and open faces of a case, shared out to its threads; what bodies take is added to `tally` [D]. No link
-// reads what another one writes. All threads of a warp are to come.
-__device__ __forceinline__ void set_boundaries(const Case& at, int state, double clock, long long* tally) {
-    const unsigned n_links = (unsigned)at.links.n, begin = (n_links + 31) / 32 * 32;  // a warp does one kind of work
-    const unsigned end = begin + (unsigned)at.outlets.n_sites;
-    long long taken[D] = {};
-    for (unsigned k = thread(); k < end; k += gridDim.x * blockDim.x) {
-        if (k < n_links) set_wall(at, state, k, clock, taken);
-        if (k >= begin) set_outlet(at, state, k - begin, clock);
-    }
-    // Integers: the order of sums does not matter. A warp adds up first.
-    for (int axis = 0; axis < D; ++axis) {
-        for (int lane = 16; lane > 0; lane /= 2) taken[axis] += __shfl_xor_sync(~0u, taken[axis], lane);
-        if (threadIdx.x % 32 == 0 && taken[axis])
-            atomicAdd((unsigned long long*)&tally[axis], (unsigned long long)taken[axis]);
+__device__ __forceinline__ unsigned warps(long long n) { return (unsigned)((n + 31) / 32 * 32); }
+
+// Sets walls, kept sites and open faces of a case, shared out to its threads: a warp does one kind of work, and none of it
+// reads what another one writes. What bodies take is added to `tally` [n_bodies, D + 1]. All threads of a block are to
+// come.
+__device__ __forceinline__ void set_boundaries(const Case& at, int state, double clock, long long* tally, int n_bodies) {
+    const unsigned n_links = (unsigned)at.links.n, kept = warps(n_links), open = kept + warps(at.kept.n_sites);
+    const unsigned end = open + (unsigned)at.outlets.n_sites;
+    for (unsigned first = blockIdx.x * blockDim.x; first < end; first += gridDim.x * blockDim.x) {
+        const unsigned k = first + threadIdx.x;
+        long long taken[D + 1] = {};
+        int body = 0;
+        if (k < n_links) {
+            body = at.links.body[k];
+            set_wall(at, state, k, clock, taken);
+        } else if (k >= kept && k < kept + at.kept.n_sites) {
+            keep_mass(at, state, k - kept, clock);
+        } else if (k >= open && k < end) {
+            set_outlet(at, state, k - open, clock);
+        }
+        if (first >= n_links) continue;
+        // Integers: the order of sums does not matter. A warp adds up first, body by body.
+        for (int b = 0; b < n_bodies; ++b) {
+            for (int axis = 0; axis <= D; ++axis) {
+                long long sum = b == body ? taken[axis] : 0;
+                for (int lane = 16; lane > 0; lane /= 2) sum += __shfl_xor_sync(~0u, sum, lane);
+                if (threadIdx.x % 32 == 0 && sum)
+                    atomicAdd((unsigned long long*)&tally[b * (D + 1) + axis], (unsigned long long)sum);
+            }
+        }
     }
 }
 
@@ -165,12 +208,13 @@ extern "C" __global__ void scatter(real* h, const long long* target, const real*
     if (thread() < n) h[target[thread()]] = buffer[thread()];
 }
 
-// Walls and open faces at step *step + later of `n_steps`; `clock` and `tally` are [n_cases, n_steps(, D)].
+// Walls and open faces at step *step + later of `n_steps`; `clock` is [n_cases, n_steps], what bodies take is added to
+// `tally` [n_cases, n_steps, n_bodies, D + 1], whose last column counts links that blew up.
 extern "C" __global__ void __launch_bounds__(256, 1)
     boundaries(const long long* table, int state, const double* clock, long long* tally, const int* step, int later,
-               int n_steps) {
+               int n_steps, int n_bodies) {
     const long long now = (long long)blockIdx.y * n_steps + *step + later;
-    set_boundaries(case_of(table), state, clock[now], tally + now * D);
+    set_boundaries(case_of(table), state, clock[now], tally + now * n_bodies * (D + 1), n_bodies);
 }
 
 // The blocks of a case wait for each other; `met` counts those that have come, `due` those that have to. All of them
@@ -192,7 +236,7 @@ __device__ __forceinline__ void meet(unsigned* met, unsigned& due) {
 __device__ __forceinline__ void step_of(const Case& at, int state, const long long* start, unsigned n_runs,
                                         unsigned length, const long long* place, const long long* source,
                                         const long long* target, unsigned n_copies, double clock, long long* tally,
-                                        unsigned* met, unsigned& due) {
+                                        int n_bodies, unsigned* met, unsigned& due) {
     const unsigned stride = gridDim.x * blockDim.x;
     for (unsigned k = thread(); k < n_runs * length; k += stride) {
         const unsigned run = k / length;
@@ -204,7 +248,7 @@ __device__ __forceinline__ void step_of(const Case& at, int state, const long lo
         meet(met, due);
     }
     if (at.links.n + at.outlets.n_sites) {
-        set_boundaries(at, state, clock, tally);
+        set_boundaries(at, state, clock, tally, n_bodies);
         meet(met, due);
     }
 }
@@ -214,8 +258,8 @@ __device__ __forceinline__ void step_of(const Case& at, int state, const long lo
 extern "C" __global__ void __launch_bounds__(256)
     march(const long long* table, const long long* start, unsigned n_runs, unsigned length,
           const long long* even_source, const long long* even_target, unsigned n_even, const long long* odd_source,
-          const long long* odd_target, unsigned n_odd, int parity, int n_steps, const double* clock, long long* tally,
-          unsigned* met, PLACE_PARAMETERS(even), PLACE_PARAMETERS(odd)) {
+          const long long* odd_target, unsigned n_odd, int parity, int n_steps, int n_bodies, const double* clock,
+          long long* tally, unsigned* met, PLACE_PARAMETERS(even), PLACE_PARAMETERS(odd)) {
     const Case& at = case_of(table);
     const long long even[Q] = PLACES(even), odd[Q] = PLACES(odd);
     const long long first = (long long)blockIdx.y * n_steps;
@@ -223,11 +267,11 @@ extern "C" __global__ void __launch_bounds__(256)
     met += blockIdx.y;
     for (int k = 0; k < n_steps; ++k) {
         const double now = clock[first + k];
-        long long* taken = tally + (first + k) * D;
+        long long* taken = tally + (first + k) * n_bodies * (D + 1);
         if ((parity + k) % 2 == 0)
-            step_of(at, 0, start, n_runs, length, even, even_source, even_target, n_even, now, taken, met, due);
+            step_of(at, 0, start, n_runs, length, even, even_source, even_target, n_even, now, taken, n_bodies, met, due);
         else
-            step_of(at, 1, start, n_runs, length, odd, odd_source, odd_target, n_odd, now, taken, met, due);
+            step_of(at, 1, start, n_runs, length, odd, odd_source, odd_target, n_odd, now, taken, n_bodies, met, due);
     }
 }
 
@@ -250,12 +294,12 @@ __device__ __forceinline__ void look_at(const Case& at, const real* site, const 
 }
 
 // If `stored`, means [n_cases, 1 + D, cells] of what is seen over cells of `width` sites. Also the bits of the largest
-// square of a speed: they are in the order of numbers, after which come infinity and what is no number. `row` holds the
-// first sites of rows along the last axis; there are `middle` rows along the middle axis of three, or 1, and `length`
-// sites in a row. Sums go along the first axis first.
+// square of a speed and |density - 1| [n_cases, 2]: they are in the order of numbers, after which come infinity and what
+// is no number. `row` holds the first sites of rows along the last axis; there are `middle` rows along the middle axis of
+// three, or 1, and `length` sites in a row. Sums go along the first axis first.
 extern "C" __global__ void __launch_bounds__(256, 1)
     look(const long long* table, const long long* row, const long long* arrival, int n_cells, int middle, int length,
-         int width, int stored, double* mean, unsigned long long* fastest) {
+         int width, int stored, double* mean, unsigned long long* extreme) {
     const int cell = thread();
     if (cell >= n_cells) return;
     const Case& at = case_of(table);
@@ -263,7 +307,7 @@ extern "C" __global__ void __launch_bounds__(256, 1)
     const int first = cell / n_last / n_middle * width, second = cell / n_last % n_middle * deep;
     const int third = cell % n_last * width;
     double total[1 + D] = {};
-    unsigned long long largest = 0;
+    unsigned long long largest[2] = {};
     for (int z = 0; z < width; ++z) {
         double plane[1 + D] = {};
         for (int y = 0; y < deep; ++y) {
@@ -273,7 +317,8 @@ extern "C" __global__ void __launch_bounds__(256, 1)
                 double seen[1 + D] = {}, square = 0.0;
                 if (!at.solid[r * length + third + z]) look_at(at, at.h + row[r] + third + z, arrival, seen);
                 for (int k = 0; k < D; ++k) square += seen[1 + k] * seen[1 + k];
-                largest = max(largest, (unsigned long long)__double_as_longlong(square));
+                largest[0] = max(largest[0], (unsigned long long)__double_as_longlong(square));
+                largest[1] = max(largest[1], (unsigned long long)__double_as_longlong(fabs(seen[0])));
                 for (int k = 0; k <= D; ++k) line[k] += seen[k];
             }
             for (int k = 0; k <= D; ++k) plane[k] += line[k];
@@ -283,6 +328,9 @@ extern "C" __global__ void __launch_bounds__(256, 1)
     const double n_sites = (double)width * deep * width;
     for (int k = 0; stored && k <= D; ++k)
         mean[((long long)blockIdx.y * (1 + D) + k) * n_cells + cell] = total[k] / n_sites;
-    // Most sites are slower than one that has come before: they need not queue for the same number.
-    if (largest > *(volatile unsigned long long*)&fastest[blockIdx.y]) atomicMax(&fastest[blockIdx.y], largest);
+    // Most sites have less than one that has come before: they need not queue for the same number.
+    for (int k = 0; k < 2; ++k) {
+        unsigned long long* most = &extreme[2 * blockIdx.y + k];
+        if (largest[k] > *(volatile unsigned long long*)most) atomicMax(most, largest[k]);
+    }
 }

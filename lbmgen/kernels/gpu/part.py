@@ -6,10 +6,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from lbmgen.kernels import COPY, OUTLETS, RECEIVE, SEND, SWEEP, VECTOR, WALLS, Exchange, Links, Outlets, Part, Region
+from lbmgen.kernels import COPY, OUTLETS, RECEIVE, SEND, SWEEP, VECTOR, WALLS, Exchange, Links, Part, Region
 from runkit.mpi import World
 
-BOUNDARIES = WALLS  # a GPU sets walls and open faces at once
+BOUNDARIES = WALLS  # a GPU sets walls, the mass that they keep, and open faces at once
 WARP = 32  # threads
 
 Runs = list[tuple]  # of equal length: first sites, number of runs, sites in a run
@@ -34,17 +34,20 @@ class Placed:
         self.row_start = gpu.xp.asarray(part.rows.start)
         self.mail = [Mail(gpu, exchange, part.h.dtype, group) for exchange in part.exchanges]
         self.steps = [self._step(gpu, part, items) for items in (part.program.even, part.program.odd)]
-        links, outlets = (tuple(map(gpu.xp.asarray, table)) for table in (part.links, part.outlets))
+        kept = *part.kept, setters(part.links, part.kept.arrived)
+        open_faces = *part.outlets, setters(part.links, part.outlets.inner)
+        links, kept, outlets = (tuple(map(gpu.xp.asarray, table)) for table in (part.links, kept, open_faces))
         numbers = gpu.xp.asarray(np.array(part.numbers, part.h.dtype))
         own = (self.h, numbers, *(gpu.xp.asarray(table) for table in (part.force, part.solid)))
         self.memory = outlets[part.outlets._fields.index("memory")]
         self.target = outlets[part.outlets._fields.index("target")]
-        self.n_open = len(part.outlets.i)
-        n_links, n_sites = len(part.links.a), len(part.outlets.law)
-        self.n_boundary = -(-n_links // WARP) * WARP + n_sites  # threads: a warp has links of walls, or sites
-        self._held = own, links, (*outlets, gpu.xp.asarray(setters(part.links, part.outlets)))
+        n_links, n_kept, n_sites = len(part.links.a), len(part.kept.rest), len(part.outlets.law)
+        self.n_open, n_returned = len(part.outlets.i), part.kept.left.shape[1]
+        self.n_boundary = warps(n_links) + warps(n_kept) + n_sites
+        self._held = own, links, kept, outlets
         addresses = [[gpu.address(array) for array in table] for table in self._held]
-        self.row = np.array([*addresses[0], *addresses[1], n_links, *addresses[2], n_sites, self.n_open])
+        sizes: tuple[list[int], ...] = [], [n_links], [n_kept, n_returned], [n_sites, self.n_open]
+        self.row = np.concatenate([[*a, *n] for a, n in zip(addresses, sizes, strict=True)]).astype(np.int64)
         self.n_bytes = sum(array.nbytes for table in self._held for array in table)
 
     def _step(self, gpu, part: Part, items: np.ndarray) -> tuple[list[Stage], Items]:
@@ -88,11 +91,11 @@ class Batch:
     """Parts with the same layout and law whose steps are launched together, and the record of `n_steps` steps."""
 
     def __init__(self, gpu, parts: list[Placed], n_steps: int) -> None:
-        xp, d = gpu.xp, len(parts[0].shape)
+        xp, d, self.n_bodies = gpu.xp, len(parts[0].shape), parts[0].host.n_bodies
         self.gpu, self.parts, self.n_steps = gpu, list(parts), n_steps
         self.table = xp.asarray(np.stack([part.row for part in parts]))
         self.clock = xp.zeros((len(parts), n_steps))
-        self.tally = xp.zeros((len(parts), n_steps, d), np.int64)
+        self.tally = xp.zeros((len(parts), n_steps, self.n_bodies, d + 1), np.int64)
         self.step = xp.zeros(1, np.int32)  # where kernels read which step it is
         self.n_boundary = max(part.n_boundary for part in parts)
 
@@ -107,15 +110,20 @@ class Batch:
         return self.n_steps == n_steps and list(map(id, self.parts)) == list(map(id, parts))
 
 
-def setters(links: Links, outlets: Outlets) -> np.ndarray:
-    """Which link of a wall sets what a link of an open face follows, int64 [2, n] by state; -1 where none does."""
-    result = np.full(outlets.inner.shape, -1, np.int64)
-    for setter, target, inner in zip(result, links.target, outlets.inner, strict=True):
+def setters(links: Links, places: np.ndarray) -> np.ndarray:
+    """Which link of a wall sets each of `places` [2, n] by state, int64 [2, n]; -1 where none does."""
+    result = np.full(places.shape, -1, np.int64)
+    for setter, target, place in zip(result, links.target, places, strict=True):
         if len(target):
             order = np.argsort(target)
-            found = order[np.minimum(np.searchsorted(target, inner, sorter=order), len(target) - 1)]
-            setter[...] = np.where(target[found] == inner, found, -1)
+            found = order[np.minimum(np.searchsorted(target, place, sorter=order), len(target) - 1)]
+            setter[...] = np.where(target[found] == place, found, -1)
     return result
+
+
+def warps(n: int) -> int:
+    """Threads that do `n` pieces of work of one kind in warps of their own."""
+    return -(-n // WARP) * WARP
 
 
 def runs_of(gpu, region: Region) -> Runs:

@@ -52,7 +52,7 @@ class Steps:
     def march(self, parts, parity, clocks):
         """Steps of parts, the first of `parity`; `clocks` [n_parts, n_steps] scale moving walls.
 
-        Returns what bodies have taken, int64 [n_parts, n_steps, d], in quanta of 2**-48.
+        Returns what bodies have taken, int64 [n_parts, n_steps, n_bodies, d + 1] (see `lbmgen.forces`).
         """
         n_steps = clocks.shape[1]
         if parts[0].mail:
@@ -74,21 +74,23 @@ class Steps:
         return moments(part.host, self.populations(part), state)
 
     def look(self, parts, state, width):
-        """Of each part: the largest speed and, if `width` is not None, means over cells of density - 1 and velocity."""
+        """Of each part: the largest speed, the largest |density - 1| and, if `width` is not None, means over cells of
+        density - 1 and velocity."""
         xp, n, shape = self.gpu.xp, len(parts), parts[0].shape
         stored, width = width is not None, width or 1
         cells = tuple(extent // width for extent in shape)
         mean = xp.zeros((n, 1 + len(shape), *cells) if stored else 1)
-        fastest = xp.zeros(n, np.uint64)
+        extreme = xp.zeros((n, 2), np.uint64)
         table = xp.asarray(np.concatenate([part.row for part in parts]))
         arrival = xp.asarray(np.array(parts[0].places[1 - state]))
         sizes = (int(np.prod(cells)), shape[1] if len(shape) == 3 else 1, shape[-1], width, int(stored))
-        self._launches("look", sizes[0], n, table, parts[0].row_start, arrival, *map(np.int32, sizes), mean, fastest)
-        speeds = np.sqrt(self.gpu.to_host(fastest).view(np.float64))
+        self._launches("look", sizes[0], n, table, parts[0].row_start, arrival, *map(np.int32, sizes), mean, extreme)
+        squares, deviations = self.gpu.to_host(extreme).view(np.float64).T
+        extremes = list(zip(np.sqrt(squares), deviations, strict=True))
         if not stored:
-            return [(speed, None, None) for speed in speeds]
+            return [(*pair, None, None) for pair in extremes]
         means = self.gpu.to_host(mean)
-        return [(speed, seen[0], np.moveaxis(seen[1:], 0, -1)) for speed, seen in zip(speeds, means, strict=True)]
+        return [(*pair, seen[0], np.moveaxis(seen[1:], 0, -1)) for pair, seen in zip(extremes, means, strict=True)]
 
 
 class SideBySide:
@@ -101,7 +103,7 @@ class SideBySide:
         self._pairs: dict = {}  # graphs of two steps, by the parity of the first
 
     def march(self, parity: int, clocks: np.ndarray) -> np.ndarray:
-        """The steps of a round, the first of `parity`; returns what bodies have taken, [n_parts, n_steps, d]."""
+        """The steps of a round, the first of `parity`; returns what bodies have taken, as `Steps.march` does."""
         self.batch.begin(clocks, -2)
         if self._in_cache:
             self._in_cache.march(parity)

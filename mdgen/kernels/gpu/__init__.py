@@ -8,17 +8,19 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from mdgen.kernels import grain
-from mdgen.kernels.formula import thermostat_in_c
+from mdgen.kernels import fire, grain
+from mdgen.kernels.formula import decision_in_c, thermostat_in_c
 
-TEXTS = ("replica", "motion", "lists", "thermostat", "march", "spread", "observe")  # each builds on those before
-BLOCK, CHUNK = 128, 32  # threads of a block where many share a replica; particles of a chunk
-MARCHING = {"float32": 1024, "float64": 512}  # threads of a block that has a replica to itself, as in replica.cu
+TEXTS = ("replica", "motion", "cells", "lists", "thermostat", "march", "spread", "fire", "observe")  # in this order
+BLOCK, ARRANGING = 128, 1024  # threads of a block where many share a replica; where one sorts it
+CHUNK, CELLS = 32, 8  # particles of a chunk, and cells for each particle that there is room for, as in replica.cu
+MARCHING = {"float32": 1024, "float64": 512}  # most threads of a block that has a replica to itself, as in replica.cu
 COORD = {"float32": np.int32, "float64": np.float64}
-STATIC_SHARED = 8320  # bytes that a block needs beside the places
+STATIC_SHARED = 8448  # bytes that a block needs beside the places
 NARROW = 2**16  # particles whose numbers fit 16 bits
-FROZEN, PRUNE, BUILD, FULL = 1, 2, 4, 8  # flags of a replica
-FLAGS, N_BUILDS, N_PRUNES, N_LATE, N_STATUS = range(5)  # columns of `status`
+FEW = 2  # species whose law fits the registers of a thread
+FROZEN, PRUNE, BUILD, FULL, SETTLED = 1, 2, 4, 8, 16  # flags of a replica
+FLAGS, N_BUILDS, N_PRUNES, N_LATE, N_COUPLED, N_STATUS = range(6)  # columns of `status`
 
 
 class Arrays(NamedTuple):
@@ -30,10 +32,15 @@ class Arrays(NamedTuple):
     motion: Any
     force: Any
     place: Any
-    sphere: Any
+    cells: Any
     count: Any
     near: Any
     status: Any
+
+
+def cells_length(n_particles: int) -> int:
+    """Numbers that a replica needs for its cells, as `replica.cu` lays them out."""
+    return 5 + (CELLS + 1) * n_particles
 
 
 def entry_type(n_particles: int) -> type:
@@ -42,44 +49,67 @@ def entry_type(n_particles: int) -> type:
 
 
 class Kernels:
-    """The kernels for replicas of `shape` [R, n] of a law with `n_species`, in the precision of the pair forces."""
+    """The kernels for replicas of `shape` [R, n] of a law with `n_species`, in the precision of the pair forces.
 
-    def __init__(self, device, shape, n_species: int, precision: str, thermostat):
+    `marches` says whether a block of `threads` (a multiple of 32, up to `MARCHING`) has a replica to itself, or
+    replicas spread over many blocks; None: as it suits the device. No result depends on them. Raises ValueError for
+    what cannot be.
+    """
+
+    def __init__(
+        self,
+        device,
+        shape,
+        n_species: int,
+        precision: str,
+        thermostat,
+        marches: bool | None = None,
+        threads: int | None = None,
+    ):
         self._shape, self._n_species, self._thermostat = shape, n_species, thermostat
         self._most_shared = device.shared_bytes - STATIC_SHARED
         coord, real = np.dtype(COORD[precision]).itemsize, np.dtype(precision).itemsize
         self.shared = 4 * (shape[1] * coord + n_species**2 * real)
         # A block per replica: if it fits, and if blocks are enough for the device or could not share the work anyway.
+        fits = self.shared <= self._most_shared
         fills = 2 * shape[0] >= device.n_multiprocessors or shape[1] <= MARCHING["float32"]
-        self.marches = self.shared <= self._most_shared and fills
-        self._alone = (min(MARCHING[precision], _up(shape[1], CHUNK)),)
-        wide, double = shape[1] > NARROW, precision == "float64"
-        options = ("-DWIDE",) * wide + ("-DDOUBLE",) * double
-        self._module = _module(device, source(thermostat), options)
+        self.marches = fits and fills if marches is None else marches
+        self.threads = min(MARCHING[precision], _up(shape[1], CHUNK)) if threads is None else threads
+        if self.marches and not fits:
+            raise ValueError(f"{shape[1]} particles: their places do not fit the shared memory of a block")
+        if self.threads % CHUNK or not CHUNK <= self.threads <= MARCHING[precision]:
+            raise ValueError(f"threads = {threads}: a multiple of {CHUNK} up to {MARCHING[precision]} is needed")
+        self._module = _module(device, source(thermostat), _options(shape[1], n_species, precision))
         self._functions: dict[str, Any] = {}
 
     def march(self, arrays: Arrays, room, n_steps: int, dt: float, longest: float, bath) -> None:
         """`n_steps` steps in one launch; `bath` are values, random numbers and constants of the thermostat."""
         steps = (np.int32(n_steps), np.float64(dt), np.float64(longest))
-        self._launch("march", (1,), self._alone, arrays, room, *steps, *bath, self._grain, shared=self.shared)
+        self._launch("march", (1,), (self.threads,), arrays, room, *steps, *bath, self._grain, shared=self.shared)
 
-    def move(self, arrays: Arrays, room, dt: float, longest: float) -> None:
-        """One step, or forces at the present places if `dt` is zero."""
+    def move(self, arrays: Arrays, room, dt: float, longest: float, n_kicks: int = 1, kicks: bool = True) -> None:
+        """One step, or forces at the present places if `dt` is zero: halves of a kick before (2 if one is left from
+        the step before) and, if `kicks`, one after it."""
         n = self._shape[1]
-        blocks, few = (_up(n, BLOCK) // BLOCK,), (_up(_up(n, CHUNK) // CHUNK, BLOCK) // BLOCK,)
-        self._launch("drift", blocks, (BLOCK,), arrays, room, np.float64(dt), np.float64(longest))
-        self._launch("enclose", few, (BLOCK,), arrays, room)
+        blocks, drift = (_up(n, BLOCK) // BLOCK,), (np.float64(dt), np.float64(longest), np.int32(n_kicks))
+        self._launch("drift", blocks, (BLOCK,), arrays, room, *drift)
+        self._launch("arrange", (1,), (ARRANGING,), arrays, room)
         self._launch("refresh", blocks, (BLOCK,), arrays, room)
-        self._launch("push", blocks, (BLOCK,), arrays, room, np.float64(dt))
+        self._launch("push", blocks, (BLOCK,), arrays, room, np.float64(dt), np.int32(kicks))
 
     def couple(self, arrays: Arrays, room, after: bool, bath) -> None:
-        """Rescale velocities as the thermostat says."""
+        """Rescale velocities as the thermostat says; the next coupling takes the next random numbers."""
         if after or self._thermostat.before:
-            self._launch("couple", (1,), self._alone, arrays, room, np.int32(after), *bath, self._grain)
+            self._launch("couple", (1,), (self.threads,), arrays, room, np.int32(after), *bath, self._grain)
+
+    def descend(self, arrays: Arrays, room, tolerance: float, most: int, state) -> None:
+        """An iteration of FIRE from the forces at the present positions; `state` [5, R] as `fire.cu` has it."""
+        given = (np.float64(each) for each in (tolerance, most, fire.LONGEST_STEP))
+        self._launch("descend", (1,), (fire.COLUMNS,), arrays, room, *given, state)
 
     def kinetic_energy(self, arrays: Arrays, room, energy) -> None:
         """Write the kinetic energies [R]."""
-        self._launch("kinetic_energy", (1,), self._alone, arrays, room, self._grain, energy)
+        self._launch("kinetic_energy", (1,), (self.threads,), arrays, room, self._grain, energy)
 
     def energies(self, arrays: Arrays, room, law, energy) -> None:
         """Write energy and virial of each particle's pairs with higher ones [R, 2, n]; `law` in double precision."""
@@ -105,7 +135,13 @@ class Kernels:
 def source(thermostat) -> str:
     """The text of all kernels, with those of the thermostat (None: without)."""
     texts = (Path(__file__).with_name(f"{name}.cu").read_text() for name in TEXTS)
-    return "\n".join([thermostat_in_c(thermostat) if thermostat else "", *texts])
+    return "\n".join([thermostat_in_c(thermostat) if thermostat else "", decision_in_c(), *texts])
+
+
+def _options(n_particles: int, n_species: int, precision: str) -> tuple[str, ...]:
+    """What the compiler has to know."""
+    chosen = {"-DWIDE": n_particles > NARROW, "-DDOUBLE": precision == "float64", "-DFEW": n_species <= FEW}
+    return tuple(option for option, holds in chosen.items() if holds)
 
 
 @cache

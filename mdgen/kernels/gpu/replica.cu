@@ -4,16 +4,16 @@
 // and walks its whole list in ascending order; a list may hold more than another does, since what is out of range adds
 // exactly zero.
 //
-// Options: DOUBLE (pair forces in double precision), WIDE (more than 65536 particles), COUPLED (functions scale_before
-// and scale_after, N_NUMBERS and HAS_BEFORE come first).
+// Options: DOUBLE (pair forces in double precision), WIDE (more than 65536 particles), FEW (at most two species),
+// COUPLED (functions scale_before and scale_after, N_NUMBERS and HAS_BEFORE come first).
 
 #ifdef DOUBLE
 typedef double REAL, COORD;  // a place counts boxes
 #define FMA fma
 __device__ COORD minus(COORD a, COORD b) { return a - b - rint(a - b); }
 __device__ COORD placed(double x, double unit) { double f = x * (unit * 0x1p-32); return f - floor(f); }
-__device__ REAL as_length(COORD c) { return c; }
-__device__ COORD as_place(REAL length) { return length; }
+__device__ double boxes(COORD c) { return c - floor(c); }
+__device__ int slot(COORD c, int n) { return max(0, min((int)(boxes(c) * n), n - 1)); }  // of n that a box has
 #define BOXES 1.0
 #define MARCHING 512  // threads of a block that marches, as many as have registers
 #else
@@ -22,8 +22,8 @@ typedef int COORD;  // a place counts 2**-32 of the box: overflow is the minimum
 #define FMA fmaf
 __device__ COORD minus(COORD a, COORD b) { return (int)((unsigned)a - (unsigned)b); }
 __device__ COORD placed(double x, double unit) { return (int)__double_as_longlong(fma(x, unit, 0x1.8p52)); }
-__device__ REAL as_length(COORD c) { return __int_as_float(c); }
-__device__ COORD as_place(REAL length) { return __float_as_int(length); }
+__device__ double boxes(COORD c) { return (unsigned)c * 0x1p-32; }
+__device__ int slot(COORD c, int n) { return (int)__umulhi((unsigned)c, (unsigned)n); }
 #define BOXES 0x1p-32
 #define MARCHING 1024
 #endif
@@ -33,22 +33,55 @@ typedef unsigned int ENTRY;
 typedef unsigned short ENTRY;
 #endif
 
-struct alignas(16) Place { COORD x, y, z, kind; };  // the kind of a sphere is its radius
+struct alignas(16) Place { COORD x, y, z, kind; };
 struct alignas(16) Pair { REAL repulsion, attraction, square, shift; };
 struct alignas(4 * sizeof(ENTRY)) Quad { ENTRY entry[4]; };
 struct Vector { REAL x, y, z; };
 
-const int FROZEN = 1, PRUNE = 2, BUILD = 4, FULL = 8;  // what is the matter with a replica
-const int FLAGS = 0, N_BUILDS = 1, N_PRUNES = 2, N_LATE = 3, N_STATUS = 4;
-const int CHUNK = 32;
+const int FROZEN = 1, PRUNE = 2, BUILD = 4, FULL = 8, SETTLED = 16;  // what is the matter with a replica
+const int STOPPED = FROZEN | FULL | SETTLED;
+const int FLAGS = 0, N_BUILDS = 1, N_PRUNES = 2, N_LATE = 3, N_COUPLED = 4, N_STATUS = 5;
+const int CHUNK = 32, CELLS = 8;  // particles of a warp; cells for each particle that there is room for
+
+// What belongs to the kinds of the other particle. Of two kinds both are in registers: shared memory has enough to do.
+template <class T> struct OfKind {
+#ifdef FEW
+    T first, last;
+    __device__ __forceinline__ OfKind(const T* row, int n_species) : first(row[0]), last(row[n_species - 1]) {}
+    __device__ __forceinline__ T operator[](int kind) const { return kind ? last : first; }
+#else
+    const T* row;
+    __device__ __forceinline__ OfKind(const T* row, int) : row(row) {}
+    __device__ __forceinline__ const T& operator[](int kind) const { return row[kind]; }
+#endif
+};
+
+// 1 / x, rounded once: a value next to it and what it lacks, as compilers for GPUs divide, without their branch for
+// other numbers than squares of distances are (see Ensemble): x and 1 / x are normal, or x is 0 and this is no number.
+// Proof for every x and every value within a unit in the last place: tests/mdgen/test_gpu_motion.py. Its one exception
+// (x has all bits, the value is a power of two) the divisions of compilers exclude too, and tests/gpu tries all x.
+#ifdef DOUBLE
+__device__ __forceinline__ double reciprocal(double x) { return 1.0 / x; }
+#else
+#ifdef __CUDA_ARCH__  // elsewhere the stand-in for a GPU has one
+__device__ __forceinline__ float rough_reciprocal(float x) {
+    float y;
+    asm("rcp.approx.ftz.f32 %0, %1;" : "=f"(y) : "f"(x));
+    return y;
+}
+#endif
+__device__ __forceinline__ float refined(float x, float y) { return fmaf(y, fmaf(-x, y, 1.0f), y); }
+__device__ __forceinline__ float reciprocal(float x) { return refined(x, rough_reciprocal(x)); }
+#endif
 
 // edge [R][6]: places per length, box. law [S][S]. reach [2 S S + 3]: squares for the inner and the outer list, the
 // farthest reach, squares of the displacements that wear out the inner and the outer list.
 // motion [R][2][3][n]: position, velocity. place [R][3][n]: now, at the last pruning, at the last building.
+// cells [R][4 + CELLS n + 1 + n]: cells of each axis and one more number, where cells start, particles in their order.
 #define BATCH                                                                                                         \
     int n, int n_species, int inner_room, int outer_room, const double *edge, const REAL *law, const REAL *reach,     \
-        double *motion, REAL *force, COORD *place, COORD *sphere, int *count, ENTRY *near, int *status
-#define THIS n, n_species, inner_room, outer_room, edge, law, reach, motion, force, place, sphere, count, near, status
+        double *motion, REAL *force, COORD *place, int *cells, int *count, ENTRY *near, int *status
+#define THIS n, n_species, inner_room, outer_room, edge, law, reach, motion, force, place, cells, count, near, status
 
 struct Replica {
     int n, n_species, inner_room, outer_room;
@@ -56,7 +89,8 @@ struct Replica {
     const REAL* reach;
     double *position, *velocity;
     REAL* force;
-    Place *place, *pruned, *built, *sphere;
+    Place *place, *pruned, *built;
+    int *n_cells, *first, *member;
     int *n_inner, *n_outer;
     ENTRY *inner, *outer;
     int* status;
@@ -68,9 +102,10 @@ __device__ __forceinline__ Replica replica(BATCH) {
     const double* box = edge + 6 * r + 3;
     Place* places = (Place*)place + r * n3;
     ENTRY* lists = near + r * room * n;
+    int* own_cells = cells + r * (5 + (CELLS + 1) * (size_t)n);
     return {n, n_species, inner_room, outer_room, edge + 6 * r, reach,
             motion + 2 * r * n3, motion + (2 * r + 1) * n3, force + r * n3,
-            places, places + n, places + 2 * n, (Place*)sphere + r * ((n + CHUNK - 1) / CHUNK),
+            places, places + n, places + 2 * n, own_cells, own_cells + 4, own_cells + 5 + CELLS * (size_t)n,
             count + 2 * r * n, count + (2 * r + 1) * n, lists, lists + (size_t)inner_room * n, status + r * N_STATUS,
             {(REAL)(box[0] * BOXES), (REAL)(box[1] * BOXES), (REAL)(box[2] * BOXES)}};
 }

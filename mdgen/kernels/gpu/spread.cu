@@ -3,30 +3,43 @@
 #define PARTICLE                                                \
     Replica s = replica(THIS);                                  \
     int i = blockIdx.x * blockDim.x + threadIdx.x;              \
-    if (i >= n || s.status[FLAGS] & (FROZEN | FULL)) return;
+    if (i >= n || s.status[FLAGS] & STOPPED) return;
 
-extern "C" __global__ void __launch_bounds__(128) drift(BATCH, double dt, double longest) {
+extern "C" __global__ void __launch_bounds__(128) drift(BATCH, double dt, double longest, int n_kicks) {
     PARTICLE
-    drift(s, s.place, i, dt, longest, s.status);
+    drift(s, s.place, i, dt, longest, {1, 1, n_kicks}, s.status);
+    // Blocks do not wait for each other, so it is asked at once whether the outer list would still hold.
+    if (wears_out(s, s.place[i], s.built[i], 1)) atomicOr(s.status, PRUNE | BUILD);
 }
 
-extern "C" __global__ void __launch_bounds__(128) enclose(BATCH) {
-    PARTICLE
-    if (s.status[FLAGS] & BUILD && i * CHUNK < n) enclose(s, s.place, i);
-}
-
-extern "C" __global__ void __launch_bounds__(128) refresh(BATCH) {
-    PARTICLE
+// A block sorts a replica: for 65536 particles as long as all blocks then take for their lists.
+extern "C" __global__ void __launch_bounds__(1024) arrange(BATCH) {
+    Replica s = replica(THIS);
     int flags = s.status[FLAGS];
-    if (!(flags & PRUNE)) return;
-    if (flags & BUILD) build(s, s.place, i, s.status);
-    prune(s, s.place, i, s.status);
-    if (i == 0) tally(s, flags);
+    if (flags & BUILD && !(flags & STOPPED)) arrange(s, s.place);
 }
 
-extern "C" __global__ void __launch_bounds__(128) push(BATCH, double dt) {
+// A thread has a particle: number `rank` in space if there are new lists to be made, so that a warp has a chunk.
+extern "C" __global__ void __launch_bounds__(128, 4) refresh(BATCH) {
+    __shared__ unsigned mark[4][WINDOW / 32];
+    Replica s = replica(THIS);
+    int rank = blockIdx.x * blockDim.x + threadIdx.x, i = rank;
+    int flags = s.status[FLAGS];
+    if (!(flags & PRUNE) || flags & (FROZEN | SETTLED)) return;
+    flags = __shfl_sync(ALL, flags, 0);  // other blocks may say that there is no more room: not to half a warp
+    if (flags & FULL) return;
+    if (flags & BUILD) {
+        build(s, s.place, rank, Marking{mark[threadIdx.x / 32]}, s.status);
+        i = s.member[min(rank, n - 1)];
+    }
+    if (rank >= n) return;
+    prune(s, s.place, i, s.status);
+    if (rank == 0) tally(s, flags);
+}
+
+extern "C" __global__ void __launch_bounds__(128) push(BATCH, double dt, int kicks) {
     PARTICLE
-    push(s, s.place, (const Pair*)law, i, dt);
+    push(s, s.place, (const Pair*)law, i, dt, kicks);
     if (i == 0) s.status[FLAGS] = 0;
 }
 
@@ -35,6 +48,8 @@ extern "C" __global__ void __launch_bounds__(1024) couple(BATCH, int after, doub
                                                           const double* constant, double grain) {
     Replica s = replica(THIS);
     if (s.status[FLAGS] & (FROZEN | FULL)) return;
-    couple(s, after, value, number, constant, grain);
+    number += (size_t)s.status[N_COUPLED] * N_NUMBERS * gridDim.y;
+    rescale(s, rescaling(after, twice_kinetic(s, grain, 1), value, number, constant));
+    if (after && threadIdx.x == 0) s.status[N_COUPLED] += 1;
 }
 #endif

@@ -1,10 +1,10 @@
 """Lattice-Boltzmann flow beside lbmpy and the bandwidth of memory, on the CPU or a GPU: site updates per second.
 
 Ours is a whole step of a periodic box, on several cores cut among MPI ranks; lbmpy's is its generated kernel alone (AA
-pattern in place, AVX, OpenMP, single relaxation time, deviations from rest), without the boundaries of the box. Both
-run in turns on the same cores, in wall time. The limit is what reading and writing all populations once in place would
-take at the measured rate of an array in memory; small boxes lie in the cache and may exceed it. Rows without a peer
-show what other laws and lattices cost.
+pattern in place, AVX or AVX-512, OpenMP, single relaxation time, deviations from rest), without the boundaries of the
+box. Both run in turns on the same cores, in wall time. The limit is what reading and writing all populations once in
+place would take at the measured rate of an array in memory; small boxes lie in the cache and may exceed it. Rows
+without a peer show what other laws and lattices cost.
 
 On a GPU (--device gpu) ours are whole steps, with boundaries and forces, timed from the call to the result on the host,
 and the limit is the rate at which an array is copied; batches that fit in the cache may exceed it.

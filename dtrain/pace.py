@@ -1,0 +1,50 @@
+"""How fast a training goes, and how much of its time it waits for data."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from dtrain.data.loader import Feed
+
+
+class Pace(NamedTuple):
+    """Steps, their seconds, and those of them in which the host waited for a batch."""
+
+    n_steps: int = 0
+    seconds: float = 0.0
+    waited: float = 0.0
+
+    @staticmethod
+    def summary(of_ranks: Sequence[Pace]) -> dict[str, float]:
+        """Milliseconds of a step and the share of them that was waited, where most was; {} if no step was timed."""
+        worst = max(of_ranks, key=lambda pace: pace.waited)
+        if not worst.n_steps:
+            return {}
+        return {"step_ms": 1e3 * worst.seconds / worst.n_steps, "waited": worst.waited / worst.seconds}
+
+
+class Stopwatch:
+    """Times the steps of a phase; the first one (compilation, first samples) and validations are left out.
+
+    A step ends when the host goes on to the next one. A GPU may be behind, so the time in which it lacks data is at
+    most the time that the host waits; the mean over steps is exact, because every report waits for the GPU.
+    """
+
+    def __init__(self, feed: Feed) -> None:
+        self._feed, self.pace = feed, Pace()
+        self._began: tuple[float, float] | None = None
+
+    def step_is_over(self) -> None:
+        """Count the step, if its beginning was seen, and begin the next one."""
+        now = time.perf_counter(), self._feed.waited
+        if self._began is not None:
+            seconds, waited = now[0] - self._began[0], now[1] - self._began[1]
+            self.pace = Pace(self.pace.n_steps + 1, self.pace.seconds + seconds, self.pace.waited + waited)
+        self._began = now
+
+    def leave_out(self) -> None:
+        """What was done since the last step is not training; the next step begins now."""
+        if self._began is not None:
+            self._began = time.perf_counter(), self._feed.waited

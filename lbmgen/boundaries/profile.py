@@ -1,0 +1,82 @@
+"""The profile of a developed flow through a face, from which of the faces beside it are no-slip walls.
+
+Along an axis between two no-slip walls it is the parabola, between a no-slip wall and any other face its half (the
+other face is a mirror), between others it is uniform. Where both axes of a duct have no-slip walls it is the series
+solution for a rectangle, not the product of parabolas, which no flow keeps: in a square the fastest fluid is 2.096
+times the mean, where the product has 2.25.
+
+Source: R. K. Shah, A. L. London, Laminar Flow Forced Convection in Ducts, Academic Press 1978, chapter VII;
+F. M. White, Viscous Fluid Flow, 3rd edition, eq. 3-48.
+Units: lattice units; profiles are over their mean.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Protocol
+
+import numpy as np
+
+TERMS = 100  # of the series; the first that is left out is 1e-7 of the first one
+
+
+class Room(Protocol):
+    """A domain: its sites [d], and for each axis whether its low and its high face are no-slip walls."""
+
+    @property
+    def shape(self) -> tuple[int, ...]: ...
+
+    @property
+    def no_slip(self) -> tuple[tuple[bool, bool], ...]: ...
+
+
+def profile(place: np.ndarray, axis: int, room: Room) -> np.ndarray:
+    """Velocity [n] over its mean at places [n, d] of a face at right angles to `axis`."""
+    across = [_from_middle(place[:, other], room, other) for other in _walled(axis, room)]
+    if not across:
+        return np.ones(len(place))
+    if len(across) == 1:
+        (y, a), *_ = across
+        return 1.5 * (1 - (y / a) ** 2)
+    return _duct(*across)
+
+
+def peak(axis: int, room: Room) -> float:
+    """The largest velocity of the profile over its mean."""
+    middle = np.array([[_middle(room, other) for other in range(len(room.shape))]], np.float64)
+    return float(profile(middle, axis, room)[0])
+
+
+def has_profile(axis: int, room: Room) -> bool:
+    """Whether there is a no-slip wall beside the face."""
+    return bool(_walled(axis, room))
+
+
+def _walled(axis: int, room: Room) -> Sequence[int]:
+    return [other for other, walls in enumerate(room.no_slip) if other != axis and any(walls)]
+
+
+def _middle(room: Room, axis: int) -> float:
+    """Where the flow is fastest along an axis: half-way between two walls, else at the face that is none."""
+    low, high = room.no_slip[axis]
+    return room.shape[axis] * {(True, False): 1.0, (False, True): 0.0}.get((low, high), 0.5)
+
+
+def _from_middle(place: np.ndarray, room: Room, axis: int) -> tuple[np.ndarray, float]:
+    """Distance from where the flow is fastest, and that of the wall."""
+    half = 0.5 if all(room.no_slip[axis]) else 1.0
+    return np.abs(place - _middle(room, axis)), half * room.shape[axis]
+
+
+def _duct(first: tuple[np.ndarray, float], second: tuple[np.ndarray, float]) -> np.ndarray:
+    """Between walls at |y| = a and |z| = b."""
+    (y, a), (z, b) = first, second
+    total, mean = np.zeros(len(y)), 1.0
+    for n in range(1, 2 * TERMS, 2):
+        k, sign = n * math.pi / (2 * a), (1 if n % 4 == 1 else -1)
+        # cosh(k z) / cosh(k b), which would overflow as it stands
+        ratio = np.exp(k * (z - b)) * (1 + np.exp(-2 * k * z)) / (1 + math.exp(-2 * k * b))
+        total += sign / n**3 * (1 - ratio) * np.cos(k * y)
+        mean -= 192 * a / (math.pi**5 * b) * math.tanh(k * b) / n**5
+    return 48 / math.pi**3 / mean * total

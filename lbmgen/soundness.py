@@ -1,0 +1,143 @@
+"""What cannot be stable or accurate, refused before anything runs, with the key to change.
+
+Units: lattice units.
+"""
+
+from __future__ import annotations
+
+import math
+from itertools import combinations
+from typing import Any
+
+from lbmgen.boundaries.free_slip import FreeSlip
+from lbmgen.boundaries.periodic import Periodic
+from lbmgen.boundaries.wall import NoSlip, Velocity
+from lbmgen.collisions import collision
+from lbmgen.config import Case
+from lbmgen.domain import AXES, Domain
+from lbmgen.flow_case import FlowCase
+from lbmgen.obstacles.placed import Placed
+from lbmgen.obstacles.placement import apart
+from lbmgen.obstacles.shadow import shadow
+from runkit.errors import UserError
+
+MACH_LIMIT = 0.17  # of the fastest fluid of an inlet; the error of the method grows with its square
+LARGEST_TAU = 100.0  # walls slip by many sites beyond
+SURE = 1e-9  # numbers that differ by less, over their size, are the same
+
+
+def require_one_velocity(domain: Domain, velocity: float) -> None:
+    """Raise UserError unless the reference velocity is that of an inlet or, where there is none, of a sliding wall."""
+    given = {
+        f"boundaries.{AXES[axis]}_{side}": (face, face.velocity if isinstance(face, Velocity) else _slide(face))
+        for axis, pair in enumerate(domain.faces)
+        for side, face in zip(("low", "high"), pair, strict=True)
+        if isinstance(face, (NoSlip, Velocity))
+    }
+    inlets = {name: speed for name, (face, speed) in given.items() if isinstance(face, Velocity)}
+    speeds = inlets or {name: speed for name, (_, speed) in given.items() if speed}
+    if speeds and not any(abs(speed - velocity) <= SURE * velocity for speed in speeds.values()):
+        name, speed = max(speeds.items(), key=lambda item: item[1])
+        way_out = "leave it away, or set" if inlets else "set"
+        raise UserError(
+            f"{name}: velocity = {speed:g} contradicts flow.velocity = {velocity:g}, from which viscosity, Reynolds "
+            f"number and coefficients follow; {way_out} flow.velocity = {max(speed, 0):g}"
+        )
+
+
+def require_sound(case: Case, flow: FlowCase) -> None:
+    """Raise UserError if a case cannot be stable or accurate."""
+    _require_bodies(case, flow)
+    _require_slow(case, flow)
+    law = collision.build(case.collision.name, **case.collision.parameters)
+    slides = any(isinstance(face, NoSlip) and _slide(face) for pair in flow.domain.faces for face in pair)
+    least = max(law.least_tau, law.least_tau_sliding) if slides else law.least_tau
+    if flow.tau < least:
+        raise UserError(
+            f"flow.reynolds = {flow.reynolds:.4g}: tau = {flow.tau:.4f} is too near 1/2 for {case.collision.name!r} "
+            f"{'beside a sliding wall ' if slides else ''}(allowed: {least:g} or more); lower flow.reynolds, raise "
+            "grid.refinement, obstacles.diameter or flow.velocity, or take another collision.name"
+        )
+    if flow.tau > LARGEST_TAU:
+        raise UserError(
+            f"flow.reynolds = {flow.reynolds:.4g}: tau = {flow.tau:.4g} is too large (allowed: {LARGEST_TAU:g} or "
+            "less); raise flow.reynolds, or lower grid.refinement, obstacles.diameter or flow.velocity"
+        )
+
+
+def fastest_of(domain: Domain) -> float:
+    """The largest speed that inlets and sliding walls give, at the peak of their profile."""
+    return max(
+        (
+            face.fastest(axis, domain)
+            for axis, pair in enumerate(domain.faces)
+            for face in pair
+            if isinstance(face, (NoSlip, Velocity))
+        ),
+        default=0.0,
+    )
+
+
+def _slide(face: Any) -> float:
+    return math.hypot(*face.velocity) if face.velocity else 0.0
+
+
+def _require_slow(case: Case, flow: FlowCase) -> None:
+    fastest = fastest_of(flow.domain)
+    mach = math.sqrt(3) * max(fastest, flow.velocity) * (1 + case.flow.pulsation)
+    if mach > MACH_LIMIT:
+        raise UserError(
+            f"flow.velocity = {flow.velocity:.4g}: the fastest fluid of an inlet, or wall, has {fastest:.4g}, a Mach "
+            f"number of {mach:.3f} at its peak; allowed: up to {MACH_LIMIT}; lower flow.velocity, or the velocity in "
+            f"boundaries, by a factor of {mach / MACH_LIMIT:.3g}"
+        )
+
+
+def _require_bodies(case: Case, flow: FlowCase) -> None:
+    options = case.obstacles
+    for body in flow.placed:
+        if body.thickness < options.thickness:
+            raise UserError(
+                f"obstacles: a {body.family} is {body.thickness:.3g} sites thick; allowed: {options.thickness:g} or "
+                "more; raise obstacles.diameter (or size) or grid.refinement"
+            )
+    blocked = shadow(flow.placed, flow.shape, flow.domain.periodic)
+    if blocked > options.blockage:
+        raise UserError(
+            f"obstacles: bodies take {blocked:.2f} of the cross-section; allowed: up to obstacles.blockage = "
+            f"{options.blockage:g}; lower obstacles.diameter or obstacles.count, or raise grid.cells"
+        )
+    if options.given:  # drawn ones keep these rules by construction
+        _require_room(case, flow.domain, flow.placed)
+
+
+def _require_room(case: Case, domain: Domain, placed: tuple[Placed, ...]) -> None:
+    """Bodies keep apart, and away from faces; walls they may also touch, and then without a crack."""
+    periods = [n if periodic else None for n, periodic in zip(domain.shape, domain.periodic, strict=True)]
+    for (i, one), (j, other) in combinations(enumerate(placed), 2):
+        if not apart(one, other, case.obstacles.gap, periods):
+            raise UserError(
+                f"obstacles.given: bodies {i} and {j} (counted from 0) overlap or are nearer than obstacles.gap = "
+                f"{case.obstacles.gap:g} sites; allowed: farther apart, or one body from a polygon or a file"
+            )
+    for i, body in enumerate(placed):
+        for axis, pair in enumerate(domain.faces):
+            _require_distance(case, domain, f"obstacles.given: body {i} (counted from 0)", body, axis, pair)
+
+
+def _require_distance(case: Case, domain: Domain, what: str, body: Placed, axis: int, pair: tuple[Any, Any]) -> None:
+    low, high = body.extent(axis)
+    if axis >= body.shape.dimensions:  # it goes through, from face to face
+        return
+    if domain.periodic[axis]:
+        if domain.shape[axis] - (high - low) < case.obstacles.gap:
+            raise UserError(f"{what} is nearer than obstacles.gap = {case.obstacles.gap:g} sites to its image")
+        return
+    for side, face, room in (("low", pair[0], low), ("high", pair[1], domain.shape[axis] - high)):
+        touches = isinstance(face, (NoSlip, FreeSlip, Periodic)) and room <= 0
+        if room < case.obstacles.clearance and not touches:
+            wall = ", or let it touch the wall" if isinstance(face, (NoSlip, FreeSlip)) else ""
+            raise UserError(
+                f"{what} is {room:.3g} sites from boundaries.{AXES[axis]}_{side}; allowed: obstacles.clearance = "
+                f"{case.obstacles.clearance:g} or more; move it{wall}"
+            )

@@ -1,0 +1,83 @@
+"""Published `.npz`: BOTAN's and GlassBench's configurations, and what `tools.export_botan` writes.
+
+`types` [n] counts from 0, `initial_positions` [n, 3] lie in [0, L) or [-L/2, L/2). Published files hold no box, their
+density is 1.2, and their temperature stands in the name (`N4096T0.44`); `box` and `temperature` are read where they
+are.
+
+Source: BOTAN data, doi:10.1063/5.0129791; GlassBench, doi:10.5281/zenodo.10118191.
+"""
+
+from __future__ import annotations
+
+import re
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+
+from mdgen.formats.base import Format, Frame, Frames, file_format
+from mdgen.formats.text import unpacked
+from runkit.errors import UserError
+
+PUBLISHED_DENSITY = 1.2
+
+
+@file_format("npz")
+class Npz(Format):
+    """One configuration."""
+
+    suffixes = (".npz",)
+
+    @staticmethod
+    def recognises(head: bytes) -> bool:
+        """A zip archive, or a single NumPy array, which the reader refuses by name."""
+        return head.startswith((b"PK\x03\x04", b"\x93NUMPY"))
+
+    @staticmethod
+    def frames(path: Path) -> Frames:
+        """The one configuration."""
+        yield partial(_frame, path)
+
+
+def _frame(path: Path) -> Frame:
+    arrays = _arrays(path, ("types", "initial_positions", "box", "temperature"))
+    for name in ("types", "initial_positions"):
+        if name not in arrays:
+            raise UserError(f"{path}: no array {name!r}; 'types' [n] and 'initial_positions' [n, 3] are needed")
+    types, position = arrays["types"], arrays["initial_positions"]
+    if types.ndim != 1 or position.shape != (len(types), 3):
+        raise UserError(f"{path}: positions {position.shape} and species {types.shape} are not [n, 3] and [n]")
+    if types.dtype.kind == "f" and np.array_equal(types, np.rint(types)):
+        types = types.astype(np.int64)
+    temperature = arrays["temperature"].ravel() if "temperature" in arrays else [temperature_in(path.name)]
+    if len(temperature) != 1:
+        raise UserError(f"{path}: 'temperature' has {len(temperature)} values; one is needed")
+    return Frame(
+        _as_numbers(path, position, "initial_positions"),
+        list(map(str, types.tolist())),
+        _as_numbers(path, arrays["box"], "box") if "box" in arrays else None,
+        first=0,
+        temperature=None if temperature[0] is None else float(temperature[0]),
+        density=PUBLISHED_DENSITY,
+    )
+
+
+def temperature_in(name: str) -> float | None:
+    """The temperature in the name of a published file, such as isoconfig_N4096T0.44_1_tc07.npz; None if it has none."""
+    found = re.search(r"N\d+T(\d+(?:\.\d+)?)|(?<![A-Za-z0-9])T(\d+\.\d+)", name)
+    return float(found[1] or found[2]) if found else None
+
+
+def _arrays(path: Path, names: tuple[str, ...]) -> dict[str, np.ndarray]:
+    """Those of the named arrays that a file holds."""
+    with unpacked(path) as file:
+        content = np.load(file, allow_pickle=False)
+        if isinstance(content, np.ndarray):
+            raise UserError(f"{path}: a single array {content.shape} (.npy), not an .npz of 'types' and others")
+        return {name: content[name] for name in names if name in content.files}
+
+
+def _as_numbers(path: Path, values: np.ndarray, name: str) -> np.ndarray:
+    if values.dtype.kind not in "fiu":
+        raise UserError(f"{path}: {name!r} is of type {values.dtype}; numbers are needed")
+    return values.astype(np.float64)

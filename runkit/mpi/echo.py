@@ -1,0 +1,54 @@
+"""Messages of device buffers, tried: `python -m runkit.mpi.echo INDEX` sends some to itself on GPU number INDEX.
+
+Run in a process of its own by `direct.py`, since a library that takes a device's address for the host's may crash.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+import numpy as np
+
+from runkit.mpi.messages import Messages
+from runkit.mpi.world import World
+
+SIZES = (1, 1 << 10, 1 << 18)  # float64 numbers: libraries send short and long messages in ways of their own
+TURNS = 2  # a persistent message is started again
+
+
+def wrong(world: World, gpu: Any) -> str:
+    """What does not arrive as it was sent when each rank sends to the next one; "" if all does. Collective."""
+    found = ""
+    before, after = ((world.rank + step) % world.size for step in (-1, 1))
+    for n in SIZES:
+        sent, received = gpu.xp.zeros(n), gpu.xp.zeros(n)
+        messages = Messages(world, [(after, n, sent)], [(before, n, received)])
+        right = True
+        for turn in range(TURNS):
+            sent[...] = gpu.xp.asarray(_numbers(n, world.rank, turn))
+            gpu.wait()
+            messages.start()
+            messages.wait()
+            right &= np.array_equal(gpu.to_host(received), _numbers(n, before, turn))
+        messages.free()
+        if not right:  # the others go on
+            found = found or f"rank {world.rank} did not get the {8 * n} bytes that rank {before} sent"
+    return found
+
+
+def _numbers(n: int, rank: int, turn: int) -> np.ndarray:
+    return np.arange(n) + 0.5 + 1e6 * rank + 1e3 * turn
+
+
+def main(gpu: Any) -> None:
+    """Send to oneself, and end with what is wrong."""
+    from mpi4py import MPI
+
+    sys.exit(wrong(World(MPI.COMM_SELF), gpu) or 0)
+
+
+if __name__ == "__main__":
+    from runkit.device import Gpu
+
+    main(Gpu(int(sys.argv[1])))

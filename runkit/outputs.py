@@ -1,0 +1,128 @@
+"""What a program may write over: nothing that it reads, and nothing that it would not have written itself.
+
+require_replaceable(path, is_ours, reads=[source])      # before the work: a UserError, or there is nothing to lose
+with written_whole(path) as beside:                     # the work goes to a file beside, which takes the name
+    beside.write_text(...)
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import stat
+import zipfile
+from collections.abc import Callable, Collection, Iterable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from tempfile import mkstemp
+
+import numpy as np
+
+from runkit.errors import UserError
+
+HEAD = 1 << 12  # bytes of a file that tell whose it is
+
+
+def require_replaceable(
+    path: Path | str, is_ours: Callable[[Path], bool] | None = None, reads: Iterable[Path | str] = ()
+) -> None:
+    """Raise UserError if writing to `path` would destroy what this program did not make, or what it reads.
+
+    `is_ours` tells whether a file that is there is of the kind that the program writes (None: whatever is there stays).
+    `reads` are the program's sources, files or folders. An empty file may always be replaced.
+    """
+    path = as_path(path)
+    about = state_of(path)
+    if about is None:
+        return
+    for source in reads:
+        read = state_of(Path(source)) if str(source) else None
+        if read is not None and os.path.samestat(about, read):
+            raise UserError(f"output: {path} is read by this program; choose another output")
+    require_regular(path, about)
+    if about.st_size and not (is_ours is not None and is_ours(path)):
+        raise UserError(f"output: {path} is not a file of this program; move it away or choose another output")
+
+
+def as_path(value: Path | str) -> Path:
+    """A path that was given; UserError for what is none."""
+    if not isinstance(value, (str, Path)) or not str(value).strip():
+        raise UserError(f"{value!r} is not the path of a file")
+    return Path(value)
+
+
+def state_of(path: Path) -> os.stat_result | None:
+    """What is at a path, None if nothing is; UserError if there can be nothing."""
+    try:
+        return os.stat(path)
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise UserError(f"{shortened(path)} cannot be used: {reason}") from error
+
+
+def require_regular(path: Path, about: os.stat_result | None) -> None:
+    """Raise UserError for a folder, a pipe or a device, which would swallow what is written, or never answer."""
+    if about is None or stat.S_ISREG(about.st_mode):
+        return
+    kinds = {stat.S_IFDIR: "a folder", stat.S_IFIFO: "a pipe", stat.S_IFSOCK: "a socket"}
+    kind = kinds.get(stat.S_IFMT(about.st_mode), "a device")
+    raise UserError(f"{path} is {kind}, not a file; choose another output")
+
+
+def shortened(path: Path | str) -> str:
+    """A path for a message: the middle of an endless one is left out."""
+    text = str(path)
+    return text if len(text) <= 200 else f"{text[:80]}…{text[-40:]}"
+
+
+@contextmanager
+def written_whole(path: Path) -> Iterator[Path]:
+    """A new file beside `path`, which takes its name at the end; after an error nothing is left of it.
+
+    Raises UserError if the folder or the disk refuses.
+    """
+    beside: Path | None = None
+    try:
+        # Short, so that a name that can be used is not refused for what is added to it.
+        descriptor, name = mkstemp(dir=path.parent, prefix=".", suffix=f".tmp{path.suffix}")
+        os.close(descriptor)
+        beside = Path(name)
+        yield beside
+        beside.chmod(0o666 & ~_umask())
+        os.replace(beside, path)
+    except OSError as error:
+        raise UserError(f"output: {shortened(path)} cannot be written: {error.strerror or error}") from error
+    finally:
+        if beside is not None:
+            beside.unlink(missing_ok=True)
+
+
+def starts_with(pattern: str) -> Callable[[Path], bool]:
+    """Whether a file begins with what a regular expression matches."""
+    compiled = re.compile(pattern.encode("latin-1"))
+
+    def matches(path: Path) -> bool:
+        with suppress(OSError), open(path, "rb") as file:
+            return compiled.match(file.read(HEAD)) is not None
+        return False
+
+    return matches
+
+
+def holds_arrays(names: Collection[str]) -> Callable[[Path], bool]:
+    """Whether a file is an npz with exactly these arrays."""
+
+    def matches(path: Path) -> bool:
+        with suppress(OSError, ValueError, zipfile.BadZipFile), np.load(path, allow_pickle=False) as file:
+            return set(getattr(file, "files", ())) == set(names)
+        return False
+
+    return matches
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask

@@ -1,0 +1,108 @@
+"""Arithmetic and compilation as options of a recipe, for both networks, end to end on the CPU."""
+
+from __future__ import annotations
+
+import csv
+import json
+from pathlib import Path
+
+import pytest
+import torch
+
+from dtrain import loop
+from dtrain.models.botan import Botan
+from dtrain.models.flow_cnn import FlowCNN
+from dtrain.precision import use_precision
+from tests.dtrain.conftest import train_here
+
+AUTOCAST = {"optimizer": {"type": "Adam", "params": {}}, "torch_autocast": {"enabled": True, "dtype": "bfloat16"}}
+
+
+@pytest.fixture(params=["glass", "flow"])
+def words(request, isoconfig, flow_file) -> list[str]:
+    """A short training of a small network."""
+    if request.param == "glass":
+        kind = [f"data.file={isoconfig}", "model.parameters.rounds=2", "model.parameters.width=16"]
+        return ["dtrain/recipes/botan.toml", *kind, "data.time=1", "phase.joint.epochs=3", "batch=2"]
+    kind = [f"data.file={flow_file}", "model.parameters.widths=[4,8]", "data.split.train=4", "data.horizon=3"]
+    split = ["data.split.validation=1", "data.split.test=1", "phase.rollouts.data.unroll=2"]
+    return ["dtrain/recipes/flow_cnn.toml", *kind, *split, "phase.frames.epochs=0.5", "phase.rollouts.epochs=1"]
+
+
+def losses(directory: Path, words: list[str], *more: str) -> list[float]:
+    """The training curve of a run."""
+    recipe = Path(loop.__file__).parent.parent / words[0]
+    directory.mkdir()
+    code, output = train_here(directory, recipe, *words[1:], *more, "log_every=1", "name=run", "threads=1")
+    assert code == 0, output
+    with open(directory / "runs/run/training.csv", newline="") as file:
+        return [float(row["loss"]) for row in csv.DictReader(file)]
+
+
+def test_bfloat16_by_autocast_trains_nearly_as_float32_does(words, tmp_path, monkeypatch):
+    dtypes: set[torch.dtype] = set()
+    for network, inner in ((Botan, lambda n: n.network.edge_model.mlp.fc2), (FlowCNN, lambda n: n.down[0][0])):
+        built = network.__init__
+
+        def watched(self, *args, built=built, inner=inner, **kwargs):
+            built(self, *args, **kwargs)
+            inner(self).register_forward_hook(lambda module, inputs, output: dtypes.add(output.dtype))
+
+        monkeypatch.setattr(network, "__init__", watched)
+    exact = losses(tmp_path / "exact", words)
+    assert dtypes == {torch.float32}
+    (tmp_path / "bf16.json").write_text(json.dumps(AUTOCAST | {"gradient_clipping": 1.0}))
+    cut = losses(tmp_path / "cut", words, f"deepspeed={tmp_path / 'bf16.json'}")
+    assert torch.bfloat16 in dtypes
+    assert cut != exact and cut == pytest.approx(exact, rel=0.1)
+    assert sum(cut[-3:]) < sum(cut[:3])
+
+
+def test_a_compiled_network_trains_as_it_does_uncompiled(words, tmp_path, monkeypatch):
+    """By the compiler's front, which sees all sizes and branches; what makes machine code of it takes a minute."""
+    graphs = []
+
+    def backend(module, inputs):
+        graphs.append(module)
+        return module.forward
+
+    plain = losses(tmp_path / "plain", words)
+    monkeypatch.setattr(loop, "COMPILER", backend)
+    torch._dynamo.reset()
+    assert losses(tmp_path / "compiled", words, "compile=true") == pytest.approx(plain, rel=1e-5)
+    assert 0 < len(graphs) <= 8, "compiled once for training and once for validation, and a few sizes"
+
+
+def test_the_flow_cnn_compiles_for_sizes_that_change():
+    """Sizes must be expressions that torch's compiler can reason about: it knows no remainder of a negative number."""
+    sizes: list[str] = []
+
+    def backend(module, inputs):
+        values = [node.meta.get("example_value") for node in module.graph.nodes]
+        sizes.extend(str(value.shape) for value in values if isinstance(value, torch.Tensor))
+        return module.forward
+
+    torch.manual_seed(0)
+    torch._dynamo.reset()
+    plain = FlowCNN(widths=(4,))
+    x = torch.randn(2, 4, 3, 13, 21)
+    with torch.no_grad():
+        torch.testing.assert_close(torch.compile(plain, backend=backend, dynamic=True)(x)[0], plain(x)[0])
+    assert any("Mod(" in size for size in sizes) and not any("PythonMod(" in size for size in sizes)
+
+
+def test_tf32_is_chosen_by_the_recipe_and_is_never_the_default(words, tmp_path):
+    torch.backends.cudnn.allow_tf32 = True  # torch's own default
+    try:
+        losses(tmp_path / "ieee", words)
+        assert not torch.backends.cudnn.allow_tf32 and not torch.backends.cuda.matmul.allow_tf32
+        losses(tmp_path / "tf32", words, "fp32_precision=tf32")
+        assert torch.backends.cudnn.allow_tf32 and torch.backends.cuda.matmul.allow_tf32
+    finally:
+        use_precision("ieee")
+
+
+def test_an_unknown_precision_is_refused_in_one_line(words, tmp_path):
+    recipe = Path(loop.__file__).parent.parent / words[0]
+    code, output = train_here(tmp_path, recipe, *words[1:], "fp32_precision=bf16")
+    assert code == 2 and "fp32_precision" in output and "tf32" in output

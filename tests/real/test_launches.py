@@ -1,0 +1,154 @@
+"""Launchers, two trainings on one node, and what login shells leave in the environment."""
+
+from __future__ import annotations
+
+import csv
+import subprocess
+import sys
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+import torch.distributed as dist
+
+from dtrain import join
+from dtrain.join import Party
+from runkit.errors import UserError
+from tests.conftest import ROOT, Mpiexec, clean_environment
+from tests.flow_factory import write_flow
+
+TRAIN = ROOT / "dtrain/train.py"
+RECIPE = """
+batch = 2
+micro = 0
+log_every = 1
+[model]
+name = "flow-cnn"
+parameters = { widths = [4] }
+[data]
+name = "flow"
+horizon = 3
+split = { train = 2, validation = 1, test = 0 }
+[phase.one]
+epochs = 1
+learning_rate = 1e-3
+"""
+ON_CPU = {"DS_ACCELERATOR": "cpu"}
+
+
+def loss(run: Path) -> float:
+    with open(run / "training.csv", newline="") as file:
+        return float(list(csv.DictReader(file))[-1]["loss"])
+
+
+@pytest.fixture
+def training(tmp_path: Path) -> tuple[Path, ...]:
+    (tmp_path / "recipe.toml").write_text(RECIPE)
+    for seed in (1, 2):
+        write_flow(tmp_path / f"{seed}.h5", n_cases=3, n_frames=8, seed=seed)
+    return TRAIN, tmp_path / "recipe.toml"
+
+
+def test_two_trainings_by_mpiexec_at_once_on_one_node_each_learn_from_their_own_file(mpiexec, training, tmp_path):
+    started = [
+        mpiexec.start(2, *training, "device=cpu", "threads=1", f"data.file={n}.h5", f"name=run{n}", env=ON_CPU)
+        for n in (1, 2)
+    ]
+    for process in started:
+        out, err = process.communicate(timeout=240)
+        assert process.returncode == 0 and out.count("finished; weights") == 1, out + err
+    losses = [loss(tmp_path / f"runs/run{n}") for n in (1, 2)]
+    assert losses[0] != losses[1]
+
+
+@pytest.fixture
+def taken() -> Iterator[str]:
+    """A port at which another training has its store."""
+    store = dist.TCPStore("127.0.0.1", 0, is_master=True, wait_for_workers=False)
+    store.set("launch", "another training")
+    yield str(store.port)
+
+
+CONNECT = """
+from dtrain.ranks import connect
+from runkit.cli import run_program
+from runkit.config import Config
+from runkit.launcher import torch_launch
+
+def work(options):
+    with connect("cpu", 1, purpose=options).together():
+        print("met")
+
+run_program("connect", Config, work, launched=torch_launch)
+"""
+
+
+@pytest.mark.parametrize("given", [("MASTER_PORT",), ("MASTER_ADDR", "MASTER_PORT")])
+def test_processes_of_mpiexec_at_the_port_of_another_training_end_with_one_line(mpiexec, taken, given):
+    place = {name: {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": taken}[name] for name in given}
+    done = mpiexec(2, "-c", CONNECT, timeout=100, env=ON_CPU | place)
+    errors = [line for line in done.stderr.splitlines() if line.startswith("error: ")]
+    assert done.returncode == 2 and len(errors) == 1 and f":{taken}" in errors[0] and "MASTER_PORT" in errors[0]
+    assert "Traceback" not in done.stderr and "met" not in done.stdout
+
+
+def meet(store, rank: int, token: str) -> str:
+    try:
+        join._meet(store, Party(rank, 2, 0, 1, None), token)
+    except UserError as error:
+        return str(error)
+    return "met"
+
+
+def test_a_rank_that_finds_another_training_stays_out_and_does_not_disturb_it():
+    store = dist.HashStore()
+    with ThreadPoolExecutor() as pool:
+        first = pool.submit(meet, store, 0, "ours")
+        stray = pool.submit(meet, store, 1, "theirs").result(20)
+        assert "another training is at" in stray and not first.done()
+        assert meet(store, 1, "ours") == "met" == first.result(20)
+
+
+def test_two_processes_of_one_rank_end_the_launch_instead_of_learning_wrongly():
+    store = dist.HashStore()
+    store.set("launch", "ours")
+    store.add("rank 1 is here", 1)
+    with ThreadPoolExecutor() as pool:
+        ends = list(pool.map(lambda rank: meet(store, rank, "ours"), (0, 1)))
+    assert ["two processes say that they are rank 1" in end for end in ends] == [True, True], ends
+
+
+LEFT_OVER = [
+    {"PMI_RANK": "1", "PMI_SIZE": "4"},
+    {"PMI_RANK": "1", "PMI_SIZE": "4", "PMI_FD": "77"},
+    {"OMPI_COMM_WORLD_RANK": "3", "OMPI_COMM_WORLD_SIZE": "4"},
+    {"RANK": "3", "WORLD_SIZE": "8"},
+    {"PALS_APID": "a", "PALS_RANKID": "2", "PMI_RANK": "2", "PMI_SIZE": "4"},
+    {"FLUX_JOB_ID": "f", "FLUX_TASK_RANK": "1", "FLUX_JOB_SIZE": "4"},
+    {"MV2_COMM_WORLD_RANK": "1", "MV2_COMM_WORLD_SIZE": "2"},
+    {"PMI_RANK": "first", "PMI_SIZE": "2"},
+]
+RANKS = "from runkit.mpi import launch; launch(lambda world: print(f'rank {world.rank} of {world.size}', flush=True))"
+
+
+@pytest.mark.parametrize("variables", LEFT_OVER, ids=lambda variables: ",".join(variables))
+def test_variables_left_over_from_a_launcher_are_named_and_the_process_works_alone(variables, tmp_path):
+    done = subprocess.run(
+        [sys.executable, "-c", RANKS],
+        env=clean_environment() | variables,
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert done.returncode == 0 and done.stdout == "rank 0 of 1\n", done.stderr
+    counts = not any(name in variables for name in ("RANK",)) and variables.get("PMI_RANK") != "first"
+    assert ("is left over" in done.stderr) == counts
+
+
+@pytest.mark.parametrize("variables", LEFT_OVER[2:], ids=lambda variables: ",".join(variables))
+def test_ranks_that_mpi_confirms_are_not_confused_by_what_is_left_over(variables, mpiexec: Mpiexec):
+    variables = {name: value for name, value in variables.items() if not name.startswith("PMI_")}
+    done = mpiexec(2, "-c", RANKS, env=variables, timeout=60)
+    assert done.returncode == 0 and all(f"rank {rank} of 2" in done.stdout for rank in (0, 1)), done.stderr

@@ -1,0 +1,86 @@
+"""Whole runs of the generators in this process, on a device that keeps account of when the host waits for it."""
+
+from __future__ import annotations
+
+import cProfile
+import pstats
+import time
+from hashlib import sha256
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import lbmgen.config
+import lbmgen.run
+import mdgen.config
+import mdgen.run
+from runkit.config import load
+from runkit.dataset.reader import Dataset
+from runkit.mpi import SerialWorld
+
+ROOMS: dict[str, tuple[Any, Any]] = {
+    "mdgen": (mdgen.run, mdgen.config.Case),
+    "lbmgen": (lbmgen.run, lbmgen.config.Case),
+}
+
+
+class Run(NamedTuple):
+    """Wall time, the part of it in which the host did not wait for the device, and a profile of the host."""
+
+    wall: float
+    host: float
+    profile: cProfile.Profile
+
+
+class Waits:
+    """A device whose waits are timed: until work is done, or until a copy to the host has come."""
+
+    def __init__(self, device: Any) -> None:
+        self._device, self.seconds = device, 0.0
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._device, name)
+
+    def wait(self) -> None:
+        self._timed(self._device.wait)
+
+    def to_host(self, array: Any, out: Any = None) -> Any:
+        return self._timed(self._device.to_host, array, out)
+
+    def _timed(self, function: Any, *arguments: Any) -> Any:
+        began = time.perf_counter()
+        try:
+            return function(*arguments)
+        finally:
+            self.seconds += time.perf_counter() - began
+
+
+def generate(room: str, path: Path, device: Any, settings: list[str]) -> Run:
+    """A run of `mdgen` or `lbmgen` with defaults but for `settings`, on `device` (None: the CPU), into a new file."""
+    module, case_class = ROOMS[room]
+    path.unlink(missing_ok=True)
+    case = load(case_class, None, [f"output={path}", *settings])
+    timed = device and Waits(device)
+    choose, module.choose = module.choose, lambda world, wanted: timed
+    profile = cProfile.Profile()
+    began = time.perf_counter()
+    try:
+        profile.enable()
+        module.generate(SerialWorld(), case)
+    finally:
+        profile.disable()
+        module.choose = choose
+    wall = time.perf_counter() - began
+    return Run(wall, 1 - timed.seconds / wall if timed else 1.0, profile)
+
+
+def print_profile(run: Run, n_lines: int = 22) -> None:
+    """Where the host's time went, for the log."""
+    for key in ("tottime", "cumtime"):
+        pstats.Stats(run.profile).sort_stats(key).print_stats(n_lines)
+
+
+def digests(path: Path) -> dict[str, str]:
+    """Field of a data set -> digest of its bytes."""
+    with Dataset(path) as file:
+        names = [field.name for field in file.schema.fields if field.name in file]
+        return {name: sha256(file[name][...].tobytes()).hexdigest() for name in names}

@@ -1,0 +1,1 @@
+"""The steps of the check, one to a file."""

@@ -1,0 +1,90 @@
+"""The arrays of published npz files, and whether they can be what they are taken for: for tools.import_botan.
+
+Source: pyg_botan, https://github.com/h3-Open-BDEC/pyg_botan; GlassBench, doi:10.5281/zenodo.10118191.
+Units: Lennard-Jones.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import zipfile
+from collections.abc import Iterable
+from pathlib import Path
+
+import numpy as np
+
+from mdgen.formats.npz import temperature_in
+from mdgen.initial import Configuration
+from runkit.errors import UserError
+
+
+def keys(path: str) -> list[str]:
+    """Names of the arrays of a file; raises `UserError` if it is no npz."""
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            return list(file.files)
+    except (OSError, ValueError, AttributeError, zipfile.BadZipFile) as error:
+        raise UserError(f"{path} cannot be read as npz: {error}") from error
+
+
+def array(path: str, key: str) -> np.ndarray:
+    """An array as float64; raises `UserError` if there is none of this name."""
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            return np.asarray(file[key], dtype=np.float64)
+    except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
+        raise UserError(f"{path}: {key!r} cannot be read: {error}") from error
+
+
+def digest(paths: Iterable[str]) -> str:
+    """What tells one content of the files from another: the checksums that an npz holds of its arrays."""
+    content = hashlib.sha256()
+    for path in paths:
+        with zipfile.ZipFile(path) as archive:
+            content.update(repr([(one.filename, one.CRC, one.file_size) for one in archive.infolist()]).encode())
+    return content.hexdigest()
+
+
+def temperature(path: str, given: float | None) -> float:
+    """The temperature that a file or its name says, or the one given; raises `UserError` if these differ."""
+    values = array(path, "temperature").ravel() if "temperature" in keys(path) else [temperature_in(Path(path).name)]
+    if len(values) != 1:
+        raise UserError(f"{path}: 'temperature' has {len(values)} values; one is needed")
+    said = None if values[0] is None else float(values[0])
+    if said is None and given is None:
+        raise UserError(f"{path}: no temperature in its name, such as N4096T0.44; give temperature=…")
+    if said is not None and given is not None and not math.isclose(said, given, rel_tol=1e-6):
+        raise UserError(f"temperature = {given:g}: {path} says {said:g}; leave temperature out, or mend the file")
+    return said if given is None else given  # type: ignore[return-value]
+
+
+def trajectories(path: str, start: Configuration, n_replicas: int) -> np.ndarray:
+    """Positions [n_replicas, n_particles, 3] of one file, from the configuration `start`."""
+    position = array(path, "positions")
+    wanted = (n_replicas, len(start.species), 3)
+    if position.shape != wanted or not np.isfinite(position).all():
+        raise UserError(f"{path}: 'positions' has shape {position.shape}; {wanted} of finite numbers are needed")
+    initial = array(path, "initial_positions")
+    require_unwrapped(path, position - initial, position, start.box)
+    offset = initial - start.position
+    if not np.allclose(offset, np.round(offset / start.box) * start.box, atol=1e-6):
+        raise UserError(f"{path} starts from another configuration than {start.source}")
+    return position - np.round(offset / start.box) * start.box
+
+
+def require_unwrapped(path: str, moved: np.ndarray, position: np.ndarray, box: np.ndarray) -> None:
+    """Raise `UserError` if trajectories [n_replicas, n, 3] were wrapped into the box: displacements would be wrong.
+
+    Particles that have moved by half an edge are rare or, late, many; either way some stand outside the box then. In a
+    wrapped trajectory, particles jump by an edge and none ever stands outside.
+    """
+    jumps = np.any(np.abs(moved) > box / 2, axis=(1, 2))
+    inside = np.all(np.ptp(position, axis=1) <= box * (1 + 1e-6), axis=1)
+    wrapped = np.flatnonzero(jumps & inside)
+    if len(wrapped):
+        furthest = np.abs(moved[wrapped[0]]).max()
+        raise UserError(
+            f"{path}: 'positions' of replica {wrapped[0]} are wrapped into the box: no particle is outside it, but one "
+            f"has moved by {furthest:.4g} along an axis of {box.min():.4g}; unwrapped trajectories are needed"
+        )
