@@ -65,6 +65,18 @@ class Gpu:
         path = kept(source, self.architecture, tuple(options), self._compiler)
         return self.xp.RawModule(path=str(path))
 
+    def resident_blocks(self, kernel: Any, n_threads: int) -> int:
+        """Blocks of `n_threads` threads of a kernel that the GPU holds at once; 0 if it cannot promise to."""
+        runtime, driver = self.xp.cuda.runtime, self.xp.cuda.driver
+        if not runtime.deviceGetAttribute(runtime.cudaDevAttrCooperativeLaunch, self.index):
+            return 0
+        n_blocks: int = driver.occupancyMaxActiveBlocksPerMultiprocessor(kernel.kernel.ptr, n_threads, 0)
+        return n_blocks * self.n_multiprocessors
+
+    def launch_together(self, kernel: Any, grid: tuple, block: tuple, arguments: tuple) -> None:
+        """Launch blocks that may wait for each other: all are resident, or the launch fails."""
+        kernel.kernel(grid, block, arguments, enable_cooperative_groups=True)
+
     def stream(self) -> Any:
         """A new stream, that kernels and copies go to within `with`; it does not wait for the others."""
         return self.xp.cuda.Stream(non_blocking=True)
@@ -76,7 +88,11 @@ class Gpu:
         (then or present).wait_event((first or present).record(event))
 
     def graph(self, function: Callable[[], None]) -> Callable[[], None]:
-        """What `function` launches, with the same arguments, to be launched again by one call."""
+        """What `function` launches, with the same arguments, to be launched again by one call.
+
+        It may launch kernels that have been launched before, and copy to and from pinned memory; it may not wait, nor
+        make arrays.
+        """
         stream = self.stream()
         with stream:
             stream.begin_capture()

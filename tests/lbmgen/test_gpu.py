@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -13,6 +14,8 @@ from lbmgen.block import advance, look
 from lbmgen.collisions import collision
 from lbmgen.config import Case
 from lbmgen.halo import own_copies
+from lbmgen.kernels.gpu.in_cache import SHARE, n_together, shared_out, sizes
+from lbmgen.kernels.gpu.part import setters
 from lbmgen.kernels.gpu.text import source
 from lbmgen.lattices import LATTICES
 from lbmgen.layout import Layout
@@ -44,24 +47,30 @@ RUN = (
 
 @pytest.fixture(scope="module")
 def gpu():
-    """One for all tests: kernels are kept with it."""
+    """One for all tests: kernels are kept with it. Its cache holds dozens of small flows."""
     return StandIn()
+
+
+@pytest.fixture(scope="module", params=["from the cache", "from memory"])
+def either(request):
+    """One whose cache holds small flows, and one whose cache holds none."""
+    return StandIn(l2_bytes=1 << 22 if request.param == "from the cache" else 0)
 
 
 @pytest.mark.parametrize(("dtype", "force"), [("float32", None), ("float64", FORCE)])
 @pytest.mark.parametrize("law", collision.names())
 @pytest.mark.parametrize("lattice", LATTICES)
-def test_every_law_has_the_same_bits(gpu, lattice, law, dtype, force):
+def test_every_law_has_the_same_bits(either, lattice, law, dtype, force):
     """Collision, streaming, periodic copies, a body and the force on it."""
-    assert_same_flow(Setting(lattice, law, dtype, force), gpu)
+    assert_same_flow(Setting(lattice, law, dtype, force), either)
 
 
 @pytest.mark.parametrize("n_steps", [1, 6])
 @pytest.mark.parametrize("lattice", ["D2Q9", "D3Q19"])
 @pytest.mark.parametrize("faces", FACES)
-def test_every_face_has_the_same_bits(gpu, faces, lattice, n_steps):
+def test_every_face_has_the_same_bits(either, faces, lattice, n_steps):
     """Moving walls, mirrors, both kinds of outlets, also where they meet."""
-    assert_same_flow(Setting(lattice, faces=FACES[faces]), gpu, n_steps)
+    assert_same_flow(Setting(lattice, faces=FACES[faces]), either, n_steps)
 
 
 def test_the_faintest_numbers_have_the_same_bits(gpu):
@@ -84,16 +93,26 @@ def assert_same_front(gpu) -> None:
 
 @pytest.mark.parametrize("lattice", SHAPES)
 @pytest.mark.parametrize("faces", FACES)
-def test_links_may_be_set_in_any_order(faces, lattice):
-    """No link reads what another one writes, and no two write the same place: threads race for nothing."""
+def test_walls_and_open_faces_may_be_set_in_any_order(faces, lattice):
+    """No link reads what another one writes, and no two write the same place: threads race for nothing.
+
+    But for what open faces follow: where a wall sets it, they are told which one, and read what that one does.
+    """
     block = Setting(lattice, faces=FACES[faces], radius=2.9).block()
     links, outlets = block.boundary.links, block.boundary.outlets
+    setter, kept = setters(links, outlets.inner), block.boundary.kept
+    assert (setters(links, kept.arrived) >= 0).all() and not (len(kept.rest) and len(outlets.law))
     for state in (0, 1):
         written = np.concatenate([links.target[state], outlets.target[state]])
         assert len(np.unique(written)) == len(written) > 0
         read = np.concatenate([links.first[state], links.second[state]])
-        assert not np.isin(read, written).any()
-        assert not np.isin([*outlets.left[state].ravel(), *outlets.inner[state]], outlets.target[state]).any()
+        assert not np.isin(outlets.left[state], written).any()
+        assert not np.isin(read, [*written, *kept.rest]).any()
+        told, inner = setter[state] >= 0, outlets.inner[state]
+        assert (links.target[state][setter[state][told]] == inner[told]).all()
+        assert not np.isin(inner[~told], written).any()
+    if (faces, lattice) == ("mirrors", "D2Q9"):
+        assert (setter >= 0).any()
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (5, 1), (7, 9), (1, 2, 3), (4, 3, 9)])
@@ -106,7 +125,7 @@ def test_periodic_copies_may_be_done_in_any_order(shape):
         assert not np.isin(read, written).any()
 
 
-def test_unlike_flows_take_their_steps_together_as_each_does_alone(gpu):
+def test_unlike_flows_take_their_steps_together_as_each_does_alone(either):
     """Other rates, bodies, numbers of links, another shape, and one that is a step behind."""
     settings = [
         Setting(faces=FACES["a channel"]),
@@ -116,7 +135,7 @@ def test_unlike_flows_take_their_steps_together_as_each_does_alone(gpu):
         Setting(shape=(10, 24)),
         Setting(faces=FACES["a channel"], tau=0.8),
     ]
-    together, alone = [one.block(gpu) for one in settings], [one.block() for one in settings]
+    together, alone = [one.block(either) for one in settings], [one.block() for one in settings]
     for block in (together[-1], alone[-1]):
         block.advance(clock(1))
     clocks = np.stack([clock(5) * (k + 1) / 10 for k in range(len(settings))])
@@ -127,15 +146,52 @@ def test_unlike_flows_take_their_steps_together_as_each_does_alone(gpu):
         assert seen.excess.tobytes() == look([theirs], 2)[0].excess.tobytes()
 
 
-def test_a_step_is_at_most_four_launches_for_any_number_of_flows(gpu, monkeypatch):
-    """Collision, copies, walls, their mass where no face is open, open faces; empty tables launch nothing."""
+def launches(monkeypatch) -> list[str]:
+    """The names of kernels that are launched from here on."""
     launched, launch = [], Kernel.__call__
-    monkeypatch.setattr(Kernel, "__call__", lambda self, *how: (launched.append(self._name), launch(self, *how)))
-    for faces, names in (("periodic", ["sweep", "copy", "walls", "keep"]), ("mirrors", ["sweep", "walls", "outlets"])):
+
+    def note(self, *how, **options):
+        launched.append(self._name)
+        launch(self, *how, **options)
+
+    monkeypatch.setattr(Kernel, "__call__", note)
+    return launched
+
+
+def test_a_step_is_at_most_three_launches_for_any_number_of_flows(monkeypatch):
+    """Collision, periodic copies, walls with their mass and open faces; tables without entries launch nothing."""
+    gpu, launched = StandIn(l2_bytes=0), launches(monkeypatch)
+    for faces, names in (("periodic", ["sweep", "copy", "boundaries"]), ("mirrors", ["sweep", "boundaries"])):
         blocks = [Setting(faces=FACES[faces], tau=tau).block(gpu) for tau in (0.6, 0.7, 0.8)]
         launched.clear()
         advance(blocks, np.ones((3, 5)))
-        assert launched == 5 * names
+        assert launched == 5 * names  # of two steps, of two that are recorded and launched as one, of the last one
+
+
+def test_flows_in_the_cache_take_all_their_steps_in_one_launch_for_as_many_as_it_holds(monkeypatch):
+    """Seven flows, three at a time at most: parts of nearly the same size, with the bits of each flow alone."""
+    settings = [Setting(faces=FACES["outlets that meet"], tau=0.55 + k / 20, radius=1 + k / 3) for k in range(7)]
+    largest = max(one.block(StandIn()).part.n_bytes for one in settings)
+    gpu, launched = StandIn(l2_bytes=int(3.5 * largest / SHARE)), launches(monkeypatch)
+    together, alone = [one.block(gpu) for one in settings], [one.block() for one in settings]
+    for n_steps in (5, 2, 2):
+        launched.clear()
+        taken = advance(together, np.stack([clock(n_steps)] * 7))
+        assert launched == ["march"] * 3
+        for found, block in zip(taken, alone, strict=True):
+            np.testing.assert_array_equal(found, block.advance(clock(n_steps)))
+    for ours, theirs in zip(together, alone, strict=True):
+        assert_same_bits(ours, theirs)
+
+
+def test_work_is_shared_out_so_that_all_have_nearly_the_same():
+    assert sizes(64, 9) == [8] * 8 and sizes(7, 3) == [2, 2, 3] and sizes(3, 50) == [3]
+    assert shared_out(256, 58) == 52  # five turns, the last one nearly full
+    assert shared_out(256, 300) == 256 and shared_out(64, 16) == 16 and shared_out(1, 9) == 1
+    parts = [SimpleNamespace(n_bytes=2_650_000)] * 64
+    h100, a100, slice_of_one = (SimpleNamespace(l2_bytes=n << 20) for n in (50, 40, 6))
+    assert n_together(h100, parts, 528) == 9 and n_together(a100, parts, 432) == 7
+    assert n_together(slice_of_one, parts, 60) == 1 and n_together(slice_of_one, parts, 0) == 0
 
 
 def test_a_flow_may_leave_the_others(gpu):
@@ -221,4 +277,6 @@ def test_every_kernel_compiles_and_float32_ones_keep_to_registers(lattice, law, 
     assert used["sweep"].spilled == 0
     if lattice != "D3Q27":
         assert all(kernel.spilled == 0 for kernel in used.values())
-        assert used["sweep"].registers <= 128
+        assert used["sweep"].registers <= 128 and used["march"].registers <= 128
+    if lattice == "D2Q9":
+        assert used["march"].registers <= 64  # four blocks to a multiprocessor

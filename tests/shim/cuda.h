@@ -4,7 +4,12 @@
 // thread; only where a thread waits at a barrier does it keep the fibre, and the next thread gets another. So kernels
 // without barriers cost no switches. Warp shuffles are exchanges of the whole block: every thread has to take part.
 // Races show as far as they depend on the order of threads and blocks: about every second launch has it in reverse, in
-// no rhythm that a program of kernels could share. Threads that wait at unlike barriers end the program. Shared memory whose size the launch gives begins as no numbers.
+// no rhythm that a program of kernels could share. Threads that wait at unlike barriers end the program. Shared memory
+// whose size the launch gives begins as no numbers.
+//
+// Blocks run one after the other, but those of a launch that promises that all are resident take turns, at barriers and
+// where a thread sleeps: a block that waits for another one sleeps until it has come. In other launches sleep ends the
+// program, and so do blocks that all wait for ever. Static shared memory is one for all blocks, so these may have none.
 #pragma once
 #include <algorithm>
 #include <cmath>
@@ -49,40 +54,71 @@ struct Fibre {
     std::unique_ptr<char[]> stack{new char[STACK]};
     static const size_t STACK = 1 << 16;
 };
-static std::vector<std::unique_ptr<Fibre>> idle, parked;
+struct Block {
+    dim3 index;
+    unsigned next = 0;  // thread that has not begun
+    std::vector<std::unique_ptr<Fibre>> parked, sleeping;
+    alignas(16) char given[1 << 14];  // what threads exchange
+};
+static std::vector<std::unique_ptr<Fibre>> idle;
 static std::unique_ptr<Fibre> running;
+static Block* block;
 static ucontext_t scheduler;
 static const std::function<void()>* body;
-static unsigned next, n_threads;
+static unsigned n_threads;
 static unsigned n_launches;
-static bool backwards;
+static bool backwards, together, moved;
 alignas(128) static char shared[1 << 18];
 
 inline unsigned rank() { return threadIdx.x + blockDim.x * (threadIdx.y + blockDim.y * threadIdx.z); }
 
+static void end(const char* why) {
+    std::fprintf(stderr, "%s\n", why);
+    std::abort();
+}
+
 static void work() {
-    while (next < n_threads) {
-        unsigned t = backwards ? n_threads - 1 - next : next;
-        ++next;
+    while (block->next < n_threads) {
+        unsigned t = backwards ? n_threads - 1 - block->next : block->next;
+        ++block->next;
         running->thread = threadIdx = {t % blockDim.x, t / blockDim.x % blockDim.y, t / blockDim.x / blockDim.y};
         (*body)();
     }
+    moved = true;
     Fibre* self = running.get();
     idle.push_back(std::move(running));
     swapcontext(&self->context, &scheduler);
 }
 
-static void barrier(int line) {
+static void wait_among(std::vector<std::unique_ptr<Fibre>>& others) {
     Fibre* self = running.get();
-    self->barrier = line;
-    parked.push_back(std::move(running));
+    others.push_back(std::move(running));
     swapcontext(&self->context, &scheduler);
     threadIdx = self->thread;
 }
 
-static void run_block() {
-    next = 0;
-    while (next < n_threads) {
+static void barrier(int line) {
+    running->barrier = line;
+    moved = true;
+    wait_among(block->parked);
+}
+
+static void sleep() {
+    if (!together) end("a thread sleeps in a launch whose blocks need not all be resident");
+    wait_among(block->sleeping);
+}
+
+static void resume(std::unique_ptr<Fibre>& fibre) {
+    running = std::move(fibre);
+    swapcontext(&scheduler, &running->context);
+}
+
+// As far as the threads of a block come: all have begun, those that slept have looked, and if none sleeps, those at a
+// barrier go on. Returns whether there is more to do.
+static bool advance(Block& mine) {
+    block = &mine;
+    blockIdx = mine.index;
+    while (mine.next < n_threads) {
         if (idle.empty()) idle.emplace_back(new Fibre);
         running = std::move(idle.back());
         idle.pop_back();
@@ -93,39 +129,51 @@ static void run_block() {
         makecontext(&running->context, work, 0);
         swapcontext(&scheduler, &running->context);
     }
-    while (!parked.empty()) {  // all threads have come to a barrier or to their end
-        std::vector<std::unique_ptr<Fibre>> phase = std::move(parked);
-        parked.clear();
+    std::vector<std::unique_ptr<Fibre>> phase = std::move(mine.sleeping);
+    mine.sleeping.clear();
+    for (auto& fibre : phase) resume(fibre);
+    if (mine.sleeping.empty() && !mine.parked.empty()) {  // all threads have come to a barrier or to their end
+        phase = std::move(mine.parked);
+        mine.parked.clear();
         int barrier = phase[0]->barrier;
         for (auto& fibre : phase) {
-            if (fibre->barrier != barrier) {
-                std::fputs("threads of a block wait at unlike barriers\n", stderr);
-                std::abort();
-            }
-            running = std::move(fibre);
-            swapcontext(&scheduler, &running->context);
+            if (fibre->barrier != barrier) end("threads of a block wait at unlike barriers");
+            resume(fibre);
         }
     }
+    return !mine.parked.empty() || !mine.sleeping.empty();
 }
 
-static void launch(const unsigned* grid, const unsigned* block, unsigned n_shared, const std::function<void()>& kernel) {
+static void launch(const unsigned* grid, const unsigned* block, unsigned n_shared, bool resident,
+                   const std::function<void()>& kernel) {
     gridDim = {grid[0], grid[1], grid[2]};
     blockDim = {block[0], block[1], block[2]};
     n_threads = block[0] * block[1] * block[2];
     body = &kernel;
+    together = resident;
     backwards = ++n_launches * 2654435761u >> 31;  // a bit of a multiplicative hash
     unsigned n_blocks = grid[0] * grid[1] * grid[2];
+    std::vector<std::unique_ptr<Block>> blocks;
     for (unsigned k = 0; k < n_blocks; ++k) {
         unsigned b = backwards ? n_blocks - 1 - k : k;
-        blockIdx = {b % grid[0], b / grid[0] % grid[1], b / grid[0] / grid[1]};
+        blocks.emplace_back(new Block);
+        blocks.back()->index = {b % grid[0], b / grid[0] % grid[1], b / grid[0] / grid[1]};
+        if (resident) continue;
         std::memset(shared, 0xFF, n_shared);
-        run_block();
+        while (advance(*blocks.back())) {}
+        blocks.clear();
+    }
+    for (bool more = resident; more;) {
+        more = moved = false;
+        for (auto& each : blocks) more |= advance(*each);
+        if (more && !moved) end("all blocks wait for each other");
     }
 }
 
 // What every thread of the block gives, as seen by each after all have given theirs.
 template <class T, class F> auto exchange(T mine, F look) {
-    static T given[1024];
+    static_assert(sizeof(T) <= 16);
+    T* given = reinterpret_cast<T*>(block->given);
     given[rank()] = mine;
     barrier(__LINE__);
     auto seen = look(given);
@@ -167,6 +215,7 @@ template <class T> T atomicAdd(T* p, T v) { T old = *p; *p += v; return old; }
 template <class T> T atomicMax(T* p, T v) { T old = *p; *p = max(old, v); return old; }
 template <class T> T atomicOr(T* p, T v) { T old = *p; *p |= v; return old; }
 inline void __threadfence() {}
+inline void __nanosleep(unsigned) { shim::sleep(); }
 inline float __fmaf_rn(float a, float b, float c) { return std::fma(a, b, c); }
 inline double __fma_rn(double a, double b, double c) { return std::fma(a, b, c); }
 inline int __float_as_int(float v) { int bits; std::memcpy(&bits, &v, 4); return bits; }

@@ -2,7 +2,9 @@
 
 It is strict where a GPU is silent: a scalar argument must have the size that the kernel declares, an array the size of
 element, and be contiguous; empty arrays hold no numbers. It is late where a GPU may be: what a copy to the host brings
-is seen after a wait alone, and kernels on a stream of their own run when another stream first comes after them.
+is seen after a wait alone, and kernels on a stream of their own run when another stream first comes after them. While
+launches are recorded it refuses what a GPU would: to wait, to make arrays, copies of memory that is not pinned, other
+streams, and kernels that have never been launched, which may not have been loaded.
 """
 
 from __future__ import annotations
@@ -37,13 +39,23 @@ class Arrays:
     """NumPy, where nothing is zero by chance: memory of a GPU holds what was there before."""
 
     def __getattr__(self, name: str):
+        refuse_while_recording(f"xp.{name}")
         return getattr(np, name)
 
     @staticmethod
     def empty(shape, dtype=float) -> np.ndarray:
+        refuse_while_recording("xp.empty")
         array = np.empty(shape, dtype)
         array.reshape(-1).view(np.uint8)[:] = 0xFF
         return array
+
+
+class Pinned(np.ndarray):
+    """Memory of the host that copies need not wait for."""
+
+
+def refuse_while_recording(what: str) -> None:
+    assert Kernel.recorded is None, f"{what} while launches are recorded"
 
 
 class StandIn:
@@ -54,22 +66,31 @@ class StandIn:
     index = 0
     n_multiprocessors = 2
     clock = 1e9
-    l2_bytes = 1 << 22
 
-    def __init__(self, shared_bytes: int = 1 << 17, free_bytes: int = 1 << 34) -> None:
-        self.shared_bytes, self.free_bytes = shared_bytes, free_bytes
+    def __init__(self, shared_bytes: int = 1 << 17, free_bytes: int = 1 << 34, l2_bytes: int = 1 << 22) -> None:
+        self.shared_bytes, self.free_bytes, self.l2_bytes = shared_bytes, free_bytes, l2_bytes
         self.shared_bytes_per_multiprocessor = 2 * shared_bytes
         self._modules: dict[tuple, Module] = {}
 
     def compile(self, source: str, options: Sequence[str] = ()) -> Module:
         """As CuPy does, one module for one text."""
+        refuse_while_recording("compile")
         text = source, tuple(options)
         return self._modules.setdefault(text, Module(*_compiled(*text)))
+
+    def resident_blocks(self, kernel: Kernel, n_threads: int) -> int:
+        return self.n_multiprocessors * (2048 // n_threads)
+
+    def launch_together(self, kernel: Kernel, grid, block, arguments) -> None:
+        n_blocks = int(np.prod(grid))
+        assert n_blocks <= self.resident_blocks(kernel, int(np.prod(block))), f"{n_blocks} blocks cannot all be resident"
+        kernel(grid, block, arguments, together=True)
 
     def stream(self) -> Stream:
         return Stream()
 
     def order(self, first: Stream | None, then: Stream | None) -> None:
+        refuse_while_recording("order")
         first, then = (each or Stream.present[-1] for each in (first, then))
         first.run()
         first.read()
@@ -78,26 +99,35 @@ class StandIn:
 
     def graph(self, function):
         """As on a GPU: nothing is done while launches are recorded, and arguments stay those of the recording."""
-        launches: list = []
-        Kernel.recorded = launches
+        refuse_while_recording("graph")
+        Kernel.recorded, Stream.recording = [], Stream.present[-1]
         try:
             function()
+            recorded = Kernel.recorded
         finally:
             Kernel.recorded = None
-        return lambda: [launch() for launch in launches]
+
+        def launch() -> None:
+            for operation in recorded:
+                operation(Stream.present[-1])
+
+        return launch
 
     def address(self, array: np.ndarray) -> int:
         return array.ctypes.data
 
     def wait(self) -> None:
+        refuse_while_recording("wait")
         Stream.present[-1].run()
         Stream.present[-1].arrive()
 
     def pinned(self, shape, dtype) -> np.ndarray:
-        return np.empty(shape, dtype)
+        refuse_while_recording("pinned")
+        return np.empty(shape, dtype).view(Pinned)
 
     def to_host(self, array: np.ndarray, out: np.ndarray | None = None) -> np.ndarray:
         if out is None:
+            refuse_while_recording("a copy that waits")
             Stream.present[-1].arrive()
             return array.copy()
         Stream.present[-1].send(array, out)
@@ -113,6 +143,7 @@ class Stream:
     after all kernels that were launched."""
 
     present: list[Stream]
+    recording: Stream  # the one whose launches are recorded
     n_launched = 0
 
     def __init__(self) -> None:
@@ -128,20 +159,31 @@ class Stream:
         Stream.present.pop()
 
     def launch(self, kernel) -> None:
+        if self._records(lambda stream: stream.launch(kernel)):
+            return
         self.read()
         Stream.n_launched += 1
-        if Kernel.recorded is not None:
-            Kernel.recorded.append(kernel)
-        elif self is Stream.present[0]:
+        if self is Stream.present[0]:
             kernel()
         else:
             self.kernels.append(kernel)
+
+    def _records(self, operation, *arrays) -> bool:
+        """Whether what is asked for is recorded, to be done by another stream later."""
+        if Kernel.recorded is None:
+            return False
+        assert self is Stream.recording, "another stream while launches are recorded"
+        assert all(isinstance(array, Pinned) for array in arrays), "a copy of memory that is not pinned is recorded"
+        Kernel.recorded.append(operation)
+        return True
 
     def run(self) -> None:
         while self.kernels:
             self.kernels.pop(0)()
 
     def send(self, array: np.ndarray, out: np.ndarray) -> None:
+        if self._records(lambda stream: stream.send(array, out), out):
+            return
         self.run()
         out.reshape(-1).view(np.uint8)[:] = 0xFF  # not a number, for who does not wait
         self.copies.append([array, out])
@@ -152,6 +194,8 @@ class Stream:
 
     def bring(self, array: np.ndarray, out: np.ndarray) -> None:
         """To the device: like a kernel, and no number until then."""
+        if self._records(lambda stream: stream.bring(array, out), array):
+            return
         if self is Stream.present[0]:
             out[...] = array
         else:
@@ -194,10 +238,13 @@ class Kernel:
     recorded: list | None = None
 
     def __init__(self, function, name: str, sizes: list[int]) -> None:
-        self._function, self._name = function, name
+        self._function, self._name, self._is_loaded = function, name, False
         self._sizes, self._pointees = sizes[::2], sizes[1::2]
 
-    def __call__(self, grid, block, arguments, *, shared_mem: int = 0) -> None:
+    def __call__(self, grid, block, arguments, *, shared_mem: int = 0, together: bool = False) -> None:
+        assert self._is_loaded or Kernel.recorded is None, f"{self._name}: its first launch is recorded"
+        self._is_loaded = True
+        assert not (together and shared_mem), "blocks that run in turns have one shared memory here"
         assert shared_mem <= self.max_dynamic_shared_size_bytes, f"{self._name}: {shared_mem} bytes of shared memory"
         assert np.prod(block) <= 1024, f"{self._name}: {block} threads in a block"
         assert len(arguments) == len(self._sizes), f"{self._name}: {len(arguments)} arguments, not {len(self._sizes)}"
@@ -205,7 +252,7 @@ class Kernel:
         held = [self._pass(k, argument) for k, argument in enumerate(arguments)]
         pointers = (ctypes.c_void_p * len(held))(*(value.ctypes.data for value in held))
         dims = [(ctypes.c_uint * 3)(*(*map(int, n), 1, 1)[:3]) for n in (grid, block)]
-        Stream.present[-1].launch(partial(self._launch, (*dims, shared_mem, pointers), (held, arguments)))
+        Stream.present[-1].launch(partial(self._launch, (*dims, shared_mem, together, pointers), (held, arguments)))
 
     def _launch(self, how, _held) -> None:
         self._function(*how)
@@ -260,6 +307,6 @@ def _glue(name: str, types: list[str]) -> str:
     sizes = ", ".join(f"sizeof({kind}), shim::Pointee<{kind}>::size" for kind in types)
     return (
         f'extern "C" size_t sizes_{name}[] = {{{sizes}}};\n'
-        f'extern "C" void launch_{name}(const unsigned* grid, const unsigned* block, unsigned n, void** arguments) '
-        f"{{ shim::launch(grid, block, n, [&] {{ {name}({values}); }}); }}"
+        f'extern "C" void launch_{name}(const unsigned* grid, const unsigned* block, unsigned n, bool together, '
+        f"void** arguments) {{ shim::launch(grid, block, n, together, [&] {{ {name}({values}); }}); }}"
     )

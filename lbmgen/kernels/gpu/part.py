@@ -2,15 +2,26 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 
-from lbmgen.kernels import COPY, RECEIVE, SEND, SWEEP, VECTOR, Exchange, Part, Region
+from lbmgen.kernels import COPY, OUTLETS, RECEIVE, SEND, SWEEP, VECTOR, WALLS, Exchange, Links, Part, Region
 from runkit.mpi import World
 
-# What the items of a program become beside those that they are: on a second stream, while messages travel.
-FORK, SWEEP_BESIDE, JOIN = range(RECEIVE + 1, RECEIVE + 4)
+BOUNDARIES = WALLS  # a GPU sets walls, the mass that they keep, and open faces at once
+WARP = 32  # threads
 
 Runs = list[tuple]  # of equal length: first sites, number of runs, sites in a run
+Items = list[tuple]  # (operation, what its kernel takes)
+
+
+class Stage(NamedTuple):
+    """What comes before messages can leave, what is swept beside them, and the messages."""
+
+    before: Items
+    beside: Runs
+    mail: Mail
 
 
 class Placed:
@@ -22,38 +33,45 @@ class Placed:
         self.h = gpu.xp.asarray(part.h)
         self.row_start = gpu.xp.asarray(part.rows.start)
         self.mail = [Mail(gpu, exchange, part.h.dtype, group) for exchange in part.exchanges]
-        self.items = [self._items(gpu, part, items) for items in (part.program.even, part.program.odd)]
-        tables = part.links, part.kept, part.outlets
-        links, kept, outlets = (tuple(map(gpu.xp.asarray, table)) for table in tables)
+        self.steps = [self._step(gpu, part, items) for items in (part.program.even, part.program.odd)]
+        kept = *part.kept, setters(part.links, part.kept.arrived)
+        open_faces = *part.outlets, setters(part.links, part.outlets.inner)
+        links, kept, outlets = (tuple(map(gpu.xp.asarray, table)) for table in (part.links, kept, open_faces))
         numbers = gpu.xp.asarray(np.array(part.numbers, part.h.dtype))
         own = (self.h, numbers, *(gpu.xp.asarray(table) for table in (part.force, part.solid)))
         self.memory = outlets[part.outlets._fields.index("memory")]
         self.target = outlets[part.outlets._fields.index("target")]
-        self.n_links, self.n_sites, self.n_open = len(part.links.a), len(part.outlets.law), len(part.outlets.i)
-        self.n_kept, n_returned = len(part.kept.rest), part.kept.left.shape[1]
+        n_links, n_kept, n_sites = len(part.links.a), len(part.kept.rest), len(part.outlets.law)
+        self.n_open, n_returned = len(part.outlets.i), part.kept.left.shape[1]
+        self.n_boundary = warps(n_links) + warps(n_kept) + n_sites
         self._held = own, links, kept, outlets
         addresses = [[gpu.address(array) for array in table] for table in self._held]
-        sizes: tuple[list[int], ...] = [], [self.n_links], [self.n_kept, n_returned], [self.n_sites, self.n_open]
+        sizes: tuple[list[int], ...] = [], [n_links], [n_kept, n_returned], [n_sites, self.n_open]
         self.row = np.concatenate([[*a, *n] for a, n in zip(addresses, sizes, strict=True)]).astype(np.int64)
+        self.n_bytes = sum(array.nbytes for table in self._held for array in table)
 
-    def _items(self, gpu, part: Part, items: np.ndarray) -> list[tuple]:
-        """The items of a program with what their kernels take; what is swept after a first message goes beside."""
-        result: list[tuple] = []
-        is_beside = False
+    def _step(self, gpu, part: Part, items: np.ndarray) -> tuple[list[Stage], Items]:
+        """A step as a program has it: what goes around each exchange, then what comes after all of them."""
+        stages: list[Stage] = []
+        present: Items = []
+        before, beside = present, []
         for operation, parity, begin, end in items.tolist():
-            if operation in (SEND, RECEIVE):
-                result += [(FORK, None)] if not is_beside else []
-                is_beside = True
-                result.append((operation, self.mail[begin]))
+            if operation == SEND:
+                before, present = [*present, (SEND, self.mail[begin])], []
             elif operation == SWEEP:
                 runs = runs_of(gpu, Region(*(table[begin:end] for table in part.program.region)))
-                result.append((SWEEP_BESIDE if is_beside else SWEEP, runs))
-            else:
-                result += [(JOIN, None)] if is_beside else []
-                is_beside = False
-                copies = part.copies if operation == COPY else ()
-                result.append((operation, [gpu.xp.asarray(table[parity][begin:end]) for table in copies]))
-        return result
+                if before is present:
+                    present.append((SWEEP, runs))
+                else:
+                    beside = runs
+            elif operation == RECEIVE:
+                stages.append(Stage(before, beside, self.mail[begin]))
+                before = present = [(RECEIVE, self.mail[begin])]
+            elif operation == COPY:
+                present.append((COPY, [gpu.xp.asarray(table[parity][begin:end]) for table in part.copies]))
+            elif operation == OUTLETS:  # the last item of a step; walls come right before it
+                present.append((BOUNDARIES, None))
+        return stages, present
 
 
 class Mail:
@@ -75,13 +93,11 @@ class Batch:
     def __init__(self, gpu, parts: list[Placed], n_steps: int) -> None:
         xp, d, self.n_bodies = gpu.xp, len(parts[0].shape), parts[0].host.n_bodies
         self.gpu, self.parts, self.n_steps = gpu, list(parts), n_steps
-        self.table = xp.asarray(np.concatenate([part.row for part in parts]))
+        self.table = xp.asarray(np.stack([part.row for part in parts]))
         self.clock = xp.zeros((len(parts), n_steps))
         self.tally = xp.zeros((len(parts), n_steps, self.n_bodies, d + 1), np.int64)
         self.step = xp.zeros(1, np.int32)  # where kernels read which step it is
-        self.pairs: dict = {}  # graphs of two steps, by the parity of the first
-        names = "n_links", "n_kept", "n_sites"
-        self.n_links, self.n_kept, self.n_sites = (max(getattr(part, name) for part in parts) for name in names)
+        self.n_boundary = max(part.n_boundary for part in parts)
 
     def begin(self, clocks: np.ndarray, step: int) -> None:
         """Empty the record; kernels find `step` where they read which step it is."""
@@ -92,6 +108,22 @@ class Batch:
     def holds(self, parts: list[Placed], n_steps: int) -> bool:
         """Whether it is the batch of these parts."""
         return self.n_steps == n_steps and list(map(id, self.parts)) == list(map(id, parts))
+
+
+def setters(links: Links, places: np.ndarray) -> np.ndarray:
+    """Which link of a wall sets each of `places` [2, n] by state, int64 [2, n]; -1 where none does."""
+    result = np.full(places.shape, -1, np.int64)
+    for setter, target, place in zip(result, links.target, places, strict=True):
+        if len(target):
+            order = np.argsort(target)
+            found = order[np.minimum(np.searchsorted(target, place, sorter=order), len(target) - 1)]
+            setter[...] = np.where(target[found] == place, found, -1)
+    return result
+
+
+def warps(n: int) -> int:
+    """Threads that do `n` pieces of work of one kind in warps of their own."""
+    return -(-n // WARP) * WARP
 
 
 def runs_of(gpu, region: Region) -> Runs:

@@ -70,8 +70,8 @@ def _constants(lattice, forced, dtype):
             f"#define FORCED {int(forced)}",
             f"#define VELOCITIES {{{velocities}}}",
             f"#define WEIGHTS {{{weights}}}",
-            f"#define PLACE_PARAMETERS {', '.join(f'long long place{i}' for i in places)}",
-            f"#define PLACES {{{', '.join(f'place{i}' for i in places)}}}",
+            f"#define PLACE_PARAMETERS(name) {', '.join(f'long long name##{i}' for i in places)}",
+            f"#define PLACES(name) {{{', '.join(f'name##{i}' for i in places)}}}",
             f"#define OPPOSITE {{{', '.join(map(str, lattice.opposite))}}}",
         ]
     )

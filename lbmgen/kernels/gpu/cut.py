@@ -1,0 +1,76 @@
+"""The steps of a block with neighbours: what lies between two exchanges is recorded once and launched as one graph.
+
+In a step the host launches, waits until what is sent is packed, and has MPI send and receive it, while inner sites are
+swept on a stream of their own. What comes after the last messages of a step and what comes before the first ones of the
+next step are one graph; kernels read on the device which step it is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from lbmgen.kernels.gpu.launches import Launches, Now
+from lbmgen.kernels.gpu.part import Batch, Placed
+
+
+class Cut:
+    """Rounds of `n_steps` steps of a part."""
+
+    def __init__(self, launches: Launches, part: Placed, n_steps: int) -> None:
+        self._launches, self._gpu, self._steps = launches, launches.gpu, part.steps
+        self._batch = Batch(self._gpu, [part], n_steps)
+        self._side = self._gpu.stream()
+        self._graphs: dict[tuple, Callable[[], None] | None] = {}
+
+    def holds(self, n_steps: int) -> bool:
+        """Whether rounds have so many steps."""
+        return self._batch.n_steps == n_steps
+
+    def march(self, parity: int, clock: np.ndarray) -> np.ndarray:
+        """The steps of a round, the first of `parity`; returns what bodies have taken, [1, n_steps, …]."""
+        self._batch.begin(clock[None], -1)
+        for step in range(len(clock)):
+            self._step((parity + step) % 2, is_first=step == 0)
+        if len(clock):
+            self._end((parity + len(clock) - 1) % 2)
+        return self._gpu.to_host(self._batch.tally)
+
+    def _step(self, parity: int, is_first: bool) -> None:
+        """A step to its last messages."""
+        stages, _ = self._steps[parity]
+        for k, stage in enumerate(stages):
+            if k == 0:
+                self._again((parity, is_first), lambda: self._begin(parity, is_first))
+            else:
+                self._again((parity, k), lambda items=stage.before: self._do(parity, items))
+            self._gpu.order(None, self._side)
+            with self._side:
+                self._launches.sweep(Now(self._batch, parity), stage.beside)
+            self._gpu.wait()
+            stage.mail.messages.start()
+            stage.mail.messages.wait()
+        self._gpu.order(self._side, None)
+
+    def _begin(self, parity: int, is_first: bool) -> None:
+        """What ends the step before, and what comes before the first messages."""
+        if not is_first:
+            self._end(1 - parity)
+        stages, _ = self._steps[parity]
+        self._launches.do(Now(self._batch, parity, tick=1), stages[0].before)
+
+    def _end(self, parity: int) -> None:
+        self._do(parity, self._steps[parity][1])
+
+    def _do(self, parity: int, items: list) -> None:
+        self._launches.do(Now(self._batch, parity), items)
+
+    def _again(self, key: tuple, function: Callable[[], None]) -> None:
+        """Launch it, from the second time on as a graph: kernels are loaded at their first launch."""
+        if key not in self._graphs:
+            self._graphs[key] = None
+            function()
+            return
+        graph = self._graphs[key] = self._graphs[key] or self._gpu.graph(function)
+        graph()

@@ -1,0 +1,81 @@
+"""The kernels of lbm.cu, and how each is launched."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from lbmgen.kernels import COPY, RECEIVE, SEND, SWEEP
+from lbmgen.kernels.gpu.part import BOUNDARIES, Batch, Items, Mail, Runs
+
+THREADS = 256  # of a block; lbm.cu is compiled for no more
+NAMES = ("sweep", "copy", "gather", "scatter", "boundaries", "march", "look")
+
+
+class Now(NamedTuple):
+    """A step: of whom, its parity, by how much it moves their clock on, and how much later than that clock it is."""
+
+    batch: Batch
+    parity: int
+    tick: int = 0
+    later: int = 0
+
+
+class Launches:
+    """What the items of a step launch, on the present stream."""
+
+    def __init__(self, gpu, text: str) -> None:
+        self.gpu, module = gpu, gpu.compile(text)
+        self.kernels = {name: module.get_function(name) for name in NAMES}
+        self._do = {
+            SWEEP: self.sweep,
+            COPY: self._copy,
+            BOUNDARIES: self._boundaries,
+            SEND: self._pack,
+            RECEIVE: self._unpack,
+        }
+
+    def do(self, now: Now, items: Items) -> None:
+        """One item after the other."""
+        for operation, what in items:
+            self._do[operation](now, what)
+
+    def sweep(self, now: Now, runs: Runs) -> None:
+        """Collide and stream; the first launch moves the clock on."""
+        part, tick = now.batch.parts[0], now.tick
+        places = tuple(map(np.int64, part.places[now.parity]))
+        for start, n_runs, length in runs:
+            size = np.uint32(n_runs), np.uint32(length)
+            how = *size, now.batch.step, np.int32(tick), *places
+            self("sweep", n_runs * length, len(now.batch.parts), now.batch.table, start, *how)
+            tick = 0
+
+    def _copy(self, now: Now, tables: list) -> None:
+        source, target = tables
+        n = len(source)
+        self("copy", n, len(now.batch.parts), now.batch.table, source, target, np.uint32(n))
+
+    def _boundaries(self, now: Now, _: None) -> None:
+        batch = now.batch
+        record = batch.clock, batch.tally, batch.step, *map(np.int32, (now.later, batch.n_steps, batch.n_bodies))
+        self("boundaries", batch.n_boundary, len(batch.parts), batch.table, np.int32(now.parity), *record)
+
+    def _pack(self, now: Now, mail: Mail) -> None:
+        """Into what MPI sees."""
+        n = len(mail.out)
+        self("gather", n, 1, now.batch.parts[0].h, mail.read, mail.out, np.uint32(n))
+        if mail.is_staged:
+            self.gpu.to_host(mail.out, mail.sent)
+
+    def _unpack(self, now: Now, mail: Mail) -> None:
+        """From what MPI has received."""
+        if mail.is_staged:
+            self.gpu.to_device(mail.received, mail.back)
+        n = len(mail.back)
+        self("scatter", n, 1, now.batch.parts[0].h, mail.written, mail.back, np.uint32(n))
+
+    def __call__(self, name: str, n_threads: int, n_cases: int, *arguments) -> None:
+        """Nothing, if there is nothing to do."""
+        if n_threads:
+            self.kernels[name]((-(-n_threads // THREADS), n_cases), (THREADS,), arguments)
