@@ -185,7 +185,8 @@ def test_what_blows_up_is_marked_and_the_others_go_on(make, tmp_path):
             position[1] = position[0] + [1e-4, 0, 0]
         np.savez(tmp_path / f"{name}.npz", initial_positions=position, types=np.zeros(216, int), box=6.0)
     files = tuple(str(tmp_path / f"{name}.npz") for name in ("bad", "good"))
-    case = {"system": {"temperature": 1.0}, "initial": {"file": files}, "production": CASE["production"] | {"times": (0.05,)}}
+    given = {"system": {"temperature": 1.0}, "initial": {"file": files}}
+    case = given | {"production": CASE["production"] | {"times": (0.05,)}}
     cpu, gpu = make(None, "cpu", **case), make(StandIn(), "gpu", **case)
     for path in (cpu, gpu):
         with Dataset(path) as file:
