@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import os
 import stat
 import tomllib
 from collections.abc import Mapping
@@ -24,7 +23,7 @@ from dtrain.origin import Origin
 from runkit.config import dump_toml
 from runkit.errors import UserError
 from runkit.files import natural
-from runkit.outputs import as_path, state_of
+from runkit.outputs import as_path, state_of, written_whole
 from runkit.version import code_version
 
 PUBLISHED_RECIPE = PACKAGE / "recipes" / "botan_published.toml"
@@ -65,7 +64,7 @@ def save_model(
     """Write weights, recipe and normalisation; the file replaces an old one at once.
 
     `sizes` are the parameters of the network that came from the data; `about` what a reader wants to know of the run;
-    `origin` what it has learnt from.
+    `origin` what it has learnt from. Raises UserError if the folder or the disk refuses.
     """
     header = {
         "recipe": dump_toml(recipe),
@@ -75,9 +74,12 @@ def save_model(
         "origin": (origin or Origin()).json(),
         "code": code_version(),
     }
-    beside = path.with_name(path.name + ".tmp")
-    save_file({name: value.detach().cpu().contiguous() for name, value in weights.items()}, beside, metadata=header)
-    os.replace(beside, path)
+    tensors = {name: value.detach().cpu().contiguous() for name, value in weights.items()}
+    with written_whole(path) as beside:
+        try:
+            save_file(tensors, beside, metadata=header)
+        except SafetensorError as error:  # the disk is full
+            raise UserError(f"{path} cannot be written: {error}") from error
 
 
 def runs_at(path: str) -> list[str]:

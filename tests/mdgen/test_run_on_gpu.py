@@ -154,6 +154,23 @@ def test_a_checkpoint_of_another_form_starts_its_unit_anew_and_says_so(make, mon
     assert len(told) == 1 and "equilibrate-00000.npz" in told[0] and "anew" in told[0]
 
 
+def test_a_checkpoint_of_many_replicas_asks_the_device_once(make, monkeypatch):
+    """Not once for each of them: there may be hundreds."""
+    asked, save, array = [], Checkpoint.save, Batch.array
+
+    def count(checkpoint, *arguments):
+        with monkeypatch.context() as patch:
+            patch.setattr(Batch, "array", lambda batch, name: (names.append(name), array(batch, name))[1])
+            names: list[str] = []
+            save(checkpoint, *arguments)
+        asked.append((len(checkpoint._names), names))
+
+    monkeypatch.setattr(Checkpoint, "save", count)
+    make(StandIn(), "gpu")
+    assert max(n for n, _ in asked) == CASE["replicas_per_gpu"]
+    assert all(names == ["position", "velocity"] for _, names in asked)
+
+
 def test_a_melt_goes_on_where_it_rested(make, monkeypatch, capfd):
     assert_same(make(None, "whole"), in_two_runs(make, monkeypatch, lambda: None))
     assert "anew" not in capfd.readouterr().out
