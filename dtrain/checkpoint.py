@@ -136,8 +136,12 @@ def build_network(recipe: Recipe, sizes: Mapping[str, int]) -> nn.Module:
 
 def start_from(network: nn.Module, path: str) -> None:
     """Give a network the weights of a file; UserError if they do not fit."""
-    if path:
+    if not path:
+        return
+    try:
         _fill(network, load_model(path).network.state_dict(), Path(path))
+    except UserError as error:
+        raise UserError(f"initial = {path!r}: {error}") from error
 
 
 def about_model(path: Path | str) -> dict[str, Any]:

@@ -34,7 +34,7 @@ def test_a_parameter_of_a_potential_gives_a_plan_or_one_line(data):
     name = data.draw(st.sampled_from(potential.names()))
     key = data.draw(st.sampled_from([*potential.parameters(name), "ü"]))
     value = {"potential": name, "parameters": {key: data.draw(anything)}}
-    require_named(told_of("system", value), Case, (key,), value)
+    require_named(told_of("system", value), Case, (key,), ("system", value))
 
 
 @pytest.mark.parametrize("key", [key for key in keys(Case) if key != "system.parameters"])

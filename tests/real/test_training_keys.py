@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dtrain.checkpoint import build_network, start_from
-from dtrain.config import DEFAULT_RECIPE, Recipe, load_recipe, recipe_class
+from dtrain.config import Recipe, load_recipe, recipe_class
 from dtrain.data import data as data_sets
 from dtrain.deepspeed_config import read_config
 from dtrain.models import model as networks
@@ -19,7 +19,7 @@ from dtrain.train import show
 from runkit.constraints import keys
 from tests.flow_factory import write_flow
 from tests.isoconfig_factory import write_isoconfig
-from tests.real.wrong import DATE, anything, examples, plan_or_refusal, require_named
+from tests.real.wrong import anything, examples, plan_or_refusal, require_named
 
 NETWORKS = {"glass": ("botan", "width=2", "rounds=1"), "flow": ("flow-cnn", "widths=[2]", "skip=false")}
 
@@ -51,8 +51,8 @@ def before_training(ranks: Ranks, recipe: Recipe) -> None:
 
 
 def told_of(ranks: Ranks, settings: list[str], key: str, value: object) -> str:
-    return plan_or_refusal(partial(load_recipe, None), partial(before_training, ranks), [
-        "phase.joint.epochs=1", "phase.joint.learning_rate=0.1", *settings], key, value)
+    phase = ("phase.joint.epochs=1", "phase.joint.learning_rate=0.1")
+    return plan_or_refusal(partial(load_recipe, None), partial(before_training, ranks), [*phase, *settings], key, value)
 
 
 @pytest.mark.parametrize("name", NETWORKS)
@@ -69,7 +69,7 @@ def test_a_value_of_a_key_gives_a_plan_or_one_line(name, files, ranks, data):
 @examples(200)
 @given(data=st.data())
 def test_a_parameter_of_a_network_gives_a_plan_or_one_line(name, files, ranks, data):
-    known = [one for one in networks.parameters(NETWORKS[name][0])]
+    known = list(networks.parameters(NETWORKS[name][0]))
     key = data.draw(st.sampled_from([*known, "ü"]))
     value = data.draw(anything)
     told = told_of(ranks, small(name, files), f"model.parameters.{key}", value)

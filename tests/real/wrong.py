@@ -66,5 +66,13 @@ def own_keys(model: type[Config], section: str) -> list[str]:
 def require_named(told: str, model: type[Config], names: Collection[str], given: Any) -> None:
     """A refusal is one line that names the key that was given, or spells out another that could be changed."""
     assert "\n" not in told, (given, told)
-    known = [*names, *(each for each in keys(model) if "." in each)]
+    known = [*names, *_words(given), *(each for each in keys(model) if "." in each)]
     assert not told or any(word in told for word in known), (given, told)
+
+
+def _words(given: Any) -> list[str]:
+    """Keys of a table that was given, and what a registry calls a name: both tell where to look."""
+    key, value = given
+    inner = [repr(name) for name in value] if isinstance(value, Mapping) else []
+    *_, section, last = ["", *key.split(".")]
+    return [*inner, f"unknown {section} "] if last == "name" else inner
