@@ -123,14 +123,27 @@ def read_recipe(path: Path | str) -> Recipe:
 
 def build_network(recipe: Recipe, sizes: Mapping[str, int]) -> nn.Module:
     """The recipe's network with fresh weights, for inputs of these sizes; UserError if it refuses a parameter."""
-    network: nn.Module = networks.build(recipe.model.name, **{**sizes, **recipe.model.parameters})
+    name, parameters = recipe.model.name, recipe.model.parameters
+    for size, found in sizes.items():
+        if parameters.get(size, found) != found:
+            told = f"model.parameters.{size} = {parameters[size]!r}"
+            raise UserError(f"{told}: the data make it {found}; leave it out, or set it to that")
+    try:
+        network: nn.Module = networks.build(name, **{**parameters, **sizes})
+    except (RuntimeError, MemoryError) as error:  # torch cannot have so much memory
+        told = (str(error).splitlines() or ["out of memory"])[0]
+        raise UserError(f"model.parameters = {parameters}: {name} cannot be built: {told}") from error
     return network
 
 
 def start_from(network: nn.Module, path: str) -> None:
     """Give a network the weights of a file; UserError if they do not fit."""
-    if path:
+    if not path:
+        return
+    try:
         _fill(network, load_model(path).network.state_dict(), Path(path))
+    except UserError as error:
+        raise UserError(f"initial = {path!r}: {error}") from error
 
 
 def about_model(path: Path | str) -> dict[str, Any]:
