@@ -41,7 +41,7 @@ distinct_nodes() { awk '!seen[$1]++ { print $1 }' "$1"; } # FILE with the name o
 
 first_address() {
     local first
-    read -r first < <(distinct_nodes "$(hosts_file)")
+    read -r first < <(job_nodes)
     reachable_as "$first"
 }
 
@@ -57,7 +57,7 @@ mpi_flags() { # RANKS PER_NODE: sets flags, those of mpirun that place the ranks
 
 by_mpirun() { # COMMAND...: on all ranks that were asked for
     local n_nodes
-    n_nodes=$(distinct_nodes "$(hosts_file)" | wc -l)
+    n_nodes=$(job_nodes | wc -l)
     [ "$n_nodes" = "$JOB_NODES" ] || fail "$JOB_NODES nodes were asked for and $n_nodes given"
     mpi_flags $((JOB_NODES * JOB_TASKS_PER_NODE)) "$JOB_TASKS_PER_NODE"
     local run=("${LAUNCHER:-mpirun}" "${flags[@]}" "${LAUNCH_FLAGS[@]}" "$@")

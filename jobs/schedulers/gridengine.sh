@@ -28,15 +28,16 @@ ask() {
 
 id_in() { sed -n 's/^Your job\(-array\)\? \([0-9]*\).*/\2/p'; }
 
-states() { qstat | awk -v ids=",$1," 'index(ids, "," $1 ",") { print $1, $5 }'; }
+states() { qstat | awk '$1 ~ /^[0-9]/ { print $1, $5 }'; }
 end_job() { qdel "$1"; }
 
 job_number() { echo "$JOB_ID"; }
 array_index() { [ "${SGE_TASK_ID:-undefined}" = undefined ] || echo "$SGE_TASK_ID"; }
 
-hosts_file() { # PE_HOSTFILE has more columns; a job on one node may have none
+job_nodes() { if [ -n "${PE_HOSTFILE:-}" ]; then distinct_nodes "$PE_HOSTFILE"; else hostname; fi; }
+hosts_file() { # PE_HOSTFILE has more columns than mpirun understands
     local file=${TMPDIR:-/tmp}/hosts-$JOB_ID.${SGE_TASK_ID:-}
-    if [ -n "${PE_HOSTFILE:-}" ]; then awk '{ print $1 }' "$PE_HOSTFILE" >"$file"; else hostname >"$file"; fi
+    job_nodes >"$file"
     echo "$file"
 }
 

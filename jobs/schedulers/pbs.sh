@@ -21,11 +21,11 @@ ask() {
 
 id_in() { sed -n 's/^\([0-9]*\(\[\]\)\?\)\(\.[^ ]*\)\?$/\1/p'; }
 
-# Of a job that is unknown by now, PBS says so and ends in an error.
-states() { qstat "${1//,/ }" 2>/dev/null | awk '$1 ~ /^[0-9]/ { sub(/\..*/, "", $1); print $1, $5 }' || true; }
+states() { qstat | awk '$1 ~ /^[0-9]/ { sub(/\..*/, "", $1); print $1, $5 }'; }
 end_job() { qdel "$1"; }
 
 job_number() { echo "${PBS_JOBID%%[!0-9]*}"; }
 array_index() { echo "${PBS_ARRAY_INDEX:-}"; }
+job_nodes() { distinct_nodes "$PBS_NODEFILE"; }
 hosts_file() { echo "$PBS_NODEFILE"; }
 launch() { by_mpirun "$@"; }

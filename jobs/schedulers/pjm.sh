@@ -41,14 +41,15 @@ step() {
 
 id_in() { sed -n 's/.*pjsub Job \([0-9]*\(_[0-9]*\)\?\).* submitted.*/\1/p'; }
 
-states() { pjstat "${1//,/ }" | awk '$1 ~ /^[0-9]/ { print $1, $4 }'; }
+states() { pjstat | awk '$1 ~ /^[0-9]/ { print $1, $4 }'; }
 end_job() { pjdel "$1"; }
 
 job_number() { echo "${PJM_JOBID%%[!0-9]*}"; }
 array_index() { echo "${PJM_BULKNUM:-}"; }
+job_nodes() { distinct_nodes "$PJM_O_NODEINF"; }
 hosts_file() { echo "$PJM_O_NODEINF"; }
 
 launch() { # COMMAND...: on the ranks that PJM gave
-    mpi_flags "$PJM_MPI_PROC" $((PJM_MPI_PROC / $(distinct_nodes "$(hosts_file)" | wc -l)))
+    mpi_flags "$PJM_MPI_PROC" $((PJM_MPI_PROC / $(job_nodes | wc -l)))
     exec "${LAUNCHER:-mpirun}" "${flags[@]}" "${LAUNCH_FLAGS[@]}" "$@"
 }

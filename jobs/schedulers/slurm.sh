@@ -22,18 +22,14 @@ ask() { # sets command
 
 id_in() { sed -n 's/^Submitted batch job \([0-9]*\).*/\1/p'; }
 
-states() { squeue --noheader --jobs="$1" --format='%i %T'; } # ID[,ID...]: of those that have not ended
+states() { squeue --me --noheader --format='%i %T'; } # ID and state of each job that has not ended
 end_job() { scancel "$1"; }
 
 # On the first node of a job.
 job_number() { echo "$SLURM_JOB_ID"; }
 array_index() { echo "${SLURM_ARRAY_TASK_ID:-}"; }
 
-hosts_file() {
-    local file=${TMPDIR:-/tmp}/hosts-$SLURM_JOB_ID
-    scontrol show hostnames "$SLURM_JOB_NODELIST" >"$file"
-    echo "$file"
-}
+job_nodes() { scontrol show hostnames "$SLURM_JOB_NODELIST"; }
 
 launch() { # COMMAND...: on all ranks
     export SRUN_CPUS_PER_TASK=${SLURM_CPUS_PER_TASK:-1} # srun does not take it over from sbatch
