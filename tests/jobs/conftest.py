@@ -72,7 +72,7 @@ def commands(tmp_path) -> Callable[[str], dict[str, str]]:
         folder.mkdir(exist_ok=True)
         kept.mkdir(exist_ok=True)
         for name in COMMANDS[scheduler]:
-            start = f'SCHEDULER_HERE={scheduler} exec {sys.executable} -I {STAND_INS} {name} "$@"'
+            start = f'SCHEDULER_HERE={scheduler} exec {sys.executable} -Es {STAND_INS} {name} "$@"'
             executable(folder / name, f"#!/bin/bash\n{start}\n")
         executable(folder / "scontrol", f"#!/bin/bash\n[ \"$1 $2\" = 'show hostnames' ] && cat {kept}/hostnames\n")
         executable(
