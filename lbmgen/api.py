@@ -21,11 +21,12 @@ from lbmgen.forces import momentum_exchange
 from lbmgen.lattices import Lattice
 from lbmgen.lattices import lattice as lattice_of
 from lbmgen.resolved import require_resolved
-from runkit.arguments import float_type, numbers, one_of, positive, shown, whole
+from runkit.arguments import as_array, float_type, numbers, one_of, positive, shown, whole
 from runkit.device import Device, Gpu, choose
 from runkit.errors import UserError
 from runkit.mpi import SerialWorld
 
+SLOWEST = 1e3  # relaxation time: beyond it a fluid that is next to free of collisions is no flow
 MOST_STEPS = 10**9  # the force is given back at every one of them
 
 
@@ -136,8 +137,9 @@ def _law(given: str | Mapping[str, Any]) -> Any:
 
 
 def _relaxation(tau: float) -> float:
-    if (time := positive("tau", tau)) <= 0.5:
-        raise UserError(f"tau = {time:g}: more than 0.5 is needed")
+    time = positive("tau", tau)
+    if not 0.5 < time <= SLOWEST:
+        raise UserError(f"tau = {time:g}: more than 0.5, and up to {SLOWEST:g}, is needed")
     return time
 
 
@@ -155,7 +157,7 @@ def _body(solid, sdf, domain: Domain) -> Body:
         raise UserError("solid, sdf: one of the two at most can be given")
     if solid is None and sdf is None:
         return Body(np.zeros([n + 2 for n in domain.shape], bool))
-    given = _mask(np.asarray(solid)) if sdf is None else _distance(np.asarray(sdf))
+    given = _mask(as_array("solid", solid)) if sdf is None else _distance(as_array("sdf", sdf))
     if given.shape != domain.shape:
         raise UserError(f"{'solid' if sdf is None else 'sdf'}: shape {domain.shape} is needed, not {given.shape}")
     local = cut(given, domain, (0,) * given.ndim, given.shape)

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from mdgen.potentials.pair import PairPotential
+from runkit.arguments import as_array
 from runkit.errors import UserError
 from runkit.rng import stream
 
@@ -36,7 +37,7 @@ class Configuration:
     def of(cls, source: str, position, species, box, temperature: float | None = None) -> Configuration:
         """Wrap and check what was read from `source`; raises `UserError` if it cannot be a configuration."""
         position, box = np.array(position, dtype=np.float64), np.array(box, dtype=np.float64)
-        species = np.asarray(species)
+        species = as_array("species", species)
         if position.ndim != 2 or position.shape[1] != 3 or species.shape != position.shape[:1] or len(species) < 2:
             raise UserError(f"{source}: positions {position.shape} and species {species.shape} are not [n, 3] and [n]")
         if box.shape != (3,) or not np.all((box > 0) & (box <= LARGEST)):

@@ -18,16 +18,26 @@ from runkit.errors import UserError
 
 def numbers(name: str, values: Any, what: str = "numbers") -> np.ndarray:
     """Real numbers as an array of float64 of any shape, finite or not; `what` is needed in the words of the caller."""
+    array = as_array(name, values)
     try:
-        array = np.asarray(values)
         if array.dtype.kind == "O":  # numbers beyond 64 bits, or no numbers
             array = array.astype(np.float64)
     except (TypeError, ValueError, OverflowError) as error:
         raise UserError(f"{name}: {what} are needed: {_line(error)}") from error
-    if array.dtype.kind not in "iuf" or np.ma.is_masked(values):
-        held = "masked values" if np.ma.is_masked(values) else array.dtype
-        raise UserError(f"{name}: {what} are needed, not {held}")
+    if array.dtype.kind not in "iuf":
+        raise UserError(f"{name}: {what} are needed, not {array.dtype}")
     return array.astype(np.float64)
+
+
+def as_array(name: str, values: Any) -> np.ndarray:
+    """What was given as an array of whatever type; rows of several lengths and masked values are none."""
+    try:
+        array = np.asarray(values)
+    except (TypeError, ValueError, OverflowError) as error:
+        raise UserError(f"{name}: an array is needed: {_line(error)}") from error
+    if np.ma.is_masked(values):
+        raise UserError(f"{name}: some values are masked; all are needed")
+    return array
 
 
 def positive(name: str, value: Any, least: float = 0.0, most: float = math.inf) -> float:
@@ -41,7 +51,7 @@ def positive(name: str, value: Any, least: float = 0.0, most: float = math.inf) 
 
 def whole(name: str, value: Any, least: int, most: int) -> int:
     """A whole number in a range that includes both ends."""
-    if isinstance(value, bool) or not (isinstance(value, Integral) and least <= value <= most):
+    if isinstance(value, bool) or not (isinstance(value, Integral) and least <= int(value) <= most):
         raise UserError(f"{name} = {shown(value)}: a whole number from {least} to {most} is needed")
     return int(value)
 

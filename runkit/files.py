@@ -23,7 +23,10 @@ def expand(patterns: Sequence[str], key: str) -> list[Path]:
     """
     found: list[Path] = []
     for pattern in patterns:
-        is_there = state_of(as_path(pattern)) is not None
+        try:
+            is_there = state_of(as_path(pattern)) is not None
+        except UserError as error:
+            raise UserError(f"{key}: {error}") from error
         matches = [pattern] if is_there else sorted(glob.glob(pattern, recursive=True), key=natural)
         files = [path for path in map(Path, matches) if not path.is_dir()]
         if not matches:
