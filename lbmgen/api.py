@@ -65,9 +65,7 @@ def simulate(
     what is not named is periodic. `collision` is a name or a table {"name": …, parameters}. `device` is
     "cpu", "gpu", or "auto": a GPU where there is one; the results are the same bits. Raises `UserError`.
     """
-    of = lattice_of(lattice)
-    if not (isinstance(n_steps, Integral) and n_steps >= 0):
-        raise UserError(f"n_steps = {n_steps}: a whole number, 0 or more, is needed")
+    of, n_steps = lattice_of(lattice), _count(n_steps)
     rho, u = _fields(rho, u, of)
     domain = Domain(rho.shape, faces_of(boundaries, of.d))
     domain.require_fit()
@@ -88,7 +86,10 @@ def _device(wanted: str) -> Gpu | None:
 
 
 def _fields(rho, u, of: Lattice) -> tuple[np.ndarray, np.ndarray]:
-    rho, u = np.asarray(rho, np.float64), np.asarray(u, np.float64)
+    try:
+        rho, u = np.asarray(rho, np.float64), np.asarray(u, np.float64)
+    except (TypeError, ValueError) as error:
+        raise UserError(f"rho, u: arrays of numbers are needed: {error}") from error
     if rho.ndim != of.d or min(rho.shape) < 1:
         raise UserError(f"rho: an array of {of.d} dimensions is needed for {of.name}, not shape {rho.shape}")
     if u.shape != (*rho.shape, of.d):
@@ -125,19 +126,32 @@ def _law(given: str | Mapping[str, Any]) -> Any:
     return collisions.build(table.pop("name", "bgk"), **table)
 
 
+def _count(n_steps: int) -> int:
+    if not (isinstance(n_steps, Integral) and n_steps >= 0):
+        raise UserError(f"n_steps = {n_steps}: a whole number, 0 or more, is needed")
+    return int(n_steps)
+
+
 def _relaxation(tau: float) -> float:
-    if not (np.isfinite(tau) and tau > 0.5):
-        raise UserError(f"tau = {tau}: more than 0.5 is needed")
-    return float(tau)
+    try:
+        value = float(tau)
+    except (TypeError, ValueError):
+        value = np.nan
+    if not 0.5 < value < np.inf:
+        raise UserError(f"tau = {tau}: a finite number above 0.5 is needed")
+    return value
 
 
 def _force(force: Sequence[float] | None, d: int) -> tuple[float, ...] | None:
     if force is None:
         return None
-    values = tuple(float(value) for value in np.ravel(force))
+    try:
+        values = np.ravel(force).astype(float)
+    except (TypeError, ValueError):
+        values = np.empty(0)
     if len(values) != d or not np.isfinite(values).all():
-        raise UserError(f"force = {list(values)}: {d} finite components are needed")
-    return values
+        raise UserError(f"force = {force}: {d} finite components are needed")
+    return tuple(values.tolist())
 
 
 def _precision(dtype: str) -> str:
