@@ -148,8 +148,8 @@ def _force(force: Sequence[float] | None, d: int) -> tuple[float, ...] | None:
         return None
     values = tuple(numbers("force", force).ravel().tolist())
     if len(values) != d or not np.isfinite(values).all():
-        raise UserError(f"force = {list(values)}: {d} finite components are needed")
-    return values
+        raise UserError(f"force = {force}: {d} finite components are needed")
+    return tuple(values.tolist())
 
 
 def _body(solid, sdf, domain: Domain) -> Body:

@@ -22,7 +22,7 @@ from mdgen.room import first_room, replica_bytes
 from mdgen.schedule import Schedule, cooling_blocks, production_blocks
 from mdgen.thermostats import thermostat
 from runkit.config import dump_toml
-from runkit.dataset.layout import in_units
+from runkit.dataset.layout import in_units, n_bytes
 from runkit.dataset.schema import ISOCONFIG
 from runkit.errors import UserError
 from runkit.launcher import this_launch
@@ -162,7 +162,7 @@ def show(case: Case) -> None:
     samples, replicas = on_gpu if case.device == "gpu" else on_cpu
     print(dump_toml(case))
     for line in (
-        f"file       {case.output}: {in_units(file_bytes(sizes))}, "
+        f"file       {case.output}: {in_units(n_bytes(ISOCONFIG, sizes))}, "
         + ", ".join(f"{n} {name}s" for name, n in sizes.items() if name != "species"),
         f"work       {sizes['sample']} samples, then {sizes['sample'] * sizes['replica']} replicas, up to "
         f"{replicas.largest} together",
@@ -244,11 +244,6 @@ def _edge(case: Case) -> float:
 def _smallest_volume(case: Case, given: Sequence[Configuration]) -> float:
     boxes = [float(np.prod(start.box)) for start in given]
     return min(boxes, default=case.system.n_particles / case.system.density)
-
-
-def file_bytes(sizes: dict[str, int]) -> int:
-    """Size of the data in the file."""
-    return sum(math.prod(field.shape(sizes)) * np.dtype(field.dtype).itemsize for field in ISOCONFIG.fields)
 
 
 def rank_bytes(sizes: dict[str, int], lanes: int) -> int:

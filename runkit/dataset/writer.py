@@ -14,10 +14,8 @@ meanwhile (deleted, renamed, truncated) ends the run at the next unit of work: n
 from __future__ import annotations
 
 import os
-import shutil
 import stat
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -27,7 +25,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from runkit.checkpoint import sync_directory
 from runkit.dataset.drivers import Driver, check_driver, open_driver
-from runkit.dataset.layout import Groups, dtype_of, in_units, lay_down, replace_attributes
+from runkit.dataset.layout import Groups, dtype_of, lay_down, replace_attributes, why_not_written
 from runkit.dataset.lock import FileLock
 from runkit.dataset.resume import check_same, holds
 from runkit.dataset.schema import PENDING, Schema
@@ -126,7 +124,8 @@ class Writer:
         try:
             driver.write(name, slices, array)
         except (OSError, RuntimeError) as error:
-            raise UserError(self._write_failure(name, index, array.nbytes, error)) from error
+            told = why_not_written(self.part, array.nbytes, error)
+            raise UserError(f"{in_words(name, index)} cannot be written to {self.part}: {told}") from error
 
     def write_text(self, name: str, index: Index, words: str) -> None:
         """Store words, as many as the field holds; not collective."""
@@ -294,11 +293,3 @@ class Writer:
         self._descriptor = -1
         if self._lock is not None:
             self._lock.release()
-
-    def _write_failure(self, name: str, index: Index, size: int, error: Exception) -> str:
-        reason = getattr(error, "strerror", None) or str(error)
-        with suppress(OSError):  # the folder may have gone
-            free = shutil.disk_usage(self.part.parent).free
-            if free < size:
-                reason = f"no space left on the disk ({in_units(free)} free)"
-        return f"{in_words(name, index)} cannot be written to {self.part}: {reason}"
