@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -62,7 +63,14 @@ class Block:
         self.boundary = Boundary(self.layout, domain, self.origin, body)
         self.state = STRAIGHT
         self.steps = steps_on(gpu, fluid.lattice, fluid.law, fluid.force is not None, fluid.dtype)
-        self.part = self.steps.place(self._part(decomposition, group.rank), group)
+        self._group, self._tables = group, self._part(decomposition, group.rank)
+
+    @cached_property
+    def part(self) -> Any:
+        """The block where its kernels run, brought there when it is first asked for: until then all is on the host."""
+        part = self.steps.place(self._tables, self._group)
+        del self._tables
+        return part
 
     def _part(self, decomposition: Decomposition, rank: int) -> Part:
         fluid, layout, periodic, cut = self.fluid, self.layout, self.domain.periodic, decomposition.cut
@@ -87,10 +95,15 @@ class Block:
         )
 
     def start(self, rho: np.ndarray, u: np.ndarray) -> None:
-        """Equilibrium of density [*shape] and velocity [*shape, d]; solid sites are at rest."""
-        excess = np.where(self.solid, 0.0, np.asarray(rho, np.float64) - 1.0)
-        velocity = [np.where(self.solid, 0.0, np.asarray(u, np.float64)[..., a]) for a in range(len(self.shape))]
-        self.restore(_populations(self.fluid.lattice, excess, velocity))
+        """Equilibrium of density [*shape] and velocity [*shape, d]; solid sites are at rest.
+
+        Axes along which neither changes may have length 1.
+        """
+        velocity = list(np.moveaxis(np.asarray(u, np.float64), -1, 0))
+        moving = _populations(self.fluid.lattice, np.asarray(rho, np.float64) - 1.0, velocity)
+        one = np.zeros((1,) * len(self.shape))
+        rest = _populations(self.fluid.lattice, one, [one] * len(self.shape))
+        self.restore(np.where(self.solid, rest, moving))
 
     def restore(self, arrived: np.ndarray) -> None:
         """Set what has arrived at each site, [q, *shape]."""

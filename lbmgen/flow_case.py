@@ -6,6 +6,7 @@ Units: lattice units.
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -43,10 +44,10 @@ class FlowCase:
         """Signed distance [...] of points [..., d] to the bodies."""
         return self.nearest(points)[0]
 
-    def nearest(self, points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Signed distance [...] of points [..., d] to the nearest body, and its number [...]."""
+    def nearest(self, points: np.ndarray, reach: float = math.inf) -> tuple[np.ndarray, np.ndarray]:
+        """Signed distance [...] of points [..., d] to the nearest body, up to `reach`, and its number [...]."""
         periods = [n if is_periodic else None for n, is_periodic in zip(self.shape, self.domain.periodic, strict=True)]
-        return nearest_body(self.placed, points, periods)
+        return nearest_body(self.placed, points, periods, reach)
 
     @property
     def shape(self) -> tuple[int, ...]:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Generator, Iterator
+from contextlib import closing
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
+from lbmgen.ahead import one_ahead
 from lbmgen.aside import set_failed_aside
 from lbmgen.block import Block
 from lbmgen.cases import draw_all, input_files
@@ -15,7 +19,7 @@ from lbmgen.decomposition import Decomposition
 from lbmgen.domain import AXES, Body, Domain
 from lbmgen.flow_case import FlowCase
 from lbmgen.plan import gpu_bytes, group_of, require_whole_records, schema_of, sizes_of
-from lbmgen.simulation import Simulation, fluid_of, go_round
+from lbmgen.simulation import Prepared, Simulation, fluid_of, go_round, prepare
 from runkit.dataset.outcome import conclude
 from runkit.dataset.schema import COMPLETE, FAILED
 from runkit.dataset.writer import Writer
@@ -68,19 +72,38 @@ def _simulate_all(crew: Crew, case: Case, flows: list[FlowCase], file: Writer) -
     pending = [unit[0] for unit in file.pending("computed")]
     together = _cases_together(crew, case, flows[0], len(pending))
     tickets = world.tickets()
-    with Progress(Audience(world.is_root), len(pending), "cases", "simulate") as progress:
+
+    def batches() -> Iterator[list[FlowCase]]:
         while (first := group.on_root(tickets.next) * together) < len(pending):
-            progress.reach(first)
-            chosen = pending[first : first + together]
-            _simulate(crew, case, [(i_case, flows[i_case]) for i_case in chosen], file)
+            yield [flows[i_case] for i_case in pending[first : first + together]]
+
+    with (
+        Progress(Audience(world.is_root), len(pending), "cases", "simulate") as progress,
+        closing(_prepared(crew, case, batches())) as ready,
+    ):
+        for prepared in ready:
+            progress.reach(pending.index(prepared[0].flow.number))
+            _simulate(crew, case, prepared, file)
         world.barrier()
         progress.reach(len(pending))
     tickets.free()
 
 
-def _simulate(crew: Crew, case: Case, chosen: list[tuple[int, FlowCase]], file: Writer) -> None:
+def _prepared(crew: Crew, case: Case, batches: Iterator[list[FlowCase]]) -> Generator[list[Prepared]]:
+    """Batches that are ready to start: the next one is prepared while a GPU works on the present one.
+
+    Not where the host has work of its own: on the CPU, and between the steps of a domain that is cut.
+    """
+    make = partial(prepare, case, group=crew.group, gpu=crew.gpu)
+    if crew.gpu is not None and crew.group.size == 1:
+        return one_ahead(batches, make)
+    return ([make(flow) for flow in batch] for batch in batches)
+
+
+def _simulate(crew: Crew, case: Case, prepared: list[Prepared], file: Writer) -> None:
     """Cases to their end, round by round; one that is over leaves."""
-    running = [Simulation(case, flow, i_case, file, crew.group, crew.gpu) for i_case, flow in chosen]
+    running = [Simulation(case, one, file, crew.group) for one in prepared]
+    prepared.clear()  # what is over is to leave memory
     while running := [simulation for simulation in running if not _ends(simulation)]:
         for simulation, found in zip(running, go_round(running), strict=True):
             simulation.record(*found)

@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -34,6 +34,7 @@ from runkit.rng import stream
 
 FORCES = ("drag", "lift", "side")
 FLUX = 2.0**40  # quanta of velocity in one lattice unit: integers add up alike in any order
+REACH = 4.0  # distance from a body that a link may ask for, and more [site]
 KEPT = 1 << 22  # bytes of frames that are kept before they are written at once: a write costs more than a small frame
 
 
@@ -47,19 +48,29 @@ def _crossing_time(case: Case) -> float:
     return case.grid.cells[0] * case.grid.refinement / case.flow.velocity[0]
 
 
-class Simulation:
-    """Case number `i_case` in `file`; all methods are collective over `group`."""
+class Prepared(NamedTuple):
+    """What a case needs before its first step, on the host alone."""
 
-    def __init__(self, case: Case, flow: FlowCase, i_case: int, file: Writer, group: World, gpu: Any = None) -> None:
-        self.case, self.flow, self.i_case, self.file, self.group = case, flow, i_case, file, group
-        self.block = make_block(case, flow, group, gpu)
+    flow: FlowCase
+    block: Block
+    distance: np.ndarray  # of the centres of cells
+    fraction: np.ndarray
+
+
+class Simulation:
+    """A case in `file`; all methods are collective over `group`."""
+
+    def __init__(self, case: Case, prepared: Prepared, file: Writer, group: World) -> None:
+        self.case, self.file, self.group = case, file, group
+        self.flow, self.block, distance, self._fraction = prepared
+        flow, i_case = self.flow, self.flow.number
+        self.i_case = i_case
         self._n_fluid = group.sum(int((~self.block.solid).sum()))
         self._flux = np.zeros(len(flow.shape), np.int64)  # quanta of velocity, summed over the cells of stored frames
-        self._fraction = fluid_fraction(self.block.solid, case.grid.refinement)
         self._checkpoint = f"case-{i_case:06d}.npz"
         self._last_save = time.monotonic()
         self.n_warm = warm_up_rounds(case)
-        self._write_constants()
+        self._write_constants(distance)
         self.n_done = self._begin()
         self.failure = ""  # why the case cannot be continued
         self._kept: list[tuple[np.ndarray, ...]] = []  # density, velocity, coefficients of frames that are not written
@@ -143,11 +154,12 @@ class Simulation:
             self.block.restore(saved["arrived"][(slice(None), *self._sites())])
             self._flux = saved["flux"]
             return int(saved["n_rounds"])
-        velocity = np.zeros((*self.block.shape, len(self.block.shape)))
         x = (np.arange(self.block.shape[0]) + self.block.origin[0] + 0.5) / self.flow.shape[0]
         wave = self.case.flow.disturbance * self.flow.velocity * self._waves(x)
-        velocity[..., 1] = wave.reshape(-1, *[1] * (len(self.block.shape) - 1))
-        self.block.start(np.ones(self.block.shape), velocity)
+        ones = np.ones((len(x), *[1] * (len(self.block.shape) - 1)))
+        velocity = np.zeros((*ones.shape, ones.ndim))
+        velocity[..., 1] = wave.reshape(ones.shape)
+        self.block.start(ones, velocity)
         return 0
 
     def _waves(self, x: np.ndarray) -> np.ndarray:
@@ -182,11 +194,7 @@ class Simulation:
         cells = (slice(a // width, (a + n) // width) for a, n in zip(self.block.origin, self.block.shape, strict=True))
         self.file.write(name, (self.i_case, *frames, *cells), values.astype(np.float32))
 
-    def _write_constants(self) -> None:
-        width, shape = self.case.grid.refinement, self.block.shape
-        axes = [a + width * (np.arange(n // width) + 0.5) for a, n in zip(self.block.origin, shape, strict=True)]
-        centres = np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1)
-        distance = np.minimum(self.flow.distance(centres), float(max(self.flow.shape)))  # without bodies it is infinite
+    def _write_constants(self, distance: np.ndarray) -> None:
         self._write_cells("t0_fields/signed_distance", distance)
         self._write_cells("t0_fields/fluid_fraction", self._fraction)
         if not self.group.is_root:
@@ -241,10 +249,19 @@ def fluid_of(case: Case, flow: FlowCase) -> Fluid:
     return Fluid(lattice(case.grid.lattice), law, flow.tau, case.flow.force or None, case.collision.precision)
 
 
+def prepare(case: Case, flow: FlowCase, group: World, gpu: Any = None) -> Prepared:
+    """A case before its first step; asks neither the GPU nor other ranks for anything."""
+    block, width = make_block(case, flow, group, gpu), case.grid.refinement
+    axes = [a + width * (np.arange(n // width) + 0.5) for a, n in zip(block.origin, block.shape, strict=True)]
+    centres = np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1)
+    distance, _ = flow.nearest(centres, float(max(flow.shape)))
+    return Prepared(flow, block, distance, fluid_fraction(block.solid, width))
+
+
 def make_block(case: Case, flow: FlowCase, group: World, gpu: Any = None) -> Block:
     """This rank's block of a case."""
     cutting = Decomposition.best(flow.shape, group.size, case.grid.refinement, slabs=gpu is None)
-    distance, number = flow.nearest(places_of(*cutting.block(group.rank), flow.domain))
+    distance, number = flow.nearest(places_of(*cutting.block(group.rank), flow.domain), REACH)
     is_interpolated = case.obstacles.walls == "interpolated"
     body = Body(distance <= 0, distance if is_interpolated else None, number, most_bodies(case))
     return Block(fluid_of(case, flow), flow.domain, cutting, group, body, gpu)

@@ -36,6 +36,8 @@ class NoGpu(Exception):
 
 def cupy() -> Any:
     """CuPy; raises NoGpu if it is missing or does not work here."""
+    # Kernels are loaded with their module, not at their first launch, which may be one that is recorded as a graph.
+    os.environ.setdefault("CUDA_MODULE_LOADING", "EAGER")
     try:
         return importlib.import_module("cupy")
     except ImportError as error:

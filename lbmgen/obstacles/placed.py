@@ -133,10 +133,13 @@ def union_distance(
 
 
 def nearest_body(
-    placed: Sequence[Placed], points: np.ndarray, periods: Sequence[float | None] | None = None
+    placed: Sequence[Placed],
+    points: np.ndarray,
+    periods: Sequence[float | None] | None = None,
+    reach: float = math.inf,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Signed distance [...] of points [..., d] to the nearest of several bodies [site], and the number [...] of that
-    body; infinite and 0 if there are none.
+    body; `reach` and 0 if none is nearer than that, which costs next to nothing.
 
     The least of the single distances: exact outside, and everywhere for bodies that do not touch. Where bodies overlap
     the sign is right, but the depth is that in the body where it is largest, less than the depth in the union. With
@@ -144,7 +147,7 @@ def nearest_body(
     """
     points = np.asarray(points, dtype=np.float64)
     flat = points.reshape(-1, points.shape[-1])
-    nearest, number = np.full(len(flat), np.inf), np.zeros(len(flat), np.int32)
+    nearest, number = np.full(len(flat), reach), np.zeros(len(flat), np.int32)
     for (i, body), shift in itertools.product(enumerate(placed), shifts(periods or [None] * points.shape[-1])):
         image = flat - shift
         near = np.flatnonzero(body.nearest_possible(image) < nearest)

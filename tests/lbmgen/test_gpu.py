@@ -165,7 +165,7 @@ def test_a_step_is_at_most_three_launches_for_any_number_of_flows(monkeypatch):
         blocks = [Setting(faces=FACES[faces], tau=tau).block(gpu) for tau in (0.6, 0.7, 0.8)]
         launched.clear()
         advance(blocks, np.ones((3, 5)))
-        assert launched == 5 * names  # of two steps, of two that are recorded and launched as one, of the last one
+        assert launched == 3 * names  # two are recorded and launched twice, then the last one
 
 
 def test_flows_in_the_cache_take_all_their_steps_in_one_launch_for_as_many_as_it_holds(monkeypatch):

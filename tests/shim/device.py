@@ -3,8 +3,8 @@
 It is strict where a GPU is silent: a scalar argument must have the size that the kernel declares, an array the size of
 element, and be contiguous; empty arrays hold no numbers. It is late where a GPU may be: what a copy to the host brings
 is seen after a wait alone, and kernels on a stream of their own run when another stream first comes after them. While
-launches are recorded it refuses what a GPU would: to wait, to make arrays, copies of memory that is not pinned, other
-streams, and kernels that have never been launched, which may not have been loaded.
+launches are recorded it refuses what a GPU would: to wait, to make arrays, copies of memory that is not pinned, and
+other streams.
 """
 
 from __future__ import annotations
@@ -83,7 +83,8 @@ class StandIn:
 
     def launch_together(self, kernel: Kernel, grid, block, arguments) -> None:
         n_blocks = int(np.prod(grid))
-        assert n_blocks <= self.resident_blocks(kernel, int(np.prod(block))), f"{n_blocks} blocks cannot all be resident"
+        n_resident = self.resident_blocks(kernel, int(np.prod(block)))
+        assert n_blocks <= n_resident, f"{n_blocks} blocks cannot all be resident"
         kernel(grid, block, arguments, together=True)
 
     def stream(self) -> Stream:
@@ -238,12 +239,10 @@ class Kernel:
     recorded: list | None = None
 
     def __init__(self, function, name: str, sizes: list[int]) -> None:
-        self._function, self._name, self._is_loaded = function, name, False
+        self._function, self._name = function, name
         self._sizes, self._pointees = sizes[::2], sizes[1::2]
 
     def __call__(self, grid, block, arguments, *, shared_mem: int = 0, together: bool = False) -> None:
-        assert self._is_loaded or Kernel.recorded is None, f"{self._name}: its first launch is recorded"
-        self._is_loaded = True
         assert not (together and shared_mem), "blocks that run in turns have one shared memory here"
         assert shared_mem <= self.max_dynamic_shared_size_bytes, f"{self._name}: {shared_mem} bytes of shared memory"
         assert np.prod(block) <= 1024, f"{self._name}: {block} threads in a block"

@@ -15,14 +15,15 @@ from lbmgen.block import Block, Fluid
 from lbmgen.collisions import collision
 from lbmgen.decomposition import Decomposition
 from lbmgen.domain import Body, Domain, body_of
-from lbmgen.kernels import COPY, OUTLETS, SWEEP, WALLS
-from lbmgen.kernels.gpu.part import Batch
-from lbmgen.kernels.gpu.steps import Now
+from lbmgen.kernels import COPY, SWEEP
+from lbmgen.kernels.gpu.launches import Now
+from lbmgen.kernels.gpu.part import BOUNDARIES, Batch
+from lbmgen.kernels.gpu.steps import SideBySide
 from lbmgen.lattices import lattice
 from runkit.mpi import SerialWorld
 from tools.benchmarks.lbm_gpu import STREET
 
-NAMES = {SWEEP: "sweep", COPY: "copy", WALLS: "walls", OUTLETS: "outlets"}
+NAMES = {SWEEP: "sweep", COPY: "copy", BOUNDARIES: "boundaries"}
 PORTION = 1 << 24  # populations that get their noise at a time
 NOISE = 1e-3  # of populations, so that power, clocks and branches are those of a real flow
 
@@ -85,20 +86,20 @@ class Cases:
         batch.begin(np.ones((len(self.parts), batch.n_steps)), -2)
 
     def pair(self, batch: Batch) -> Callable[[], None]:
-        """Two steps of all as one graph."""
-        self.steps._pair(batch, 0)  # loads the kernels
-        return self._device.graph(lambda: self.steps._pair(batch, 0))
+        """Two steps of all as one graph, from memory."""
+        together = SideBySide(self.steps.launches, batch)
+        return self._device.graph(lambda: together.pair(0))
 
     def kernels(self, batch: Batch) -> list[tuple[str, Callable[[], None]]]:
         """The launches of two steps by name."""
         found = []
         for parity in (0, 1):
-            for operation, what in self.parts[0].items[parity]:
+            for operation, what in self.parts[0].steps[parity][1]:
                 found.append((NAMES[operation], self._launch(operation, Now(batch, parity, 0, 3), what)))
         return found
 
     def _launch(self, operation: int, now: Now, what: Any) -> Callable[[], None]:
-        return lambda: self.steps._do[operation](now, what)
+        return lambda: self.steps.launches.do(now, [(operation, what)])
 
     def march(self, n_steps: int) -> None:
         """Steps as a run takes them, with all that the host does for them."""

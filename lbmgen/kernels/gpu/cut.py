@@ -8,6 +8,7 @@ next step are one graph; kernels read on the device which step it is.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 
@@ -42,9 +43,9 @@ class Cut:
         stages, _ = self._steps[parity]
         for k, stage in enumerate(stages):
             if k == 0:
-                self._again((parity, is_first), lambda: self._begin(parity, is_first))
+                self._again((parity, "first" if is_first else "next"), partial(self._begin, parity, is_first))
             else:
-                self._again((parity, k), lambda items=stage.before: self._do(parity, items))
+                self._again((parity, k), partial(self._do, parity, stage.before))
             self._gpu.order(None, self._side)
             with self._side:
                 self._launches.sweep(Now(self._batch, parity), stage.beside)
@@ -67,7 +68,7 @@ class Cut:
         self._launches.do(Now(self._batch, parity), items)
 
     def _again(self, key: tuple, function: Callable[[], None]) -> None:
-        """Launch it, from the second time on as a graph: kernels are loaded at their first launch."""
+        """Launch it, as a graph from the second time on: what comes once is not worth a recording."""
         if key not in self._graphs:
             self._graphs[key] = None
             function()

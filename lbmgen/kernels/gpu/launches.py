@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -28,7 +29,7 @@ class Launches:
     def __init__(self, gpu, text: str) -> None:
         self.gpu, module = gpu, gpu.compile(text)
         self.kernels = {name: module.get_function(name) for name in NAMES}
-        self._do = {
+        self._do: dict[int, Callable[[Now, Any], None]] = {
             SWEEP: self.sweep,
             COPY: self._copy,
             BOUNDARIES: self._boundaries,

@@ -20,7 +20,7 @@ class Steps:
 
     def __init__(self, gpu, lattice, law, forced, dtype):
         self.gpu = gpu
-        self._launches = Launches(gpu, source(lattice, law, forced, dtype))
+        self.launches = Launches(gpu, source(lattice, law, forced, dtype))
         self._side_by_side = None  # those without neighbours that have taken steps together last
         self._cut: dict[Placed, Cut] = {}
 
@@ -47,7 +47,7 @@ class Steps:
     def restore(self, part, h, state):
         """Set populations and what open faces remember; they lie as after a step of parity `state`."""
         self.gpu.to_device(h, part.h)
-        self._launches("gather", part.n_open, 1, part.h, part.target[state], part.memory, np.uint32(part.n_open))
+        self.launches("gather", part.n_open, 1, part.h, part.target[state], part.memory, np.uint32(part.n_open))
 
     def march(self, parts, parity, clocks):
         """Steps of parts, the first of `parity`; `clocks` [n_parts, n_steps] scale moving walls.
@@ -59,12 +59,12 @@ class Steps:
             each = zip(parts, clocks, strict=True)
             return np.concatenate([self._cut_for(part, n_steps).march(parity, clock) for part, clock in each])
         if self._side_by_side is None or not self._side_by_side.batch.holds(parts, n_steps):
-            self._side_by_side = SideBySide(self._launches, Batch(self.gpu, parts, n_steps))
+            self._side_by_side = SideBySide(self.launches, Batch(self.gpu, parts, n_steps))
         return self._side_by_side.march(parity, clocks)
 
     def _cut_for(self, part, n_steps):
         if part not in self._cut or not self._cut[part].holds(n_steps):
-            self._cut[part] = Cut(self._launches, part, n_steps)
+            self._cut[part] = Cut(self.launches, part, n_steps)
         return self._cut[part]
 
     def moments(self, part, state):
@@ -84,7 +84,7 @@ class Steps:
         table = xp.asarray(np.concatenate([part.row for part in parts]))
         arrival = xp.asarray(np.array(parts[0].places[1 - state]))
         sizes = (int(np.prod(cells)), shape[1] if len(shape) == 3 else 1, shape[-1], width, int(stored))
-        self._launches("look", sizes[0], n, table, parts[0].row_start, arrival, *map(np.int32, sizes), mean, extreme)
+        self.launches("look", sizes[0], n, table, parts[0].row_start, arrival, *map(np.int32, sizes), mean, extreme)
         squares, deviations = self.gpu.to_host(extreme).view(np.float64).T
         extremes = list(zip(np.sqrt(squares), deviations, strict=True))
         if not stored:
@@ -97,7 +97,7 @@ class SideBySide:
     """Rounds of the parts of a batch, which have no neighbours."""
 
     def __init__(self, launches: Launches, batch: Batch) -> None:
-        self.batch, self._launches, gpu = batch, launches, batch.gpu
+        self.batch, self.launches, gpu = batch, launches, batch.gpu
         n_resident = gpu.resident_blocks(launches.kernels["march"], THREADS)
         self._in_cache = InCache(launches, batch) if n_together(gpu, batch.parts, n_resident) else None
         self._pairs: dict = {}  # graphs of two steps, by the parity of the first
@@ -113,19 +113,17 @@ class SideBySide:
 
     def _from_memory(self, parity: int, n_pairs: int, rest: int) -> None:
         if n_pairs and parity not in self._pairs:
-            self._pair(parity)  # kernels are loaded at their first launch, which must not be recorded
-            self._pairs[parity] = self.batch.gpu.graph(lambda: self._pair(parity))
-            n_pairs -= 1
+            self._pairs[parity] = self.batch.gpu.graph(lambda: self.pair(parity))
         for _ in range(n_pairs):
             self._pairs[parity]()
         if rest:
             self._step(Now(self.batch, parity, tick=0, later=2))
 
-    def _pair(self, parity: int) -> None:
-        """Two steps; the clock of the batch goes on by two."""
+    def pair(self, parity: int) -> None:
+        """Two steps, from memory; the clock of the batch goes on by two."""
         self._step(Now(self.batch, parity, tick=2, later=0))
         self._step(Now(self.batch, 1 - parity, tick=0, later=1))
 
     def _step(self, now: Now) -> None:
         _, items = now.batch.parts[0].steps[now.parity]
-        self._launches.do(now, items)
+        self.launches.do(now, items)
