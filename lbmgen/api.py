@@ -149,7 +149,7 @@ def _force(force: Sequence[float] | None, d: int) -> tuple[float, ...] | None:
     values = tuple(numbers("force", force).ravel().tolist())
     if len(values) != d or not np.isfinite(values).all():
         raise UserError(f"force = {force}: {d} finite components are needed")
-    return tuple(values.tolist())
+    return values
 
 
 def _body(solid, sdf, domain: Domain) -> Body:
