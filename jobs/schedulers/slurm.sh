@@ -1,5 +1,5 @@
 # shellcheck shell=bash disable=SC2034,SC2154
-# Slurm. Source: the manual pages of sbatch, srun and scontrol (Slurm 24.05).
+# Slurm. Reference: the manual pages of sbatch, srun and scontrol.
 
 # On the login node: words of the command from job, folder, nodes, tasks, cores, gpus, time, queue, after, array.
 NODES_PATTERN='[1-9][0-9]*' NODES_ALLOWED="a number from 1"
