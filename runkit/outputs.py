@@ -44,6 +44,12 @@ def require_replaceable(
         raise UserError(f"output: {path} is not a file of this program; move it away or choose another output")
 
 
+def require_own_name(path: Path | str) -> None:
+    """Raise UserError for a name that marks an unfinished file."""
+    if as_path(path).suffix == ".part":
+        raise UserError(f"output: {path} ends in .part, the mark of an unfinished file; choose another name")
+
+
 def as_path(value: Path | str) -> Path:
     """A path that was given; UserError for what is none."""
     if not isinstance(value, (str, Path)) or not str(value).strip():

@@ -1,6 +1,6 @@
 # shellcheck shell=bash disable=SC2034,SC2154
-# Altair (Univa, Sun) Grid Engine. Reference: the manual page of qsub; tried on a stand-in alone. No blanks may stand around any `=`. -hold_jid
-# starts a job however those before it ended, so a job looks itself whether they succeeded.
+# Altair (Univa, Sun) Grid Engine. Reference: the manual page of qsub; tried on a stand-in alone. No blanks may stand
+# around any `=`. -hold_jid starts a job however those before it ended, so a job looks itself whether they succeeded.
 
 NODES_PATTERN='[1-9][0-9]*' NODES_ALLOWED="a number from 1"
 AFTER_ANY_END=yes

@@ -1,6 +1,7 @@
 # shellcheck shell=bash disable=SC2034,SC2154
-# PBS Professional and OpenPBS. Reference: PBS Professional User's Guide; tried on a stand-in alone. Everything is asked for on the command
-# line: no shell expands #PBS lines. -V is never used: it exports shell functions too, which break Open MPI.
+# PBS Professional and OpenPBS. Reference: PBS Professional User's Guide; tried on a stand-in alone. Everything is asked
+# for on the command line: no shell expands #PBS lines. -V is never used: it exports shell functions too, which break
+# Open MPI.
 
 NODES_PATTERN='[1-9][0-9]*' NODES_ALLOWED="a number from 1"
 

@@ -1,6 +1,6 @@
 # shellcheck shell=bash disable=SC2034,SC2154
-# PJM (Fujitsu Technical Computing Suite). Reference: its Job Operation Software End-user's Guide; tried on a stand-in alone. A job does not inherit
-# the environment. Jobs that wait for one another are the steps of one step job.
+# PJM (Fujitsu Technical Computing Suite). Reference: its Job Operation Software End-user's Guide; tried on a stand-in
+# alone. A job does not inherit the environment. Jobs that wait for one another are the steps of one step job.
 
 NODES_PATTERN='[1-9][0-9]*(x[1-9][0-9]*){0,2}|' # none: GPUs of a shared node; 4x4x4: a shape (Fugaku)
 NODES_ALLOWED="a number from 1, a shape such as 2x3x4, or nothing for a share of a node"

@@ -33,7 +33,7 @@ from runkit.dataset.scratch import Scratch
 from runkit.dataset.selection import Index, box, in_words
 from runkit.errors import UserError
 from runkit.mpi import World
-from runkit.outputs import require_replaceable, shortened, state_of
+from runkit.outputs import require_own_name, require_replaceable, shortened, state_of
 
 
 class Writer:
@@ -214,8 +214,7 @@ class Writer:
         directory = self.path.parent
         if state_of(directory) is None or not directory.is_dir():
             raise UserError(f"cannot write {shortened(self.path)}: directory {directory} does not exist")
-        if self.path.suffix == ".part":
-            raise UserError(f"output: {self.path} ends in .part, the mark of an unfinished file; choose another name")
+        require_own_name(self.path)
         for path in (self.path, self.part):
             require_replaceable(path, lambda _: True, reads)
         folder = state_of(self.scratch.path)

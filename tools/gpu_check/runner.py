@@ -45,7 +45,7 @@ def run(plan: Plan) -> int:
             _keep(plan, name, how)
         missed += [name for name, how in zip(ready, ended, strict=True) if how.code != 0]
         if missed and not plan.tiny and not ask_driver("-L"):
-            print("nvidia-smi does not answer any more: no further steps")
+            print("nvidia-smi does not answer: no further steps; without a GPU, --tiny runs them behind a stand-in")
             break
     print(f"results: {plan.out / 'results.jsonl'}" + (f"; not ended well: {', '.join(missed)}" if missed else ""))
     return int(bool(missed))
