@@ -104,26 +104,29 @@ def _simulate(crew: Crew, case: Case, prepared: list[Prepared], file: Writer) ->
     """Cases to their end, round by round; one that is over leaves."""
     running = [Simulation(case, one, file, crew.group) for one in prepared]
     prepared.clear()  # what is over is to leave memory
-    while running := [simulation for simulation in running if not _ends(simulation)]:
+    while running := _going(running):
         for simulation, found in zip(running, go_round(running), strict=True):
             simulation.record(*found)
         crew.world.progress()
 
 
-def _ends(simulation: Simulation) -> bool:
-    """Whether a case is over: then its data goes to disk, after that its status; with the reason, if it has failed."""
-    if not simulation.is_over:
-        return False
-    file, group, unit = simulation.file, simulation.group, (simulation.i_case,)
-    simulation.finish()
-    if simulation.failure and group.is_root:
-        file.write_text("failure", unit, simulation.failure)
+def _going(simulations: list[Simulation]) -> list[Simulation]:
+    """Those that are not over. Of the others data goes to disk, after that their status; with the reason, if failed."""
+    over = [simulation for simulation in simulations if simulation.is_over]
+    if not over:
+        return simulations
+    file, group = over[0].file, over[0].group
+    for simulation in over:
+        simulation.finish()
+        if simulation.failure and group.is_root:
+            file.write_text("failure", (simulation.i_case,), simulation.failure)
     file.to_disk()
     group.barrier()
-    if group.is_root:
-        file.mark("computed", unit, FAILED if simulation.failure else COMPLETE)
-    simulation.close()
-    return True
+    for simulation in over:
+        if group.is_root:
+            file.mark("computed", (simulation.i_case,), FAILED if simulation.failure else COMPLETE)
+        simulation.close()
+    return [simulation for simulation in simulations if not simulation.is_over]
 
 
 def _cases_together(crew: Crew, case: Case, flow: FlowCase, n_pending: int) -> int:

@@ -85,15 +85,6 @@ class Simulation:
         """Whether the present round, or the next one, ends with a frame."""
         return self.n_done >= self.n_warm
 
-    def clock(self) -> np.ndarray:
-        """The speed of inlets and walls in the steps of the next round, over their mean one."""
-        every, flow = self.case.frames.every, self.case.flow
-        steps = np.arange(self.n_done * every, (self.n_done + 1) * every)
-        duration = self.case.frames.ramp * _crossing_time(self.case)
-        progress = np.minimum(1.0, (steps + 1) / duration) if duration else np.ones(len(steps))
-        pulse = 1.0 + flow.pulsation * np.sin(2 * np.pi * (steps + 1) / flow.period)
-        return (0.5 - 0.5 * np.cos(np.pi * progress)) * pulse
-
     def record(self, tally: np.ndarray, seen: Look) -> None:
         """Keep or write what a round has brought, and save if it is time; what has diverged is left out."""
         tally = self.group.sum(tally)
@@ -234,10 +225,22 @@ class Simulation:
         self._last_save = time.monotonic()
 
 
+def clock(case: Case, n_done: int) -> np.ndarray:
+    """The speed of inlets and walls in the steps of the round after `n_done` rounds, over their mean one."""
+    every, flow = case.frames.every, case.flow
+    steps = np.arange(n_done * every, (n_done + 1) * every)
+    duration = case.frames.ramp * _crossing_time(case)
+    progress = np.minimum(1.0, (steps + 1) / duration) if duration else np.ones(len(steps))
+    pulse = 1.0 + flow.pulsation * np.sin(2 * np.pi * (steps + 1) / flow.period)
+    return (0.5 - 0.5 * np.cos(np.pi * progress)) * pulse
+
+
 def go_round(simulations: Sequence[Simulation]) -> list[tuple[np.ndarray, Look]]:
     """All take the steps of a round; returns what each is to record."""
     blocks = [simulation.block for simulation in simulations]
-    taken = advance(blocks, np.stack([simulation.clock() for simulation in simulations]))
+    case, rounds = simulations[0].case, [simulation.n_done for simulation in simulations]
+    clocks = {n_done: clock(case, n_done) for n_done in set(rounds)}
+    taken = advance(blocks, np.stack([clocks[n_done] for n_done in rounds]))
     is_stored = any(simulation.is_warm for simulation in simulations)
     seen = look(blocks, simulations[0].case.grid.refinement if is_stored else None)
     return list(zip(taken, seen, strict=True))

@@ -11,7 +11,7 @@ import numpy as np
 
 from runkit.errors import UserError
 
-LEAST, MOST = 1e-5, 1e5  # of a parameter: their 12th powers are numbers in any arithmetic of float64
+LEAST, MOST = 1e-20, 1e5  # of a parameter: their 12th powers are numbers in any arithmetic of float64
 
 
 @dataclass(frozen=True)

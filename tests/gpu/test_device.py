@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from runkit.device import Gpu
+from tests.runkit.test_device import assert_blocks_wait_for_each_other
 
 QUARTER = """
 extern "C" __global__ void quarter(const float* value, float* result) {
@@ -36,6 +37,25 @@ def test_a_graph_does_again_what_was_recorded_and_nothing_while_it_is(gpu):
     for _ in range(3):
         launch()
     assert gpu.to_host(array) == 0.25**3
+
+
+def test_blocks_may_wait_for_each_other_where_all_are_resident(gpu):
+    assert_blocks_wait_for_each_other(gpu)
+
+
+def test_copies_of_pinned_memory_are_recorded_and_done_when_launched(gpu):
+    array, sent, brought = gpu.xp.arange(3.0), gpu.pinned(3, np.float64), gpu.pinned(3, np.float64)
+    brought[:] = 7.0
+
+    def both() -> None:
+        gpu.to_host(array, sent)
+        gpu.to_device(brought, array)
+
+    graph = gpu.graph(both)
+    for expected in ([0, 1, 2], [7, 7, 7]):
+        graph()
+        gpu.wait()
+        assert sent.tolist() == expected and gpu.to_host(array).tolist() == [7, 7, 7]
 
 
 def test_streams_wait_where_they_are_told_to(gpu):

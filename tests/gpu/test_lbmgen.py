@@ -16,18 +16,26 @@ from tests.lbmgen.test_gpu import FORCE, assert_same_file, assert_same_front
 LARGE = {"D2Q9": (300, 517), "D3Q19": (40, 50, 70), "D3Q27": (40, 50, 70)}  # many blocks of threads, in any order
 
 
+@pytest.fixture(params=["from the cache", "from memory"])
+def either(request, gpu, monkeypatch):
+    """With the cache that it has, which holds small flows, and with none."""
+    if request.param == "from memory":
+        monkeypatch.setattr(gpu, "l2_bytes", 0)
+    return gpu
+
+
 @pytest.mark.parametrize(("dtype", "force"), [("float32", None), ("float64", FORCE)])
 @pytest.mark.parametrize("law", collision.names())
 @pytest.mark.parametrize("lattice", LATTICES)
-def test_every_law_has_the_same_bits(gpu, lattice, law, dtype, force):
-    assert_same_flow(Setting(lattice, law, dtype, force), gpu)
+def test_every_law_has_the_same_bits(either, lattice, law, dtype, force):
+    assert_same_flow(Setting(lattice, law, dtype, force), either)
 
 
 @pytest.mark.parametrize("n_steps", [1, 6])
 @pytest.mark.parametrize("lattice", ["D2Q9", "D3Q19"])
 @pytest.mark.parametrize("faces", FACES)
-def test_every_face_has_the_same_bits(gpu, faces, lattice, n_steps):
-    assert_same_flow(Setting(lattice, faces=FACES[faces]), gpu, n_steps)
+def test_every_face_has_the_same_bits(either, faces, lattice, n_steps):
+    assert_same_flow(Setting(lattice, faces=FACES[faces]), either, n_steps)
 
 
 def test_the_faintest_numbers_have_the_same_bits(gpu):
@@ -36,17 +44,17 @@ def test_the_faintest_numbers_have_the_same_bits(gpu):
 
 @pytest.mark.parametrize("faces", FACES)
 @pytest.mark.parametrize("lattice", LATTICES)
-def test_large_domains_have_the_same_bits(gpu, lattice, faces):
+def test_large_domains_have_the_same_bits(either, lattice, faces):
     """Races of threads would show: 60 steps of the widest mix of boundaries."""
     setting = Setting(lattice, faces=FACES[faces], radius=11.3, shape=LARGE[lattice])
-    ours, theirs = setting.block(gpu), setting.block()
+    ours, theirs = setting.block(either), setting.block()
     np.testing.assert_array_equal(ours.advance(clock(60)), theirs.advance(clock(60)))
     assert ours.arrived().tobytes() == theirs.arrived().tobytes()
 
 
-def test_many_flows_take_their_steps_together_as_each_does_alone(gpu):
+def test_many_flows_take_their_steps_together_as_each_does_alone(either):
     settings = [Setting(faces=FACES["outlets that meet"], tau=0.55 + k / 50, radius=1 + k / 20) for k in range(40)]
-    together, alone = [one.block(gpu) for one in settings], [one.block() for one in settings]
+    together, alone = [one.block(either) for one in settings], [one.block() for one in settings]
     for found, block in zip(advance(together, np.stack([clock(21)] * 40)), alone, strict=True):
         np.testing.assert_array_equal(found, block.advance(clock(21)))
     for ours, theirs in zip(together, alone, strict=True):

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from lbmgen.obstacles.placed import Placed, union_distance
+from lbmgen.obstacles.placed import Placed, nearest_body, union_distance
 from lbmgen.obstacles.placement import Rules, draw
 from runkit.errors import UserError
 from runkit.rng import stream
@@ -71,6 +71,9 @@ def test_union_is_the_nearest_of_all_bodies():
     expected = np.min([body.distance(points) for body in BODIES], axis=0)
     np.testing.assert_array_equal(union_distance(BODIES, points), expected)
     assert np.all(np.isinf(union_distance([], points)))
+    near, number = nearest_body(BODIES, points, reach=2.5)
+    np.testing.assert_array_equal(near, np.minimum(expected, 2.5))
+    np.testing.assert_array_equal(number, np.where(expected < 2.5, nearest_body(BODIES, points)[1], 0))
 
 
 def test_periodic_images_count():

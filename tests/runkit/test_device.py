@@ -1,5 +1,7 @@
 """The choice between CPU and GPU, and the stand-in that runs kernels where there is no GPU."""
 
+import subprocess
+import sys
 from types import SimpleNamespace
 
 import numpy as np
@@ -9,6 +11,7 @@ from runkit import device
 from runkit.device import Gpu, choose, need
 from runkit.errors import UserError
 from runkit.mpi import SerialWorld
+from tests.conftest import ROOT
 from tests.shim import StandIn
 from tests.shim.device import flags
 
@@ -165,6 +168,99 @@ def test_the_stand_in_shows_races_and_what_was_never_written():
     assert value.tolist() == [7, 7]
     gpu.order(side, None)
     assert value[0] != 7
+
+
+MEET = """
+extern "C" __global__ void meet(unsigned* met, int* sum, int* seen) {
+    atomicAdd(sum, (int)blockIdx.x + 1);
+    __syncthreads();
+    if (threadIdx.x == 0) {
+        __threadfence();
+        atomicAdd(met, 1u);
+        while (*(volatile unsigned*)met < gridDim.x) __nanosleep(20);
+        __threadfence();
+    }
+    __syncthreads();
+    seen[blockIdx.x * blockDim.x + threadIdx.x] = *sum;
+}
+"""
+
+
+def assert_blocks_wait_for_each_other(gpu) -> None:
+    """Every thread sees what threads of all blocks have added before they met."""
+    kernel, xp = gpu.compile(MEET).get_function("meet"), gpu.xp
+    n_blocks = gpu.resident_blocks(kernel, 64)
+    met, total, seen = xp.zeros(1, np.uint32), xp.zeros(1, np.int32), xp.zeros(64 * n_blocks, np.int32)
+    gpu.launch_together(kernel, (n_blocks,), (64,), (met, total, seen))
+    assert n_blocks > 1 and set(gpu.to_host(seen).tolist()) == {32 * n_blocks * (n_blocks + 1)}
+
+
+def test_blocks_may_wait_for_each_other_where_all_are_resident():
+    gpu = StandIn()
+    assert_blocks_wait_for_each_other(gpu)
+    kernel = gpu.compile(MEET).get_function("meet")
+    arrays = np.zeros(1, np.uint32), np.zeros(1, np.int32), np.zeros(64 * 999, np.int32)
+    with pytest.raises(AssertionError, match="999 blocks cannot all be resident"):
+        gpu.launch_together(kernel, (999,), (64,), arrays)
+
+
+@pytest.mark.parametrize(
+    ("launch", "words"),
+    [
+        ("kernel((2,), (64,), arrays)", "sleeps in a launch whose blocks need not all be resident"),
+        ("gpu.launch_together(kernel, (2,), (64,), arrays)", "all blocks wait for each other"),
+    ],
+)
+def test_the_stand_in_ends_a_program_whose_blocks_wait_in_vain(launch, words):
+    """As a GPU would hang: in a launch that does not promise that all run, or for what never comes."""
+    text = MEET.replace("< gridDim.x", "< gridDim.x + 1")
+    program = f"""
+import numpy as np
+from tests.shim import StandIn
+gpu = StandIn()
+kernel = gpu.compile({text!r}).get_function("meet")
+arrays = np.zeros(1, np.uint32), np.zeros(1, np.int32), np.zeros(128, np.int32)
+{launch}
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, cwd=ROOT)
+    assert done.returncode < 0 and words in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("what", "words"),
+    [
+        (lambda gpu, array: gpu.wait(), "wait"),
+        (lambda gpu, array: gpu.to_host(array), "a copy that waits"),
+        (lambda gpu, array: gpu.xp.zeros(3), "xp.zeros"),
+        (lambda gpu, array: gpu.to_host(array, np.zeros(3)), "memory that is not pinned"),
+        (lambda gpu, array: gpu.to_device(np.zeros(3), array), "memory that is not pinned"),
+        (lambda gpu, array: gpu.order(None, gpu.stream()), "order"),
+        (lambda gpu, array: gpu.graph(lambda: None), "graph"),
+    ],
+)
+def test_the_stand_in_refuses_to_record_what_a_gpu_does_not(what, words):
+    gpu = StandIn()
+    array = gpu.xp.zeros(3)
+    with pytest.raises(AssertionError, match=words):
+        gpu.graph(lambda: what(gpu, array))
+    assert gpu.xp.zeros(3) is not None  # the recording has ended
+
+
+def test_copies_of_pinned_memory_are_recorded_and_done_when_launched():
+    gpu = StandIn()
+    array, sent, brought = gpu.xp.arange(3.0), gpu.pinned(3, float), gpu.pinned(3, float)
+    brought[:] = 7.0
+
+    def both() -> None:
+        gpu.to_host(array, sent)
+        gpu.to_device(brought, array)
+
+    graph = gpu.graph(both)
+    assert array.tolist() == [0, 1, 2]
+    for expected in ([0, 1, 2], [7, 7, 7]):
+        graph()
+        gpu.wait()
+        assert sent.tolist() == expected and array.tolist() == [7, 7, 7]
 
 
 @pytest.mark.parametrize(

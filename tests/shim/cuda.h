@@ -211,6 +211,8 @@ inline int __popc(unsigned bits) { return __builtin_popcount(bits); }
 inline int __ffs(int bits) { return __builtin_ffs(bits); }
 inline unsigned __umulhi(unsigned a, unsigned b) { return uint64_t(a) * b >> 32; }
 template <class T> T __ldg(const T* p) { return *p; }
+template <class T> T __ldcg(const T* p) { return *p; }
+template <class T> void __stcg(T* p, T v) { *p = v; }
 template <class T> T atomicAdd(T* p, T v) { T old = *p; *p += v; return old; }
 template <class T> T atomicMax(T* p, T v) { T old = *p; *p = max(old, v); return old; }
 template <class T> T atomicOr(T* p, T v) { T old = *p; *p |= v; return old; }

@@ -21,6 +21,8 @@ from pathlib import Path
 
 import numpy as np
 
+from tests.shim.streams import Pinned, Stream, refuse_while_recording
+
 HEADER = Path(__file__).parent / "cuda.h"
 WITH_FMA = {"x86_64": ("-march=x86-64-v3",)}  # other processors have it anyway
 KERNEL = re.compile(r'extern\s+"C"\s+__global__\s+void\s+(?:__launch_bounds__\([^)]*\)\s*)?(\w+)\s*\(([^)]*)\)')
@@ -48,14 +50,6 @@ class Arrays:
         array = np.empty(shape, dtype)
         array.reshape(-1).view(np.uint8)[:] = 0xFF
         return array
-
-
-class Pinned(np.ndarray):
-    """Memory of the host that copies need not wait for."""
-
-
-def refuse_while_recording(what: str) -> None:
-    assert Kernel.recorded is None, f"{what} while launches are recorded"
 
 
 class StandIn:
@@ -101,12 +95,12 @@ class StandIn:
     def graph(self, function):
         """As on a GPU: nothing is done while launches are recorded, and arguments stay those of the recording."""
         refuse_while_recording("graph")
-        Kernel.recorded, Stream.recording = [], Stream.present[-1]
+        Stream.recorded, Stream.recording = [], Stream.present[-1]
         try:
             function()
-            recorded = Kernel.recorded
+            recorded = Stream.recorded
         finally:
-            Kernel.recorded = None
+            Stream.recorded = None
 
         def launch() -> None:
             for operation in recorded:
@@ -138,85 +132,6 @@ class StandIn:
         Stream.present[-1].bring(array, out)
 
 
-class Stream:
-    """Kernels and copies that are under way. On a stream of its own a kernel runs, and a copy reads, as
-    late as the order of work allows: what changes its source in between, and should not, shows. A copy has to come
-    after all kernels that were launched."""
-
-    present: list[Stream]
-    recording: Stream  # the one whose launches are recorded
-    n_launched = 0
-
-    def __init__(self) -> None:
-        self.copies: list[list[np.ndarray]] = []  # of what, whereto; empty when it has arrived
-        self.kernels: list = []  # that have not run
-        self.n_known = -1  # launches that this stream comes after
-
-    def __enter__(self) -> None:
-        self.read()
-        Stream.present.append(self)
-
-    def __exit__(self, *_) -> None:
-        Stream.present.pop()
-
-    def launch(self, kernel) -> None:
-        if self._records(lambda stream: stream.launch(kernel)):
-            return
-        self.read()
-        Stream.n_launched += 1
-        if self is Stream.present[0]:
-            kernel()
-        else:
-            self.kernels.append(kernel)
-
-    def _records(self, operation, *arrays) -> bool:
-        """Whether what is asked for is recorded, to be done by another stream later."""
-        if Kernel.recorded is None:
-            return False
-        assert self is Stream.recording, "another stream while launches are recorded"
-        assert all(isinstance(array, Pinned) for array in arrays), "a copy of memory that is not pinned is recorded"
-        Kernel.recorded.append(operation)
-        return True
-
-    def run(self) -> None:
-        while self.kernels:
-            self.kernels.pop(0)()
-
-    def send(self, array: np.ndarray, out: np.ndarray) -> None:
-        if self._records(lambda stream: stream.send(array, out), out):
-            return
-        self.run()
-        out.reshape(-1).view(np.uint8)[:] = 0xFF  # not a number, for who does not wait
-        self.copies.append([array, out])
-        if self is Stream.present[0]:  # NumPy's own work there cannot be seen
-            self.read()
-        else:
-            assert self.n_known == Stream.n_launched, "a copy that need not come after what it is to bring"
-
-    def bring(self, array: np.ndarray, out: np.ndarray) -> None:
-        """To the device: like a kernel, and no number until then."""
-        if self._records(lambda stream: stream.bring(array, out), array):
-            return
-        if self is Stream.present[0]:
-            out[...] = array
-        else:
-            out.reshape(-1).view(np.uint8)[:] = 0xFF
-            self.kernels.append(partial(np.copyto, out, array))
-
-    def read(self) -> None:
-        for copy in filter(None, self.copies):
-            copy[0] = copy[0].copy()
-
-    def arrive(self) -> None:
-        for copy in filter(None, self.copies):
-            copy[1][...] = copy[0]
-            copy.clear()
-        self.copies.clear()
-
-
-Stream.present = [Stream()]
-
-
 class Module:
     """Compiled text."""
 
@@ -236,7 +151,6 @@ class Kernel:
     """One kernel of a module."""
 
     max_dynamic_shared_size_bytes = 48 * 1024
-    recorded: list | None = None
 
     def __init__(self, function, name: str, sizes: list[int]) -> None:
         self._function, self._name = function, name

@@ -21,7 +21,8 @@ from tests.conftest import ROOT, clean_environment
 from tests.shim import StandIn
 from tools.benchmarks import lammps, lbm_cpu, lbm_gpu, lbm_model, md_cpu, md_gpu, md_limits, train_step
 from tools.benchmarks.__main__ import titles
-from tools.benchmarks.gpu_clock import copy_rate
+from tools.benchmarks.gpu_clock import cache_rate, copy_rate
+from tools.benchmarks.gpu_flows import Cases, Flow
 from tools.benchmarks.liquid import LAW
 from tools.benchmarks.table import Row, show
 from tools.benchmarks.train_step import Form
@@ -130,15 +131,23 @@ def test_the_table_shows_medians_and_the_range_of_the_ratio(capsys):
 
 
 def test_flow_on_a_gpu_is_measured_beside_its_memory():
-    """Batches past cylinders of their own, and a periodic box; the limit is 72 bytes per site."""
-    tasks = (lbm_gpu.Task("D2Q9", (32, 32), 2, lbm_gpu.STREET), lbm_gpu.Task("D2Q9", (16, 16)))
+    """Batches past cylinders, and a periodic box, both in motion; the limit is 72 bytes per site."""
+    street, box = Flow("D2Q9", (32, 32), 2, True), Flow("D2Q9", (16, 16))
     bandwidth = copy_rate(StandIn(), 1 << 20)
-    one, two = lbm_gpu.rows(StandIn(), 0.0, bandwidth, tasks)
+    one, two = lbm_gpu.rows(StandIn(), 0.0, bandwidth, {street: "fraction 1.3", box: "-"})
     assert one.case == "2 of D2Q9 bgk float32 32x32, past cylinders"
     assert two.case == "1 of D2Q9 bgk float32 16x16, periodic"
     assert min(*one.ours, *two.ours) > 0 and one.limit == pytest.approx(bandwidth / 72e9)
-    blocks = tasks[0].blocks(None)
-    assert blocks[0].solid.sum() < blocks[1].solid.sum()
+    cases = Cases(StandIn(), street)
+    cases.march(4)
+    _, velocity = cases.block.moments()
+    assert cases.are_in_cache and 1e-5 < np.abs(velocity).mean() < 0.1
+    assert not Cases(StandIn(l2_bytes=0), street).are_in_cache
+
+
+def test_copies_in_the_cache_go_to_and_fro():
+    gpu = StandIn(l2_bytes=1 << 12)
+    assert cache_rate(gpu, 50) > 0
 
 
 def test_flow_is_measured_beside_lbmpy_in_turns(monkeypatch):

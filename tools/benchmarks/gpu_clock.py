@@ -9,6 +9,18 @@ from typing import Any
 import numpy as np
 
 COPIED = 1 << 31  # bytes of an array that no cache holds
+SHARE = 0.5  # of the cache, for two arrays that are to lie in it
+TIMES = 200  # that they are copied to and fro by one launch
+AGAIN = """
+extern "C" __global__ void __launch_bounds__(256) again(int4* one, int4* other, unsigned n, int times) {
+    for (int time = 0; time < times; ++time) {
+        const int4* from = time % 2 ? other : one;
+        int4* to = time % 2 ? one : other;
+        for (unsigned k = blockIdx.x * blockDim.x + threadIdx.x; k < n; k += gridDim.x * blockDim.x)
+            __stcg(to + k, __ldcg(from + k));
+    }
+}
+"""
 
 
 def seconds(device: Any, function: Callable[[], Any], n_calls: int = 1, turns: int = 3) -> float:
@@ -53,6 +65,21 @@ def copy_rate(device: Any, n_bytes: int = COPIED) -> float:
 
     copy()
     return 2 * n_bytes / seconds(device, copy, 10)
+
+
+def cache_rate(device: Any, times: int = TIMES) -> float:
+    """B/s of copies to and fro in a part of the second-level cache, read and written, without what a launch takes."""
+    kernel = device.compile(AGAIN).get_function("again")
+    n = int(SHARE * device.l2_bytes / 2 / 16)
+    one, other = (device.xp.full(n, k, np.complex128) for k in (1, 2))
+    grid = (max(1, device.resident_blocks(kernel, 256)),)
+
+    def copies(number: int) -> float:
+        arguments = one, other, np.uint32(n), np.int32(number)
+        kernel(grid, (256,), arguments)
+        return seconds(device, lambda: kernel(grid, (256,), arguments))
+
+    return times * 2 * one.nbytes / max(copies(2 * times) - copies(times), 1e-9)
 
 
 def free(device: Any) -> None:

@@ -1,4 +1,4 @@
-"""The kernels of lbm.cu, and how each is launched."""
+"""The kernels, and how each is launched."""
 
 from __future__ import annotations
 

@@ -25,7 +25,7 @@ class Stage(NamedTuple):
 
 
 class Placed:
-    """A part on the GPU; `row` describes it to kernels, as `Case` of lbm.cu does."""
+    """A part on the GPU; `row` describes it to kernels, as `Case` of cases.cu does."""
 
     def __init__(self, gpu, part: Part, group: World) -> None:
         self.shape, self.places = part.solid.shape, part.places

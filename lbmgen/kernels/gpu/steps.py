@@ -102,6 +102,11 @@ class SideBySide:
         self._in_cache = InCache(launches, batch) if n_together(gpu, batch.parts, n_resident) else None
         self._pairs: dict = {}  # graphs of two steps, by the parity of the first
 
+    @property
+    def is_in_cache(self) -> bool:
+        """Whether a round goes from the cache."""
+        return self._in_cache is not None
+
     def march(self, parity: int, clocks: np.ndarray) -> np.ndarray:
         """The steps of a round, the first of `parity`; returns what bodies have taken, as `Steps.march` does."""
         self.batch.begin(clocks, -2)

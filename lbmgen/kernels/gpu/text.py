@@ -1,4 +1,4 @@
-"""The text of the kernels for a lattice, a law and a precision: `lbm.cu` after what it needs to know.
+"""The text of the kernels for a lattice, a law and a precision: the files of CUDA C after what they need to know.
 
 A collision law is applied to names of variables: each of its operations becomes a line of CUDA C.
 """
@@ -12,7 +12,7 @@ import numpy as np
 
 from lbmgen.kernels.algebra import Register
 
-KERNELS = Path(__file__).with_name("lbm.cu")
+KERNELS = ("cases.cu", "boundaries.cu", "lbm.cu")  # each builds on those before
 TYPES = {"float32": ("float", "f"), "float64": ("double", "")}  # in C, and the end of its numbers and functions
 
 
@@ -55,7 +55,8 @@ class Lines:
 @cache
 def source(lattice, law, forced, dtype):
     """CUDA C of all kernels for a lattice, a law, if `forced` a force density, and populations of `dtype`."""
-    return f"{_constants(lattice, forced, dtype)}\n{_collide(lattice, law, forced, dtype)}\n{KERNELS.read_text()}"
+    kernels = "\n".join(Path(__file__).with_name(name).read_text() for name in KERNELS)
+    return f"{_constants(lattice, forced, dtype)}\n{_collide(lattice, law, forced, dtype)}\n{kernels}"
 
 
 def _constants(lattice, forced, dtype):

@@ -1,11 +1,11 @@
-"""Rates of flows beside the rate of copies: steps as one graph, with all that the host does, kernel by kernel."""
+"""Rates of flows beside the rate of copies: as a run goes, two steps from memory as one graph, kernel by kernel."""
 
 from __future__ import annotations
 
 import time
 
-from tools.benchmarks.gpu_clock import COPIED, copy_rate, free, seconds, wall
-from tools.gpu_check.flows import Cases, Flow
+from tools.benchmarks.gpu_clock import COPIED, cache_rate, copy_rate, free, seconds, wall
+from tools.benchmarks.gpu_flows import Cases, Flow
 from tools.gpu_check.step import Bench, Step, Table
 
 STEP = Step("A", order=30, limit=110, least=20)
@@ -15,15 +15,22 @@ TABLES = {
         "Lattice Boltzmann on a GPU",
         {
             "case": "case",
-            "GLUPS": "ours, GLUPS",
+            "run_GLUPS": "as a run goes, GLUPS",
+            "with_host": "of the copy rate",
+            "from_cache": "from the cache",
+            "GLUPS": "from memory, GLUPS",
             "fraction": "of the copy rate",
-            "with_host": "with the host",
             "of_sweep": "sweep alone",
             "us_per_step": "a step, µs",
             "kernels_us": "its kernels, µs",
             "look_ms": "a frame seen, ms",
             "made_s": "a case made, s",
         },
+    ),
+    "copies": Table(
+        "performance",
+        "An array that is copied, read and written",
+        {"memory_GBps": "in memory, GB/s", "cache_GBps": "in half of the cache, GB/s"},
     ),
 }
 FLOWS = (
@@ -45,6 +52,7 @@ ROUND = 100  # steps of a call, as between two frames
 
 def run(bench: Bench) -> None:
     bandwidth = copy_rate(bench.device, bench.size(COPIED, 1 << 20))
+    bench.record("copies", memory_GBps=bandwidth / 1e9, cache_GBps=cache_rate(bench.device) / 1e9)
     for flow in bench.size(FLOWS, (FLOWS[1].small(), FLOWS[3].small())):
         bench.attempt(str(flow), _measure, bench, flow, bandwidth)
         free(bench.device)
@@ -69,7 +77,9 @@ def _measure(bench: Bench, flow: Flow, bandwidth: float) -> None:
         case=str(flow),
         GLUPS=flow.n_sites / step / 1e9,
         fraction=flow.n_sites / step / limit,
+        run_GLUPS=flow.n_sites / with_host / 1e9,
         with_host=flow.n_sites / with_host / limit,
+        from_cache="yes" if cases.are_in_cache else "no",
         of_sweep=flow.n_sites / alone["sweep"] / limit,
         us_per_step=1e6 * step,
         kernels_us={name: round(1e6 * value, 2) for name, value in alone.items()},

@@ -1,4 +1,4 @@
-"""Flows as steps measure them, quickly made on the device; the one place where steps reach into lattice Boltzmann.
+"""Flows to be measured on a GPU, quickly made there; the one place where measurements reach into its kernels.
 
 Units: lattice units.
 """
@@ -21,8 +21,8 @@ from lbmgen.kernels.gpu.part import BOUNDARIES, Batch
 from lbmgen.kernels.gpu.steps import SideBySide
 from lbmgen.lattices import lattice
 from runkit.mpi import SerialWorld
-from tools.benchmarks.lbm_gpu import STREET
 
+STREET = {"x_low": {"kind": "velocity", "velocity": 0.08}, "x_high": "convective", "y": "free-slip"}
 NAMES = {SWEEP: "sweep", COPY: "copy", BOUNDARIES: "boundaries"}
 PORTION = 1 << 24  # populations that get their noise at a time
 NOISE = 1e-3  # of populations, so that power, clocks and branches are those of a real flow
@@ -84,6 +84,11 @@ class Cases:
     def rewind(self, batch: Batch) -> None:
         """To the beginning of its record."""
         batch.begin(np.ones((len(self.parts), batch.n_steps)), -2)
+
+    @property
+    def are_in_cache(self) -> bool:
+        """Whether a run takes their steps from the cache."""
+        return SideBySide(self.steps.launches, self.batch(1)).is_in_cache
 
     def pair(self, batch: Batch) -> Callable[[], None]:
         """Two steps of all as one graph, from memory."""
