@@ -170,6 +170,18 @@ def test_the_stand_in_shows_races_and_what_was_never_written():
     assert value[0] != 7
 
 
+def test_what_has_arrived_is_forgotten_by_streams_that_wait_for_each_other():
+    """Step after step, as where messages travel: what is under way would double each time."""
+    gpu, side = StandIn(), StandIn().stream()
+    array, here = gpu.xp.zeros(1), gpu.pinned(1, float)
+    for _ in range(40):
+        gpu.to_host(array, here)
+        gpu.order(None, side)
+        gpu.wait()
+        gpu.order(side, None)
+    assert len(side.copies) <= 1
+
+
 MEET = """
 extern "C" __global__ void meet(unsigned* met, int* sum, int* seen) {
     atomicAdd(sum, (int)blockIdx.x + 1);

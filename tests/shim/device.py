@@ -89,7 +89,7 @@ class StandIn:
         first, then = (each or Stream.present[-1] for each in (first, then))
         first.run()
         first.read()
-        then.copies += first.copies
+        then.copies = [copy for copy in (*then.copies, *first.copies) if copy]  # those that have not arrived
         then.n_known = Stream.n_launched
 
     def graph(self, function):
