@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import os
 import stat
 import tomllib
 from collections.abc import Mapping
@@ -24,7 +23,7 @@ from dtrain.origin import Origin
 from runkit.config import dump_toml
 from runkit.errors import UserError
 from runkit.files import natural
-from runkit.outputs import as_path, state_of
+from runkit.outputs import as_path, state_of, written_whole
 from runkit.version import code_version
 
 PUBLISHED_RECIPE = PACKAGE / "recipes" / "botan_published.toml"
@@ -65,7 +64,7 @@ def save_model(
     """Write weights, recipe and normalisation; the file replaces an old one at once.
 
     `sizes` are the parameters of the network that came from the data; `about` what a reader wants to know of the run;
-    `origin` what it has learnt from.
+    `origin` what it has learnt from. Raises UserError if the folder or the disk refuses.
     """
     header = {
         "recipe": dump_toml(recipe),
@@ -75,9 +74,12 @@ def save_model(
         "origin": (origin or Origin()).json(),
         "code": code_version(),
     }
-    beside = path.with_name(path.name + ".tmp")
-    save_file({name: value.detach().cpu().contiguous() for name, value in weights.items()}, beside, metadata=header)
-    os.replace(beside, path)
+    tensors = {name: value.detach().cpu().contiguous() for name, value in weights.items()}
+    with written_whole(path) as beside:
+        try:
+            save_file(tensors, beside, metadata=header)
+        except SafetensorError as error:  # the disk is full
+            raise UserError(f"{path} cannot be written: {error}") from error
 
 
 def runs_at(path: str) -> list[str]:
@@ -121,14 +123,27 @@ def read_recipe(path: Path | str) -> Recipe:
 
 def build_network(recipe: Recipe, sizes: Mapping[str, int]) -> nn.Module:
     """The recipe's network with fresh weights, for inputs of these sizes; UserError if it refuses a parameter."""
-    network: nn.Module = networks.build(recipe.model.name, **{**sizes, **recipe.model.parameters})
+    name, parameters = recipe.model.name, recipe.model.parameters
+    for size, found in sizes.items():
+        if parameters.get(size, found) != found:
+            told = f"model.parameters.{size} = {parameters[size]!r}"
+            raise UserError(f"{told}: the data make it {found}; leave it out, or set it to that")
+    try:
+        network: nn.Module = networks.build(name, **{**parameters, **sizes})
+    except (RuntimeError, MemoryError) as error:  # torch cannot have so much memory
+        told = (str(error).splitlines() or ["out of memory"])[0]
+        raise UserError(f"model.parameters = {parameters}: {name} cannot be built: {told}") from error
     return network
 
 
 def start_from(network: nn.Module, path: str) -> None:
     """Give a network the weights of a file; UserError if they do not fit."""
-    if path:
+    if not path:
+        return
+    try:
         _fill(network, load_model(path).network.state_dict(), Path(path))
+    except UserError as error:
+        raise UserError(f"initial = {path!r}: {error}") from error
 
 
 def about_model(path: Path | str) -> dict[str, Any]:

@@ -40,7 +40,7 @@ class Phase(Config):
     """One stretch of training; the phases of a recipe follow each other with the same weights."""
 
     epochs: float = Field(gt=0, description="passes over the training samples")
-    learning_rate: float = Field(gt=0, description="step size of the optimiser at its largest")
+    learning_rate: float = Field(gt=0, le=1e6, description="step size of the optimiser at its largest")
     decay: Literal["none", "cosine"] = Field(
         "none", description="how the learning rate falls over the phase; cosine: to zero"
     )
@@ -69,9 +69,12 @@ class Recipe(Config):
     name: str = Field("botan", pattern=r"^[\w.+-]+$", description="name of the run")
     output: str = Field("runs", min_length=1, description="folder of runs")
     seed: int = Field(1, ge=0, lt=2**63, description="seed of weights, order of samples and augmentation")
-    batch: int = Field(1, ge=1, description="samples per step of the optimiser, over all processes")
+    batch: int = Field(1, ge=1, le=2**20, description="samples per step of the optimiser, over all processes")
     micro: int = Field(
-        1, ge=0, description="samples that a process computes at once, unless DeepSpeed's JSON says it; 0: all it has"
+        1,
+        ge=0,
+        le=2**20,
+        description="samples that a process computes at once, unless DeepSpeed's JSON says it; 0: all it has",
     )
     initial: str = Field("", description="file of weights to start from (model.safetensors or a published .pth)")
     log_every: int = Field(10, ge=1, description="steps per row of the training curve")

@@ -38,7 +38,8 @@ def read_config(path: str, batch: int, ranks: Ranks, micro: int = 1) -> dict[str
     except json.JSONDecodeError as error:
         raise UserError(f"deepspeed: {file} is not JSON: {error}") from error
     _check(config, file, ranks)
-    micro = config.get("train_micro_batch_size_per_gpu", micro or -(-batch // ranks.size))
+    share = -(-batch // ranks.size)  # of a process in a step: with more at once, places would be empty
+    micro = config.get("train_micro_batch_size_per_gpu", min(micro or share, share))
     n_micro = _passes(config, file, batch, ranks.size, micro)
     # DeepSpeed's own measurement of speed waits for the GPU twice in every step.
     config.setdefault("timers", {"throughput": {"enabled": False}})

@@ -20,6 +20,7 @@ from dtrain.deepspeed_config import named_monitors, one_line
 from dtrain.ranks import Ranks
 from runkit.checkpoint import sync_directory
 from runkit.errors import UserError
+from runkit.outputs import written_whole
 
 # What DeepSpeed raises where its configuration is wrong, beside an error of its own.
 _REFUSALS = (AssertionError, AttributeError, KeyError, TypeError, ValueError)
@@ -114,9 +115,8 @@ class Engine:
         )
         self.ranks.barrier()
         if self.ranks.is_root:
-            beside = self.checkpoints / "latest.tmp"
-            beside.write_text(tag)
-            os.replace(beside, self.checkpoints / "latest")
+            with written_whole(self.checkpoints / "latest") as beside:
+                beside.write_text(tag)
             sync_directory(self.checkpoints)
             for old in self.checkpoints.iterdir():
                 if old.is_dir() and old.name != tag:

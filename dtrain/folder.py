@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import json
 import math
-import os
 import zipfile
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -93,9 +92,8 @@ class RunFolder:
 
     def finish(self, summary: Mapping[str, Any]) -> None:
         """Note that the run is over; on root."""
-        beside = self.path / "summary.tmp"
-        beside.write_text(json.dumps(summary, indent=2) + "\n")
-        os.replace(beside, _summary(self.path))
+        with written_whole(_summary(self.path)) as beside:
+            beside.write_text(json.dumps(summary, indent=2) + "\n")
 
     def close(self) -> None:
         """Let another job train here."""

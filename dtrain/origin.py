@@ -8,7 +8,6 @@ the same data only, and what it has learnt from is never counted as held back, i
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import lru_cache
@@ -17,6 +16,7 @@ from typing import Any
 
 from runkit.digest import digest
 from runkit.errors import UserError
+from runkit.outputs import state_of
 
 Marks = dict[str, dict[str, str]]  # part of the split -> number of a sample -> its mark
 NEW = "new"  # samples that a file has had no part for when the network was trained
@@ -121,7 +121,9 @@ def _marks(data: Any) -> Marks:
 
 def _digest(path: str) -> str:
     """The digest of a file, taken once while it does not change: a campaign asks again and again."""
-    about = os.stat(path)
+    about = state_of(Path(path))
+    if about is None:
+        raise UserError(f"data.file: {path} is there no longer")
     return _digest_of(path, about.st_ino, about.st_size, about.st_mtime_ns)
 
 

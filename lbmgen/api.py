@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
-from numbers import Integral
 from typing import Any, get_args
 
 import numpy as np
@@ -22,9 +21,13 @@ from lbmgen.forces import momentum_exchange
 from lbmgen.lattices import Lattice
 from lbmgen.lattices import lattice as lattice_of
 from lbmgen.resolved import require_resolved
+from runkit.arguments import as_array, float_type, numbers, one_of, positive, shown, whole
 from runkit.device import Device, Gpu, choose
 from runkit.errors import UserError
 from runkit.mpi import SerialWorld
+
+SLOWEST = 1e3  # relaxation time: beyond it a fluid that is next to free of collisions is no flow
+MOST_STEPS = 10**9  # the force is given back at every one of them
 
 
 @dataclass(frozen=True)
@@ -66,14 +69,13 @@ def simulate(
     "cpu", "gpu", or "auto": a GPU where there is one; the results are the same bits. Raises `UserError`.
     """
     of = lattice_of(lattice)
-    if not (isinstance(n_steps, Integral) and n_steps >= 0):
-        raise UserError(f"n_steps = {n_steps}: a whole number, 0 or more, is needed")
+    n_steps = whole("n_steps", n_steps, 0, MOST_STEPS)
     rho, u = _fields(rho, u, of)
     domain = Domain(rho.shape, faces_of(boundaries, of.d))
     domain.require_fit()
-    fluid = Fluid(of, _law(collision), _relaxation(tau), _force(force, of.d), _precision(dtype))
-    whole = Decomposition(rho.shape, (1,) * of.d)
-    block = Block(fluid, domain, whole, SerialWorld(), _body(solid, sdf, domain), _device(device))
+    fluid = Fluid(of, _law(collision), _relaxation(tau), _force(force, of.d), float_type("dtype", dtype))
+    gpu, undivided = _device(one_of("device", device, get_args(Device))), Decomposition(rho.shape, (1,) * of.d)
+    block = Block(fluid, domain, undivided, SerialWorld(), _body(solid, sdf, domain), gpu)
     block.start(rho, u)
     tally = block.advance(np.ones(n_steps))
     density, velocity = block.moments()
@@ -82,13 +84,11 @@ def simulate(
 
 @cache
 def _device(wanted: str) -> Gpu | None:
-    if wanted not in get_args(Device):
-        raise UserError(f"device = {wanted!r}: allowed: {', '.join(get_args(Device))}")
     return choose(SerialWorld(), wanted) if wanted != "cpu" else None
 
 
 def _fields(rho, u, of: Lattice) -> tuple[np.ndarray, np.ndarray]:
-    rho, u = np.asarray(rho, np.float64), np.asarray(u, np.float64)
+    rho, u = numbers("rho", rho), numbers("u", u)
     if rho.ndim != of.d or min(rho.shape) < 1:
         raise UserError(f"rho: an array of {of.d} dimensions is needed for {of.name}, not shape {rho.shape}")
     if u.shape != (*rho.shape, of.d):
@@ -102,6 +102,8 @@ def faces_of(boundaries: str | Mapping[str, Any], d: int) -> Faces:
     """The boundaries of all faces from one kind, or from a table by face or axis; raises UserError."""
     if isinstance(boundaries, str):
         boundaries = {axis: boundaries for axis in AXES[:d]}
+    if not isinstance(boundaries, Mapping):
+        raise UserError(f"boundaries = {shown(boundaries)}: a kind, or a table of faces, is needed")
     known = [name for axis in AXES[:d] for name in (axis, f"{axis}_low", f"{axis}_high")]
     for name in boundaries:
         if name not in known:
@@ -116,35 +118,38 @@ def faces_of(boundaries: str | Mapping[str, Any], d: int) -> Faces:
 
 def face_of(given: str | Mapping[str, Any]) -> Any:
     """The boundary of a name, or of a table with its `kind` and parameters."""
-    table = {"kind": given} if isinstance(given, str) else dict(given)
+    table = _table("boundaries", "kind", given)
     return boundary.build(table.pop("kind", "periodic"), **table)
 
 
+def _table(argument: str, name: str, given: Any) -> dict[str, Any]:
+    """A name, or a table with it and parameters, as such a table."""
+    if isinstance(given, str):
+        return {name: given}
+    if not (isinstance(given, Mapping) and all(isinstance(key, str) for key in given)):
+        raise UserError(f"{argument}: {shown(given)}: a {name}, or a table with {name!r} and parameters, is needed")
+    return dict(given)
+
+
 def _law(given: str | Mapping[str, Any]) -> Any:
-    table = {"name": given} if isinstance(given, str) else dict(given)
+    table = _table("collision", "name", given)
     return collisions.build(table.pop("name", "bgk"), **table)
 
 
 def _relaxation(tau: float) -> float:
-    if not (np.isfinite(tau) and tau > 0.5):
-        raise UserError(f"tau = {tau}: more than 0.5 is needed")
-    return float(tau)
+    time = positive("tau", tau)
+    if not 0.5 < time <= SLOWEST:
+        raise UserError(f"tau = {time:g}: more than 0.5, and up to {SLOWEST:g}, is needed")
+    return time
 
 
 def _force(force: Sequence[float] | None, d: int) -> tuple[float, ...] | None:
     if force is None:
         return None
-    values = tuple(float(value) for value in np.ravel(force))
+    values = tuple(numbers("force", force).ravel().tolist())
     if len(values) != d or not np.isfinite(values).all():
-        raise UserError(f"force = {list(values)}: {d} finite components are needed")
+        raise UserError(f"force = {force}: {d} finite components are needed")
     return values
-
-
-def _precision(dtype: str) -> str:
-    for name in ("float32", "float64"):
-        if dtype in (name, np.dtype(name)):
-            return name
-    raise UserError(f"dtype = {dtype!r}: 'float32' or 'float64' is needed")
 
 
 def _body(solid, sdf, domain: Domain) -> Body:
@@ -152,7 +157,7 @@ def _body(solid, sdf, domain: Domain) -> Body:
         raise UserError("solid, sdf: one of the two at most can be given")
     if solid is None and sdf is None:
         return Body(np.zeros([n + 2 for n in domain.shape], bool))
-    given = _mask(np.asarray(solid)) if sdf is None else _distance(np.asarray(sdf))
+    given = _mask(as_array("solid", solid)) if sdf is None else _distance(as_array("sdf", sdf))
     if given.shape != domain.shape:
         raise UserError(f"{'solid' if sdf is None else 'sdf'}: shape {domain.shape} is needed, not {given.shape}")
     local = cut(given, domain, (0,) * given.ndim, given.shape)

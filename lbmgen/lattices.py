@@ -15,6 +15,7 @@ from itertools import product
 
 import numpy as np
 
+from runkit.arguments import shown
 from runkit.errors import UserError
 from runkit.registry import nearest
 
@@ -55,8 +56,8 @@ class Lattice:
 
 def lattice(name: str) -> Lattice:
     """The lattice of this name; raises UserError."""
-    if name not in LATTICES:
-        raise UserError(f"unknown lattice {name!r}{nearest(name, LATTICES)}; known: {', '.join(LATTICES)}")
+    if not (isinstance(name, str) and name in LATTICES):
+        raise UserError(f"unknown lattice {shown(name)}{nearest(str(name), LATTICES)}; known: {', '.join(LATTICES)}")
     return LATTICES[name]
 
 

@@ -24,6 +24,7 @@ from runkit.dataset.schema import Schema
 from runkit.errors import UserError
 from runkit.launcher import this_launch
 from runkit.mpi import SerialWorld
+from runkit.outputs import require_own_name
 from runkit.progress import duration
 
 # Site updates per core-second that the estimate assumes, in two and three dimensions, float32 (docs/performance.md).
@@ -76,6 +77,7 @@ def gpu_bytes(case: Case, flow: FlowCase, n_ranks: int) -> float:
 
 def show(case: Case) -> None:
     """Print the resolved configuration, then what it means: cases, groups, file, memory and estimated time."""
+    require_own_name(case.output)
     require_whole_records(case)
     with redirect_stdout(sys.stderr):  # progress
         flows = draw_all(case.model_copy(update={"n_cases": min(case.n_cases, DRAWN)}), SerialWorld())

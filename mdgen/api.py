@@ -9,10 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from numbers import Integral, Real
 
 import numpy as np
 
+from mdgen.config import LONGEST
 from mdgen.dynamics import Dynamics
 from mdgen.initial import Configuration
 from mdgen.neighbors import spatial_order
@@ -23,8 +23,12 @@ from mdgen.schedule import production_blocks
 from mdgen.snapshot import Snapshot
 from mdgen.soundness import exploded
 from mdgen.velocities import maxwell_velocities
+from runkit.arguments import float_type, numbers, positive, shown, whole
+from runkit.device import Gpu
 from runkit.errors import UserError
 
+MOST_STEPS, MOST_REPLICAS = 10**12, 100_000
+STEP = (1e-6, 1.0)  # shortest and longest time step; whether it keeps the energy is seen when it is made
 GROUP = 32  # replicas that advance together; results do not depend on it
 
 
@@ -45,7 +49,10 @@ def evaluate(position, species, box, potential="kob-andersen", dtype="float64", 
     """
     position = _numbers("position", position)
     dynamics = _dynamics(position[None], np.zeros_like(position)[None], species, box, potential, dtype, device)
-    return Evaluation(float(dynamics.potential_energy[0]), dynamics.force[0], float(dynamics.virial[0]))
+    found = Evaluation(float(dynamics.potential_energy[0]), dynamics.force[0], float(dynamics.virial[0]))
+    if not (np.isfinite([found.energy, found.virial]).all() and np.isfinite(found.force).all()):
+        raise UserError("position: particles lie on each other, or so close that energy or force are not finite")
+    return found
 
 
 def propagate(
@@ -58,10 +65,10 @@ def propagate(
     position, velocity = _numbers("position", position), _numbers("velocity", velocity)
     if velocity.shape != position.shape or not np.isfinite(velocity).all():
         raise UserError(f"velocity: finite values of the shape of position {position.shape} are needed")
-    n_steps = _count("n_steps", n_steps, 0)
+    n_steps, dt = whole("n_steps", n_steps, 0, MOST_STEPS), positive("dt", dt, *STEP)
     dynamics = _dynamics(position[None], velocity[None], species, box, potential, dtype)
     energy = dynamics.snapshot().energy_per_particle
-    dynamics.step(n_steps, dt=_positive("dt", dt))
+    dynamics.step(n_steps, dt=dt)
     _require_sound(dynamics.snapshot(), energy, dt)
     return dynamics.position[0], dynamics.velocity[0]
 
@@ -85,9 +92,9 @@ def isoconfigurational(
     that is not a configuration of this potential, and for steps that do not conserve its energy.
     """
     position = _numbers("position", position)
-    n_replicas, times = _count("n_replicas", n_replicas, 1), _ascending(times)
-    blocks = production_blocks(times, _positive("dt", dt))
-    spread = _positive("temperature", temperature)
+    n_replicas, times = whole("n_replicas", n_replicas, 1, MOST_REPLICAS), _ascending(times)
+    dt, spread = positive("dt", dt, *STEP), positive("temperature", temperature, 1e-6, 1e6)
+    blocks = production_blocks(times, dt)
     moved = np.empty((len(times), n_replicas, len(position)))
     for first in range(0, n_replicas, GROUP):
         replicas = range(first, min(first + GROUP, n_replicas))
@@ -104,13 +111,12 @@ def isoconfigurational(
 
 
 def _dynamics(position, velocity, species, box, potential, dtype: str, device=None) -> Dynamics:
-    if dtype not in ("float32", "float64"):
-        raise UserError(f"dtype = {dtype!r}: 'float32' or 'float64' is needed")
+    dtype = float_type("dtype", dtype)
+    if device is not None and not isinstance(device, Gpu):
+        raise UserError(f"device = {shown(device)}: a GPU that runkit.device.choose gave, or None, is needed")
     law = potential if isinstance(potential, PairPotential) else registry.build(potential)
-    try:
-        edges = np.full(3, float(box)) if np.ndim(box) == 0 else np.asarray(box, np.float64)
-    except (TypeError, ValueError) as error:
-        raise UserError(f"box = {box!r}: three edges, or one of a cube, are needed") from error
+    edges = numbers("box", box, "three edges, or one of a cube,")
+    edges = np.full(3, float(edges)) if edges.ndim == 0 else edges
     start = Configuration.of("input", position[0], species, edges)
     start.require(law)
     order = spatial_order(start.position, start.box)
@@ -131,34 +137,17 @@ def _require_sound(reached: Snapshot, energy: np.ndarray, dt: float) -> None:
 
 def _numbers(name: str, values) -> np.ndarray:
     """Positions or velocities [n, 3] as float64."""
-    try:
-        array = np.asarray(values, np.float64)
-    except (TypeError, ValueError) as error:
-        raise UserError(f"{name}: numbers [n, 3] are needed: {error}") from error
+    array = numbers(name, values, "numbers [n, 3]")
     if array.ndim != 2 or array.shape[1] != 3 or not len(array):
         raise UserError(f"{name}: numbers [n, 3] are needed, not shape {array.shape}")
     return array
 
 
-def _positive(name: str, value: float) -> float:
-    if not (isinstance(value, Real) and np.isfinite(float(value)) and value > 0):
-        raise UserError(f"{name} = {value!r}: a positive number is needed")
-    return float(value)
-
-
-def _count(name: str, value: int, least: int) -> int:
-    if not (isinstance(value, Integral) and value >= least):
-        raise UserError(f"{name} = {value!r}: a whole number, {least} or more, is needed")
-    return int(value)
-
-
 def _ascending(times: Sequence[float]) -> list[float]:
-    try:
-        ascending = np.asarray(times, np.float64)
-    except (TypeError, ValueError):
-        ascending = np.empty(0)
+    ascending = numbers("times", times)
     # Written so that a time that is not a number is refused too.
     is_list = ascending.ndim == 1 and ascending.size > 0
-    if not (is_list and np.all(np.diff([0.0, *ascending]) > 0) and np.isfinite(ascending[-1])):
-        raise UserError(f"times = {times!r}: finite positive times in ascending order are needed")
+    if not (is_list and np.all(np.diff([0.0, *ascending]) > 0) and ascending[-1] <= LONGEST):
+        allowed = f"finite positive times in ascending order, up to {LONGEST:g}"
+        raise UserError(f"times = {shown(times)}: {allowed}, are needed")
     return ascending.tolist()

@@ -38,6 +38,9 @@ class Failed(NamedTuple):
     reason: str
 
 
+LOST = Failed("positions or velocities are not finite")
+
+
 def equilibrate(run: Run, given: list[Configuration]) -> None:
     """Make every initial configuration that the file still lacks: this rank's share of them."""
     case, file = run.case, run.file
@@ -61,15 +64,15 @@ def _cool(run: Run, samples: list[int], blocks: Schedule, progress: Progress) ->
     dynamics = _melts(run, samples, starts)
     for block, reached in advance(dynamics, blocks, _checkpoint(run.file, samples, run.case.checkpoint_seconds)):
         progress.advance(block.n_steps * len(samples))
-        if len(reached.blown_up()) == len(samples):
-            break
+        if len(reached.blown_up()) == len(samples):  # the next block is under way
+            return [LOST] * len(samples)
     return [_taken(run.case, *each) for each in zip(starts, dynamics.position, dynamics.kinetic_energy, strict=True)]
 
 
 def _taken(case: Case, start: Configuration, position: np.ndarray, kinetic_energy: float) -> Configuration | Failed:
     """The sample at the end of its hold, or why it is none."""
     if not np.isfinite(kinetic_energy):
-        return Failed("positions or velocities are not finite")
+        return LOST
     freedom, temperature, initial = degrees_of_freedom(case), case.system.temperature, case.initial
     is_held = initial.hold_time >= SETTLED * initial.relaxation_time
     if is_held and not is_canonical(kinetic_energy, freedom, temperature):

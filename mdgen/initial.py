@@ -12,8 +12,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from mdgen.potentials.pair import PairPotential
+from runkit.arguments import as_array
 from runkit.errors import UserError
 from runkit.rng import stream
+
+LARGEST = 1e5  # edge of a box: places are counted in 2**-32 of it
+FARTHEST = 2**20  # edges from the origin at which a float64 still has these places
 
 
 @dataclass(frozen=True)
@@ -33,11 +37,11 @@ class Configuration:
     def of(cls, source: str, position, species, box, temperature: float | None = None) -> Configuration:
         """Wrap and check what was read from `source`; raises `UserError` if it cannot be a configuration."""
         position, box = np.array(position, dtype=np.float64), np.array(box, dtype=np.float64)
-        species = np.asarray(species)
+        species = as_array("species", species)
         if position.ndim != 2 or position.shape[1] != 3 or species.shape != position.shape[:1] or len(species) < 2:
             raise UserError(f"{source}: positions {position.shape} and species {species.shape} are not [n, 3] and [n]")
-        if box.shape != (3,) or not np.all(np.isfinite(box) & (box > 0)):
-            raise UserError(f"{source}: box = {box.tolist()}: three positive edges are needed")
+        if box.shape != (3,) or not np.all((box > 0) & (box <= LARGEST)):
+            raise UserError(f"{source}: box = {box.tolist()}: three positive edges, up to {LARGEST:g}, are needed")
         if not np.issubdtype(species.dtype, np.integer) or species.min() < 0:
             raise UserError(f"{source}: species must be integers, 0 or more")
         if species.max() > np.iinfo(np.int8).max:
@@ -45,6 +49,10 @@ class Configuration:
         lost = np.flatnonzero(~np.isfinite(position).all(axis=1))
         if len(lost):
             raise UserError(f"{source}: position of particle {lost[0]} is {position[lost[0]].tolist()}, not finite")
+        far = np.flatnonzero((np.abs(position) > FARTHEST * box).any(axis=1))
+        if len(far):
+            told = f"more than {FARTHEST} edges from the origin, where its digits are lost"
+            raise UserError(f"{source}: position of particle {far[0]} is {position[far[0]].tolist()}, {told}")
         return cls(wrap(position, box), species.astype(np.int8), box, temperature, source)
 
     def require(self, potential: PairPotential) -> None:

@@ -22,10 +22,11 @@ from mdgen.room import first_room, replica_bytes
 from mdgen.schedule import Schedule, cooling_blocks, production_blocks
 from mdgen.thermostats import thermostat
 from runkit.config import dump_toml
-from runkit.dataset.layout import in_units
+from runkit.dataset.layout import in_units, n_bytes
 from runkit.dataset.schema import ISOCONFIG
 from runkit.errors import UserError
 from runkit.launcher import this_launch
+from runkit.outputs import require_own_name
 from runkit.progress import duration
 
 # Atom-steps per core-second that the estimate assumes: one system, replicas together (docs/performance.md).
@@ -102,6 +103,11 @@ def require_as_set(system: System, given: Configuration) -> None:
             )
 
 
+def taken_as_given(given: Sequence[Configuration]) -> str:
+    """What becomes of given configurations, in words."""
+    return f"{len(given)} given configuration(s), taken as they are: neither cooled nor held"
+
+
 def resolved(case: Case, given: Sequence[Configuration]) -> Case:
     """The case with `system` as given configurations have it; raises `UserError` if the rest does not fit them."""
     require_bonds_that_fit(case, given)
@@ -154,6 +160,7 @@ def dimensions(case: Case, potential: PairPotential, given: Sequence[Configurati
 
 def show(case: Case) -> None:
     """Print the resolved configuration, then what it means: work, shares, file, memory and estimated time."""
+    require_own_name(case.output)
     potential = potential_of(case)
     given = given_configurations(case, potential)
     case = resolved(case, given)
@@ -162,11 +169,11 @@ def show(case: Case) -> None:
     samples, replicas = on_gpu if case.device == "gpu" else on_cpu
     print(dump_toml(case))
     for line in (
-        f"file       {case.output}: {in_units(file_bytes(sizes))}, "
+        f"file       {case.output}: {in_units(n_bytes(ISOCONFIG, sizes))}, "
         + ", ".join(f"{n} {name}s" for name, n in sizes.items() if name != "species"),
         f"work       {sizes['sample']} samples, then {sizes['sample'] * sizes['replica']} replicas, up to "
         f"{replicas.largest} together",
-        *([] if given else [f"start      {hold_in_words(case)[0]}"]),
+        f"start      {taken_as_given(given) if given else hold_in_words(case)[0]}",
         f"ranks      {n_ranks}, each with {samples.shares} samples, then {replicas.shares} replicas",
         f"memory     about {in_units(3e8 + rank_bytes(sizes, replicas.largest))} per rank",
         *_of_gpu(case, potential, given, sizes, on_gpu),
@@ -244,11 +251,6 @@ def _edge(case: Case) -> float:
 def _smallest_volume(case: Case, given: Sequence[Configuration]) -> float:
     boxes = [float(np.prod(start.box)) for start in given]
     return min(boxes, default=case.system.n_particles / case.system.density)
-
-
-def file_bytes(sizes: dict[str, int]) -> int:
-    """Size of the data in the file."""
-    return sum(math.prod(field.shape(sizes)) * np.dtype(field.dtype).itemsize for field in ISOCONFIG.fields)
 
 
 def rank_bytes(sizes: dict[str, int], lanes: int) -> int:

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from mdgen.config import Case, System
+from mdgen.config import LONGEST, Case, System
 
 KOB_ANDERSEN = {0.44: 4120.0, 0.50: 217.0, 0.56: 52.0, 0.64: 16.5}  # tau_alpha by temperature
 ENOUGH = 10  # tau_alpha of a hold after which a sample is taken to be in equilibrium
@@ -28,7 +28,8 @@ class Relaxation(NamedTuple):
 def relaxation_of(system: System) -> Relaxation | None:
     """tau_alpha of a system, interpolated between known temperatures, or None where nothing is known of it.
 
-    Below and above them its logarithm goes on as a straight line in 1 / T, which is too short in the cold.
+    Below and above them its logarithm goes on as a straight line in 1 / T, which is too short in the cold, up to the
+    longest time that anything may take.
     """
     is_known = system.potential == "kob-andersen" and not system.parameters
     same_state = np.allclose(system.composition, (0.8, 0.2), atol=5e-3) and abs(system.density - 1.2) < 5e-3
@@ -41,7 +42,8 @@ def relaxation_of(system: System) -> Relaxation | None:
     logarithm = np.log(list(KOB_ANDERSEN.values()))[::-1]
     upper = int(np.clip(np.searchsorted(inverse, 1 / system.temperature), 1, len(inverse) - 1))
     slope = np.diff(logarithm)[upper - 1] / np.diff(inverse)[upper - 1]
-    return Relaxation(float(np.exp(logarithm[upper] + slope * (1 / system.temperature - inverse[upper]))), False)
+    exponent = logarithm[upper] + slope * (1 / system.temperature - inverse[upper])
+    return Relaxation(float(np.exp(min(exponent, np.log(LONGEST)))), False)
 
 
 def hold_in_words(case: Case) -> tuple[str, bool]:
@@ -53,4 +55,6 @@ def hold_in_words(case: Case) -> tuple[str, bool]:
     told = f"hold of {hold:g} = {hold / known.time:.2g} tau_alpha ({known.time:.3g}, {source})"
     if hold >= ENOUGH * known.time:
         return told, False
+    if ENOUGH * known.time > LONGEST:
+        return f"{told}; no hold leads to equilibrium", hold < known.time
     return f"{told}; initial.hold_time = {ENOUGH * known.time:.3g} or more leads to equilibrium", hold < known.time

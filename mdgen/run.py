@@ -13,7 +13,7 @@ from mdgen.equilibration import baths, equilibrate
 from mdgen.formats.independence import fingerprint
 from mdgen.initial import Configuration
 from mdgen.labelling import label
-from mdgen.plan import dimensions, given_configurations, potential_of, resolved
+from mdgen.plan import dimensions, given_configurations, potential_of, resolved, taken_as_given
 from mdgen.production import propagate
 from mdgen.relaxation import hold_in_words
 from mdgen.trajectory import Run
@@ -38,7 +38,9 @@ def generate(world: World, case: Case) -> int:
         if file.state == "new":  # checkpoints that lie here belong to a file that is gone
             world.on_root(file.scratch.clear)
         told, is_short = hold_in_words(case)
-        if is_short and not given:
+        if given:
+            say(world, taken_as_given(given))
+        elif is_short:
             say(world, f"warning: {told}; samples are still ageing")
         run = Run(case, potential, file, world, device)
         _compile(run, cools=not given)

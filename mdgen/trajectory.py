@@ -71,10 +71,10 @@ class Checkpoint:
 
         All start anew if the checkpoint of one is damaged.
         """
-        state = self._state(dynamics, 0)
+        one = {name: values[0] for name, values in self._state(dynamics).items()}
 
         def fault(arrays: Arrays) -> str:
-            return fault_in(arrays, state, {"n_blocks": n_blocks})
+            return fault_in(arrays, one, {"n_blocks": n_blocks})
 
         saved = [self._file.scratch.load(name, fault) for name in self._names]
         whole = [one for one in saved if one is not None]
@@ -94,10 +94,11 @@ class Checkpoint:
     def save(self, dynamics: Dynamics, n_blocks: int) -> None:
         """Save the state after `n_blocks` blocks; not that of replicas that blew up."""
         self._file.to_disk()  # the snapshots that a resumed trajectory will not repeat
+        state = self._state(dynamics)
         for k, name in enumerate(self._names):
-            state = self._state(dynamics, k)
-            if np.isfinite(state["position"]).all():
-                self._file.scratch.save(name, n_blocks=np.array(n_blocks), **state)
+            if np.isfinite(state["position"][k]).all():
+                own = {key: values[k] for key, values in state.items()}
+                self._file.scratch.save(name, n_blocks=np.array(n_blocks), **own)
         self._last = time.monotonic()
 
     def discard(self) -> None:
@@ -106,11 +107,10 @@ class Checkpoint:
             self._file.scratch.discard(name)
 
     @staticmethod
-    def _state(dynamics: Dynamics, k: int) -> dict[str, np.ndarray]:
-        """All that the future of replica `k` depends on."""
+    def _state(dynamics: Dynamics) -> dict[str, np.ndarray]:
+        """All that the future of replicas depends on, by the first axis."""
         bath = dynamics.thermostat.state() if dynamics.thermostat else {}
-        state = {"position": dynamics.position, "velocity": dynamics.velocity, **bath}
-        return {name: values[k] for name, values in state.items()}
+        return {"position": dynamics.position, "velocity": dynamics.velocity, **bath}
 
 
 def blocks_done(file: Writer, name: str) -> int:

@@ -13,6 +13,8 @@ from pathlib import Path
 from tempfile import TemporaryFile
 from typing import IO, NamedTuple
 
+SECONDS_TO_DIE = 10.0
+
 
 class Ended(NamedTuple):
     """How it ended: exit code, negative for a signal, None if its time was up; seconds; standard output and error."""
@@ -54,7 +56,8 @@ def run_apart(
             code = None
         finally:  # also what it has left running
             _kill(process.pid)
-            process.wait()
+            with suppress(subprocess.TimeoutExpired):  # one that a driver does not let go cannot even be killed
+                process.wait(timeout=SECONDS_TO_DIE)
         return Ended(code, time.monotonic() - began, _end_of(said, most))
 
 

@@ -6,8 +6,9 @@ A program declares its keys as a tree of `Config` classes. Whatever is wrong in 
 
 from __future__ import annotations
 
+import math
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -61,9 +62,12 @@ def load(
             raise UserError(f"{override!r} is not a setting; write section.key=value")
         _merge(tree, tables, "command line", origin)
     try:
-        return model.model_validate(tree)
+        config = model.model_validate(tree)
     except ValidationError as error:
         raise UserError(_explain(model, error, origin)) from None
+    for key, value in _not_finite(tree):  # in tables of any values, which the model does not look into
+        raise UserError(f"{_place(key.split('.'), origin)}: {key} = {value} is not allowed; allowed: finite numbers")
+    return config
 
 
 def read_toml(path: Path | str) -> dict[str, Any]:
@@ -150,6 +154,18 @@ def _explain(model: type[Config], error: ValidationError, origin: Mapping[str, s
     place = _place(names, origin)
     more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
     return f"{place}: {text}{more}" if place else f"{text}{more}"
+
+
+def _not_finite(value: Any, key: str = "") -> Iterator[tuple[str, float]]:
+    """Numbers in tables and lists that are infinite or not a number, with the dotted key of each."""
+    if isinstance(value, float) and not math.isfinite(value):
+        yield key, value
+    elif isinstance(value, Mapping):
+        for name, inner in value.items():
+            yield from _not_finite(inner, f"{key}.{name}" if key else name)
+    elif isinstance(value, (list, tuple)):
+        for inner in value:
+            yield from _not_finite(inner, key)
 
 
 def _place(names: Sequence[str], origin: Mapping[str, str]) -> str:

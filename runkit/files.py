@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from runkit.errors import UserError
+from runkit.outputs import as_path, state_of
 
 
 def natural(name: Path | str) -> list[tuple[int, str]]:
@@ -22,7 +23,11 @@ def expand(patterns: Sequence[str], key: str) -> list[Path]:
     """
     found: list[Path] = []
     for pattern in patterns:
-        matches = [pattern] if Path(pattern).exists() else sorted(glob.glob(pattern, recursive=True), key=natural)
+        try:
+            is_there = state_of(as_path(pattern)) is not None
+        except UserError as error:
+            raise UserError(f"{key}: {error}") from error
+        matches = [pattern] if is_there else sorted(glob.glob(pattern, recursive=True), key=natural)
         files = [path for path in map(Path, matches) if not path.is_dir()]
         if not matches:
             raise UserError(f"{key}: no file matches {pattern!r}")

@@ -21,7 +21,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from runkit.cache import write_whole
+from runkit.errors import UserError
+from runkit.outputs import written_whole
 
 STRICT = ("--std=c++17", "--fmad=false", "--prec-div=true", "--prec-sqrt=true", "--ftz=false")
 EMBEDDED = (72, 87, 88, 101, 110)  # architectures of Jetson boards, whose machine code other GPUs do not run
@@ -143,10 +144,14 @@ def kept(source: str, architecture: str, options: tuple[str, ...], compiler: Any
     code, _ = machine_code(source, architecture, options)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        write_whole(path, code)
-    except OSError:  # no writable place: every process compiles for itself
-        path = Path(_own_folder().name) / name
-        write_whole(path, code)
+        return _written(path, code)
+    except (OSError, UserError):  # no writable place: every process compiles for itself
+        return _written(Path(_own_folder().name) / name, code)
+
+
+def _written(path: Path, code: bytes) -> Path:
+    with written_whole(path) as beside:
+        beside.write_bytes(code)
     return path
 
 

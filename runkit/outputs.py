@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import os
 import re
+import secrets
 import stat
 import zipfile
 from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from tempfile import mkstemp
 
 import numpy as np
 
@@ -42,6 +42,12 @@ def require_replaceable(
     require_regular(path, about)
     if about.st_size and not (is_ours is not None and is_ours(path)):
         raise UserError(f"output: {path} is not a file of this program; move it away or choose another output")
+
+
+def require_own_name(path: Path | str) -> None:
+    """Raise UserError for a name that marks an unfinished file."""
+    if as_path(path).suffix == ".part":
+        raise UserError(f"output: {path} ends in .part, the mark of an unfinished file; choose another name")
 
 
 def as_path(value: Path | str) -> Path:
@@ -81,22 +87,20 @@ def shortened(path: Path | str) -> str:
 def written_whole(path: Path) -> Iterator[Path]:
     """A new file beside `path`, which takes its name at the end; after an error nothing is left of it.
 
-    Raises UserError if the folder or the disk refuses.
+    Several processes may write one file at once: each has its own beside. Raises UserError if the folder or the disk
+    refuses.
     """
-    beside: Path | None = None
+    # Short, so that a name that can be used is not refused for what is added to it.
+    beside = path.with_name(f".{secrets.token_hex(8)}.tmp{path.suffix}")
     try:
-        # Short, so that a name that can be used is not refused for what is added to it.
-        descriptor, name = mkstemp(dir=path.parent, prefix=".", suffix=f".tmp{path.suffix}")
-        os.close(descriptor)
-        beside = Path(name)
+        os.close(os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666))
         yield beside
-        beside.chmod(0o666 & ~_umask())
         os.replace(beside, path)
     except OSError as error:
         raise UserError(f"output: {shortened(path)} cannot be written: {error.strerror or error}") from error
     finally:
-        if beside is not None:
-            beside.unlink(missing_ok=True)
+        with suppress(OSError):
+            beside.unlink()
 
 
 def starts_with(pattern: str) -> Callable[[Path], bool]:
@@ -120,9 +124,3 @@ def holds_arrays(names: Collection[str]) -> Callable[[Path], bool]:
         return False
 
     return matches
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask

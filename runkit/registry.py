@@ -80,7 +80,7 @@ class Registry:
         self.check(name, parameters)
         try:
             return self.get(name)(**parameters)
-        except (TypeError, ValueError) as error:
+        except (TypeError, ValueError, ArithmeticError) as error:
             raise UserError(f"{self.kind} {name!r}: {error} (parameters: {parameters})") from error
 
     def _import_modules(self) -> None:

@@ -21,6 +21,27 @@ STEPS = 100  # per frame
 SPEED = 0.05  # sites per step
 WELL = {"dataset_name": "tiny_flow", "grid_type": "cartesian", "n_spatial_dims": 2, "simulation_parameters": "[]"}
 
+# Of a training in seconds, on the 6 cases that `write_flow` writes.
+FLOW_RECIPE = """\
+name = "run"
+device = "cpu"
+threads = 1
+batch = 2
+micro = 0
+log_every = 1
+[model]
+name = "flow-cnn"
+parameters = { widths = [4] }
+[data]
+name = "flow"
+file = "flow.h5"
+horizon = 3
+split = { train = 4, validation = 1, test = 1 }
+[phase.one]
+epochs = 1
+learning_rate = 1e-3
+"""
+
 
 def vortices(rng: np.random.Generator, shape: tuple[int, int], n_frames: int) -> dict[str, np.ndarray]:
     """All fields of one case, without the axis of cases."""

@@ -13,7 +13,6 @@ Units: lattice units, as in the file.
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from xml.etree import ElementTree as xml
 
@@ -25,6 +24,7 @@ from runkit.config import Config
 from runkit.dataset.reader import Dataset
 from runkit.dataset.schema import COMPLETE
 from runkit.errors import UserError
+from runkit.outputs import written_whole
 
 Item = xml.Element
 
@@ -128,13 +128,8 @@ def _require_ours(xdmf: Path, points: Path) -> None:
 
 
 def _write(path: Path, content: bytes) -> None:
-    """Whole or not at all."""
-    try:
-        beside = path.with_name(path.name + ".new")
+    with written_whole(path) as beside:
         beside.write_bytes(content)
-        os.replace(beside, path)
-    except OSError as error:
-        raise UserError(f"{path}: {error.strerror}") from error
 
 
 if __name__ == "__main__":

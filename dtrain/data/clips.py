@@ -55,6 +55,20 @@ class Clips(Tensors):
         return torch.cat([frames, geometry.to(frames.dtype)], dim=1)
 
 
+@dataclass(frozen=True)
+class Series(Tensors):
+    """Some frames of a case: normalised `frames` [3, t, x, y], `geometry` [1, x, y], `fluid` [1, 1, x, y] (1 or 0)."""
+
+    frames: Tensor
+    geometry: Tensor
+    fluid: Tensor
+
+    def clip(self, start: int, n_given: int, n_target: int) -> Clips:
+        """Frames from one on, without copying."""
+        given, target = self.frames[:, start : start + n_given + n_target].split([n_given, n_target], dim=1)
+        return Clips(given, target, self.geometry, self.fluid)
+
+
 def geometry_of(distance: np.ndarray, cell: float) -> np.ndarray:
     """Signed distances in sites as a network sees them: of order one, steep at surfaces, flat far from them."""
     return np.tanh(distance / (REACH * cell)).astype(np.float32)

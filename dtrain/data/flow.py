@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Literal
 
@@ -21,10 +20,10 @@ from pydantic import Field, field_validator
 from torch import Tensor
 
 from dtrain.data import Options, data, mark_of
-from dtrain.data.clips import Clips, geometry_of, rollout
+from dtrain.data.clips import Clips, Series, geometry_of, rollout
 from dtrain.data.split import Split
 from dtrain.data.store import Store
-from dtrain.data.tensors import Tensors, numbers
+from dtrain.data.tensors import numbers
 from dtrain.flow_metrics import correlation, variance_error, vorticity
 from dtrain.losses import field_and_gradient
 from dtrain.normalisation import Normalisation
@@ -72,20 +71,6 @@ class FlowLoss(Config):
     """Keys of [loss]."""
 
     gradient: float = Field(1.0, ge=0, description="weight of the error of spatial gradients against that of values")
-
-
-@dataclass(frozen=True)
-class Series(Tensors):
-    """Some frames of a case: normalised `frames` [3, t, x, y], `geometry` [1, x, y], `fluid` [1, 1, x, y] (1 or 0)."""
-
-    frames: Tensor
-    geometry: Tensor
-    fluid: Tensor
-
-    def clip(self, start: int, n_given: int, n_target: int) -> Clips:
-        """Frames from one on, without copying."""
-        given, target = self.frames[:, start : start + n_given + n_target].split([n_given, n_target], dim=1)
-        return Clips(given, target, self.geometry, self.fluid)
 
 
 @data("flow")

@@ -10,7 +10,6 @@ Units: Lennard-Jones.
 from __future__ import annotations
 
 import os
-import uuid
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from functools import cached_property
@@ -31,11 +30,12 @@ from dtrain.data.symmetry import draw_symmetry
 from dtrain.losses import node_edge
 from dtrain.metrics import pearson, scored_bonds, scored_particles
 from dtrain.normalisation import Normalisation
-from runkit.checkpoint import load_arrays, save_arrays
+from runkit.checkpoint import load_arrays
 from runkit.config import Config
 from runkit.dataset.reader import Dataset
 from runkit.dataset.schema import COMPLETE, PENDING
 from runkit.errors import UserError
+from runkit.outputs import written_whole
 
 POSITIONS = {
     "thermal": ("initial_position",),
@@ -257,11 +257,10 @@ class Glass:
     @staticmethod
     def _keep_pairs(path: Path, pairs: np.ndarray) -> None:
         """Keep pairs where that can be done: in a folder that cannot be written to they are found again each time."""
-        mine = path.with_name(f"{uuid.uuid4().hex}.npz")  # several processes may find the same pairs
         with suppress(OSError, UserError):
             path.parent.mkdir(exist_ok=True)
-            save_arrays(mine, pairs=pairs.astype(np.int32))
-            os.replace(mine, path)
+            with written_whole(path) as beside:
+                np.savez(beside, pairs=pairs.astype(np.int32))
 
     @cached_property
     def _identity(self) -> str:

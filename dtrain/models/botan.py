@@ -16,7 +16,7 @@ from torch.nn.functional import linear
 from torch.utils.checkpoint import checkpoint
 from torch_geometric.utils import scatter
 
-from dtrain.models import model
+from dtrain.models import model, require_switch, require_whole
 
 NEIGHBOURS = 40  # of a particle of the published liquid, about
 
@@ -127,8 +127,8 @@ class Botan(nn.Module):
         self, node_width: int = 1, edge_width: int = 3, width: int = 64, rounds: int = 7, recompute: bool = False
     ) -> None:
         super().__init__()
-        if width < 1 or rounds < 1:
-            raise ValueError(f"width = {width}, rounds = {rounds}: both are 1 or more")
+        require_whole(node_width=node_width, edge_width=edge_width, width=width, rounds=rounds)
+        require_switch(recompute=recompute)
         self.rounds, self.recompute = rounds, recompute
         self.node_encoder = MLP(node_width, width)
         self.edge_encoder = EdgeEncoder(edge_width, width)

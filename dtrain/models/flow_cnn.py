@@ -15,11 +15,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import pad
 
-from dtrain.models import model
+from dtrain.models import model, require_switch, require_whole
 from dtrain.models.norms import norm_layer
 
 # Of all layers, over (t, x, y); a kernel of twice the stride covers every cell equally often on the way up.
 KERNEL, STRIDE, PADDING = (3, 4, 4), (1, 2, 2), (1, 1, 1)
+DEEPEST = 12  # layers going down: a grid of 4096 cells has become one cell
 
 
 @model("flow-cnn")
@@ -39,8 +40,10 @@ class FlowCNN(nn.Module):
         increments: bool = True,
     ) -> None:
         super().__init__()
-        if not widths or min(widths) < 1:
-            raise ValueError(f"widths = {widths}: one or more numbers >= 1")
+        if not (isinstance(widths, (list, tuple)) and 1 <= len(widths) <= DEEPEST):
+            raise ValueError(f"widths = {widths!r} is not allowed; allowed: a list of 1 to {DEEPEST} whole numbers")
+        require_whole(inputs=inputs, outputs=outputs, **{f"widths[{i}]": width for i, width in enumerate(widths)})
+        require_switch(skip=skip, increments=increments)
         self.outputs, self.skip, self.increments = outputs, skip, increments
         self.stride = 2 ** len(widths)
         depth = len(widths)

@@ -27,7 +27,7 @@ def norm_layer(kind: str, channels: int) -> nn.Module:
         return GroupNorm(next(n for n in range(-(-channels // GROUP), channels + 1) if channels % n == 0), channels)
     if kind == "none":
         return nn.Identity()
-    raise ValueError(f"norm = {kind!r}; allowed: {', '.join(NORMS)}")
+    raise ValueError(f"norm = {kind!r} is not allowed; allowed: {', '.join(NORMS)}")
 
 
 class GroupNorm(nn.GroupNorm):

@@ -138,7 +138,7 @@ def _format_of(path: Path) -> type[Format]:
     try:
         with unpacked(path) as file:
             head = file.read(_HEAD)
-    except (OSError, EOFError, zlib.error) as error:
+    except (OSError, EOFError, ValueError, zlib.error) as error:  # ValueError: a name that no file can have
         raise UserError(f"{path}: cannot be read: {getattr(error, 'strerror', None) or error}") from error
     known = {name: file_format.get(name) for name in file_format.names()}
     suffix = Path(path.name.lower().removesuffix(".gz")).suffix

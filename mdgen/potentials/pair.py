@@ -11,6 +11,8 @@ import numpy as np
 
 from runkit.errors import UserError
 
+LEAST, MOST = 1e-20, 1e5  # of a parameter: their 12th powers are numbers in any arithmetic of float64
+
 
 @dataclass(frozen=True)
 class PairPotential:
@@ -68,7 +70,7 @@ def _matrix(name: str, values) -> np.ndarray:
     matrix = np.array(values, dtype=np.float64)
     if matrix.ndim != 2 or not np.array_equal(matrix, matrix.T, equal_nan=True):
         raise UserError(f"{name} = {matrix.tolist()}: a symmetric matrix [species, species] is needed")
-    if not np.all(np.isfinite(matrix) & (matrix > 0)):
-        raise UserError(f"{name} = {matrix.tolist()}: every entry must be positive and finite")
+    if not np.all((matrix >= LEAST) & (matrix <= MOST)):
+        raise UserError(f"{name} = {matrix.tolist()}: every entry must be positive, from {LEAST:g} to {MOST:g}")
     matrix.setflags(write=False)
     return matrix

@@ -94,6 +94,15 @@ def check_space(directory: Path, need: int) -> None:
         raise UserError(f"the disk of {directory} has {in_units(have)} free, the file needs {in_units(need)}")
 
 
+def why_not_written(path: Path, size: int, error: Exception) -> str:
+    """Why `size` bytes could not be written to a file, in words."""
+    with suppress(OSError):  # the folder may have gone
+        free = shutil.disk_usage(path.parent).free
+        if free < size:
+            return f"no space left on the disk ({in_units(free)} free)"
+    return getattr(error, "strerror", None) or str(error)
+
+
 def in_units(size: float) -> str:
     """Bytes in the unit that suits them, for people."""
     for unit in ("B", "kB", "MB", "GB"):

@@ -19,6 +19,7 @@ from typing import Any
 import h5py
 import numpy as np
 
+from runkit.arguments import shown
 from runkit.dataset.contracts import SCHEMAS
 from runkit.dataset.schema import Schema
 from runkit.errors import UserError
@@ -44,15 +45,17 @@ class Dataset:
 
     def __getitem__(self, name: str) -> Any:
         """The h5py dataset of a field; KeyError if there is none of this name, UserError if its source lacked it."""
-        if name in self.absent:
+        if isinstance(name, str) and name in self.absent:
             raise UserError(f"{self.path} has no {name}: the data it was imported from do not give it")
-        try:
-            return self.file[name]
-        except KeyError:
-            raise KeyError(f"{self.path} has no field {name!r}") from None
+        if name not in self:
+            raise KeyError(f"{self.path} has no field {shown(name)}")
+        return self.file[name]
 
-    def __contains__(self, name: str) -> bool:
-        return name in self.file and name not in self.absent
+    def __contains__(self, name: object) -> bool:
+        """Whether there is a field of this name; groups and what is no name are none."""
+        if not isinstance(name, str) or not name or "\0" in name:
+            return False
+        return isinstance(self.file.get(name), h5py.Dataset) and name not in self.absent
 
     @property
     def file(self) -> h5py.File:

@@ -48,7 +48,7 @@ class Scratch:
             arrays = load_arrays(path)
             told = fault(arrays)
         except UserError as error:
-            told = str(error).partition("(")[2].rpartition(")")[0] or str(error)
+            told = str(error.__cause__ or error)
         if not told:
             return arrays
         tqdm.write(f"note: checkpoint {path} is damaged ({told}): what it belongs to starts anew", file=sys.stdout)

@@ -14,10 +14,8 @@ meanwhile (deleted, renamed, truncated) ends the run at the next unit of work: n
 from __future__ import annotations
 
 import os
-import shutil
 import stat
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -27,7 +25,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from runkit.checkpoint import sync_directory
 from runkit.dataset.drivers import Driver, check_driver, open_driver
-from runkit.dataset.layout import Groups, dtype_of, in_units, lay_down, replace_attributes
+from runkit.dataset.layout import Groups, dtype_of, lay_down, replace_attributes, why_not_written
 from runkit.dataset.lock import FileLock
 from runkit.dataset.resume import check_same, holds
 from runkit.dataset.schema import PENDING, Schema
@@ -35,7 +33,7 @@ from runkit.dataset.scratch import Scratch
 from runkit.dataset.selection import Index, box, in_words
 from runkit.errors import UserError
 from runkit.mpi import World
-from runkit.outputs import require_replaceable, shortened, state_of
+from runkit.outputs import require_own_name, require_replaceable, shortened, state_of
 
 
 class Writer:
@@ -126,7 +124,8 @@ class Writer:
         try:
             driver.write(name, slices, array)
         except (OSError, RuntimeError) as error:
-            raise UserError(self._write_failure(name, index, array.nbytes, error)) from error
+            told = why_not_written(self.part, array.nbytes, error)
+            raise UserError(f"{in_words(name, index)} cannot be written to {self.part}: {told}") from error
 
     def write_text(self, name: str, index: Index, words: str) -> None:
         """Store words, as many as the field holds; not collective."""
@@ -215,8 +214,7 @@ class Writer:
         directory = self.path.parent
         if state_of(directory) is None or not directory.is_dir():
             raise UserError(f"cannot write {shortened(self.path)}: directory {directory} does not exist")
-        if self.path.suffix == ".part":
-            raise UserError(f"output: {self.path} ends in .part, the mark of an unfinished file; choose another name")
+        require_own_name(self.path)
         for path in (self.path, self.part):
             require_replaceable(path, lambda _: True, reads)
         folder = state_of(self.scratch.path)
@@ -294,11 +292,3 @@ class Writer:
         self._descriptor = -1
         if self._lock is not None:
             self._lock.release()
-
-    def _write_failure(self, name: str, index: Index, size: int, error: Exception) -> str:
-        reason = getattr(error, "strerror", None) or str(error)
-        with suppress(OSError):  # the folder may have gone
-            free = shutil.disk_usage(self.part.parent).free
-            if free < size:
-                reason = f"no space left on the disk ({in_units(free)} free)"
-        return f"{in_words(name, index)} cannot be written to {self.part}: {reason}"

@@ -21,7 +21,8 @@ from numba.core.bytecode import FunctionIdentity
 from numba.core.caching import FunctionCache
 from numba.core.serialize import dumps
 
-from runkit.cache import write_whole
+from runkit.errors import UserError
+from runkit.outputs import written_whole
 
 _numbers: Any = iter(lambda: secrets.randbits(60), None)
 FunctionIdentity._unique_ids = _numbers
@@ -70,8 +71,8 @@ class _Files:
 
     def save(self, key: Any, data: Any) -> None:
         """Keep what was compiled for this key, if there still is room for it."""
-        with suppress(OSError):
-            write_whole(self._path(key), dumps((repr(key), data)))
+        with suppress(UserError), written_whole(self._path(key)) as beside:
+            beside.write_bytes(dumps((repr(key), data)))
 
     def _path(self, key: Any) -> Path:
         return self._folder / f"{self._name}.{sha256(repr(key[0]).encode()).hexdigest()[:16]}.nbc"

@@ -67,7 +67,7 @@ def test_a_fresh_network_with_increments_predicts_about_the_last_frame(network):
     ("parameters", "message"),
     [
         ({"widths": []}, "widths = "),
-        ({"widths": [8, 0]}, "one or more numbers >= 1"),
+        ({"widths": [8, 0]}, "widths[1] = 0 is not allowed; allowed: a whole number from 1"),
         ({"norm": "layer"}, "allowed: batch, group, none"),
         ({"width": 8}, "did you mean 'widths'?"),
     ],

@@ -68,7 +68,7 @@ def test_every_norm_takes_any_number_of_channels(kind, channels):
 
 
 def test_an_unknown_norm_is_refused_with_those_that_are_known():
-    with pytest.raises(ValueError, match="norm = 'layer'; allowed: batch, group, none"):
+    with pytest.raises(ValueError, match="norm = 'layer' is not allowed; allowed: batch, group, none"):
         norm_layer("layer", 8)
 
 

@@ -86,6 +86,9 @@ FINE = {"rho": np.ones((8, 9)), "u": np.zeros((8, 9, 2)), "tau": 0.8, "n_steps":
     [
         ({"tau": 0.5}, "tau = 0.5"),
         ({"tau": float("nan")}, "tau = nan"),
+        ({"tau": "slow"}, "tau = slow"),
+        ({"u": [["fast"]]}, "rho, u: arrays of numbers"),
+        ({"force": "down"}, "force = down"),
         ({"n_steps": -1}, "n_steps = -1"),
         ({"n_steps": 1.5}, "n_steps = 1.5"),
         ({"rho": np.ones(8)}, "rho: an array of 2 dimensions"),

@@ -262,7 +262,7 @@ def test_a_domain_that_no_gpu_holds_is_refused_with_what_to_lower(tmp_path, monk
 
 
 def test_an_unknown_device_is_refused():
-    with pytest.raises(UserError, match="device = 'tpu': allowed: auto, cpu, gpu"):
+    with pytest.raises(UserError, match="device = 'tpu' is not allowed; allowed: auto, cpu, gpu"):
         simulate(np.ones((4, 4)), np.zeros((4, 4, 2)), 0.8, 1, device="tpu")
 
 

@@ -154,6 +154,23 @@ def test_a_checkpoint_of_another_form_starts_its_unit_anew_and_says_so(make, mon
     assert len(told) == 1 and "equilibrate-00000.npz" in told[0] and "anew" in told[0]
 
 
+def test_a_checkpoint_of_many_replicas_asks_the_device_once(make, monkeypatch):
+    """Not once for each of them: there may be hundreds."""
+    asked, save, array = [], Checkpoint.save, Batch.array
+
+    def count(checkpoint, *arguments):
+        with monkeypatch.context() as patch:
+            patch.setattr(Batch, "array", lambda batch, name: (names.append(name), array(batch, name))[1])
+            names: list[str] = []
+            save(checkpoint, *arguments)
+        asked.append((len(checkpoint._names), names))
+
+    monkeypatch.setattr(Checkpoint, "save", count)
+    make(StandIn(), "gpu")
+    assert max(n for n, _ in asked) == CASE["replicas_per_gpu"]
+    assert all(names == ["position", "velocity"] for _, names in asked)
+
+
 def test_a_melt_goes_on_where_it_rested(make, monkeypatch, capfd):
     assert_same(make(None, "whole"), in_two_runs(make, monkeypatch, lambda: None))
     assert "anew" not in capfd.readouterr().out
@@ -168,7 +185,8 @@ def test_what_blows_up_is_marked_and_the_others_go_on(make, tmp_path):
             position[1] = position[0] + [1e-4, 0, 0]
         np.savez(tmp_path / f"{name}.npz", initial_positions=position, types=np.zeros(216, int), box=6.0)
     files = tuple(str(tmp_path / f"{name}.npz") for name in ("bad", "good"))
-    case = {"initial": {"file": files}, "production": CASE["production"] | {"times": (0.05,)}}
+    production = CASE["production"] | {"times": (0.05,)}
+    case = {"system": {"temperature": 1.0}, "initial": {"file": files}, "production": production}
     cpu, gpu = make(None, "cpu", **case), make(StandIn(), "gpu", **case)
     for path in (cpu, gpu):
         with Dataset(path) as file:

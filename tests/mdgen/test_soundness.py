@@ -8,13 +8,15 @@ import numpy as np
 import pytest
 
 import mdgen
+from mdgen import equilibration
 from mdgen.config import Case
 from mdgen.plan import potential_of, show
 from mdgen.relaxation import ENOUGH, KOB_ANDERSEN, hold_in_words, relaxation_of
 from mdgen.run import generate
 from mdgen.soundness import exploded, is_canonical
 from mdgen.thermostats import thermostat
-from runkit.dataset.outcome import NOTHING_USABLE
+from mdgen.velocities import maxwell_velocities as draw
+from runkit.dataset.outcome import NOTHING_USABLE, PARTLY_FAILED
 from runkit.dataset.reader import Dataset
 from runkit.errors import UserError
 from runkit.mpi import SerialWorld
@@ -49,6 +51,20 @@ def test_a_thermostat_that_has_not_done_its_work_fails_the_sample(tmp_path, monk
     with Dataset(tmp_path / "frozen.h5") as data:
         assert b"kinetic temperature" in data["failure"][0] and b"0.64" in data["failure"][0]
     assert "2 of 2 sample(s) FAILED" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("checkpoint_seconds", [0, 300])
+def test_a_melt_that_blows_up_fails_and_the_others_are_made(tmp_path, monkeypatch, checkpoint_seconds):
+    """It is seen after its first block, when the second one may be under way already."""
+    monkeypatch.setattr(
+        equilibration, "maxwell_velocities", lambda n, T, seed, *unit: draw(n, 1e9 if unit[0] else T, seed, *unit)
+    )
+    initial = {"melt_time": 8.0, "cooling_time": 0.1, "hold_time": 0.1}
+    settings = {"output": str(tmp_path / "lost.h5"), "device": "cpu", "checkpoint_seconds": checkpoint_seconds}
+    assert generate(SerialWorld(), Case(**SMALL, **settings, initial=initial)) == PARTLY_FAILED
+    with Dataset(tmp_path / "lost.h5") as data:
+        assert [bool(text) for text in data["failure"][()]] == [False, True]
+        assert data["failure"][1] == b"equilibration: positions or velocities are not finite"
 
 
 def test_a_chain_must_be_slower_than_the_step_can_follow():

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
+import gsd.hoomd
 import numpy as np
 
 N, EDGE = 24, 3.0
@@ -13,6 +15,7 @@ SPECIES = RNG.permutation(np.repeat([0, 1], [18, 6]))
 SHUFFLED = RNG.permutation(N).tolist()  # an order of rows that is not that of ids
 
 LATTICE = '"3.0 0.0 0.0 0.0 3.0 0.0 0.0 0.0 3.0"'
+PROPERTIES = "Properties=species:S:1:pos:R:3"
 AB, NI_P, ONE_TWO, ZERO_ONE = ("A", "B"), ("Ni", "P"), ("1", "2"), ("0", "1")
 
 
@@ -22,7 +25,7 @@ def coordinates(i: int, shift: float = 0.0, scale: float = 1.0, end: str = "") -
 
 
 def xyz(
-    header: str = f'Lattice={LATTICE} Properties=species:S:1:pos:R:3 pbc="T T T"',
+    header: str = f'Lattice={LATTICE} {PROPERTIES} pbc="T T T"',
     names: Sequence[str] = AB,
     row: Callable[[int, str], str] = lambda i, name: f"{name} {coordinates(i)}",
     order: Sequence[int] = range(N),
@@ -80,3 +83,19 @@ def replaced(text: str, line: int, new: str | None) -> str:
     lines = text.splitlines()
     lines[line - 1 : line] = [] if new is None else [new]
     return "\n".join(lines) + "\n"
+
+
+def write_gsd(path: Path, **changes) -> Path:
+    with gsd.hoomd.open(str(path), "w") as file:
+        for k in range(2):
+            frame = gsd.hoomd.Frame()
+            frame.particles.N = N
+            wrapped = np.mod(POSITION + k, EDGE)
+            frame.particles.position = wrapped - EDGE * (wrapped > EDGE / 2)
+            frame.particles.types, frame.particles.typeid = ["B", "A"], 1 - SPECIES
+            frame.configuration.box = [EDGE, EDGE, EDGE, 0, 0, 0]
+            for name, value in changes.items():
+                owner = frame.configuration if name in ("box", "dimensions") else frame.particles
+                setattr(owner, name, value)
+            file.append(frame)
+    return path

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
@@ -39,13 +38,6 @@ def made(tmp_path_factory) -> Path:
     code, printed = train_here(folder, "data.file=a.h5", "name=run", *SMALL)
     assert code == 0, printed
     return folder
-
-
-@pytest.fixture
-def folder(made, tmp_path, monkeypatch) -> Path:
-    shutil.copytree(made, tmp_path, dirs_exist_ok=True)
-    monkeypatch.chdir(tmp_path)
-    return tmp_path
 
 
 def refused(main, *words: str, capsys) -> str:

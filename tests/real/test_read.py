@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import gzip
-from pathlib import Path
 
-import gsd.hoomd
 import numpy as np
 import pytest
 
@@ -21,6 +19,7 @@ from tests.real.dialects import (
     NI_P,
     ONE_TWO,
     POSITION,
+    PROPERTIES,
     ROWS,
     SHUFFLED,
     SPECIES,
@@ -30,10 +29,9 @@ from tests.real.dialects import (
     data,
     dump,
     replaced,
+    write_gsd,
     xyz,
 )
-
-PROPERTIES = "Properties=species:S:1:pos:R:3"
 
 
 def at(*columns: str):
@@ -193,22 +191,6 @@ def test_gsd_gives_the_same_particles(tmp_path, packed):
     found = mdgen.read(path)
     assert len(found) == 2
     assert_same(found[0])
-
-
-def write_gsd(path: Path, **changes) -> Path:
-    with gsd.hoomd.open(str(path), "w") as file:
-        for k in range(2):
-            frame = gsd.hoomd.Frame()
-            frame.particles.N = N
-            wrapped = np.mod(POSITION + k, EDGE)
-            frame.particles.position = wrapped - EDGE * (wrapped > EDGE / 2)
-            frame.particles.types, frame.particles.typeid = ["B", "A"], 1 - SPECIES
-            frame.configuration.box = [EDGE, EDGE, EDGE, 0, 0, 0]
-            for name, value in changes.items():
-                owner = frame.configuration if name in ("box", "dimensions") else frame.particles
-                setattr(owner, name, value)
-            file.append(frame)
-    return path
 
 
 @pytest.mark.parametrize(

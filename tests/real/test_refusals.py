@@ -15,6 +15,7 @@ from tests.real.dialects import (
     NI_P,
     ONE_TWO,
     POSITION,
+    PROPERTIES,
     ROWS,
     SPECIES,
     N,
@@ -25,7 +26,6 @@ from tests.real.dialects import (
     xyz,
 )
 
-PROPERTIES = "Properties=species:S:1:pos:R:3"
 HEAD = f"Lattice={LATTICE} {PROPERTIES}"
 BOXED = f"Lattice={LATTICE} Properties="
 

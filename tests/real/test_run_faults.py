@@ -16,28 +16,9 @@ from dtrain.checkpoint import load_model
 from dtrain.engine import Engine
 from runkit.errors import UserError
 from tests.dtrain.conftest import train_here
-from tests.flow_factory import write_flow
+from tests.flow_factory import FLOW_RECIPE, write_flow
 
-RECIPE = """
-name = "run"
-device = "cpu"
-threads = 1
-batch = 2
-micro = 0
-log_every = 1
-validate_every = 0.2
-[model]
-name = "flow-cnn"
-parameters = { widths = [4] }
-[data]
-name = "flow"
-file = "flow.h5"
-horizon = 3
-split = { train = 4, validation = 1, test = 1 }
-[phase.one]
-epochs = 1
-learning_rate = 1e-3
-"""
+RECIPE = "validate_every = 0.2\n" + FLOW_RECIPE
 
 
 class Stopped(BaseException):

@@ -15,27 +15,8 @@ from dtrain import evaluate, predict
 from dtrain.data.flow import Flow, FlowOptions
 from runkit.dataset.reader import Dataset
 from tests.dtrain.conftest import train_here
-from tests.flow_factory import write_flow
+from tests.flow_factory import FLOW_RECIPE, write_flow
 
-RECIPE = """
-name = "run"
-device = "cpu"
-threads = 1
-batch = 2
-micro = 0
-log_every = 1
-[model]
-name = "flow-cnn"
-parameters = { widths = [4] }
-[data]
-name = "flow"
-file = "flow.h5"
-horizon = 3
-split = { train = 4, validation = 1, test = 1 }
-[phase.one]
-epochs = 1
-learning_rate = 1e-3
-"""
 ALONE = ("device=cpu", "threads=1")
 
 
@@ -43,18 +24,11 @@ ALONE = ("device=cpu", "threads=1")
 def made(tmp_path_factory) -> Path:
     """A folder with a file of 6 cases and a network that has learnt from it."""
     folder = tmp_path_factory.mktemp("identity")
-    (folder / "recipe.toml").write_text(RECIPE)
+    (folder / "recipe.toml").write_text(FLOW_RECIPE)
     write_flow(folder / "flow.h5")
     code, printed = train_here(folder, "recipe.toml")
     assert code == 0, printed
     return folder
-
-
-@pytest.fixture
-def folder(made, tmp_path, monkeypatch) -> Path:
-    shutil.copytree(made, tmp_path, dirs_exist_ok=True)
-    monkeypatch.chdir(tmp_path)
-    return tmp_path
 
 
 def scored(*words: str) -> dict:

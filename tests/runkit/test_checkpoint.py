@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from runkit.checkpoint import load_arrays, save_arrays
+from runkit.dataset.scratch import Scratch
 from runkit.errors import UserError
 
 
@@ -58,3 +59,11 @@ def test_missing_files_and_directories_are_told(tmp_path):
         load_arrays(tmp_path / "none.npz")
     with pytest.raises(UserError, match="cannot be written: No such file"):
         save_arrays(tmp_path / "none" / "c.npz", a=1)
+
+
+def test_the_note_on_a_damaged_checkpoint_says_why_whatever_its_folder_is_called(tmp_path, capsys):
+    scratch = Scratch(tmp_path / "run (1)")
+    scratch.save("c.npz", a=np.zeros(3))
+    (tmp_path / "run (1)/c.npz").write_bytes(b"no archive")
+    assert scratch.load("c.npz", lambda arrays: "") is None
+    assert "is damaged (File is not a zip file): what it belongs to starts anew" in capsys.readouterr().out

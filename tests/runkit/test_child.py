@@ -8,6 +8,7 @@ import time
 
 import pytest
 
+from runkit import child
 from runkit.child import run_apart
 from runkit.launcher import alone
 
@@ -26,11 +27,21 @@ def test_what_a_command_says_and_how_it_ends_is_known():
 def test_a_command_that_hangs_ends_with_all_that_it_started(tmp_path):
     """Its child ignores the hang-up of its parent, and would write a file."""
     file = tmp_path / "file"
-    child = f"import time; time.sleep(2); open({str(file)!r}, 'w')"
-    ended = run_apart(python(f"import subprocess, sys; subprocess.run([sys.executable, '-c', {child!r}])"), 0.5)
+    program = f"import time; time.sleep(2); open({str(file)!r}, 'w')"
+    ended = run_apart(python(f"import subprocess, sys; subprocess.run([sys.executable, '-c', {program!r}])"), 0.5)
     assert ended.code is None and ended.how == "limit" and ended.seconds < 2
     time.sleep(2)
     assert not file.exists()
+
+
+def test_a_command_that_cannot_be_killed_does_not_hold_the_caller(monkeypatch):
+    """As one that waits within a driver: here no signal reaches it until the caller has gone on."""
+    kill, held = child._kill, []
+    monkeypatch.setattr(child, "_kill", held.append)
+    monkeypatch.setattr(child, "SECONDS_TO_DIE", 0.1)
+    ended = run_apart(python("import time; time.sleep(60)"), 0.1)
+    assert ended.how == "limit" and ended.seconds < 10
+    kill(*held)
 
 
 def test_a_command_that_is_not_there_is_an_error():

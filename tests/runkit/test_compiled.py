@@ -47,7 +47,7 @@ def test_processes_that_compile_at_once_do_not_mix_up_their_functions(tmp_path):
     assert [process.wait() for process in together] == [0, 0, 0]
     assert len(files(tmp_path)) == 6
     assert start(tmp_path, factors="012012").wait() == 0
-    assert not list(tmp_path.rglob("*.tmp"))
+    assert not list(tmp_path.rglob("*.tmp*"))
 
 
 def test_functions_that_different_processes_have_compiled_work_side_by_side(tmp_path):

@@ -167,8 +167,11 @@ def test_flow_is_measured_beside_lbmpy_in_turns(monkeypatch):
     assert rows[0].cells() == (
         "D2Q9 bgk float32 256x256, 1 core", "300", "200", "1.50 (1.50-1.50)", "500", "0.60", "ratio 1"
     )  # fmt: skip
-    assert rows[-1].cells()[:4] == ("D3Q27 bgk float32 96x96x96, 2 cores", "600", "200", "3.00 (3.00-3.00)")
-    assert rows[-3].cells()[:4] == ("D2Q9 smagorinsky float32 1024x1024, 2 cores", "600", "-", "-")
+    assert rows[-1].cells() == (
+        "D2Q9 bgk float32 street 256x256, 2 cores", "600", "-", "-", "600", "1.00", "fraction 0.9"
+    )  # fmt: skip
+    assert rows[-3].cells()[:4] == ("D3Q27 bgk float32 96x96x96, 2 cores", "600", "200", "3.00 (3.00-3.00)")
+    assert rows[-5].cells()[:4] == ("D2Q9 smagorinsky float32 1024x1024, 2 cores", "600", "-", "-")
     assert sorted(closed) == [200, 200, 300, 600]
 
 

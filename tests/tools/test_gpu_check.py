@@ -17,7 +17,7 @@ from tests.conftest import ROOT, clean_environment
 from tools.gpu_check import machine, prepare, profiler, pytests, runner, small, step
 from tools.gpu_check.__main__ import main
 from tools.gpu_check.report import report
-from tools.gpu_check.step import Bench, chosen, module_of, names
+from tools.gpu_check.step import Bench, Step, chosen, module_of, names
 
 SILENT = {"counters_md", "counters_flow"}  # the profiler speaks for them, and for these the sanitizer:
 QUIET = {"memcheck", "racecheck"}
@@ -203,6 +203,14 @@ def test_counters_are_means_over_the_launches_of_a_kernel():
         {"kernel": "push", "launches": 1, "l2_hits": 97.25},
     ]
     assert profiler.read_counters("==ERROR== no permission") == []
+
+
+def test_figures_that_cannot_be_read_are_recorded_and_cost_no_other_step(monkeypatch):
+    """As where a profiler has no number for a metric."""
+    monkeypatch.setattr(runner, "step_of", lambda name: Step("A", 1, 1, 1, read=profiler.read_counters))
+    text = '"ID","Kernel Name","Metric Name","Metric Unit","Metric Value"\n"0","march(int)","Duration","ns","n/a"\n'
+    (line,) = runner._figures("counters", text)
+    assert line["table"] == "failed" and line["error"].startswith("ValueError: could not convert")
 
 
 def test_what_a_sanitizer_found_is_told():

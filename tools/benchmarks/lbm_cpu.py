@@ -29,6 +29,7 @@ MORE = (
     ("D3Q19", "bgk", "128x128x128", BESIDE_PEER),
     ("D3Q27", "bgk", "96x96x96", BESIDE_PEER),
 )
+STREETS = ("128x128", "256x256")  # how much of a step boundaries leave to sites
 
 
 def run(arguments) -> None:
@@ -50,6 +51,8 @@ def _rows(arguments, python: Path) -> Iterator[Row]:
             for name, law, box, target in MORE:
                 beside = peer if law == "bgk" else None
                 yield _row(arguments, ours, beside, (name, law, "float32", box), (cores, target))
+            for box in STREETS:
+                yield _street(arguments, ours, ("D2Q9", "bgk", "float32", box), cores)
         finally:
             ours.close()
             peer.close()
@@ -68,6 +71,18 @@ def _row(arguments, ours: Worker, peer: Worker | None, case: tuple[str, ...], ab
     ]
     mine, theirs, limits = np.array(turns).T
     return Row(f"{' '.join(case)}, {cores}", mine, theirs, float(np.median(limits)), target)
+
+
+def _street(arguments, ours: Worker, case: tuple[str, ...], cores: str) -> Row:
+    """Flow past a cylinder; the limit is the periodic box of this size, in turns."""
+    (name, law, dtype, box), seconds = case, arguments.seconds
+    turns = [
+        [ours.ask(f"{name} {law} {dtype} {shape} {seconds}") for shape in (f"street-{box}", box)]
+        for _ in range(arguments.turns)
+    ]
+    mine, limits = np.array(turns).T
+    title = f"{name} {law} {dtype} street {box}, {cores}"
+    return Row(title, mine, limit=float(np.median(limits)), target="fraction 0.9")
 
 
 def _limit(ours: Worker, q: int, dtype: str, seconds: float) -> float:

@@ -1,8 +1,9 @@
 """Measures lbmgen on the ranks that it is started on, whenever a line asks for it; one rank is bound to one core.
 
-Each line of standard input is "LATTICE LAW DTYPE SHAPE SECONDS", SHAPE as 256x256, answered by a line with million site
-updates per second of wall time; or "copy|scale - DTYPE - SECONDS", by GB/s through memory; or "exchange - BYTES -
-SECONDS", by microseconds in which each rank sends so many bytes to either neighbour and receives as many.
+Each line of standard input is "LATTICE LAW DTYPE SHAPE SECONDS", SHAPE as 256x256 for a periodic box or street-256x256
+for flow past a cylinder, answered by a line with million site updates per second of wall time; or "copy|scale - DTYPE -
+SECONDS", by GB/s through memory; or "exchange - BYTES - SECONDS", by microseconds in which each rank sends so many
+bytes to either neighbour and receives as many.
 """
 
 from __future__ import annotations
@@ -14,14 +15,15 @@ import time
 import numpy as np
 from numba import njit
 
+from lbmgen.api import faces_of
 from lbmgen.block import Block, Fluid
-from lbmgen.boundaries.periodic import Periodic
 from lbmgen.collisions import collision
 from lbmgen.decomposition import Decomposition
-from lbmgen.domain import Body, Domain
+from lbmgen.domain import Body, Domain, body_of
 from lbmgen.lattices import lattice
 from runkit.mpi import Messages, World, connect, single_threaded
 
+STREET = {"x_low": {"kind": "velocity", "velocity": 0.08}, "x_high": "convective", "y": "free-slip"}
 MEMORY = 1 << 27  # bytes of an array that no cache holds
 
 
@@ -62,13 +64,16 @@ def exchange(world: World, size: int, seconds: float) -> float:
     return found
 
 
-def prepare(world: World, name: str, law: str, dtype: str, shape: tuple[int, ...]) -> Block:
-    """A periodic box at rest, cut among the ranks."""
+def prepare(world: World, name: str, law: str, dtype: str, shape: tuple[int, ...], is_street: bool = False) -> Block:
+    """A periodic box or a street at rest, cut among the ranks."""
     of = lattice(name)
     cutting = Decomposition.best(shape, world.size)
-    _, own = cutting.block(world.rank)
+    origin, own = cutting.block(world.rank)
+    domain = Domain(shape, faces_of(STREET if is_street else "periodic", of.d))
+    center, radius = np.array([shape[0] / 4, shape[1] / 2]), shape[1] / 16
     body = Body(np.zeros([n + 2 for n in own], bool))
-    domain = Domain(shape, ((Periodic(), Periodic()),) * of.d)
+    if is_street:
+        body = body_of(lambda places: np.hypot(*(places - center).T).T - radius, origin, own, domain)
     return Block(Fluid(of, collision.build(law), 0.8, None, dtype), domain, cutting, world, body)
 
 
@@ -114,11 +119,11 @@ def main() -> None:
         elif name == "exchange":
             found = exchange(world, int(dtype), float(seconds))
         else:
-            shape = tuple(map(int, extents.split("x")))
-            if block is None or key != (name, law, dtype, shape):
+            is_street, shape = extents.startswith("street-"), tuple(map(int, extents.rpartition("-")[2].split("x")))
+            if block is None or key != (name, law, dtype, extents):
                 if block is not None:
                     block.free()
-                key, block = (name, law, dtype, shape), prepare(world, name, law, dtype, shape)
+                key, block = (name, law, dtype, extents), prepare(world, name, law, dtype, shape, is_street)
             found = rate(world, block, shape, float(seconds))
         if world.is_root:
             print(found, flush=True)

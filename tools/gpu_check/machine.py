@@ -19,19 +19,8 @@ QUERIES = (  # of nvidia-smi, of which older ones do not know all
     "name,driver_version,memory.total",
 )
 PACKAGES = (
-    *(
-        "numpy",
-        "numba",
-        "scipy",
-        "h5py",
-        "mpi4py",
-        "mpich",
-        "torch",
-        "torch-geometric",
-        "triton",
-        "deepspeed",
-        "pydantic",
-    ),
+    *("numpy", "numba", "scipy", "h5py", "mpi4py", "mpich"),
+    *("torch", "torch-geometric", "triton", "deepspeed", "pydantic"),
     *("cupy-cuda12x", "cupy-cuda13x", "nvidia-cuda-nvrtc", "openmm", "gamdpy"),
 )
 TOOLS = ("mpiexec", "nvcc", "ncu", "compute-sanitizer", "g++")

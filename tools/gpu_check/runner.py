@@ -6,10 +6,11 @@ import os
 import shutil
 import sys
 import time
+import traceback
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from runkit.child import Ended, run_apart
 from tools.gpu_check.machine import ask_driver, describe
@@ -44,7 +45,7 @@ def run(plan: Plan) -> int:
             _keep(plan, name, how)
         missed += [name for name, how in zip(ready, ended, strict=True) if how.code != 0]
         if missed and not plan.tiny and not ask_driver("-L"):
-            print("nvidia-smi does not answer any more: no further steps")
+            print("nvidia-smi does not answer: no further steps; without a GPU, --tiny runs them behind a stand-in")
             break
     print(f"results: {plan.out / 'results.jsonl'}" + (f"; not ended well: {', '.join(missed)}" if missed else ""))
     return int(bool(missed))
@@ -93,12 +94,21 @@ def _run_one(plan: Plan, name: str, end: float) -> Ended:
 
 def _keep(plan: Plan, name: str, ended: Ended) -> None:
     append(plan.out, {"step": name, "outcome": ended.how, "seconds": round(ended.seconds, 1)})
-    if (read := step_of(name).read) is not None:
-        for figures in read(ended.text):
-            append(plan.out, {"step": name, "table": "", **figures})
     with (plan.out / "log.txt").open("a") as log:
         log.write(f"\n===== {name}: {ended.how}, {ended.seconds:.1f} s\n{ended.text}")
+    for figures in _figures(name, ended.text):
+        append(plan.out, {"step": name, **figures})
     print(f"== {name}: {ended.how}, {ended.seconds:.1f} s", flush=True)
     if ended.code != 0:
         for line in ended.text.strip().splitlines()[-SHOWN:]:
             print("  ", line[:200])
+
+
+def _figures(name: str, text: str) -> list[dict[str, Any]]:
+    """What a step reads from what its program said; that it cannot be read is recorded, and the next step runs."""
+    read = step_of(name).read
+    try:
+        return [{"table": "", **figures} for figures in read(text)] if read is not None else []
+    except Exception as error:
+        traceback.print_exc()
+        return [{"table": "failed", "case": "what it said", "error": f"{type(error).__name__}: {str(error)[:300]}"}]

@@ -32,7 +32,7 @@ __device__ __forceinline__ void build(const Replica& s, const Place* place, int 
     bool is_one = rank < s.n;
     int i = s.member[min(rank, s.n - 1)];
     Place own = place[i];
-    const REAL* reach = s.reach + s.n_species * (s.n_species + (int)own.kind);
+    const OfKind<REAL> reach(s.reach + s.n_species * (s.n_species + (int)own.kind), s.n_species);
     List list = {(Four*)s.outer, is_one ? s.outer_room : 0, 0, {}};
     near.search(s, place, around(s, own), [&](int first, unsigned bits) {
         for (; bits; bits &= bits - 1) {
@@ -48,7 +48,7 @@ __device__ __forceinline__ void build(const Replica& s, const Place* place, int 
 
 __device__ __forceinline__ void prune(const Replica& s, const Place* place, int i, int* flags) {
     Place own = place[i];
-    const REAL* reach = s.reach + s.n_species * (int)own.kind;
+    const OfKind<REAL> reach(s.reach + s.n_species * (int)own.kind, s.n_species);
     const Quad* outer = (const Quad*)s.outer + i;
     List list = {(Four*)s.inner, s.inner_room, 0, {}};
     int n_quads = (s.n_outer[i] + 3) / 4;

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Mapping
 from contextlib import redirect_stderr, redirect_stdout
+from functools import partial
 from typing import Any
 
 from lbmgen.config import Case
 from lbmgen.plan import show
 from runkit.cli import run_program
 from runkit.config import load
-from runkit.errors import UserError
+from tests.real import wrong
 
 SMALL = ("n_cases=2", "grid.cells=[48, 32]", "obstacles.diameter=[4, 5]", "obstacles.families=[{family='circle'}]")
 
@@ -37,13 +37,4 @@ def refusal(*settings: str) -> str:
 
 def plan_or_refusal(key: str, value: Any) -> str:
     """What is said of a value of a dotted key: the line of a refusal, or nothing if a plan was made."""
-    tables: Any = value
-    for name in reversed(key.split(".")):
-        tables = {name: tables}
-    assert isinstance(tables, Mapping)
-    try:
-        with redirect_stdout(io.StringIO()), redirect_stderr(io.StringIO()):
-            show(load(Case, None, [*SMALL, tables]))
-    except UserError as error:
-        return str(error)
-    return ""
+    return wrong.plan_or_refusal(partial(load, Case, None), show, SMALL, key, value)

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import datetime
-
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from lbmgen.config import Case
 from runkit.constraints import keys
 from tests.real.flow.program import plan_or_refusal
+from tests.real.wrong import DATE, anything, examples, own_keys, require_named
 
 FACES = [f"boundaries.{axis}_{side}" for axis in "xy" for side in ("low", "high")]
 KINDS = {"velocity": ("velocity", "profile"), "no-slip": ("velocity",), "pressure": ("density",),
@@ -29,36 +28,20 @@ FAMILIES = {
     "file": ("path", "diameter", "spacing", "name"),
 }
 
-NUMBERS = [True, -1, 0, 1, 2, 3, 10**6, 10**12, -(10**20), 0.5, -0.5, 1e-300, 1e300, -1e300]
-NOT_FINITE = [float("nan"), float("inf"), -float("inf")]
-WORDS = ["", "words", "no-slip", "periodic", "円柱", "ñ" * 300, "[1, 2]"]
-plain = st.sampled_from([*NUMBERS, *NOT_FINITE, *WORDS, datetime.date(2020, 1, 1)])
-anything = st.one_of(
-    plain,
-    st.lists(plain, max_size=3),
-    st.lists(st.lists(plain, max_size=2), min_size=1, max_size=3),
-    st.dictionaries(st.sampled_from(["kind", "family", "", "ü"]), plain, max_size=2),
-    st.lists(st.dictionaries(st.sampled_from(["kind", "family"]), plain, max_size=1), max_size=2),
-)
-EXAMPLES = settings(
-    max_examples=100, derandomize=True, deadline=None, database=None, suppress_health_check=list(HealthCheck)
-)
+EXAMPLES = examples(100)
+FACES_AND_LAWS = ("boundaries", "collision", "obstacle", "boundary")
 
 
 def check(key: str, value: object, name: str) -> None:
     """No traceback; a refusal is one line that names a key that the reader gave, or could change."""
-    told = plan_or_refusal(key, value)
-    assert "\n" not in told
-    known = ["boundaries", "collision", "obstacle", "boundary", *(each.split(".")[-1] for each in keys(Case))]
-    assert not told or any(word in told for word in (name, *known)), (key, value, told)
+    require_named(plan_or_refusal(key, value), Case, (name, *FACES_AND_LAWS), (key, value))
 
 
 @pytest.mark.parametrize("section", ["", "grid", "flow", "collision", "boundaries", "obstacles", "frames"])
 @EXAMPLES
 @given(st.data())
 def test_a_value_of_a_key_gives_a_plan_or_one_line(section, data):
-    own = [key for key in keys(Case) if key.rpartition(".")[0] == section]
-    key = data.draw(st.sampled_from(own))
+    key = data.draw(st.sampled_from(own_keys(Case, section)))
     check(key, data.draw(anything), key.split(".")[-1])
 
 
@@ -91,5 +74,5 @@ def test_a_parameter_of_a_family_gives_a_plan_or_one_line(family, data):
 @pytest.mark.parametrize("key", [key for key in keys(Case) if not key.startswith(("boundaries.z", "collision.param"))])
 def test_a_value_of_a_wrong_type_is_refused_with_the_key(key):
     """A date is never allowed."""
-    told = plan_or_refusal(key, datetime.date(2020, 1, 1))
+    told = plan_or_refusal(key, DATE)
     assert key in told and "allowed" in told

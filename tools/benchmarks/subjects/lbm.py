@@ -4,7 +4,8 @@ Ours is a whole step of a periodic box, on several cores cut among MPI ranks; lb
 pattern in place, AVX or AVX-512, OpenMP, single relaxation time, deviations from rest), without the boundaries of the
 box. Both run in turns on the same cores, in wall time. The limit is what reading and writing all populations once in
 place would take at the measured rate of an array in memory; small boxes lie in the cache and may exceed it. Rows
-without a peer show what other laws and lattices cost.
+without a peer show what other laws and lattices cost. Streets, flow past a cylinder between an inlet and an outlet,
+have the periodic box of their size as the limit.
 
 On a GPU (--device gpu) ours are whole steps, with boundaries and forces, timed from the call to the result on the host,
 and the limit is the rate at which an array is copied; batches that fit in the cache may exceed it.

@@ -1,0 +1,110 @@
+# shellcheck shell=bash disable=SC2034,SC2154
+# What jobs/submit looks at before anything is queued.
+
+setting() { # setting NAME PATTERN ALLOWED: the value of GENERATE_NAME or TRAIN_NAME, whichever the job is
+    local name=${job%%_*}; name=${name^^}_$1
+    [[ ${!name-} =~ ^($2)$ ]] || fail "$site: $name = '${!name-}'; allowed: $3"
+    echo "${!name}"
+}
+
+in_seconds() { # HOURS:MINUTES:SECONDS
+    local hours minutes rest
+    IFS=: read -r hours minutes rest <<<"$1"
+    echo $((10#$hours * 3600 + 10#$minutes * 60 + 10#$rest))
+}
+
+read_settings() { # sets nodes, n_nodes, tasks, cores, gpus, time, seconds, queue
+    nodes=$(setting NODES "$NODES_PATTERN" "$NODES_ALLOWED")
+    n_nodes=${nodes:-1}
+    n_nodes=$((${n_nodes//x/*}))
+    tasks=$(setting TASKS_PER_NODE '[1-9][0-9]*' "a number from 1")
+    cores=$(setting CORES_PER_TASK '[1-9][0-9]*' "a number from 1")
+    gpus=$(setting GPUS_PER_NODE '[0-9]+' "a number from 0")
+    time=$(setting TIME '[0-9]+:[0-5][0-9]:[0-5][0-9]' "hours:minutes:seconds")
+    seconds=$(in_seconds "$time")
+    queue=$(setting QUEUE '[^ ]*' "one word, or nothing")
+}
+
+check_array() { # WORD...: --array and {index} go together
+    local ids='^([0-9][0-9_]*(\[\])?(,|$))*$' range='^([1-9][0-9]*)-([1-9][0-9]*)$'
+    [[ $after =~ $ids ]] || fail "--after '$after'; allowed: IDs of jobs with commas between them"
+    if [ -z "$array" ]; then
+        [[ "$*" != *"{index}"* ]] || fail "{index} is in the arguments; give --array FIRST-LAST"
+        return 0
+    fi
+    # PBS wants at least two jobs, Grid Engine numbers from 1.
+    if [[ ! $array =~ $range ]] || ((BASH_REMATCH[1] >= BASH_REMATCH[2])); then
+        fail "--array '$array'; allowed: FIRST-LAST with 1 <= FIRST < LAST"
+    fi
+    [[ "$*" == *"{index}"* ]] || fail "--array $array: all jobs would do the same; put {index} into the arguments"
+}
+
+check_limits() { # the settings against QUEUE_LIMITS of the site
+    [ -n "${QUEUE_LIMITS[*]-}" ] || return 0
+    local line name range longest of_gpus of_cores of_memory kind=${job%%_*} queues="" seen=""
+    kind=${kind^^}
+    for line in "${QUEUE_LIMITS[@]}"; do
+        read -r name range longest of_gpus of_cores of_memory <<<"$line"
+        queues+=" $name"
+        [ "$name" = "$queue" ] || continue
+        seen+="${seen:+, }$range"
+        if ((n_nodes < ${range%-*} || n_nodes > ${range#*-})); then continue; fi
+        ((seconds <= $(in_seconds "$longest"))) ||
+            fail "$site: ${kind}_TIME = '$time'; $queue with $n_nodes nodes: at most $longest; less, or another queue"
+        exceeds "${kind}_GPUS_PER_NODE" "$gpus" "$of_gpus" GPUs
+        exceeds "${kind}_TASKS_PER_NODE times ${kind}_CORES_PER_TASK" $((tasks * cores)) "$of_cores" cores
+        memory_limit=$of_memory
+        return 0
+    done
+    queues=$(xargs -n 1 <<<"$queues" | uniq | paste -sd, | sed 's/,/, /g')
+    [ -n "$seen" ] || fail "$site: ${kind}_QUEUE = '$queue'; allowed: $queues"
+    fail "$site: ${kind}_NODES = '$nodes'; nodes of $queue: $seen"
+}
+
+exceeds() { # NAME ASKED LIMIT WHAT; a limit that is not known is -
+    [ "$3" = - ] || (($2 <= $3)) || fail "$site: $1 = '$2'; $4 of a node of $queue: at most $3"
+}
+
+scripts_of() { # ID[,ID...]: the scripts of these jobs, where the scheduler does not tell whether they succeeded
+    [[ -n $1 && -n ${AFTER_ANY_END:-} ]] || return 0
+    local id found=()
+    for id in ${1//,/ }; do
+        found+=("$(awk -F '\t' -v id="$id" '$2 == id { last = $3 } END { print last }' "$record" 2>/dev/null || true)")
+        [ -n "${found[-1]}" ] || fail "--after $id: not submitted from here"
+    done
+    echo "${found[*]}"
+}
+
+look_at_configuration() { # GENERATOR WORD...
+    # The generator looks at its configuration now, so that mistakes are told before the job has waited. It takes the
+    # number of ranks from its launcher, which is not here, so its variables are set as an mpiexec would.
+    looks() {
+        PMI_RANK=0 PMI_SIZE=$((n_nodes * tasks)) SLURM_STEP_ID="" FLUX_JOB_ID="" "$PYTHON" -m "$@"
+    }
+    if ! (load_site >&2; looks "$1" --version) >/dev/null 2>&1; then
+        echo "submit: $1 does not run here, so its configuration was not looked at" >&2
+        return 0
+    fi
+    local told
+    told=$(load_site >&2; looks "$1" show "${@:2}") || fail "nothing is submitted"
+    sed -n '/^# /p' <<<"$told"
+    compare_memory "$(sed -n 's/^# memory  *about \([0-9.]* [kMGT]*B\) per rank.*/\1/p' <<<"$told")"
+    compare_time "$(sed -n 's/^# cost .* about \([0-9.]* [a-z]*\) on .*/\1/p' <<<"$told")"
+}
+
+compare_memory() { # "337 MB", of a rank, against what a node of the queue has
+    [[ -n $1 && ${memory_limit:--} != - ]] || return 0
+    local needed
+    needed=$(awk -v tasks="$tasks" '{ split("B kB MB GB TB", unit); for (i in unit) if (unit[i] == $2)
+        printf "%.0f", tasks * $1 * 1000 ^ (i - 4) }' <<<"$1")
+    ((needed <= memory_limit)) ||
+        fail "$site: GENERATE_TASKS_PER_NODE = '$tasks' need $needed GB; a node of $queue has $memory_limit GB"
+}
+
+compare_time() { # "16158 h" against what the job asks for: told, since a job that is submitted again goes on
+    local needed
+    needed=$(awk '{ split("s min h", unit); for (i in unit) if (unit[i] == $2) printf "%.0f", $1 * 60 ^ (i - 1) }' \
+        <<<"$1")
+    [ "${needed:-0}" -le "$seconds" ] ||
+        echo "submit: about $1 are needed on CPUs and a job has $time: submit it again until done, or ask for more" >&2
+}

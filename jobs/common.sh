@@ -1,0 +1,66 @@
+# shellcheck shell=bash disable=SC2034
+# What jobs/submit and the jobs share. A scheduler's file (jobs/schedulers/) is read before the site's, so that a site
+# may replace any function of it.
+
+fail() { echo "${program:-job}: $*" >&2; exit 2; }
+
+load_files() { # FILE of the site: its scheduler's functions, then what it says itself
+    local there
+    there=$(basename -s .sh jobs/schedulers/*.sh | xargs | sed 's/ /, /g')
+    # shellcheck source=/dev/null
+    SCHEDULER=$(unset SCHEDULER; source "$1" >&2; echo "${SCHEDULER:-}")
+    [[ $SCHEDULER =~ ^[a-z]+$ && -f jobs/schedulers/$SCHEDULER.sh ]] ||
+        fail "$1: SCHEDULER = '$SCHEDULER'; allowed: $there"
+    # shellcheck source=/dev/null
+    source "jobs/schedulers/$SCHEDULER.sh"
+    # shellcheck source=/dev/null
+    source "$1"
+}
+
+with_index() { # INDEX WORD...: sets words, in which {index} is replaced
+    local index=$1; shift
+    words=("${@//\{index\}/$index}")
+}
+
+enter_job() { # WORD...: the software of the site; sets words, the arguments of the program
+    load_files "$SITE_ENV"
+    # Where a scheduler starts a job however those before it ended, a file per job tells that it is not finished.
+    local before
+    for before in ${JOB_AFTER:-}; do
+        ! compgen -G "$before.unfinished*" >/dev/null || fail "a job before this one did not succeed: $before"
+    done
+    if [ -n "${JOB_MARK:-}" ]; then
+        JOB_MARK=$JOB_MARK.unfinished$(array_index)
+        trap '[ $? != 0 ] || rm -f "$JOB_MARK"' EXIT
+    fi
+    load_site
+    with_index "$(array_index)" "$@"
+}
+
+distinct_nodes() { awk '!seen[$1]++ { print $1 }' "$1"; } # FILE with the name of a node first in each line
+
+first_address() {
+    local first
+    read -r first < <(job_nodes)
+    reachable_as "$first"
+}
+
+mpi_flags() { # RANKS PER_NODE: sets flags, those of mpirun that place the ranks
+    local per_node=${PER_NODE_FLAG:-}
+    flags=(-np "$1")
+    [ -z "${MACHINEFILE_FLAG:-}" ] || flags=("$MACHINEFILE_FLAG" "$(hosts_file)" "${flags[@]}")
+    [ -n "$per_node" ] || return 0
+    [[ $per_node == *%d* ]] || per_node+=" %d"
+    read -ra per_node <<<"${per_node//%d/$2}"
+    flags+=("${per_node[@]}")
+}
+
+by_mpirun() { # COMMAND...: on all ranks that were asked for
+    local n_nodes
+    n_nodes=$(job_nodes | wc -l)
+    [ "$n_nodes" = "$JOB_NODES" ] || fail "$JOB_NODES nodes were asked for and $n_nodes given"
+    mpi_flags $((JOB_NODES * JOB_TASKS_PER_NODE)) "$JOB_TASKS_PER_NODE"
+    local run=("${LAUNCHER:-mpirun}" "${flags[@]}" "${LAUNCH_FLAGS[@]}" "$@")
+    [ -n "${JOB_MARK:-}" ] || exec "${run[@]}"
+    "${run[@]}"
+}

@@ -1,0 +1,116 @@
+"""Jobs on the stand-in of each batch system: submitted, run with the variables that it sets, and what comes of it."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+TWO_NODES = {"GENERATE_NODES": "2", "GENERATE_TASKS_PER_NODE": "2", "TRAIN_NODES": "2", "TRAIN_TASKS_PER_NODE": "2"}
+
+
+@pytest.fixture
+def run(scheduler, site, commands, copy, submit, monkeypatch):
+    """run(*words, **settings of the site) -> (submit's result, text of all logs)."""
+    monkeypatch.setenv("NODES", "2")
+
+    def submitted(*words: str, more: str = "", **changed: str):
+        path = site(scheduler, **TWO_NODES | changed)
+        path.write_text(path.read_text() + more)
+        done = submit("--site", path, *words, root=copy, env=commands(scheduler))
+        logs = sorted((copy / "runs" / "jobs").glob("*[!a-z]log")) + sorted((copy / "runs" / "jobs").glob("*.o*"))
+        return done, "".join(log.read_text() for log in logs)
+
+    return submitted
+
+
+def test_a_submitted_generation_starts_the_generator_on_all_ranks_with_its_arguments(run):
+    words = ["my case.toml", "output=$(id).h5", "seed=3"]
+    done, log = run("generate", "mdgen", *words)
+    assert done.returncode == 0 and "1234567" in done.stdout, done.stderr
+    assert re.findall(r"rank (\d) of 4", log) == ["0", "1", "2", "3"], log
+    assert log.count("\n".join(f"<{word}>" for word in ["-m", "mdgen", *words])) == 4
+
+
+def test_a_submitted_training_knows_the_node_of_rank_0(run):
+    done, log = run("train", "minutes=5", more='reachable_as() { echo "$1-fast"; }\n')
+    assert done.returncode == 0, done.stderr
+    assert log.count(f"at node07-fast:{20000 + 1234567 % 20000}\n<dtrain/train.py>\n<minutes=5>\n") == 4, log
+
+
+def test_each_job_of_an_array_gets_its_index(run):
+    done, log = run("--array", "2-4", "train", "minutes=5", "seed={index}", "output=run{index}.h5")
+    assert done.returncode == 0, done.stderr
+    assert [log.count(f"<seed={i}>\n<output=run{i}.h5>") for i in range(1, 6)] == [0, 4, 4, 4, 0], log
+
+
+def job_of(done) -> str:
+    return re.findall(r"123\d+(?:_\d+)?", done.stdout)[0]
+
+
+def test_a_job_runs_after_one_that_succeeded_and_not_after_one_that_failed(run):
+    first, _ = run("--chain", "train", "minutes=5", "first")
+    second, log = run("--after", job_of(first), "train", "minutes=5", "second")
+    assert second.returncode == 0 and "<second>" in log, second.stderr
+    third, _ = run("--chain", "train", "minutes=5", "fail")
+    fourth, log = run("--after", job_of(third), "train", "minutes=5", "fourth")
+    assert fourth.returncode == 0 and "<fail>" in log and "<fourth>" not in log, log
+
+
+def test_a_job_waits_for_all_jobs_of_an_array(run, scheduler):
+    if scheduler == "pjm":
+        refused, _ = run("--chain", "--array", "1-2", "train", "minutes=5", "{index}")
+        assert refused.returncode == 2 and "bulk job is no step" in refused.stderr
+        return
+    array, _ = run("--array", "1-2", "train", "minutes=5", "{index}")
+    ident = job_of(array) + ("[]" if scheduler == "pbs" else "")
+    _, log = run("--after", ident, "train", "minutes=5", "later")
+    assert "<later>" in log, log
+
+
+def test_status_lists_what_was_submitted_here_and_cancel_ends_only_that(run, scheduler, tmp_path):
+    run("train", "minutes=5", "seed=2")
+    line = {"slurm": "1234567 RUNNING", "pbs": "1234567.pbs train me 0 R q", "pjm": "1234567 train NM RUN me"}
+    queued = line.get(scheduler, "1234567 0.5 train me r 11/27")
+    (tmp_path / "kept" / "queued").write_text(f"{queued}\n{queued.replace('1234567', '7654321')}\n")
+    done, _ = run("status")
+    assert done.returncode == 0 and re.fullmatch(r"1234567\tR\w*\t[^\t]+\ttrain minutes=5 seed=2\n", done.stdout, re.I)
+    done, _ = run("cancel", "7654321")
+    assert done.returncode == 2 and done.stderr == "submit: cancel 7654321: not submitted from here\n"
+    done, _ = run("cancel", "1234567")
+    assert done.returncode == 0 and done.stdout.split()[-1] == "1234567", done.stderr
+
+
+def test_a_job_that_the_scheduler_refuses_leaves_nothing(run, copy):
+    done, _ = run("train", more="SUBMIT_FLAGS=(--no-such-option)\n")
+    assert done.returncode == 2 and "refused the job: nothing is submitted" in done.stderr
+    assert not list((copy / "runs" / "jobs").iterdir())
+
+
+@pytest.mark.parametrize("scheduler", ["slurm"], indirect=True)
+def test_a_requeued_slurm_job_is_launched_as_a_later_step(run, monkeypatch):
+    monkeypatch.setenv("RESTARTS", "2")
+    _, log = run("generate", "mdgen")
+    assert re.findall(r"^srun (\S+)", log, re.M) == ["--ntasks=1"] * 2 + ["--kill-on-bad-exit=1"]
+
+
+@pytest.mark.parametrize("scheduler", ["pbs", "gridengine", "pjm"], indirect=True)
+def test_ranks_are_spread_evenly_over_the_nodes(run, scheduler):
+    _, log = run("generate", "mdgen")
+    expected = {"pbs": "-np 4 --map-by ppr:2:node"}.get(scheduler, "-np 4 -npernode 2")
+    assert expected in log, log
+
+
+@pytest.mark.parametrize("scheduler", ["gridengine"], indirect=True)
+def test_fewer_nodes_than_were_asked_for_is_one_clear_line(run, monkeypatch):
+    monkeypatch.setenv("NODES", "1")
+    _, log = run("generate", "mdgen")
+    assert log == "job: 2 nodes were asked for and 1 given\n"
+
+
+@pytest.mark.parametrize("scheduler", ["pbs", "gridengine"], indirect=True)
+def test_a_machine_file_is_named_where_mpirun_needs_one(run, tmp_path):
+    _, log = run("generate", "mdgen", MACHINEFILE_FLAG="-machinefile")
+    named = re.findall(r"-machinefile (\S+)", log)
+    assert len(named) == 1 and Path(named[0]).read_text().split()[::3][0] == "node07", log
