@@ -18,8 +18,6 @@ def tool(name: str, *words: object) -> CompletedProcess[str]:
     with pytest.MonkeyPatch.context() as patch, redirect_stdout(out), redirect_stderr(err), warnings.catch_warnings():
         warnings.simplefilter("error", UserWarning)
         warnings.simplefilter("error", RuntimeWarning)
-        # Another test may have imported the tool as a module, which runpy remarks upon.
-        warnings.filterwarnings("ignore", ".*found in sys.modules after import of package", RuntimeWarning)
         patch.setattr(sys, "argv", [name, *map(str, words)])
         patch.delitem(sys.modules, f"tools.{name}", raising=False)  # another test may have imported it
         try:
