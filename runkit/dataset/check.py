@@ -3,7 +3,7 @@
 A file is good if every field of its schema is there with its type, unit and dimensions, no unit of work is pending, at
 least one is complete, and all numbers of complete units are finite and within their physical range. Failed units are
 counted beside the verdict. A good file may come with warnings, if its numbers are not those of what it seems to hold,
-such as an equilibrium liquid. What is special to one kind of file stands in its contract (`contract.py`). Large files are
+such as an equilibrium liquid. What is special to one kind of file is in its contract (`contract.py`). Large files are
 read piece by piece.
 Exit code: 0 all good, 1 some are not, 2 wrong usage.
 """

@@ -23,6 +23,7 @@ from runkit.dataset.the_well import frame_fields, grid_fields, groups_of, mask_f
 # What no sound flow shows: a larger speed, or a density farther from that of rest.
 LARGEST_SPEED, LARGEST_DEVIATION = 0.3, 0.3
 
+
 # fmt: off
 def _flow(name: str, space: tuple[str, ...]) -> Schema:
     scalars = (
