@@ -4,7 +4,7 @@ Fields by tensor order, constant fields without a time axis, scalars, masks of b
 Source: https://github.com/PolymathicAI/the_well, docs/data_format.md.
 Units: lattice units of the simulated grid; site and step are its spacing and its time step.
 """
-# ruff: noqa: E501  (a table is read by rows)
+
 
 from __future__ import annotations
 
