@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from mdgen.kernels import fire, grain
-from mdgen.kernels.gpu.text import source
+from mdgen.kernels.gpu.text import source, table
 
 BLOCK, ARRANGING = 128, 1024  # threads of a block where many share a replica; where one sorts it
 CHUNK, CELLS = 32, 8  # particles of a chunk, and cells for each particle that there is room for, as in replica.cu
@@ -47,7 +47,7 @@ def entry_type(n_particles: int) -> type:
 
 
 class Kernels:
-    """The kernels for replicas of `shape` [R, n] of a law with `n_species`, in the precision of the pair forces.
+    """The kernels for replicas of `shape` [R, n] of a `PairPotential`, in the precision of the pair forces.
 
     `marches` says whether a block of `threads` (a multiple of 32, up to `MARCHING`) has a replica to itself, or
     replicas spread over many blocks; None: as it suits the device. No result depends on them. Raises ValueError for
@@ -58,16 +58,15 @@ class Kernels:
         self,
         device,
         shape,
-        n_species: int,
+        potential,
         precision: str,
         thermostat,
         marches: bool | None = None,
         threads: int | None = None,
     ):
-        self._shape, self._n_species, self._thermostat = shape, n_species, thermostat
+        self._shape, self._n_species, self._thermostat = shape, potential.n_species, thermostat
         self._most_shared = device.shared_bytes - STATIC_SHARED
-        coord, real = np.dtype(COORD[precision]).itemsize, np.dtype(precision).itemsize
-        self.shared = 4 * (shape[1] * coord + n_species**2 * real)
+        self.shared = 4 * shape[1] * np.dtype(COORD[precision]).itemsize + table(potential, precision).nbytes
         # A block per replica: if it fits, and if blocks are enough for the device or could not share the work anyway.
         fits = self.shared <= self._most_shared
         fills = 2 * shape[0] >= device.n_multiprocessors or shape[1] <= MARCHING["float32"]
@@ -77,7 +76,8 @@ class Kernels:
             raise ValueError(f"{shape[1]} particles: their places do not fit the shared memory of a block")
         if self.threads % CHUNK or not CHUNK <= self.threads <= MARCHING[precision]:
             raise ValueError(f"threads = {threads}: a multiple of {CHUNK} up to {MARCHING[precision]} is needed")
-        self._module = _module(device, source(thermostat), _options(shape[1], n_species, precision))
+        text, options = source(potential, precision, thermostat), _options(shape[1], self._n_species)
+        self._module = _module(device, text, options)
         self._functions: dict[str, Any] = {}
 
     def march(self, arrays: Arrays, room, n_steps: int, dt: float, longest: float, bath) -> None:
@@ -130,9 +130,9 @@ class Kernels:
         self._functions[name]((*blocks, self._shape[0]), threads, (*sizes, *arrays, *more), shared_mem=shared)
 
 
-def _options(n_particles: int, n_species: int, precision: str) -> tuple[str, ...]:
+def _options(n_particles: int, n_species: int) -> tuple[str, ...]:
     """What the compiler has to know."""
-    chosen = {"-DWIDE": n_particles > NARROW, "-DDOUBLE": precision == "float64", "-DFEW": n_species <= FEW}
+    chosen = {"-DWIDE": n_particles > NARROW, "-DFEW": n_species <= FEW}
     return tuple(option for option, holds in chosen.items() if holds)
 
 
