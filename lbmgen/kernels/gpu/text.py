@@ -1,55 +1,14 @@
-"""The text of the kernels for a lattice, a law and a precision: the files of CUDA C after what they need to know.
-
-A collision law is applied to names of variables: each of its operations becomes a line of CUDA C.
-"""
+"""The text of the kernels for a lattice, a law and a precision: the files of CUDA C after what they need to know."""
 
 from __future__ import annotations
 
 from functools import cache
 from pathlib import Path
 
-import numpy as np
-
-from lbmgen.kernels.algebra import Register
+from runkit.formula import Fused
+from runkit.formula.cuda import TYPES, Lines, function
 
 KERNELS = ("cases.cu", "boundaries.cu", "lbm.cu")  # each builds on those before
-TYPES = {"float32": ("float", "f"), "float64": ("double", "")}  # in C, and the end of its numbers and functions
-
-
-class Lines:
-    """A machine for `algebra` that writes lines of C; its values are names, and numbers as C writes them."""
-
-    def __init__(self, dtype):
-        self.dtype, self.suffix = np.dtype(dtype).type, TYPES[dtype][1]
-        self.lines = []
-
-    def constant(self, number):
-        return f"({float(self.dtype(number)).hex()}{self.suffix})"
-
-    def negate(self, a):
-        return self._line(f"-{a}")
-
-    def add(self, a, b):
-        return self._line(f"{a} + {b}")
-
-    def subtract(self, a, b):
-        return self._line(f"{a} - {b}")
-
-    def multiply(self, a, b):
-        return self._line(f"{a} * {b}")
-
-    def divide(self, a, b):
-        return self._line(f"{a} / {b}")
-
-    def fma(self, a, b, c):
-        return self._line(f"fma{self.suffix}({a}, {b}, {c})")
-
-    def root(self, a):
-        return self._line(f"sqrt{self.suffix}({a})")
-
-    def _line(self, expression):
-        self.lines.append(f"    const real t{len(self.lines)} = {expression};")
-        return f"t{len(self.lines) - 1}"
 
 
 @cache
@@ -83,7 +42,7 @@ def _collide(lattice, law, forced, dtype):
     machine = Lines(dtype)
     n_rates = len(law.rates(1.0))
     here, rates, force = (
-        [Register(machine, f"{name}[{k}]") for k in places]
+        [Fused(machine, f"{name}[{k}]") for k in places]
         for name, places in (
             ("here", range(lattice.q)),
             ("numbers", range(n_rates)),
@@ -91,6 +50,6 @@ def _collide(lattice, law, forced, dtype):
         )
     )
     after = law.collide(lattice, here, rates, force if forced else None)
-    results = [f"    gone[{i}] = {value.value};" for i, value in enumerate(after)]
-    head = "__device__ __forceinline__ void collide(const real* here, const real* numbers, real* gone) {"
-    return "\n".join([head, *machine.lines, *results, "}"])
+    results = [f"gone[{i}] = {value.value};" for i, value in enumerate(after)]
+    head = "__device__ __forceinline__ void collide(const real* here, const real* numbers, real* gone)"
+    return function(head, machine, *results)

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from functools import cache
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from mdgen.kernels import fire, grain
-from mdgen.kernels.formula import decision_in_c, thermostat_in_c
+from mdgen.kernels.gpu.text import source
 
-TEXTS = ("replica", "motion", "cells", "lists", "thermostat", "march", "spread", "fire", "observe")  # in this order
 BLOCK, ARRANGING = 128, 1024  # threads of a block where many share a replica; where one sorts it
 CHUNK, CELLS = 32, 8  # particles of a chunk, and cells for each particle that there is room for, as in replica.cu
 MARCHING = {"float32": 1024, "float64": 512}  # most threads of a block that has a replica to itself, as in replica.cu
@@ -130,12 +128,6 @@ class Kernels:
                 self._functions[name].max_dynamic_shared_size_bytes = self._most_shared
         sizes = (np.int32(each) for each in (self._shape[1], self._n_species, *room))
         self._functions[name]((*blocks, self._shape[0]), threads, (*sizes, *arrays, *more), shared_mem=shared)
-
-
-def source(thermostat) -> str:
-    """The text of all kernels, with those of the thermostat (None: without)."""
-    texts = (Path(__file__).with_name(f"{name}.cu").read_text() for name in TEXTS)
-    return "\n".join([thermostat_in_c(thermostat) if thermostat else "", decision_in_c(), *texts])
 
 
 def _options(n_particles: int, n_species: int, precision: str) -> tuple[str, ...]:
