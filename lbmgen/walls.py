@@ -19,7 +19,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from lbmgen.boundaries.face import MIRROR, OPEN, Face, Open, open_faces
+from lbmgen.boundaries.face import MIRROR, OPEN, Face, Open, most_parameters, open_faces
 from lbmgen.domain import Body, Domain
 from lbmgen.kernels import Kept, Links, Outlets
 from lbmgen.layout import STATES, STRAIGHT, Layout
@@ -226,7 +226,7 @@ class Boundary:
     def _of_sites(self, sites: np.ndarray, kinds: Sequence[Open]) -> dict[str, np.ndarray]:
         """What each site is told of its face and of the way in."""
         rows = [[getattr(kind, name) for name in kind.parameters()] for kind in kinds]
-        parameters = np.zeros((len(sites), max(map(len, rows), default=0)), self.layout.dtype)
+        parameters = np.zeros((len(sites), most_parameters()), self.layout.dtype)
         for given, row in zip(parameters, rows, strict=True):
             given[: len(row)] = row
         place, total = self.site[sites] + self.origin, np.array(self.domain.shape)

@@ -1,7 +1,7 @@
 """Characteristic: neither sound nor vortices come back, since the wave that would enter is set and the others leave.
 
 Of the waves along the normal, sound that leaves has rho' = u_n' / c_s, so that the amplitude of what enters,
-B = rho' - u_n' / c_s = (1 + speed / c_s) rho' - j_n' / c_s (j = rho u, about a flow at `speed`), is zero in it, whatever
+B = rho' - u_n' / c_s = (1 + speed / c_s) rho' - j_n' / c_s (j = rho u, about a flow at `speed`), is zero whatever sound
 leaves. What B there is in a vortex leaves with the flow, and it relaxes as far as the density is not that of the far
 field:
 

@@ -93,6 +93,11 @@ def open_faces() -> tuple[type[Open], ...]:
     return tuple(part for part in parts if isinstance(part, type) and issubclass(part, Open))
 
 
+def most_parameters() -> int:
+    """The largest number of parameters of a kind of open face: the width of tables of them."""
+    return max((len(face.parameters()) for face in open_faces()), default=0)
+
+
 def named(*ways: str) -> tuple[str, ...]:
     """Names of all kinds that are of these ways."""
     return tuple(name for name in boundary.names() if boundary.get(name).way in ways)

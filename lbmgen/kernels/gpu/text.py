@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import cache
 from pathlib import Path
 
-from lbmgen.boundaries.face import open_faces
+from lbmgen.boundaries.face import most_parameters, open_faces
 from lbmgen.kernels.open_faces import Places, needs_of, on_row
 from runkit.formula import Fused, Plain, value_of
 from runkit.formula.cuda import TYPES, Lines, function
@@ -64,7 +64,7 @@ def _open_faces(d):
     numbers = range(len(faces))
     return "\n".join(
         [
-            f"#define N_PARAMETERS {max(len(face.parameters()) for face in faces)}",
+            f"#define N_PARAMETERS {most_parameters()}",
             f"#define EACH_FACE(use) {' '.join(f'use({number})' for number in numbers)}",
             "template <int number> struct Face;",
             *(_open_face(number, face, d) for number, face in zip(numbers, faces, strict=True)),
@@ -84,4 +84,5 @@ def _formula(name, formula, face, d):
     machine = Lines("float64")
     row = [Plain(machine, f"row[{k}]") for k in range(Places.of(face, d).size)]
     result = value_of(machine, on_row(formula, face, d)(*row) if formula else 0.0)
-    return function(f"static __device__ __forceinline__ double {name}_of(const double* row)", machine, f"return {result};")
+    head = f"static __device__ __forceinline__ double {name}_of(const double* row)"
+    return function(head, machine, f"return {result};")
