@@ -47,6 +47,17 @@ def check_same(
                 raise UserError(f"{path}: field {name} has shape {found}, not {shape}; {_WAY_OUT}")
 
 
+def has_sums(path: Path, shapes: Mapping[str, tuple[int, ...]]) -> bool:
+    """Whether a file has arrays of checksums, of these shapes; those of older code have none. Raises UserError."""
+    with Dataset(path, unfinished=True) as file:
+        found = {name: getattr(file.file.get(name), "shape", None) for name in shapes}
+    if set(found.values()) == {None}:
+        return False
+    if found != shapes:
+        raise UserError(f"{path}: its checksums are damaged, or of another code; {_WAY_OUT}")
+    return True
+
+
 def _require_same_inputs(path: Path, then: Mapping[str, str], now: Mapping[str, str]) -> None:
     """Raise UserError if a file that the run reads has another content than when `path` was laid down."""
     changed = [name for name in now if name in then and then[name] != now[name]]
