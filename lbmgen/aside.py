@@ -27,6 +27,7 @@ SUMS = sums_of(STAGE)
 
 def set_failed_aside(file: Writer) -> int:
     """Order the cases of a file without pending ones; on root alone. Returns the number of complete ones."""
+    go_on(file)
     _move(file, _plan(file))
     return int(np.sum(file.read(STAGE) == COMPLETE))
 

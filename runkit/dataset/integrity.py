@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -92,11 +93,12 @@ def _unseal(path: Path, part: Path) -> None:
 
 
 def _sums(dataset: Dataset) -> Checksums:
-    schema = dataset.schema
+    fields = (field for field in dataset.schema.fields if field.name in dataset.file or not field.optional)
+    schema = replace(dataset.schema, fields=tuple(fields))
     for field in fields_of_sums(schema):
         found = dataset.file.get(field.name)
         if getattr(found, "shape", None) != field.shape(dataset.sizes) or found.dtype != np.dtype("<u8"):
             raise UserError(f"{dataset.path}: {field.name} is damaged, or of another code")
-    fields = (*schema.fields, *fields_of_sums(schema))
-    shapes = {field.name: field.shape(dataset.sizes) for field in fields}
+    arrays = (*schema.fields, *fields_of_sums(schema))
+    shapes = {field.name: field.shape(dataset.sizes) for field in arrays}
     return Checksums(schema, shapes, lambda name, box: dataset.file[name][box])
