@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 
 from runkit.dataset.checksums import fields_of_sums
+from runkit.dataset.contracts.isoconfig import ISOCONFIG
 from runkit.dataset.reader import Dataset
-from runkit.dataset.schema import COMPLETE, ISOCONFIG, Field
+from runkit.dataset.schema import COMPLETE, Field
 from runkit.dataset.writer import Writer
 from runkit.mpi import SerialWorld, World
 

@@ -8,13 +8,13 @@ import h5py
 import numpy as np
 
 from runkit.dataset.checksums import HEADER, Checksums, fields_of_sums, sums_of
-from runkit.dataset.contracts import SCHEMAS
+from runkit.dataset.schema import contract
 
 
 def renew(path: Path) -> Path:
     """Write the checksums of a file anew."""
     with h5py.File(path, "r+") as file:
-        schema = SCHEMAS[file.attrs["schema"]]
+        schema = contract.build(file.attrs["schema"]).schema
         fields = (*schema.fields, *fields_of_sums(schema))
         shapes = {field.name: file[field.name].shape for field in fields if field.name in file}
         sums = Checksums(schema, shapes, lambda name, box: file[name][box])
