@@ -4,8 +4,8 @@ They lie in the group `checksums` of a file. A stage has one array there, [axes 
 attribute `fields` names the last axis. A checksum is XXH3 (64 bits, https://xxhash.com) of the bytes of a field that
 belong to the unit, in C order, with the unit's status as seed: so a status that was changed is found too. Fields that
 belong to no unit (times, coordinates) have their checksums in `checksums/header`, from when the file is sealed.
-The texts among the attributes of a file, which HDF5 itself keeps without a checksum, are covered by the attribute
-`attributes_checksum`.
+The texts among all attributes in a file, which HDF5 itself keeps without a checksum, are covered by the attribute
+`attributes_checksum` of the file.
 """
 
 from __future__ import annotations
@@ -115,10 +115,9 @@ class Checksums:
         return np.array(found, np.uint64)
 
 
-def sum_of_texts(attributes: Mapping[str, Any]) -> int:
-    """The checksum of the texts among the attributes of a file."""
-    texts = {name: value for name, value in attributes.items() if isinstance(value, str)}
-    return xxhash.xxh3_64_intdigest(json.dumps(texts, sort_keys=True).encode())
+def sum_of_texts(texts: Iterable[tuple[str, str, str | list[str]]]) -> int:
+    """The checksum of the texts among attributes: (object, attribute, text or texts)."""
+    return xxhash.xxh3_64_intdigest(json.dumps(sorted(texts)).encode())
 
 
 def in_words(stage: Field, unit: Unit) -> str:

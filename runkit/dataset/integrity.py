@@ -12,6 +12,7 @@ import numpy as np
 from runkit.checkpoint import sync_directory
 from runkit.dataset.checksums import ATTRIBUTE, GROUP, Checksums, fields_of_sums, sum_of_texts
 from runkit.dataset.drivers import PosixDriver
+from runkit.dataset.layout import texts_in
 from runkit.dataset.lock import FileLock
 from runkit.dataset.reader import Dataset
 from runkit.dataset.schema import PENDING
@@ -46,8 +47,10 @@ def damage_in_header(dataset: Dataset) -> list[str]:
 
 def texts_are_damaged(dataset: Dataset) -> bool:
     """Whether texts among the attributes are not what was written: HDF5 keeps them without a checksum."""
-    about = dataset.attributes
-    return about.get(ATTRIBUTE) != sum_of_texts(about)
+    try:
+        return bool(dataset.attributes.get(ATTRIBUTE) != sum_of_texts(texts_in(dataset.file)))
+    except (OSError, RuntimeError, UnicodeError):
+        return True
 
 
 def repair(path: Path) -> str:

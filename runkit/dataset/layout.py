@@ -62,11 +62,11 @@ def lay_down(
             for name, value in (_about_code() | dict(attributes)).items():
                 file.attrs[name] = value if isinstance(value, (str, int, float, np.generic)) else json.dumps(value)
             file.attrs["schema"], file.attrs["schema_version"] = schema.name, schema.version
-            file.attrs[ATTRIBUTE] = np.uint64(sum_of_texts(dict(file.attrs)))
             for field in (*schema.fields, *fields_of_sums(schema)):
                 _create(file, field, field.shape(dict(sizes)))
             for name in schema.groups:
                 _describe(file.require_group(name), {**schema.groups[name], **groups.get(name, {})})
+            file.attrs[ATTRIBUTE] = np.uint64(sum_of_texts(texts_in(file)))
         with open(beside, "rb+") as handle:
             os.fsync(handle.fileno())
         os.replace(beside, path)
@@ -75,6 +75,21 @@ def lay_down(
         with suppress(OSError):
             beside.unlink(missing_ok=True)
         raise UserError(f"{shortened(path)} cannot be created: {error.strerror or error}") from error
+
+
+def texts_in(file: h5py.File) -> list[tuple[str, str, str | list[str]]]:
+    """(object, attribute, text or texts) of all attributes of a file that are texts."""
+    found: list[tuple[str, str, str | list[str]]] = []
+
+    def look(name: str, item: h5py.Group | h5py.Dataset) -> None:
+        for key, value in item.attrs.items():
+            words = value.tolist() if isinstance(value, np.ndarray) and value.dtype == object else value
+            if isinstance(words, (str, list)):
+                found.append((name, key, words))
+
+    look("/", file)
+    file.visititems(look)
+    return found
 
 
 def replace_attributes(path: Path, attributes: Mapping[str, int]) -> None:
