@@ -54,12 +54,16 @@ def bit_of_weights(trial: Trial) -> None:
     path = trial.folder / "model.safetensors"
     shutil.copy(trial.subject.folder / "run/model.safetensors", path)
     flip(path, trial)
+    wanted = load_model(trial.subject.folder / "run")
     try:
-        load_model(path)
+        found = load_model(path)
     except UserError as error:
         trial.note(str(error))
         return
-    raise Bad("wrong", "changed weights are loaded without a word")
+    weights = found.network.state_dict()
+    is_same = all(value.equal(weights[name]) for name, value in wanted.network.state_dict().items())
+    if not is_same or (found.recipe, found.normalisation) != (wanted.recipe, wanted.normalisation):
+        raise Bad("wrong", "changed weights are loaded without a word")
 
 
 @fault("a bit of the data of a training", 3, TRAININGS)
