@@ -22,7 +22,7 @@ from runkit.dataset.flow import FLOW, FLOW_3D
 from runkit.dataset.layout import in_units, n_bytes
 from runkit.dataset.schema import Schema
 from runkit.errors import UserError
-from runkit.launcher import this_launch
+from runkit.launcher import planned_size
 from runkit.mpi import SerialWorld
 from runkit.outputs import require_own_name
 from runkit.progress import duration
@@ -81,7 +81,7 @@ def show(case: Case) -> None:
     require_whole_records(case)
     with redirect_stdout(sys.stderr):  # progress
         flows = draw_all(case.model_copy(update={"n_cases": min(case.n_cases, DRAWN)}), SerialWorld())
-    sizes, n_ranks = sizes_of(case), this_launch().size
+    sizes, n_ranks = sizes_of(case), planned_size()
     groups = n_groups(n_ranks, case.ranks_per_case)
     decomposition = Decomposition.best(flows[0].shape, n_ranks // groups, case.grid.refinement)
     steps = (warm_up_rounds(case) + case.frames.count) * case.frames.every
