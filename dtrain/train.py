@@ -9,7 +9,7 @@ from dtrain.campaign import train_campaign
 from dtrain.checkpoint import build_network
 from dtrain.config import Recipe, command_line
 from dtrain.data import data as data_sets
-from dtrain.loop import Clock, train_run
+from dtrain.loop import Clock, require_phases, train_run
 from dtrain.ranks import connect
 from runkit.cli import run_program
 from runkit.config import dump_toml
@@ -33,8 +33,10 @@ def show(recipe: Recipe) -> None:
     print(dump_toml(recipe))
     if recipe.campaign.grid:
         print("# runs: " + ", ".join(run.name for run in recipe.runs()))
+    of_phases = {name: data_sets.get(recipe.data.name)(recipe.data_in(name), seed=recipe.seed) for name in recipe.phase}
+    require_phases(recipe, of_phases)
     for name, phase in recipe.phase.items():
-        data = data_sets.get(recipe.data.name)(recipe.data_in(name), seed=recipe.seed)
+        data = of_phases[name]
         network = build_network(recipe, data.sizes)
         n_steps = phase.epochs * len(data.split["train"]) / recipe.batch
         print(

@@ -92,7 +92,7 @@ def test_a_key_of_the_melt_beside_a_file_is_refused_unless_it_says_the_default(t
 
 @pytest.mark.parametrize("setting", ["initial.frames=3", "initial.species=[A, B]", "initial.species=[1, 2]"])
 def test_a_key_of_files_without_a_file_is_refused(setting):
-    with pytest.raises(UserError, match="samples are cooled from a melt: no initial.file"):
+    with pytest.raises(UserError, match=r"samples are cooled from a melt: no initial\.file"):
         starts(setting.replace("[A, B]", '["A", "B"]'))
 
 
