@@ -89,6 +89,7 @@ def _train_phases(
     network = build_network(recipe, data[0].sizes)
     start_from(network, recipe.initial)
     if recipe.compile:
+        say(ranks, "compile = true: the first steps and the first validation compile the network, for minutes each")
         network.compile(backend=COMPILER, dynamic=getattr(network, "dynamic", None))
     engine = Engine(network, config, ranks, folder.checkpoints)
     paces = {}

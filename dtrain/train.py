@@ -10,6 +10,7 @@ from dtrain.checkpoint import build_network
 from dtrain.config import Recipe, command_line
 from dtrain.data import data as data_sets
 from dtrain.loop import Clock, require_phases, train_run
+from dtrain.models import model as networks
 from dtrain.ranks import connect
 from runkit.cli import run_program
 from runkit.config import dump_toml
@@ -49,7 +50,8 @@ def show(recipe: Recipe) -> None:
 def main(words: Sequence[str]) -> None:
     """The program with its command line."""
     model, line = command_line(words)
-    run_program("dtrain", model, train, show, arguments=line, launched=torch_launch)
+    parts = {"model.name": networks}
+    run_program("python dtrain/train.py", model, train, show, arguments=line, launched=torch_launch, parts=parts)
 
 
 if __name__ == "__main__":

@@ -5,12 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from itertools import chain
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
 from mdgen import equilibration, production
-from mdgen.config import Case, Initial, System
+from mdgen.config import FREE_KEYS, Case, Initial, System
 from mdgen.formats import load
 from mdgen.formats.independence import require_distinct
 from mdgen.groups import GroupSize, form_groups
@@ -23,6 +24,7 @@ from mdgen.schedule import Schedule, cooling_blocks, production_blocks
 from mdgen.thermostats import thermostat
 from runkit.config import dump_toml
 from runkit.dataset.layout import in_units, n_bytes
+from runkit.dataset.resume import found_at
 from runkit.dataset.schema import ISOCONFIG
 from runkit.errors import UserError
 from runkit.launcher import planned_size
@@ -192,9 +194,11 @@ def show(case: Case) -> None:
     on_cpu, on_gpu = _work_on_cpu(sizes, n_ranks), _work_on_gpu(sizes, n_ranks, case.replicas_per_gpu)
     samples, replicas = on_gpu if case.device == "gpu" else on_cpu
     print(dump_toml(case))
+    there = found_at(Path(case.output), ISOCONFIG, case.model_dump(mode="json"), FREE_KEYS)
     for line in (
         f"file       {case.output}: {in_units(n_bytes(ISOCONFIG, sizes))}, "
         + ", ".join(f"{n} {name}s" for name, n in sizes.items() if name != "species"),
+        *([f"there      {there}"] if there else []),
         f"work       {sizes['sample']} samples, then {sizes['sample'] * sizes['replica']} replicas, up to "
         f"{replicas.largest} together",
         f"start      {start}",

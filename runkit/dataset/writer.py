@@ -27,7 +27,7 @@ from runkit.checkpoint import sync_directory
 from runkit.dataset.drivers import Driver, check_driver, open_driver
 from runkit.dataset.layout import Groups, dtype_of, lay_down, replace_attributes, why_not_written
 from runkit.dataset.lock import FileLock
-from runkit.dataset.resume import check_same, holds
+from runkit.dataset.resume import check_same, holds, require_readable
 from runkit.dataset.schema import PENDING, Schema
 from runkit.dataset.scratch import Scratch
 from runkit.dataset.selection import Index, box, in_words
@@ -241,6 +241,7 @@ class Writer:
                 self._release()
                 return "finished"
             if self.part.exists():
+                require_readable(self.part)
                 check_same(self.part, self.schema, self._shapes, attributes, free_keys)
                 return "resumed"
             lay_down(self.part, self.schema, sizes, attributes, groups)
