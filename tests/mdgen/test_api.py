@@ -199,7 +199,7 @@ def test_all_functions_take_the_same_potential_parameters_precision_and_device(d
         ({"parameters": {"exponnt": 12}}, "exponnt.*did you mean 'exponent'"),
         ({"parameters": {"exponent": 3}}, "exponent = 3; allowed: even integers"),
         ({"parameters": [12]}, r"parameters = \[12\]: a dict"),
-        ({"potential": potential.build("inverse-power"), "parameters": {"exponent": 12}}, "a PairPotential has its own"),
+        ({"potential": potential.build("inverse-power"), "parameters": {"exponent": 12}}, "PairPotential has its own"),
     ],
 )
 def test_wrong_parameters_of_a_potential_are_refused_by_name(change, complaint):
