@@ -1,4 +1,4 @@
-"""Registries: one file, one name. Adding a part is adding one file to a package.
+"""Registries: one file, one name. Adding a part is adding one file to a package, ours or somebody else's.
 
 potential = Registry("potential", "mdgen.potentials")      # in mdgen/potentials/__init__.py
 
@@ -11,19 +11,19 @@ potential.build("kob-andersen", cutoff=2.5)
 from __future__ import annotations
 
 import difflib
-import importlib
 import inspect
-import pkgutil
 from collections.abc import Callable, Mapping
+from numbers import Integral, Real
 from typing import Any, TypeVar
 
 from runkit.errors import UserError
+from runkit.outside import import_modules, import_parts
 
 Part = TypeVar("Part", bound=Callable[..., Any])
 
 
 class Registry:
-    """Names of the parts of one kind; the modules of `package` are imported at the first look-up."""
+    """Names of the parts of one kind; the first look-up imports all of `package`, and what other packages add to it."""
 
     def __init__(self, kind: str, package: str) -> None:
         self.kind = kind
@@ -78,6 +78,11 @@ class Registry:
     def build(self, name: str, /, **parameters: Any) -> Any:
         """Call the part with checked parameters; a wrong type or value in them is a UserError too."""
         self.check(name, parameters)
+        known = self.parameters(name)
+        for key, value in parameters.items():
+            kind, needed = _KINDS.get(known[key].annotation if key in known else "", (object, ""))
+            if not isinstance(value, kind) or (kind in (Real, Integral) and isinstance(value, bool)):
+                raise UserError(f"{self.kind} {name!r}: {key} = {value!r} is not allowed; allowed: {needed}")
         try:
             return self.get(name)(**parameters)
         except (TypeError, ValueError, ArithmeticError) as error:
@@ -86,10 +91,23 @@ class Registry:
     def _import_modules(self) -> None:
         if self._complete:
             return
-        package = importlib.import_module(self.package)
-        for module in pkgutil.iter_modules(package.__path__):
-            importlib.import_module(f"{self.package}.{module.name}")
+        before = dict(self._parts)
+        try:
+            import_modules(self.package)
+            import_parts(self.package)
+        except UserError:
+            self._parts = before  # what has failed is told again at the next look-up
+            raise
         self._complete = True
+
+
+# What the values of a parameter with a plain annotation must be; modules have their annotations as text.
+_KINDS: Mapping[Any, tuple[type, str]] = {
+    "float": (Real, "a number"),
+    "int": (Integral, "a whole number"),
+    "str": (str, "a text"),
+    "bool": (bool, "true or false"),
+}
 
 
 def nearest(word: str, known: Any) -> str:
