@@ -77,7 +77,7 @@ def commands(tmp_path) -> Callable[[str], dict[str, str]]:
         executable(folder / "scontrol", f"#!/bin/bash\n[ \"$1 $2\" = 'show hostnames' ] && cat {kept}/hostnames\n")
         executable(
             folder / "program",
-            '#!/bin/bash\n[ "$3" != --version ] || exit 1\n'
+            '#!/bin/bash\n[[ "$2 $3" != *--version* && $2 != show ]] || exit 1\n'
             'echo "rank $PMI_RANK of $PMI_SIZE at ${MASTER_ADDR-}:${MASTER_PORT-}"; printf "<%s>\\n" "$@"\n'
             '[[ " $* " != *" fail "* ]]\n',
         )
@@ -89,7 +89,7 @@ def commands(tmp_path) -> Callable[[str], dict[str, str]]:
 def submit(*arguments: str | Path, root: Path = ROOT, env: dict[str, str] | None = None) -> subprocess.CompletedProcess:
     environment = os.environ | (env or {})
     return subprocess.run(
-        [root / "jobs" / "submit", *arguments], capture_output=True, text=True, env=environment, timeout=30
+        [root / "jobs" / "submit", *arguments], capture_output=True, text=True, env=environment, timeout=120
     )
 
 
