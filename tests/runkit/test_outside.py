@@ -62,7 +62,7 @@ def python(tmp_path):
         environment = clean_environment()
         environment["PYTHONPATH"] = os.pathsep.join([str(site), environment["PYTHONPATH"]])
         done = subprocess.run(
-            [sys.executable, *arguments], cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=240
+            [sys.executable, *arguments], cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=280
         )
         assert done.returncode == 0, done.stderr
         return done.stdout
