@@ -37,7 +37,8 @@ def kernel(function: Callable[..., Any], variant: str = "", folders: Sequence[Pa
     It is made of the Python text in its own folder, in the one above, in that of this file and in `folders`. Closures
     over different parts tell themselves apart by `variant`.
     """
-    dispatcher: Any = njit(error_model="numpy")(function)
+    # While it runs, another thread may end the process (`runkit.stop`).
+    dispatcher: Any = njit(error_model="numpy", nogil=True)(function)
     with suppress(RuntimeError):  # no writable place: every process compiles for itself
         dispatcher._cache = _TextCache(function, variant, folders)
     return dispatcher
