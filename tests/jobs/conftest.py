@@ -20,11 +20,32 @@ SITES = {
     "pjm": {"SCHEDULER": "pjm", "ACCOUNT": "jh1"} | OPEN_MPI,
 }
 COMMANDS = {
-    "slurm": ("sbatch", "srun", "squeue", "scancel"),
-    "pbs": ("qsub", "mpirun", "mpiexec.hydra", "qstat", "qdel"),
+    "slurm": ("sbatch", "srun", "squeue", "scancel", "scontrol"),
+    "pbs": ("qsub", "mpirun", "mpiexec.hydra", "qstat", "qdel", "qalter"),
     "gridengine": ("qsub", "mpirun", "qstat", "qdel"),
     "pjm": ("pjsub", "mpirun", "mpiexec", "pjstat", "pjdel"),
 }
+
+
+PROGRAM = """#!/bin/bash
+[ "$3" != --version ] || exit 1
+echo "rank $PMI_RANK of $PMI_SIZE at ${MASTER_ADDR-}:${MASTER_PORT-}"; printf "<%s>\\n" "$@"
+if [[ " $* " == *" warn "* && ! -e $STAND_INS/warned ]]; then
+    touch "$STAND_INS/warned"
+    trap 'echo 5 >"$UNFINISHED_NOTE"; echo was warned; exit 75' USR1
+    kill -USR2 $(($(ps -o ppid= -p "$PPID")))
+    for i in {1..100}; do sleep 0.1; done
+    exit 1
+fi
+if [[ " $* " =~ " unfinished="([0-9]+) && $PMI_RANK = 0 ]]; then
+    echo x >>"$STAND_INS/tries${SLURM_ARRAY_TASK_ID-}"
+    if (($(wc -l <"$STAND_INS/tries${SLURM_ARRAY_TASK_ID-}") <= BASH_REMATCH[1])); then
+        [[ " $* " == *" stuck "* ]] || echo 7 >"$UNFINISHED_NOTE"
+        exit 75
+    fi
+fi
+[[ " $* " != *" fail "* ]]
+"""
 
 
 @pytest.fixture(params=SITES)
@@ -64,7 +85,9 @@ def executable(path: Path, text: str) -> None:
 def commands(tmp_path) -> Callable[[str], dict[str, str]]:
     """commands("pbs") -> an environment with that batch system's commands; a submitted job runs at once.
 
-    `program` stands for Python in jobs: it prints its rank and arguments, and ends in an error if one is "fail".
+    `program` stands for Python in jobs: it prints its rank and arguments, and ends in an error if one is "fail". With
+    "unfinished=N" it is unfinished N times, and keeps something each time, unless another word is "stuck"; with "warn"
+    it sends its job a warning, and is unfinished if that comes back to it.
     """
 
     def make(scheduler: str) -> dict[str, str]:
@@ -74,13 +97,7 @@ def commands(tmp_path) -> Callable[[str], dict[str, str]]:
         for name in COMMANDS[scheduler]:
             start = f'SCHEDULER_HERE={scheduler} exec {sys.executable} -Es {STAND_INS} {name} "$@"'
             executable(folder / name, f"#!/bin/bash\n{start}\n")
-        executable(folder / "scontrol", f"#!/bin/bash\n[ \"$1 $2\" = 'show hostnames' ] && cat {kept}/hostnames\n")
-        executable(
-            folder / "program",
-            '#!/bin/bash\n[ "$3" != --version ] || exit 1\n'
-            'echo "rank $PMI_RANK of $PMI_SIZE at ${MASTER_ADDR-}:${MASTER_PORT-}"; printf "<%s>\\n" "$@"\n'
-            '[[ " $* " != *" fail "* ]]\n',
-        )
+        executable(folder / "program", PROGRAM)
         return {"PATH": f"{folder}:{os.environ['PATH']}", "STAND_INS": str(kept), "TMPDIR": str(tmp_path)}
 
     return make
