@@ -68,7 +68,7 @@ resubmit() { # hands in the job once more, as a job of its own, for which those 
     told=$("${command[@]}" "$again") || return
     id=$(id_in <<<"$told")
     awk -F '\t' -v OFS='\t' -v script="$JOB_SCRIPT" -v id="$id" -v date="$(date +%FT%T)" \
-        '$3 == script { row = $0 } END { $0 = row; $1 = date; $2 = id; print }' "$JOB_RECORD" >"$again.row"
+        '$3 == script { row = $0 } END { $0 = row; $1 = date; $2 = id; if (row != "") print }' "$JOB_RECORD" >"$again.row"
     cat "$again.row" >>"$JOB_RECORD"
     while IFS=$'\t' read -r one after; do
         wait_for "$one" "$id,$after" || true

@@ -50,7 +50,8 @@ class Job:
 
 
 def fail(text: str) -> NoReturn:
-    sys.exit(f"submit: {text}")
+    print(f"submit: {text}", file=sys.stderr)
+    sys.exit(2)
 
 
 def main(words: list[str]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import getpass
 import os
 import subprocess
 import sys
@@ -106,10 +107,39 @@ def commands(tmp_path) -> Callable[[str], dict[str, str]]:
 def submit(*arguments: str | Path, root: Path = ROOT, env: dict[str, str] | None = None) -> subprocess.CompletedProcess:
     environment = os.environ | (env or {})
     return subprocess.run(
-        [root / "jobs" / "submit", *arguments], capture_output=True, text=True, env=environment, timeout=30
+        [root / "jobs" / "submit", *arguments], capture_output=True, text=True, env=environment, timeout=120
     )
 
 
 @pytest.fixture(name="submit")
 def submit_command():
     return submit
+
+
+TWO_NODES = {"GENERATE_NODES": "2", "GENERATE_TASKS_PER_NODE": "2", "TRAIN_NODES": "2", "TRAIN_TASKS_PER_NODE": "2"}
+
+
+@pytest.fixture
+def run(scheduler, site, commands, copy, submit, monkeypatch):
+    """run(*words, **settings of the site) -> (submit's result, text of all logs)."""
+    monkeypatch.setenv("NODES", "2")
+
+    def submitted(*words: str, more: str = "", **changed: str):
+        path = site(scheduler, **TWO_NODES | changed)
+        path.write_text(path.read_text() + more)
+        done = submit("--site", path, *words, root=copy, env=commands(scheduler))
+        logs = sorted((copy / "runs" / "jobs").glob("*[!a-z]log")) + sorted((copy / "runs" / "jobs").glob("*.o*"))
+        return done, "".join(log.read_text() for log in logs)
+
+    return submitted
+
+
+def in_queue(scheduler: str, ident: str, name: str = "train", user: str = "") -> str:
+    """A running job as the scheduler lists it, who cuts long names short."""
+    user = user or getpass.getuser()
+    return {
+        "slurm": f"{ident} RUNNING {name} {user}\n",
+        "pbs": f"{ident}.pbs {name} {user} 0 R q\n",
+        "pjm": f"{ident} {name} NM RUN {user}\n",
+        "gridengine": f"{ident} 0.5 {name[:10]} {user} r 11/27\n",
+    }[scheduler]

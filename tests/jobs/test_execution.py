@@ -2,28 +2,12 @@
 
 from __future__ import annotations
 
-import getpass
 import re
 from pathlib import Path
 
 import pytest
 
-TWO_NODES = {"GENERATE_NODES": "2", "GENERATE_TASKS_PER_NODE": "2", "TRAIN_NODES": "2", "TRAIN_TASKS_PER_NODE": "2"}
-
-
-@pytest.fixture
-def run(scheduler, site, commands, copy, submit, monkeypatch):
-    """run(*words, **settings of the site) -> (submit's result, text of all logs)."""
-    monkeypatch.setenv("NODES", "2")
-
-    def submitted(*words: str, more: str = "", **changed: str):
-        path = site(scheduler, **TWO_NODES | changed)
-        path.write_text(path.read_text() + more)
-        done = submit("--site", path, *words, root=copy, env=commands(scheduler))
-        logs = sorted((copy / "runs" / "jobs").glob("*[!a-z]log")) + sorted((copy / "runs" / "jobs").glob("*.o*"))
-        return done, "".join(log.read_text() for log in logs)
-
-    return submitted
+from tests.jobs.conftest import in_queue
 
 
 def test_a_submitted_generation_starts_the_generator_on_all_ranks_with_its_arguments(run):
@@ -68,17 +52,6 @@ def test_a_job_waits_for_all_jobs_of_an_array(run, scheduler):
     ident = job_of(array) + ("[]" if scheduler == "pbs" else "")
     _, log = run("--after", ident, "train", "minutes=5", "later")
     assert "<later>" in log, log
-
-
-def in_queue(scheduler: str, ident: str, name: str = "train", user: str = "") -> str:
-    """A running job as the scheduler lists it, who cuts long names short."""
-    user = user or getpass.getuser()
-    return {
-        "slurm": f"{ident} RUNNING {name} {user}\n",
-        "pbs": f"{ident}.pbs {name} {user} 0 R q\n",
-        "pjm": f"{ident} {name} NM RUN {user}\n",
-        "gridengine": f"{ident} 0.5 {name[:10]} {user} r 11/27\n",
-    }[scheduler]
 
 
 def test_status_lists_what_was_submitted_here_and_cancel_ends_only_that(run, scheduler, tmp_path):
