@@ -82,7 +82,7 @@ class Recipe(Config):
     validate_every: float = Field(1, gt=0, description="epochs between validations, each with a checkpoint")
     minutes: float = Field(0, ge=0, description="wall time after which the run stops, to be resumed; 0: no limit")
     grace_seconds: float = Field(
-        GRACE_SECONDS, ge=0, description="time to leave the work in, when the time is over or a signal warns [s]"
+        GRACE_SECONDS, ge=1, description="time to leave the work in, when the time is over or a signal warns [s]"
     )
     device: Literal["auto", "cpu", "gpu"] = Field("auto", description="where the network is computed")
     threads: int = Field(0, ge=0, le=4096, description="threads of a process; 0: its share of the node's cores")

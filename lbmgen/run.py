@@ -139,6 +139,8 @@ def _simulate(crew: Crew, started: list[Simulation]) -> None:
         # One answer for all ranks of the group: nothing, a checkpoint, or the end.
         is_due = any(simulation.is_due for simulation in running)
         call = crew.group.max(2 if crew.stop.is_wanted(time.monotonic() - began) else int(is_due))
+        if call == 2:
+            crew.stop.arrive()
         if call:
             running = _going(running, crew)
             for simulation in running:

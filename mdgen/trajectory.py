@@ -178,6 +178,8 @@ def advance(
         dynamics.finish()
         reached = block, dynamics.snapshot()
         is_over = stop.is_wanted(time.monotonic() - began)
+        if is_over:
+            stop.arrive()
         if is_over or checkpoint.is_due:
             yield reached
             reached = None
