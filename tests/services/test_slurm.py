@@ -1,0 +1,141 @@
+"""The project's batch jobs on a real Slurm of three nodes: what jobs/submit hands over runs as it is.
+
+Every file must have the bytes that one process makes, whatever happens on the way.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from runkit.dataset.check import check
+from tests.conftest import ROOT
+from tests.mpi.test_lbmgen import arrays as flow_arrays
+from tests.mpi.test_mdgen import arrays as glass_arrays
+from tests.services.cluster import wait_until
+from tests.services.slurm import Slurm
+
+GLASS = (
+    "mdgen",
+    "system.n_particles=160",
+    "system.temperature=1.0",
+    "initial.melt_time=0.2",
+    "initial.cooling_time=0.5",
+    "initial.hold_time=0.5",
+    "production.n_samples=3",
+    "production.n_replicas=4",
+    "production.times=[0.05, 0.4]",
+)
+FLOW = (
+    "lbmgen",
+    "n_cases=3",
+    "grid.cells=[24, 16]",
+    "obstacles.diameter=3",
+    "flow.reynolds=[40, 60]",
+    "frames.count=8",
+    "frames.every=20",
+    "frames.warm_up=0.2",
+)
+RECIPE = """
+batch = 2
+micro = 0
+log_every = 1
+device = "cpu"
+threads = 1
+[model]
+name = "flow-cnn"
+parameters = { widths = [4] }
+[data]
+name = "flow"
+horizon = 3
+split = { train = 2, validation = 1, test = 0 }
+[phase.one]
+epochs = 2
+learning_rate = 1e-3
+"""
+SITE = {
+    "GENERATE_NODES": "2",
+    "GENERATE_TASKS_PER_NODE": "2",
+    "TRAIN_NODES": "2",
+    "TRAIN_TASKS_PER_NODE": "1",
+    "TRAIN_CORES_PER_TASK": "1",
+    "TRAIN_GPUS_PER_NODE": "0",
+    "GENERATE_TIME": "0:10:00",
+    "TRAIN_TIME": "0:10:00",
+}
+
+
+class Login:
+    """A user on the login node."""
+
+    def __init__(self, services: Slurm, project: Path) -> None:
+        self.services, self.project = services, project
+
+    def submit(self, *words: str, **changed: str) -> str:
+        """The number of the job that jobs/submit has handed over, with some settings of the site changed."""
+        site = self.project / f"site{len(list(self.project.glob('site*')))}.env"
+        settings = SITE | {"PYTHON": sys.executable} | changed
+        lines = [f"{name}={value}\n" for name, value in settings.items()]
+        site.write_text((ROOT / "jobs/sites/slurm.env").read_text() + "".join(lines))
+        done = self.run("--site", str(site), *words)
+        assert done.returncode == 0, done.stderr
+        return re.findall(r"Submitted batch job (\d+)", done.stdout)[-1]
+
+    def run(self, *words: str) -> subprocess.CompletedProcess[str]:
+        """jobs/submit with its words."""
+        return self.services.head.run("jobs/submit", *words, cwd=self.project, env=self.services.environment)
+
+    def log(self, job: dict[str, str]) -> str:
+        """What a job has said."""
+        return Path(job["StdOut"]).read_text()
+
+
+@pytest.fixture(scope="module")
+def login(services, project) -> Login:
+    return Login(services, project)
+
+
+def alone(folder: Path, words: tuple[str, ...], name: str) -> Path:
+    """The file that one process makes without MPI's help."""
+    command = [sys.executable, "-m", *words, f"output={folder / name}"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=200)
+    assert done.returncode == 0, done.stderr
+    return folder / name
+
+
+@pytest.fixture(scope="module")
+def glass(project) -> dict:
+    return glass_arrays(alone(project, GLASS, "glass-alone.h5"))
+
+
+@pytest.fixture(scope="module")
+def flow(project) -> dict:
+    return flow_arrays(alone(project, FLOW, "flow-alone.h5"))
+
+
+def assert_equal(found: dict, expected: dict) -> None:
+    assert [name for name in expected if found[name].tobytes() != expected[name].tobytes()] == []
+
+
+def test_molecular_dynamics_on_four_tasks_of_two_nodes_gives_the_bytes_of_one_process(login, glass):
+    job = login.services.wait(login.submit("generate", *GLASS, "output=glass.h5"))
+    assert job["NumNodes"] == "2" and "4 ranks" in login.log(job), login.log(job)
+    assert_equal(glass_arrays(login.project / "glass.h5"), glass)
+
+
+def test_flow_on_four_tasks_of_two_nodes_gives_the_bytes_of_one_process(login, flow):
+    login.services.wait(login.submit("generate", *FLOW, "ranks_per_case=2", "output=flow.h5"))
+    assert_equal(flow_arrays(login.project / "flow.h5"), flow)
+    assert check(login.project / "flow.h5").good
+
+
+def test_training_on_two_nodes_learns(login, flow):
+    (login.project / "recipe.toml").write_text(RECIPE)
+    job = login.services.wait(login.submit("train", "recipe.toml", "data.file=flow-alone.h5", "name=by_slurm"))
+    assert (login.project / "runs/by_slurm/model.safetensors").exists(), login.log(job)
+    assert login.log(job).count("finished; weights") == 1
