@@ -139,3 +139,56 @@ def test_training_on_two_nodes_learns(login, flow):
     job = login.services.wait(login.submit("train", "recipe.toml", "data.file=flow-alone.h5", "name=by_slurm"))
     assert (login.project / "runs/by_slurm/model.safetensors").exists(), login.log(job)
     assert login.log(job).count("finished; weights") == 1
+
+
+def test_each_job_of_an_array_makes_its_own_file(login):
+    few = ("n_cases=1", "frames.count=1")
+    ident = login.submit("--array", "1-2", "generate", *FLOW, *few, "seed={index}", "output=array{index}.h5")
+    for index in (1, 2):
+        login.services.wait(f"{ident}_{index}")
+    one, two = (flow_arrays(login.project / f"array{index}.h5") for index in (1, 2))
+    assert [name for name in one if one[name].tobytes() != two[name].tobytes()]
+
+
+LONG = (*GLASS, "production.times=[0.05, 20.0]", "checkpoint_seconds=0")
+
+
+@pytest.fixture(scope="module")
+def long_glass(project) -> dict:
+    return glass_arrays(alone(project, LONG, "long-alone.h5"))
+
+
+def begin(login: Login, name: str) -> str:
+    """A long job, which has begun to compute when this returns."""
+    ident = login.submit("generate", *LONG, f"output={name}.h5")
+    login.services.wait(ident, "RUNNING")
+    checkpoints = login.project / f"{name}.h5.checkpoints"
+    wait_until(lambda: any(checkpoints.glob("propagate-*")), 90, "no checkpoint of the job")
+    return ident
+
+
+def test_a_cancelled_job_leaves_no_process_and_is_finished_by_submitting_it_again(login, long_glass):
+    ident = begin(login, "cancelled")
+    assert login.run("--site", str(login.project / "site0.env"), "cancel", ident).returncode == 0
+    job = login.services.wait(ident, "CANCELLED", seconds=30)
+    assert job["JobState"] == "CANCELLED" and (login.project / "cancelled.h5.part").exists()
+    wait_until(lambda: set(login.services.nodes().values()) == {"idle"}, 30, "nodes are not given back")
+    assert [name for name, host in login.services.cluster.hosts.items() if "mdgen" in host.run("ps", "ax").stdout] == []
+    login.services.wait(login.submit("generate", *LONG, "output=cancelled.h5"))
+    assert_equal(glass_arrays(login.project / "cancelled.h5"), long_glass)
+
+
+def test_a_job_whose_node_dies_is_requeued_on_others_and_ends_with_the_same_bytes(login, long_glass):
+    ident = begin(login, "died")
+    first = login.services.job(ident)["NodeList"]
+    dead = login.services.command("scontrol", "show", "hostnames", first).split()[-1]
+    login.services.cluster.hosts[dead].die()
+    try:
+        wait_until(lambda: login.services.job(ident).get("Restarts") == "1", 90, "the job is not requeued")
+        job = login.services.wait(ident)
+    finally:
+        login.services.cluster.boot(dead)
+        login.services.start_node(dead)
+    assert dead not in login.services.command("scontrol", "show", "hostnames", job["NodeList"]).split()
+    assert_equal(glass_arrays(login.project / "died.h5"), long_glass)
+    wait_until(lambda: set(login.services.nodes().values()) == {"idle"}, 60, "the node does not come back")
