@@ -35,9 +35,9 @@ def kernel(function: Callable[..., Any], variant: str = "", folders: Sequence[Pa
     """A function compiled at its first call and kept on disk, if there is a place for it.
 
     It is made of the Python text in its own folder, in the one above, in that of this file and in `folders`. Closures
-    over different parts tell themselves apart by `variant`. Other threads of Python go on while it runs: it may wait for
-    a message that never comes.
+    over different parts tell themselves apart by `variant`.
     """
+    # While it runs, another thread may end the process (`runkit.stop`).
     dispatcher: Any = njit(error_model="numpy", nogil=True)(function)
     with suppress(RuntimeError):  # no writable place: every process compiles for itself
         dispatcher._cache = _TextCache(function, variant, folders)
