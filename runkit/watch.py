@@ -103,7 +103,7 @@ class _Watch:
         print(f"note: {said}: this host is not watched", file=sys.stderr, flush=True)
 
     def _keep(self, connection: socket.socket, host: str) -> None:
-        """Watch a connection: three questions without an answer, the last after `seconds`, mean that its host is lost."""
+        """Watch a connection: after three questions without an answer, in all `seconds`, its host counts as lost."""
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
         pause = max(1, self._seconds // 4)
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, pause)

@@ -21,6 +21,7 @@ import psutil
 
 NETWORK = "10.77.0"
 PROGRAMS = ("unshare", "nsenter", "setpriv", "ip", "mount", "ssh-keygen", "/usr/sbin/sshd")
+APART = ("unshare", "--pid", "--fork", "--kill-child", "--mount", "--net", "--uts", "--ipc", "--mount-proc")
 # The first process of a host: it says when all is mounted, then does nothing but reap what has lost its parent.
 INIT = """
 set -e
@@ -63,11 +64,7 @@ def missing() -> str:
     absent = [name for name in PROGRAMS if shutil.which(name) is None]
     if absent:
         return f"no {', '.join(absent)}"
-    tried = subprocess.run(
-        ["unshare", "--pid", "--fork", "--mount", "--net", "--uts", "--mount-proc", "ip", "link", "add", "type", "bridge"],
-        capture_output=True,
-        text=True,
-    )
+    tried = subprocess.run([*APART, "ip", "link", "add", "type", "bridge"], capture_output=True, text=True)
     return f"namespaces are not to be had: {tried.stderr.strip()}" if tried.returncode else ""
 
 
@@ -77,19 +74,18 @@ class Host:
     def __init__(self, name: str, folder: Path, inside: Host | None = None) -> None:
         self.name, self.folder = name, folder
         within = inside.entered() if inside else ["setpriv", "--pdeathsig", "KILL"]
-        apart = ["unshare", "--pid", "--fork", "--kill-child", "--mount", "--net", "--uts", "--ipc", "--mount-proc"]
-        self._log = open(folder / f"{name}.log", "w")
         self._started: list[subprocess.Popen[str]] = []
         self._process = subprocess.Popen(
-            [*within, *apart, "bash", "-c", INIT, "init", name, str(folder)],
+            [*within, *APART, "bash", "-c", INIT, "init", name, str(folder)],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
-            stderr=self._log,
+            stderr=subprocess.STDOUT,
             text=True,
             start_new_session=True,
         )
-        if self._process.stdout is None or self._process.stdout.readline() != "ready\n":
-            raise RuntimeError(f"{name} did not start: {(folder / f'{name}.log').read_text()}")
+        said = self._process.stdout.readline() if self._process.stdout else ""
+        if said != "ready\n":
+            raise RuntimeError(f"{name} did not start: {said}")
         family = psutil.Process(self._process.pid).children(recursive=True)
         self.pid = next(process.pid for process in family if process.name() == "bash")
 
@@ -101,17 +97,17 @@ class Host:
         self, *command: str | Path, env: Mapping[str, str] | None = None, cwd: Path | None = None, log: str = ""
     ) -> subprocess.Popen[str]:
         """Start a command; its output goes to a file of the cluster's folder, or is kept if `log` is empty."""
-        out = open(self.folder / f"{log}.log", "a") if log else None
-        process = subprocess.Popen(
-            [*self.entered(), *map(str, command)],
-            cwd=cwd or self.folder,
-            env={**os.environ, **(env or {})},
-            stdin=subprocess.DEVNULL,
-            stdout=out or subprocess.PIPE,
-            stderr=subprocess.STDOUT if out else subprocess.PIPE,
-            text=True,
-            start_new_session=True,
-        )
+        with open(self.folder / f"{log}.log" if log else os.devnull, "a") as out:
+            process = subprocess.Popen(
+                [*self.entered(), *map(str, command)],
+                cwd=cwd or self.folder,
+                env={**os.environ, **(env or {})},
+                stdin=subprocess.DEVNULL,
+                stdout=out if log else subprocess.PIPE,
+                stderr=subprocess.STDOUT if log else subprocess.PIPE,
+                text=True,
+                start_new_session=True,
+            )
         self._started.append(process)
         return process
 
@@ -139,7 +135,6 @@ class Host:
         for process in self._started:
             process.kill()
             process.communicate()
-        self._log.close()
 
 
 class Cluster:

@@ -5,7 +5,6 @@ Every file must have the bytes that one process makes, whatever happens on the w
 
 from __future__ import annotations
 
-import os
 import re
 import subprocess
 import sys
@@ -20,6 +19,7 @@ from tests.mpi.test_mdgen import arrays as glass_arrays
 from tests.services.cluster import wait_until
 from tests.services.slurm import Slurm
 
+pytestmark = pytest.mark.timeout(600)
 GLASS = (
     "mdgen",
     "system.n_particles=160",
@@ -103,7 +103,7 @@ def login(services, project) -> Login:
 def alone(folder: Path, words: tuple[str, ...], name: str) -> Path:
     """The file that one process makes without MPI's help."""
     command = [sys.executable, "-m", *words, f"output={folder / name}"]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=200)
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=400)  # also compiles
     assert done.returncode == 0, done.stderr
     return folder / name
 
