@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import subprocess
 import time
 from pathlib import Path
 
@@ -57,7 +56,7 @@ PartitionName=spare Nodes={nodes} MaxTime=60 State=UP
 def missing() -> str:
     """What is not here and is needed, in a few words; empty if all is there."""
     absent = [name for name in PROGRAMS if shutil.which(name) is None]
-    return f"no {', '.join(absent)} (Debian: slurm-wlm, munge)" if absent else ""
+    return f"no {', '.join(absent)}" if absent else ""
 
 
 class Slurm:
@@ -120,15 +119,3 @@ class Slurm:
         """The last words of a job's log."""
         log = Path(job.get("StdOut", ""))
         return f"{job} {log.read_text()[-2000:] if log.is_file() else ''}"
-
-
-def install() -> str:
-    """Install Slurm where root and apt are there; what went wrong, or nothing."""
-    if os.geteuid() != 0 or shutil.which("apt-get") is None:
-        return "neither root nor apt to install it"
-    quiet = {"DEBIAN_FRONTEND": "noninteractive", **os.environ}
-    for words in (["update"], ["install", "--yes", "--no-install-recommends", "slurm-wlm", "munge"]):
-        done = subprocess.run(["apt-get", "-qq", *words], env=quiet, capture_output=True, text=True)
-        if done.returncode:
-            return f"apt-get {words[0]} failed: {done.stderr.strip().splitlines()[-1:]}"
-    return ""

@@ -153,5 +153,5 @@ def test_a_training_over_two_hosts_ends_in_time_if_one_vanishes_and_then_goes_on
         wait_until(lambda: "train.py" not in hosts.hosts["second"].run("ps", "ax").stdout, 30, "the lost rank goes on")
     finally:
         hosts.plug("second")
-    out, err = by_mpi_without_ssh(hosts, *words, "minutes=0.05").communicate(timeout=120)
+    out, err = by_mpi_without_ssh(hosts, *words, "minutes=0.05").communicate(timeout=240)
     assert re.search(r"goes on after step [1-9]", out) and "stopped after" in out, out + err
