@@ -13,7 +13,7 @@ import os
 import sys
 import time
 import traceback
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -84,10 +84,10 @@ class Ranks:
         turn: int = self.from_root(self.store.add("turn", 1) - 1 if self.is_root else None)
         return turn
 
-    def count_all(self, event: str, n_events: int) -> int:
+    def count_all(self, event: str, n_events: int, meanwhile: Callable[[], None] = lambda: None) -> int:
         """The sum of a number over all processes of all groups; collective, and waits as long as it takes."""
         self.store.add(f"{event} counted", n_events)
-        self._wait_for(event, math.inf)
+        self._wait_for(event, math.inf, meanwhile=meanwhile)
         total: int = self.store.add(f"{event} counted", 0)
         return total
 
@@ -135,12 +135,15 @@ class Ranks:
         else:
             self.store.add("left", 1)
 
-    def _wait_for(self, event: str, seconds: float, count: int = 1) -> bool:
+    def _wait_for(
+        self, event: str, seconds: float, count: int = 1, meanwhile: Callable[[], None] = lambda: None
+    ) -> bool:
         """Count this process, then wait until all are counted; whether they all came."""
         deadline = time.monotonic() + seconds
         arrived = self.store.add(event, count)
         while arrived < self.n_all and time.monotonic() < deadline:
             time.sleep(0.05)
+            meanwhile()
             arrived = self.store.add(event, 0)
         return bool(arrived >= self.n_all)
 

@@ -23,6 +23,13 @@ read_settings() { # sets nodes, n_nodes, tasks, cores, gpus, time, seconds, queu
     time=$(setting TIME '[0-9]+:[0-5][0-9]:[0-5][0-9]' "hours:minutes:seconds")
     seconds=$(in_seconds "$time")
     queue=$(setting QUEUE '[^ ]*' "one word, or nothing")
+    restarts=${restarts:-$RESTARTS}
+    [[ $restarts =~ ^[0-9]+$ ]] || fail "$site: RESTARTS, or --restarts, = '$restarts'; allowed: a number from 0"
+    # A stage of one process takes one node, all of it.
+    if grep -q '^# One process' "jobs/kinds/$job.sh"; then
+        nodes=${nodes:+1} n_nodes=1 cores=$((tasks * cores)) tasks=1
+        if [ -n "${ONE_PROCESS_TIME:-}" ]; then time=$ONE_PROCESS_TIME seconds=$(in_seconds "$time"); fi
+    fi
 }
 
 check_array() { # WORD...: --array and {index} go together
@@ -101,10 +108,16 @@ compare_memory() { # "337 MB", of a rank, against what a node of the queue has
         fail "$site: GENERATE_TASKS_PER_NODE = '$tasks' need $needed GB; a node of $queue has $memory_limit GB"
 }
 
-compare_time() { # "16158 h" against what the job asks for: told, since a job that is submitted again goes on
+compare_time() { # "16158 h" against what the job and its restarts have; on GPUs the estimate is none
     local needed
     needed=$(awk '{ split("s min h", unit); for (i in unit) if (unit[i] == $2) printf "%.0f", $1 * 60 ^ (i - 1) }' \
         <<<"$1")
-    [ "${needed:-0}" -le "$seconds" ] ||
+    [ "${needed:-0}" -gt "$seconds" ] || return 0
+    if ((gpus > 0 || restarts == 0)); then
         echo "submit: about $1 are needed on CPUs and a job has $time: submit it again until done, or ask for more" >&2
+    elif ((needed > seconds * (1 + restarts))); then
+        fail "about $1 are needed, and $time with $restarts restarts is less: ask for more ranks, time or --restarts"
+    else
+        echo "submit: about $1 are needed and a job has $time: it goes on in $((needed / seconds)) restarts or so" >&2
+    fi
 }

@@ -6,6 +6,7 @@ enter_job "$@"
 
 # Many sites have no ssh between nodes, so MPI starts the processes, not the launcher of DeepSpeed. `env` carries the
 # address to all nodes under any MPI.
+limited
 address=$(first_address)
-launch env MASTER_ADDR="$address" MASTER_PORT=$((20000 + $(job_number) % 20000)) \
+carry_out env MASTER_ADDR="$address" MASTER_PORT=$((20000 + $(job_number) % 20000)) \
     "$PYTHON" dtrain/train.py "${words[@]}"

@@ -83,6 +83,17 @@ def free_port() -> str:
 
 def on_two(program: Callable[[Sequence[str]], None], directory: Path, *words: object, timeout: float = 200) -> str:
     """Run a program on two processes, forked from one that has done the imports; all that they printed."""
+    processes = begin_on_two(program, directory, *words)
+    for process in processes:
+        process.join(timeout)
+        process.kill()
+    printed = (directory / "printed").read_text()
+    assert [process.exitcode for process in processes] == [0, 0], printed
+    return printed
+
+
+def begin_on_two(program: Callable[[Sequence[str]], None], directory: Path, *words: object) -> list:
+    """As `on_two`, but only begin: the processes, ranks 0 and 1; what they print goes to the file "printed"."""
     join = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": free_port(), "WORLD_SIZE": "2"}
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("DS_ACCELERATOR", "cpu")  # for the one that imports
@@ -92,12 +103,7 @@ def on_two(program: Callable[[Sequence[str]], None], directory: Path, *words: ob
         ]
         for process in processes:
             process.start()
-    for process in processes:
-        process.join(timeout)
-        process.kill()
-    printed = (directory / "printed").read_text()
-    assert [process.exitcode for process in processes] == [0, 0], printed
-    return printed
+    return processes
 
 
 def _one_of_two(program: Callable, directory: Path, environment: dict[str, str], words: list[str]) -> None:
