@@ -42,6 +42,6 @@ def project(scratch: Path) -> Path:
     """The project in a folder of its own, so that nothing is left in this one."""
     folder = scratch / "project"
     folder.mkdir()
-    for name in ("jobs", "runkit", "mdgen", "lbmgen", "dtrain"):
+    for name in ("jobs", "runkit", "mdgen", "lbmgen", "dtrain", "tools"):
         (folder / name).symlink_to(ROOT / name)
     return folder

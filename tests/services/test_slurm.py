@@ -192,3 +192,46 @@ def test_a_job_whose_node_dies_is_requeued_on_others_and_ends_with_the_same_byte
     assert dead not in login.services.command("scontrol", "show", "hostnames", job["NodeList"]).split()
     assert_equal(glass_arrays(login.project / "died.h5"), long_glass)
     wait_until(lambda: set(login.services.nodes().values()) == {"idle"}, 60, "the node does not come back")
+
+
+def test_a_job_whose_time_is_over_again_and_again_is_requeued_until_it_is_done(login, project):
+    """Each time it works for two seconds, saves, ends with code 75, and has itself requeued."""
+    words = (*GLASS, "production.times=[0.05, 60.0]", "checkpoint_seconds=0")
+    ident = login.submit("--restarts", "60", "generate", *words, "minutes=0.03", "output=hurried.h5")
+    job = login.services.wait(ident, seconds=500)
+    assert int(job["Restarts"]) >= 3, login.log(job)
+    expected = glass_arrays(alone(project, words, "hurried-alone.h5"))
+    assert_equal(glass_arrays(project / "hurried.h5"), expected)
+
+
+PIPELINE = """
+name = "road"
+[stage.generate]
+job = "generate"
+arguments = [{words}, "seed={{seed}}", "output=road{{seed}}.h5"]
+array = {{ seed = [1, 2] }}
+[stage.check]
+job = "generate_check"
+arguments = ["road{{seed}}.h5"]
+array = {{ seed = [1, 2] }}
+[stage.train]
+job = "train"
+arguments = ["recipe.toml", "data.file=road1.h5", "name=road"]
+[stage.evaluate]
+job = "train_evaluate"
+arguments = ["runs/road", "device=cpu"]
+[stage.figures]
+job = "generate_figures"
+arguments = ["--dataset", "road1.h5", "--run", "runs/road", "--out", "figures"]
+"""
+
+
+def test_a_pipeline_goes_from_two_generations_to_figures_and_does_nothing_twice(login, project):
+    (project / "recipe.toml").write_text(RECIPE)
+    (project / "road.toml").write_text(PIPELINE.format(words=", ".join(f'"{word}"' for word in FLOW)))
+    last = login.submit("road.toml")
+    wait_until(lambda: not login.services.command("squeue", "--noheader"), 300, "jobs are left in the queue")
+    assert login.services.job(last)["JobState"] == "COMPLETED", login.services.story(login.services.job(last))
+    assert list((project / "figures").glob("*.png")) or list((project / "figures").glob("*.pdf"))
+    again = login.run("--site", str(project / "site0.env"), "road.toml")
+    assert again.returncode == 0 and "Submitted" not in again.stdout, again.stdout
