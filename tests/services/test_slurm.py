@@ -134,10 +134,12 @@ def test_flow_on_four_tasks_of_two_nodes_gives_the_bytes_of_one_process(login, f
     assert check(login.project / "flow.h5").good
 
 
-def test_training_on_two_nodes_learns(login, flow):
+@pytest.mark.parametrize("launcher", ["mpi", "deepspeed"])
+def test_training_on_two_nodes_learns(login, flow, launcher):
     (login.project / "recipe.toml").write_text(RECIPE)
-    job = login.services.wait(login.submit("train", "recipe.toml", "data.file=flow-alone.h5", "name=by_slurm"))
-    assert (login.project / "runs/by_slurm/model.safetensors").exists(), login.log(job)
+    words = ("recipe.toml", "data.file=flow-alone.h5", f"name=by_{launcher}")
+    job = login.services.wait(login.submit("train", *words, TRAIN_BY=launcher))
+    assert (login.project / f"runs/by_{launcher}/model.safetensors").exists(), login.log(job)
     assert login.log(job).count("finished; weights") == 1
 
 
@@ -195,9 +197,10 @@ def test_a_job_whose_node_dies_is_requeued_on_others_and_ends_with_the_same_byte
 
 
 def test_a_job_whose_time_is_over_again_and_again_is_requeued_until_it_is_done(login, project):
-    """Each time it works for two seconds, saves, ends with code 75, and has itself requeued."""
-    words = (*GLASS, "production.times=[0.05, 60.0]", "checkpoint_seconds=0")
-    ident = login.submit("--restarts", "60", "generate", *words, "minutes=0.03", "output=hurried.h5")
+    """Each time it works for a few seconds, saves, ends with code 75, and has itself requeued."""
+    words = (*GLASS, "production.times=[0.05, 400.0]", "checkpoint_seconds=0")
+    one = {"GENERATE_NODES": "1", "GENERATE_TASKS_PER_NODE": "1"}
+    ident = login.submit("--restarts", "60", "generate", *words, "minutes=0.08", "output=hurried.h5", **one)
     job = login.services.wait(ident, seconds=500)
     assert int(job["Restarts"]) >= 3, login.log(job)
     expected = glass_arrays(alone(project, words, "hurried-alone.h5"))
