@@ -25,10 +25,15 @@ read_settings() { # sets nodes, n_nodes, tasks, cores, gpus, time, seconds, queu
     queue=$(setting QUEUE '[^ ]*' "one word, or nothing")
     restarts=${restarts:-$RESTARTS}
     [[ $restarts =~ ^[0-9]+$ ]] || fail "$site: RESTARTS, or --restarts, = '$restarts'; allowed: a number from 0"
+    [[ ${WARNING_SECONDS:-300} =~ ^[0-9]+$ ]] ||
+        fail "$site: WARNING_SECONDS = '$WARNING_SECONDS'; allowed: a number from 0"
     # A stage of one process takes one node, all of it.
     if grep -q '^# One process' "jobs/kinds/$job.sh"; then
         nodes=${nodes:+1} n_nodes=1 cores=$((tasks * cores)) tasks=1
-        if [ -n "${ONE_PROCESS_TIME:-}" ]; then time=$ONE_PROCESS_TIME seconds=$(in_seconds "$time"); fi
+        time=${ONE_PROCESS_TIME:-$time}
+        [[ $time =~ ^[0-9]+:[0-5][0-9]:[0-5][0-9]$ ]] ||
+            fail "$site: ONE_PROCESS_TIME = '$time'; allowed: hours:minutes:seconds"
+        seconds=$(in_seconds "$time")
     fi
 }
 

@@ -44,7 +44,8 @@ from mdgen.trajectory import Run
 from runkit.cli import run_program
 from runkit.config import Config
 from runkit.config import load as configure
-from runkit.dataset.schema import COMPLETE, ISOCONFIG
+from runkit.dataset.contracts.isoconfig import ISOCONFIG
+from runkit.dataset.schema import COMPLETE
 from runkit.dataset.writer import Writer
 from runkit.errors import UserError
 from runkit.files import expand, natural
@@ -107,7 +108,7 @@ def import_files(world: World, options: Import) -> int:
         if file.finished:
             say(world, f"{file.path} is complete already")
             return 0
-        world.first_on_each_node(warm_up, "float64")
+        world.first_on_each_node(warm_up, potential, "float64")
         if plan.kind == "positions":
             run = Run(case, potential, file, world, None, stop)
             if not run.go_through(partial(equilibrate, given=given), partial(_read_trajectories, plan, given), label):

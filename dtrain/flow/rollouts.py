@@ -16,8 +16,9 @@ import torch
 from dtrain.checkpoint import Trained
 from dtrain.data.clips import Clips, rollout
 from dtrain.data.flow import AT_REST, STATISTICS, Flow
-from runkit.dataset.flow import FACES, FLOW_PREDICTION
+from runkit.dataset.contracts.flow_prediction import FLOW_PREDICTION
 from runkit.dataset.schema import COMPLETE
+from runkit.dataset.the_well import FACES
 from runkit.dataset.writer import Writer
 from runkit.mpi import SerialWorld
 
@@ -82,6 +83,7 @@ def write_rollouts(
     with Writer.open(world, path, FLOW_PREDICTION, sizes, attributes, **room) as file:
         if world.is_root:
             _write_grid(file, data, cases, start, sizes["time"])
+        file.sync()  # the checksums of units cover what root has written
         for case, predicted in rollouts:
             place = cases.index(case)
             frames = np.concatenate([data.frames(case, start, n_given), predicted], axis=1)

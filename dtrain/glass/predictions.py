@@ -14,8 +14,9 @@ import numpy as np
 from dtrain.checkpoint import Trained
 from dtrain.data.glass import Glass
 from dtrain.normalisation import Physical
+from runkit.dataset.contracts.prediction import PREDICTION
 from runkit.dataset.reader import Dataset
-from runkit.dataset.schema import COMPLETE, PREDICTION
+from runkit.dataset.schema import COMPLETE
 from runkit.dataset.writer import Writer
 from runkit.mpi import SerialWorld
 from runkit.progress import Progress
@@ -55,6 +56,7 @@ def write_predictions(
         if world.is_root:
             file.write("time", (0,), dataset["time"][i_time])
             file.write("sample", (), np.array(samples, dtype=np.int32))
+        file.sync()  # the checksums of units cover what root has written
         for sample, propensity, change in rows:
             place, n_bonds, capacity = samples.index(sample), len(change), sizes["bond"]
             file.write("propensity", (place, 0), propensity)

@@ -21,7 +21,8 @@ ask() { # sets command
     [ -z "$array" ] || command+=(--array="$array")
 }
 
-warning() { echo "--signal=USR1@$1"; } # SECONDS: asks for a signal to the program so long before the end
+# SECONDS: asks for a signal to the program so long before the end, which may come a minute earlier still.
+warning() { (($1 < 60)) || echo "--signal=USR1@$1"; }
 
 id_in() { sed -n 's/^Submitted batch job \([0-9]*\).*/\1/p'; }
 

@@ -57,14 +57,18 @@ def begin(mpiexec, program: str, note: Path) -> subprocess.Popen[str]:
 
 
 @pytest.mark.parametrize(
-    ("number", "who"),
-    [(signal.SIGTERM, "mpiexec"), (signal.SIGUSR1, "mpiexec"), (signal.SIGUSR2, "one"), (signal.SIGXCPU, "all")],
+    ("whole", "number", "who"),
+    [
+        ("mdgen", signal.SIGTERM, "mpiexec"),
+        ("mdgen", signal.SIGUSR2, "one"),
+        ("lbmgen", signal.SIGUSR1, "mpiexec"),
+        ("lbmgen", signal.SIGXCPU, "all"),
+    ],
+    indirect=["whole"],
 )
 def test_a_warned_generator_ends_in_time_and_loses_nothing(mpiexec, whole, number, who):
     """Whoever gets the signal: all ranks save and end with 75; going on, on other ranks, gives the same file."""
     program, expected = whole
-    if (program == "mdgen") == (who == "all"):
-        pytest.skip("the other generator is tried")
     note = mpiexec.directory / "note"
     process = begin(mpiexec, program, note)
     launcher = psutil.Process(process.pid)
