@@ -5,16 +5,19 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 
-from dtrain.campaign import train_campaign
-from dtrain.checkpoint import build_network
-from dtrain.config import Recipe, command_line
-from dtrain.data import data as data_sets
-from dtrain.loop import Clock, require_phases, train_run
-from dtrain.models import model as networks
-from dtrain.ranks import connect
 from runkit.cli import run_program
 from runkit.config import dump_toml
 from runkit.launcher import torch_launch
+from runkit.memory import memory_for_imports
+
+with memory_for_imports():
+    from dtrain.campaign import train_campaign
+    from dtrain.checkpoint import build_network
+    from dtrain.config import Recipe, command_line
+    from dtrain.data import data as data_sets
+    from dtrain.loop import Clock, require_phases, train_run
+    from dtrain.models import model as networks
+    from dtrain.ranks import connect
 
 
 def train(recipe: Recipe) -> None:

@@ -15,8 +15,7 @@ from typing import Any
 import numpy as np
 
 from lbmgen.boundaries import boundary
-from lbmgen.boundaries.outlet import Convective
-from lbmgen.boundaries.wall import Velocity
+from lbmgen.boundaries.face import Face
 from lbmgen.config import Case
 from lbmgen.domain import AXES, Domain
 from lbmgen.flow_case import FlowCase
@@ -103,11 +102,13 @@ def _domain(case: Case, velocity: float) -> Domain:
         raise UserError(f"grid.cells = {list(case.grid.cells)}: {case.grid.lattice} needs {d} numbers")
     if case.flow.force and len(case.flow.force) != d:
         raise UserError(f"flow.force = {list(case.flow.force)}: {case.grid.lattice} needs {d} numbers")
-    faces = tuple(tuple(_face(case, f"{axis}_{side}", velocity) for side in ("low", "high")) for axis in AXES[:d])
+    faces = tuple(
+        (_face(case, f"{axis}_low", velocity), _face(case, f"{axis}_high", velocity)) for axis in AXES[:d]
+    )
     return Domain(tuple(n * case.grid.refinement for n in case.grid.cells), faces)
 
 
-def _face(case: Case, name: str, velocity: float) -> Any:
+def _face(case: Case, name: str, velocity: float) -> Face:
     table = dict(getattr(case.boundaries, name))
     kind = table.pop("kind", None)
     if kind is None:
@@ -116,10 +117,8 @@ def _face(case: Case, name: str, velocity: float) -> Any:
         face = boundary.build(kind, **table)
     except UserError as error:
         raise UserError(f"boundaries.{name}: {error}") from None
-    if isinstance(face, Velocity) and "velocity" not in table:
-        return replace(face, velocity=velocity)
-    if isinstance(face, Convective) and "speed" not in table:
-        return replace(face, speed=velocity)
+    if face.from_flow and face.from_flow not in table:
+        return replace(face, **{face.from_flow: velocity})
     return face
 
 
