@@ -47,7 +47,11 @@ def test_a_value_of_a_key_gives_a_result_or_one_line(made: Path, name: str, kind
     model = getattr(task.get(name), kind)
     run = "run" if kind == "Evaluate" else "model"
     small = [{run: f"runs/{name}", "device": "cpu", "threads": 1}]
-    small += [{"output": str(made / "out")}] if kind == "Evaluate" else [{"file": f"{name}.h5", "output": f"out_{name}.h5"}]
+    of_kind = {
+        "Evaluate": {"output": str(made / "out")},
+        "Predict": {"file": f"{name}.h5", "output": f"out_{name}.h5"},
+    }
+    small.append(of_kind[kind])
     key, value = data.draw(st.sampled_from(keys(model))), data.draw(anything)
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(made)
