@@ -88,11 +88,8 @@ scripts_of() { # ID[,ID...]: the scripts of these jobs, where the scheduler does
 }
 
 look_at_configuration() { # GENERATOR WORD...
-    # The generator looks at its configuration now, so that mistakes are told before the job has waited. It takes the
-    # number of ranks from its launcher, which is not here, so its variables are set as an mpiexec would.
-    looks() {
-        PMI_RANK=0 PMI_SIZE=$((n_nodes * tasks)) SLURM_STEP_ID="" FLUX_JOB_ID="" "$PYTHON" -m "$@"
-    }
+    # The generator looks at its configuration now, so that mistakes are told before the job has waited.
+    looks() { PLANNED_RANKS=$((n_nodes * tasks)) "$PYTHON" -m "$@"; }
     if ! (load_site >&2; looks "$1" --version) >/dev/null 2>&1; then
         echo "submit: $1 does not run here, so its configuration was not looked at" >&2
         return 0
