@@ -112,8 +112,8 @@ look_at_recipe() { # WORD...: likewise; data that an earlier job is still to mak
     local told
     if told=$(load_site >&2; "$PYTHON" dtrain/train.py show "$@"); then
         sed -n '/^# /p' <<<"$told"
-    elif [ -n "$after" ]; then
-        echo "submit: that may be because $after has not ended yet; the job is submitted" >&2
+    elif [ -n "$after$later" ]; then
+        echo "submit: that may be because ${after:-what it waits for} has not ended yet; the job is submitted" >&2
     else
         fail "nothing is submitted"
     fi
