@@ -122,6 +122,16 @@ class Curve:
             rows = [row for row in csv.DictReader(file) if None not in row.values()]
         return [row for row in rows if row.get("step", "").isdecimal()]
 
+    def text(self) -> str:
+        """The whole table as it lies there, "" if there is none."""
+        return self.path.read_bytes().decode(errors="replace") if self.path.exists() else ""
+
+    def restore(self, text: str) -> None:
+        """Put back what a checkpoint has kept, whatever has become of the file."""
+        require_replaceable(self.path, _IS_TABLE)
+        with written_whole(self.path) as beside:
+            beside.write_bytes(text.encode())
+
     def cut(self, step: int) -> None:
         """Forget what was reported after a step, because it is computed again."""
         require_replaceable(self.path, _IS_TABLE)

@@ -28,6 +28,7 @@ from runkit.log import say
 from runkit.progress import Audience, Progress
 from runkit.stop import Stopped
 
+CURVES = "training", "validation"
 COMPILER = "inductor"  # torch.compile's own
 
 
@@ -136,9 +137,12 @@ def _hold_to_data(ranks: Ranks, folder: RunFolder, recipe: Recipe, data: Mapping
 
 def _resume(engine: Engine, folder: RunFolder, ranks: Ranks) -> State:
     saved = engine.load()
+    curves = saved.pop("curves", {}) if saved else {}  # older checkpoints have none
     state = State(**saved) if saved else State()
     if ranks.is_root:
-        for name in ("training", "validation"):
+        for name, text in curves.items():
+            folder.curve(name).restore(text)
+        for name in CURVES:
             folder.curve(name).cut(state.step)
     if saved:
         say(ranks, f"{folder.path}: goes on after step {state.step}")
@@ -207,7 +211,8 @@ class PhaseTrainer:
                 if state.phase_step == self.n_steps or 0 < self.phase.patience <= state.stale:
                     state = State(phase=state.phase + 1, step=state.step)
         # What `latest` names is never written into: the same step has another name before its validation.
-        self.engine.save(f"step{state.step:08}{'-unscored' * state.is_unscored}", asdict(state))
+        name = f"step{state.step:08}{'-unscored' * state.is_unscored}"
+        self.engine.save(name, {**asdict(state), "curves": self._curves()})
         return state
 
     def pace(self) -> dict[str, float]:
@@ -292,6 +297,12 @@ class PhaseTrainer:
             about = {"phase": self.name, "step": state.step, "validation": known}
             origin = self.folder.origin
             save_model(self.folder.model, weights, self.recipe, self.data.sizes, self.normalisation, about, origin)
+
+    def _curves(self) -> dict[str, str]:
+        """What has been reported, for the checkpoint: a table that is damaged later comes back whole; collective."""
+        texts = {name: self.folder.curve(name).text() for name in CURVES} if self.ranks.is_root else {}
+        found: dict[str, str] = self.ranks.from_root({name: text for name, text in texts.items() if text})
+        return found
 
     def _report(self, curve: str, state: State, values: Mapping[str, float]) -> None:
         n_samples = state.step * self.recipe.batch

@@ -21,12 +21,13 @@ from typing import Any
 import torch
 import torch.distributed as dist
 
-from dtrain.join import JOIN_SECONDS, Party, find, join
+from dtrain.join import JOIN_SECONDS, Party, all_gather, find, join
 from dtrain.precision import use_precision
 from runkit.config import Config
 from runkit.errors import UserError
 from runkit.mpi import World
 from runkit.mpi.launch import FORWARDING_SECONDS
+from runkit.watch import watch_hosts
 
 AGREEMENT_SECONDS = 2.0  # how long a process that failed waits to see whether all fail alike
 
@@ -169,6 +170,8 @@ def connect(device: str = "auto", threads: int = 0, ranks_per_run: int = 0, purp
     # DeepSpeed reads these again.
     os.environ.update(RANK=str(party.rank), WORLD_SIZE=str(party.size), LOCAL_RANK=str(chosen.index or 0))
     store = join(party, purpose)
+    if party.size > 1:
+        watch_hosts(party.rank, party.mpi.comm.allgather if party.mpi else all_gather(store, party, "watch"))
     if party.size > 1 or not dist.is_initialized():
         backend = "nccl" if chosen.type == "cuda" else "gloo"
         dist.init_process_group(backend, store=dist.PrefixStore(f"group{group}", store), rank=rank, world_size=size)

@@ -105,16 +105,18 @@ look_at_configuration() { # GENERATOR WORD...
 }
 
 look_at_recipe() { # WORD...: likewise; data that an earlier job is still to make are not there yet
-    if ! (load_site >&2; "$PYTHON" dtrain/train.py --version) >/dev/null 2>&1; then
-        echo "submit: dtrain does not run here, so its recipe was not looked at" >&2
-        return 0
-    fi
-    local told
-    if told=$(load_site >&2; "$PYTHON" dtrain/train.py show "$@"); then
+    local told code=0
+    looks() { "$PYTHON" dtrain/train.py "$@"; }
+    told=$(load_site >&2; looks show "$@" 2>&1) || code=$?
+    if ((code == 0)); then
         sed -n '/^# /p' <<<"$told"
+    elif ((code != 2)) && ! (load_site >&2; looks --version) >/dev/null 2>&1; then
+        echo "submit: dtrain does not run here, so its recipe was not looked at" >&2
     elif [ -n "$after$later" ]; then
+        sed -n '/^error: /p' <<<"$told" >&2
         echo "submit: that may be because ${after:-what it waits for} has not ended yet; the job is submitted" >&2
     else
+        echo "$told" >&2
         fail "nothing is submitted"
     fi
 }

@@ -87,7 +87,7 @@ class Boundaries(Config):
     """The faces of the domain: each a table with its kind and the parameters of that kind."""
 
     x_low: Table = Field({"kind": "velocity"}, description="inlet; a velocity inlet takes flow.velocity")
-    x_high: Table = Field({"kind": "convective"}, description="outlet; a convective one takes flow.velocity")
+    x_high: Table = Field({"kind": "convective"}, description="outlet; one with a speed takes flow.velocity")
     y_low: Table = Field({"kind": "free-slip"}, description="lower face")
     y_high: Table = Field({"kind": "free-slip"}, description="upper face")
     z_low: Table = Field({"kind": "periodic"}, description="near face in three dimensions")

@@ -2,8 +2,7 @@
 # The scores of trained networks, one process per GPU; arguments go to dtrain/evaluate.py.
 set -euo pipefail
 source jobs/common.sh
+source jobs/training.sh
 enter_job "$@"
 
-address=$(first_address)
-carry_out env MASTER_ADDR="$address" MASTER_PORT=$((20000 + $(job_number) % 20000)) \
-    "$PYTHON" dtrain/evaluate.py "${words[@]}"
+train dtrain/evaluate.py "${words[@]}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import socket
 from pathlib import Path
 
 import pytest
@@ -105,3 +106,23 @@ def test_a_machine_file_is_named_where_mpirun_needs_one(run, tmp_path):
     _, log = run("generate", "mdgen", MACHINEFILE_FLAG="-machinefile")
     named = re.findall(r"-machinefile (\S+)", log)
     assert len(named) == 1 and Path(named[0]).read_text().split()[::3][0] == "node07", log
+
+
+def test_a_port_at_which_somebody_listens_is_not_given_to_a_training(run):
+    with socket.create_server(("127.0.0.1", 20000 + 1234567 % 20000)):
+        done, log = run("train", "minutes=5")
+    assert done.returncode == 0 and log.count(f":{20000 + 1234567 % 20000 + 1}\n") == 4, log
+
+
+def test_a_training_by_the_launcher_of_deepspeed_gets_the_nodes_of_the_job(run, tmp_path):
+    launcher = tmp_path / "bin" / "deepspeed"
+    launcher.parent.mkdir()
+    launcher.write_text('#!/bin/bash\necho "$@"; cat "$2" "$DS_ENV_FILE"; exit "${ENDS:-0}"\n')
+    launcher.chmod(0o755)
+    site = (
+        f"TRAIN_BY=deepspeed PYTHON={launcher.parent}/python NCCL_SOCKET_IFNAME='ib0 ib1'; export NCCL_SOCKET_IFNAME\n"
+    )
+    done, log = run("train", "recipe.toml", "minutes=5", more=site)
+    assert done.returncode == 0, done.stderr
+    assert re.search(r"--master_addr node07 --master_port \d+ dtrain/train.py recipe.toml minutes=5\n", log), log
+    assert "node07 slots=2\nnode08 slots=2\n" in log and r"NCCL_SOCKET_IFNAME=ib0\ ib1" in log
