@@ -109,9 +109,9 @@ look_at_recipe() { # WORD...: likewise; data that an earlier job is still to mak
         sed -n '/^# /p' <<<"$told"
     elif ((code != 2)) && ! (load_site >&2; looks --version) >/dev/null 2>&1; then
         echo "submit: dtrain does not run here, so its recipe was not looked at" >&2
-    elif [ -n "$after" ]; then
+    elif [ -n "$after$later" ]; then
         sed -n '/^error: /p' <<<"$told" >&2
-        echo "submit: that may be because $after has not ended yet; the job is submitted" >&2
+        echo "submit: that may be because ${after:-what it waits for} has not ended yet; the job is submitted" >&2
     else
         echo "$told" >&2
         fail "nothing is submitted"
