@@ -28,7 +28,7 @@ from runkit.outputs import (
 
 _PLACES = ("memory", "device_memory", "keep_pairs")
 # Keys that may differ when a run goes on: they do not change what is computed.
-FREE_KEYS = ("output", "minutes", "device", "threads", "compile", *(f"data.{key}" for key in _PLACES))
+FREE_KEYS = ("output", "minutes", "grace_seconds", "device", "threads", "compile", *(f"data.{key}" for key in _PLACES))
 _IS_TABLE, _IS_RESULT = starts_with(r"(run|name|step),"), starts_with(r'\s*\{\s*"data": "')
 # Of DeepSpeed's configuration: follows from the number of processes, or changes nothing that is computed.
 _DERIVED = ("train_batch_size", "train_micro_batch_size_per_gpu", "gradient_accumulation_steps", "timers")

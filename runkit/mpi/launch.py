@@ -14,6 +14,7 @@ from runkit.launcher import Launch, forget_lost_connection, mpi_launch, this_lau
 from runkit.memory import shortage
 from runkit.mpi.room import require_room
 from runkit.mpi.world import SerialWorld, World
+from runkit.watch import watch_hosts
 
 # How long a failing rank waits to see whether all the others fail alike.
 AGREEMENT_SECONDS = 1.0
@@ -59,6 +60,8 @@ def launch(main: Callable[..., int | None], *arguments: Any) -> None:
         sys.exit(2)
     alarm = world.comm.Dup() if world.size > 1 else None
     try:
+        if alarm is not None:
+            watch_hosts(world.rank, alarm.allgather)
         code = main(world, *arguments)
     except UserError as error:
         _end_user_error(world, alarm, error)
