@@ -21,7 +21,7 @@ from torch.distributed.rendezvous import rendezvous
 from runkit.config import Config, dump_toml
 from runkit.errors import UserError
 from runkit.launcher import LOCAL_RANK, LOCAL_SIZE, job_token, local, torch_launch
-from runkit.mpi import World
+from runkit.mpi import MpiWorld
 from runkit.mpi import connect as connect_mpi
 
 JOIN_SECONDS = 120  # until all processes must have found each other
@@ -35,7 +35,7 @@ class Party(NamedTuple):
     size: int
     local_rank: int
     local_size: int
-    mpi: World | None
+    mpi: MpiWorld | None
 
 
 def find() -> Party:
@@ -48,7 +48,8 @@ def find() -> Party:
     except UserError as error:
         raise UserError(f"{error}; or set {_ADDRESS} to the node of rank 0 and {_PORT} to a free port of it") from error
     node = world.node()
-    return Party(world.rank, world.size, node.rank, node.size, world if world.size > 1 else None)
+    mpi = world if isinstance(world, MpiWorld) and world.size > 1 else None
+    return Party(world.rank, world.size, node.rank, node.size, mpi)
 
 
 def join(party: Party, purpose: Config | None) -> Any:
@@ -69,7 +70,7 @@ def join(party: Party, purpose: Config | None) -> Any:
         _meet(store, party, token)
     except UserError as error:
         problem = str(error)
-    problems = [text for text in party.mpi.allgather(problem) if text]
+    problems = [text for text in party.mpi.all_gather(problem) if text]
     if problems:
         raise UserError(problems[0])
     return store
@@ -83,9 +84,9 @@ def _at_given_place() -> Any:
     return store
 
 
-def _at_free_port(mpi: World) -> tuple[Any, str]:
+def _at_free_port(mpi: MpiWorld) -> tuple[Any, str]:
     """The store, and a token that no other launch has; collective."""
-    is_one_node = all(mpi.allgather(mpi.node().size == mpi.size))
+    is_one_node = all(mpi.all_gather(mpi.node().size == mpi.size))
     address = os.environ.get(_ADDRESS) or ("127.0.0.1" if is_one_node else socket.gethostname())
     store: Any = None
 

@@ -106,14 +106,7 @@ def _train_phases(
 
 def _hold_to_data(ranks: Ranks, folder: RunFolder, recipe: Recipe, data: Mapping[str, Any]) -> None:
     """Let a run go on with the data that it began with alone; collective."""
-    problem = ""
-    if ranks.is_root:
-        try:
-            folder.hold_to(Origin.of(data, sorted(learnt_by(recipe.initial))))
-        except UserError as error:
-            problem = str(error)
-    if problem := ranks.from_root(problem):
-        raise UserError(problem)
+    ranks.on_root(lambda: folder.hold_to(Origin.of(data, sorted(learnt_by(recipe.initial)))))
 
 
 def _resume(engine: Engine, folder: RunFolder, ranks: Ranks) -> State:
@@ -177,7 +170,7 @@ class PhaseTrainer:
 
     def pace(self) -> dict[str, float]:
         """How fast the steps were (see `Pace.summary`); collective."""
-        pace = Pace.summary(self.ranks.gather(self.stopwatch.pace))
+        pace = Pace.summary(self.ranks.all_gather(self.stopwatch.pace))
         if pace:
             waited = f"at most {100 * pace['waited']:.2g} % of it waiting for data"
             say(self.ranks, f"{self.folder.path} {self.name}: {pace['step_ms']:.4g} ms per step, {waited}")
@@ -227,7 +220,8 @@ class PhaseTrainer:
         # All ranks make the same number of calls, because DeepSpeed may communicate in each.
         turns = -(-len(samples) // self.ranks.size)
         mine = [samples[(turn * self.ranks.size + self.ranks.rank) % len(samples)] for turn in range(turns)]
-        found = {sample: row for part in self.ranks.gather([(s, self._score(s)) for s in mine]) for sample, row in part}
+        parts = self.ranks.all_gather([(sample, self._score(sample)) for sample in mine])
+        found = {sample: row for part in parts for sample, row in part}
         return {
             name: sum(found[sample][name] for sample in samples) / len(samples)
             for name in (found[samples[0]] if samples else ())

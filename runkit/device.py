@@ -138,7 +138,7 @@ def choose(world: World, wanted: str) -> Gpu | None:
             reason = str(error)
             if wanted == "gpu":
                 raise UserError(f"device = gpu: {reason}; or set device = cpu") from error
-    has_one = world.allgather(gpu is not None)
+    has_one = world.all_gather(gpu is not None)
     if any(has_one) and not all(has_one):
         without = len(has_one) - sum(has_one)
         raise UserError(
@@ -146,7 +146,7 @@ def choose(world: World, wanted: str) -> Gpu | None:
             "one, or set device = cpu"
         )
     if gpu is not None:
-        gpu.n_sharing = node.allgather(gpu.identity).count(gpu.identity)
+        gpu.n_sharing = node.all_gather(gpu.identity).count(gpu.identity)
     _announce(world, gpu, reason)
     return gpu
 

@@ -19,7 +19,7 @@ from dtrain.data.flow import AT_REST, STATISTICS, Flow
 from runkit.dataset.flow import FACES, FLOW_PREDICTION
 from runkit.dataset.schema import COMPLETE
 from runkit.dataset.writer import Writer
-from runkit.mpi import SerialWorld
+from runkit.mpi import World
 
 Rollout = tuple[int, np.ndarray]  # case, predicted frames [3, time, x, y]
 _COPIED = ("dataset_name", "grid_type", "n_spatial_dims", "simulation_parameters")
@@ -49,7 +49,7 @@ def persistence(data: Flow, case: int, start: int, n_frames: int) -> np.ndarray:
     return np.repeat(data.frames(case, start + data.options.frames - 1, 1), n_frames, axis=1)
 
 
-def mean_field(world: SerialWorld, data: Flow) -> np.ndarray:
+def mean_field(world: World, data: Flow) -> np.ndarray:
     """The mean [3, x, y] over time and training cases, of each cell where it is fluid; collective."""
     cases = data.cases["train"][:: -(-len(data.cases["train"]) // STATISTICS)]
     total, count = np.zeros((3, *data.fluid(cases[0]).shape)), np.zeros(data.fluid(cases[0]).shape)
@@ -62,7 +62,7 @@ def mean_field(world: SerialWorld, data: Flow) -> np.ndarray:
 
 
 def write_rollouts(
-    world: SerialWorld,
+    world: World,
     path: Path,
     data: Flow,
     which: tuple[Sequence[int], int, int],

@@ -20,20 +20,20 @@ from dtrain.glass.predictions import Prediction, write_predictions
 from dtrain.glass.report import Row
 from dtrain.metrics import Score, ceiling, score, scored_bonds, scored_particles
 from runkit.log import say
-from runkit.mpi import SerialWorld
+from runkit.mpi import World
 
 
 class Job:
     """The samples to be scored at one time of one file; every method is collective."""
 
-    def __init__(self, world: SerialWorld, data: Glass, samples: Sequence[int], about: dict[str, Any]) -> None:
+    def __init__(self, world: World, data: Glass, samples: Sequence[int], about: dict[str, Any]) -> None:
         self.world, self.data, self.samples, self._about = world, data, list(samples), about
         self.mine = [self.samples[i] for i in world.share(len(self.samples))]
         self.i_time = data.options.time
 
     def scored(self, name: str, found: Sequence[Prediction]) -> Row:
         """Compare the predictions of this rank's samples with the simulation."""
-        parts = self.world.allgather([self._compare(*one) for one in found])
+        parts = self.world.all_gather([self._compare(*one) for one in found])
         pairs = [pair for part in parts for pair in part]
         return Row(name, *(_score([pair[kind] for pair in pairs if kind in pair]) for kind in ("node", "edge")))
 
@@ -43,7 +43,7 @@ class Job:
         train = self.data.split["train"]
         share = [train[i] for i in self.world.share(len(train))]
         say(self.world, f"ridge regression on {positions} positions of {len(train)} training samples")
-        baseline.fit(reduce(add, self.world.allgather(baseline.moments(share))), self.data.split["validation"])
+        baseline.fit(reduce(add, self.world.all_gather(baseline.moments(share))), self.data.split["validation"])
         return [(sample, *baseline.predict(sample)) for sample in self.mine]
 
     def write(self, path: Path, found: Sequence[Prediction]) -> None:

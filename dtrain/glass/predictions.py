@@ -17,7 +17,7 @@ from dtrain.normalisation import Physical
 from runkit.dataset.reader import Dataset
 from runkit.dataset.schema import COMPLETE, PREDICTION
 from runkit.dataset.writer import Writer
-from runkit.mpi import SerialWorld
+from runkit.mpi import World
 from runkit.progress import Progress
 
 Prediction = tuple[int, np.ndarray, np.ndarray]  # sample, propensity [n_particles], bond change [n_bonds]
@@ -37,7 +37,7 @@ def predictions(trained: Trained, data: Glass, samples: Sequence[int], progress:
 
 
 def write_predictions(
-    world: SerialWorld,
+    world: World,
     path: Path,
     dataset: Dataset,
     which: tuple[Sequence[int], int],

@@ -19,10 +19,10 @@ from pydantic import Field
 
 from dtrain.checkpoint import Trained, read_recipe, runs_at
 from dtrain.data.split import Split, TooFew
-from dtrain.world import World
 from runkit.config import Config
 from runkit.errors import UserError
 from runkit.log import say
+from runkit.mpi import World
 from runkit.registry import Registry
 
 WHOLE = Split(train=1.0, validation=0.0, test=0.0)

@@ -20,9 +20,9 @@ from dtrain.flow.judge import Row, Truth, rows_of
 from dtrain.flow.report import report
 from dtrain.flow.rollouts import Roller, Rollout, mean_field, persistence, write_rollouts
 from dtrain.tasks import WHOLE, EvaluateOptions, PredictOptions, chosen, open_data, task
-from dtrain.world import World
 from runkit.errors import UserError
 from runkit.log import say
+from runkit.mpi import World
 from runkit.progress import Progress
 
 Judged = dict[str, dict[str, np.ndarray]]  # predictor -> score -> [time]
@@ -113,7 +113,7 @@ class _Judge:
 
     def rows(self) -> list[Row]:
         """Scores of all predictors, the network first, in the order of cases."""
-        judged = {case: one for part in self.world.allgather(self._judged) for case, one in part.items()}
+        judged = {case: one for part in self.world.all_gather(self._judged) for case, one in part.items()}
         return rows_of([judged[case] for case in self.which[0]])
 
     def about(self, model: str, part: str) -> dict[str, Any]:

@@ -21,8 +21,8 @@ from dtrain.glass.job import Job
 from dtrain.glass.predictions import predictions, write_predictions
 from dtrain.glass.report import Row, report
 from dtrain.tasks import WHOLE, EvaluateOptions, PredictOptions, chosen, open_data, task
-from dtrain.world import World
 from runkit.log import say
+from runkit.mpi import World
 from runkit.progress import Progress
 
 

@@ -37,10 +37,10 @@ def takes_device_arrays(world: World, gpu: Any, trial: Sequence[str] = TRIAL, se
         return bool(wanted == "device")
     node = world.node()
     mine = _refusal([*trial, str(gpu.index)], seconds) if node.is_root else ""
-    refusal = next(filter(None, world.allgather(mine)), "")
+    refusal = next(filter(None, world.all_gather(mine)), "")
     _announce(world, refusal or "tried", not refusal)
     if not refusal:
-        refusal = next(filter(None, world.allgather(wrong(world, gpu))), "")
+        refusal = next(filter(None, world.all_gather(wrong(world, gpu))), "")
         if refusal:
             _announce(world, refusal, False)
     return not refusal

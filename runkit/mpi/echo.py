@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from runkit.mpi.communicator import MpiWorld
 from runkit.mpi.messages import Messages
 from runkit.mpi.world import World
 
@@ -45,7 +46,7 @@ def main(gpu: Any) -> None:
     """Send to oneself, and end with what is wrong."""
     from mpi4py import MPI
 
-    sys.exit(wrong(World(MPI.COMM_SELF), gpu) or 0)
+    sys.exit(wrong(MpiWorld(MPI.COMM_SELF), gpu) or 0)
 
 
 if __name__ == "__main__":

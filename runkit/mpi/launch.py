@@ -11,7 +11,9 @@ from typing import Any
 
 from runkit.errors import UserError, complain
 from runkit.launcher import Launch, forget_lost_connection, mpi_launch, this_launch
-from runkit.mpi.world import SerialWorld, World
+from runkit.mpi.communicator import MpiWorld
+from runkit.mpi.serial import SerialWorld
+from runkit.mpi.world import World
 
 # How long a failing rank waits to see whether all the others fail alike.
 AGREEMENT_SECONDS = 1.0
@@ -34,7 +36,7 @@ def connect() -> World:
             started = f"{launched.launcher} started {launched.size} processes"
             raise UserError(f"{started}, but mpi4py does not work here: {error}") from error
         return SerialWorld()
-    world = World(MPI.COMM_WORLD)
+    world = MpiWorld(MPI.COMM_WORLD)
     _settle(world, launched or lost)
     return world
 
@@ -54,7 +56,7 @@ def launch(main: Callable[..., int | None], *arguments: Any) -> None:
         if launched.rank == 0 or not launched.is_sure:
             complain(error)
         sys.exit(2)
-    alarm = world.comm.Dup() if world.size > 1 else None
+    alarm = world.comm.Dup() if isinstance(world, MpiWorld) and world.size > 1 else None
     try:
         code = main(world, *arguments)
     except UserError as error:
@@ -126,6 +128,6 @@ def _abort(world: World, code: int) -> None:
     sys.stdout.flush()
     sys.stderr.flush()
     time.sleep(FORWARDING_SECONDS)
-    if world.size > 1:
+    if isinstance(world, MpiWorld) and world.size > 1:
         world.comm.Abort(code)
     sys.exit(code)

@@ -41,7 +41,7 @@ def main(world) -> None:
     command = (sys.executable, __file__, way, "trial")
     gpu = Forgetful() if way == "ring" and world.is_root else StandIn()
     found = direct.takes_device_arrays(world, gpu, command, 2.0 if way == "hang" else 60.0)
-    assert len(set(world.allgather(found))) == 1
+    assert len(set(world.all_gather(found))) == 1
     say(world, str(found))
 
 
