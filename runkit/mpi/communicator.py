@@ -19,6 +19,13 @@ class MpiWorld(World):
         self.rank: int = comm.Get_rank()
         self.size: int = comm.Get_size()
 
+    @classmethod
+    def alone(cls) -> MpiWorld:
+        """This process alone, which can send itself messages."""
+        from mpi4py import MPI
+
+        return cls(MPI.COMM_SELF)
+
     @property
     def library(self) -> str:
         return library_version()

@@ -25,7 +25,7 @@ from runkit.mpi.world import World
 
 VARIABLE = "GLASSFLOW_MESSAGES"
 CHOICES = ("auto", "device", "host")
-TRIAL = (sys.executable, "-m", "runkit.mpi.echo")  # and the number of the GPU
+TRIAL = (sys.executable, "-m", "runkit.trial")  # and the number of the GPU
 SECONDS = 60.0  # for Python, CuPy and MPI to start from a slow disk; what hangs costs them once
 
 

@@ -1,16 +1,11 @@
-"""Messages of device buffers, tried: `python -m runkit.mpi.echo INDEX` sends some to itself on GPU number INDEX.
-
-Run in a process of its own by `direct.py`, since a library that takes a device's address for the host's may crash.
-"""
+"""Messages of device buffers, tried by the ranks of a run, or by a process alone (`runkit/trial.py`)."""
 
 from __future__ import annotations
 
-import sys
 from typing import Any
 
 import numpy as np
 
-from runkit.mpi.communicator import MpiWorld
 from runkit.mpi.messages import Messages
 from runkit.mpi.world import World
 
@@ -40,16 +35,3 @@ def wrong(world: World, gpu: Any) -> str:
 
 def _numbers(n: int, rank: int, turn: int) -> np.ndarray:
     return np.arange(n) + 0.5 + 1e6 * rank + 1e3 * turn
-
-
-def main(gpu: Any) -> None:
-    """Send to oneself, and end with what is wrong."""
-    from mpi4py import MPI
-
-    sys.exit(wrong(MpiWorld(MPI.COMM_SELF), gpu) or 0)
-
-
-if __name__ == "__main__":
-    from runkit.device import Gpu
-
-    main(Gpu(int(sys.argv[1])))

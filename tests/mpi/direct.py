@@ -15,7 +15,8 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
 from runkit.log import say
-from runkit.mpi import direct, echo, launch
+from runkit import trial as program
+from runkit.mpi import direct, launch
 from tests.shim import StandIn
 
 
@@ -32,7 +33,7 @@ def trial(way: str) -> None:
         os.kill(os.getpid(), signal.SIGSEGV)
     if way == "hang":
         time.sleep(600)
-    echo.main(Forgetful() if way == "wrong" else StandIn())
+    program.main(Forgetful() if way == "wrong" else StandIn())
 
 
 def main(world) -> None:
