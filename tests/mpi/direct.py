@@ -14,8 +14,8 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
-from runkit.log import say
 from runkit import trial as program
+from runkit.log import say
 from runkit.mpi import direct, launch
 from tests.shim import StandIn
 
