@@ -13,7 +13,7 @@ import socket
 import time
 from datetime import timedelta
 from hashlib import sha256
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import torch.distributed as dist
 from torch.distributed.rendezvous import rendezvous
@@ -52,7 +52,7 @@ def find() -> Party:
     return Party(world.rank, world.size, node.rank, node.size, mpi)
 
 
-def join(party: Party, purpose: Config | None) -> Any:
+def join(party: Party, purpose: Config | None) -> dist.Store:
     """The key-value store that all processes share; `purpose` is what they were started for.
 
     Raises UserError if they cannot be found, or if others are found in their place.
@@ -64,31 +64,32 @@ def join(party: Party, purpose: Config | None) -> Any:
         store = _at_given_place()
         _meet(store, party, f"{party.size} processes, {token}, {job_token()}")
         return store
-    problem, store = "", None
+    problem, found = "", None
     try:
-        store, token = _at_free_port(party.mpi)
-        _meet(store, party, token)
+        found, token = _at_free_port(party.mpi)
+        _meet(found, party, token)
     except UserError as error:
         problem = str(error)
     problems = [text for text in party.mpi.all_gather(problem) if text]
     if problems:
         raise UserError(problems[0])
-    return store
+    assert found is not None
+    return found
 
 
-def _at_given_place() -> Any:
+def _at_given_place() -> dist.Store:
     try:
-        store, _, _ = next(rendezvous("env://", timeout=timedelta(seconds=JOIN_SECONDS)))
+        store: dist.Store = next(rendezvous("env://", timeout=timedelta(seconds=JOIN_SECONDS)))[0]
     except (dist.DistError, RuntimeError, ValueError) as error:
         raise _out_of_reach(error) from error
     return store
 
 
-def _at_free_port(mpi: MpiWorld) -> tuple[Any, str]:
+def _at_free_port(mpi: MpiWorld) -> tuple[dist.Store, str]:
     """The store, and a token that no other launch has; collective."""
     is_one_node = all(mpi.all_gather(mpi.node().size == mpi.size))
     address = os.environ.get(_ADDRESS) or ("127.0.0.1" if is_one_node else socket.gethostname())
-    store: Any = None
+    store: dist.TCPStore | None = None
 
     def host() -> tuple[str, int, str]:
         nonlocal store
@@ -100,7 +101,7 @@ def _at_free_port(mpi: MpiWorld) -> tuple[Any, str]:
     return store or _store(address, port, is_master=False), token
 
 
-def _store(address: str, port: int, is_master: bool) -> Any:
+def _store(address: str, port: int, is_master: bool) -> dist.TCPStore:
     seconds = timedelta(seconds=JOIN_SECONDS)
     try:
         return dist.TCPStore(address, port, is_master=is_master, timeout=seconds, wait_for_workers=False)
@@ -109,7 +110,7 @@ def _store(address: str, port: int, is_master: bool) -> Any:
         raise _out_of_reach(error) from error
 
 
-def _meet(store: Any, party: Party, token: str) -> None:
+def _meet(store: dist.Store, party: Party, token: str) -> None:
     """Wait until all processes of this launch are here; raises UserError if others are, or some are not."""
     if party.rank == 0:
         store.set("launch", token)

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from dtrain.checkpoint import about_model, build_network, learnt_by, save_model, start_from
 from dtrain.config import Phase, Recipe
+from dtrain.data import AnyDataSet, Batch, DataSet, Keys_contra, Network
 from dtrain.data import data as data_sets
 from dtrain.data.loader import Feed, Order, Share, Step
 from dtrain.deepspeed_config import read_config
@@ -104,7 +105,7 @@ def _train_phases(
     return paces
 
 
-def _hold_to_data(ranks: Ranks, folder: RunFolder, recipe: Recipe, data: Mapping[str, Any]) -> None:
+def _hold_to_data(ranks: Ranks, folder: RunFolder, recipe: Recipe, data: Mapping[str, AnyDataSet]) -> None:
     """Let a run go on with the data that it began with alone; collective."""
     ranks.on_root(lambda: folder.hold_to(Origin.of(data, sorted(learnt_by(recipe.initial)))))
 
@@ -123,7 +124,9 @@ def _resume(engine: Engine, folder: RunFolder, ranks: Ranks) -> State:
 class PhaseTrainer:
     """One phase of a run."""
 
-    def __init__(self, ranks: Ranks, recipe: Recipe, name: str, data: Any, engine: Engine, folder: RunFolder) -> None:
+    def __init__(
+        self, ranks: Ranks, recipe: Recipe, name: str, data: AnyDataSet, engine: Engine, folder: RunFolder
+    ) -> None:
         self.ranks, self.engine, self.folder = ranks, engine, folder
         self.recipe, self.name, self.data = recipe, name, data
         self.phase: Phase = recipe.phase[name]
@@ -176,7 +179,7 @@ class PhaseTrainer:
             say(self.ranks, f"{self.folder.path} {self.name}: {pace['step_ms']:.4g} ms per step, {waited}")
         return pace
 
-    def _step(self, micro_batches: Step) -> None:
+    def _step(self, micro_batches: Step[Any]) -> None:
         """Losses, gradients and the update; nothing here may make the host wait for a GPU."""
         self.engine.train()
         for batch, weights in micro_batches:
@@ -259,7 +262,9 @@ class PhaseTrainer:
             )
 
 
-def weighted_losses(network: Any, data: Any, batch: Any, weights: Tensor, options: Any) -> dict[str, Tensor]:
+def weighted_losses(
+    network: Network, data: DataSet[Batch, Keys_contra], batch: Batch, weights: Tensor, options: Keys_contra
+) -> dict[str, Tensor]:
     """The sums over a micro-batch of each loss, weighted by sample; "loss" is what is minimised."""
     losses = data.loss(data.output(network, batch), batch, options)
     return {name: weights @ loss for name, loss in losses.items()}

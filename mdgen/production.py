@@ -18,6 +18,7 @@ from mdgen.snapshot import Snapshot
 from mdgen.soundness import exploded
 from mdgen.trajectory import Checkpoint, Run, advance
 from mdgen.velocities import maxwell_velocities
+from runkit.arrays import F64, I32, I64, Bools
 from runkit.dataset.schema import COMPLETE, FAILED, PENDING
 from runkit.dataset.writer import Writer
 from runkit.progress import Progress
@@ -68,7 +69,7 @@ def _run_group(run: Run, group: list[Replica], blocks: Schedule, progress: Progr
     checkpoint.discard()
 
 
-def _mark(file: Writer, group: list[Replica], which: np.ndarray, status: int) -> None:
+def _mark(file: Writer, group: list[Replica], which: Bools, status: int) -> None:
     for k in np.flatnonzero(which):
         file.mark("propagated", group[k], status)
 
@@ -93,7 +94,7 @@ def _start(run: Run, group: list[Replica]) -> Dynamics:
     )
 
 
-def _read_start(file: Writer, sample: int) -> tuple:
+def _read_start(file: Writer, sample: int) -> tuple[F64, I32, F64, I64, float]:
     """Position, species, box, order of summation and temperature of a sample."""
     position, species, box = (file.read(name, (sample,)) for name in ("initial_position", "species", "box"))
     return position, species, box, spatial_order(position, box), float(file.read("temperature", (sample,)))

@@ -73,7 +73,9 @@ class Gpu:
         n_blocks: int = driver.occupancyMaxActiveBlocksPerMultiprocessor(kernel.kernel.ptr, n_threads, 0)
         return n_blocks * self.n_multiprocessors
 
-    def launch_together(self, kernel: Any, grid: tuple, block: tuple, arguments: tuple) -> None:
+    def launch_together(
+        self, kernel: Any, grid: tuple[int, ...], block: tuple[int, ...], arguments: tuple[Any, ...]
+    ) -> None:
         """Launch blocks that may wait for each other: all are resident, or the launch fails."""
         kernel.kernel(grid, block, arguments, enable_cooperative_groups=True)
 

@@ -10,8 +10,6 @@ from functools import reduce
 from pathlib import Path
 from typing import Any, Literal
 
-import numpy as np
-
 from dtrain.data.glass import Glass
 from dtrain.glass import published
 from dtrain.glass.baseline import Baseline, add
@@ -19,6 +17,7 @@ from dtrain.glass.descriptors import pair_distance
 from dtrain.glass.predictions import Prediction, write_predictions
 from dtrain.glass.report import Row
 from dtrain.metrics import Score, ceiling, score, scored_bonds, scored_particles
+from runkit.arrays import Floats
 from runkit.log import say
 from runkit.mpi import World
 
@@ -74,7 +73,7 @@ class Job:
             "ceiling": {kind: ceiling(values) for kind, values in reliable.items()},
         }
 
-    def _compare(self, sample: int, propensity: np.ndarray, change: np.ndarray) -> dict[str, tuple]:
+    def _compare(self, sample: int, propensity: Floats, change: Floats) -> dict[str, tuple[Floats, Floats]]:
         """(prediction, simulation) of the scored particles and bonds of a sample."""
         dataset = self.data.dataset
         species = dataset["species"][sample]
@@ -88,5 +87,5 @@ class Job:
         return pair
 
 
-def _score(pairs: Sequence[tuple[np.ndarray, np.ndarray]]) -> Score | None:
+def _score(pairs: Sequence[tuple[Floats, Floats]]) -> Score | None:
     return score([predicted for predicted, _ in pairs], [simulated for _, simulated in pairs]) if pairs else None

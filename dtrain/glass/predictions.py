@@ -14,13 +14,14 @@ import numpy as np
 from dtrain.checkpoint import Trained
 from dtrain.data.glass import Glass
 from dtrain.normalisation import Physical
+from runkit.arrays import Floats
 from runkit.dataset.reader import Dataset
 from runkit.dataset.schema import COMPLETE, PREDICTION
 from runkit.dataset.writer import Writer
 from runkit.mpi import World
 from runkit.progress import Progress
 
-Prediction = tuple[int, np.ndarray, np.ndarray]  # sample, propensity [n_particles], bond change [n_bonds]
+Prediction = tuple[int, Floats, Floats]  # sample, propensity [n_particles], bond change [n_bonds]
 
 
 def predictions(trained: Trained, data: Glass, samples: Sequence[int], progress: Progress) -> Iterable[Prediction]:

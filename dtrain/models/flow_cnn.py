@@ -45,7 +45,7 @@ class FlowCNN(nn.Module):
         require_whole(inputs=inputs, outputs=outputs, **{f"widths[{i}]": width for i, width in enumerate(widths)})
         require_switch(skip=skip, increments=increments)
         self.outputs, self.skip, self.increments = outputs, skip, increments
-        self.stride = 2 ** len(widths)
+        self.stride: int = 2 ** len(widths)
         depth = len(widths)
         self.down = nn.ModuleList(
             _layer(nn.Conv3d, a, b, norm if i > 0 else "none")

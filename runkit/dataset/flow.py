@@ -15,7 +15,18 @@ FACES = "low", "high"
 LARGEST_SPEED, LARGEST_DEVIATION = 0.3, 0.3
 
 
-def _field(name: str, dims: tuple[str, ...], dtype: str, unit: str, doc: str, stage: str = "", low: float = float("-inf"), high: float = float("inf"), space: tuple[str, ...] = (), optional: bool = False) -> Field:
+def _field(
+    name: str,
+    dims: tuple[str, ...],
+    dtype: str,
+    unit: str,
+    doc: str,
+    stage: str = "",
+    low: float = float("-inf"),
+    high: float = float("inf"),
+    space: tuple[str, ...] = (),
+    optional: bool = False,
+) -> Field:
     """A field with the attributes that the_well reads from it; `space` names the axes that a field may vary along."""
     attributes: dict[str, object] = {"sample_varying": "case" in dims, "time_varying": "time" in dims}
     if space:
@@ -27,31 +38,78 @@ def _grid(space: tuple[str, ...]) -> tuple[Field, ...]:
     """Coordinates of frames and of stored cells."""
     return (
         _field("dimensions/time", ("time",), "f4", "step", "times of the frames, from the end of the warm-up", low=0.0),
-        *(_field(f"dimensions/{axis}", (axis,), "f4", "site", "centres of the stored cells", low=0.0) for axis in space),
+        *(
+            _field(f"dimensions/{axis}", (axis,), "f4", "site", "centres of the stored cells", low=0.0)
+            for axis in space
+        ),
     )
 
 
 def _masks(space: tuple[str, ...]) -> tuple[Field, ...]:
     """Where boundary conditions hold; their types are attributes of the groups."""
     about = "where the condition holds along its axis"
-    return tuple(_field(f"boundary_conditions/{axis}_{face}/mask", (axis,), "?", "1", about) for axis in space for face in FACES)
+    return tuple(
+        _field(f"boundary_conditions/{axis}_{face}/mask", (axis,), "?", "1", about) for axis in space for face in FACES
+    )
 
 
 def _frames(space: tuple[str, ...], stage: str) -> tuple[Field, ...]:
     """What is known of a case on the stored grid."""
     cells, frames, vector = ("case", *space), ("case", "time", *space), str(len(space))
     return (
-        _field("t0_fields/signed_distance", cells, "f4", "site", "distance from the centre of the cell to the nearest obstacle surface, negative inside", stage, space=space),
-        _field("t0_fields/fluid_fraction", cells, "f4", "1", "fluid sites of the cell over all its sites", stage, 0.0, 1.0, space),
-        _field("t0_fields/density", frames, "f4", "lattice", "density, mean over the fluid sites of the cell; 1 where there are none", stage, 0.0, space=space),
-        _field("t1_fields/velocity", (*frames, vector), "f4", "site/step", "velocity, mean over all sites of the cell, solid ones at rest", stage, -1.0, 1.0, space),
+        _field(
+            "t0_fields/signed_distance",
+            cells,
+            "f4",
+            "site",
+            "distance from the centre of the cell to the nearest obstacle surface, negative inside",
+            stage,
+            space=space,
+        ),
+        _field(
+            "t0_fields/fluid_fraction",
+            cells,
+            "f4",
+            "1",
+            "fluid sites of the cell over all its sites",
+            stage,
+            0.0,
+            1.0,
+            space,
+        ),
+        _field(
+            "t0_fields/density",
+            frames,
+            "f4",
+            "lattice",
+            "density, mean over the fluid sites of the cell; 1 where there are none",
+            stage,
+            0.0,
+            space=space,
+        ),
+        _field(
+            "t1_fields/velocity",
+            (*frames, vector),
+            "f4",
+            "site/step",
+            "velocity, mean over all sites of the cell, solid ones at rest",
+            stage,
+            -1.0,
+            1.0,
+            space,
+        ),
     )
 
 
 def _groups(space: tuple[str, ...], scalars: tuple[str, ...]) -> dict[str, dict[str, object]]:
     """Attributes of the groups; that of a boundary, `bc_type`, is the run's."""
     faces = {
-        f"boundary_conditions/{axis}_{face}": {"associated_dims": [axis], "associated_fields": [], "sample_varying": False, "time_varying": False}
+        f"boundary_conditions/{axis}_{face}": {
+            "associated_dims": [axis],
+            "associated_fields": [],
+            "sample_varying": False,
+            "time_varying": False,
+        }
         for axis in space
         for face in FACES
     }

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-import numpy as np
+from typing import TYPE_CHECKING, Any
 
 from runkit.mpi.messages import Messages
 from runkit.mpi.world import World
+
+if TYPE_CHECKING:  # NumPy is not to be loaded yet: see `single_threaded`
+    from runkit.arrays import Floats
 
 SIZES = (1, 1 << 10, 1 << 18)  # float64 numbers: libraries send short and long messages in ways of their own
 TURNS = 2  # a persistent message is started again
@@ -15,6 +16,8 @@ TURNS = 2  # a persistent message is started again
 
 def wrong(world: World, gpu: Any) -> str:
     """What does not arrive as it was sent when each rank sends to the next one; "" if all does. Collective."""
+    import numpy as np
+
     found = ""
     before, after = ((world.rank + step) % world.size for step in (-1, 1))
     for n in SIZES:
@@ -33,5 +36,7 @@ def wrong(world: World, gpu: Any) -> str:
     return found
 
 
-def _numbers(n: int, rank: int, turn: int) -> np.ndarray:
+def _numbers(n: int, rank: int, turn: int) -> Floats:
+    import numpy as np
+
     return np.arange(n) + 0.5 + 1e6 * rank + 1e3 * turn

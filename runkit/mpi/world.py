@@ -9,16 +9,17 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Callable
 from itertools import chain
-from typing import Any, ParamSpec, Protocol, TypeVar
-
-from numpy.typing import NDArray
+from typing import TYPE_CHECKING, Any, ParamSpec, Protocol, TypeVar
 
 from runkit.errors import UserError
 from runkit.mpi.tickets import Tickets
 
+if TYPE_CHECKING:  # NumPy is not to be loaded yet: see `single_threaded`
+    from numpy.typing import NDArray
+
 T = TypeVar("T")
 P = ParamSpec("P")
-Summand = TypeVar("Summand", int, float, NDArray[Any])
+Summand = TypeVar("Summand", int, float, "NDArray[Any]")
 Number = TypeVar("Number", int, float)
 
 

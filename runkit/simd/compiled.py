@@ -45,7 +45,7 @@ def kernel(function: Callable[..., Any], variant: str = "", folders: Sequence[Pa
 
 class _TextCache(FunctionCache):
     def __init__(self, function: Any, variant: str, folders: Sequence[Path]) -> None:
-        super().__init__(function)
+        FunctionCache.__init__(self, function)
         own = Path(function.__code__.co_filename).parent
         self._variant = variant
         self._text = tuple(_digest(folder) for folder in (own, own.parent, Path(__file__).parent, *folders))

@@ -44,8 +44,9 @@ class _LanesModel(models.PrimitiveModel):
 
 def _splat(builder, value, lanes):
     empty = ir.Constant(lanes.vector, ir.Undefined)
-    return builder.shuffle_vector(builder.insert_element(empty, value, _I32(0)), empty,
-                                  ir.Constant(ir.VectorType(_I32, LANES), [0] * LANES))
+    return builder.shuffle_vector(
+        builder.insert_element(empty, value, _I32(0)), empty, ir.Constant(ir.VectorType(_I32, LANES), [0] * LANES)
+    )
 
 
 def _constant(lanes, value):
@@ -66,6 +67,7 @@ def _call(builder, name, vector, *args):
 @intrinsic
 def peek(typingctx, array, offset):
     """One element, without the test for a negative index that Numba's own subscript makes."""
+
     def codegen(context, builder, sig, args):
         return builder.load(builder.gep(_data(context, builder, sig, args), [args[1]]))
 
@@ -89,6 +91,7 @@ def load(typingctx, array, offset):
 @intrinsic
 def store(typingctx, array, offset, value):
     """Write LANES consecutive elements."""
+
     def codegen(context, builder, sig, args):
         start = builder.gep(_data(context, builder, sig, args), [args[1]])
         done = builder.store(args[2], builder.bitcast(start, value.vector.as_pointer()))
@@ -134,6 +137,7 @@ def gather(typingctx, array, index, at, shift):
 @intrinsic
 def scatter(typingctx, array, index, at, shift, value):
     """`array[index[at + lane] + shift] = value` for one lane after the other; `index` is int32."""
+
     def codegen(context, builder, sig, args):
         for lane in range(LANES):
             builder.store(builder.extract_element(args[4], _I32(lane)), _indexed(context, builder, sig, args, lane))
@@ -216,6 +220,7 @@ def _compare(builder, sign, kind, a, b):
 @intrinsic
 def larger(typingctx, a, b):
     """a where a > b, else b."""
+
     def codegen(context, builder, sig, args):
         return builder.select(_compare(builder, ">", a, *args), *args)
 
@@ -225,6 +230,7 @@ def larger(typingctx, a, b):
 @intrinsic
 def smaller(typingctx, a, b):
     """a where a < b, else b."""
+
     def codegen(context, builder, sig, args):
         return builder.select(_compare(builder, "<", a, *args), *args)
 
@@ -251,6 +257,7 @@ keep_unequal = _keep_where("!=")
 @intrinsic
 def bits_below(typingctx, a, b):
     """A number whose bit k says whether a < b in lane k."""
+
     def codegen(context, builder, sig, args):
         bits = builder.bitcast(_compare(builder, "<", a, *args), ir.IntType(LANES))
         return builder.zext(bits, ir.IntType(64))
@@ -261,6 +268,7 @@ def bits_below(typingctx, a, b):
 @intrinsic
 def lowest_bit(typingctx, bits):
     """Index of the lowest bit set of an integer that is not zero."""
+
     def codegen(context, builder, sig, args):
         return builder.cttz(args[0], ir.IntType(1)(1))
 
@@ -269,6 +277,7 @@ def lowest_bit(typingctx, bits):
 
 def _define(function, float_name, int_name):
     """The lane-by-lane binary operator of two `Lanes` of one type."""
+
     @infer_global(function)
     class _Template(AbstractTemplate):
         def generic(self, args, kws):

@@ -131,6 +131,12 @@ def test_a_launcher_of_another_mpi_library_is_noticed(tmp_path):
     assert "mpirun started 2 processes, but MPI sees 1" in done.stderr and "Traceback" not in done.stderr
 
 
+@pytest.mark.parametrize("program", ["mdgen", "lbmgen"])
+def test_threads_are_limited_before_numpy_looks(program):
+    code = f"import sys, {program}.__main__; sys.exit('numpy' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], env=clean_environment(), timeout=60).returncode == 0
+
+
 def test_nothing_is_connected_at_import():
     code = (
         "import sys, runkit.mpi, runkit.cli, runkit.log, runkit.dataset.writer; sys.exit('mpi4py.MPI' in sys.modules)"
