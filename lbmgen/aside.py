@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from runkit.arrays import Array
 from runkit.dataset.schema import COMPLETE, FAILED
 from runkit.dataset.scratch import Arrays
 from runkit.dataset.writer import Writer
@@ -53,7 +54,7 @@ def blank(file: Writer, i_case: int) -> None:
                 file.write(field.name, (i_case, *part), np.full(shape[len(part) :], np.nan, field.dtype))
 
 
-def _plan(file: Writer) -> dict[str, np.ndarray]:
+def _plan(file: Writer) -> dict[str, Array]:
     """Failed cases before the end, and the complete ones that take their places."""
     status = file.read(STAGE)
     n_complete = int(np.sum(status == COMPLETE))

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from lbmgen.boundaries import boundary
+from lbmgen.boundaries import Face, boundary
 from lbmgen.boundaries.outlet import Convective
 from lbmgen.boundaries.wall import Velocity
 from lbmgen.config import Case
@@ -102,11 +102,11 @@ def _domain(case: Case, velocity: float) -> Domain:
         raise UserError(f"grid.cells = {list(case.grid.cells)}: {case.grid.lattice} needs {d} numbers")
     if case.flow.force and len(case.flow.force) != d:
         raise UserError(f"flow.force = {list(case.flow.force)}: {case.grid.lattice} needs {d} numbers")
-    faces = tuple(tuple(_face(case, f"{axis}_{side}", velocity) for side in ("low", "high")) for axis in AXES[:d])
+    faces = tuple((_face(case, f"{axis}_low", velocity), _face(case, f"{axis}_high", velocity)) for axis in AXES[:d])
     return Domain(tuple(n * case.grid.refinement for n in case.grid.cells), faces)
 
 
-def _face(case: Case, name: str, velocity: float) -> Any:
+def _face(case: Case, name: str, velocity: float) -> Face:
     table = dict(getattr(case.boundaries, name))
     kind = table.pop("kind", None)
     if kind is None:
@@ -156,7 +156,7 @@ def _given(i: int, table: dict[str, Any], width: int, cells: Sequence[int]) -> P
         raise UserError(f"{where}{error}") from None
 
 
-def _is_number(value: Any) -> bool:
+def _is_number(value: object) -> bool:
     return isinstance(value, (int, float)) and not isinstance(value, bool) and abs(value) < 1e9
 
 

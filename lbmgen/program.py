@@ -23,6 +23,7 @@ from lbmgen.halo import awaited
 from lbmgen.kernels import COPY, EVEN, KEEP, ODD, OUTLETS, RECEIVE, SEND, SWEEP, VECTOR, WALLS, Copies, Program, Region
 from lbmgen.layout import STATES, STRAIGHT, Layout
 from lbmgen.walls import Boundary
+from runkit.arrays import I64
 
 Range = tuple[int, int]
 Item = tuple[int, int, int, int]
@@ -91,7 +92,7 @@ class _Pass:
     def __init__(self, layout: Layout, boundary: Boundary, copies: Copies, work: _Work, rows_together: int) -> None:
         self._work, self._n_bands = work, -(-layout.shape[0] // rows_together)
 
-        def ranges(offset: np.ndarray) -> dict[int, list[Range]]:
+        def ranges(offset: I64) -> dict[int, list[Range]]:
             row = layout.site(offset)[:, 0]
             return _ranges(np.where(row < layout.shape[0], row // rows_together, self._n_bands))
 
@@ -103,7 +104,7 @@ class _Pass:
             OUTLETS: [ranges(boundary.outlets.left[STRAIGHT, :, 0])] * 2,
         }
         self.items: list[Item] = []
-        self._done: set[tuple] = set()
+        self._done: set[tuple[object, int, int]] = set()
         n, inner = self._n_bands, range(3, self._n_bands - 3)  # bands that need nothing from beyond
         if work.n_cut:
             self._do(self._copies, EVEN, (0, n - 1))
@@ -165,7 +166,7 @@ class _Pass:
         self._add(OUTLETS, parity, band)
 
 
-def _ranges(band: np.ndarray) -> dict[int, list[Range]]:
+def _ranges(band: I64) -> dict[int, list[Range]]:
     """For each band where its entries begin and end."""
     result: dict[int, list[Range]] = {}
     first = np.flatnonzero(np.diff(band)) + 1

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import math
 from itertools import combinations
-from typing import Any
 
+from lbmgen.boundaries import Face
 from lbmgen.boundaries.free_slip import FreeSlip
 from lbmgen.boundaries.periodic import Periodic
 from lbmgen.boundaries.wall import NoSlip, Velocity
@@ -78,7 +78,7 @@ def fastest_of(domain: Domain) -> float:
     )
 
 
-def _slide(face: Any) -> float:
+def _slide(face: NoSlip) -> float:
     return math.hypot(*face.velocity) if face.velocity else 0.0
 
 
@@ -125,7 +125,7 @@ def _require_room(case: Case, domain: Domain, placed: tuple[Placed, ...]) -> Non
             _require_distance(case, domain, f"obstacles.given: body {i} (counted from 0)", body, axis, pair)
 
 
-def _require_distance(case: Case, domain: Domain, what: str, body: Placed, axis: int, pair: tuple[Any, Any]) -> None:
+def _require_distance(case: Case, domain: Domain, what: str, body: Placed, axis: int, pair: tuple[Face, Face]) -> None:
     low, high = body.extent(axis)
     if axis >= body.shape.dimensions:  # it goes through, from face to face
         return

@@ -30,6 +30,9 @@ class Collision(Protocol):
         Its corners, where walls of unlike velocity meet, excite what a street does not (docs/validation.md).
         """
 
+    def __hash__(self) -> int:
+        """Compiled kernels are kept by their law."""
+
     def rates(self, tau: float) -> tuple[float, ...]:
         """The numbers that a site needs, at relaxation time tau = 3 nu + 1/2."""
 
