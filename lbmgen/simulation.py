@@ -27,7 +27,7 @@ from lbmgen.forces import momentum_exchange
 from lbmgen.frames import density_in_cells, fluid_fraction
 from lbmgen.lattices import lattice
 from runkit.arrays import F64, I64, Array
-from runkit.dataset.flow import LARGEST_DEVIATION, LARGEST_SPEED
+from runkit.dataset.contracts.flow import LARGEST_DEVIATION, LARGEST_SPEED
 from runkit.dataset.scratch import Arrays, fault_in
 from runkit.dataset.writer import Writer
 from runkit.device import Gpu

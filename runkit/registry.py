@@ -1,4 +1,4 @@
-"""Registries: one file, one name. Adding a part is adding one file to a package.
+"""Registries: one file, one name. Adding a part is adding one file to a package, ours or somebody else's.
 
 potential: Registry[PairPotential] = Registry("potential", "mdgen.potentials")    # in mdgen/potentials/__init__.py
 
@@ -11,20 +11,19 @@ potential.build("kob-andersen", cutoff=2.5)
 from __future__ import annotations
 
 import difflib
-import importlib
 import inspect
-import pkgutil
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Generic, ParamSpec, TypeVar
 
 from runkit.errors import UserError
+from runkit.outside import import_modules, import_parts
 
 Made = TypeVar("Made")
 P = ParamSpec("P")
 
 
 class Registry(Generic[Made]):
-    """Names of the parts of one kind; the modules of `package` are imported at the first look-up.
+    """Names of the parts of one kind; the first look-up imports all of `package`, and what other packages add to it.
 
     A part is a function or class that, called with its parameters, gives a `Made`: the type of the kind.
     """
@@ -89,9 +88,13 @@ class Registry(Generic[Made]):
     def _import_modules(self) -> None:
         if self._complete:
             return
-        package = importlib.import_module(self.package)
-        for module in pkgutil.iter_modules(package.__path__):
-            importlib.import_module(f"{self.package}.{module.name}")
+        before = dict(self._parts)
+        try:
+            import_modules(self.package)
+            import_parts(self.package)
+        except UserError:
+            self._parts = before  # what has failed is told again at the next look-up
+            raise
         self._complete = True
 
 

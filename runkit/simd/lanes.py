@@ -44,9 +44,8 @@ class _LanesModel(models.PrimitiveModel):
 
 def _splat(builder, value, lanes):
     empty = ir.Constant(lanes.vector, ir.Undefined)
-    return builder.shuffle_vector(
-        builder.insert_element(empty, value, _I32(0)), empty, ir.Constant(ir.VectorType(_I32, LANES), [0] * LANES)
-    )
+    return builder.shuffle_vector(builder.insert_element(empty, value, _I32(0)), empty,
+                                  ir.Constant(ir.VectorType(_I32, LANES), [0] * LANES))
 
 
 def _constant(lanes, value):
@@ -67,7 +66,6 @@ def _call(builder, name, vector, *args):
 @intrinsic
 def peek(typingctx, array, offset):
     """One element, without the test for a negative index that Numba's own subscript makes."""
-
     def codegen(context, builder, sig, args):
         return builder.load(builder.gep(_data(context, builder, sig, args), [args[1]]))
 
@@ -91,7 +89,6 @@ def load(typingctx, array, offset):
 @intrinsic
 def store(typingctx, array, offset, value):
     """Write LANES consecutive elements."""
-
     def codegen(context, builder, sig, args):
         start = builder.gep(_data(context, builder, sig, args), [args[1]])
         done = builder.store(args[2], builder.bitcast(start, value.vector.as_pointer()))
@@ -137,7 +134,6 @@ def gather(typingctx, array, index, at, shift):
 @intrinsic
 def scatter(typingctx, array, index, at, shift, value):
     """`array[index[at + lane] + shift] = value` for one lane after the other; `index` is int32."""
-
     def codegen(context, builder, sig, args):
         for lane in range(LANES):
             builder.store(builder.extract_element(args[4], _I32(lane)), _indexed(context, builder, sig, args, lane))
@@ -220,7 +216,6 @@ def _compare(builder, sign, kind, a, b):
 @intrinsic
 def larger(typingctx, a, b):
     """a where a > b, else b."""
-
     def codegen(context, builder, sig, args):
         return builder.select(_compare(builder, ">", a, *args), *args)
 
@@ -230,7 +225,6 @@ def larger(typingctx, a, b):
 @intrinsic
 def smaller(typingctx, a, b):
     """a where a < b, else b."""
-
     def codegen(context, builder, sig, args):
         return builder.select(_compare(builder, "<", a, *args), *args)
 
@@ -257,7 +251,6 @@ keep_unequal = _keep_where("!=")
 @intrinsic
 def bits_below(typingctx, a, b):
     """A number whose bit k says whether a < b in lane k."""
-
     def codegen(context, builder, sig, args):
         bits = builder.bitcast(_compare(builder, "<", a, *args), ir.IntType(LANES))
         return builder.zext(bits, ir.IntType(64))
@@ -268,7 +261,6 @@ def bits_below(typingctx, a, b):
 @intrinsic
 def lowest_bit(typingctx, bits):
     """Index of the lowest bit set of an integer that is not zero."""
-
     def codegen(context, builder, sig, args):
         return builder.cttz(args[0], ir.IntType(1)(1))
 
@@ -277,7 +269,6 @@ def lowest_bit(typingctx, bits):
 
 def _define(function, float_name, int_name):
     """The lane-by-lane binary operator of two `Lanes` of one type."""
-
     @infer_global(function)
     class _Template(AbstractTemplate):
         def generic(self, args, kws):
