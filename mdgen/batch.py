@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from functools import cache
-from typing import Any
 
 import numpy as np
 
@@ -23,7 +22,7 @@ from mdgen.room import Room, first_room, list_bytes, replica_bytes
 from mdgen.snapshot import Seen
 from mdgen.tuning import Tuning
 from runkit.arrays import F64, I32, Array, Bools
-from runkit.device import Gpu, need
+from runkit.device import DeviceArray, Gpu, need
 
 FIRST, PORTION = 8, 128  # steps that are asked for at a time: few at first, so that a GPU has soon something to do
 GLIMPSE = 32  # iterations of FIRE after which the host looks
@@ -44,7 +43,8 @@ class Batch:
         self._arrays = self._allocate()
         self._bath = Bath(device, ensemble.thermostat)
         self._outbox: Outbox | None = None
-        self._asked: tuple[int, float, tuple[Any, Any]] | None = None  # steps under way, and what they started from
+        # Steps under way, and what they started from.
+        self._asked: tuple[int, float, tuple[DeviceArray, DeviceArray]] | None = None
         self._arrays.status[:, gpu.FLAGS] = gpu.PRUNE | gpu.BUILD
         self.place(position, velocity)
 
@@ -113,7 +113,7 @@ class Batch:
         done = self._device.to_host(state)
         return fire.Valley(done[-1], done[fire.N_ITERATIONS].astype(int))
 
-    def _descent(self, tolerance: float, most: int, state: Any) -> Callable[[], None]:
+    def _descent(self, tolerance: float, most: int, state: DeviceArray) -> Callable[[], None]:
         """Some iterations."""
 
         def descend() -> None:
@@ -151,7 +151,7 @@ class Batch:
         quads = near.reshape(-1)[: room * n_particles].reshape(room // 4, n_particles, 4)
         return length[0], quads.transpose(1, 0, 2).reshape(n_particles, room)
 
-    def _energies(self) -> Any:
+    def _energies(self) -> DeviceArray:
         """Potential energy and virial [R, 2], in double precision whatever that of the forces; on the device."""
         n_replicas, n_particles = self._ensemble.shape
         of_particle = self._device.xp.empty((n_replicas, 2, n_particles))
@@ -160,7 +160,7 @@ class Batch:
         self.kernels.total(self._arrays, self._room, of_particle, energy)
         return energy
 
-    def _kinetic_energy(self) -> Any:
+    def _kinetic_energy(self) -> DeviceArray:
         """Kinetic energy [R], on the device."""
         energy = self._device.xp.empty(self._ensemble.shape[0])
         self.kernels.kinetic_energy(self._arrays, self._room, energy)
@@ -221,7 +221,7 @@ class Batch:
         self._arrays.status[:, gpu.FLAGS] = flags & gpu.FROZEN | gpu.PRUNE | gpu.BUILD
         return True
 
-    def _lists(self) -> Any:
+    def _lists(self) -> DeviceArray:
         n_replicas, n_particles = self._ensemble.shape
         return self._device.xp.empty((n_replicas, sum(self._room), n_particles), gpu.entry_type(n_particles))
 

@@ -7,12 +7,10 @@ of their own.
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
 from mdgen.thermostats import Thermostat
-from runkit.device import Gpu
+from runkit.device import DeviceArray, Gpu
 
 
 class Bath:
@@ -22,16 +20,16 @@ class Bath:
         self._device, self._thermostat, self._stream = device, thermostat, device.stream()
         self._n_sent = self._n_wanted = 0
         nothing = device.xp.zeros((1, 1))
-        self._value: Any = nothing
-        self._constants: Any = nothing
-        self._there: Any = nothing
+        self._value: DeviceArray = nothing
+        self._constants: DeviceArray = nothing
+        self._there: DeviceArray = nothing
         self._here = np.empty((0, 0, 0))  # pinned, as large as the largest block
         if thermostat is not None:
             self._value = device.xp.empty(thermostat.value.shape)
             self._constants = device.xp.empty(len(thermostat.constants))
 
     @property
-    def given(self) -> tuple[Any, Any, Any]:
+    def given(self) -> tuple[DeviceArray, DeviceArray, DeviceArray]:
         """What kernels take: values, random numbers of the whole block, constants; nothing without a thermostat."""
         return self._value, self._there, self._constants
 

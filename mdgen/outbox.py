@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
 
 from runkit.arrays import Array
-from runkit.device import Gpu
+from runkit.device import DeviceArray, Gpu
 
 
 class Outbox:
     """Buffers on the device and on the host for arrays like `arrays`; they are used again for each sending."""
 
-    def __init__(self, device: Gpu, arrays: Sequence[Any]) -> None:
+    def __init__(self, device: Gpu, arrays: Sequence[DeviceArray]) -> None:
         self._device, self._stream = device, device.stream()
         self._there = [device.xp.empty(array.shape, array.dtype) for array in arrays]
         self._here = [device.pinned(array.shape, array.dtype) for array in arrays]
@@ -23,7 +22,7 @@ class Outbox:
         with self._stream:
             self._device.wait()
 
-    def send(self, arrays: Sequence[Any]) -> Callable[[], list[Array]]:
+    def send(self, arrays: Sequence[DeviceArray]) -> Callable[[], list[Array]]:
         """Begin to send what `arrays` hold after all that has been asked for; what is asked for next need not wait.
 
         Gives a function that waits for the arrays on the host. They hold until the next sending, and from then on the

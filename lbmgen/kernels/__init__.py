@@ -21,8 +21,8 @@ from numpy.typing import NDArray
 
 from lbmgen.collisions import Collision
 from lbmgen.lattices import Lattice
-from runkit.arrays import F64, I32, I64, Bools, Floats
-from runkit.device import Gpu
+from runkit.arrays import F64, I32, I64, Array, Bools, Floats
+from runkit.device import DeviceArray, Gpu
 from runkit.mpi import Messages, World
 
 VECTOR = 8  # sites of a vector; runs of sites are whole vectors
@@ -104,7 +104,7 @@ class Exchange(NamedTuple):
     sends: list[tuple[int, int, int]]
     receives: list[tuple[int, int, int]]
 
-    def messages(self, group: World, out: Any, back: Any) -> Messages:
+    def messages(self, group: World, out: Array | DeviceArray, back: Array | DeviceArray) -> Messages:
         """The messages, as pieces of the arrays `out` and `back`, between the ranks of `group`."""
         return Messages(group, _pieces(out, self.sends), _pieces(back, self.receives))
 
@@ -153,7 +153,9 @@ class Part(NamedTuple):
     n_bodies: int
 
 
-def _pieces(array: Any, parts: list[tuple[int, int, int]]) -> list[tuple[int, int, Any]]:
+def _pieces(
+    array: Array | DeviceArray, parts: list[tuple[int, int, int]]
+) -> list[tuple[int, int, Array | DeviceArray]]:
     ends = np.cumsum([0, *(n for _, _, n in parts)])
     return [(rank, tag, array[end - n : end]) for (rank, tag, n), end in zip(parts, ends[1:], strict=True)]
 

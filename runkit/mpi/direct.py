@@ -13,13 +13,12 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
-from typing import Any
 
 from runkit.child import run_apart
 from runkit.errors import UserError
 from runkit.launcher import alone
 from runkit.log import say
-from runkit.mpi.echo import wrong
+from runkit.mpi.echo import Accelerator, wrong
 from runkit.mpi.library import says_cuda_aware
 from runkit.mpi.world import World
 
@@ -29,7 +28,7 @@ TRIAL = (sys.executable, "-m", "runkit.trial")  # and the number of the GPU
 SECONDS = 60.0  # for Python, CuPy and MPI to start from a slow disk; what hangs costs them once
 
 
-def takes_device_arrays(world: World, gpu: Any, trial: Sequence[str] = TRIAL, seconds: float = SECONDS) -> bool:
+def takes_device_arrays(world: World, gpu: Accelerator, trial: Sequence[str] = TRIAL, seconds: float = SECONDS) -> bool:
     """Whether all ranks send and receive arrays of their GPUs; says which way messages go. Collective."""
     wanted = world.on_root(_wanted)
     if wanted != "auto":

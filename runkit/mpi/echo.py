@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from runkit.mpi.messages import Messages
 from runkit.mpi.world import World
@@ -14,7 +14,24 @@ SIZES = (1, 1 << 10, 1 << 18)  # float64 numbers: libraries send short and long 
 TURNS = 2  # a persistent message is started again
 
 
-def wrong(world: World, gpu: Any) -> str:
+class Accelerator(Protocol):
+    """What is asked here of a GPU (`runkit.device.Gpu`)."""
+
+    index: int
+    """Its number on the node."""
+
+    @property
+    def xp(self) -> Any:
+        """The module of its arrays, which has the functions of NumPy."""
+
+    def wait(self) -> None:
+        """Until all that was asked of it is done."""
+
+    def to_host(self, array: Any, /) -> Any:
+        """A copy as a NumPy array."""
+
+
+def wrong(world: World, gpu: Accelerator) -> str:
     """What does not arrive as it was sent when each rank sends to the next one; "" if all does. Collective."""
     import numpy as np
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from lbmgen.kernels import COPY, RECEIVE, SEND, SWEEP
 from lbmgen.kernels.gpu.part import BOUNDARIES, Batch, Items, Mail, Runs
-from runkit.device import Gpu
+from runkit.device import DeviceArray, Gpu
 
 THREADS = 256  # of a block; lbm.cu is compiled for no more
 NAMES = ("sweep", "copy", "gather", "scatter", "boundaries", "march", "look")
@@ -53,7 +53,7 @@ class Launches:
             self("sweep", n_runs * length, len(now.batch.parts), now.batch.table, start, *how)
             tick = 0
 
-    def _copy(self, now: Now, tables: Sequence[Any]) -> None:
+    def _copy(self, now: Now, tables: Sequence[DeviceArray]) -> None:
         source, target = tables
         n = len(source)
         self("copy", n, len(now.batch.parts), now.batch.table, source, target, np.uint32(n))

@@ -9,13 +9,13 @@ import numpy as np
 
 from lbmgen.kernels import COPY, OUTLETS, RECEIVE, SEND, SWEEP, VECTOR, WALLS, Exchange, Links, Part, Region
 from runkit.arrays import F64, I64, DType
-from runkit.device import Gpu
+from runkit.device import DeviceArray, Gpu
 from runkit.mpi import World
 
 BOUNDARIES = WALLS  # a GPU sets walls, the mass that they keep, and open faces at once
 WARP = 32  # threads
 
-Runs: TypeAlias = list[tuple[Any, int, int]]  # of equal length: first sites, number of runs, sites in a run
+Runs: TypeAlias = list[tuple[DeviceArray, int, int]]  # of equal length: first sites, number of runs, sites in a run
 Items: TypeAlias = list[tuple[int, Any]]  # (operation, what its kernel takes)
 
 
