@@ -14,7 +14,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from lbmgen.block import Block, Fluid
-from lbmgen.boundaries import Face, boundary
+from lbmgen.boundaries import boundary
+from lbmgen.boundaries.face import Face
 from lbmgen.collisions import Collision
 from lbmgen.collisions import collision as collisions
 from lbmgen.decomposition import Decomposition

@@ -14,9 +14,8 @@ from typing import Any
 
 import numpy as np
 
-from lbmgen.boundaries import Face, boundary
-from lbmgen.boundaries.outlet import Convective
-from lbmgen.boundaries.wall import Velocity
+from lbmgen.boundaries import boundary
+from lbmgen.boundaries.face import Face
 from lbmgen.config import Case
 from lbmgen.domain import AXES, Domain
 from lbmgen.flow_case import FlowCase
@@ -115,10 +114,8 @@ def _face(case: Case, name: str, velocity: float) -> Face:
         face = boundary.build(kind, **table)
     except UserError as error:
         raise UserError(f"boundaries.{name}: {error}") from None
-    if isinstance(face, Velocity) and "velocity" not in table:
-        return replace(face, velocity=velocity)
-    if isinstance(face, Convective) and "speed" not in table:
-        return replace(face, speed=velocity)
+    if face.from_flow and face.from_flow not in table:
+        return replace(face, **{face.from_flow: velocity})
     return face
 
 

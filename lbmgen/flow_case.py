@@ -9,7 +9,6 @@ import json
 import math
 from dataclasses import dataclass
 
-from lbmgen.boundaries.wall import NoSlip, Velocity
 from lbmgen.domain import Domain
 from lbmgen.obstacles.placed import Placed, nearest_body
 from runkit.arrays import F64, I64
@@ -64,8 +63,7 @@ class FlowCase:
     @property
     def is_nominal(self) -> bool:
         """Whether nothing in the domain has the reference velocity: neither inlet nor sliding wall."""
-        faces = [face for pair in self.domain.faces for face in pair]
-        return not any(isinstance(face, Velocity) or (isinstance(face, NoSlip) and face.velocity) for face in faces)
+        return not any(face.inflow is not None or face.slide for pair in self.domain.faces for face in pair)
 
     def description(self) -> str:
         """All that was drawn, as JSON."""

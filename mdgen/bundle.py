@@ -35,7 +35,7 @@ class System:
     def law(self, precision: str) -> Law:
         """The pair law for the kernels; single precision takes integer places."""
         scale = self.box * (2.0**-32 if precision == "float32" else 1.0)
-        return Law(self.species, self.ensemble.table(precision).ravel(), scale.astype(precision))
+        return Law(self.species, self.ensemble.potential.table(precision).ravel(), scale.astype(precision))
 
 
 class Bundle:

@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike
 
 from mdgen.potentials.pair import PairPotential
 from mdgen.thermostats import Thermostat
-from runkit.arrays import F64, I32, I64, Floats
+from runkit.arrays import F64, I32, I64
 from runkit.errors import UserError
 
 SINGLE = 1e-9, 1e18  # edges of boxes whose squared distances, and their reciprocals, are normal in single precision
@@ -60,13 +60,6 @@ class Ensemble:
     def longest_step(self) -> float:
         """Beyond it a replica has blown up: a component of what a particle moves in one time step."""
         return LONGEST_STEP * self.potential.largest_cutoff
-
-    def table(self, precision: str) -> Floats:
-        """The pair law for kernels [n_species, n_species, 4]: 48 epsilon sigma^12, -24 epsilon sigma^6, cutoff^2,
-        energy at the cutoff."""
-        p = self.potential
-        columns = 48 * p.epsilon * p.sigma**12, -24 * p.epsilon * p.sigma**6, p.cutoff**2, p.shift
-        return np.stack(columns, axis=-1).astype(precision)
 
 
 def replicas(position: ArrayLike, velocity: ArrayLike) -> tuple[F64, F64]:

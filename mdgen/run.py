@@ -55,11 +55,11 @@ def generate(world: World, case: Case) -> int:
 def _compile(run: Run, cools: bool) -> None:
     """Compile the kernels once on each node: trajectories in the precision of the case, minima in float64."""
     say(run.world, "kernels: loaded, or compiled in a minute or two where they are new")
-    precision, n_species = run.case.integrator.precision, run.potential.n_species
-    run.world.first_on_each_node(warm_up, "float64", run.device, None, n_species)
-    run.world.first_on_each_node(warm_up, precision, run.device, None, n_species)
+    precision, potential = run.case.integrator.precision, run.potential
+    run.world.first_on_each_node(warm_up, potential, "float64", run.device)
+    run.world.first_on_each_node(warm_up, potential, precision, run.device)
     if cools:
-        run.world.first_on_each_node(warm_up, precision, run.device, baths(run.case, [0, 1]), n_species)
+        run.world.first_on_each_node(warm_up, potential, precision, run.device, baths(run.case, [0, 1]))
 
 
 def _open(world: World, case: Case, sizes: dict[str, int], given: list[Configuration]) -> Writer:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from runkit.config import differences
+from runkit.dataset.integrity import texts_are_damaged
 from runkit.dataset.reader import Dataset
 from runkit.dataset.schema import Schema
 from runkit.errors import UserError
@@ -45,6 +46,19 @@ def check_same(
             found = file.file[name].shape
             if found != shape:
                 raise UserError(f"{path}: field {name} has shape {found}, not {shape}; {_WAY_OUT}")
+
+
+def has_sums(path: Path, shapes: Mapping[str, tuple[int, ...]]) -> bool:
+    """Whether a file has arrays of checksums, of these shapes; those of older code have none. Raises UserError."""
+    with Dataset(path, unfinished=True) as file:
+        found = {name: getattr(file.file.get(name), "shape", None) for name in shapes}
+        if set(found.values()) == {None}:
+            return False
+        if found != shapes:
+            raise UserError(f"{path}: its checksums are damaged, or of another code; {_WAY_OUT}")
+        if texts_are_damaged(file):
+            raise UserError(f"{path}: texts among its attributes were changed; {_WAY_OUT}")
+    return True
 
 
 def _require_same_inputs(path: Path, then: Mapping[str, str], now: Mapping[str, str]) -> None:

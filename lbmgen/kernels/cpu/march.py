@@ -25,10 +25,11 @@ from lbmgen.kernels import (
     Part,
     Program,
 )
-from lbmgen.kernels.cpu.faces import keep, outlets, walls
 from lbmgen.kernels.cpu.mail import Mail, receive, send
+from lbmgen.kernels.cpu.open_faces import make_outlets
 from lbmgen.kernels.cpu.runs import move, runs_of
 from lbmgen.kernels.cpu.sweep import PARTS, make_sweep
+from lbmgen.kernels.cpu.walls import keep, walls
 from lbmgen.lattices import Lattice
 from runkit.arrays import F64, I64, Floats
 from runkit.simd.compiled import kernel
@@ -87,7 +88,7 @@ def make_march(lattice: Lattice, law: Collision, forced: bool) -> Callable[[Floa
     Called as march(h, task, parity, clock, tally): flat populations, a `Task`, `parity` of the first step, `clock`
     [n_steps], and `tally` int64 [n_steps, n_bodies, d + 1], which gains what bodies take.
     """
-    sweep = make_sweep(lattice, law, forced)
+    sweep, outlets = make_sweep(lattice, law, forced), make_outlets(lattice.d)
 
     def march(h, task, parity, clock, tally):
         program, copies = task.program, task.copies
