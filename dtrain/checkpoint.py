@@ -66,7 +66,7 @@ def save_model(
     path: Path,
     weights: Mapping[str, Tensor],
     recipe: Recipe,
-    sizes: Mapping[str, int],
+    sizes: Mapping[str, Any],
     normalisation: Normalisation,
     about: Mapping[str, Any],
     origin: Origin | None = None,
@@ -132,9 +132,12 @@ def read_recipe(path: Path | str) -> Recipe:
     return _recipe_in(_load_safetensors(path, False)[1], path)
 
 
-def build_network(recipe: Recipe, sizes: Mapping[str, int]) -> nn.Module:
+def build_network(recipe: Recipe, sizes: Mapping[str, Any]) -> nn.Module:
     """The recipe's network with fresh weights, for inputs of these sizes; UserError if it refuses a parameter."""
     name, parameters = recipe.model.name, recipe.model.parameters
+    taken = networks.parameters(name)
+    takes_any = any(parameter.kind is parameter.VAR_KEYWORD for parameter in taken.values())
+    sizes = {size: found for size, found in sizes.items() if size in taken or takes_any}
     for size, found in sizes.items():
         if parameters.get(size, found) != found:
             told = f"model.parameters.{size} = {parameters[size]!r}"

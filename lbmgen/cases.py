@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -28,6 +28,7 @@ from runkit.mpi import World
 from runkit.progress import Progress
 from runkit.rng import stream
 
+PLACE = ("family", "center", "size", "angle", "parameters")  # keys of a given body; others are its family's
 DRAWS = 20  # of a case, before its configuration is refused
 
 
@@ -71,7 +72,7 @@ def most_bodies(case: Case) -> int:
 def input_files(case: Case) -> list[str]:
     """Files that bodies are read from."""
     given = case.obstacles.given
-    tables = [table.get("parameters", {}) for table in given] if given else list(case.obstacles.families)
+    tables = [_parameters(table) for table in given] if given else list(case.obstacles.families)
     paths = [table.get("path", ()) for table in tables if isinstance(table, dict)]
     return [path for entry in paths for path in ([entry] if isinstance(entry, str) else entry)]
 
@@ -133,10 +134,9 @@ def _bodies(case: Case, domain: Domain, random: np.random.Generator) -> tuple[tu
 def _given(i: int, table: dict[str, Any], width: int, cells: Sequence[int]) -> Placed:
     """A body in sites from its table in cells, the `i`-th one; raises UserError."""
     where, d = f"obstacles.given: body {i} (counted from 0): ", len(cells)
-    needed, allowed = {"family", "center", "size"}, {"angle", "parameters"}
-    if not needed <= set(table) <= needed | allowed:
-        raise UserError(f"{where}{table}: needed: {sorted(needed)}; allowed beside them: {sorted(allowed)}")
-    center, parameters = table["center"], table.get("parameters", {})
+    if missing := [key for key in PLACE[:3] if key not in table]:
+        raise UserError(f"{where}{table} has no {missing[0]}; needed: family, center and size")
+    center, parameters = table["center"], _parameters(table)
     numbers = [*(center if isinstance(center, (list, tuple)) else [None]), table["size"], table.get("angle", 0.0)]
     if len(numbers) != d + 2 or not all(_is_number(value) for value in numbers) or not isinstance(parameters, dict):
         raise UserError(
@@ -151,6 +151,12 @@ def _given(i: int, table: dict[str, Any], width: int, cells: Sequence[int]) -> P
         return Placed(table["family"], parameters, tuple(x * width for x in place), size * width, angle)
     except UserError as error:
         raise UserError(f"{where}{error}") from None
+
+
+def _parameters(table: Mapping[str, Any]) -> Any:
+    """The parameters of a given body's family: they stand beside its place, or in a table of their own."""
+    beside, apart = {key: value for key, value in table.items() if key not in PLACE}, table.get("parameters", {})
+    return beside | apart if isinstance(apart, dict) else apart
 
 
 def _is_number(value: object) -> bool:

@@ -30,6 +30,7 @@ def generate(world: World, case: Case) -> int:
     """Make the file that `case` describes, or finish it; collective. Returns the exit code."""
     potential, device = potential_of(case), choose(world, case.device)
     given = world.on_root(given_configurations, case, potential)
+    start = taken_as_given(case, given)
     case = resolved(case, given)
     with _open(world, case, dimensions(case, potential, given), given) as file:
         if file.finished:
@@ -39,7 +40,7 @@ def generate(world: World, case: Case) -> int:
             world.on_root(file.scratch.clear)
         told, is_short = hold_in_words(case)
         if given:
-            say(world, taken_as_given(given))
+            say(world, start)
         elif is_short:
             say(world, f"warning: {told}; samples are still ageing")
         run = Run(case, potential, file, world, device)

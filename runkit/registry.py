@@ -13,6 +13,7 @@ from __future__ import annotations
 import difflib
 import inspect
 from collections.abc import Callable, Iterable, Mapping
+from numbers import Integral, Real
 from typing import Any, Generic, ParamSpec, TypeVar
 
 from runkit.errors import UserError
@@ -80,6 +81,11 @@ class Registry(Generic[Made]):
     def build(self, name: str, /, **parameters: Any) -> Made:
         """Call the part with checked parameters; a wrong type or value in them is a UserError too."""
         self.check(name, parameters)
+        known = self.parameters(name)
+        for key, value in parameters.items():
+            kind, needed = _KINDS.get(known[key].annotation if key in known else "", (object, ""))
+            if not isinstance(value, kind) or (kind in (Real, Integral) and isinstance(value, bool)):
+                raise UserError(f"{self.kind} {name!r}: {key} = {value!r} is not allowed; allowed: {needed}")
         try:
             return self.get(name)(**parameters)
         except (TypeError, ValueError, ArithmeticError) as error:
@@ -105,6 +111,15 @@ class ClassRegistry(Registry[Made]):
         part = super().get(name)
         assert isinstance(part, type), f"{self.kind} {name!r} is no class: {_place(part)}"
         return part
+
+
+# What the values of a parameter with a plain annotation must be; modules have their annotations as text.
+_KINDS: Mapping[Any, tuple[type, str]] = {
+    "float": (Real, "a number"),
+    "int": (Integral, "a whole number"),
+    "str": (str, "a text"),
+    "bool": (bool, "true or false"),
+}
 
 
 def nearest(word: str, known: Iterable[str]) -> str:

@@ -99,6 +99,7 @@ class Lammps:
 
     def _system(self, start: Configuration, law: PairPotential, velocity=None, skin: float = 0.3) -> list[str]:
         write_data(self.directory / "start.data", start, law.n_species, velocity)
+        epsilon, sigma = law.parameters["epsilon"], law.parameters["sigma"]
         kinds = [(a, b) for a in range(law.n_species) for b in range(a, law.n_species)]
         return [
             "units lj",
@@ -107,7 +108,7 @@ class Lammps:
             "read_data start.data",
             f"pair_style lj/cut {law.largest_cutoff!r}",
             *(
-                f"pair_coeff {a + 1} {b + 1} {law.epsilon[a, b]!s} {law.sigma[a, b]!s} {law.cutoff[a, b]!s}"
+                f"pair_coeff {a + 1} {b + 1} {epsilon[a, b]!s} {sigma[a, b]!s} {law.cutoff[a, b]!s}"
                 for a, b in kinds
             ),
             "pair_modify shift yes",

@@ -112,6 +112,10 @@ class DataSet(Batches[Batch], Protocol[Batch, Keys_contra]):
     def context(self) -> dict[str, float]:
         """How the file was made where a network cannot see it, in words and numbers (`dtrain.origin`)."""
 
+    @abstractmethod
+    def require(self, options: Keys_contra) -> None:
+        """Raise UserError if a phase with these keys of `[loss]` cannot learn from the data."""
+
     @property
     @abstractmethod
     def sizes(self) -> dict[str, int]:

@@ -11,6 +11,7 @@ from runkit.dataset.integrity import texts_are_damaged
 from runkit.dataset.reader import Dataset
 from runkit.dataset.schema import Schema
 from runkit.errors import UserError
+from runkit.outputs import state_of
 
 _WAY_OUT = "move the file away or choose another output"
 
@@ -22,6 +23,33 @@ def holds(path: Path, schema: Schema) -> bool:
             return file.schema.name == schema.name
     except UserError:
         return False
+
+
+def found_at(path: Path, schema: Schema, config: Mapping[str, Any], free_keys: Sequence[str]) -> str:
+    """What a run of this configuration would find under its output's name, in words; nothing is there: ""."""
+    fates = {path: "is complete: a run ends at once", path.with_name(path.name + ".part"): "is gone on with"}
+    for there, fate in fates.items():
+        if state_of(there) is None:
+            continue
+        try:
+            with Dataset(there, unfinished=True) as file:
+                if file.schema.name != schema.name:
+                    return f"{there} holds {file.schema.name} data: a run is refused"
+                changed = [key for key in differences(file.config, config) if key not in free_keys]
+        except UserError as error:
+            return f"{error}: a run is refused"
+        told = f"was made with another {', '.join(changed)}: a run is refused" if changed else fate
+        return f"{there} {told}"
+    return ""
+
+
+def require_readable(part: Path) -> None:
+    """Raise UserError with the way out if an unfinished file is damaged, or none of ours."""
+    try:
+        with Dataset(part, unfinished=True) as file:
+            _ = file.schema
+    except UserError as error:
+        raise UserError(f"{error}; it cannot be gone on with: move it away, and the run begins anew") from error
 
 
 def check_same(

@@ -30,7 +30,7 @@ from runkit.dataset.checksums import HEADER, Checksums, fields_of_sums, sums_of
 from runkit.dataset.drivers import Driver, check_driver, open_driver
 from runkit.dataset.layout import Groups, dtype_of, lay_down, replace_attributes, why_not_written
 from runkit.dataset.lock import FileLock
-from runkit.dataset.resume import check_same, has_sums, holds
+from runkit.dataset.resume import check_same, has_sums, holds, require_readable
 from runkit.dataset.schema import PENDING, Schema
 from runkit.dataset.scratch import Scratch
 from runkit.dataset.selection import Index, box, in_words
@@ -269,6 +269,7 @@ class Writer:
                 self._release()
                 return "finished"
             if self.part.exists():
+                require_readable(self.part)
                 check_same(self.part, self.schema, shapes, attributes, free_keys)
                 return "resumed"
             lay_down(self.part, self.schema, sizes, attributes, groups)

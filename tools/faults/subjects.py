@@ -219,15 +219,14 @@ def subjects() -> dict[str, Subject]:
     from lbmgen.cases import draw_all
     from mdgen.dynamics import warm_up
     from mdgen.equilibration import baths
-    from mdgen.potentials import potential
+    from mdgen.plan import potential_of
     from runkit.mpi import SerialWorld
 
     torch.set_num_threads(1)
     md = load(mdgen.config.Case, None, ["device=cpu"])
-    law = potential.build(md.system.potential, **md.system.parameters)
     for precision in ("float64", md.integrator.precision):
         for bath in (None, baths(md, [0, 1])):
-            warm_up(law, precision, None, bath)
+            warm_up(potential_of(md), precision, None, bath)
     flow = load(
         lbmgen.config.Case,
         None,
