@@ -116,7 +116,7 @@ def _face(case: Case, name: str, velocity: float) -> Face:
     except UserError as error:
         raise UserError(f"boundaries.{name}: {error}") from None
     if face.from_flow and face.from_flow not in table:
-        return replace(face, **{face.from_flow: velocity})
+        return boundary.build(kind, **table, **{face.from_flow: velocity})
     return face
 
 

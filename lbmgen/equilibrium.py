@@ -14,11 +14,10 @@ from collections.abc import Sequence
 from functools import reduce
 from itertools import combinations_with_replacement
 from operator import add
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from lbmgen.lattices import Lattice
-
-Value = Any
+from runkit.formula import Value
 
 
 class Moments(NamedTuple):

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import numbers
-from dataclasses import dataclass, fields
+from dataclasses import fields
 from functools import cache
 from typing import Any, ClassVar
 
@@ -20,7 +20,6 @@ from lbmgen.boundaries.profile import Room
 PERIODIC, MIRROR, BOUNCE, OPEN = "periodic", "mirror", "bounce", "open"
 
 
-@dataclass(frozen=True)
 class Face:
     """Base of all kinds, which are frozen dataclasses of their parameters."""
 
@@ -76,7 +75,7 @@ class Open(Face):
     @classmethod
     def parameters(cls) -> tuple[str, ...]:
         """Names of its parameters, in their order."""
-        return tuple(field.name for field in fields(cls))
+        return tuple(field.name for field in fields(cls))  # type: ignore[arg-type]
 
     def __post_init__(self) -> None:
         for name in self.parameters():

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
-from lbmgen.equilibrium import Value
 from lbmgen.lattices import Lattice
+from runkit.formula import Value
 from runkit.registry import Registry
 
 

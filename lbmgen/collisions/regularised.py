@@ -12,8 +12,9 @@ from functools import reduce
 from operator import add
 
 from lbmgen.collisions import collision
-from lbmgen.equilibrium import Value, equilibrium, guo, moments, stress
+from lbmgen.equilibrium import equilibrium, guo, moments, stress
 from lbmgen.lattices import Lattice
+from runkit.formula import Value
 
 
 @collision("regularised")

@@ -16,8 +16,9 @@ import numpy as np
 
 from lbmgen.collisions import collision
 from lbmgen.collisions.bgk import relax
-from lbmgen.equilibrium import Value, moments, stress
+from lbmgen.equilibrium import moments, stress
 from lbmgen.lattices import Lattice
+from runkit.formula import Value
 
 
 @collision("smagorinsky")

@@ -10,8 +10,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from lbmgen.collisions import collision
-from lbmgen.equilibrium import Value, equilibrium, guo, moments
+from lbmgen.equilibrium import equilibrium, guo, moments
 from lbmgen.lattices import Lattice
+from runkit.formula import Value
 
 
 @collision("trt")

@@ -7,16 +7,16 @@ Units: Lennard-Jones (k_B = 1).
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, ClassVar, Protocol, TypeAlias
+from typing import ClassVar, Protocol, TypeAlias
 
 import numpy as np
 
 from runkit.arrays import F64, Array
+from runkit.formula import Value
 from runkit.registry import ClassRegistry
 
-Value: TypeAlias = Any  # float64 [n_replicas], or a symbol while a kernel is made
 Values: TypeAlias = Sequence[Value] | F64
-Formula: TypeAlias = Callable[[Value, Values, Values, Sequence[float]], tuple[Value, Sequence[Value]]]
+Formula: TypeAlias = Callable[[Value, Values, Values, Sequence[Value]], tuple[Value, Sequence[Value]]]
 """`formula(kinetic, value, number, constant)` -> factor of the velocities, new values.
 
 From the kinetic energy of the whole system at that moment, the thermostat's own values, random numbers and constants.

@@ -14,9 +14,10 @@ from typing import ClassVar
 
 import numpy as np
 
-from mdgen.thermostats import Value, Values, thermostat
+from mdgen.thermostats import Values, thermostat
 from mdgen.thermostats.random_state import jumped, pack, unpack
 from runkit.arrays import F64, Array
+from runkit.formula import Value
 
 
 @thermostat("bussi")
@@ -64,7 +65,7 @@ class Bussi:
 
     @staticmethod
     def after(
-        kinetic: Value, value: Values, number: Values, constant: Sequence[float]
+        kinetic: Value, value: Values, number: Values, constant: Sequence[Value]
     ) -> tuple[Value, Sequence[Value]]:
         """The factor, and the heat given so far."""
         (heat,), (normal, others), (kept, supply) = value, number, constant

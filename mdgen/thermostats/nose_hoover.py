@@ -12,8 +12,9 @@ from typing import ClassVar
 
 import numpy as np
 
-from mdgen.thermostats import Value, Values, thermostat
+from mdgen.thermostats import Values, thermostat
 from runkit.arrays import F64, Array
+from runkit.formula import Value
 
 CHAIN_LENGTH = 3
 _OUTER = 1 / (2 - 2 ** (1 / 3))
@@ -59,7 +60,7 @@ class NoseHooverChain:
 
     @staticmethod
     def before(
-        kinetic: Value, value: Values, number: Values, constant: Sequence[float]
+        kinetic: Value, value: Values, number: Values, constant: Sequence[Value]
     ) -> tuple[Value, Sequence[Value]]:
         """Half a step of the chains: the factor, velocities and positions of the links."""
         velocity, position = list(value[:CHAIN_LENGTH]), list(value[CHAIN_LENGTH:])
@@ -90,7 +91,7 @@ class NoseHooverChain:
 
 
 def _half_step(
-    twice_kinetic: Value, velocity: list[Value], position: list[Value], dt: Value, constant: Sequence[float]
+    twice_kinetic: Value, velocity: list[Value], position: list[Value], dt: Value, constant: Sequence[Value]
 ) -> Value:
     """exp(iL_NHC dt/2): the chain from its end to its head, the factor, and back."""
     for link in reversed(range(CHAIN_LENGTH)):
@@ -103,7 +104,7 @@ def _half_step(
     return factor
 
 
-def _push(link: int, twice_kinetic: Value, velocity: list[Value], dt: Value, constant: Sequence[float]) -> None:
+def _push(link: int, twice_kinetic: Value, velocity: list[Value], dt: Value, constant: Sequence[Value]) -> None:
     """A quarter step of one link: pushed by the one before (the head: by the particles), dragged by the next."""
     _, temperature, target, *mass = constant
     if link == 0:
