@@ -112,7 +112,7 @@ def _written(file: Writer, group: list[Replica], blocks: Schedule) -> Written | 
     return lambda k, n_blocks: sums.of("propagated", group[k], PENDING, {"time": blocks.snapshots_in(n_blocks)})
 
 
-def _write_snapshot(file: Writer, reached: Snapshot, group: list[Replica], sound: np.ndarray, i_time: int) -> None:
+def _write_snapshot(file: Writer, reached: Snapshot, group: list[Replica], sound: Bools, i_time: int) -> None:
     """Of replicas that are sound: others have their last status."""
     position = reached.position
     values = {

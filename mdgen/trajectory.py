@@ -26,7 +26,7 @@ from runkit.dataset.writer import Writer
 from runkit.device import Gpu
 from runkit.mpi import World
 
-Written = Callable[[int, int], np.ndarray]
+Written = Callable[[int, int], Array]
 
 
 class Run(NamedTuple):

@@ -16,6 +16,7 @@ import numpy as np
 
 from lbmgen.boundaries import boundary
 from lbmgen.boundaries.profile import Room
+from runkit.arrays import F64
 
 PERIODIC, MIRROR, BOUNCE, OPEN = "periodic", "mirror", "bounce", "open"
 
@@ -47,7 +48,7 @@ class Face:
     def require_fit(self, axis: int, room: Room) -> None:
         """Raise UserError if it cannot be at this face of a domain."""
 
-    def velocity_at(self, place: np.ndarray, axis: int, room: Room) -> np.ndarray:
+    def velocity_at(self, place: F64, axis: int, room: Room) -> F64:
         """Velocity [n, d] that populations bounce off at places [n, d] of the face."""
         return np.zeros_like(place)
 
