@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,7 @@ from runkit.device import choose
 from runkit.folders import make_folder
 from runkit.log import say
 from runkit.mpi import World
+from runkit.stop import Stop
 
 
 def generate(world: World, case: Case) -> int:
@@ -32,7 +34,7 @@ def generate(world: World, case: Case) -> int:
     given = world.on_root(given_configurations, case, potential)
     start = taken_as_given(case, given)
     case = resolved(case, given)
-    with _open(world, case, dimensions(case, potential, given), given) as file:
+    with Stop(world, case) as stop, _open(world, case, dimensions(case, potential, given), given) as file:
         if file.finished:
             return conclude(world, file.path, f"{file.path} is complete already; give another output to run again")
         say(world, f"{file.state}: {file.part}, written by {file.method}")
@@ -43,11 +45,10 @@ def generate(world: World, case: Case) -> int:
             say(world, start)
         elif is_short:
             say(world, f"warning: {told}; samples are still ageing")
-        run = Run(case, potential, file, world, device)
+        run = Run(case, potential, file, world, device, stop)
         _compile(run, cools=not given)
-        equilibrate(run, given)
-        propagate(run)
-        label(case, potential.n_species, file, world)
+        if not run.go_through(partial(equilibrate, given=given), propagate, label):
+            return stop.conclude(file.part)
         file.seal()
         world.on_root(file.scratch.clear)
     return conclude(world, file.path, f"wrote {file.path}")

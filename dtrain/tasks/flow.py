@@ -43,7 +43,9 @@ class FlowPredict(PredictOptions):
     """Rollouts of a trained network from the first frames of every case of a FLOW file, into HDF5."""
 
     start: int = Field(0, ge=0, description="first frame that is given")
-    frames: int = Field(0, ge=0, description="frames that are rolled out, any number; 0: to the end of the file")
+    frames: int = Field(
+        0, ge=0, le=100_000, description="frames that are rolled out, also beyond the file; 0: to the end of the file"
+    )
 
 
 @task("flow")

@@ -11,6 +11,8 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
@@ -23,6 +25,19 @@ from runkit.arguments import shown
 from runkit.dataset.schema import Schema, contract
 from runkit.errors import UserError
 from runkit.outputs import as_path, require_regular, state_of
+
+# What h5py raises where the structure of a file is damaged.
+BROKEN = (OSError, RuntimeError, KeyError, ValueError, TypeError, UnicodeError)
+
+
+@contextmanager
+def whole(path: Path) -> Iterator[None]:
+    """Turns what h5py raises for a damaged file into a UserError."""
+    try:
+        yield
+    except BROKEN as error:
+        told = str(error.args[0] if error.args else error)
+        raise UserError(f"{path} is damaged: {told}; move the file away or delete it") from error
 
 
 class Dataset:

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from lbmgen.boundaries.face import open_faces
 from lbmgen.collisions import Collision
 from lbmgen.kernels import (
     COPY,
@@ -116,4 +117,4 @@ def make_march(lattice: Lattice, law: Collision, forced: bool) -> Callable[[Floa
                     receive(h, task.mail, begin)
             step += 2 if in_one_pass else 1
 
-    return kernel(march, f"{lattice.name} {law} {forced}", PARTS)
+    return kernel(march, f"{lattice.name} {law} {forced}", PARTS, (type(law), *open_faces()))
