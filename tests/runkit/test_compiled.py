@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
-MODULE = '''
+MODULE = """
 import sys
 import numpy as np
 from runkit.simd.compiled import kernel, part
@@ -25,7 +25,7 @@ if __name__ == "__main__":
         for kind in (np.float32(2), np.float64(2)):
             found = float(make(factor)(kind))
             assert found == 2.0 * factor + OFFSET, (factor, kind, found)
-'''
+"""
 # Too long a law to be inlined.
 MODULE = MODULE.replace("WAVES", " + ".join(f"np.sin({k} * a)" for k in range(36)))
 
