@@ -21,11 +21,11 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Protocol, Self
 
+from runkit.errors import UNFINISHED as UNFINISHED
 from runkit.errors import complain
 from runkit.log import Rank, say
 from runkit.mpi import MpiWorld, World
 
-UNFINISHED = 75  # exit code: run the same command again
 GRACE_SECONDS = 30.0  # from a warning to the next place where the work can be left
 SAVING_SECONDS = 600.0  # from there to the end, for a large checkpoint; a batch system may cut it short
 SIGNALS = (signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2, signal.SIGXCPU)
