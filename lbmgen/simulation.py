@@ -29,6 +29,7 @@ from lbmgen.lattices import lattice
 from runkit.dataset.flow import LARGEST_DEVIATION, LARGEST_SPEED
 from runkit.dataset.scratch import Arrays, fault_in
 from runkit.dataset.writer import Writer
+from runkit.elementary import cos, sin
 from runkit.mpi import World
 from runkit.rng import stream
 
@@ -157,7 +158,7 @@ class Simulation:
         """A few waves, 1 at most, of places x from 0 to 1 along the flow: no two cases start alike."""
         random = stream(self.case.seed, "start", self.flow.number)
         weight, phase = random.uniform(0.5, 1.0, 3), random.uniform(0.0, 2 * np.pi, 3)
-        waves = [a * np.sin(2 * np.pi * k * x + shift) for k, a, shift in zip((1, 2, 3), weight, phase, strict=True)]
+        waves = [a * sin(2 * np.pi * k * x + shift) for k, a, shift in zip((1, 2, 3), weight, phase, strict=True)]
         return (waves[0] + waves[1] + waves[2]) / weight.sum()
 
     def _fault(self, seen: Look) -> str:
@@ -231,8 +232,8 @@ def clock(case: Case, n_done: int) -> np.ndarray:
     steps = np.arange(n_done * every, (n_done + 1) * every)
     duration = case.frames.ramp * _crossing_time(case)
     progress = np.minimum(1.0, (steps + 1) / duration) if duration else np.ones(len(steps))
-    pulse = 1.0 + flow.pulsation * np.sin(2 * np.pi * (steps + 1) / flow.period)
-    return (0.5 - 0.5 * np.cos(np.pi * progress)) * pulse
+    pulse = 1.0 + flow.pulsation * sin(2 * np.pi * (steps + 1) / flow.period)
+    return (0.5 - 0.5 * cos(np.pi * progress)) * pulse
 
 
 def go_round(simulations: Sequence[Simulation]) -> list[tuple[np.ndarray, Look]]:

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from mdgen.potentials.pair import PairPotential
+from runkit.elementary import power
 from runkit.errors import UserError
 
 SINGLE = 1e-9, 1e18  # edges of boxes whose squared distances, and their reciprocals, are normal in single precision
@@ -52,7 +53,7 @@ class Ensemble:
         """The pair law for kernels [n_species, n_species, 4]: 48 epsilon sigma^12, -24 epsilon sigma^6, cutoff^2,
         energy at the cutoff."""
         p = self.potential
-        columns = 48 * p.epsilon * p.sigma**12, -24 * p.epsilon * p.sigma**6, p.cutoff**2, p.shift
+        columns = 48 * p.epsilon * power(p.sigma, 12), -24 * p.epsilon * power(p.sigma, 6), p.cutoff**2, p.shift
         return np.stack(columns, axis=-1).astype(precision)
 
 

@@ -15,6 +15,7 @@ import numpy as np
 from scipy.spatial import cKDTree
 
 from mdgen.initial import Configuration, wrap
+from runkit import elementary
 from runkit.rng import stream
 
 CLOSE_PAIR = 1.35  # AA pairs nearer than this are scored: the first coordination shell
@@ -70,7 +71,7 @@ def displacement(position: np.ndarray, initial: np.ndarray) -> np.ndarray:
 
 def self_scattering(moved: np.ndarray, wave_number: float) -> np.ndarray:
     """exp(iq·Δr) averaged over the directions of q: sin(q Δr) / (q Δr), of distances of any shape."""
-    return np.sinc(wave_number * moved / np.pi)
+    return elementary.sinc(wave_number * np.asarray(moved, np.float64))
 
 
 def neighbour_pairs(position: np.ndarray, box: np.ndarray, cutoff: float) -> np.ndarray:
@@ -85,7 +86,7 @@ def distance(position: np.ndarray, pair: np.ndarray, box: np.ndarray) -> np.ndar
     first, second = pair.T
     vector = position[..., second, :] - position[..., first, :]
     vector = vector - np.round(vector / box) * box
-    return np.sqrt(np.einsum("...k,...k->...", vector, vector))
+    return np.sqrt(elementary.squared_length(vector))
 
 
 def bond_change(position: np.ndarray, start: Configuration, bond: np.ndarray) -> np.ndarray:

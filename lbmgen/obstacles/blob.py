@@ -9,6 +9,7 @@ import numpy as np
 
 from lbmgen.obstacles import obstacle
 from lbmgen.obstacles.outline import Outline, sampled
+from runkit.elementary import cos, exp, sin
 from runkit.rng import stream
 
 
@@ -25,12 +26,12 @@ def blob(seed: int = 0, modes: int = 4, roughness: float = 0.4) -> Outline:
     wave = np.arange(2, modes + 2)
 
     def swell(phi: np.ndarray) -> np.ndarray:
-        return np.exp(roughness * (np.cos(phi[:, None] * wave + phase) * (amplitude / wave)).sum(axis=1))
+        return exp(roughness * (cos(phi[:, None] * wave + phase) * (amplitude / wave)).sum(axis=1))
 
     widest = swell(np.linspace(0, 2 * np.pi, 4096)).max()
 
     def curve(t: np.ndarray) -> np.ndarray:
         phi = 2 * np.pi * t
-        return 0.5 / widest * swell(phi)[:, None] * np.stack([np.cos(phi), np.sin(phi)], axis=-1)
+        return 0.5 / widest * swell(phi)[:, None] * np.stack([cos(phi), sin(phi)], axis=-1)
 
     return Outline(sampled(curve)[:-1])

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from runkit import elementary
 from runkit.errors import UserError
 
 LEAST, MOST = 1e-20, 1e5  # of a parameter: their 12th powers are numbers in any arithmetic of float64
@@ -43,7 +44,7 @@ class PairPotential:
     @property
     def shift(self) -> np.ndarray:
         """What is subtracted from the energy of a pair [n_species, n_species]."""
-        power = (self.sigma / self.cutoff) ** 6
+        power = elementary.power(self.sigma / self.cutoff, 6)
         return 4 * self.epsilon * (power**2 - power)
 
     def energy(self, r, a, b) -> np.ndarray:
