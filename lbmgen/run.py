@@ -18,13 +18,14 @@ from lbmgen.config import FREE_KEYS, Case
 from lbmgen.decomposition import Decomposition
 from lbmgen.domain import AXES, Body, Domain
 from lbmgen.flow_case import FlowCase
-from lbmgen.plan import gpu_bytes, group_of, require_whole_records, schema_of, sizes_of
+from lbmgen.plan import gpu_bytes, group_of, memory_in_words, require_whole_records, schema_of, sizes_of
 from lbmgen.simulation import Prepared, Simulation, fluid_of, go_round, prepare
 from runkit.dataset.outcome import conclude
 from runkit.dataset.schema import COMPLETE, FAILED
 from runkit.dataset.writer import Writer
 from runkit.device import Gpu, choose, need
 from runkit.digest import digests
+from runkit.efficiency import KERNELS, Account
 from runkit.folders import make_folder
 from runkit.log import say
 from runkit.mpi import SerialWorld, World, takes_device_arrays
@@ -35,6 +36,7 @@ SMALL = 8  # sites of a domain that is simulated for its kernels
 
 def generate(world: World, case: Case) -> int:
     """Make the file that `case` describes, or finish it; collective. Returns the exit code."""
+    account = Account()
     require_whole_records(case)
     flows = draw_all(case, world)
     group = world.split(group_of(world.rank, world.size, case.ranks_per_case))
@@ -48,13 +50,16 @@ def generate(world: World, case: Case) -> int:
         say(world, f"{file.state}: {file.part}, written by {file.method}")
         if file.state == "new":  # checkpoints that lie here belong to a file that is gone
             world.on_root(file.scratch.clear)
+        say(world, f"memory: {memory_in_words(case, flows[0], group.size)}")
         say(world, "kernels: loaded, or compiled in a minute or two where they are new")
-        world.first_on_each_node(_compile, case, flows[0], gpu)
+        with account.part(KERNELS):
+            world.first_on_each_node(_compile, case, flows[0], gpu)
         _simulate_all(Crew(world, group, gpu), case, flows, file)
         file.sync()
         n_complete = world.on_root(set_failed_aside, file)
         file.seal({"n_trajectories": n_complete})
         world.on_root(file.scratch.clear)
+    account.tell(world)
     return conclude(world, file.path, f"wrote {file.path}")
 
 

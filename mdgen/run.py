@@ -13,7 +13,7 @@ from mdgen.equilibration import baths, equilibrate
 from mdgen.formats.independence import fingerprint
 from mdgen.initial import Configuration
 from mdgen.labelling import label
-from mdgen.plan import dimensions, given_configurations, potential_of, resolved, taken_as_given
+from mdgen.plan import dimensions, given_configurations, memory_in_words, potential_of, resolved, taken_as_given
 from mdgen.production import propagate
 from mdgen.relaxation import hold_in_words
 from mdgen.trajectory import Run
@@ -21,6 +21,7 @@ from runkit.dataset.outcome import conclude
 from runkit.dataset.schema import ISOCONFIG
 from runkit.dataset.writer import Writer
 from runkit.device import choose
+from runkit.efficiency import KERNELS, Account
 from runkit.folders import make_folder
 from runkit.log import say
 from runkit.mpi import World
@@ -28,27 +29,32 @@ from runkit.mpi import World
 
 def generate(world: World, case: Case) -> int:
     """Make the file that `case` describes, or finish it; collective. Returns the exit code."""
+    account = Account()
     potential, device = potential_of(case), choose(world, case.device)
     given = world.on_root(given_configurations, case, potential)
     case = resolved(case, given)
-    with _open(world, case, dimensions(case, potential, given), given) as file:
+    sizes = dimensions(case, potential, given)
+    with _open(world, case, sizes, given) as file:
         if file.finished:
             return conclude(world, file.path, f"{file.path} is complete already; give another output to run again")
         say(world, f"{file.state}: {file.part}, written by {file.method}")
         if file.state == "new":  # checkpoints that lie here belong to a file that is gone
             world.on_root(file.scratch.clear)
+        say(world, f"memory: {memory_in_words(case, sizes, world.size)}")
         told, is_short = hold_in_words(case)
         if given:
             say(world, taken_as_given(given))
         elif is_short:
             say(world, f"warning: {told}; samples are still ageing")
         run = Run(case, potential, file, world, device)
-        _compile(run, cools=not given)
+        with account.part(KERNELS):
+            _compile(run, cools=not given)
         equilibrate(run, given)
         propagate(run)
         label(case, potential.n_species, file, world)
         file.seal()
         world.on_root(file.scratch.clear)
+    account.tell(world)
     return conclude(world, file.path, f"wrote {file.path}")
 
 

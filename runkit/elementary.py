@@ -47,7 +47,7 @@ def sinc(values: ArrayLike) -> Array:
 
 def squared_length(vector: NDArray[Any]) -> NDArray[Any]:
     """Squares of vectors [..., d], added up from the first component on."""
-    total = vector[..., 0] * vector[..., 0]
+    total: NDArray[Any] = vector[..., 0] * vector[..., 0]
     for k in range(1, vector.shape[-1]):
         total = total + vector[..., k] * vector[..., k]
     return total

@@ -5,6 +5,8 @@ from __future__ import annotations
 from array import array
 from typing import Any
 
+from runkit.efficiency import WAIT, counted
+
 
 class Tickets:
     """Numbers 0, 1, 2, …, each given to one rank: work for whoever is free. Making and freeing are collective."""
@@ -20,6 +22,7 @@ class Tickets:
             self._window.Unlock(0)
         comm.Barrier()
 
+    @counted(WAIT)
     def next(self) -> int:
         """The next number (not collective)."""
         one, ticket = array("q", [1]), array("q", [0])

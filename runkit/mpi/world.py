@@ -6,6 +6,7 @@ from collections.abc import Callable
 from itertools import chain
 from typing import Any
 
+from runkit.efficiency import WAIT, counted
 from runkit.errors import UserError
 from runkit.mpi.library import library_version
 from runkit.mpi.tickets import SerialTickets, Tickets
@@ -35,19 +36,23 @@ class World:
         """This rank's contiguous part of `range(n_items)` (not collective)."""
         return share(n_items, self.rank, self.size)
 
+    @counted(WAIT)
     def barrier(self) -> None:
         """Wait for all ranks."""
         self.comm.Barrier()
 
+    @counted(WAIT)
     def bcast(self, value: Any, root: int = 0) -> Any:
         """The value of `root`, on every rank."""
         return self.comm.bcast(value, root=root)
 
+    @counted(WAIT)
     def gather(self, value: Any, root: int = 0) -> list[Any] | None:
         """The values of all ranks in their order, on `root`; None elsewhere."""
         values: list[Any] | None = self.comm.gather(value, root=root)
         return values
 
+    @counted(WAIT)
     def allgather(self, value: Any) -> list[Any]:
         """The values of all ranks in their order, on every rank."""
         if self.size == 1:  # a message to oneself costs more than a small sum
@@ -64,6 +69,7 @@ class World:
         """Largest number of all ranks."""
         return max(self.allgather(value))
 
+    @counted(WAIT)
     def split(self, color: int) -> World:
         """The group of the ranks that gave the same color."""
         return World(self.comm.Split(color, self.rank))
@@ -107,6 +113,7 @@ class World:
         """Let MPI serve what other ranks want of this one (not collective)."""
         self.comm.Iprobe()
 
+    @counted(WAIT)
     def node(self) -> World:
         """The group of the ranks on this node."""
         from mpi4py import MPI
