@@ -69,7 +69,8 @@ def test_the_report_shows_least_mean_and_most_of_the_ranks():
     """Two ranks: 15 of 20 seconds computed, 6 MB in the 2 s of the slower one."""
     lines = report([[9, 0, 1, 0], [6, 2, 2, 0]], [2_000_000, 4_000_000], [300_000_000, 500_000_000])
     assert lines[0].startswith("efficiency: 75 % of 2 rank(s) x 10 s computed")
-    figures = {line.split()[0]: [float(word) for word in re.findall(r"(?<=\s)[\d.]+(?=\s)", line)] for line in lines[1:]}
+    numbers = re.compile(r"(?<=\s)[\d.]+(?=\s)")
+    figures = {line.split()[0]: [float(word) for word in numbers.findall(line)] for line in lines[1:]}
     assert figures["computed"][:3] == [6, 7.5, 9] and figures[WAIT][:3] == [0, 1, 2]
     assert figures[FILE] == [1, 1.5, 2, 6, 3] and figures["memory"][:3] == [300, 400, 500]
 
