@@ -18,7 +18,7 @@ from lbmgen.layout import Layout
 from lbmgen.simulation import warm_up_rounds
 from lbmgen.soundness import fastest_of
 from runkit.config import dump_toml
-from runkit.dataset.flow import FLOW, FLOW_3D
+from runkit.dataset.contracts.flow import FLOW, FLOW_3D
 from runkit.dataset.layout import in_units, n_bytes
 from runkit.dataset.schema import Schema
 from runkit.errors import UserError

@@ -26,7 +26,7 @@ from lbmgen.flow_case import FlowCase
 from lbmgen.forces import momentum_exchange
 from lbmgen.frames import density_in_cells, fluid_fraction
 from lbmgen.lattices import lattice
-from runkit.dataset.flow import LARGEST_DEVIATION, LARGEST_SPEED
+from runkit.dataset.contracts.flow import LARGEST_DEVIATION, LARGEST_SPEED
 from runkit.dataset.scratch import Arrays, fault_in
 from runkit.dataset.writer import Writer
 from runkit.elementary import cos, sin

@@ -22,8 +22,8 @@ from mdgen.room import first_room, replica_bytes
 from mdgen.schedule import Schedule, cooling_blocks, production_blocks
 from mdgen.thermostats import thermostat
 from runkit.config import dump_toml
+from runkit.dataset.contracts.isoconfig import ISOCONFIG
 from runkit.dataset.layout import in_units, n_bytes
-from runkit.dataset.schema import ISOCONFIG
 from runkit.errors import UserError
 from runkit.launcher import this_launch
 from runkit.outputs import require_own_name

@@ -17,8 +17,8 @@ from mdgen.plan import dimensions, given_configurations, memory_in_words, potent
 from mdgen.production import propagate
 from mdgen.relaxation import hold_in_words
 from mdgen.trajectory import Run
+from runkit.dataset.contracts.isoconfig import ISOCONFIG
 from runkit.dataset.outcome import conclude
-from runkit.dataset.schema import ISOCONFIG
 from runkit.dataset.writer import Writer
 from runkit.device import choose
 from runkit.efficiency import KERNELS, Account

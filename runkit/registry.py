@@ -1,4 +1,4 @@
-"""Registries: one file, one name. Adding a part is adding one file to a package.
+"""Registries: one file, one name. Adding a part is adding one file to a package, ours or somebody else's.
 
 potential = Registry("potential", "mdgen.potentials")      # in mdgen/potentials/__init__.py
 
@@ -11,19 +11,18 @@ potential.build("kob-andersen", cutoff=2.5)
 from __future__ import annotations
 
 import difflib
-import importlib
 import inspect
-import pkgutil
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
 from runkit.errors import UserError
+from runkit.outside import import_modules, import_parts
 
 Part = TypeVar("Part", bound=Callable[..., Any])
 
 
 class Registry:
-    """Names of the parts of one kind; the modules of `package` are imported at the first look-up."""
+    """Names of the parts of one kind; the first look-up imports all of `package`, and what other packages add to it."""
 
     def __init__(self, kind: str, package: str) -> None:
         self.kind = kind
@@ -86,9 +85,13 @@ class Registry:
     def _import_modules(self) -> None:
         if self._complete:
             return
-        package = importlib.import_module(self.package)
-        for module in pkgutil.iter_modules(package.__path__):
-            importlib.import_module(f"{self.package}.{module.name}")
+        before = dict(self._parts)
+        try:
+            import_modules(self.package)
+            import_parts(self.package)
+        except UserError:
+            self._parts = before  # what has failed is told again at the next look-up
+            raise
         self._complete = True
 
 

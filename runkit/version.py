@@ -1,4 +1,4 @@
-"""Which code this is: the package's version and, in a working copy, its git commit."""
+"""Which code this is: the package's version, in a working copy its git commit, and the packages that add parts."""
 
 from __future__ import annotations
 
@@ -8,13 +8,23 @@ from functools import cache
 from pathlib import Path
 
 import runkit
+from runkit.outside import other_packages
 
 _DISTRIBUTION = "glassflow"
 
 
 @cache
 def code_version() -> str:
-    """For example "0.1.0+g1a2b3c4d5e6f", with ".dirty" if the working copy differs from its commit."""
+    """For example "0.1.0+g1a2b3c4d5e6f", with ".dirty" if the working copy differs from its commit.
+
+    Packages of somebody else that add parts follow: "0.1.0 with their-package 0.1".
+    """
+    others = other_packages()
+    return own_version() + (f" with {', '.join(others)}" if others else "")
+
+
+def own_version() -> str:
+    """The same without the packages that add parts."""
     commit = _git("rev-parse", "--short=12", "HEAD")
     if not commit:
         return package_version()

@@ -8,8 +8,9 @@ from typing import Any
 
 import numpy as np
 
+from runkit.dataset.contracts.isoconfig import ISOCONFIG
 from runkit.dataset.reader import Dataset
-from runkit.dataset.schema import COMPLETE, ISOCONFIG, Field
+from runkit.dataset.schema import COMPLETE, Field
 from runkit.dataset.writer import Writer
 from runkit.mpi import SerialWorld, World
 

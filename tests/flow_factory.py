@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from runkit.dataset.flow import FLOW
+from runkit.dataset.contracts.flow import FLOW
 from runkit.dataset.schema import COMPLETE, FAILED
 from runkit.dataset.writer import Writer
 from runkit.mpi import SerialWorld

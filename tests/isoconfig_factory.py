@@ -10,7 +10,8 @@ from pathlib import Path
 import numpy as np
 from scipy.spatial import cKDTree
 
-from runkit.dataset.schema import COMPLETE, ISOCONFIG
+from runkit.dataset.contracts.isoconfig import ISOCONFIG
+from runkit.dataset.schema import COMPLETE
 from runkit.dataset.writer import Writer
 from runkit.mpi import SerialWorld
 

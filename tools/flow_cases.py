@@ -20,7 +20,7 @@ from lbmgen.decomposition import Decomposition
 from lbmgen.domain import Body, Domain, body_of
 from lbmgen.forces import momentum_exchange
 from lbmgen.lattices import lattice
-from runkit.dataset.flow import LARGEST_SPEED
+from runkit.dataset.contracts.flow import LARGEST_SPEED
 from runkit.mpi import SerialWorld
 
 

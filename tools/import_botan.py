@@ -43,7 +43,8 @@ from mdgen.trajectory import Run
 from runkit.cli import run_program
 from runkit.config import Config
 from runkit.config import load as configure
-from runkit.dataset.schema import COMPLETE, ISOCONFIG
+from runkit.dataset.contracts.isoconfig import ISOCONFIG
+from runkit.dataset.schema import COMPLETE
 from runkit.dataset.writer import Writer
 from runkit.errors import UserError
 from runkit.files import expand, natural

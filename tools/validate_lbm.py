@@ -27,7 +27,7 @@ from lbmgen import simulate
 from lbmgen.collisions import collision
 from lbmgen.lattices import LATTICES
 from runkit.cli import OptionParser
-from runkit.dataset.flow import LARGEST_SPEED
+from runkit.dataset.contracts.flow import LARGEST_SPEED
 from runkit.errors import UserError, complain
 from tools.benchmarks.lbm_cpu import LBMPY
 from tools.flow_cases import (

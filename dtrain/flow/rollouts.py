@@ -16,8 +16,9 @@ import torch
 from dtrain.checkpoint import Trained
 from dtrain.data.clips import Clips, rollout
 from dtrain.data.flow import AT_REST, STATISTICS, Flow
-from runkit.dataset.flow import FACES, FLOW_PREDICTION
+from runkit.dataset.contracts.flow_prediction import FLOW_PREDICTION
 from runkit.dataset.schema import COMPLETE
+from runkit.dataset.the_well import FACES
 from runkit.dataset.writer import Writer
 from runkit.mpi import SerialWorld
 

@@ -14,8 +14,9 @@ import numpy as np
 from dtrain.checkpoint import Trained
 from dtrain.data.glass import Glass
 from dtrain.normalisation import Physical
+from runkit.dataset.contracts.prediction import PREDICTION
 from runkit.dataset.reader import Dataset
-from runkit.dataset.schema import COMPLETE, PREDICTION
+from runkit.dataset.schema import COMPLETE
 from runkit.dataset.writer import Writer
 from runkit.mpi import SerialWorld
 from runkit.progress import Progress

@@ -2,28 +2,18 @@
 
 from __future__ import annotations
 
-import json
-from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from runkit.dataset.flow import FLOW, FLOW_3D
+from runkit.dataset.contract import contract_of
 from runkit.dataset.layout import in_units
 from runkit.dataset.reader import Dataset
-from runkit.dataset.schema import COMPLETE, FAILED, ISOCONFIG, PENDING
+from runkit.dataset.schema import COMPLETE, FAILED, PENDING
 
 _SHOWN_FAILURES = 10
-# Column of the card -> field; those with an axis of species show species 0.
-_HEADLINES = {
-    "reliability": "propensity_reliability",
-    "bond reliab.": "bond_change_reliability",
-    "MSD": "mean_squared_displacement",
-    "overlap": "overlap",
-    "F_s": "self_scattering",
-}
 
 
 def card(dataset: Dataset) -> str:
@@ -39,10 +29,7 @@ def card(dataset: Dataset) -> str:
     if dataset.absent:
         lines.append(f"  without {', '.join(dataset.absent)}")
     lines += [f"  {line}" for line in _progress(dataset)]
-    if dataset.schema == ISOCONFIG:
-        lines += [f"  {line}" for line in _glass(dataset)]
-    if dataset.schema in (FLOW, FLOW_3D):
-        lines += [f"  {line}" for line in _flow(dataset)]
+    lines += [f"  {line}" for line in contract_of(dataset).card(dataset)]
     return "\n".join(lines)
 
 
@@ -55,59 +42,8 @@ def _progress(dataset: Dataset) -> list[str]:
     return table(rows)
 
 
-def _glass(dataset: Dataset) -> list[str]:
-    lines = [", ".join([f"T {_range(dataset['temperature'][()])}", *_described(dataset.config)])]
-    lines += _failures(dataset, "sample")
-    labelled = np.flatnonzero(dataset["labelled"][()] == COMPLETE)
-    if len(labelled):
-        lines += _labels(dataset, labelled)
-    return lines
-
-
-def _flow(dataset: Dataset) -> list[str]:
-    done = np.flatnonzero(dataset["computed"][()] == COMPLETE)
-    lines = _failures(dataset, "case")
-    if not len(done):
-        return lines
-    bodies = Counter(body.get("family") for case in done for body in _obstacles(dataset["description"][case]))
-    drag = dataset["forces/drag"][done].mean(axis=1)
-    lift = dataset["forces/lift"][done].std(axis=1)
-    scalars = {name: dataset[f"scalars/{name}"][done] for name in ("reynolds_number", "length", "viscosity")}
-    return [
-        f"Re {_range(scalars['reynolds_number'])}, length {_range(scalars['length'])} sites, "
-        f"tau {_range(3 * scalars['viscosity'] + 0.5)}",
-        "bodies: " + (", ".join(f"{n} {family}" for family, n in sorted(bodies.items())) or "none"),
-        *_measured(dataset, done),
-        f"mean drag {_range(drag)}, fluctuation of lift {_range(lift)}",
-        *lines,
-    ]
-
-
-def _measured(dataset: Dataset, done: NDArray[Any]) -> list[str]:
-    """What came of the velocity that was drawn, where nothing in the domain has it."""
-    if "scalars/measured_reynolds_number" not in dataset:
-        return []
-    about = [_about(dataset["description"][case]) for case in done]
-    if not any(case.get("is_nominal") for case in about):
-        return []
-    reynolds, velocity = (dataset[f"scalars/measured_{name}"][done] for name in ("reynolds_number", "velocity"))
-    return [f"Re is nominal, no inlet or wall sets it; measured: Re {_range(reynolds)}, velocity {_range(velocity)}"]
-
-
-def _about(description: bytes) -> dict[str, Any]:
-    try:
-        about = json.loads(description)
-    except ValueError:
-        return {}
-    return about if isinstance(about, dict) else {}
-
-
-def _obstacles(description: bytes) -> list[dict[str, Any]]:
-    obstacles: list[dict[str, Any]] = _about(description).get("obstacles", [])
-    return obstacles
-
-
-def _failures(dataset: Dataset, unit: str) -> list[str]:
+def failures(dataset: Dataset, unit: str) -> list[str]:
+    """Why units of work failed, from the field `failure`."""
     reasons = [(i, text.decode(errors="replace")) for i, text in enumerate(dataset["failure"][()]) if text]
     lines = [f"{unit} {i} failed: {text}" for i, text in reasons[:_SHOWN_FAILURES]]
     if len(reasons) > _SHOWN_FAILURES:
@@ -115,36 +51,8 @@ def _failures(dataset: Dataset, unit: str) -> list[str]:
     return lines
 
 
-def _labels(dataset: Dataset, samples: NDArray[Any]) -> list[str]:
-    """Means over labelled samples of the figures of species 0."""
-    first = [dataset["species"][sample] == 0 for sample in samples]
-    propensity = np.mean(
-        [dataset["propensity"][i][:, mask].mean(axis=1) for i, mask in zip(samples, first, strict=True)], axis=0
-    )
-    columns = {"time": dataset["time"][()], "propensity": propensity}
-    for head, name in _HEADLINES.items():
-        if name in dataset:
-            values = dataset[name][samples]
-            columns[head] = _mean_of(values[..., 0] if "species" in dataset.schema[name].dims else values)
-    rows = [[f"{value:.4g}" for value in row] for row in zip(*columns.values(), strict=True)]
-    return [f"means over {len(samples)} labelled sample(s), species 0:", *table([list(columns), *rows])]
-
-
-def _mean_of(values: NDArray[Any]) -> NDArray[Any]:
-    """Mean over samples, NaN where no sample has a value."""
-    there = np.isfinite(values)
-    total = np.where(there, values, 0.0).sum(axis=0)
-    mean = np.full(total.shape, np.nan)
-    np.divide(total, there.sum(axis=0), out=mean, where=there.any(axis=0))
-    return mean
-
-
-def _described(config: dict[str, Any]) -> list[str]:
-    system = config.get("system", {})
-    return [f"{key} {system[key]}" for key in ("potential", "density", "composition") if key in system]
-
-
-def _range(values: NDArray[Any]) -> str:
+def span(values: NDArray[Any]) -> str:
+    """The smallest and the largest value, or the one that all are."""
     low, high = float(np.min(values)), float(np.max(values))
     return f"{low:.4g}" if low == high else f"{low:.4g} to {high:.4g}"
 

@@ -3,7 +3,8 @@
 A file is good if every field of its schema is there with its type, unit and dimensions, no unit of work is pending, at
 least one is complete, and all numbers of complete units are finite and within their physical range. Failed units are
 counted beside the verdict. A good file may come with warnings, if its numbers are not those of what it seems to hold,
-such as an equilibrium liquid (`runkit.dataset.glass`). Large files are read piece by piece.
+such as an equilibrium liquid. What is special to one kind of file is in its contract (`contract.py`). Large files are
+read piece by piece.
 Exit code: 0 all good, 1 some are not, 2 wrong usage.
 """
 
@@ -19,12 +20,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from runkit.cli import OptionParser, plain_streams
-from runkit.dataset import glass, rules
 from runkit.dataset.card import card
+from runkit.dataset.contract import contract_of
 from runkit.dataset.layout import dtype_of
 from runkit.dataset.outcome import NOTHING_USABLE, outcome_of
 from runkit.dataset.reader import Dataset
-from runkit.dataset.schema import COMPLETE, FAILED, ISOCONFIG, PENDING, Field
+from runkit.dataset.schema import COMPLETE, FAILED, PENDING, Field
 from runkit.errors import UserError
 from runkit.outputs import as_path
 
@@ -71,17 +72,24 @@ def check(path: Path | str) -> Report:
             if report.good:
                 report.problems += _stages(dataset)
                 report.problems += _values(dataset)
-                report.problems += rules.broken(dataset)
+                report.problems += contract_of(dataset).broken(dataset)
                 report.card = card(dataset)
                 outcome = outcome_of(dataset)
                 report.lost = str(outcome) if outcome.n_failed else ""
-                if report.good and dataset.schema == ISOCONFIG:
-                    lines, report.warnings = glass.physics(dataset)
-                    report.card = "\n".join([report.card, *(f"  {line}" for line in lines)])
-                    report.not_checked = glass.not_looked_at(dataset)
+                if report.good:
+                    _look_closer(report, dataset)
     except (UserError, OSError, RuntimeError) as error:
         report.problems.append(str(error))
     return report
+
+
+def _look_closer(report: Report, dataset: Dataset) -> None:
+    """Whether data without faults are what they seem."""
+    contract = contract_of(dataset)
+    found = list(contract.findings(dataset))
+    report.card = "\n".join([report.card, *(f"  {finding.told}" for finding in found)])
+    report.warnings = [finding.warning for finding in found if finding.warning]
+    report.not_checked = contract.not_checked(dataset)
 
 
 def _structure(dataset: Dataset) -> Iterator[str]:

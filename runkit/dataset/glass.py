@@ -7,12 +7,14 @@ Units: Lennard-Jones.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import starmap
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from runkit.dataset.bond_order import crystalline_fraction
+from runkit.dataset.contract import Finding
 from runkit.dataset.reader import Dataset
 from runkit.dataset.schema import COMPLETE
 
@@ -25,19 +27,9 @@ APART = 8  # robust standard deviations of an inherent energy from the median of
 CENTRE_OF_MASS = 0.05  # its displacement, relative to the mean propensity
 
 
-def physics(dataset: Dataset) -> tuple[list[str], list[str]]:
-    """Lines for the card, and warnings."""
-    lines: list[str] = []
-    warnings: list[str] = []
-    for finding, warning in _findings(dataset):
-        lines.append(finding)
-        warnings += [warning] if warning else []
-    return lines, warnings
-
-
-def not_looked_at(dataset: Dataset) -> list[str]:
-    """What this file could be checked for and is not."""
-    return ["whether labels follow from the trajectories"] if "position" in dataset else []
+def findings(dataset: Dataset) -> Iterator[Finding]:
+    """What the numbers of an ISOCONFIG file say of the liquid."""
+    return starmap(Finding, _findings(dataset))
 
 
 def _findings(dataset: Dataset) -> Iterator[tuple[str, str]]:

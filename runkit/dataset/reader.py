@@ -20,8 +20,7 @@ import h5py
 import numpy as np
 
 from runkit.arguments import shown
-from runkit.dataset.contracts import SCHEMAS
-from runkit.dataset.schema import Schema
+from runkit.dataset.schema import Schema, contract
 from runkit.errors import UserError
 from runkit.outputs import as_path, require_regular, state_of
 
@@ -158,10 +157,10 @@ def _known_schema(path: Path, file: h5py.File) -> Schema:
         name, version = file.attrs.get("schema"), file.attrs.get("schema_version", -1)
     except (OSError, RuntimeError, UnicodeDecodeError) as error:
         raise UserError(f"{path}: its attributes cannot be read: {error}") from error
-    schema = SCHEMAS.get(name) if isinstance(name, str) else None
-    if schema is None:
-        known = ", ".join(SCHEMAS)
-        raise UserError(f"{path} is not one of our dataset files (schema: {name or 'none'}; known: {known})")
+    known = contract.names()
+    if not isinstance(name, str) or name not in known:
+        raise UserError(f"{path} is not one of our dataset files (schema: {name or 'none'}; known: {', '.join(known)})")
+    schema: Schema = contract.get(name).schema
     if not isinstance(version, (int, np.integer)):
         raise UserError(f"{path}: attribute schema_version = {version!r} is damaged: a whole number is needed")
     if version != schema.version:

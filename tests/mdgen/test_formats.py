@@ -5,7 +5,8 @@ import pytest
 
 from mdgen.formats import load, read
 from mdgen.initial import melt
-from runkit.dataset.schema import COMPLETE, ISOCONFIG
+from runkit.dataset.contracts.isoconfig import ISOCONFIG
+from runkit.dataset.schema import COMPLETE
 from runkit.dataset.writer import Writer
 from runkit.errors import UserError
 from runkit.mpi import SerialWorld

@@ -14,7 +14,7 @@ from mdgen.observables import (
     self_scattering,
     standard_error,
 )
-from runkit.dataset.schema import ISOCONFIG
+from runkit.dataset.contracts.isoconfig import ISOCONFIG
 
 
 @pytest.fixture

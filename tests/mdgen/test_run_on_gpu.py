@@ -15,8 +15,9 @@ from mdgen.run import generate
 from mdgen.trajectory import Checkpoint
 from runkit.checkpoint import load_arrays, save_arrays
 from runkit.dataset.check import check
+from runkit.dataset.contracts.isoconfig import ISOCONFIG
 from runkit.dataset.reader import Dataset
-from runkit.dataset.schema import COMPLETE, FAILED, ISOCONFIG
+from runkit.dataset.schema import COMPLETE, FAILED
 from runkit.mpi import SerialWorld
 from tests.shim import StandIn
 

@@ -13,9 +13,10 @@ import psutil
 import pytest
 
 from runkit.dataset.check import check
+from runkit.dataset.contracts.isoconfig import ISOCONFIG
 from runkit.dataset.outcome import PARTLY_FAILED
 from runkit.dataset.reader import Dataset
-from runkit.dataset.schema import COMPLETE, FAILED, ISOCONFIG
+from runkit.dataset.schema import COMPLETE, FAILED
 
 CASE = (
     "system.n_particles=160",

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from runkit.config import load
-from runkit.dataset.flow import FLOW
+from runkit.dataset.contracts.flow import FLOW
 from runkit.dataset.schema import COMPLETE
 from runkit.dataset.writer import Writer
 from runkit.errors import UserError

@@ -8,7 +8,8 @@ import pytest
 
 from runkit.dataset import check as check_module
 from runkit.dataset.check import check, main
-from runkit.dataset.schema import COMPLETE, FAILED, ISOCONFIG, PENDING
+from runkit.dataset.contracts.isoconfig import ISOCONFIG
+from runkit.dataset.schema import COMPLETE, FAILED, PENDING
 from tests.ensemble import ABOUT, fill, open_writer, whole_file
 
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from runkit.dataset.check import check
-from runkit.dataset.flow import FLOW
+from runkit.dataset.contracts.flow import FLOW
 from runkit.dataset.reader import Dataset
 from tests.flow_factory import write_flow
 

@@ -9,8 +9,8 @@ import h5py
 import numpy as np
 import pytest
 
+from runkit.dataset.contracts.isoconfig import ISOCONFIG
 from runkit.dataset.reader import Dataset
-from runkit.dataset.schema import ISOCONFIG
 from runkit.errors import UserError
 from tests.ensemble import ABOUT, CONFIG, SIZES, content, fill, open_writer, whole_file
 
@@ -57,7 +57,7 @@ def test_a_file_can_be_read_while_it_is_written(tmp_path):
 @pytest.mark.parametrize(
     ("name", "value", "told"),
     [
-        ("schema", "OTHER", r"not one of our dataset files \(schema: OTHER; known: ISOCONFIG"),
+        ("schema", "OTHER", r"not one of our dataset files \(schema: OTHER; known: FLOW, "),
         ("schema_version", 2, "has ISOCONFIG version 2, newer than this code, which reads 1"),
         ("schema_version", 0, "older than this code"),
     ],

@@ -16,8 +16,9 @@ import pytest
 
 from runkit.dataset import drivers, layout
 from runkit.dataset import writer as writer_module
+from runkit.dataset.contracts.isoconfig import ISOCONFIG
 from runkit.dataset.reader import Dataset
-from runkit.dataset.schema import COMPLETE, FAILED, ISOCONFIG
+from runkit.dataset.schema import COMPLETE, FAILED
 from runkit.errors import UserError
 from tests.conftest import clean_environment
 from tests.ensemble import ABOUT, CONFIG, SIZES, content, fill, open_writer, raw, whole_file

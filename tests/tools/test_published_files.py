@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from runkit.dataset.check import check
+from runkit.dataset.contracts.isoconfig import ISOCONFIG
 from runkit.dataset.reader import Dataset
-from runkit.dataset.schema import ISOCONFIG
 from runkit.dataset.writer import Writer
 from runkit.errors import UserError
 from runkit.mpi import SerialWorld

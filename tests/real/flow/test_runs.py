@@ -16,7 +16,7 @@ from lbmgen.run import generate
 from lbmgen.simulation import clock
 from runkit.config import load
 from runkit.dataset.check import check
-from runkit.dataset.flow import FLOW
+from runkit.dataset.contracts.flow import FLOW
 from runkit.dataset.outcome import NOTHING_USABLE, PARTLY_FAILED
 from runkit.dataset.reader import Dataset
 from runkit.dataset.schema import COMPLETE, FAILED

@@ -1,0 +1,1 @@
+"""File contracts: one per file, registered by the name of its schema (`runkit.dataset.contract`)."""
