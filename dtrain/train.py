@@ -9,6 +9,7 @@ from dtrain.campaign import train_campaign
 from dtrain.checkpoint import build_network
 from dtrain.config import Recipe, command_line
 from dtrain.data import data as data_sets
+from dtrain.estimate import cost_of
 from dtrain.loop import Clock, train_run
 from dtrain.ranks import connect
 from runkit.cli import run_program
@@ -41,6 +42,8 @@ def show(recipe: Recipe) -> None:
             f"# phase {name}: {n_steps:.0f} steps of {recipe.batch} sample(s); "
             + ", ".join(f"{len(samples)} for {part}" for part, samples in data.split.items())
         )
+        cost = cost_of(network, data, recipe.loss_in(name))
+        print(f"# cost {cost.in_words(recipe.micro or recipe.batch) if cost else 'not known: shapes depend on values'}")
         print(f"# network {recipe.model.name}: {sum(p.numel() for p in network.parameters()):,} parameters")
 
 
