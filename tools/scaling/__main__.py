@@ -89,8 +89,8 @@ def _predict(given: argparse.Namespace) -> None:
     print("\n".join(table([head, *rows])))
     if stops:
         n, lost = stops
+        worst = max(lost, key=lambda stage: lost[stage])
         print(f"\nfrom {n} on less than {100 * WORTH:.0f} % is used; most is lost to {worst}: {duration(lost[worst])}")
-        print(f"\nfrom {n} on less than {100 * WORTH:.0f} % is used; most is lost in: {worst} ({duration(lost[worst])})")
 
 
 def _row(work: Work) -> list[str]:

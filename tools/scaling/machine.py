@@ -61,7 +61,7 @@ class Machine:
 
 GUESSED = "start, disk, stream: estimates; label: measured on a core"
 H100 = Machine(
-    "GPU", rate=1e9, lanes=132, launch=20e-6, alone=1e9, start=30.0, disk=20e9, stream=1e9, label=7e-8, least=1,
+    "GPU", rate=1e9, lanes=132, launch=20e-6, alone=1e9, start=30.0, disk=20e9, stream=1e9, label=1.2e-6, least=1,
     most=528, sources="rate: the target of docs/performance.md, measured by nobody; launch: four of 5 us, an estimate; "
     + GUESSED,
 )  # fmt: skip

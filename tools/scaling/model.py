@@ -14,8 +14,8 @@ from mdgen.config import Case
 from mdgen.plan import dimensions, potential_of
 from mdgen.schedule import cooling_blocks, production_blocks
 from runkit.config import load
-from runkit.dataset.layout import n_bytes
 from runkit.dataset.contracts.isoconfig import ISOCONFIG
+from runkit.dataset.layout import n_bytes
 from tools.scaling.machine import Machine
 
 
