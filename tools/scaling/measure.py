@@ -1,8 +1,8 @@
 """Units of work measured here, in processor time, which other programs on the machine hardly disturb; and whole runs.
 
 A run on P ranks takes the processor time of one rank's run and, for each further rank, that of a start: MPI, imports,
-kernels from the cache. That is what `runs` compares. Wall times stand beside it: with more ranks than cores they follow
-the cores.
+kernels from the cache (a run that does next to nothing else). That is what `runs` compares. Wall times stand beside it:
+with more ranks than cores they follow the cores.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import re
 import resource
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -35,6 +35,8 @@ CASE = (
     "initial.hold_time=1", "production.n_samples=4", "production.n_replicas=64", "production.times=[0.1,4]",
 )  # fmt: skip
 TEMPERATURE, DT = 2.0, 0.005
+SHORT = (*CASE[:2], "initial.melt_time=0.005", "initial.cooling_time=0.005", "initial.hold_time=0.005",
+         "production.n_samples=1", "production.n_replicas=1", "production.times=[0.005]")  # fmt: skip
 LIMIT = 600.0  # seconds of a run
 EXCHANGE = """
 import sys, time, numpy as np
@@ -87,7 +89,7 @@ def training(recipe: str, settings: list[str]) -> Iterator[tuple[str, float, str
     data = data_sets.get(given.data.name)(given.data_in(name), seed=1)
     network, options = build_network(given, data.sizes), given.loss_in(name)
     sample = data.split["train"][0]
-    yield "forming a sample (its graph)", 1e3 * _processor_seconds(lambda: data.batch([sample]), 1), "ms"
+    yield "forming a sample (its graph)", 1e3 * _processor_seconds(lambda: data.batch([sample]), 0), "ms"
     batch = data.batch([sample])
 
     def step() -> None:
@@ -106,19 +108,19 @@ def runs(ranks: list[int]) -> Iterator[tuple[int, float, float, float, list[str]
     """For each number of ranks: processor seconds of a run, those of the model, wall seconds, and what the run says of
     itself."""
     with TemporaryDirectory() as folder:
-        spent, taken, told = _run(folder, 1, "one.h5")  # also fills the cache of kernels
-        spent, taken, told = _run(folder, 1, "again.h5")
-        start, *_ = _run(folder, 1, "again.h5")  # finished: a start and nothing else
-        one = spent
+        _run(folder, 1, "first.h5", SHORT)  # fills the cache of kernels
+        start, *_ = _run(folder, 1, "start.h5", SHORT)
+        one, taken, told = _run(folder, 1, "one.h5", CASE)
         for n_ranks in ranks:
+            spent = one
             if n_ranks > 1:
-                spent, taken, told = _run(folder, n_ranks, f"run{n_ranks}.h5")
+                spent, taken, told = _run(folder, n_ranks, f"run{n_ranks}.h5", CASE)
             yield n_ranks, spent, one + (n_ranks - 1) * start, taken, told
 
 
-def _run(folder: str, n_ranks: int, name: str) -> tuple[float, float, list[str]]:
+def _run(folder: str, n_ranks: int, name: str, case: Sequence[str]) -> tuple[float, float, list[str]]:
     before, began = _children(), time.perf_counter()
-    told = _launched(n_ranks, ["-m", "mdgen", *CASE, f"output={folder}/{name}"])
+    told = _launched(n_ranks, ["-m", "mdgen", *case, f"output={folder}/{name}"])
     return _children() - before, time.perf_counter() - began, _own_words(told)
 
 
