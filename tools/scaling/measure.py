@@ -36,7 +36,7 @@ CASE = (
 )  # fmt: skip
 TEMPERATURE, DT = 2.0, 0.005
 SHORT = (*CASE[:2], "initial.melt_time=0.005", "initial.cooling_time=0.005", "initial.hold_time=0.005",
-         "production.n_samples=1", "production.n_replicas=1", "production.times=[0.005]")  # fmt: skip
+         "production.n_samples=1", "production.n_replicas=2", "production.times=[0.005]")  # fmt: skip
 LIMIT = 600.0  # seconds of a run
 EXCHANGE = """
 import sys, time, numpy as np
