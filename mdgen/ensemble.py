@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 
 from mdgen.potentials.pair import PairPotential
-from runkit.elementary import power
 from runkit.errors import UserError
 
 SINGLE = 1e-9, 1e18  # edges of boxes whose squared distances, and their reciprocals, are normal in single precision
@@ -48,13 +47,6 @@ class Ensemble:
     def longest_step(self) -> float:
         """Beyond it a replica has blown up: a component of what a particle moves in one time step."""
         return LONGEST_STEP * self.potential.largest_cutoff
-
-    def table(self, precision: str) -> np.ndarray:
-        """The pair law for kernels [n_species, n_species, 4]: 48 epsilon sigma^12, -24 epsilon sigma^6, cutoff^2,
-        energy at the cutoff."""
-        p = self.potential
-        columns = 48 * p.epsilon * power(p.sigma, 12), -24 * p.epsilon * power(p.sigma, 6), p.cutoff**2, p.shift
-        return np.stack(columns, axis=-1).astype(precision)
 
 
 def replicas(position, velocity) -> tuple[np.ndarray, np.ndarray]:

@@ -32,6 +32,7 @@ def generate(world: World, case: Case) -> int:
     account = Account()
     potential, device = potential_of(case), choose(world, case.device)
     given = world.on_root(given_configurations, case, potential)
+    start = taken_as_given(case, given)
     case = resolved(case, given)
     sizes = dimensions(case, potential, given)
     with _open(world, case, sizes, given) as file:
@@ -43,7 +44,7 @@ def generate(world: World, case: Case) -> int:
         say(world, f"memory: {memory_in_words(case, sizes, world.size)}")
         told, is_short = hold_in_words(case)
         if given:
-            say(world, taken_as_given(given))
+            say(world, start)
         elif is_short:
             say(world, f"warning: {told}; samples are still ageing")
         run = Run(case, potential, file, world, device)
@@ -61,11 +62,11 @@ def generate(world: World, case: Case) -> int:
 def _compile(run: Run, cools: bool) -> None:
     """Compile the kernels once on each node: trajectories in the precision of the case, minima in float64."""
     say(run.world, "kernels: loaded, or compiled in a minute or two where they are new")
-    precision, n_species = run.case.integrator.precision, run.potential.n_species
-    run.world.first_on_each_node(warm_up, "float64", run.device, None, n_species)
-    run.world.first_on_each_node(warm_up, precision, run.device, None, n_species)
+    precision, potential = run.case.integrator.precision, run.potential
+    run.world.first_on_each_node(warm_up, potential, "float64", run.device)
+    run.world.first_on_each_node(warm_up, potential, precision, run.device)
     if cools:
-        run.world.first_on_each_node(warm_up, precision, run.device, baths(run.case, [0, 1]), n_species)
+        run.world.first_on_each_node(warm_up, potential, precision, run.device, baths(run.case, [0, 1]))
 
 
 def _open(world: World, case: Case, sizes: dict[str, int], given: list[Configuration]) -> Writer:

@@ -35,8 +35,16 @@ cos = _of_each(math.cos)
 
 
 def power(values: ArrayLike, exponent: float) -> Array:
-    """Every value to one power; NumPy's `**` has the same bits everywhere for exponents 2, 1, 0.5 and -1 alone."""
-    return _of_each(lambda value: math.pow(value, exponent))(values)
+    """Every value, not negative, to one power, infinity where that is too large; NumPy's `**` has the same bits
+    everywhere for exponents 2, 1, 0.5 and -1 alone."""
+
+    def raised(value: float) -> float:
+        try:
+            return math.pow(value, exponent)
+        except OverflowError:
+            return math.inf
+
+    return _of_each(raised)(values)
 
 
 def sinc(values: ArrayLike) -> Array:
