@@ -114,9 +114,8 @@ class Engine:
         if self._engine.monitor.enabled:
             self._engine.monitor.write_events([(f"Run/{name}", value, n_samples) for name, value in values.items()])
 
-    def save(self, step: int, state: Mapping[str, Any]) -> None:
-        """Write a checkpoint; once it is whole it becomes the last one, and the one before is deleted."""
-        tag = f"step{step:08}"
+    def save(self, tag: str, state: Mapping[str, Any]) -> None:
+        """Write a checkpoint of a new name; once it is whole it becomes the last one, and the one before is deleted."""
         self._engine.save_checkpoint(
             str(self.checkpoints), tag=tag, client_state={"run": dict(state)}, save_latest=False
         )

@@ -11,15 +11,18 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from dtrain.checkpoint import load_model, runs_at
-from dtrain.folder import write_table
-from dtrain.ranks import connect
-from dtrain.tasks import EvaluateOptions, task, task_in
-from dtrain.world import World
 from runkit.cli import run_program
 from runkit.folders import make_folders
 from runkit.launcher import torch_launch
 from runkit.log import say
+from runkit.memory import memory_for_imports
+
+with memory_for_imports():
+    from dtrain.checkpoint import load_model, runs_at
+    from dtrain.folder import write_table
+    from dtrain.ranks import connect
+    from dtrain.tasks import EvaluateOptions, task, task_in
+    from dtrain.world import World
 
 
 def evaluate(options: EvaluateOptions) -> None:

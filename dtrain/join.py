@@ -7,12 +7,15 @@ training may sit there, so a token is compared before anybody takes part.
 
 from __future__ import annotations
 
+import json
 import os
 import secrets
 import socket
 import time
+from collections.abc import Callable
 from datetime import timedelta
 from hashlib import sha256
+from itertools import count
 from typing import Any, NamedTuple
 
 import torch.distributed as dist
@@ -73,6 +76,24 @@ def join(party: Party, purpose: Config | None) -> Any:
     if problems:
         raise UserError(problems[0])
     return store
+
+
+def all_gather(store: Any, party: Party, name: str) -> Callable[[Any], list[Any]]:
+    """A function that gives the values of all processes, in their order; values are what JSON knows, collective."""
+    turns = count()
+
+    def gather(value: Any) -> list[Any]:
+        key = f"{name} {next(turns)}"
+        try:
+            store.set(f"{key} of {party.rank}", json.dumps(value))
+            if party.rank == 0:
+                store.set(key, json.dumps([json.loads(store.get(f"{key} of {rank}")) for rank in range(party.size)]))
+            values: list[Any] = json.loads(store.get(key))
+        except (dist.DistError, RuntimeError) as error:
+            raise _out_of_reach(error) from error
+        return values
+
+    return gather
 
 
 def _at_given_place() -> Any:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-import time
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from dtrain.checkpoint import about_model, build_network, learnt_by, save_model, start_from
+from dtrain.clock import Clock
 from dtrain.config import Phase, Recipe
 from dtrain.data import data as data_sets
 from dtrain.data.loader import Feed, Order, Share, Step
@@ -26,7 +27,9 @@ from dtrain.ranks import Ranks
 from runkit.errors import UserError
 from runkit.log import say
 from runkit.progress import Audience, Progress
+from runkit.stop import Stopped
 
+CURVES = "training", "validation"
 COMPILER = "inductor"  # torch.compile's own
 
 
@@ -35,7 +38,8 @@ class State:
     """How far a run is; with the weights and the optimiser it is all that a checkpoint holds.
 
     `phase` counts phases that are over, `step` steps of all phases, `phase_step` those of the present one; `best` is
-    the best score of the present phase and `stale` counts validations since.
+    the best score of the present phase and `stale` counts validations since. `is_unscored`: the last step is to be
+    followed by a validation.
     """
 
     phase: int = 0
@@ -43,15 +47,7 @@ class State:
     phase_step: int = 0
     best: float | None = None
     stale: int = 0
-
-
-class Clock:
-    """The wall time of a job; `is_over` changes only where all ranks of a group learn of it."""
-
-    def __init__(self, minutes: float) -> None:
-        self.minutes = minutes
-        self.deadline = time.monotonic() + 60 * minutes if minutes else math.inf
-        self.is_over = False
+    is_unscored: bool = False
 
 
 def train_run(ranks: Ranks, recipe: Recipe, clock: Clock) -> None:
@@ -64,7 +60,7 @@ def train_run(ranks: Ranks, recipe: Recipe, clock: Clock) -> None:
             return
         paces = _train_phases(ranks, recipe, config, folder, clock)
         if clock.is_over:
-            say(ranks, f"{folder.path}: stopped after {clock.minutes:g} minutes; the same command goes on")
+            say(ranks, f"{folder.path}: stopped: {clock.why}; the same command goes on")
             return
         if ranks.is_root:
             folder.finish(about_model(folder.model) | {"pace": paces})
@@ -152,9 +148,12 @@ def _hold_to_data(ranks: Ranks, folder: RunFolder, recipe: Recipe, data: Mapping
 
 def _resume(engine: Engine, folder: RunFolder, ranks: Ranks) -> State:
     saved = engine.load()
+    curves = saved.pop("curves", {}) if saved else {}  # older checkpoints have none
     state = State(**saved) if saved else State()
     if ranks.is_root:
-        for name in ("training", "validation"):
+        for name, text in curves.items():
+            folder.curve(name).restore(text)
+        for name in CURVES:
             folder.curve(name).cut(state.step)
     if saved:
         say(ranks, f"{folder.path}: goes on after step {state.step}")
@@ -182,31 +181,49 @@ class PhaseTrainer:
 
     def train(self, state: State, clock: Clock) -> State:
         """Take the steps that are left; the last one ends with a checkpoint of the next phase's start."""
-        steps = range(state.phase_step, self.n_steps)
         title = f"{self.folder.path} {self.name}"
         say(self.ranks, f"{title}: {self.data.place(self.ranks.device)}")
+        present = state.phase
+        if state.is_unscored:
+            state = self._look_back(state, clock)
+        if state.phase == present and not clock.is_over:
+            state = self._take_steps(state, clock, title)
+        self.data.place(torch.device("cpu"))  # leaves the memory of a GPU to the next phase
+        return state
+
+    def _take_steps(self, state: State, clock: Clock, title: str) -> State:
+        present, steps = state.phase, range(state.phase_step, self.n_steps)
+        clock.begin()
         with Progress(Audience(self.ranks.is_root), len(steps), "step", title) as progress:
             for step, micro_batches in zip(steps, self.feed.steps(self.order, self.share, steps), strict=True):
                 self.engine.set_learning_rate(learning_rate(self.phase, step, self.n_steps))
                 self._step(micro_batches)
                 state = replace(state, step=state.step + 1, phase_step=step + 1)
+                clock.keep(1)
                 progress.advance()
-                is_last = state.phase_step == self.n_steps
-                validates = is_last or state.phase_step % self.interval == 0
+                validates = state.phase_step == self.n_steps or state.phase_step % self.interval == 0
                 if validates or state.step % self.recipe.log_every == 0:
                     self._log(state, clock)
+                elif clock.is_due():
+                    clock.ask(self.ranks, can_wait=self.recipe.log_every)
                 self.stopwatch.step_is_over()
-                if validates:
-                    state = self._validate(state)
-                    is_last = is_last or 0 < self.phase.patience <= state.stale
-                if is_last:
-                    state = State(phase=state.phase + 1, step=state.step)
                 if validates or clock.is_over:
-                    self.engine.save(state.step, asdict(state))
+                    state = self._look_back(replace(state, is_unscored=validates), clock)
                     self.stopwatch.leave_out()
-                if is_last or clock.is_over:
+                if state.phase != present or clock.is_over:
                     break
-        self.data.place(torch.device("cpu"))  # leaves the memory of a GPU to the next phase
+        return state
+
+    def _look_back(self, state: State, clock: Clock) -> State:
+        """Validate, unless the time is over or this step has none, and save where the run stands."""
+        if state.is_unscored and not clock.is_over:
+            with suppress(Stopped):  # by all ranks together; the state stays as it is
+                state = self._validate(replace(state, is_unscored=False), clock)
+                if state.phase_step == self.n_steps or 0 < self.phase.patience <= state.stale:
+                    state = State(phase=state.phase + 1, step=state.step)
+        # What `latest` names is never written into: the same step has another name before its validation.
+        name = f"step{state.step:08}{'-unscored' * state.is_unscored}"
+        self.engine.save(name, {**asdict(state), "curves": self._curves()})
         return state
 
     def pace(self, cost: Cost | None) -> dict[str, float]:
@@ -228,19 +245,20 @@ class PhaseTrainer:
 
     def _log(self, state: State, clock: Clock) -> None:
         """Report the mean losses since the last report; here all ranks agree on what is wrong and on when to stop."""
-        out_of_time = float(time.monotonic() > clock.deadline)
         own = torch.stack(list(self.sums.values())).double() / self.n_summed
-        *means, n_out_of_time = self.ranks.mean([*own.tolist(), out_of_time])
-        losses = dict(zip(self.sums, means, strict=True))
+        clock.is_due()
+        losses = dict(zip(self.sums, clock.ask(self.ranks, own.tolist()), strict=True))
         self.sums, self.n_summed = {}, 0
-        clock.is_over = n_out_of_time > 0
         self._must_be_finite(losses["loss"], state)
         rate = learning_rate(self.phase, state.phase_step - 1, self.n_steps)
         self._report("training", state, {"learning_rate": rate, **losses})
 
-    def _validate(self, state: State) -> State:
-        """Score the validation samples and keep the weights if they are the best of this phase."""
-        scores = self._scores()
+    def _validate(self, state: State, clock: Clock) -> State:
+        """Score the validation samples and keep the weights if they are the best of this phase.
+
+        Raises Stopped on all ranks if the time is over before that.
+        """
+        scores = self._scores(clock)
         self._must_be_finite(scores.get("loss", 0.0), state)
         score = self.data.objective(scores, self.loss) if scores else None
         is_best = score is None or state.best is None or score > state.best
@@ -253,14 +271,23 @@ class PhaseTrainer:
         self._keep_weights(state, scores)
         return replace(state, best=score if score is None or math.isfinite(score) else None, stale=0)
 
-    def _scores(self) -> dict[str, float]:
+    def _scores(self, clock: Clock) -> dict[str, float]:
         """Mean over validation samples of losses and scores, in the order of samples for any number of ranks."""
         self.engine.train(False)
         samples = self.data.split["validation"]
         # All ranks make the same number of calls, because DeepSpeed may communicate in each.
         turns = -(-len(samples) // self.ranks.size)
         mine = [samples[(turn * self.ranks.size + self.ranks.rank) % len(samples)] for turn in range(turns)]
-        found = {sample: row for part in self.ranks.gather([(s, self._score(s)) for s in mine]) for sample, row in part}
+        scored = []
+        clock.begin()
+        for sample in mine:
+            scored.append((sample, self._score(sample)))
+            if clock.is_due():
+                clock.ask(self.ranks, can_wait=turns)
+                if clock.is_over:
+                    raise Stopped
+        clock.begin()
+        found = {sample: row for part in self.ranks.gather(scored) for sample, row in part}
         return {
             name: sum(found[sample][name] for sample in samples) / len(samples)
             for name in (found[samples[0]] if samples else ())
@@ -280,6 +307,12 @@ class PhaseTrainer:
             about = {"phase": self.name, "step": state.step, "validation": known}
             origin = self.folder.origin
             save_model(self.folder.model, weights, self.recipe, self.data.sizes, self.normalisation, about, origin)
+
+    def _curves(self) -> dict[str, str]:
+        """What has been reported, for the checkpoint: a table that is damaged later comes back whole; collective."""
+        texts = {name: self.folder.curve(name).text() for name in CURVES} if self.ranks.is_root else {}
+        found: dict[str, str] = self.ranks.from_root({name: text for name, text in texts.items() if text})
+        return found
 
     def _report(self, curve: str, state: State, values: Mapping[str, float]) -> None:
         n_samples = state.step * self.recipe.batch

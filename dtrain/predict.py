@@ -10,12 +10,15 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from dtrain.checkpoint import load_model
-from dtrain.ranks import connect
-from dtrain.tasks import PredictOptions, task, task_in
-from dtrain.world import World
 from runkit.cli import run_program
 from runkit.launcher import torch_launch
+from runkit.memory import memory_for_imports
+
+with memory_for_imports():
+    from dtrain.checkpoint import load_model
+    from dtrain.ranks import connect
+    from dtrain.tasks import PredictOptions, task, task_in
+    from dtrain.world import World
 
 
 def predict(options: PredictOptions) -> None:

@@ -13,7 +13,7 @@ import os
 import sys
 import time
 import traceback
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -21,12 +21,13 @@ from typing import Any
 import torch
 import torch.distributed as dist
 
-from dtrain.join import JOIN_SECONDS, Party, find, join
+from dtrain.join import JOIN_SECONDS, Party, all_gather, find, join
 from dtrain.precision import use_precision
 from runkit.config import Config
 from runkit.errors import UserError
 from runkit.mpi import World
 from runkit.mpi.launch import FORWARDING_SECONDS
+from runkit.watch import watch_hosts
 
 AGREEMENT_SECONDS = 2.0  # how long a process that failed waits to see whether all fail alike
 
@@ -83,10 +84,10 @@ class Ranks:
         turn: int = self.from_root(self.store.add("turn", 1) - 1 if self.is_root else None)
         return turn
 
-    def count_all(self, event: str, n_events: int) -> int:
+    def count_all(self, event: str, n_events: int, meanwhile: Callable[[], None] = lambda: None) -> int:
         """The sum of a number over all processes of all groups; collective, and waits as long as it takes."""
         self.store.add(f"{event} counted", n_events)
-        self._wait_for(event, math.inf)
+        self._wait_for(event, math.inf, meanwhile=meanwhile)
         total: int = self.store.add(f"{event} counted", 0)
         return total
 
@@ -134,12 +135,15 @@ class Ranks:
         else:
             self.store.add("left", 1)
 
-    def _wait_for(self, event: str, seconds: float, count: int = 1) -> bool:
+    def _wait_for(
+        self, event: str, seconds: float, count: int = 1, meanwhile: Callable[[], None] = lambda: None
+    ) -> bool:
         """Count this process, then wait until all are counted; whether they all came."""
         deadline = time.monotonic() + seconds
         arrived = self.store.add(event, count)
         while arrived < self.n_all and time.monotonic() < deadline:
             time.sleep(0.05)
+            meanwhile()
             arrived = self.store.add(event, 0)
         return bool(arrived >= self.n_all)
 
@@ -166,6 +170,8 @@ def connect(device: str = "auto", threads: int = 0, ranks_per_run: int = 0, purp
     # DeepSpeed reads these again.
     os.environ.update(RANK=str(party.rank), WORLD_SIZE=str(party.size), LOCAL_RANK=str(chosen.index or 0))
     store = join(party, purpose)
+    if party.size > 1:
+        watch_hosts(party.rank, party.mpi.comm.allgather if party.mpi else all_gather(store, party, "watch"))
     if party.size > 1 or not dist.is_initialized():
         backend = "nccl" if chosen.type == "cuda" else "gloo"
         dist.init_process_group(backend, store=dist.PrefixStore(f"group{group}", store), rank=rank, world_size=size)

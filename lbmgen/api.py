@@ -64,8 +64,8 @@ def simulate(
     fluid at rest with density 1, those of faces not included; no number where the flow has blown up.
 
     `boundaries` is one kind for all faces, or a table with keys "x", "y", "z", or "x_low", "x_high", …: each a kind
-    ("periodic", "no-slip", "free-slip", "velocity", "pressure", "convective") or a table {"kind": …, parameters};
-    what is not named is periodic. `collision` is a name or a table {"name": …, parameters}. `device` is
+    of `lbmgen.boundaries` (say, "periodic", "no-slip", "pressure") or a table {"kind": …, parameters}; what is not
+    named is periodic. `collision` is a name or a table {"name": …, parameters}. `device` is
     "cpu", "gpu", or "auto": a GPU where there is one; the results are the same bits. Raises `UserError`.
     """
     of = lattice_of(lattice)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Generator, Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -31,6 +32,7 @@ from runkit.folders import make_folder
 from runkit.log import say
 from runkit.mpi import SerialWorld, World, takes_device_arrays
 from runkit.progress import Audience, Progress
+from runkit.stop import Stop, Stopped
 
 SMALL = 8  # sites of a domain that is simulated for its kernels
 
@@ -45,7 +47,7 @@ def generate(world: World, case: Case) -> int:
     gpu = choose(world, case.device)
     if gpu is not None and min(world.size, case.ranks_per_case) > 1:
         group.takes_device_arrays = takes_device_arrays(world, gpu)
-    with _open(world, case, flows) as file:
+    with Stop(world, case) as stop, _open(world, case, flows) as file:
         if file.finished:
             return conclude(world, file.path, f"{file.path} is complete already; give another output to run again")
         say(world, f"{file.state}: {file.part}, written by {file.method}")
@@ -60,7 +62,10 @@ def generate(world: World, case: Case) -> int:
             file.sync()
             verify(file)
         order = world.on_root(order_of, file)
-        _simulate_all(Crew(world, group, gpu), case, [flows[number] for number in order], file)
+        crew = Crew(world, group, gpu, stop)
+        if _simulate_all(crew, case, [flows[number] for number in order], file):
+            account.tell(world)
+            return stop.conclude(file.part)
         file.sync()
         n_complete = world.on_root(set_failed_aside, file)
         file.seal({"n_trajectories": n_complete})
@@ -70,37 +75,51 @@ def generate(world: World, case: Case) -> int:
 
 
 class Crew(NamedTuple):
-    """Who works: all ranks, the group of this one, and its GPU, if it has one."""
+    """Who works: all ranks, the group of this one, its GPU, if it has one, and what may end them early."""
 
     world: World
     group: World
     gpu: Gpu | None
+    stop: Stop
+
+    def keep(self, n_pieces: int) -> None:
+        """A group has done so much more (not collective)."""
+        self.stop.keep(n_pieces if self.group.is_root else 0)
 
 
-def _simulate_all(crew: Crew, case: Case, flows: list[FlowCase], file: Writer) -> None:
-    """Groups take the next cases when they are done with theirs; `flows` are in the order of the file."""
-    world, group, _ = crew
+def _simulate_all(crew: Crew, case: Case, flows: list[FlowCase], file: Writer) -> bool:
+    """Groups take the next cases when they are done with theirs; `flows` are in the order of the file.
+
+    Returns whether they were ended before all were simulated.
+    """
+    world, group = crew.world, crew.group
     pending = [unit[0] for unit in file.pending("computed")]
     together = _cases_together(crew, case, flows[0], len(pending))
     tickets = world.tickets()
     place_of = {flow.number: place for place, flow in enumerate(flows)}
 
+    def take() -> int:
+        return len(pending) if crew.stop.is_wanted() else tickets.next() * together
+
     def batches() -> Iterator[list[FlowCase]]:
-        while (first := group.on_root(tickets.next) * together) < len(pending):
+        while (first := group.on_root(take)) < len(pending):
             yield [flows[i_case] for i_case in pending[first : first + together]]
 
     with (
         Progress(Audience(world.is_root), len(pending), "cases", "simulate") as progress,
         closing(_prepared(crew, case, batches())) as ready,
     ):
-        for prepared in ready:
-            progress.reach(pending.index(place_of[prepared[0].flow.number]))
-            running = [Simulation(case, one, file, crew.group, place_of[one.flow.number]) for one in prepared]
-            prepared.clear()  # what is over is to leave memory
-            _simulate(crew, running)
-        world.barrier()
-        progress.reach(len(pending))
+        with suppress(Stopped):
+            for prepared in ready:
+                progress.reach(pending.index(place_of[prepared[0].flow.number]))
+                running = [Simulation(case, one, file, crew.group, place_of[one.flow.number]) for one in prepared]
+                prepared.clear()  # what is over is to leave memory
+                _simulate(crew, running)
+        has_ended_early = crew.stop.meet()
+        if not has_ended_early:
+            progress.reach(len(pending))
     tickets.free()
+    return has_ended_early
 
 
 def _prepared(crew: Crew, case: Case, batches: Iterator[list[FlowCase]]) -> Generator[list[Prepared]]:
@@ -115,21 +134,33 @@ def _prepared(crew: Crew, case: Case, batches: Iterator[list[FlowCase]]) -> Gene
 
 
 def _simulate(crew: Crew, started: list[Simulation]) -> None:
-    """Cases to their end, round by round; one that is over leaves."""
+    """Cases to their end, round by round; one that is over leaves. Raises Stopped after checkpoints, if told to end."""
     running = list(started)
     started.clear()  # what is over is to leave memory
-    while running := _going(running):
+    while running := _going(running, crew):
+        began = time.monotonic()
         for simulation, found in zip(running, go_round(running), strict=True):
             simulation.record(*found)
         crew.world.progress()
+        # One answer for all ranks of the group: nothing, a checkpoint, or the end.
+        is_due = any(simulation.is_due for simulation in running)
+        call = crew.group.max(2 if crew.stop.is_wanted(time.monotonic() - began) else int(is_due))
+        if call == 2:
+            crew.stop.arrive()
+        if call:
+            running = _going(running, crew)
+            for simulation in running:
+                crew.keep(simulation.save())
+        if call == 2:
+            raise Stopped
 
 
-def _going(simulations: list[Simulation]) -> list[Simulation]:
+def _going(simulations: list[Simulation], crew: Crew) -> list[Simulation]:
     """Those that are not over. Of the others data goes to disk, after that their status; with the reason, if failed."""
     over = [simulation for simulation in simulations if simulation.is_over]
     if not over:
         return simulations
-    file, group = over[0].file, over[0].group
+    file, group = over[0].file, crew.group
     for simulation in over:
         simulation.finish()
         if simulation.failure and group.is_root:
@@ -140,12 +171,13 @@ def _going(simulations: list[Simulation]) -> list[Simulation]:
         if group.is_root:
             file.mark("computed", (simulation.i_case,), FAILED if simulation.failure else COMPLETE)
         simulation.close()
+        crew.keep(1)
     return [simulation for simulation in simulations if not simulation.is_over]
 
 
 def _cases_together(crew: Crew, case: Case, flow: FlowCase, n_pending: int) -> int:
     """Cases that a group takes at once: on a GPU as many as it can hold, and as all groups can share."""
-    world, group, gpu = crew
+    world, group, gpu = crew.world, crew.group, crew.gpu
     if gpu is None:
         return 1
     n_bytes = gpu_bytes(case, flow, group.size)

@@ -60,7 +60,7 @@ class Prepared(NamedTuple):
 
 
 class Simulation:
-    """A case in `file`, at `place`; all methods are collective over `group`."""
+    """A case in `file`, at `place`; all methods without a note are collective over `group`."""
 
     def __init__(self, case: Case, prepared: Prepared, file: Writer, group: World, place: int) -> None:
         self.case, self.file, self.group = case, file, group
@@ -73,7 +73,7 @@ class Simulation:
         self._last_save = time.monotonic()
         self.n_warm = warm_up_rounds(case)
         self._write_constants(distance)
-        self.n_done = self._begin()
+        self.n_done = self._n_saved = self._begin()
         self.failure = ""  # why the case cannot be continued
         self._kept: list[tuple[np.ndarray, ...]] = []  # density, velocity, coefficients of frames that are not written
 
@@ -88,7 +88,7 @@ class Simulation:
         return self.n_done >= self.n_warm
 
     def record(self, tally: np.ndarray, seen: Look) -> None:
-        """Keep or write what a round has brought, and save if it is time; what has diverged is left out."""
+        """Keep or write what a round has brought; what has diverged is left out."""
         tally = self.group.sum(tally)
         self.failure = self._fault(seen)
         if self.failure:
@@ -102,7 +102,6 @@ class Simulation:
         self.n_done += 1
         if self._kept and len(self._kept) * sum(values.nbytes for values in self._kept[0]) >= KEPT:
             self.write()
-        self._save_if_due()
 
     def write(self) -> None:
         """Write the frames that are kept."""
@@ -120,6 +119,26 @@ class Simulation:
                 total, *each = values.reshape(-1, values.shape[-1]).T
                 self.file.write(f"forces/{name}", (self.i_case, records), total)
                 self.file.write(f"forces/body_{name}", (self.i_case, slice(None), records), np.stack(each))
+
+    @property
+    def is_due(self) -> bool:
+        """Whether the last save is no longer recent (not collective)."""
+        return time.monotonic() - self._last_save >= self.case.checkpoint_seconds
+
+    def save(self) -> int:
+        """Save what the future depends on; how many rounds were not saved before."""
+        self.write()
+        self.file.to_disk()  # the frames that a resumed case will not repeat
+        parts = self.group.gather((self._sites(), self.block.arrived()))
+        if parts is not None:
+            whole = np.empty((self.block.fluid.lattice.q, *self.flow.shape), self.block.layout.dtype)
+            for sites, arrived in parts:
+                whole[(slice(None), *sites)] = arrived
+            state = {"arrived": whole, "flux": self._flux, **self._written(self.n_done)}
+            self.file.scratch.save(self._checkpoint, n_rounds=np.array(self.n_done), **state)
+        self._last_save = time.monotonic()
+        n_before, self._n_saved = self._n_saved, self.n_done
+        return self.n_done - n_before
 
     def finish(self) -> None:
         """Write what is left and what was measured; of a case that has failed no number."""
@@ -222,21 +241,6 @@ class Simulation:
         mean = force.reshape(-1, self.case.frames.force_every, *force.shape[1:]).mean(axis=1)
         mean[:, 1 + len(self.flow.placed) :] = np.nan
         return mean / (0.5 * self.flow.velocity**2 * self.flow.area)
-
-    def _save_if_due(self) -> None:
-        """Save what the future depends on, unless the last save is recent; root's clock counts for all."""
-        if not self.group.bcast(time.monotonic() - self._last_save >= self.case.checkpoint_seconds):
-            return
-        self.write()
-        self.file.to_disk()  # the frames that a resumed case will not repeat
-        parts = self.group.gather((self._sites(), self.block.arrived()))
-        if parts is not None:
-            whole = np.empty((self.block.fluid.lattice.q, *self.flow.shape), self.block.layout.dtype)
-            for sites, arrived in parts:
-                whole[(slice(None), *sites)] = arrived
-            state = {"arrived": whole, "flux": self._flux, **self._written(self.n_done)}
-            self.file.scratch.save(self._checkpoint, n_rounds=np.array(self.n_done), **state)
-        self._last_save = time.monotonic()
 
 
 def clock(case: Case, n_done: int) -> np.ndarray:

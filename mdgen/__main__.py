@@ -10,7 +10,8 @@ from runkit.mpi import launch, single_threaded
 def main() -> None:
     """Generate isoconfigurational ensembles into one parallel HDF5 file.
 
-    Exit code: 0 all samples complete, 3 some failed, 4 all failed, 2 a mistake in the configuration, 1 another error.
+    Exit code: 0 all samples complete, 3 some failed, 4 all failed, 75 unfinished, because its time was over or a signal
+    warned it (the same command goes on), 2 a mistake in the configuration, 1 another error.
     """
     single_threaded()
     from mdgen.config import Case

@@ -182,9 +182,9 @@ def warm_up(potential: PairPotential, precision: str, device=None, thermostat=No
 
     Several processes of a machine must not compile at once: let one of them do this before the others go on.
     """
-    at_rest, cutoff = np.zeros((2, 2, 3)), potential.largest_cutoff
-    apart = at_rest + np.array([[0.0], [cutoff / 2]])
-    given = (apart, at_rest, [0, 0], [3 * cutoff] * 3, potential, 0.001, precision, thermostat)
+    at_rest, edges = np.zeros((2, 2, 3)), [3 * potential.largest_cutoff] * 3
+    apart = at_rest + np.array([[0.0], [0.4 * potential.cutoff[0, 0]]])  # they feel each other
+    given = (apart, at_rest, [0, 0], edges, potential, 0.001, precision, thermostat)
     dynamics = Dynamics(*given, device=device)
     dynamics.step(1)
     dynamics.blown_up()

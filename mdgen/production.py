@@ -6,6 +6,7 @@ does not depend on its group, so groups are formed anew for any number of ranks.
 
 from __future__ import annotations
 
+from contextlib import suppress
 from operator import itemgetter
 
 import numpy as np
@@ -22,6 +23,7 @@ from runkit.dataset.schema import COMPLETE, FAILED, PENDING
 from runkit.dataset.verify import require_sound
 from runkit.dataset.writer import Writer
 from runkit.progress import Progress
+from runkit.stop import Stopped
 
 GROUP_SIZE = GroupSize(8, 32)  # of replicas on the CPU: the lanes of a vector; four such, regrouped as they spread
 
@@ -32,10 +34,11 @@ def propagate(run: Run) -> None:
     """Run every replica that the file still lacks: this rank's share of them."""
     blocks = production_blocks(run.case.production.times, run.case.integrator.dt)
     mine = run.groups(_pending(run), _resting_place, kind=itemgetter(0), size=GROUP_SIZE)
-    with Progress(run.world, run.steps_left(mine, _resting_place, blocks), "steps", "propagate") as progress:
+    n_steps = run.steps_left(mine, _resting_place, blocks)
+    with Progress(run.world, n_steps, "steps", "propagate") as progress, suppress(Stopped):
         for group in mine:
+            run.stop.here()
             _run_group(run, group, blocks, progress)
-    run.file.sync()
 
 
 def _pending(run: Run) -> list[Replica]:
@@ -55,7 +58,7 @@ def _run_group(run: Run, group: list[Replica], blocks: Schedule, progress: Progr
     checkpoint = Checkpoint(run.file, names, period, _written(run.file, group, blocks))
     dynamics = _start(run, group)
     energy, sound = dynamics.snapshot().energy_per_particle, np.ones(len(group), bool)
-    for block, reached in advance(dynamics, blocks, checkpoint):
+    for block, reached in advance(dynamics, blocks, checkpoint, run.stop):
         progress.advance(block.n_steps * len(group))
         lost = sound & exploded(reached.energy_per_particle, energy, run.case.system.temperature)
         _mark(run.file, group, lost, FAILED)
@@ -69,6 +72,7 @@ def _run_group(run: Run, group: list[Replica], blocks: Schedule, progress: Progr
         run.file.write("energy_drift", group[k], drift[k])
     _mark(run.file, group, sound, COMPLETE)
     checkpoint.discard()
+    run.stop.keep(len(group))
 
 
 def _mark(file: Writer, group: list[Replica], which: np.ndarray, status: int) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,7 @@ from runkit.efficiency import KERNELS, Account
 from runkit.folders import make_folder
 from runkit.log import say
 from runkit.mpi import World
+from runkit.stop import Stop
 
 
 def generate(world: World, case: Case) -> int:
@@ -35,7 +37,7 @@ def generate(world: World, case: Case) -> int:
     start = taken_as_given(case, given)
     case = resolved(case, given)
     sizes = dimensions(case, potential, given)
-    with _open(world, case, sizes, given) as file:
+    with Stop(world, case) as stop, _open(world, case, sizes, given) as file:
         if file.finished:
             return conclude(world, file.path, f"{file.path} is complete already; give another output to run again")
         say(world, f"{file.state}: {file.part}, written by {file.method}")
@@ -47,12 +49,12 @@ def generate(world: World, case: Case) -> int:
             say(world, start)
         elif is_short:
             say(world, f"warning: {told}; samples are still ageing")
-        run = Run(case, potential, file, world, device)
+        run = Run(case, potential, file, world, device, stop)
         with account.part(KERNELS):
             _compile(run, cools=not given)
-        equilibrate(run, given)
-        propagate(run)
-        label(case, potential.n_species, file, world)
+        if not run.go_through(partial(equilibrate, given=given), propagate, label):
+            account.tell(world)
+            return stop.conclude(file.part)
         file.seal()
         world.on_root(file.scratch.clear)
     account.tell(world)

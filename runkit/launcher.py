@@ -156,6 +156,17 @@ def torch_launch() -> Launch:
     raise UserError(f"{given}, but {mpi.launcher} says {mpi}; unset those that are left over")
 
 
+def abort_launch(code: int) -> None:
+    """Let Hydra end all processes with this exit code; for other launchers the exit of this process has to be enough.
+
+    Hydra's mpiexec waits for ever for a host that has vanished, unless it is told to abort.
+    """
+    launched, connection = mpi_launch(), os.environ.get("PMI_FD", "")
+    if launched is not None and launched.launcher == "mpiexec" and launched.is_sure and _is_socket(connection):
+        with suppress(OSError):
+            os.write(int(connection), f"cmd=abort exitcode={code}\n".encode())
+
+
 def forget_lost_connection() -> Launch | None:
     """Forget a PMI connection that is not open, at which MPI would end this process; the launch that it was of."""
     lost = os.environ.get("PMI_FD")

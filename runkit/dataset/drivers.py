@@ -117,8 +117,12 @@ class PosixDriver:
 
     def read(self, field: str, slices: tuple[slice, ...]) -> NDArray[Any]:
         place = self._arrays[field]
-        data = b"".join(_read_whole(self._descriptor, size, offset) for offset, size in place.bytes_of(slices))
-        return np.frombuffer(bytearray(data), dtype=place.dtype).reshape([item.stop - item.start for item in slices])
+        values = np.empty([item.stop - item.start for item in slices], place.dtype)
+        rest = memoryview(values.reshape(-1).view(np.uint8))  # type: ignore[arg-type]
+        for offset, size in place.bytes_of(slices):
+            _read_whole(self._descriptor, rest[:size], offset)
+            rest = rest[size:]
+        return values
 
     def flush(self) -> None:
         """Every write has gone to the operating system already."""
@@ -151,12 +155,9 @@ def _write_whole(descriptor: int, data: memoryview, offset: int) -> None:
         data, offset = data[written:], offset + written
 
 
-def _read_whole(descriptor: int, size: int, offset: int) -> bytes:
-    parts: list[bytes] = []
-    while size:
-        part = os.pread(descriptor, size, offset)
-        if not part:
-            raise OSError(f"the file ends before byte {offset + size}")
-        parts.append(part)
-        size, offset = size - len(part), offset + len(part)
-    return b"".join(parts)
+def _read_whole(descriptor: int, data: memoryview, offset: int) -> None:
+    while data:
+        n_read = os.preadv(descriptor, [data], offset)
+        if not n_read:
+            raise OSError(f"the file ends before byte {offset + len(data)}")
+        data, offset = data[n_read:], offset + n_read

@@ -17,6 +17,7 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from itertools import product
 from pathlib import Path
 from types import TracebackType
@@ -276,6 +277,7 @@ class Writer:
             if self.path.exists():
                 check_same(self.path, self.schema, shapes, attributes, free_keys)
                 self._release()
+                self._clean()
                 return "finished"
             if self.part.exists():
                 require_readable(self.part)
@@ -286,6 +288,15 @@ class Writer:
         except UserError:
             self._release()
             raise
+
+    def _clean(self) -> None:
+        """Remove what a run that was killed right after it had sealed its file has left beside it."""
+        lock = self.part.with_name(self.part.name + ".lock")
+        if lock.is_file() or self.scratch.path.is_dir():
+            with suppress(UserError):  # the run is still there, or the folder may only be read
+                held = FileLock(lock)
+                self.scratch.clear()
+                held.release()
 
     def _make_room(self) -> None:
         """Delete an older file of this schema, and what is left of one; any other is refused."""

@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from lbmgen.boundaries.face import open_faces
 from lbmgen.kernels import COPY, EVEN, KEEP, OUTLETS, RECEIVE, SEND, SWEEP, WALLS, Copies, Program
 from lbmgen.kernels.cpu.mail import receive, send
 from lbmgen.kernels.cpu.open_faces import make_outlets
@@ -95,4 +96,4 @@ def make_march(lattice, law, forced):
                     receive(h, task.mail, begin)
             step += 2 if in_one_pass else 1
 
-    return kernel(march, f"{lattice.name} {law} {forced}", PARTS)
+    return kernel(march, f"{lattice.name} {law} {forced}", PARTS, (type(law), *open_faces()))
