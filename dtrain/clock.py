@@ -46,13 +46,14 @@ class Clock(Notice):
         if self.is_over:
             self.learn("another process was warned")
             self.tell(ranks)
-            self.arrived()
         return means
 
     def tell(self, ranks: Ranks) -> None:
-        """Let other groups know, if this process is to end (not collective)."""
-        if ranks.n_groups > 1 and self.is_wanted():
-            ranks.store.add(_EARLY, 1)
+        """Let other groups know, if this process is to end, which has no work under way (not collective)."""
+        if self.is_wanted():
+            self.arrive()
+            if ranks.n_groups > 1:
+                ranks.store.add(_EARLY, 1)
 
     def _is_told(self, ranks: Ranks) -> bool:
         return ranks.n_groups > 1 and ranks.store.add(_EARLY, 0) > 0

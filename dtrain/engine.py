@@ -24,6 +24,8 @@ from runkit.outputs import written_whole
 
 # What DeepSpeed raises where its configuration is wrong, beside an error of its own.
 _REFUSALS = (AssertionError, AttributeError, KeyError, TypeError, ValueError)
+# In what torch says where a file cannot be written.
+_OF_FILES = "inline_container", "PytorchStream", "iostream"
 
 
 class Engine:
@@ -109,9 +111,15 @@ class Engine:
 
     def save(self, tag: str, state: Mapping[str, Any]) -> None:
         """Write a checkpoint of a new name; once it is whole it becomes the last one, and the one before is deleted."""
-        self._engine.save_checkpoint(
-            str(self.checkpoints), tag=tag, client_state={"run": dict(state)}, save_latest=False
-        )
+        try:
+            self._engine.save_checkpoint(
+                str(self.checkpoints), tag=tag, client_state={"run": dict(state)}, save_latest=False
+            )
+        except RuntimeError as error:
+            if not any(name in str(error) for name in _OF_FILES):
+                raise
+            told = f"{self.checkpoints / tag} cannot be written (disk full, or a limit reached): {one_line(error)}"
+            raise UserError(told) from error
         self.ranks.barrier()
         if self.ranks.is_root:
             with written_whole(self.checkpoints / "latest") as beside:

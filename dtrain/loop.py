@@ -14,6 +14,7 @@ from torch import Tensor
 from dtrain.checkpoint import about_model, build_network, learnt_by, save_model, start_from
 from dtrain.clock import Clock
 from dtrain.config import Phase, Recipe
+from dtrain.data import AnyDataSet, Batch, DataSet, Keys_contra, Network
 from dtrain.data import data as data_sets
 from dtrain.data.loader import Feed, Order, Share, Step
 from dtrain.deepspeed_config import read_config
@@ -28,6 +29,7 @@ from runkit.log import say
 from runkit.progress import Audience, Progress
 from runkit.stop import Stopped
 
+CURVES = "training", "validation"
 COMPILER = "inductor"  # torch.compile's own
 
 
@@ -103,7 +105,7 @@ def _train_phases(
     return paces
 
 
-def require_phases(recipe: Recipe, data: Mapping[str, Any]) -> None:
+def require_phases(recipe: Recipe, data: Mapping[str, AnyDataSet]) -> None:
     """Raise UserError for data that a phase cannot learn from, or not with the network of the first one.
 
     `data` are those of all phases by name: the last phase is looked at before the first one takes hours.
@@ -122,23 +124,19 @@ def require_phases(recipe: Recipe, data: Mapping[str, Any]) -> None:
                 raise UserError(f"phase.{name}.data: {told}; all phases train one network")
 
 
-def _hold_to_data(ranks: Ranks, folder: RunFolder, recipe: Recipe, data: Mapping[str, Any]) -> None:
+def _hold_to_data(ranks: Ranks, folder: RunFolder, recipe: Recipe, data: Mapping[str, AnyDataSet]) -> None:
     """Let a run go on with the data that it began with alone; collective."""
-    problem = ""
-    if ranks.is_root:
-        try:
-            folder.hold_to(Origin.of(data, sorted(learnt_by(recipe.initial))))
-        except UserError as error:
-            problem = str(error)
-    if problem := ranks.from_root(problem):
-        raise UserError(problem)
+    ranks.on_root(lambda: folder.hold_to(Origin.of(data, sorted(learnt_by(recipe.initial)))))
 
 
 def _resume(engine: Engine, folder: RunFolder, ranks: Ranks) -> State:
     saved = engine.load()
+    curves = saved.pop("curves", {}) if saved else {}  # older checkpoints have none
     state = State(**saved) if saved else State()
     if ranks.is_root:
-        for name in ("training", "validation"):
+        for name, text in curves.items():
+            folder.curve(name).restore(text)
+        for name in CURVES:
             folder.curve(name).cut(state.step)
     if saved:
         say(ranks, f"{folder.path}: goes on after step {state.step}")
@@ -148,7 +146,9 @@ def _resume(engine: Engine, folder: RunFolder, ranks: Ranks) -> State:
 class PhaseTrainer:
     """One phase of a run."""
 
-    def __init__(self, ranks: Ranks, recipe: Recipe, name: str, data: Any, engine: Engine, folder: RunFolder) -> None:
+    def __init__(
+        self, ranks: Ranks, recipe: Recipe, name: str, data: AnyDataSet, engine: Engine, folder: RunFolder
+    ) -> None:
         self.ranks, self.engine, self.folder = ranks, engine, folder
         self.recipe, self.name, self.data = recipe, name, data
         self.phase: Phase = recipe.phase[name]
@@ -207,18 +207,19 @@ class PhaseTrainer:
                 if state.phase_step == self.n_steps or 0 < self.phase.patience <= state.stale:
                     state = State(phase=state.phase + 1, step=state.step)
         # What `latest` names is never written into: the same step has another name before its validation.
-        self.engine.save(f"step{state.step:08}{'-unscored' * state.is_unscored}", asdict(state))
+        name = f"step{state.step:08}{'-unscored' * state.is_unscored}"
+        self.engine.save(name, {**asdict(state), "curves": self._curves()})
         return state
 
     def pace(self) -> dict[str, float]:
         """How fast the steps were (see `Pace.summary`); collective."""
-        pace = Pace.summary(self.ranks.gather(self.stopwatch.pace))
+        pace = Pace.summary(self.ranks.all_gather(self.stopwatch.pace))
         if pace:
             waited = f"at most {100 * pace['waited']:.2g} % of it waiting for data"
             say(self.ranks, f"{self.folder.path} {self.name}: {pace['step_ms']:.4g} ms per step, {waited}")
         return pace
 
-    def _step(self, micro_batches: Step) -> None:
+    def _step(self, micro_batches: Step[Any]) -> None:
         """Losses, gradients and the update; nothing here may make the host wait for a GPU."""
         self.engine.train()
         for batch, weights in micro_batches:
@@ -272,7 +273,7 @@ class PhaseTrainer:
                 if clock.is_over:
                     raise Stopped
         clock.begin()
-        found = {sample: row for part in self.ranks.gather(scored) for sample, row in part}
+        found = {sample: row for part in self.ranks.all_gather(scored) for sample, row in part}
         return {
             name: sum(found[sample][name] for sample in samples) / len(samples)
             for name in (found[samples[0]] if samples else ())
@@ -293,6 +294,12 @@ class PhaseTrainer:
             origin = self.folder.origin
             save_model(self.folder.model, weights, self.recipe, self.data.sizes, self.normalisation, about, origin)
 
+    def _curves(self) -> dict[str, str]:
+        """What has been reported, for the checkpoint: a table that is damaged later comes back whole; collective."""
+        texts = {name: self.folder.curve(name).text() for name in CURVES} if self.ranks.is_root else {}
+        found: dict[str, str] = self.ranks.bcast({name: text for name, text in texts.items() if text})
+        return found
+
     def _report(self, curve: str, state: State, values: Mapping[str, float]) -> None:
         n_samples = state.step * self.recipe.batch
         if self.ranks.is_root:
@@ -310,7 +317,9 @@ class PhaseTrainer:
             )
 
 
-def weighted_losses(network: Any, data: Any, batch: Any, weights: Tensor, options: Any) -> dict[str, Tensor]:
+def weighted_losses(
+    network: Network, data: DataSet[Batch, Keys_contra], batch: Batch, weights: Tensor, options: Keys_contra
+) -> dict[str, Tensor]:
     """The sums over a micro-batch of each loss, weighted by sample; "loss" is what is minimised."""
     losses = data.loss(data.output(network, batch), batch, options)
     return {name: weights @ loss for name, loss in losses.items()}

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from typing import NamedTuple
-
-from dtrain.data.loader import Feed
+from typing import NamedTuple, Protocol
 
 
 class Pace(NamedTuple):
@@ -25,6 +23,12 @@ class Pace(NamedTuple):
         return {"step_ms": 1e3 * worst.seconds / worst.n_steps, "waited": worst.waited / worst.seconds}
 
 
+class Waiting(Protocol):
+    """What gives batches, and counts the seconds in which a step had to wait for one."""
+
+    waited: float
+
+
 class Stopwatch:
     """Times the steps of a phase; the first one (compilation, first samples) and validations are left out.
 
@@ -32,7 +36,7 @@ class Stopwatch:
     most the time that the host waits; the mean over steps is exact, because every report waits for the GPU.
     """
 
-    def __init__(self, feed: Feed) -> None:
+    def __init__(self, feed: Waiting) -> None:
         self._feed, self.pace = feed, Pace()
         self._began: tuple[float, float] | None = None
 

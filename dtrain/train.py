@@ -5,19 +5,22 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 
-from dtrain.campaign import train_campaign
-from dtrain.checkpoint import build_network
-from dtrain.clock import Clock
-from dtrain.config import Recipe, command_line
-from dtrain.data import data as data_sets
-from dtrain.folder import folder_of
-from dtrain.loop import require_phases, train_run
-from dtrain.models import model as networks
-from dtrain.ranks import connect
 from runkit.cli import run_program
 from runkit.config import dump_toml
 from runkit.launcher import torch_launch
+from runkit.memory import memory_for_imports
 from runkit.stop import unfinished
+
+with memory_for_imports():
+    from dtrain.campaign import train_campaign
+    from dtrain.checkpoint import build_network
+    from dtrain.clock import Clock
+    from dtrain.config import Recipe, command_line
+    from dtrain.data import data as data_sets
+    from dtrain.folder import folder_of
+    from dtrain.loop import require_phases, train_run
+    from dtrain.models import model as networks
+    from dtrain.ranks import connect
 
 
 def train(recipe: Recipe) -> None:

@@ -15,14 +15,14 @@ limited() { # sets words: the program is told how many minutes it has, unless th
 }
 
 carry_out() { # COMMAND...: on all ranks; ends the job unless all is done
-    local code=0 child index
+    local code=0 child="" index
     index=$(array_index)
     export UNFINISHED_NOTE=$JOB_SCRIPT.kept$index
     rm -f "$UNFINISHED_NOTE"
-    launch "$@" &
-    child=$!
-    # Any mpirun and srun pass this signal on, and none takes it for its own end.
+    # Any mpirun and srun pass SIGUSR1 on, and none takes it for its own end, as some do with the others.
     trap 'kill -USR1 "$child" 2>/dev/null || true' TERM USR1 USR2 XCPU
+    (trap '' USR2 XCPU; launch "$@") &
+    child=$!
     until_ended "$child" || code=$?
     trap '' TERM USR1 USR2 XCPU
     [ "$code" != 0 ] || { rm -f "$JOB_SCRIPT.unfinished$index"; return 0; }

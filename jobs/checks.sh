@@ -88,11 +88,8 @@ scripts_of() { # ID[,ID...]: the scripts of these jobs, where the scheduler does
 }
 
 look_at_configuration() { # GENERATOR WORD...
-    # The generator looks at its configuration now, so that mistakes are told before the job has waited. It takes the
-    # number of ranks from its launcher, which is not here, so its variables are set as an mpiexec would.
-    looks() {
-        PMI_RANK=0 PMI_SIZE=$((n_nodes * tasks)) SLURM_STEP_ID="" FLUX_JOB_ID="" "$PYTHON" -m "$@"
-    }
+    # The generator looks at its configuration now, so that mistakes are told before the job has waited.
+    looks() { PLANNED_RANKS=$((n_nodes * tasks)) "$PYTHON" -m "$@"; }
     if ! (load_site >&2; looks "$1" --version) >/dev/null 2>&1; then
         echo "submit: $1 does not run here, so its configuration was not looked at" >&2
         return 0
@@ -105,16 +102,18 @@ look_at_configuration() { # GENERATOR WORD...
 }
 
 look_at_recipe() { # WORD...: likewise; data that an earlier job is still to make are not there yet
-    if ! (load_site >&2; "$PYTHON" dtrain/train.py --version) >/dev/null 2>&1; then
-        echo "submit: dtrain does not run here, so its recipe was not looked at" >&2
-        return 0
-    fi
-    local told
-    if told=$(load_site >&2; "$PYTHON" dtrain/train.py show "$@"); then
+    local told code=0
+    looks() { "$PYTHON" dtrain/train.py "$@"; }
+    told=$(load_site >&2; looks show "$@" 2>&1) || code=$?
+    if ((code == 0)); then
         sed -n '/^# /p' <<<"$told"
-    elif [ -n "$after" ]; then
-        echo "submit: that may be because $after has not ended yet; the job is submitted" >&2
+    elif ((code != 2)) && ! (load_site >&2; looks --version) >/dev/null 2>&1; then
+        echo "submit: dtrain does not run here, so its recipe was not looked at" >&2
+    elif [ -n "$after$later" ]; then
+        sed -n '/^error: /p' <<<"$told" >&2
+        echo "submit: that may be because ${after:-what it waits for} has not ended yet; the job is submitted" >&2
     else
+        echo "$told" >&2
         fail "nothing is submitted"
     fi
 }

@@ -190,8 +190,9 @@ def submit(jobs: list[Job]) -> None:
     for job in jobs:
         waits = ", ".join(other.label for other in job.before if other.is_waited_for) or "nothing"
         title = f"## {job.label}: {job.state}, waits for {waits}"
+        later = ["--later"] if any(other.is_waited_for for other in job.before) else []
         if job in todo:
-            call_submit(["--dry-run", *job.options, *job.words], title, is_shown=bool(os.environ["DRY_RUN"]))
+            call_submit(["--dry-run", *later, *job.options, *job.words], title, is_shown=bool(os.environ["DRY_RUN"]))
         elif os.environ["DRY_RUN"]:
             print(title)
     if os.environ["DRY_RUN"]:

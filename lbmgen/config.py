@@ -87,7 +87,7 @@ class Boundaries(Config):
     """The faces of the domain: each a table with its kind and the parameters of that kind."""
 
     x_low: Table = Field({"kind": "velocity"}, description="inlet; a velocity inlet takes flow.velocity")
-    x_high: Table = Field({"kind": "convective"}, description="outlet; a convective one takes flow.velocity")
+    x_high: Table = Field({"kind": "convective"}, description="outlet; one with a speed takes flow.velocity")
     y_low: Table = Field({"kind": "free-slip"}, description="lower face")
     y_high: Table = Field({"kind": "free-slip"}, description="upper face")
     z_low: Table = Field({"kind": "periodic"}, description="near face in three dimensions")
@@ -146,7 +146,7 @@ class Case(Config):
     checkpoint_seconds: float = Field(300, ge=0, description="least time between checkpoints of a case [s]")
     minutes: float = Field(0, ge=0, description="wall time after which the run stops, to be resumed; 0: no limit")
     grace_seconds: float = Field(
-        GRACE_SECONDS, ge=0, description="time to leave the work in, when the time is over or a signal warns [s]"
+        GRACE_SECONDS, ge=1, description="time to leave the work in, when the time is over or a signal warns [s]"
     )
     grid: Grid = Grid()
     flow: Flow = Flow()

@@ -76,7 +76,8 @@ def gpu_bytes(case: Case, flow: FlowCase, n_ranks: int) -> float:
     _, shape = Decomposition.best(flow.shape, n_ranks, case.grid.refinement, slabs=False).block(0)
     layout = Layout(lattice(case.grid.lattice), shape, case.collision.precision)
     d, populations = len(shape), layout.plane * layout.lattice.q * layout.dtype.itemsize
-    return GPU_SHARE * populations + math.prod(shape) * (1 + 8 * (1 + d) / case.grid.refinement**d)
+    found: float = GPU_SHARE * populations + math.prod(shape) * (1 + 8 * (1 + d) / case.grid.refinement**d)
+    return found
 
 
 def show(case: Case) -> None:

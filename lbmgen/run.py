@@ -29,7 +29,7 @@ from runkit.device import Gpu, choose, need
 from runkit.digest import digests
 from runkit.folders import make_folder
 from runkit.log import say
-from runkit.mpi import SerialWorld, World, takes_device_arrays
+from runkit.mpi import MpiWorld, SerialWorld, World, takes_device_arrays
 from runkit.progress import Audience, Progress
 from runkit.stop import Stop, Stopped
 
@@ -43,7 +43,7 @@ def generate(world: World, case: Case) -> int:
     group = world.split(group_of(world.rank, world.size, case.ranks_per_case))
     Decomposition.best(flows[0].shape, group.size, case.grid.refinement)  # refused before anything is laid down
     gpu = choose(world, case.device)
-    if gpu is not None and min(world.size, case.ranks_per_case) > 1:
+    if gpu is not None and isinstance(group, MpiWorld) and min(world.size, case.ranks_per_case) > 1:
         group.takes_device_arrays = takes_device_arrays(world, gpu)
     with Stop(world, case) as stop, _open(world, case, flows) as file:
         if file.finished:
@@ -139,6 +139,8 @@ def _simulate(crew: Crew, started: list[Simulation]) -> None:
         # One answer for all ranks of the group: nothing, a checkpoint, or the end.
         is_due = any(simulation.is_due for simulation in running)
         call = crew.group.max(2 if crew.stop.is_wanted(time.monotonic() - began) else int(is_due))
+        if call == 2:
+            crew.stop.arrive()
         if call:
             running = _going(running, crew)
             for simulation in running:
@@ -176,7 +178,7 @@ def _cases_together(crew: Crew, case: Case, flow: FlowCase, n_pending: int) -> i
     need(gpu, n_bytes, "lower grid.cells or grid.refinement, or raise ranks_per_case")
     mine = min(case.cases_per_gpu, int(gpu.free_bytes / n_bytes)) if group.size == 1 else 1
     n_groups = world.sum(int(group.is_root))
-    return max(1, min(*world.allgather(mine), -(-n_pending // n_groups)))
+    return max(1, min(*world.all_gather(mine), -(-n_pending // n_groups)))
 
 
 def _compile(case: Case, flow: FlowCase, gpu: Gpu | None) -> None:

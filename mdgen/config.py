@@ -111,7 +111,7 @@ class Case(Config):
     checkpoint_seconds: float = Field(300, ge=0, description="least time between checkpoints of a unit of work [s]")
     minutes: float = Field(0, ge=0, description="wall time after which the run stops, to be resumed; 0: no limit")
     grace_seconds: float = Field(
-        GRACE_SECONDS, ge=0, description="time to leave the work in, when the time is over or a signal warns [s]"
+        GRACE_SECONDS, ge=1, description="time to leave the work in, when the time is over or a signal warns [s]"
     )
     system: System = System()
     initial: Initial = Initial()

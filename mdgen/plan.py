@@ -245,7 +245,13 @@ def _shared(lists: Sequence[range], size: GroupSize, n_ranks: int) -> Work:
     return Work(max(chain(*lengths)), [sum(of_rank) for of_rank in lengths])
 
 
-def _of_gpu(case: Case, potential: PairPotential, given, sizes: dict[str, int], work: tuple[Work, Work]) -> list[str]:
+def _of_gpu(
+    case: Case,
+    potential: PairPotential,
+    given: Sequence[Configuration],
+    sizes: dict[str, int],
+    work: tuple[Work, Work],
+) -> list[str]:
     """What a rank takes of its GPU, if it may have one."""
     if case.device == "cpu":
         return []

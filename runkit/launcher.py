@@ -120,8 +120,11 @@ def this_launch() -> Launch:
 def planned_size() -> int:
     """Ranks for which a program that is about to show a plan should make it; a note if variables look left over.
 
-    Without MPI nobody confirms them, so they count if their launcher shows itself.
+    Without MPI nobody confirms them, so they count if their launcher shows itself. `PLANNED_RANKS` says how many there
+    will be where none is there yet, as when a job is submitted.
     """
+    if (planned := local(("PLANNED_RANKS",), 0)) > 0:
+        return planned
     launch = this_launch()
     if launch.size == 1 or launch.is_sure:
         return launch.size

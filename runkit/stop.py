@@ -24,10 +24,10 @@ from typing import Any, Protocol, Self
 from runkit.errors import UNFINISHED as UNFINISHED
 from runkit.errors import complain
 from runkit.log import Rank, say
-from runkit.mpi import World
+from runkit.mpi import MpiWorld, World
 
 GRACE_SECONDS = 30.0  # from a warning to the next place where the work can be left
-SAVING_SECONDS = 600.0  # from there to the end, which a batch system may cut short
+SAVING_SECONDS = 600.0  # from there to the end, for a large checkpoint; a batch system may cut it short
 SIGNALS = (signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2, signal.SIGXCPU)
 NOTE = "UNFINISHED_NOTE"  # variable with the name of a file that takes how much work was kept
 _LONGEST_NAP = 0.01
@@ -58,6 +58,7 @@ class Notice:
     def __init__(self, limits: Limits) -> None:
         self.why = ""
         self.kept = 0
+        self._has_arrived = False
         self._grace = limits.grace_seconds
         self._end = time.monotonic() + 60 * limits.minutes if limits.minutes else math.inf
         self._told_end = f"its {limits.minutes:g} minutes are over"
@@ -80,7 +81,7 @@ class Notice:
     def close(self) -> None:
         """Signals do what they did before."""
         for number, handler in self._handlers.items():
-            signal.signal(number, handler)
+            signal.signal(number, signal.SIG_DFL if handler is None else handler)
         signal.set_wakeup_fd(self._wakeup)
         self._wake(_OVER)
         self._thread.join()
@@ -104,10 +105,12 @@ class Notice:
         """So many pieces of work more are kept."""
         self.kept += n_pieces
 
-    def arrived(self) -> None:
-        """The work is left, what remains is to save it."""
-        self._deadline = time.monotonic() + SAVING_SECONDS
-        self._wake(_CHANGED)
+    def arrive(self) -> None:
+        """The work is left; what remains, once the process is to end, is to save it and to wait for others."""
+        if self.why and not self._has_arrived:
+            self._has_arrived = True
+            self._deadline = time.monotonic() + SAVING_SECONDS
+            self._wake(_CHANGED)
 
     def _wake(self, byte: bytes) -> None:
         with suppress(BlockingIOError):  # so many signals have come that the thread is awake
@@ -141,7 +144,7 @@ class Stop(Notice):
     def __init__(self, world: World, limits: Limits) -> None:
         super().__init__(limits)
         self.world = world
-        self._comm = world.comm.Dup() if world.size > 1 else None
+        self._comm = world.comm.Dup() if isinstance(world, MpiWorld) and world.size > 1 else None
         self._sent: list[Any] = []
         self._is_known = False  # to the others too
 
@@ -161,20 +164,22 @@ class Stop(Notice):
     def here(self, ahead: float = 0.0) -> None:
         """A place where the work of this rank can be left: raises Stopped if it has to end (not collective)."""
         if self.is_wanted(ahead):
+            self.arrive()
             raise Stopped
 
     def meet(self) -> bool:
         """Wait for all ranks, listening meanwhile; whether they are to end now. Collective."""
-        if self.is_wanted():
-            self.arrived()
         if self._comm is None:
+            if self.is_wanted():
+                self.arrive()
             return bool(self.why)
         arrival, nap = self._comm.Ibarrier(), 1e-4
         while not arrival.Test():
-            self.is_wanted()
+            if self.is_wanted():
+                self.arrive()
             time.sleep(nap)
             nap = min(2 * nap, _LONGEST_NAP)
-        found = self.world.allgather((bool(self.why), bool(self._sent)))
+        found = self.world.all_gather((bool(self.why), bool(self._sent)))
         for rank, (_, has_sent) in enumerate(found):
             if has_sent and rank != self.world.rank:
                 self._comm.recv(source=rank)
@@ -185,7 +190,7 @@ class Stop(Notice):
     def conclude(self, name: object) -> int:
         """Say that the run `name` is unfinished, and how much of it was kept; its exit code. Collective."""
         n_kept = self.world.sum(self.kept)
-        reasons = set(self.world.allgather(self.why)) - {"", _HEARSAY}
+        reasons = set(self.world.all_gather(self.why)) - {"", _HEARSAY}
         return unfinished(self.world, name, ", ".join(sorted(reasons)), n_kept)
 
 

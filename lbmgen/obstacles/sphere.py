@@ -9,6 +9,7 @@ import numpy as np
 
 from lbmgen.obstacles import obstacle
 from lbmgen.obstacles.circle import Circle
+from runkit.arrays import F64
 
 
 class Sphere(Circle):
@@ -16,7 +17,7 @@ class Sphere(Circle):
 
     dimensions = 3
 
-    def surface(self, spacing: float) -> np.ndarray:
+    def surface(self, spacing: float) -> F64:
         step = spacing / np.sqrt(2)  # in latitude and along the equator: half a diagonal is spacing / 2
         height = np.linspace(0, np.pi, max(8, int(np.ceil(0.5 * np.pi / step))) + 1)
         around = np.linspace(0, 2 * np.pi, max(8, int(np.ceil(np.pi / step))), endpoint=False)

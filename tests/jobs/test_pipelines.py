@@ -126,6 +126,20 @@ def test_a_mistake_in_a_pipeline_is_one_line_and_nothing_is_submitted(pipeline, 
     assert not (copy / "runs").exists()
 
 
+@pytest.mark.parametrize("scheduler", ["slurm"], indirect=True)
+def test_a_recipe_may_read_what_an_earlier_stage_makes(run, copy):
+    """A look at it fails now: that ends a pipeline only where the data should be there."""
+    (copy / "python").write_text('#!/bin/bash\n[[ " $* " != *" show "* ]]\n')
+    (copy / "python").chmod(0o755)
+    text = '[stage.make]\njob = "generate_check"\n[stage.train]\njob = "train"\n'
+    (copy / "first.toml").write_text(text)
+    (copy / "alone.toml").write_text('[stage.train]\njob = "train"\n')
+    done, _ = run("--dry-run", "first.toml", PYTHON="$PWD/python")
+    assert done.returncode == 0 and "what it waits for has not ended yet" in done.stderr, done.stderr
+    done, _ = run("--dry-run", "alone.toml", PYTHON="$PWD/python")
+    assert done.returncode == 2 and "nothing is submitted" in done.stderr
+
+
 @pytest.mark.parametrize("scheduler", ["gridengine"], indirect=True)
 def test_the_pipeline_of_the_cases_can_be_submitted(run):
     done, _ = run("--dry-run", "jobs/cases/glass_pipeline.toml")

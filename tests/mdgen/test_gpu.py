@@ -11,6 +11,7 @@ from mdgen.dynamics import Dynamics
 from mdgen.initial import melt
 from mdgen.kernels import gpu
 from mdgen.neighbors import spatial_order
+from mdgen.potentials import potential
 from mdgen.thermostats import thermostat
 from mdgen.velocities import maxwell_velocities
 from runkit.errors import UserError
@@ -211,6 +212,8 @@ def test_a_block_has_a_replica_where_blocks_are_enough_and_can_hold_it():
     assert {shape: gpu.Kernels(device, shape, kob_andersen(), "float32", None).marches for shape in cases} == cases
 
 
+# Potentials whose laws differ: those that share one have the same kernels.
+LAWS = {law.law: law for law in map(potential.build, potential.names())}
 VARIANTS = [
     (("-DFEW",), "float32", None),
     (("-DFEW",), "float64", None),
@@ -234,6 +237,14 @@ def test_kernels_compile_for_real_gpus_and_fit_their_registers(architecture, opt
     assert used["refresh"].spilled == used["descend"].spilled == 0
     threads = gpu.MARCHING[precision]
     assert used["march"].registers * threads <= 65536 and 0 < used["march"].shared <= gpu.STATIC_SHARED
+
+
+@pytest.mark.parametrize("precision", ["float32", "float64"])
+@pytest.mark.parametrize("law", LAWS.values(), ids=[str(law) for law in LAWS])
+def test_kernels_of_every_law_compile_and_fit_their_registers(law, precision):
+    used = resources(gpu.source(law, precision), "sm_90", ("-DFEW",))
+    assert used["march"].spilled == used["push"].spilled == 0
+    assert used["march"].registers * gpu.MARCHING[precision] <= 65536
 
 
 @pytest.mark.parametrize("architecture", NEWER)

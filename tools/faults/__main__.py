@@ -37,7 +37,7 @@ def main(words: list[str] | None = None) -> int:
     if options.list:
         print("\n".join(f"{kind.name}: {', '.join(kind.programs)}" for kind in KINDS))
         return 0
-    numbers = [options.number] if options.number is not None else range(options.first, len(planned))
+    numbers = options.number or range(options.first, len(planned))
     folder = Path(tempfile.mkdtemp(prefix="faults-", dir=options.folder))
     try:
         tried = _ready(folder, {planned[number][1] for number in numbers})
@@ -68,7 +68,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = OptionParser("python -m tools.faults", description=__doc__, formatter_class=written)
     parser.add_argument("--count", type=int, help="faults of the campaign (default: each kind as often as its share)")
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--number", type=int, help="one fault alone")
+    parser.add_argument("--number", type=int, nargs="+", help="these faults alone")
     parser.add_argument("--first", type=int, default=0, help="begin with this number")
     parser.add_argument("--keep", action="store_true", help="leave folders where they are")
     parser.add_argument("--folder", type=Path, help="where to work (default: the folder of temporary files)")
