@@ -18,7 +18,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 from runkit.constraints import allowed, is_list, keys
 from runkit.errors import UserError
 from runkit.outputs import as_path, require_regular, state_of
-from runkit.registry import nearest
+from runkit.registry import suggestion
 
 Model = TypeVar("Model", bound="Config")
 
@@ -144,7 +144,7 @@ def _explain(model: type[Config], error: ValidationError, origin: Mapping[str, s
     where = ".".join(str(part) for part in first["loc"])
     names = [part for part in first["loc"] if isinstance(part, str)]
     if first["type"] == "extra_forbidden":
-        text = f"unknown key {where!r}{nearest(where, keys(model))}"
+        text = f"unknown key {where!r}{suggestion(where, keys(model))}"
     elif first["type"] == "missing":
         text = f"{where} must be given; allowed: {allowed(model, names)}"
     elif first["type"] == "value_error":

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from tools.faults.launched import End, Hung, Launched
-from tools.faults.subjects import LIMIT, Subject
+from tools.faults.targets import LIMIT, Target
 
 VERDICTS = ("survived", "lost", "wrong", "hung", "unclear")
 TRIES = 4
@@ -61,7 +61,7 @@ class Trial:
     """A fault with its number, folder and random numbers; `notes` tell what was done."""
 
     number: int
-    subject: Subject
+    target: Target
     folder: Path
     random: random.Random
     notes: list[str]
@@ -72,13 +72,13 @@ class Trial:
 
     def start(self, *words: str, **how: Any) -> Launched:
         """Start the program."""
-        return self.subject.run(self.folder, *words, **how)
+        return self.target.run(self.folder, *words, **how)
 
     def moment(self, ranks: int = 1, low: float = 0.0, high: float = 1.0) -> float:
         """A random time within an undisturbed run [s]."""
         part = self.random.uniform(low, high)
         self.note(f"after {part:.3f} of a run")
-        return part * self.subject.seconds[ranks]
+        return part * self.target.seconds[ranks]
 
     def end(self, run: Launched, signalled: Iterable[int] = (), several: bool = False) -> End:
         """Wait for the end, which has to be in order. `signalled` is what it may end by; `several` ranks may speak."""
@@ -115,7 +115,7 @@ class Trial:
 
     def unfinished(self) -> Path:
         """What a run leaves when it is killed."""
-        is_training = self.subject.name.startswith("dtrain")
+        is_training = self.target.name.startswith("dtrain")
         return self.folder / ("run/recipe.toml" if is_training else "a.h5.part")
 
     def refused(self, run: Launched) -> End:
@@ -150,7 +150,7 @@ class Trial:
 
     def compare(self, but: Iterable[str] = ()) -> None:
         """Hold the result against that of the undisturbed run; `but` may differ, where the output has another name."""
-        found, wanted = self.subject.result(self.folder), self.subject.reference
+        found, wanted = self.target.result(self.folder), self.target.reference
         if found is None:
             raise Bad("lost", "the program ended well, but there is no result")
         names = (found.keys() | wanted.keys()) - set(but)
