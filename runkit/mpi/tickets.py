@@ -5,6 +5,8 @@ from __future__ import annotations
 from array import array
 from typing import Any, Protocol
 
+from runkit.efficiency import WAIT, counted
+
 
 class Tickets(Protocol):
     """Numbers 0, 1, 2, …, each given to one rank of a group: work for whoever is free."""
@@ -30,6 +32,7 @@ class MpiTickets:
             self._window.Unlock(0)
         comm.Barrier()
 
+    @counted(WAIT)
     def next(self) -> int:
         one, ticket = array("q", [1]), array("q", [0])
         self._window.Lock(0)
