@@ -207,10 +207,10 @@ def test_a_job_whose_node_dies_is_requeued_on_others_and_ends_with_the_same_byte
     wait_until(lambda: set(login.services.nodes().values()) == {"idle"}, 60, "the node does not come back")
 
 
-def test_a_job_whose_time_is_over_again_and_again_is_requeued_until_it_is_done(login, project):
+def test_a_job_whose_time_is_over_again_and_again_is_requeued_until_it_is_done(login, project, glass):
     """Each time it works for about as long as a tiny run takes here, saves, ends with code 75 and is requeued."""
     begun = time.monotonic()
-    alone(project, GLASS, "tiny.h5")
+    alone(project, GLASS, "tiny.h5")  # kernels are compiled, since `glass` is there
     minutes = f"minutes={max(3.0, 1.2 * (time.monotonic() - begun)) / 60:.3f}"
     words = (*GLASS, "production.times=[0.05, 200.0]", "checkpoint_seconds=1")
     one = {"GENERATE_NODES": "1", "GENERATE_TASKS_PER_NODE": "1"}
