@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 
+from runkit.memory import memory_for_imports
 from runkit.mpi import launch, single_threaded
 
 
@@ -14,12 +15,13 @@ def main() -> None:
     signal warned it (the same command goes on), 2 a mistake in the configuration, 1 another error.
     """
     single_threaded()
-    from lbmgen.boundaries import boundary
-    from lbmgen.collisions import collision
-    from lbmgen.config import Case
-    from lbmgen.obstacles import obstacle
-    from lbmgen.plan import show
-    from runkit.cli import run_program
+    with memory_for_imports():
+        from lbmgen.boundaries import boundary
+        from lbmgen.collisions import collision
+        from lbmgen.config import Case
+        from lbmgen.obstacles import obstacle
+        from lbmgen.plan import show
+        from runkit.cli import run_program
 
     parts = {
         "obstacles.families and obstacles.given": obstacle,
