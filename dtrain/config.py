@@ -112,11 +112,11 @@ class Recipe(Config):
                     raise ValueError(f"{key} = {first['input']!r}: {first['msg']}") from None
         return self
 
-    def data_in(self, phase: str) -> Any:
+    def data_in(self, phase: str) -> Options:
         """The keys of [data] in a phase."""
         return type(self.data).model_validate(self.data.model_dump() | self.phase[phase].data)
 
-    def loss_in(self, phase: str) -> Any:
+    def loss_in(self, phase: str) -> Config:
         """The keys of [loss] in a phase."""
         return type(self.loss).model_validate(self.loss.model_dump() | self.phase[phase].loss)
 
@@ -157,12 +157,12 @@ class _Chosen(Config):
 @cache
 def recipe_class(data_name: str = "glass") -> type[Recipe]:
     """The class of recipes for a registered data set."""
-    part: Any = data_sets.get(data_name)
+    part = data_sets.get(data_name)
     return create_model(
         "Recipe",
         __base__=Recipe,
         __doc__=Recipe.__doc__,
-        data=(part.Options, part.Options()),
+        data=(part.Options, part.Options.model_validate({})),
         loss=(part.Loss, part.Loss()),
     )
 

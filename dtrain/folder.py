@@ -51,7 +51,7 @@ class RunFolder:
                 lock = _prepare(path, recipe, engine_config)
             except UserError as error:
                 problem = str(error)
-        problem, is_finished = ranks.from_root((problem, not problem and _summary(path).exists()))
+        problem, is_finished = ranks.bcast((problem, not problem and _summary(path).exists()))
         if problem:
             raise UserError(problem)
         return cls(path, lock, is_finished)

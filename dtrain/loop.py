@@ -14,13 +14,15 @@ from torch import Tensor
 from dtrain.checkpoint import about_model, build_network, learnt_by, save_model, start_from
 from dtrain.clock import Clock
 from dtrain.config import Phase, Recipe
+from dtrain.data import AnyDataSet, Batch, DataSet, Keys_contra, Network
 from dtrain.data import data as data_sets
 from dtrain.data.loader import Feed, Order, Share, Step
 from dtrain.deepspeed_config import read_config
 from dtrain.engine import Engine
-from dtrain.folder import RunFolder
+from dtrain.estimate import Cost, cost_of
+from dtrain.folder import RunFolder, folder_of
 from dtrain.origin import Origin
-from dtrain.pace import Pace, Stopwatch
+from dtrain.pace import Stopwatch, efficiency_of
 from dtrain.precision import use_precision
 from dtrain.ranks import Ranks
 from runkit.errors import UserError
@@ -87,6 +89,8 @@ def _train_phases(
     if recipe.compile:
         say(ranks, "compile = true: the first steps and the first validation compile the network, for minutes each")
         network.compile(backend=COMPILER, dynamic=getattr(network, "dynamic", None))
+    micro = int(config["train_micro_batch_size_per_gpu"])
+    costs = {name: _cost(ranks, recipe, name, network, of, micro) for name, of in zip(names, data, strict=True)}
     engine = Engine(network, config, ranks, folder.checkpoints)
     paces = {}
     try:
@@ -98,13 +102,21 @@ def _train_phases(
             name = names[state.phase]
             trainer = PhaseTrainer(ranks, recipe, name, data[state.phase], engine, folder)
             state = trainer.train(state, clock)
-            paces[name] = trainer.pace()
+            paces[name] = trainer.pace(costs[name])
     finally:
         engine.close()
     return paces
 
 
-def require_phases(recipe: Recipe, data: Mapping[str, Any]) -> None:
+def _cost(ranks: Ranks, recipe: Recipe, name: str, network: Any, data: Any, micro: int) -> Cost | None:
+    """What a sample of a phase costs, told before the first step; root alone knows it."""
+    cost = cost_of(network, data, recipe.loss_in(name)) if ranks.is_root and data.split["train"] else None
+    if cost is not None:
+        say(ranks, f"{folder_of(recipe)} {name}: {cost.in_words(micro)}")
+    return cost
+
+
+def require_phases(recipe: Recipe, data: Mapping[str, AnyDataSet]) -> None:
     """Raise UserError for data that a phase cannot learn from, or not with the network of the first one.
 
     `data` are those of all phases by name: the last phase is looked at before the first one takes hours.
@@ -123,16 +135,9 @@ def require_phases(recipe: Recipe, data: Mapping[str, Any]) -> None:
                 raise UserError(f"phase.{name}.data: {told}; all phases train one network")
 
 
-def _hold_to_data(ranks: Ranks, folder: RunFolder, recipe: Recipe, data: Mapping[str, Any]) -> None:
+def _hold_to_data(ranks: Ranks, folder: RunFolder, recipe: Recipe, data: Mapping[str, AnyDataSet]) -> None:
     """Let a run go on with the data that it began with alone; collective."""
-    problem = ""
-    if ranks.is_root:
-        try:
-            folder.hold_to(Origin.of(data, sorted(learnt_by(recipe.initial))))
-        except UserError as error:
-            problem = str(error)
-    if problem := ranks.from_root(problem):
-        raise UserError(problem)
+    ranks.on_root(lambda: folder.hold_to(Origin.of(data, sorted(learnt_by(recipe.initial)))))
 
 
 def _resume(engine: Engine, folder: RunFolder, ranks: Ranks) -> State:
@@ -152,7 +157,9 @@ def _resume(engine: Engine, folder: RunFolder, ranks: Ranks) -> State:
 class PhaseTrainer:
     """One phase of a run."""
 
-    def __init__(self, ranks: Ranks, recipe: Recipe, name: str, data: Any, engine: Engine, folder: RunFolder) -> None:
+    def __init__(
+        self, ranks: Ranks, recipe: Recipe, name: str, data: AnyDataSet, engine: Engine, folder: RunFolder
+    ) -> None:
         self.ranks, self.engine, self.folder = ranks, engine, folder
         self.recipe, self.name, self.data = recipe, name, data
         self.phase: Phase = recipe.phase[name]
@@ -215,15 +222,14 @@ class PhaseTrainer:
         self.engine.save(name, {**asdict(state), "curves": self._curves()})
         return state
 
-    def pace(self) -> dict[str, float]:
-        """How fast the steps were (see `Pace.summary`); collective."""
-        pace = Pace.summary(self.ranks.gather(self.stopwatch.pace))
-        if pace:
-            waited = f"at most {100 * pace['waited']:.2g} % of it waiting for data"
-            say(self.ranks, f"{self.folder.path} {self.name}: {pace['step_ms']:.4g} ms per step, {waited}")
-        return pace
+    def pace(self, cost: Cost | None) -> dict[str, float]:
+        """How fast the steps were, said and returned (see `pace.efficiency_of`); collective."""
+        found, told = efficiency_of(self.ranks, self.stopwatch.pace, self.recipe.batch, cost, self.engine.dtype)
+        if told:
+            say(self.ranks, f"{self.folder.path} {self.name}: {told}")
+        return found
 
-    def _step(self, micro_batches: Step) -> None:
+    def _step(self, micro_batches: Step[Any]) -> None:
         """Losses, gradients and the update; nothing here may make the host wait for a GPU."""
         self.engine.train()
         for batch, weights in micro_batches:
@@ -277,7 +283,7 @@ class PhaseTrainer:
                 if clock.is_over:
                     raise Stopped
         clock.begin()
-        found = {sample: row for part in self.ranks.gather(scored) for sample, row in part}
+        found = {sample: row for part in self.ranks.all_gather(scored) for sample, row in part}
         return {
             name: sum(found[sample][name] for sample in samples) / len(samples)
             for name in (found[samples[0]] if samples else ())
@@ -301,7 +307,7 @@ class PhaseTrainer:
     def _curves(self) -> dict[str, str]:
         """What has been reported, for the checkpoint: a table that is damaged later comes back whole; collective."""
         texts = {name: self.folder.curve(name).text() for name in CURVES} if self.ranks.is_root else {}
-        found: dict[str, str] = self.ranks.from_root({name: text for name, text in texts.items() if text})
+        found: dict[str, str] = self.ranks.bcast({name: text for name, text in texts.items() if text})
         return found
 
     def _report(self, curve: str, state: State, values: Mapping[str, float]) -> None:
@@ -321,7 +327,9 @@ class PhaseTrainer:
             )
 
 
-def weighted_losses(network: Any, data: Any, batch: Any, weights: Tensor, options: Any) -> dict[str, Tensor]:
+def weighted_losses(
+    network: Network, data: DataSet[Batch, Keys_contra], batch: Batch, weights: Tensor, options: Keys_contra
+) -> dict[str, Tensor]:
     """The sums over a micro-batch of each loss, weighted by sample; "loss" is what is minimised."""
     losses = data.loss(data.output(network, batch), batch, options)
     return {name: weights @ loss for name, loss in losses.items()}

@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 from functools import partial
+from typing import TYPE_CHECKING, Any
 
 from runkit.memory import memory_for_imports
-from runkit.mpi import launch, single_threaded
+from runkit.mpi import World, launch, single_threaded
+
+if TYPE_CHECKING:  # NumPy is not to be loaded yet: see `single_threaded`
+    from lbmgen.config import Case
+    from runkit.registry import Registry
 
 
 def main() -> None:
@@ -23,7 +28,7 @@ def main() -> None:
         from lbmgen.plan import show
         from runkit.cli import run_program
 
-    parts = {
+    parts: dict[str, Registry[Any]] = {
         "obstacles.families and obstacles.given": obstacle,
         "boundaries": boundary,
         "collision.name": collision,
@@ -31,7 +36,7 @@ def main() -> None:
     run_program("python -m lbmgen", Case, partial(launch, _generate), show, main.__doc__ or "", parts=parts)
 
 
-def _generate(world, case) -> int:
+def _generate(world: World, case: Case) -> int:
     from lbmgen.run import generate
 
     return generate(world, case)

@@ -19,7 +19,7 @@ from lbmgen.config import FREE_KEYS, Case
 from lbmgen.decomposition import Decomposition
 from lbmgen.domain import AXES, Body, Domain
 from lbmgen.flow_case import FlowCase
-from lbmgen.plan import gpu_bytes, group_of, require_whole_records, schema_of, sizes_of
+from lbmgen.plan import gpu_bytes, group_of, memory_in_words, require_whole_records, schema_of, sizes_of
 from lbmgen.simulation import Prepared, Simulation, fluid_of, go_round, prepare
 from runkit.dataset.outcome import conclude
 from runkit.dataset.schema import COMPLETE, FAILED
@@ -27,9 +27,10 @@ from runkit.dataset.verify import verify
 from runkit.dataset.writer import Writer
 from runkit.device import Gpu, choose, need
 from runkit.digest import digests
+from runkit.efficiency import KERNELS, Account
 from runkit.folders import make_folder
 from runkit.log import say
-from runkit.mpi import SerialWorld, World, takes_device_arrays
+from runkit.mpi import MpiWorld, SerialWorld, World, takes_device_arrays
 from runkit.progress import Audience, Progress
 from runkit.stop import Stop, Stopped
 
@@ -38,12 +39,13 @@ SMALL = 8  # sites of a domain that is simulated for its kernels
 
 def generate(world: World, case: Case) -> int:
     """Make the file that `case` describes, or finish it; collective. Returns the exit code."""
+    account = Account()
     require_whole_records(case)
     flows = draw_all(case, world)
     group = world.split(group_of(world.rank, world.size, case.ranks_per_case))
     Decomposition.best(flows[0].shape, group.size, case.grid.refinement)  # refused before anything is laid down
     gpu = choose(world, case.device)
-    if gpu is not None and min(world.size, case.ranks_per_case) > 1:
+    if gpu is not None and isinstance(group, MpiWorld) and min(world.size, case.ranks_per_case) > 1:
         group.takes_device_arrays = takes_device_arrays(world, gpu)
     with Stop(world, case) as stop, _open(world, case, flows) as file:
         if file.finished:
@@ -51,8 +53,10 @@ def generate(world: World, case: Case) -> int:
         say(world, f"{file.state}: {file.part}, written by {file.method}")
         if file.state == "new":  # checkpoints that lie here belong to a file that is gone
             world.on_root(file.scratch.clear)
+        say(world, f"memory: {memory_in_words(case, flows[0], group.size)}")
         say(world, "kernels: loaded, or compiled in a minute or two where they are new")
-        world.first_on_each_node(_compile, case, flows[0], gpu)
+        with account.part(KERNELS):
+            world.first_on_each_node(_compile, case, flows[0], gpu)
         if file.state == "resumed":
             world.on_root(go_on, file)
             file.sync()
@@ -60,11 +64,13 @@ def generate(world: World, case: Case) -> int:
         order = world.on_root(order_of, file)
         crew = Crew(world, group, gpu, stop)
         if _simulate_all(crew, case, [flows[number] for number in order], file):
+            account.tell(world)
             return stop.conclude(file.part)
         file.sync()
         n_complete = world.on_root(set_failed_aside, file)
         file.seal({"n_trajectories": n_complete})
         world.on_root(file.scratch.clear)
+    account.tell(world)
     return conclude(world, file.path, f"wrote {file.path}")
 
 
@@ -178,7 +184,7 @@ def _cases_together(crew: Crew, case: Case, flow: FlowCase, n_pending: int) -> i
     need(gpu, n_bytes, "lower grid.cells or grid.refinement, or raise ranks_per_case")
     mine = min(case.cases_per_gpu, int(gpu.free_bytes / n_bytes)) if group.size == 1 else 1
     n_groups = world.sum(int(group.is_root))
-    return max(1, min(*world.allgather(mine), -(-n_pending // n_groups)))
+    return max(1, min(*world.all_gather(mine), -(-n_pending // n_groups)))
 
 
 def _compile(case: Case, flow: FlowCase, gpu: Gpu | None) -> None:

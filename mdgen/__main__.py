@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from functools import partial
+from typing import TYPE_CHECKING
 
 from runkit.memory import memory_for_imports
-from runkit.mpi import launch, single_threaded
+from runkit.mpi import World, launch, single_threaded
+
+if TYPE_CHECKING:  # NumPy is not to be loaded yet: see `single_threaded`
+    from mdgen.config import Case
 
 
 def main() -> None:
@@ -25,7 +29,7 @@ def main() -> None:
     run_program("python -m mdgen", Case, partial(launch, _generate), show, main.__doc__ or "", parts=parts)
 
 
-def _generate(world, case) -> int:
+def _generate(world: World, case: Case) -> int:
     from mdgen.run import generate
 
     return generate(world, case)

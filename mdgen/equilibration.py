@@ -20,9 +20,10 @@ from mdgen.minimize import Minimum, inherent_structures
 from mdgen.neighbors import spatial_order
 from mdgen.schedule import Schedule, cooling_blocks
 from mdgen.soundness import is_canonical
-from mdgen.thermostats import thermostat
+from mdgen.thermostats import Thermostat, thermostat
 from mdgen.trajectory import Checkpoint, Run, advance
 from mdgen.velocities import maxwell_velocities
+from runkit.arrays import F64
 from runkit.dataset.schema import COMPLETE, FAILED
 from runkit.dataset.writer import Writer
 from runkit.progress import Progress
@@ -72,7 +73,7 @@ def _cool(run: Run, samples: list[int], blocks: Schedule, progress: Progress) ->
     return [_taken(run.case, *each) for each in zip(starts, dynamics.position, dynamics.kinetic_energy, strict=True)]
 
 
-def _taken(case: Case, start: Configuration, position: np.ndarray, kinetic_energy: float) -> Configuration | Failed:
+def _taken(case: Case, start: Configuration, position: F64, kinetic_energy: float) -> Configuration | Failed:
     """The sample at the end of its hold, or why it is none."""
     if not np.isfinite(kinetic_energy):
         return LOST
@@ -101,7 +102,7 @@ def _melts(run: Run, samples: list[int], starts: list[Configuration]) -> Dynamic
     )
 
 
-def baths(case: Case, samples: list[int]):
+def baths(case: Case, samples: list[int]) -> Thermostat:
     """The thermostat of melts: each has its own values and random numbers."""
     return thermostat.build(
         case.initial.thermostat,

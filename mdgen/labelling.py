@@ -10,6 +10,7 @@ from mdgen.config import Case
 from mdgen.initial import Configuration
 from mdgen.observables import sample_labels
 from mdgen.trajectory import Run
+from runkit.arrays import I64, Array
 from runkit.dataset.schema import COMPLETE, FAILED
 from runkit.dataset.verify import require_sound
 from runkit.dataset.writer import Writer
@@ -49,7 +50,7 @@ def _label_sample(case: Case, n_species: int, file: Writer, sample: int) -> None
         file.mark("labelled", (sample,), FAILED)
 
 
-def _fail_sample(file: Writer, sample: int, replicas: np.ndarray) -> None:
+def _fail_sample(file: Writer, sample: int, replicas: I64) -> None:
     """Say which replicas blew up, unless the sample has failed before it had any."""
     if file.read("equilibrated", (sample,)) == COMPLETE:
         names = ", ".join(map(str, replicas))
@@ -57,7 +58,7 @@ def _fail_sample(file: Writer, sample: int, replicas: np.ndarray) -> None:
     file.mark("labelled", (sample,), FAILED)
 
 
-def write_labels(file: Writer, sample: int, labels: dict[str, np.ndarray]) -> None:
+def write_labels(file: Writer, sample: int, labels: dict[str, Array]) -> None:
     """Store what `sample_labels` gave, bonds padded to the room in the file; marks the sample complete.
 
     Raises `OverflowError` if there are more bonds than room.

@@ -19,6 +19,7 @@ from mdgen.snapshot import Snapshot
 from mdgen.soundness import exploded
 from mdgen.trajectory import Checkpoint, Run, Written, advance
 from mdgen.velocities import maxwell_velocities
+from runkit.arrays import F64, I32, I64, Bools
 from runkit.dataset.schema import COMPLETE, FAILED, PENDING
 from runkit.dataset.verify import require_sound
 from runkit.dataset.writer import Writer
@@ -75,7 +76,7 @@ def _run_group(run: Run, group: list[Replica], blocks: Schedule, progress: Progr
     run.stop.keep(len(group))
 
 
-def _mark(file: Writer, group: list[Replica], which: np.ndarray, status: int) -> None:
+def _mark(file: Writer, group: list[Replica], which: Bools, status: int) -> None:
     for k in np.flatnonzero(which):
         file.mark("propagated", group[k], status)
 
@@ -100,7 +101,7 @@ def _start(run: Run, group: list[Replica]) -> Dynamics:
     )
 
 
-def _read_start(file: Writer, sample: int) -> tuple:
+def _read_start(file: Writer, sample: int) -> tuple[F64, I32, F64, I64, float]:
     """Position, species, box, order of summation and temperature of a sample."""
     require_sound(file, "equilibrated", (sample,))
     position, species, box = (file.read(name, (sample,)) for name in ("initial_position", "species", "box"))
@@ -115,7 +116,7 @@ def _written(file: Writer, group: list[Replica], blocks: Schedule) -> Written | 
     return lambda k, n_blocks: sums.of("propagated", group[k], PENDING, {"time": blocks.snapshots_in(n_blocks)})
 
 
-def _write_snapshot(file: Writer, reached: Snapshot, group: list[Replica], sound: np.ndarray, i_time: int) -> None:
+def _write_snapshot(file: Writer, reached: Snapshot, group: list[Replica], sound: Bools, i_time: int) -> None:
     """Of replicas that are sound: others have their last status."""
     position = reached.position
     values = {

@@ -20,13 +20,14 @@ from mdgen.groups import GroupSize, Unit, form_groups
 from mdgen.potentials.pair import PairPotential
 from mdgen.schedule import Block, Schedule
 from mdgen.snapshot import Snapshot
+from runkit.arrays import Array
 from runkit.dataset.scratch import Arrays, fault_in
 from runkit.dataset.writer import Writer
 from runkit.device import Gpu
 from runkit.mpi import World
 from runkit.stop import Stop, Stopped
 
-Written = Callable[[int, int], np.ndarray]
+Written = Callable[[int, int], Array]
 
 
 class Run(NamedTuple):
@@ -51,7 +52,9 @@ class Run(NamedTuple):
             self.file.sync()
         return True
 
-    def groups(self, units: list[Unit], place: Callable[[Unit], str], kind, size: GroupSize) -> list[list[Unit]]:
+    def groups(
+        self, units: list[Unit], place: Callable[[Unit], str], kind: Callable[[Unit], int], size: GroupSize
+    ) -> list[list[Unit]]:
         """This rank's share of `units`, in groups that advance together; collective.
 
         Those of a group stand at the same time: a unit rests at `place`. On the CPU they also are of one `kind`, and
@@ -66,7 +69,9 @@ class Run(NamedTuple):
         """Steps that the units of these groups still have to go, from where they rest (not collective)."""
         return sum(len(group) * blocks.steps_after(blocks_done(self.file, place(group[0]))) for group in groups)
 
-    def _in_step(self, units, place, kind) -> list[list]:
+    def _in_step(
+        self, units: list[Unit], place: Callable[[Unit], str], kind: Callable[[Unit], int]
+    ) -> list[list[Unit]]:
         """Units of one kind that stand at the same time."""
         state = {unit: (kind(unit), blocks_done(self.file, place(unit))) for unit in units}
         in_order = sorted(units, key=lambda unit: (state[unit], unit))
@@ -140,7 +145,7 @@ class Checkpoint:
             self._file.scratch.discard(name)
 
     @staticmethod
-    def _state(dynamics: Dynamics) -> dict[str, np.ndarray]:
+    def _state(dynamics: Dynamics) -> dict[str, Array]:
         """All that the future of replicas depends on, by the first axis."""
         bath = dynamics.thermostat.state() if dynamics.thermostat else {}
         return {"position": dynamics.position, "velocity": dynamics.velocity, **bath}
@@ -171,6 +176,7 @@ def advance(
     for i_block in range(first, len(blocks)):
         began, block = time.monotonic(), blocks[i_block]
         if block.temperature is not None:
+            assert dynamics.thermostat is not None  # only what is coupled is cooled
             dynamics.thermostat.temperature = block.temperature
         dynamics.begin(block.n_steps, dt=block.dt)
         if reached:

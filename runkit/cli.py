@@ -48,7 +48,7 @@ def run_program(
     arguments: Sequence[str] | None = None,
     positional: Sequence[str] = (),
     launched: Callable[[], Launch] = this_launch,
-    parts: Mapping[str, Registry] = MappingProxyType({}),
+    parts: Mapping[str, Registry[Any]] = MappingProxyType({}),
 ) -> None:
     """Read the command line, then call `run(config)`, or `show(config)` on rank 0 alone.
 

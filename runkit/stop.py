@@ -21,11 +21,11 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Protocol, Self
 
+from runkit.errors import UNFINISHED as UNFINISHED
 from runkit.errors import complain
 from runkit.log import Rank, say
-from runkit.mpi import World
+from runkit.mpi import MpiWorld, World
 
-UNFINISHED = 75  # exit code: run the same command again
 GRACE_SECONDS = 30.0  # from a warning to the next place where the work can be left
 SAVING_SECONDS = 600.0  # from there to the end, for a large checkpoint; a batch system may cut it short
 SIGNALS = (signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2, signal.SIGXCPU)
@@ -144,7 +144,7 @@ class Stop(Notice):
     def __init__(self, world: World, limits: Limits) -> None:
         super().__init__(limits)
         self.world = world
-        self._comm = world.comm.Dup() if world.size > 1 else None
+        self._comm = world.comm.Dup() if isinstance(world, MpiWorld) and world.size > 1 else None
         self._sent: list[Any] = []
         self._is_known = False  # to the others too
 
@@ -179,7 +179,7 @@ class Stop(Notice):
                 self.arrive()
             time.sleep(nap)
             nap = min(2 * nap, _LONGEST_NAP)
-        found = self.world.allgather((bool(self.why), bool(self._sent)))
+        found = self.world.all_gather((bool(self.why), bool(self._sent)))
         for rank, (_, has_sent) in enumerate(found):
             if has_sent and rank != self.world.rank:
                 self._comm.recv(source=rank)
@@ -190,7 +190,7 @@ class Stop(Notice):
     def conclude(self, name: object) -> int:
         """Say that the run `name` is unfinished, and how much of it was kept; its exit code. Collective."""
         n_kept = self.world.sum(self.kept)
-        reasons = set(self.world.allgather(self.why)) - {"", _HEARSAY}
+        reasons = set(self.world.all_gather(self.why)) - {"", _HEARSAY}
         return unfinished(self.world, name, ", ".join(sorted(reasons)), n_kept)
 
 

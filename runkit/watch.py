@@ -24,12 +24,11 @@ from pathlib import Path
 from threading import Thread
 from typing import Any, NamedTuple
 
-from runkit.errors import UserError
+from runkit.errors import UNFINISHED, UserError
 from runkit.launcher import abort_launch
 
 SECONDS = "GLASSFLOW_HOST_SECONDS"  # after which a silent host counts as lost; 0: hosts are not watched
 DEFAULT_SECONDS = 120
-UNFINISHED = 75  # exit code: run it again
 _CONNECT_SECONDS = 10
 _LOST = b"!"  # what is told on when a host is lost
 _SILENT = {errno.ETIMEDOUT, errno.EHOSTUNREACH, errno.ENETUNREACH, errno.EHOSTDOWN, errno.ENETDOWN}

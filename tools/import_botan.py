@@ -26,6 +26,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 from pydantic import Field
 
 from dtrain.glass import published
@@ -229,14 +230,15 @@ def _write_structure(case: Case, path: str, start: Configuration, file: Writer, 
     inherent = start.position + away - np.round(away / start.box) * start.box
     energy = [evaluate(p, start.species, start.box, case.system.potential).energy for p in (start.position, inherent)]
     n_particles = len(start.species)
-    for name, values in {
+    fields: dict[str, ArrayLike] = {
         "species": start.species,
         "box": start.box,
         "initial_position": start.position,
         "initial_energy": energy[0] / n_particles,
         "inherent_position": inherent,
         "inherent_energy": energy[1] / n_particles,
-    }.items():
+    }
+    for name, values in fields.items():
         file.write(name, (sample,), values)
     file.mark("equilibrated", (sample,), COMPLETE)
 

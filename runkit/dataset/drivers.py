@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeGuard
 
 import h5py
 import numpy as np
@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from runkit.dataset.selection import runs
 from runkit.errors import UserError
-from runkit.mpi import World
+from runkit.mpi import MpiWorld, World
 
 DRIVERS = ("auto", "mpio", "posix")
 
@@ -58,7 +58,7 @@ def open_driver(world: World, path: Path, wanted: str) -> Driver:
         driver = MpioDriver(world, path)
     except (OSError, RuntimeError) as error:
         failure = str(error)
-    failures = [text for text in world.allgather(failure) if text]
+    failures = [text for text in world.all_gather(failure) if text]
     if driver is not None and not failures:
         return driver
     if wanted == "mpio":
@@ -66,8 +66,8 @@ def open_driver(world: World, path: Path, wanted: str) -> Driver:
     return PosixDriver(path)
 
 
-def _has_mpio(world: World) -> bool:
-    return bool(h5py.get_config().mpi) and world.comm is not None
+def _has_mpio(world: World) -> TypeGuard[MpiWorld]:
+    return bool(h5py.get_config().mpi) and isinstance(world, MpiWorld)
 
 
 class MpioDriver:
@@ -75,7 +75,7 @@ class MpioDriver:
 
     name = "MPI-IO"
 
-    def __init__(self, world: World, path: Path) -> None:
+    def __init__(self, world: MpiWorld, path: Path) -> None:
         # Without data sieving, which would write back neighbouring bytes that another rank may have changed.
         hints = world.hints(romio_ds_write="disable")
         self._file = h5py.File(path, "r+", driver="mpio", comm=world.comm, info=hints, libver=("v108", "v110"))

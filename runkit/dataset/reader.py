@@ -175,7 +175,7 @@ def _known_schema(path: Path, file: h5py.File) -> Schema:
     known = contract.names()
     if not isinstance(name, str) or name not in known:
         raise UserError(f"{path} is not one of our dataset files (schema: {name or 'none'}; known: {', '.join(known)})")
-    schema: Schema = contract.get(name).schema
+    schema = contract.get(name).schema
     if not isinstance(version, (int, np.integer)):
         raise UserError(f"{path}: attribute schema_version = {version!r} is damaged: a whole number is needed")
     if version != schema.version:

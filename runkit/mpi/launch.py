@@ -12,8 +12,10 @@ from typing import Any
 from runkit.errors import UserError, complain
 from runkit.launcher import Launch, forget_lost_connection, mpi_launch, this_launch
 from runkit.memory import INTERRUPTED, shortage
+from runkit.mpi.communicator import MpiWorld
 from runkit.mpi.room import require_room
-from runkit.mpi.world import SerialWorld, World
+from runkit.mpi.serial import SerialWorld
+from runkit.mpi.world import World
 from runkit.watch import watch_hosts
 
 # How long a failing rank waits to see whether all the others fail alike.
@@ -38,7 +40,7 @@ def connect() -> World:
             started = f"{launched.launcher} started {launched.size} processes"
             raise UserError(f"{started}, but mpi4py does not work here: {error}") from error
         return SerialWorld()
-    world = World(MPI.COMM_WORLD)
+    world = MpiWorld(MPI.COMM_WORLD)
     _settle(world, launched or lost)
     return world
 
@@ -60,7 +62,7 @@ def launch(main: Callable[..., int | None], *arguments: Any) -> None:
         sys.exit(2)
     except KeyboardInterrupt:
         sys.exit(INTERRUPTED)
-    alarm = world.comm.Dup() if world.size > 1 else None
+    alarm = world.comm.Dup() if isinstance(world, MpiWorld) and world.size > 1 else None
     try:
         if alarm is not None:
             watch_hosts(world.rank, alarm.allgather)
@@ -136,6 +138,6 @@ def _abort(world: World, code: int) -> None:
     sys.stdout.flush()
     sys.stderr.flush()
     time.sleep(FORWARDING_SECONDS)
-    if world.size > 1:
+    if isinstance(world, MpiWorld) and world.size > 1:
         world.comm.Abort(code)
     sys.exit(code)

@@ -51,7 +51,7 @@ def kernel(
 
 class _TextCache(FunctionCache):
     def __init__(self, function: Any, variant: str, folders: Sequence[Path], parts: Sequence[type]) -> None:
-        super().__init__(function)
+        FunctionCache.__init__(self, function)
         own = Path(function.__code__.co_filename).parent
         foreign = [part for part in parts if _root(part.__module__) != _root(function.__module__)]
         self._variant = variant

@@ -119,9 +119,7 @@ def test_a_training_by_the_launcher_of_deepspeed_gets_the_nodes_of_the_job(run, 
     launcher.parent.mkdir()
     launcher.write_text('#!/bin/bash\necho "$@"; cat "$2" "$DS_ENV_FILE"; exit "${ENDS:-0}"\n')
     launcher.chmod(0o755)
-    site = (
-        f"TRAIN_BY=deepspeed PYTHON={launcher.parent}/python NCCL_SOCKET_IFNAME='ib0 ib1'; export NCCL_SOCKET_IFNAME\n"
-    )
+    site = f"TRAIN_BY=deepspeed PYTHON={launcher.parent}/python\nexport NCCL_SOCKET_IFNAME='ib0 ib1'\n"
     done, log = run("train", "recipe.toml", "minutes=5", more=site)
     assert done.returncode == 0, done.stderr
     assert re.search(r"--master_addr node07 --master_port \d+ dtrain/train.py recipe.toml minutes=5\n", log), log

@@ -4,8 +4,14 @@ Source: W. C. Swope et al., J. Chem. Phys. 76, 637 (1982), doi:10.1063/1.442716.
 Units: mass 1; `step` [LANES] is the time step of each lane, `unit` [3] places per length.
 """
 
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
 import numpy as np
 
+from mdgen.kernels.cpu.pairs import Formulas
 from mdgen.kernels.cpu.rows import BLOCK
 from runkit.simd.compiled import helper, kernel
 from runkit.simd.lanes import LANES, fill, fma, larger, load, nearest, placed, smaller, spread, store, wide, zeros
@@ -85,7 +91,7 @@ def kinetic_energy(replicas, velocity, grain, energy):
         energy[0] = energy.sum()
 
 
-def make_march(forces, formulas):
+def make_march(forces: Callable[..., Any], formulas: Formulas) -> Callable[..., Any]:
     """The kernel of many steps with these forces: march(replicas, n_steps, n_kicks, state, step, unit, rows, near, law,
     cover).
 

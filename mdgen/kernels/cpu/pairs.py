@@ -59,7 +59,7 @@ def _of_pair(formula: Callable[..., Any], columns: tuple[str, ...]) -> Callable[
     return inlined(lambda square, *values: formula(square, SimpleNamespace(**dict(zip(columns, values, strict=True)))))
 
 
-def make_forces(formulas):
+def make_forces(formulas: Formulas) -> Callable[..., Any]:
     """The kernel forces(replicas, place, force, rows, near, law): it writes the force on every particle."""
     strength_of, columns_at, stride = formulas.force, loader(formulas.n_columns), (1 + formulas.n_columns) * LANES
 
@@ -114,7 +114,7 @@ def make_forces(formulas):
     return kernel(forces, formulas.variant, formulas.folders)
 
 
-def make_energies(formulas):
+def make_energies(formulas: Formulas) -> Callable[..., Any]:
     """The kernel energies(replicas, place, energy, virial, rows, near, law): it writes energy and r.F of every
     particle's pairs with higher ones into the x component of two blocks."""
     energy_of, virial_of = formulas.energy, formulas.virial
