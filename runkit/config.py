@@ -10,10 +10,11 @@ import math
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar, get_args, get_origin
 
 import tomli_w
-from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, ValidationError, ValidationInfo, field_validator, model_validator
+from pydantic_core import PydanticCustomError
 
 from runkit.constraints import allowed, is_list, keys
 from runkit.errors import UserError
@@ -38,6 +39,25 @@ class Config(BaseModel):
             name: [value] if name in lists and isinstance(value, (str, int, float)) else value
             for name, value in values.items()
         }
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _a_truth_value_is_no_number(cls, value: Any, info: ValidationInfo) -> Any:
+        field = cls.model_fields[info.field_name or ""]
+        found = value if isinstance(value, (list, tuple)) else [value]
+        if any(isinstance(one, bool) for one in found) and _is_of_numbers(field.annotation):
+            raise PydanticCustomError("truth_value", "numbers, not truth values")
+        return value
+
+
+def _is_of_numbers(annotation: Any) -> bool:
+    """Whether a key takes numbers and no truth values."""
+    kinds, left = set(), [annotation]
+    while left:
+        kind = left.pop()
+        kinds.add(kind)
+        left += get_args(kind) if get_origin(kind) is not Literal else ()
+    return bool(kinds & {int, float}) and not kinds & {bool, Any}
 
 
 def load(
