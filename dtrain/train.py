@@ -5,27 +5,43 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 
-from dtrain.campaign import train_campaign
-from dtrain.checkpoint import build_network
-from dtrain.config import Recipe, command_line
-from dtrain.data import data as data_sets
-from dtrain.loop import Clock, train_run
-from dtrain.ranks import connect
 from runkit.cli import run_program
 from runkit.config import dump_toml
 from runkit.launcher import torch_launch
+from runkit.memory import memory_for_imports
+from runkit.stop import unfinished
+
+with memory_for_imports():
+    from dtrain.campaign import train_campaign
+    from dtrain.checkpoint import build_network
+    from dtrain.clock import Clock
+    from dtrain.config import Recipe, command_line
+    from dtrain.data import data as data_sets
+    from dtrain.estimate import cost_of
+    from dtrain.folder import folder_of
+    from dtrain.loop import require_phases, train_run
+    from dtrain.models import model as networks
+    from dtrain.ranks import connect
 
 
 def train(recipe: Recipe) -> None:
-    """Train the recipe's run, or its campaign, on all processes that were started together."""
+    """Train the recipe's run, or its campaign, on all processes that were started together.
+
+    Where it has to end early, the last process ends with code UNFINISHED, after the others, which end with 0: a
+    launcher that ends all for the code of one finds nobody who still is at work.
+    """
     is_campaign = bool(recipe.campaign.grid)
-    ranks = connect(recipe.device, recipe.threads, recipe.campaign.ranks_per_run if is_campaign else 0, recipe)
-    clock = Clock(recipe.minutes)
-    with ranks.together():
-        if is_campaign:
-            train_campaign(ranks, recipe, clock)
-        else:
-            train_run(ranks, recipe, clock)
+    with Clock(recipe) as clock:
+        ranks = connect(recipe.device, recipe.threads, recipe.campaign.ranks_per_run if is_campaign else 0, recipe)
+        with ranks.together():
+            if is_campaign:
+                train_campaign(ranks, recipe, clock)
+            else:
+                train_run(ranks, recipe, clock)
+            n_kept = ranks.count_all("kept", clock.kept if ranks.is_root else 0)
+            is_unfinished = ranks.count_all("unfinished", int(clock.is_over)) > 0
+        if is_unfinished and ranks.number == 0:
+            sys.exit(unfinished(ranks, folder_of(recipe), clock.why, n_kept))
 
 
 def show(recipe: Recipe) -> None:
@@ -33,21 +49,26 @@ def show(recipe: Recipe) -> None:
     print(dump_toml(recipe))
     if recipe.campaign.grid:
         print("# runs: " + ", ".join(run.name for run in recipe.runs()))
+    of_phases = {name: data_sets.get(recipe.data.name)(recipe.data_in(name), seed=recipe.seed) for name in recipe.phase}
+    require_phases(recipe, of_phases)
     for name, phase in recipe.phase.items():
-        data = data_sets.get(recipe.data.name)(recipe.data_in(name), seed=recipe.seed)
+        data = of_phases[name]
         network = build_network(recipe, data.sizes)
         n_steps = phase.epochs * len(data.split["train"]) / recipe.batch
         print(
             f"# phase {name}: {n_steps:.0f} steps of {recipe.batch} sample(s); "
             + ", ".join(f"{len(samples)} for {part}" for part, samples in data.split.items())
         )
+        cost = cost_of(network, data, recipe.loss_in(name))
+        print(f"# cost {cost.in_words(recipe.micro or recipe.batch) if cost else 'not known: shapes depend on values'}")
         print(f"# network {recipe.model.name}: {sum(p.numel() for p in network.parameters()):,} parameters")
 
 
 def main(words: Sequence[str]) -> None:
     """The program with its command line."""
     model, line = command_line(words)
-    run_program("dtrain", model, train, show, arguments=line, launched=torch_launch)
+    parts = {"model.name": networks}
+    run_program("python dtrain/train.py", model, train, show, arguments=line, launched=torch_launch, parts=parts)
 
 
 if __name__ == "__main__":

@@ -12,6 +12,7 @@ from pydantic import AfterValidator, Field
 
 from runkit.config import Config
 from runkit.device import Device
+from runkit.stop import GRACE_SECONDS
 
 MOST_CELLS, MOST_BODIES = 1 << 16, 1000
 
@@ -113,7 +114,9 @@ class Obstacles(Config):
     thickness: float = Field(4.0, ge=4, le=1e6, description="least thickness of a body [site]")
     walls: Literal["interpolated", "half-way"] = Field("interpolated", description="where links meet bodies")
     given: tuple[Table, ...] = Field(
-        (), description="bodies of every case: family, center, size [cell], angle [rad], parameters; none: random ones"
+        (),
+        description="bodies of every case: family, center and size [cell], angle [rad], and the family's parameters; "
+        "none: random ones",
     )
 
 
@@ -141,6 +144,10 @@ class Case(Config):
         64, ge=1, le=65535, description="most cases that a GPU simulates together, if memory allows"
     )
     checkpoint_seconds: float = Field(300, ge=0, description="least time between checkpoints of a case [s]")
+    minutes: float = Field(0, ge=0, description="wall time after which the run stops, to be resumed; 0: no limit")
+    grace_seconds: float = Field(
+        GRACE_SECONDS, ge=1, description="time to leave the work in, when the time is over or a signal warns [s]"
+    )
     grid: Grid = Grid()
     flow: Flow = Flow()
     collision: Collision = Collision()
@@ -150,4 +157,4 @@ class Case(Config):
 
 
 # Keys that may differ when an unfinished file is resumed: they cannot change what is written into it.
-FREE_KEYS = ("output", "ranks_per_case", "device", "cases_per_gpu", "checkpoint_seconds")
+FREE_KEYS = ("output", "ranks_per_case", "device", "cases_per_gpu", "checkpoint_seconds", "minutes", "grace_seconds")

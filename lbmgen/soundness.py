@@ -89,7 +89,7 @@ def _require_bodies(case: Case, flow: FlowCase) -> None:
     if blocked > options.blockage:
         raise UserError(
             f"obstacles: bodies take {blocked:.2f} of the cross-section; allowed: up to obstacles.blockage = "
-            f"{options.blockage:g}; lower obstacles.diameter or obstacles.count, or raise grid.cells"
+            f"{options.blockage:g}; lower obstacles.diameter (or size) or obstacles.count, or raise grid.cells"
         )
     if options.given:  # drawn ones keep these rules by construction
         _require_room(case, flow.domain, flow.placed)

@@ -13,6 +13,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import accumulate, pairwise
 
+from mdgen.config import Initial
+
 BLOCK_STEPS = 1000  # steps between looks at health, progress and checkpoint
 RAMP_STRETCHES = 100_000  # most temperatures of a ramp
 
@@ -56,6 +58,11 @@ class Schedule:
         rest = sum(stretch.n_steps for stretch in self._stretches[which:])
         return rest - (n_blocks - self._first[which]) * BLOCK_STEPS if rest else 0
 
+    def snapshots_in(self, n_blocks: int) -> int:
+        """Snapshots that the first `n_blocks` blocks reach."""
+        ends = zip(self._stretches, self._first[1:], strict=True)
+        return sum(end <= n_blocks for stretch, end in ends if stretch.snapshot is not None)
+
 
 def production_blocks(times: Sequence[float], dt: float) -> Schedule:
     """Blocks that reach every one of `times` with steps no longer than `dt`."""
@@ -66,7 +73,7 @@ def production_blocks(times: Sequence[float], dt: float) -> Schedule:
     return Schedule(stretches)
 
 
-def cooling_blocks(initial, temperature: float, dt: float) -> Schedule:
+def cooling_blocks(initial: Initial, temperature: float, dt: float) -> Schedule:
     """Blocks of melt, linear ramp and hold. `initial` is the `Initial` part of the configuration."""
     n_melt, n_ramp, n_hold = (
         round(time / dt) for time in (initial.melt_time, initial.cooling_time, initial.hold_time)

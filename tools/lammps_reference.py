@@ -7,15 +7,21 @@ Units: Lennard-Jones (`units lj`).
 
 from __future__ import annotations
 
+import itertools
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from mdgen.initial import Configuration
-from mdgen.potentials.pair import PairPotential
+from mdgen.potentials.inverse_power import InversePower
+from mdgen.potentials.kob_andersen_force_shifted import ForceShifted
+from mdgen.potentials.lennard_jones import LennardJones
+from mdgen.potentials.pair import PairLaw, PairPotential
+from mdgen.potentials.smoothed_inverse_power import SmoothedInversePower
+from runkit.errors import UserError
 
 
 @dataclass(frozen=True)
@@ -99,18 +105,12 @@ class Lammps:
 
     def _system(self, start: Configuration, law: PairPotential, velocity=None, skin: float = 0.3) -> list[str]:
         write_data(self.directory / "start.data", start, law.n_species, velocity)
-        kinds = [(a, b) for a in range(law.n_species) for b in range(a, law.n_species)]
         return [
             "units lj",
             "atom_style atomic",
             "atom_modify map array",
             "read_data start.data",
-            f"pair_style lj/cut {law.largest_cutoff!r}",
-            *(
-                f"pair_coeff {a + 1} {b + 1} {law.epsilon[a, b]!s} {law.sigma[a, b]!s} {law.cutoff[a, b]!s}"
-                for a, b in kinds
-            ),
-            "pair_modify shift yes",
+            *_pairs(law),
             f"neighbor {skin} bin",
             "neigh_modify every 1 delay 0 check yes",
         ]
@@ -121,6 +121,31 @@ class Lammps:
 
     def _read_dump(self, name: str) -> np.ndarray:
         return np.loadtxt(self.directory / name, skiprows=9, ndmin=2)[:, 1:]
+
+
+# What LAMMPS has for our laws by their own name, or is told as text, from which it takes the derivatives itself.
+STYLES = {LennardJones: "lj/cut", ForceShifted: "lj/smooth/linear"}
+TEXTS: dict[type[PairLaw], str] = {
+    InversePower: "e*((s/r)^n-(s/c)^n)",
+    SmoothedInversePower: "e*((s/r)^n-m2*(s/c)^n+m3*(s/c)^(n+2)*(r/s)^2-m4*(s/c)^(n+4)*(r/s)^4);"
+    "m2=(n+2)*(n+4)/8;m3=n*(n+4)/4;m4=n*(n+2)/8",
+}
+
+
+def _pairs(law: PairPotential) -> Iterator[str]:
+    """How LAMMPS is told of a potential; raises UserError for one that it has not been told of yet."""
+    kind, epsilon, sigma, cutoff = type(law.law), law.parameters["epsilon"], law.parameters["sigma"], law.cutoff
+    if kind not in STYLES and kind not in TEXTS:
+        raise UserError(f"{kind.__name__}: add what LAMMPS calls it to tools/lammps_reference.py")
+    yield f"pair_style {STYLES.get(kind, 'lepton')} {law.largest_cutoff!r}"
+    for a, b in itertools.combinations_with_replacement(range(law.n_species), 2):
+        given = f"{epsilon[a, b]!s} {sigma[a, b]!s}"
+        if isinstance(law.law, InversePower):
+            numbers = {"e": epsilon[a, b], "s": sigma[a, b], "c": cutoff[a, b], "n": law.law.exponent}
+            given = ";".join([TEXTS[kind], *(f"{name}={value!s}" for name, value in numbers.items())])
+        yield f"pair_coeff {a + 1} {b + 1} {given} {cutoff[a, b]!s}"
+    if kind is LennardJones:
+        yield "pair_modify shift yes"
 
 
 def write_data(path: Path, start: Configuration, n_species: int, velocity=None) -> None:

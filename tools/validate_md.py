@@ -1,6 +1,7 @@
 """Compare mdgen with LAMMPS and with itself; print each measured figure beside its limit. Exit code 1 if one is missed.
 
     python -m tools.validate_md forces         --configuration FILE --lammps EXECUTABLE
+    python -m tools.validate_md potentials     --configuration FILE --lammps EXECUTABLE
     python -m tools.validate_md trajectory     --configuration FILE --lammps EXECUTABLE
     python -m tools.validate_md inherent       --configuration FILE --lammps EXECUTABLE
     python -m tools.validate_md thermodynamics --temperature 1.0    --lammps EXECUTABLE
@@ -19,7 +20,7 @@ from __future__ import annotations
 import argparse
 import sys
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -43,6 +44,13 @@ from tools.lammps_reference import Lammps
 from tools.limits import Report
 
 LAW = potential.build("kob-andersen")
+MIXTURE: dict[str, Any] = {"epsilon": [1.0, 1.5, 0.5], "sigma": [1.0, 0.8, 0.88]}
+OTHER_LAWS: dict[str, dict[str, Any]] = {
+    "weeks-chandler-andersen": MIXTURE,
+    "kob-andersen-force-shifted": {},
+    "inverse-power": MIXTURE | {"exponent": 12, "cutoff": 2.5},
+    "smoothed-inverse-power": MIXTURE | {"exponent": 12, "cutoff": 1.25},
+}
 DT = 0.005
 PRECISIONS = ("float64", "float32")
 N_DRIFTING = 8  # trajectories whose energy is watched
@@ -61,6 +69,19 @@ def forces(options: argparse.Namespace, report: Report) -> None:
             report.row(f"{dtype}: rms dF", np.sqrt((error**2).mean()))
             report.row(f"{dtype}: |dU| / |U|", abs(ours.energy / energy - 1), scale and 1e-12)
             report.row(f"{dtype}: |dW| / |W|", abs(ours.virial / virial - 1), scale and 1e-12)
+
+
+def potentials(options: argparse.Namespace, report: Report) -> None:
+    """Energy, virial and forces of every other law, on one configuration."""
+    start = read(options.configuration[0])[0]
+    for name, parameters in OTHER_LAWS.items():
+        law = potential.build(name, **parameters)
+        energy, virial, force = lammps(options).evaluate(start, law)
+        ours = mdgen.evaluate(start.position, start.species, start.box, name, parameters=parameters)
+        print(f"{name}: U = {energy!r}, W = {virial!r}, sum of F² = {float((force**2).sum())!r}")
+        report.row(f"max |dF|  (max |F| = {np.abs(force).max():.3g})", np.abs(ours.force - force).max(), 1e-10)
+        report.row("|dU| / |U|", abs(ours.energy / energy - 1), 1e-12)
+        report.row("|dW| / |W|", abs(ours.virial / virial - 1), 1e-12)
 
 
 def trajectory(options: argparse.Namespace, report: Report) -> None:
@@ -205,7 +226,8 @@ def lammps(options: argparse.Namespace) -> Lammps:
 
 def main() -> int:
     checks = {
-        check.__name__: check for check in (forces, trajectory, inherent, thermodynamics, drift, labels, reference)
+        check.__name__: check
+        for check in (forces, potentials, trajectory, inherent, thermodynamics, drift, labels, reference)
     }
     parser = OptionParser(
         "python -m tools.validate_md", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter

@@ -14,14 +14,15 @@ import numpy as np
 from dtrain.checkpoint import Trained
 from dtrain.data.glass import Glass
 from dtrain.normalisation import Physical
+from runkit.arrays import Floats
 from runkit.dataset.contracts.prediction import PREDICTION
 from runkit.dataset.reader import Dataset
 from runkit.dataset.schema import COMPLETE
 from runkit.dataset.writer import Writer
-from runkit.mpi import SerialWorld
+from runkit.mpi import World
 from runkit.progress import Progress
 
-Prediction = tuple[int, np.ndarray, np.ndarray]  # sample, propensity [n_particles], bond change [n_bonds]
+Prediction = tuple[int, Floats, Floats]  # sample, propensity [n_particles], bond change [n_bonds]
 
 
 def predictions(trained: Trained, data: Glass, samples: Sequence[int], progress: Progress) -> Iterable[Prediction]:
@@ -38,7 +39,7 @@ def predictions(trained: Trained, data: Glass, samples: Sequence[int], progress:
 
 
 def write_predictions(
-    world: SerialWorld,
+    world: World,
     path: Path,
     dataset: Dataset,
     which: tuple[Sequence[int], int],
@@ -56,6 +57,7 @@ def write_predictions(
         if world.is_root:
             file.write("time", (0,), dataset["time"][i_time])
             file.write("sample", (), np.array(samples, dtype=np.int32))
+        file.sync()  # the checksums of units cover what root has written
         for sample, propensity, change in rows:
             place, n_bonds, capacity = samples.index(sample), len(change), sizes["bond"]
             file.write("propensity", (place, 0), propensity)

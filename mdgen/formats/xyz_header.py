@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from mdgen.formats.text import number
+from runkit.arrays import F64
 from runkit.errors import UserError
 
 _QUOTED = r'"(?:\\.|[^"\\])*"|\'[^\']*\''
@@ -29,7 +30,8 @@ SPECIES = ("species", "type", "types", "element", "particle_type", "typeid", "at
 POSITION = ("pos", "position", "positions", "coordinates", "r", "position_unfolded", "unwrapped_position")
 MASS = ("mass", "masses")
 _IDENTITY = ("id", "ids", "identifier", "particle_identifier")
-TRUE, FALSE = ("t", "true", "1", "p", "pp"), ("f", "false", "0")
+PERIODIC = ("pbc", "periodic", "boundary")
+TRUE, FALSE = ("t", "true", "1", "p", "pp"), ("f", "false", "0", "s", "m", "ff", "fs", "fm")
 
 
 @dataclass(frozen=True)
@@ -38,11 +40,12 @@ class Header:
 
     column: Mapping[str, int] = field(default_factory=lambda: {"species": 0, "pos": 1})
     width: int | None = None  # columns of a row, if the header says
-    cell: np.ndarray | None = None
+    cell: F64 | None = None
     origin: Sequence[float] = (0.0, 0.0, 0.0)  # lower corner of the box
     periodic: tuple[bool, ...] = ()
-    masses: np.ndarray | None = None  # of the species, in order
+    masses: F64 | None = None  # of the species, in order
     temperature: float | None = None
+    units: str = "lj"
     time: str = ""
     first: int | None = None
 
@@ -54,7 +57,7 @@ class Header:
 def parse(text: str, where: str) -> Header:
     """What the header `text` says; raises `UserError` that begins with `where` if it contradicts itself."""
     entries = _entries(text)
-    if not entries.keys() & {*BOX, "properties", "columns", "pbc", "temperature"}:
+    if not entries.keys() & {*BOX, *PERIODIC, "properties", "columns", "temperature", "units"}:
         return Header()
     cell = next((_numbers(entries[key], f"{where}, {key}") for key in BOX if key in entries), None)
     masses = next((_numbers(entries[key], f"{where}, {key}") for key in MASS if key in entries), None)
@@ -68,9 +71,10 @@ def parse(text: str, where: str) -> Header:
         width=width,
         cell=cell,
         origin=origin.tolist(),
-        periodic=_flags(entries["pbc"], where) if "pbc" in entries else (),
+        periodic=next((_flags(entries[key], f"{where}: {key}") for key in PERIODIC if key in entries), ()),
         masses=masses,
         temperature=None if temperature is None else float(temperature[0]) if len(temperature) else float("nan"),
+        units=entries.get("units", "lj").lower(),
         time=entries.get("time", ""),
         first=0 if entries.keys() & {"ioformat", "sim_box"} else None,  # RUMD
     )
@@ -85,7 +89,7 @@ def _entries(text: str) -> dict[str, str]:
     return {key.strip("\"'").lower(): value.strip().strip("\"'") for key, value in pairs}
 
 
-def _numbers(text: str, where: str) -> np.ndarray:
+def _numbers(text: str, where: str) -> F64:
     """Numbers between any brackets, commas and spaces; words before them, such as the kind of box, are left out."""
     words = re.split(r"[\s,\[\]{}()\"']+", text.strip())
     wanted = [word for word in words if word and not re.fullmatch(r"[A-Za-z_]{4,}", word)]
@@ -97,7 +101,7 @@ def _flags(text: str, where: str) -> tuple[bool, ...]:
     words = list(words[0]) if len(words) == 1 and re.fullmatch("[tf]{3}", words[0]) else words
     words *= 3 if len(words) == 1 else 1
     if len(words) != 3 or not all(word in TRUE + FALSE for word in words):
-        raise UserError(f"{where}: pbc = {text!r}: three flags, T or F, are needed")
+        raise UserError(f"{where} = {text!r}: three flags, T or F, are needed")
     return tuple(word in TRUE for word in words)
 
 

@@ -2,20 +2,21 @@
 
     writer = Writer.open(world, "data/case.h5", ISOCONFIG, sizes, {"config": config, "seed": 1})
     writer.write("position", (sample, slice(None), replica), position)     # any rank, at any time
-    writer.mark("propagated", (sample, replica), COMPLETE)                 # data first, on disk; then the flag
+    writer.mark("propagated", (sample, replica), COMPLETE)                 # data and checksums, on disk; then the flag
     writer.sync()                                                          # all ranks: now each reads what others wrote
     writer.seal()                                                          # all ranks: the file gets its name
 
 The file is `case.h5.part` until it is sealed. After layout only raw data is written, so it stays readable when any rank
-dies at any moment, and `open` with the same configuration goes on with it. What happens to the file from outside
-meanwhile (deleted, renamed, truncated) ends the run at the next unit of work: nobody else writes to it.
+dies at any moment, and `open` with the same configuration goes on with it; units whose bytes have changed since are
+made again. What happens to the file from outside meanwhile (deleted, renamed, truncated) ends the run at the next unit
+of work: nobody else writes to it.
 """
 
 from __future__ import annotations
 
 import os
-import stat
 from collections.abc import Mapping, Sequence
+from itertools import product
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -24,16 +25,20 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from runkit.checkpoint import sync_directory
+from runkit.dataset.checksums import HEADER, Checksums, fields_of_sums, sums_of
+from runkit.dataset.claim import Claim, How
 from runkit.dataset.drivers import Driver, check_driver, open_driver
 from runkit.dataset.layout import Groups, dtype_of, lay_down, replace_attributes, why_not_written
 from runkit.dataset.lock import FileLock
-from runkit.dataset.resume import check_same, holds
+from runkit.dataset.resume import has_sums
 from runkit.dataset.schema import PENDING, Schema
 from runkit.dataset.scratch import Scratch
 from runkit.dataset.selection import Index, box, in_words
+from runkit.dataset.verify import verify
+from runkit.efficiency import FILE, count_bytes, counted
 from runkit.errors import UserError
 from runkit.mpi import World
-from runkit.outputs import require_own_name, require_replaceable, shortened, state_of
+from runkit.outputs import require_replaceable, state_of
 
 
 class Writer:
@@ -46,13 +51,16 @@ class Writer:
         self.world, self.path, self.schema = world, path, schema
         self.part = path.with_name(path.name + ".part")
         self.state = "new"
-        self._shapes = {field.name: field.shape(dict(sizes)) for field in schema.fields}
+        self._fields = {field.name: field for field in (*schema.fields, *fields_of_sums(schema))}
+        self._shapes = {name: field.shape(dict(sizes)) for name, field in self._fields.items()}
+        self.checksums: Checksums | None = Checksums(schema, self._shapes, self._read)  # None: older code made the file
         self._driver: Driver | None = None
         self._descriptor = -1
         self._size = 0  # bytes of the file, which never change
         self._lock: FileLock | None = None
 
     @classmethod
+    @counted(FILE)
     def open(
         cls,
         world: World,
@@ -66,6 +74,7 @@ class Writer:
         driver: str = "auto",
         replace: bool = False,
         reads: Sequence[Path | str] = (),
+        verified: bool = True,
     ) -> Writer:
         """Lay the file down, or go on with an unfinished one; collective.
 
@@ -73,19 +82,23 @@ class Writer:
         with the same one, apart from the dotted `free_keys`. `attributes["inputs"]`, if given, holds the digests of
         files that the run reads (`runkit.digest`), which must be the same too. With `replace` a file of the same schema
         makes room instead. `groups` adds attributes to groups of the schema; `reads` are the sources of the data.
+        Units of an unfinished file that are not what was written become pending again; not with `verified=False`.
         Raises UserError on all ranks: another configuration, a file that is read or not ours, no such directory, no
         room, another run on the same file.
         """
         writer = cls(world, Path(path), schema, sizes)
         check_driver(world, driver)
         about = {**attributes, "mpi_library": world.library}
-        world.on_root(writer._require_name, reads)
-        writer.state = world.on_root(writer._prepare, sizes, about, groups or {}, free_keys, replace)
+        writer.state = world.on_root(writer._prepare, sizes, about, groups or {}, How(free_keys, replace, reads))
         if not writer.finished:
             try:
                 writer._descriptor = os.open(writer.part, os.O_RDWR)
                 writer._size = os.fstat(writer._descriptor).st_size
                 writer._driver = open_driver(world, writer.part, driver)
+                if writer.state == "resumed" and not world.on_root(has_sums, writer.part, writer._shapes_of_sums()):
+                    writer.checksums = None
+                if writer.state == "resumed" and verified:
+                    verify(writer)
             except OSError as error:
                 writer._release()
                 raise UserError(f"{writer.part} cannot be opened: {error.strerror or error}") from error
@@ -113,30 +126,36 @@ class Writer:
         """Lengths of the axes of a field."""
         return self._shapes[name]
 
+    @counted(FILE)
     def write(self, name: str, index: Index, values: ArrayLike) -> None:
         """Store `values` in `name[index]`; not collective. Raises UserError if the disk refuses."""
         driver = self._open_driver()
         slices, shape = box(self._shapes[name], index)
-        array = np.asarray(values).astype(dtype_of(self.schema[name]), order="C", casting="same_kind", copy=False)
+        array = np.asarray(values).astype(dtype_of(self._fields[name]), order="C", casting="same_kind", copy=False)
         if array.shape != shape:
             raise ValueError(f"{in_words(name, index)} has shape {shape}, not {array.shape}")
         self._require_size()
         try:
             driver.write(name, slices, array)
+            count_bytes(array.nbytes)
         except (OSError, RuntimeError) as error:
             told = why_not_written(self.part, array.nbytes, error)
             raise UserError(f"{in_words(name, index)} cannot be written to {self.part}: {told}") from error
 
     def write_text(self, name: str, index: Index, words: str) -> None:
         """Store words, as many as the field holds; not collective."""
-        dtype = dtype_of(self.schema[name])
+        dtype = dtype_of(self._fields[name])
         self.write(name, index, np.array(words.encode()[: dtype.itemsize], dtype))
 
+    @counted(FILE)
     def read(self, name: str, index: Index = ()) -> NDArray[Any]:
         """The array `name[index]`; not collective. What other ranks wrote is there after `sync`."""
         slices, shape = box(self._shapes[name], index)
+        return self._read(name, slices).reshape(shape)
+
+    def _read(self, name: str, index: tuple[slice, ...]) -> NDArray[Any]:
         try:
-            return self._open_driver().read(name, slices).reshape(shape)
+            return self._open_driver().read(name, index)
         except OSError as error:
             raise UserError(f"{in_words(name, index)} cannot be read from {self.part}: {error}") from error
 
@@ -150,15 +169,25 @@ class Writer:
         return [tuple(unit) for unit in units]
 
     def mark(self, name: str, index: Index, status: int) -> None:
-        """Set a status flag, after all that this rank has written is on disk; not collective.
+        """Set the status of units, after all that this rank has written is on disk with checksums; not collective.
 
-        Raises UserError if the file has been deleted, moved or truncated from outside.
+        Nothing may be written to these units afterwards. Raises UserError if the file has been deleted, moved or
+        truncated from outside.
         """
+        slices, _ = box(self._shapes[name], index)
+        if status != PENDING and self.checksums is not None:
+            for unit in product(*(range(part.start, part.stop) for part in slices)):
+                self.write(sums_of(name), unit, self.checksums.of(name, unit, status))
+        self.set_flag(name, index, status)
+
+    def set_flag(self, name: str, index: Index, status: int) -> None:
+        """Set the status of units that have checksums already; not collective."""
         self.to_disk()
         self._require_same_file()
         _, shape = box(self._shapes[name], index)
-        self.write(name, index, np.full(shape, status, dtype_of(self.schema[name])))
+        self.write(name, index, np.full(shape, status, dtype_of(self._fields[name])))
 
+    @counted(FILE)
     def to_disk(self) -> None:
         """Bring all that this rank has written to disk; not collective."""
         try:
@@ -166,12 +195,14 @@ class Writer:
         except OSError as error:
             raise UserError(f"{self.part} cannot be brought to disk: {error.strerror}") from error
 
+    @counted(FILE)
     def sync(self) -> None:
         """From here on every rank reads what any rank wrote before; collective."""
         self._open_driver().flush()
         self.to_disk()
         self.world.barrier()
 
+    @counted(FILE)
     def seal(self, attributes: Mapping[str, int] | None = None) -> None:
         """Give the file its name; collective. Raises UserError if units are pending.
 
@@ -182,12 +213,16 @@ class Writer:
         if any(pending.values()):
             open_units = ", ".join(f"{name}: {count}" for name, count in pending.items() if count)
             raise UserError(f"{self.part} is not complete; pending units: {open_units}")
+        if self.checksums is not None and self.world.is_root:
+            self.write(HEADER, (), self.checksums.of_header())
+            self.to_disk()
         self._open_driver().close()
         self._driver = None
         self.world.on_root(self._rename, attributes or {})
         self._release()
         self.state = "finished"
 
+    @counted(FILE)
     def close(self) -> None:
         """Leave the file as it is; collective."""
         if self._driver is not None:
@@ -209,52 +244,18 @@ class Writer:
                 self._driver.close()
             self._release()
 
-    def _require_name(self, reads: Sequence[Path | str]) -> None:
-        """Whether files can have these names, and none of them is a source."""
-        directory = self.path.parent
-        if state_of(directory) is None or not directory.is_dir():
-            raise UserError(f"cannot write {shortened(self.path)}: directory {directory} does not exist")
-        require_own_name(self.path)
-        for path in (self.path, self.part):
-            require_replaceable(path, lambda _: True, reads)
-        folder = state_of(self.scratch.path)
-        if folder is not None and not stat.S_ISDIR(folder.st_mode):
-            raise UserError(f"{self.scratch.path} is in the way: checkpoints go to a folder of this name; move it away")
-
-    def _prepare(
-        self,
-        sizes: Mapping[str, int],
-        attributes: Mapping[str, Any],
-        groups: Groups,
-        free_keys: Sequence[str],
-        replace: bool,
-    ) -> str:
+    def _prepare(self, sizes: Mapping[str, int], attributes: Mapping[str, Any], groups: Groups, how: How) -> str:
         """On root: find out what is there, lock it, lay down what is not; returns the state."""
-        if replace or not self.path.exists():
-            self._lock = FileLock(self.part.with_name(self.part.name + ".lock"))
-        try:
-            if replace:
-                self._make_room()
-            # Asked again: another run may have finished it before it left us the lock.
-            if self.path.exists():
-                check_same(self.path, self.schema, self._shapes, attributes, free_keys)
+        shapes = {field.name: self._shapes[field.name] for field in self.schema.fields}
+        claim = Claim(self.path, self.part, self.scratch, self.schema)
+        state, self._lock = claim.take(shapes, attributes, how)
+        if state == "new":
+            try:
+                lay_down(self.part, self.schema, sizes, attributes, groups)
+            except UserError:
                 self._release()
-                return "finished"
-            if self.part.exists():
-                check_same(self.part, self.schema, self._shapes, attributes, free_keys)
-                return "resumed"
-            lay_down(self.part, self.schema, sizes, attributes, groups)
-            return "new"
-        except UserError:
-            self._release()
-            raise
-
-    def _make_room(self) -> None:
-        """Delete an older file of this schema, and what is left of one; any other is refused."""
-        for path in (self.path, self.part):
-            require_replaceable(path, lambda old: holds(old, self.schema))
-        for path in (self.path, self.part):
-            path.unlink(missing_ok=True)
+                raise
+        return state
 
     def _rename(self, attributes: Mapping[str, int]) -> None:
         self._require_same_file()
@@ -278,6 +279,9 @@ class Writer:
         if found is None or not os.path.samestat(found, os.fstat(self._descriptor)):
             fate = "deleted or renamed" if found is None else "replaced by another file"
             raise UserError(f"{self.part} was {fate} in mid-run; what has been computed since cannot be kept there")
+
+    def _shapes_of_sums(self) -> dict[str, tuple[int, ...]]:
+        return {field.name: self._shapes[field.name] for field in fields_of_sums(self.schema)}
 
     def _open_driver(self) -> Driver:
         if self._driver is None:

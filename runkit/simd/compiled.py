@@ -42,7 +42,8 @@ def kernel(
     It is made of the Python text in its own folder, in the one above, in those of SHARED and in `folders`, and of the
     packages of `parts` that come from elsewhere. Closures over different parts tell themselves apart by `variant`.
     """
-    dispatcher: Any = njit(error_model="numpy")(function)
+    # While it runs, another thread may end the process (`runkit.stop`).
+    dispatcher: Any = njit(error_model="numpy", nogil=True)(function)
     with suppress(RuntimeError):  # no writable place: every process compiles for itself
         dispatcher._cache = _TextCache(function, variant, folders, parts)
     return dispatcher
@@ -50,7 +51,7 @@ def kernel(
 
 class _TextCache(FunctionCache):
     def __init__(self, function: Any, variant: str, folders: Sequence[Path], parts: Sequence[type]) -> None:
-        super().__init__(function)
+        FunctionCache.__init__(self, function)
         own = Path(function.__code__.co_filename).parent
         foreign = [part for part in parts if _root(part.__module__) != _root(function.__module__)]
         self._variant = variant

@@ -7,10 +7,12 @@ import numpy as np
 import pytest
 
 import mdgen
+from mdgen import api
 from mdgen.initial import melt
 from mdgen.potentials import potential
 from mdgen.velocities import maxwell_velocities
 from runkit.errors import UserError
+from tests.shim import StandIn
 
 
 def all_pairs(position, species, box, law):
@@ -164,3 +166,43 @@ def test_wrong_settings_of_an_ensemble_are_refused_by_name(change, complaint):
     sound = {"temperature": 0.5, "times": [0.01], "n_replicas": 2, "seed": 1}
     with pytest.raises(UserError, match=complaint):
         mdgen.isoconfigurational([[0.0, 0, 0], [1.1, 0, 0]], [0, 1], 8.0, **(sound | change))
+
+
+SOFT = {"exponent": 18, "sigma": [1.0, 0.9, 0.8], "cutoff": 1.8}
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+def test_all_functions_take_the_same_potential_parameters_precision_and_device(dtype, monkeypatch):
+    """By its name and parameters or as it is built, on the CPU or a GPU: the same bits."""
+    monkeypatch.setattr(api, "Gpu", StandIn)
+    start = melt(64, (0.5, 0.5), 1.0, seed=2, sample=0)
+    built, velocity = potential.build("inverse-power", **SOFT), maxwell_velocities(64, 0.5, 1, 0, 0)
+    calls = {
+        mdgen.evaluate: {},
+        mdgen.propagate: {"velocity": velocity, "dt": 0.002, "n_steps": 5},
+        mdgen.isoconfigurational: {"temperature": 0.5, "times": [0.01], "n_replicas": 2, "seed": 1},
+    }
+    for function, more in calls.items():
+        given = dict(position=start.position, species=start.species, box=start.box, dtype=dtype, **more)
+        found = [
+            function(**given, potential="inverse-power", parameters=SOFT),
+            function(**given, potential=built),
+            function(**given, potential="inverse-power", parameters=SOFT, device=StandIn()),
+        ]
+        first, *others = [one.force if function is mdgen.evaluate else one for one in found]
+        assert all(np.array_equal(first, other) for other in others)
+
+
+@pytest.mark.parametrize(
+    ("change", "complaint"),
+    [
+        ({"parameters": {"exponnt": 12}}, "exponnt.*did you mean 'exponent'"),
+        ({"parameters": {"exponent": 3}}, "exponent = 3; allowed: even integers"),
+        ({"parameters": [12]}, r"parameters = \[12\]: a dict"),
+        ({"potential": potential.build("inverse-power"), "parameters": {"exponent": 12}}, "PairPotential has its own"),
+    ],
+)
+def test_wrong_parameters_of_a_potential_are_refused_by_name(change, complaint):
+    sound = {"position": [[0.0, 0, 0], [1.1, 0, 0]], "species": [0, 1], "box": 8.0, "potential": "inverse-power"}
+    with pytest.raises(UserError, match=complaint):
+        mdgen.evaluate(**(sound | change))

@@ -1,11 +1,17 @@
-"""Laws over the registry."""
+"""What holds for every registered law, whatever its form. What is special to one is in `test_pair_laws.py`."""
+
+from __future__ import annotations
 
 import numpy as np
 import pytest
 
+from mdgen.dynamics import Dynamics
 from mdgen.potentials import potential
-from mdgen.potentials.pair import PairPotential
+from mdgen.potentials.pair import PairLaw, PairPotential
 from runkit.errors import UserError
+from tests.mdgen.liquid import all_pairs, replicas
+from tests.mdgen.test_gpu import assert_same
+from tests.shim import StandIn
 
 
 @pytest.fixture(params=potential.names())
@@ -18,47 +24,57 @@ def pairs(law):
 
 
 def test_force_is_minus_gradient_of_energy(law):
-    """F(r) = -dU/dr for every registered potential and pair of species, to 1e-6."""
-    h = 1e-6
+    """F(r) = -dU/dr for every pair of species, to 1e-6."""
     for a, b in pairs(law):
-        r = np.linspace(0.85 * law.sigma[a, b], law.cutoff[a, b] - 2 * h, 200)
+        cutoff = law.cutoff[a, b]
+        h = 1e-6 * cutoff
+        r = np.linspace(0.4 * cutoff, cutoff - 2 * h, 200)
         gradient = (law.energy(r + h, a, b) - law.energy(r - h, a, b)) / (2 * h)
         np.testing.assert_allclose(law.force(r, a, b), -gradient, rtol=1e-6, atol=1e-6)
 
 
-def test_minimum_of_energy_is_at_the_sixth_root_of_two(law):
-    """F = 0 and U = -epsilon - shift at r = 2^(1/6) sigma."""
+def test_virial_is_distance_times_force(law):
     for a, b in pairs(law):
-        r = 2 ** (1 / 6) * law.sigma[a, b]
-        assert abs(law.force(r, a, b)) < 1e-12
-        assert law.energy(r, a, b) == pytest.approx(-law.epsilon[a, b] - law.shift[a, b], abs=1e-14)
+        r = np.linspace(0.4, 1.1, 200) * law.cutoff[a, b]
+        np.testing.assert_allclose(law.virial(r, a, b), r * law.force(r, a, b), rtol=1e-12, atol=1e-12)
 
 
-def test_energy_is_continuous_and_force_is_not_at_the_cutoff(law):
+def test_energy_is_continuous_at_the_cutoff_and_nothing_acts_beyond_it(law):
     for a, b in pairs(law):
-        inside, outside = law.cutoff[a, b] * (1 - 1e-12), law.cutoff[a, b]
-        assert abs(law.energy(inside, a, b)) < 1e-12 and law.energy(outside, a, b) == 0
-        assert law.force(inside, a, b) < -1e-3 and law.force(outside, a, b) == 0
+        cutoff = law.cutoff[a, b]
+        assert law.energy(0.5 * cutoff, a, b) != 0 and law.force(0.5 * cutoff, a, b) != 0
+        assert abs(law.energy(cutoff * (1 - 1e-12), a, b)) < 1e-11
+        for r in (cutoff, 1.5 * cutoff):
+            assert law.energy(r, a, b) == law.force(r, a, b) == law.virial(r, a, b) == 0
 
 
 def test_pairs_do_not_know_an_order(law):
-    for matrix in (law.epsilon, law.sigma, law.cutoff):
+    for matrix in (law.cutoff, *law.parameters.values(), *law.columns.values()):
         np.testing.assert_array_equal(matrix, matrix.T)
 
 
-def test_kob_andersen_has_the_published_parameters():
-    law = potential.build("kob-andersen")
-    np.testing.assert_array_equal(law.epsilon, [[1.0, 1.5], [1.5, 0.5]])
-    np.testing.assert_array_equal(law.sigma, [[1.0, 0.8], [0.8, 0.88]])
-    np.testing.assert_allclose(law.cutoff, [[2.5, 2.0], [2.0, 2.2]], rtol=1e-15)
-    assert law.largest_cutoff == 2.5
+def liquid(law, n_replicas, precision, device=None):
+    position, velocity, species, box = replicas(n_replicas)
+    return Dynamics(position, velocity, species % law.n_species, box, law, 0.002, precision, device=device)
 
 
-def test_binary_with_kob_andersens_parameters_is_kob_andersen():
-    binary = potential.build("binary-lennard-jones", epsilon=[1.0, 1.5, 0.5], sigma=[1.0, 0.8, 0.88], cutoff=2.5)
-    named = potential.build("kob-andersen")
-    for field in ("epsilon", "sigma", "cutoff"):
-        np.testing.assert_array_equal(getattr(binary, field), getattr(named, field))
+def test_kernels_give_the_sum_over_all_pairs(law):
+    """By the formulas on arrays: energy, force and virial of either layout of lanes."""
+    for n_replicas in (1, 2):
+        system = liquid(law, n_replicas, "float64")
+        species, box = system.ensemble.species[0], system.ensemble.box[0]
+        energy, force, virial = all_pairs(system.position[0], species, box, law)
+        assert np.abs(system.force[0] - force).max() < 1e-12 * np.abs(force).max()
+        assert system.potential_energy[0] == pytest.approx(energy, rel=1e-12)
+        assert system.virial[0] == pytest.approx(virial, rel=1e-12)
+
+
+@pytest.mark.parametrize("precision", ["float32", "float64"])
+def test_a_trajectory_has_the_same_bits_on_a_gpu(law, precision):
+    ours, theirs = (liquid(law, 2, precision, device) for device in (StandIn(), None))
+    for each in (ours, theirs):
+        each.step(20)
+    assert_same(ours, theirs)
 
 
 @pytest.mark.parametrize(
@@ -69,6 +85,10 @@ def test_binary_with_kob_andersens_parameters_is_kob_andersen():
         ("lennard-jones", {"cut_off": 2.5}, "cut_off.*cutoff"),
         ("lennard-jones", {"epsilon": "strong"}, "strong"),
         ("binary-lennard-jones", {"sigma": [1.0, 0.8]}, "sigma.*three values"),
+        ("inverse-power", {"exponent": 7}, "exponent = 7; allowed: even integers from 2 to 100"),
+        ("inverse-power", {"exponent": 12.5}, "exponent = 12.5; allowed"),
+        ("smoothed-inverse-power", {"exponent": 0}, "exponent = 0; allowed"),
+        ("inverse-power", {"exponent": 100, "sigma": 1e5, "cutoff": 1e-3}, "shift of the law is not finite"),
         ("kob-anderson", {}, "kob-andersen"),
     ],
 )
@@ -78,5 +98,23 @@ def test_a_wrong_parameter_is_named(name, parameters, complaint):
 
 
 def test_an_unsymmetric_matrix_is_refused():
+    law = potential.build("lennard-jones").law
     with pytest.raises(UserError, match=r"sigma.*symmetric"):
-        PairPotential.lennard_jones(np.ones((2, 2)), [[1.0, 0.8], [0.9, 1.0]], np.ones((2, 2)))
+        PairPotential.of(law, np.ones((2, 2)), epsilon=np.ones((2, 2)), sigma=[[1.0, 0.8], [0.9, 1.0]])
+
+
+def test_what_is_too_large_for_single_precision_is_refused():
+    law = potential.build("lennard-jones", sigma=1e4)
+    assert law.table("float64").shape == (1, 1, 4)
+    with pytest.raises(UserError, match="repulsion of the potential is too large for precision = float32"):
+        law.table("float32")
+
+
+def test_a_law_must_say_what_stands_in_its_formulas():
+    """Compiled kernels are kept under what it is written as: only a dataclass is written as all that it holds."""
+
+    class Vague(PairLaw):
+        pass
+
+    with pytest.raises(TypeError, match="Vague: a law is a frozen dataclass"):
+        PairPotential.of(Vague(), np.ones((1, 1)))

@@ -9,7 +9,7 @@ from pathlib import Path
 from runkit.simd.compiled import kernel
 
 ROOT = Path(__file__).parents[2]
-MODULE = '''
+MODULE = """
 import sys
 import numpy as np
 from runkit.simd.compiled import kernel, part
@@ -28,7 +28,7 @@ if __name__ == "__main__":
         for kind in (np.float32(2), np.float64(2)):
             found = float(make(factor)(kind))
             assert found == 2.0 * factor + OFFSET, (factor, kind, found)
-'''
+"""
 # Too long a law to be inlined.
 MODULE = MODULE.replace("WAVES", " + ".join(f"np.sin({k} * a)" for k in range(36)))
 

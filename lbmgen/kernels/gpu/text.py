@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 
-from lbmgen.boundaries.face import most_parameters, open_faces
+from lbmgen.boundaries.face import Open, most_parameters, open_faces
+from lbmgen.collisions import Collision
 from lbmgen.kernels.open_faces import Needs, Places, needs_of, on_row
+from lbmgen.lattices import Lattice
 from runkit.formula import Fused, Plain, value_of
 from runkit.formula.cuda import TYPES, Lines, function
 
@@ -14,14 +17,14 @@ KERNELS = ("cases.cu", "boundaries.cu", "lbm.cu")  # each builds on those before
 
 
 @cache
-def source(lattice, law, forced, dtype):
+def source(lattice: Lattice, law: Collision, forced: bool, dtype: str) -> str:
     """CUDA C of all kernels for a lattice, a law, if `forced` a force density, and populations of `dtype`."""
     kernels = "\n".join(Path(__file__).with_name(name).read_text() for name in KERNELS)
     parts = _constants(lattice, forced, dtype), _collide(lattice, law, forced, dtype), _open_faces(lattice.d), kernels
     return "\n".join(parts)
 
 
-def _constants(lattice, forced, dtype):
+def _constants(lattice: Lattice, forced: bool, dtype: str) -> str:
     velocities = ", ".join("{" + ", ".join(map(str, c)) + "}" for c in lattice.c)
     weights = ", ".join(w.hex() for w in lattice.w)
     places = range(lattice.q)
@@ -40,7 +43,7 @@ def _constants(lattice, forced, dtype):
     )
 
 
-def _collide(lattice, law, forced, dtype):
+def _collide(lattice: Lattice, law: Collision, forced: bool, dtype: str) -> str:
     """The law as a function: populations before and after, and its rates, followed by the force."""
     machine = Lines(dtype)
     n_rates = len(law.rates(1.0))
@@ -58,7 +61,7 @@ def _collide(lattice, law, forced, dtype):
     return function(head, machine, *results)
 
 
-def _open_faces(d):
+def _open_faces(d: int) -> str:
     """What formulas of open faces take and where, what each kind needs, and the formulas, by the number of the kind."""
     faces = open_faces()
     needs = [needs_of(face, d) for face in faces]
@@ -75,7 +78,7 @@ def _open_faces(d):
     )
 
 
-def _formula(name, faces, d):
+def _formula(name: str, faces: Sequence[type[Open]], d: int) -> str:
     """The formulas of a name: a function of each kind, and one that chooses. Rows stay in memory, not in registers."""
     texts = []
     for number, face in enumerate(faces):
@@ -88,7 +91,7 @@ def _formula(name, faces, d):
     return "".join([*texts, _by_kind(f"double {name}(int law, const double* row)", calls)])
 
 
-def _by_kind(head, values):
+def _by_kind(head: str, values: Sequence[object]) -> str:
     """A function of the number of a kind that returns one of `values`."""
     cases = " ".join(f"case {number}: return {value};" for number, value in enumerate(values))
     return f"__device__ __forceinline__ {head} {{\n    switch (law) {{ {cases} }}\n    return 0;\n}}\n"
