@@ -38,6 +38,8 @@ class Engine:
         config = named_monitors(config, checkpoints.parent)
         if self._must_reshape():
             config["checkpoint"] = {**config.get("checkpoint", {}), "load_universal": True}
+        autocast = config.get("torch_autocast", {})
+        self._autocast = _dtype(autocast.get("dtype", "bfloat16") if autocast.get("enabled") else "float32")
         self._gather = deepspeed.zero.GatheredParameters
         if config.get("wandb", {}).get("enabled"):
             os.environ["WANDB_NAME"] = "/".join(checkpoints.parent.parts[-2:])  # DeepSpeed passes no name on
@@ -79,6 +81,11 @@ class Engine:
     def micro(self) -> int:
         """Samples of a micro-batch."""
         return int(self._engine.train_micro_batch_size_per_gpu())
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """What products of matrices are computed in."""
+        return self._autocast
 
     def __call__(self, *inputs: Tensor) -> tuple[Tensor, ...]:
         """Outputs of the network, by DeepSpeed's autocast if it is on."""
@@ -180,6 +187,12 @@ def _deepspeed(ranks: Ranks) -> Any:
         # Minutes of compilation, and a build that is killed half-way blocks all later runs.
         deepspeed.ops.__compatible_ops__["deepspeed_shm_comm"] = False
     return deepspeed
+
+
+def _dtype(name: str) -> torch.dtype:
+    """The type that DeepSpeed's configuration names, float32 if it is another word for it."""
+    found = getattr(torch, name.removeprefix("torch."), None)
+    return found if isinstance(found, torch.dtype) else torch.float32
 
 
 def _last(checkpoints: Path) -> str | None:

@@ -19,14 +19,15 @@ from dtrain.data import data as data_sets
 from dtrain.data.loader import Feed, Order, Share, Step
 from dtrain.deepspeed_config import read_config
 from dtrain.engine import Engine
-from dtrain.folder import RunFolder
+from dtrain.estimate import Cost, cost_of
+from dtrain.folder import RunFolder, folder_of
 from dtrain.origin import Origin
-from dtrain.pace import Pace, Stopwatch
+from dtrain.pace import Stopwatch, efficiency_of
 from dtrain.precision import use_precision
 from dtrain.ranks import Ranks
 from runkit.errors import UserError
 from runkit.log import say
-from runkit.progress import Audience, Progress
+from runkit.progress import Progress, Reporter
 from runkit.stop import Stopped
 
 CURVES = "training", "validation"
@@ -88,6 +89,8 @@ def _train_phases(
     if recipe.compile:
         say(ranks, "compile = true: the first steps and the first validation compile the network, for minutes each")
         network.compile(backend=COMPILER, dynamic=getattr(network, "dynamic", None))
+    micro = int(config["train_micro_batch_size_per_gpu"])
+    costs = {name: _cost(ranks, recipe, name, network, of, micro) for name, of in zip(names, data, strict=True)}
     engine = Engine(network, config, ranks, folder.checkpoints)
     paces = {}
     try:
@@ -99,10 +102,18 @@ def _train_phases(
             name = names[state.phase]
             trainer = PhaseTrainer(ranks, recipe, name, data[state.phase], engine, folder)
             state = trainer.train(state, clock)
-            paces[name] = trainer.pace()
+            paces[name] = trainer.pace(costs[name])
     finally:
         engine.close()
     return paces
+
+
+def _cost(ranks: Ranks, recipe: Recipe, name: str, network: Any, data: Any, micro: int) -> Cost | None:
+    """What a sample of a phase costs, told before the first step; root alone knows it."""
+    cost = cost_of(network, data, recipe.loss_in(name)) if ranks.is_root and data.split["train"] else None
+    if cost is not None:
+        say(ranks, f"{folder_of(recipe)} {name}: {cost.in_words(micro)}")
+    return cost
 
 
 def require_phases(recipe: Recipe, data: Mapping[str, AnyDataSet]) -> None:
@@ -179,7 +190,7 @@ class PhaseTrainer:
     def _take_steps(self, state: State, clock: Clock, title: str) -> State:
         present, steps = state.phase, range(state.phase_step, self.n_steps)
         clock.begin()
-        with Progress(Audience(self.ranks.is_root), len(steps), "step", title) as progress:
+        with Progress(Reporter(self.ranks.is_root), len(steps), "step", title) as progress:
             for step, micro_batches in zip(steps, self.feed.steps(self.order, self.share, steps), strict=True):
                 self.engine.set_learning_rate(learning_rate(self.phase, step, self.n_steps))
                 self._step(micro_batches)
@@ -211,13 +222,12 @@ class PhaseTrainer:
         self.engine.save(name, {**asdict(state), "curves": self._curves()})
         return state
 
-    def pace(self) -> dict[str, float]:
-        """How fast the steps were (see `Pace.summary`); collective."""
-        pace = Pace.summary(self.ranks.all_gather(self.stopwatch.pace))
-        if pace:
-            waited = f"at most {100 * pace['waited']:.2g} % of it waiting for data"
-            say(self.ranks, f"{self.folder.path} {self.name}: {pace['step_ms']:.4g} ms per step, {waited}")
-        return pace
+    def pace(self, cost: Cost | None) -> dict[str, float]:
+        """How fast the steps were, said and returned (see `pace.efficiency_of`); collective."""
+        found, told = efficiency_of(self.ranks, self.stopwatch.pace, self.recipe.batch, cost, self.engine.dtype)
+        if told:
+            say(self.ranks, f"{self.folder.path} {self.name}: {told}")
+        return found
 
     def _step(self, micro_batches: Step[Any]) -> None:
         """Losses, gradients and the update; nothing here may make the host wait for a GPU."""

@@ -17,6 +17,7 @@ with memory_for_imports():
     from dtrain.clock import Clock
     from dtrain.config import Recipe, command_line
     from dtrain.data import data as data_sets
+    from dtrain.estimate import cost_of
     from dtrain.folder import folder_of
     from dtrain.loop import require_phases, train_run
     from dtrain.models import model as networks
@@ -58,6 +59,8 @@ def show(recipe: Recipe) -> None:
             f"# phase {name}: {n_steps:.0f} steps of {recipe.batch} sample(s); "
             + ", ".join(f"{len(samples)} for {part}" for part, samples in data.split.items())
         )
+        cost = cost_of(network, data, recipe.loss_in(name))
+        print(f"# cost {cost.in_words(recipe.micro or recipe.batch) if cost else 'not known: shapes depend on values'}")
         print(f"# network {recipe.model.name}: {sum(p.numel() for p in network.parameters()):,} parameters")
 
 

@@ -19,7 +19,7 @@ from lbmgen.config import FREE_KEYS, Case
 from lbmgen.decomposition import Decomposition
 from lbmgen.domain import AXES, Body, Domain
 from lbmgen.flow_case import FlowCase
-from lbmgen.plan import gpu_bytes, group_of, require_whole_records, schema_of, sizes_of
+from lbmgen.plan import gpu_bytes, group_of, memory_in_words, require_whole_records, schema_of, sizes_of
 from lbmgen.simulation import Prepared, Simulation, fluid_of, go_round, prepare
 from runkit.dataset.outcome import conclude
 from runkit.dataset.schema import COMPLETE, FAILED
@@ -27,10 +27,11 @@ from runkit.dataset.verify import verify
 from runkit.dataset.writer import Writer
 from runkit.device import Gpu, choose, need
 from runkit.digest import digests
+from runkit.efficiency import KERNELS, Account
 from runkit.folders import make_folder
 from runkit.log import say
 from runkit.mpi import MpiWorld, SerialWorld, World, takes_device_arrays
-from runkit.progress import Audience, Progress
+from runkit.progress import Progress, Reporter
 from runkit.stop import Stop, Stopped
 
 SMALL = 8  # sites of a domain that is simulated for its kernels
@@ -38,6 +39,7 @@ SMALL = 8  # sites of a domain that is simulated for its kernels
 
 def generate(world: World, case: Case) -> int:
     """Make the file that `case` describes, or finish it; collective. Returns the exit code."""
+    account = Account()
     require_whole_records(case)
     flows = draw_all(case, world)
     group = world.split(group_of(world.rank, world.size, case.ranks_per_case))
@@ -51,8 +53,10 @@ def generate(world: World, case: Case) -> int:
         say(world, f"{file.state}: {file.part}, written by {file.method}")
         if file.state == "new":  # checkpoints that lie here belong to a file that is gone
             world.on_root(file.scratch.clear)
+        say(world, f"memory: {memory_in_words(case, flows[0], group.size)}")
         say(world, "kernels: loaded, or compiled in a minute or two where they are new")
-        world.first_on_each_node(_compile, case, flows[0], gpu)
+        with account.part(KERNELS):
+            world.first_on_each_node(_compile, case, flows[0], gpu)
         if file.state == "resumed":
             world.on_root(go_on, file)
             file.sync()
@@ -60,11 +64,13 @@ def generate(world: World, case: Case) -> int:
         order = world.on_root(order_of, file)
         crew = Crew(world, group, gpu, stop)
         if _simulate_all(crew, case, [flows[number] for number in order], file):
+            account.tell(world)
             return stop.conclude(file.part)
         file.sync()
         n_complete = world.on_root(set_failed_aside, file)
         file.seal({"n_trajectories": n_complete})
         world.on_root(file.scratch.clear)
+    account.tell(world)
     return conclude(world, file.path, f"wrote {file.path}")
 
 
@@ -89,18 +95,18 @@ def _simulate_all(crew: Crew, case: Case, flows: list[FlowCase], file: Writer) -
     world, group = crew.world, crew.group
     pending = [unit[0] for unit in file.pending("computed")]
     together = _cases_together(crew, case, flows[0], len(pending))
-    tickets = world.tickets()
+    counter = world.shared_counter()
     place_of = {flow.number: place for place, flow in enumerate(flows)}
 
     def take() -> int:
-        return len(pending) if crew.stop.is_wanted() else tickets.next() * together
+        return len(pending) if crew.stop.is_wanted() else counter.next() * together
 
     def batches() -> Iterator[list[FlowCase]]:
         while (first := group.on_root(take)) < len(pending):
             yield [flows[i_case] for i_case in pending[first : first + together]]
 
     with (
-        Progress(Audience(world.is_root), len(pending), "cases", "simulate") as progress,
+        Progress(Reporter(world.is_root), len(pending), "cases", "simulate") as progress,
         closing(_prepared(crew, case, batches())) as ready,
     ):
         with suppress(Stopped):
@@ -112,7 +118,7 @@ def _simulate_all(crew: Crew, case: Case, flows: list[FlowCase], file: Writer) -
         has_ended_early = crew.stop.meet()
         if not has_ended_early:
             progress.reach(len(pending))
-    tickets.free()
+    counter.free()
     return has_ended_early
 
 

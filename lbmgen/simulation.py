@@ -32,6 +32,7 @@ from runkit.dataset.schema import PENDING
 from runkit.dataset.scratch import Arrays, fault_in
 from runkit.dataset.writer import Writer
 from runkit.device import Gpu
+from runkit.elementary import cos, sin
 from runkit.mpi import World
 from runkit.rng import stream
 
@@ -179,7 +180,7 @@ class Simulation:
         """A few waves, 1 at most, of places x from 0 to 1 along the flow: no two cases start alike."""
         random = stream(self.case.seed, "start", self.flow.number)
         weight, phase = random.uniform(0.5, 1.0, 3), random.uniform(0.0, 2 * np.pi, 3)
-        waves = [a * np.sin(2 * np.pi * k * x + shift) for k, a, shift in zip((1, 2, 3), weight, phase, strict=True)]
+        waves = [a * sin(2 * np.pi * k * x + shift) for k, a, shift in zip((1, 2, 3), weight, phase, strict=True)]
         found: F64 = (waves[0] + waves[1] + waves[2]) / weight.sum()
         return found
 
@@ -252,8 +253,8 @@ def clock(case: Case, n_done: int) -> F64:
     steps = np.arange(n_done * every, (n_done + 1) * every)
     duration = case.frames.ramp * _crossing_time(case)
     progress = np.minimum(1.0, (steps + 1) / duration) if duration else np.ones(len(steps))
-    pulse = 1.0 + flow.pulsation * np.sin(2 * np.pi * (steps + 1) / flow.period)
-    found: F64 = (0.5 - 0.5 * np.cos(np.pi * progress)) * pulse
+    pulse = 1.0 + flow.pulsation * sin(2 * np.pi * (steps + 1) / flow.period)
+    found: F64 = (0.5 - 0.5 * cos(np.pi * progress)) * pulse
     return found
 
 

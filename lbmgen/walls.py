@@ -135,7 +135,7 @@ class Boundary:
         """Links that bounce back from a face, which may move or let fluid in."""
         back, w, c = self.lattice.opposite[i], self.lattice.w[i], np.array(self.lattice.c[i])
         place = self.site[which] + self.origin + 0.5 - 0.5 * c
-        constant = 6 * w * kind.velocity_at(place, axis, self.domain) @ c
+        constant = (6 * w * kind.velocity_at(place, axis, self.domain) * c).sum(axis=1)
         return self._plain(i, which, [self.layout.departure(back, state) for state in STATES], constant)
 
     def _mirror_links(self, i: int, which: I64) -> Iterator[_Part]:

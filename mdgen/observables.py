@@ -16,6 +16,7 @@ import numpy as np
 from scipy.spatial import cKDTree
 
 from mdgen.initial import Configuration, wrap
+from runkit import elementary
 from runkit.arrays import F64, I32, Array, Ints
 from runkit.rng import stream
 
@@ -41,9 +42,7 @@ def sample_labels(
     return {"bond": bond} | {name: np.array([row[name] for row in rows]) for name in rows[0]}
 
 
-def _time_labels(
-    position: F64, start: Configuration, n_species: int, bond: I32, wave_number: float
-) -> dict[str, Any]:
+def _time_labels(position: F64, start: Configuration, n_species: int, bond: I32, wave_number: float) -> dict[str, Any]:
     moved = displacement(position, start.position)
     change = bond_change(position, start, bond)
     is_a = start.species == 0
@@ -75,7 +74,7 @@ def displacement(position: F64, initial: F64) -> F64:
 
 def self_scattering(moved: F64, wave_number: float) -> F64:
     """exp(iq·Δr) averaged over the directions of q: sin(q Δr) / (q Δr), of distances of any shape."""
-    return np.sinc(wave_number * moved / np.pi)
+    return elementary.sinc(wave_number * np.asarray(moved, np.float64))
 
 
 def neighbour_pairs(position: F64, box: F64, cutoff: float) -> I32:
@@ -91,7 +90,7 @@ def distance(position: F64, pair: Ints, box: F64) -> F64:
     first, second = pair.T
     vector = position[..., second, :] - position[..., first, :]
     vector = vector - np.round(vector / box) * box
-    found: F64 = np.sqrt(np.einsum("...k,...k->...", vector, vector))
+    found: F64 = np.sqrt(elementary.squared_length(vector))
     return found
 
 

@@ -19,6 +19,7 @@ from typing import Protocol
 import numpy as np
 
 from runkit.arrays import F64
+from runkit.elementary import cos, exp
 
 TERMS = 100  # of the series; the first that is left out is 1e-7 of the first one
 
@@ -78,7 +79,7 @@ def _duct(first: tuple[F64, float], second: tuple[F64, float]) -> F64:
     for n in range(1, 2 * TERMS, 2):
         k, sign = n * math.pi / (2 * a), (1 if n % 4 == 1 else -1)
         # cosh(k z) / cosh(k b), which would overflow as it stands
-        ratio = np.exp(k * (z - b)) * (1 + np.exp(-2 * k * z)) / (1 + math.exp(-2 * k * b))
-        total += sign / n**3 * (1 - ratio) * np.cos(k * y)
+        ratio = exp(k * (z - b)) * (1 + exp(-2 * k * z)) / (1 + math.exp(-2 * k * b))
+        total += sign / n**3 * (1 - ratio) * cos(k * y)
         mean -= 192 * a / (math.pi**5 * b) * math.tanh(k * b) / n**5
     return 48 / math.pi**3 / mean * total

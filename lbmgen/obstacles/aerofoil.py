@@ -14,6 +14,7 @@ import numpy as np
 from lbmgen.obstacles import obstacle
 from lbmgen.obstacles.outline import Outline, sampled
 from runkit.arrays import F64
+from runkit.elementary import cos
 
 
 @obstacle("aerofoil")
@@ -25,7 +26,7 @@ def aerofoil(code: str = "0012") -> Outline:
 
     def surface(t: F64) -> F64:
         # Over the upper side from the tail to the nose and back over the lower one; root is sqrt(x), negative below.
-        root = np.cos(np.pi * t)
+        root = cos(np.pi * t)
         x = root * root
         half = 5 * thickness * (0.2969 * root + np.sign(root) * _polynomial(x))
         mean, slope = _mean_line(x, camber, place)

@@ -10,6 +10,7 @@ import numpy as np
 from lbmgen.obstacles import obstacle
 from lbmgen.obstacles.outline import Outline, sampled
 from runkit.arrays import F64
+from runkit.elementary import cos, exp, sin
 from runkit.rng import stream
 
 
@@ -26,14 +27,14 @@ def blob(seed: int = 0, modes: int = 4, roughness: float = 0.4) -> Outline:
     wave = np.arange(2, modes + 2)
 
     def swell(phi: F64) -> F64:
-        found: F64 = np.exp(roughness * (np.cos(phi[:, None] * wave + phase) * (amplitude / wave)).sum(axis=1))
+        found: F64 = exp(roughness * (cos(phi[:, None] * wave + phase) * (amplitude / wave)).sum(axis=1))
         return found
 
     widest = swell(np.linspace(0, 2 * np.pi, 4096)).max()
 
     def curve(t: F64) -> F64:
         phi = 2 * np.pi * t
-        found: F64 = 0.5 / widest * swell(phi)[:, None] * np.stack([np.cos(phi), np.sin(phi)], axis=-1)
+        found: F64 = 0.5 / widest * swell(phi)[:, None] * np.stack([cos(phi), sin(phi)], axis=-1)
         return found
 
     return Outline(sampled(curve)[:-1])

@@ -10,6 +10,7 @@ import numpy as np
 from lbmgen.obstacles import obstacle
 from lbmgen.obstacles.shape import Shape
 from runkit.arrays import F64
+from runkit.elementary import cos, sin
 
 
 class Circle(Shape):
@@ -26,7 +27,7 @@ class Circle(Shape):
 
     def surface(self, spacing: float) -> F64:
         angle = np.linspace(0, 2 * np.pi, max(8, int(np.ceil(np.pi / spacing))), endpoint=False)
-        return self.radius * np.stack([np.cos(angle), np.sin(angle)], axis=-1)
+        return self.radius * np.stack([cos(angle), sin(angle)], axis=-1)
 
 
 @obstacle("circle")

@@ -7,10 +7,13 @@ Units: the longest axis.
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from lbmgen.obstacles import obstacle
 from lbmgen.obstacles.shape import Shape
+from runkit import elementary
 from runkit.arrays import F64
 
 CHUNK = 2**15  # points at a time: temporary arrays stay in cache
@@ -31,11 +34,11 @@ class Ellipse(Shape):
         return np.concatenate([self._distance(*piece) for piece in pieces]).reshape(x.shape)
 
     def support(self, direction: F64) -> float:
-        return float(np.hypot(self.a * direction[0], self.b * direction[1]))
+        return float(math.hypot(self.a * direction[0], self.b * direction[1]))
 
     def surface(self, spacing: float) -> F64:
         angle = np.linspace(0, 2 * np.pi, max(8, int(np.ceil(2 * np.pi * self.a / spacing))), endpoint=False)
-        return np.stack([self.a * np.cos(angle), self.b * np.sin(angle)], axis=-1)
+        return np.stack([self.a * elementary.cos(angle), self.b * elementary.sin(angle)], axis=-1)
 
     def _distance(self, x: F64, y: F64) -> F64:
         """In the first quadrant. With s = t + b², the nearest point is (a² x / (s + a² - b²), b² y / s).

@@ -55,7 +55,7 @@ class Mesh(Shape):
             i, j = (index.ravel() for index in np.meshgrid(np.arange(n + 1), np.arange(n + 1)))
             inside = i + j <= n
             share = np.stack([n - i - j, i, j], axis=-1)[inside] / n
-            found.append(np.einsum("pk,tkx->tpx", share, corner[parts == n]).reshape(-1, 3))
+            found.append(sum(share[:, k, None] * corner[parts == n][:, None, k] for k in range(3)).reshape(-1, 3))
         return np.concatenate(found)
 
 

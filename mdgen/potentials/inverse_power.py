@@ -14,6 +14,7 @@ from dataclasses import dataclass
 
 from mdgen.potentials import potential
 from mdgen.potentials.pair import Pair, PairLaw, PairPotential, symmetric
+from runkit import elementary
 from runkit.arrays import F64
 from runkit.formula import Value, power
 
@@ -32,7 +33,7 @@ class InversePower(PairLaw):
             raise ValueError(f"exponent = {self.exponent}; allowed: even integers from 2 to {STEEPEST}")
 
     def columns(self, cutoff: F64, epsilon: F64, sigma: F64) -> dict[str, F64]:
-        edge = epsilon * (sigma / cutoff) ** self.exponent
+        edge = epsilon * elementary.power(sigma / cutoff, self.exponent)
         return {"epsilon": epsilon, "sigma_square": sigma**2, "shift": edge}
 
     def energy(self, square: Value, pair: Pair) -> Value:

@@ -12,6 +12,7 @@ import numpy as np
 
 from mdgen.potentials import potential
 from mdgen.potentials.pair import Pair, PairLaw, PairPotential
+from runkit import elementary
 from runkit.arrays import F64
 from runkit.formula import Value, rounded
 
@@ -21,10 +22,10 @@ class LennardJones(PairLaw):
     """U(r) = 4 epsilon [(sigma/r)^12 - (sigma/r)^6] - (the same at the cutoff): the force jumps to zero there."""
 
     def columns(self, cutoff: F64, epsilon: F64, sigma: F64) -> dict[str, F64]:
-        power = (sigma / cutoff) ** 6
+        power = elementary.power(sigma / cutoff, 6)
         return {
-            "repulsion": 48 * epsilon * sigma**12,
-            "attraction": -24 * epsilon * sigma**6,
+            "repulsion": 48 * epsilon * elementary.power(sigma, 12),
+            "attraction": -24 * epsilon * elementary.power(sigma, 6),
             "shift": 4 * epsilon * (power**2 - power),
         }
 

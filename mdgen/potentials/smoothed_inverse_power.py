@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from mdgen.potentials import potential
 from mdgen.potentials.inverse_power import InversePower
 from mdgen.potentials.pair import Pair, PairPotential, symmetric
+from runkit import elementary
 from runkit.arrays import F64
 from runkit.formula import Value, power
 
@@ -25,13 +26,13 @@ class SmoothedInversePower(InversePower):
     """The inverse power and a polynomial of r²."""
 
     def columns(self, cutoff: F64, epsilon: F64, sigma: F64) -> dict[str, F64]:
-        m, edge = self.exponent // 2, epsilon * (sigma / cutoff) ** self.exponent
+        m, edge = self.exponent // 2, epsilon * elementary.power(sigma / cutoff, self.exponent)
         return {
             "epsilon": epsilon,
             "sigma_square": sigma**2,
             "c0": -(m + 1) * (m + 2) / 2 * edge,
             "c2": m * (m + 2) * edge / cutoff**2,
-            "c4": -m * (m + 1) / 2 * edge / cutoff**4,
+            "c4": -m * (m + 1) / 2 * edge / (cutoff * cutoff * cutoff * cutoff),
         }
 
     def energy(self, square: Value, pair: Pair) -> Value:

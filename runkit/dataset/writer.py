@@ -35,6 +35,7 @@ from runkit.dataset.schema import PENDING, Schema
 from runkit.dataset.scratch import Scratch
 from runkit.dataset.selection import Index, box, in_words
 from runkit.dataset.verify import verify
+from runkit.efficiency import FILE, count_bytes, counted
 from runkit.errors import UserError
 from runkit.mpi import World
 from runkit.outputs import require_replaceable, state_of
@@ -59,6 +60,7 @@ class Writer:
         self._lock: FileLock | None = None
 
     @classmethod
+    @counted(FILE)
     def open(
         cls,
         world: World,
@@ -124,6 +126,7 @@ class Writer:
         """Lengths of the axes of a field."""
         return self._shapes[name]
 
+    @counted(FILE)
     def write(self, name: str, index: Index, values: ArrayLike) -> None:
         """Store `values` in `name[index]`; not collective. Raises UserError if the disk refuses."""
         driver = self._open_driver()
@@ -134,6 +137,7 @@ class Writer:
         self._require_size()
         try:
             driver.write(name, slices, array)
+            count_bytes(array.nbytes)
         except (OSError, RuntimeError) as error:
             told = why_not_written(self.part, array.nbytes, error)
             raise UserError(f"{in_words(name, index)} cannot be written to {self.part}: {told}") from error
@@ -143,6 +147,7 @@ class Writer:
         dtype = dtype_of(self._fields[name])
         self.write(name, index, np.array(words.encode()[: dtype.itemsize], dtype))
 
+    @counted(FILE)
     def read(self, name: str, index: Index = ()) -> NDArray[Any]:
         """The array `name[index]`; not collective. What other ranks wrote is there after `sync`."""
         slices, shape = box(self._shapes[name], index)
@@ -182,6 +187,7 @@ class Writer:
         _, shape = box(self._shapes[name], index)
         self.write(name, index, np.full(shape, status, dtype_of(self._fields[name])))
 
+    @counted(FILE)
     def to_disk(self) -> None:
         """Bring all that this rank has written to disk; not collective."""
         try:
@@ -189,12 +195,14 @@ class Writer:
         except OSError as error:
             raise UserError(f"{self.part} cannot be brought to disk: {error.strerror}") from error
 
+    @counted(FILE)
     def sync(self) -> None:
         """From here on every rank reads what any rank wrote before; collective."""
         self._open_driver().flush()
         self.to_disk()
         self.world.barrier()
 
+    @counted(FILE)
     def seal(self, attributes: Mapping[str, int] | None = None) -> None:
         """Give the file its name; collective. Raises UserError if units are pending.
 
@@ -214,6 +222,7 @@ class Writer:
         self._release()
         self.state = "finished"
 
+    @counted(FILE)
     def close(self) -> None:
         """Leave the file as it is; collective."""
         if self._driver is not None:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from runkit.efficiency import WAIT, counted
+from runkit.mpi.counter import MpiCounter, SharedCounter
 from runkit.mpi.library import library_version
-from runkit.mpi.tickets import MpiTickets, Tickets
 from runkit.mpi.world import T, World
 
 
@@ -30,33 +31,39 @@ class MpiWorld(World):
     def library(self) -> str:
         return library_version()
 
+    @counted(WAIT)
     def barrier(self) -> None:
         self.comm.Barrier()
 
+    @counted(WAIT)
     def bcast(self, value: T, root: int = 0) -> T:
         found: T = self.comm.bcast(value, root=root)
         return found
 
+    @counted(WAIT)
     def gather(self, value: T, root: int = 0) -> list[T] | None:
         values: list[T] | None = self.comm.gather(value, root=root)
         return values
 
+    @counted(WAIT)
     def all_gather(self, value: T) -> list[T]:
         if self.size == 1:  # a message to oneself costs more than a small sum
             return [value]
         values: list[T] = self.comm.allgather(value)
         return values
 
+    @counted(WAIT)
     def split(self, color: int) -> MpiWorld:
         return MpiWorld(self.comm.Split(color, self.rank))
 
+    @counted(WAIT)
     def node(self) -> MpiWorld:
         from mpi4py import MPI
 
         return MpiWorld(self.comm.Split_type(MPI.COMM_TYPE_SHARED))
 
-    def tickets(self) -> Tickets:
-        return MpiTickets(self.comm)
+    def shared_counter(self) -> SharedCounter:
+        return MpiCounter(self.comm)
 
     def progress(self) -> None:
         """MPI looks after requests of other ranks when it is called."""
