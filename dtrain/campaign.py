@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from dtrain.clock import Clock
 from dtrain.config import Recipe
 from dtrain.folder import folder_of, read_summary, write_table
-from dtrain.loop import Clock, train_run
+from dtrain.loop import train_run
 from dtrain.ranks import Ranks
 from runkit.config import flatten
 from runkit.errors import UserError
@@ -31,7 +32,7 @@ def train_campaign(ranks: Ranks, recipe: Recipe, clock: Clock) -> None:
         except UserError as error:
             n_failed += ranks.is_root
             say(ranks, f"{folder_of(runs[turn])}: failed: {error}")
-    n_failed = ranks.count_all("campaign", n_failed)
+    n_failed = ranks.count_all("campaign", n_failed, lambda: clock.tell(ranks))
     table = folder_of(recipe) / "campaign.csv"
     if is_speaker:
         _tabulate(table, list(recipe.campaign.grid), runs)

@@ -9,7 +9,7 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 import xxhash
@@ -18,6 +18,7 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from dtrain.config import PACKAGE, Recipe, load_recipe
+from dtrain.data import Options
 from dtrain.models import model as networks
 from dtrain.normalisation import Normalisation
 from dtrain.origin import Origin
@@ -29,6 +30,7 @@ from runkit.version import code_version
 
 PUBLISHED_RECIPE = PACKAGE / "recipes" / "botan_published.toml"
 MODEL = "model.safetensors"
+Keys = TypeVar("Keys", bound=Options)
 CHECKSUMS = "checksums"  # in the header; files of older code have none
 
 
@@ -49,9 +51,15 @@ class Trained:
         return self.path.parent
 
     @property
-    def options(self) -> Any:
+    def options(self) -> Options:
         """The keys of [data] under which the weights were learnt."""
         return self.recipe.data_in(self.phase)
+
+    def options_as(self, kind: type[Keys]) -> Keys:
+        """The keys of [data], by their class: that of the data set with which the weights were learnt."""
+        options = self.options
+        assert isinstance(options, kind)
+        return options
 
 
 def save_model(

@@ -19,6 +19,7 @@ from dtrain.models import model as networks
 from dtrain.precision import Fp32Precision
 from runkit.config import Config, load
 from runkit.errors import UserError
+from runkit.stop import GRACE_SECONDS
 
 PACKAGE = Path(__file__).parent
 DEFAULT_RECIPE = PACKAGE / "recipes" / "botan.toml"
@@ -80,6 +81,9 @@ class Recipe(Config):
     log_every: int = Field(10, ge=1, description="steps per row of the training curve")
     validate_every: float = Field(1, gt=0, description="epochs between validations, each with a checkpoint")
     minutes: float = Field(0, ge=0, description="wall time after which the run stops, to be resumed; 0: no limit")
+    grace_seconds: float = Field(
+        GRACE_SECONDS, ge=1, description="time to leave the work in, when the time is over or a signal warns [s]"
+    )
     device: Literal["auto", "cpu", "gpu"] = Field("auto", description="where the network is computed")
     threads: int = Field(0, ge=0, le=4096, description="threads of a process; 0: its share of the node's cores")
     fp32_precision: Fp32Precision = Field(
@@ -108,11 +112,11 @@ class Recipe(Config):
                     raise ValueError(f"{key} = {first['input']!r}: {first['msg']}") from None
         return self
 
-    def data_in(self, phase: str) -> Any:
+    def data_in(self, phase: str) -> Options:
         """The keys of [data] in a phase."""
         return type(self.data).model_validate(self.data.model_dump() | self.phase[phase].data)
 
-    def loss_in(self, phase: str) -> Any:
+    def loss_in(self, phase: str) -> Config:
         """The keys of [loss] in a phase."""
         return type(self.loss).model_validate(self.loss.model_dump() | self.phase[phase].loss)
 
@@ -153,12 +157,12 @@ class _Chosen(Config):
 @cache
 def recipe_class(data_name: str = "glass") -> type[Recipe]:
     """The class of recipes for a registered data set."""
-    part: Any = data_sets.get(data_name)
+    part = data_sets.get(data_name)
     return create_model(
         "Recipe",
         __base__=Recipe,
         __doc__=Recipe.__doc__,
-        data=(part.Options, part.Options()),
+        data=(part.Options, part.Options.model_validate({})),
         loss=(part.Loss, part.Loss()),
     )
 

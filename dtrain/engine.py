@@ -24,6 +24,8 @@ from runkit.outputs import written_whole
 
 # What DeepSpeed raises where its configuration is wrong, beside an error of its own.
 _REFUSALS = (AssertionError, AttributeError, KeyError, TypeError, ValueError)
+# In what torch says where a file cannot be written.
+_OF_FILES = "inline_container", "PytorchStream", "iostream"
 
 
 class Engine:
@@ -36,6 +38,8 @@ class Engine:
         config = named_monitors(config, checkpoints.parent)
         if self._must_reshape():
             config["checkpoint"] = {**config.get("checkpoint", {}), "load_universal": True}
+        autocast = config.get("torch_autocast", {})
+        self._autocast = _dtype(autocast.get("dtype", "bfloat16") if autocast.get("enabled") else "float32")
         self._gather = deepspeed.zero.GatheredParameters
         if config.get("wandb", {}).get("enabled"):
             os.environ["WANDB_NAME"] = "/".join(checkpoints.parent.parts[-2:])  # DeepSpeed passes no name on
@@ -78,6 +82,11 @@ class Engine:
         """Samples of a micro-batch."""
         return int(self._engine.train_micro_batch_size_per_gpu())
 
+    @property
+    def dtype(self) -> torch.dtype:
+        """What products of matrices are computed in."""
+        return self._autocast
+
     def __call__(self, *inputs: Tensor) -> tuple[Tensor, ...]:
         """Outputs of the network, by DeepSpeed's autocast if it is on."""
         outputs: tuple[Tensor, ...] = self._engine(*inputs)
@@ -107,12 +116,17 @@ class Engine:
         if self._engine.monitor.enabled:
             self._engine.monitor.write_events([(f"Run/{name}", value, n_samples) for name, value in values.items()])
 
-    def save(self, step: int, state: Mapping[str, Any]) -> None:
-        """Write a checkpoint; once it is whole it becomes the last one, and the one before is deleted."""
-        tag = f"step{step:08}"
-        self._engine.save_checkpoint(
-            str(self.checkpoints), tag=tag, client_state={"run": dict(state)}, save_latest=False
-        )
+    def save(self, tag: str, state: Mapping[str, Any]) -> None:
+        """Write a checkpoint of a new name; once it is whole it becomes the last one, and the one before is deleted."""
+        try:
+            self._engine.save_checkpoint(
+                str(self.checkpoints), tag=tag, client_state={"run": dict(state)}, save_latest=False
+            )
+        except RuntimeError as error:
+            if not any(name in str(error) for name in _OF_FILES):
+                raise
+            told = f"{self.checkpoints / tag} cannot be written (disk full, or a limit reached): {one_line(error)}"
+            raise UserError(told) from error
         self.ranks.barrier()
         if self.ranks.is_root:
             with written_whole(self.checkpoints / "latest") as beside:
@@ -173,6 +187,12 @@ def _deepspeed(ranks: Ranks) -> Any:
         # Minutes of compilation, and a build that is killed half-way blocks all later runs.
         deepspeed.ops.__compatible_ops__["deepspeed_shm_comm"] = False
     return deepspeed
+
+
+def _dtype(name: str) -> torch.dtype:
+    """The type that DeepSpeed's configuration names, float32 if it is another word for it."""
+    found = getattr(torch, name.removeprefix("torch."), None)
+    return found if isinstance(found, torch.dtype) else torch.float32
 
 
 def _last(checkpoints: Path) -> str | None:

@@ -11,35 +11,37 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from dtrain.checkpoint import load_model, runs_at
-from dtrain.folder import write_table
-from dtrain.ranks import connect
-from dtrain.tasks import EvaluateOptions, task, task_in
-from dtrain.world import World
 from runkit.cli import run_program
 from runkit.folders import make_folders
 from runkit.launcher import torch_launch
 from runkit.log import say
+from runkit.memory import memory_for_imports
+
+with memory_for_imports():
+    from dtrain.checkpoint import load_model, runs_at
+    from dtrain.folder import write_table
+    from dtrain.ranks import connect
+    from dtrain.tasks import EvaluateOptions, task, task_in
 
 
 def evaluate(options: EvaluateOptions) -> None:
     """Score the network of a run, or those of a campaign, on all processes that were started together."""
     ranks = connect(options.device, options.threads, purpose=options)
     with ranks.together():
-        world, runs, rows = World(ranks), runs_at(options.run), []
+        runs, rows = runs_at(options.run), []
         for run in runs:
             trained = load_model(run)
             trained.network.to(ranks.device)
             folder = Path(options.output) if options.output else trained.folder
             if len(runs) > 1 and options.output:
                 folder = folder / trained.folder.name
-            world.on_root(make_folders, folder)
-            scores = task.get(trained.recipe.data.name).evaluate(world, trained, options, folder)
+            ranks.on_root(make_folders, folder)
+            scores = task.get(trained.recipe.data.name).evaluate(ranks, trained, options, folder)
             rows.append({"run": trained.folder.name, **scores})
         if len(runs) > 1:
             path = Path(options.output or options.run) / "scores.csv"
-            world.on_root(write_table, path, rows)
-            say(world, f"scores of {len(runs)} runs: {path}")
+            ranks.on_root(write_table, path, rows)
+            say(ranks, f"scores of {len(runs)} runs: {path}")
 
 
 def main(words: Sequence[str]) -> None:

@@ -28,7 +28,7 @@ from runkit.outputs import (
 
 _PLACES = ("memory", "device_memory", "keep_pairs")
 # Keys that may differ when a run goes on: they do not change what is computed.
-FREE_KEYS = ("output", "minutes", "device", "threads", "compile", *(f"data.{key}" for key in _PLACES))
+FREE_KEYS = ("output", "minutes", "grace_seconds", "device", "threads", "compile", *(f"data.{key}" for key in _PLACES))
 _IS_TABLE, _IS_RESULT = starts_with(r"(run|name|step),"), starts_with(r'\s*\{\s*"data": "')
 # Of DeepSpeed's configuration: follows from the number of processes, or changes nothing that is computed.
 _DERIVED = ("train_batch_size", "train_micro_batch_size_per_gpu", "gradient_accumulation_steps", "timers")
@@ -51,7 +51,7 @@ class RunFolder:
                 lock = _prepare(path, recipe, engine_config)
             except UserError as error:
                 problem = str(error)
-        problem, is_finished = ranks.from_root((problem, not problem and _summary(path).exists()))
+        problem, is_finished = ranks.bcast((problem, not problem and _summary(path).exists()))
         if problem:
             raise UserError(problem)
         return cls(path, lock, is_finished)
@@ -121,6 +121,16 @@ class Curve:
         with open(self.path, newline="", errors="replace") as file:
             rows = [row for row in csv.DictReader(file) if None not in row.values()]
         return [row for row in rows if row.get("step", "").isdecimal()]
+
+    def text(self) -> str:
+        """The whole table as it lies there, "" if there is none."""
+        return self.path.read_bytes().decode(errors="replace") if self.path.exists() else ""
+
+    def restore(self, text: str) -> None:
+        """Put back what a checkpoint has kept, whatever has become of the file."""
+        require_replaceable(self.path, _IS_TABLE)
+        with written_whole(self.path) as beside:
+            beside.write_bytes(text.encode())
 
     def cut(self, step: int) -> None:
         """Forget what was reported after a step, because it is computed again."""

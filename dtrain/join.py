@@ -7,12 +7,15 @@ training may sit there, so a token is compared before anybody takes part.
 
 from __future__ import annotations
 
+import json
 import os
 import secrets
 import socket
 import time
+from collections.abc import Callable
 from datetime import timedelta
 from hashlib import sha256
+from itertools import count
 from typing import Any, NamedTuple
 
 import torch.distributed as dist
@@ -21,7 +24,7 @@ from torch.distributed.rendezvous import rendezvous
 from runkit.config import Config, dump_toml
 from runkit.errors import UserError
 from runkit.launcher import LOCAL_RANK, LOCAL_SIZE, job_token, local, torch_launch
-from runkit.mpi import World
+from runkit.mpi import MpiWorld
 from runkit.mpi import connect as connect_mpi
 
 JOIN_SECONDS = 120  # until all processes must have found each other
@@ -35,7 +38,7 @@ class Party(NamedTuple):
     size: int
     local_rank: int
     local_size: int
-    mpi: World | None
+    mpi: MpiWorld | None
 
 
 def find() -> Party:
@@ -48,10 +51,11 @@ def find() -> Party:
     except UserError as error:
         raise UserError(f"{error}; or set {_ADDRESS} to the node of rank 0 and {_PORT} to a free port of it") from error
     node = world.node()
-    return Party(world.rank, world.size, node.rank, node.size, world if world.size > 1 else None)
+    mpi = world if isinstance(world, MpiWorld) and world.size > 1 else None
+    return Party(world.rank, world.size, node.rank, node.size, mpi)
 
 
-def join(party: Party, purpose: Config | None) -> Any:
+def join(party: Party, purpose: Config | None) -> dist.Store:
     """The key-value store that all processes share; `purpose` is what they were started for.
 
     Raises UserError if they cannot be found, or if others are found in their place.
@@ -63,31 +67,50 @@ def join(party: Party, purpose: Config | None) -> Any:
         store = _at_given_place()
         _meet(store, party, f"{party.size} processes, {token}, {job_token()}")
         return store
-    problem, store = "", None
+    problem, found = "", None
     try:
-        store, token = _at_free_port(party.mpi)
-        _meet(store, party, token)
+        found, token = _at_free_port(party.mpi)
+        _meet(found, party, token)
     except UserError as error:
         problem = str(error)
-    problems = [text for text in party.mpi.allgather(problem) if text]
+    problems = [text for text in party.mpi.all_gather(problem) if text]
     if problems:
         raise UserError(problems[0])
-    return store
+    assert found is not None
+    return found
 
 
-def _at_given_place() -> Any:
+def all_gather(store: dist.Store, party: Party, name: str) -> Callable[[Any], list[Any]]:
+    """A function that gives the values of all processes, in their order; values are what JSON knows, collective."""
+    turns = count()
+
+    def gather(value: Any) -> list[Any]:
+        key = f"{name} {next(turns)}"
+        try:
+            store.set(f"{key} of {party.rank}", json.dumps(value))
+            if party.rank == 0:
+                store.set(key, json.dumps([json.loads(store.get(f"{key} of {rank}")) for rank in range(party.size)]))
+            values: list[Any] = json.loads(store.get(key))
+        except (dist.DistError, RuntimeError) as error:
+            raise _out_of_reach(error) from error
+        return values
+
+    return gather
+
+
+def _at_given_place() -> dist.Store:
     try:
-        store, _, _ = next(rendezvous("env://", timeout=timedelta(seconds=JOIN_SECONDS)))
+        store: dist.Store = next(rendezvous("env://", timeout=timedelta(seconds=JOIN_SECONDS)))[0]
     except (dist.DistError, RuntimeError, ValueError) as error:
         raise _out_of_reach(error) from error
     return store
 
 
-def _at_free_port(mpi: World) -> tuple[Any, str]:
+def _at_free_port(mpi: MpiWorld) -> tuple[dist.Store, str]:
     """The store, and a token that no other launch has; collective."""
-    is_one_node = all(mpi.allgather(mpi.node().size == mpi.size))
+    is_one_node = all(mpi.all_gather(mpi.node().size == mpi.size))
     address = os.environ.get(_ADDRESS) or ("127.0.0.1" if is_one_node else socket.gethostname())
-    store: Any = None
+    store: dist.TCPStore | None = None
 
     def host() -> tuple[str, int, str]:
         nonlocal store
@@ -99,7 +122,7 @@ def _at_free_port(mpi: World) -> tuple[Any, str]:
     return store or _store(address, port, is_master=False), token
 
 
-def _store(address: str, port: int, is_master: bool) -> Any:
+def _store(address: str, port: int, is_master: bool) -> dist.TCPStore:
     seconds = timedelta(seconds=JOIN_SECONDS)
     try:
         return dist.TCPStore(address, port, is_master=is_master, timeout=seconds, wait_for_workers=False)
@@ -108,7 +131,7 @@ def _store(address: str, port: int, is_master: bool) -> Any:
         raise _out_of_reach(error) from error
 
 
-def _meet(store: Any, party: Party, token: str) -> None:
+def _meet(store: dist.Store, party: Party, token: str) -> None:
     """Wait until all processes of this launch are here; raises UserError if others are, or some are not."""
     if party.rank == 0:
         store.set("launch", token)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-import time
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -12,20 +12,25 @@ import torch
 from torch import Tensor
 
 from dtrain.checkpoint import about_model, build_network, learnt_by, save_model, start_from
+from dtrain.clock import Clock
 from dtrain.config import Phase, Recipe
+from dtrain.data import AnyDataSet, Batch, DataSet, Keys_contra, Network
 from dtrain.data import data as data_sets
 from dtrain.data.loader import Feed, Order, Share, Step
 from dtrain.deepspeed_config import read_config
 from dtrain.engine import Engine
-from dtrain.folder import RunFolder
+from dtrain.estimate import Cost, cost_of
+from dtrain.folder import RunFolder, folder_of
 from dtrain.origin import Origin
-from dtrain.pace import Pace, Stopwatch
+from dtrain.pace import Stopwatch, efficiency_of
 from dtrain.precision import use_precision
 from dtrain.ranks import Ranks
 from runkit.errors import UserError
 from runkit.log import say
-from runkit.progress import Audience, Progress
+from runkit.progress import Progress, Reporter
+from runkit.stop import Stopped
 
+CURVES = "training", "validation"
 COMPILER = "inductor"  # torch.compile's own
 
 
@@ -34,7 +39,8 @@ class State:
     """How far a run is; with the weights and the optimiser it is all that a checkpoint holds.
 
     `phase` counts phases that are over, `step` steps of all phases, `phase_step` those of the present one; `best` is
-    the best score of the present phase and `stale` counts validations since.
+    the best score of the present phase and `stale` counts validations since. `is_unscored`: the last step is to be
+    followed by a validation.
     """
 
     phase: int = 0
@@ -42,15 +48,7 @@ class State:
     phase_step: int = 0
     best: float | None = None
     stale: int = 0
-
-
-class Clock:
-    """The wall time of a job; `is_over` changes only where all ranks of a group learn of it."""
-
-    def __init__(self, minutes: float) -> None:
-        self.minutes = minutes
-        self.deadline = time.monotonic() + 60 * minutes if minutes else math.inf
-        self.is_over = False
+    is_unscored: bool = False
 
 
 def train_run(ranks: Ranks, recipe: Recipe, clock: Clock) -> None:
@@ -63,7 +61,7 @@ def train_run(ranks: Ranks, recipe: Recipe, clock: Clock) -> None:
             return
         paces = _train_phases(ranks, recipe, config, folder, clock)
         if clock.is_over:
-            say(ranks, f"{folder.path}: stopped after {clock.minutes:g} minutes; the same command goes on")
+            say(ranks, f"{folder.path}: stopped: {clock.why}; the same command goes on")
             return
         if ranks.is_root:
             folder.finish(about_model(folder.model) | {"pace": paces})
@@ -91,6 +89,8 @@ def _train_phases(
     if recipe.compile:
         say(ranks, "compile = true: the first steps and the first validation compile the network, for minutes each")
         network.compile(backend=COMPILER, dynamic=getattr(network, "dynamic", None))
+    micro = int(config["train_micro_batch_size_per_gpu"])
+    costs = {name: _cost(ranks, recipe, name, network, of, micro) for name, of in zip(names, data, strict=True)}
     engine = Engine(network, config, ranks, folder.checkpoints)
     paces = {}
     try:
@@ -102,13 +102,21 @@ def _train_phases(
             name = names[state.phase]
             trainer = PhaseTrainer(ranks, recipe, name, data[state.phase], engine, folder)
             state = trainer.train(state, clock)
-            paces[name] = trainer.pace()
+            paces[name] = trainer.pace(costs[name])
     finally:
         engine.close()
     return paces
 
 
-def require_phases(recipe: Recipe, data: Mapping[str, Any]) -> None:
+def _cost(ranks: Ranks, recipe: Recipe, name: str, network: Any, data: Any, micro: int) -> Cost | None:
+    """What a sample of a phase costs, told before the first step; root alone knows it."""
+    cost = cost_of(network, data, recipe.loss_in(name)) if ranks.is_root and data.split["train"] else None
+    if cost is not None:
+        say(ranks, f"{folder_of(recipe)} {name}: {cost.in_words(micro)}")
+    return cost
+
+
+def require_phases(recipe: Recipe, data: Mapping[str, AnyDataSet]) -> None:
     """Raise UserError for data that a phase cannot learn from, or not with the network of the first one.
 
     `data` are those of all phases by name: the last phase is looked at before the first one takes hours.
@@ -127,23 +135,19 @@ def require_phases(recipe: Recipe, data: Mapping[str, Any]) -> None:
                 raise UserError(f"phase.{name}.data: {told}; all phases train one network")
 
 
-def _hold_to_data(ranks: Ranks, folder: RunFolder, recipe: Recipe, data: Mapping[str, Any]) -> None:
+def _hold_to_data(ranks: Ranks, folder: RunFolder, recipe: Recipe, data: Mapping[str, AnyDataSet]) -> None:
     """Let a run go on with the data that it began with alone; collective."""
-    problem = ""
-    if ranks.is_root:
-        try:
-            folder.hold_to(Origin.of(data, sorted(learnt_by(recipe.initial))))
-        except UserError as error:
-            problem = str(error)
-    if problem := ranks.from_root(problem):
-        raise UserError(problem)
+    ranks.on_root(lambda: folder.hold_to(Origin.of(data, sorted(learnt_by(recipe.initial)))))
 
 
 def _resume(engine: Engine, folder: RunFolder, ranks: Ranks) -> State:
     saved = engine.load()
+    curves = saved.pop("curves", {}) if saved else {}  # older checkpoints have none
     state = State(**saved) if saved else State()
     if ranks.is_root:
-        for name in ("training", "validation"):
+        for name, text in curves.items():
+            folder.curve(name).restore(text)
+        for name in CURVES:
             folder.curve(name).cut(state.step)
     if saved:
         say(ranks, f"{folder.path}: goes on after step {state.step}")
@@ -153,7 +157,9 @@ def _resume(engine: Engine, folder: RunFolder, ranks: Ranks) -> State:
 class PhaseTrainer:
     """One phase of a run."""
 
-    def __init__(self, ranks: Ranks, recipe: Recipe, name: str, data: Any, engine: Engine, folder: RunFolder) -> None:
+    def __init__(
+        self, ranks: Ranks, recipe: Recipe, name: str, data: AnyDataSet, engine: Engine, folder: RunFolder
+    ) -> None:
         self.ranks, self.engine, self.folder = ranks, engine, folder
         self.recipe, self.name, self.data = recipe, name, data
         self.phase: Phase = recipe.phase[name]
@@ -171,42 +177,59 @@ class PhaseTrainer:
 
     def train(self, state: State, clock: Clock) -> State:
         """Take the steps that are left; the last one ends with a checkpoint of the next phase's start."""
-        steps = range(state.phase_step, self.n_steps)
         title = f"{self.folder.path} {self.name}"
         say(self.ranks, f"{title}: {self.data.place(self.ranks.device)}")
-        with Progress(Audience(self.ranks.is_root), len(steps), "step", title) as progress:
+        present = state.phase
+        if state.is_unscored:
+            state = self._look_back(state, clock)
+        if state.phase == present and not clock.is_over:
+            state = self._take_steps(state, clock, title)
+        self.data.place(torch.device("cpu"))  # leaves the memory of a GPU to the next phase
+        return state
+
+    def _take_steps(self, state: State, clock: Clock, title: str) -> State:
+        present, steps = state.phase, range(state.phase_step, self.n_steps)
+        clock.begin()
+        with Progress(Reporter(self.ranks.is_root), len(steps), "step", title) as progress:
             for step, micro_batches in zip(steps, self.feed.steps(self.order, self.share, steps), strict=True):
                 self.engine.set_learning_rate(learning_rate(self.phase, step, self.n_steps))
                 self._step(micro_batches)
                 state = replace(state, step=state.step + 1, phase_step=step + 1)
+                clock.keep(1)
                 progress.advance()
-                is_last = state.phase_step == self.n_steps
-                validates = is_last or state.phase_step % self.interval == 0
+                validates = state.phase_step == self.n_steps or state.phase_step % self.interval == 0
                 if validates or state.step % self.recipe.log_every == 0:
                     self._log(state, clock)
+                elif clock.is_due():
+                    clock.ask(self.ranks, can_wait=self.recipe.log_every)
                 self.stopwatch.step_is_over()
-                if validates:
-                    state = self._validate(state)
-                    is_last = is_last or 0 < self.phase.patience <= state.stale
-                if is_last:
-                    state = State(phase=state.phase + 1, step=state.step)
                 if validates or clock.is_over:
-                    self.engine.save(state.step, asdict(state))
+                    state = self._look_back(replace(state, is_unscored=validates), clock)
                     self.stopwatch.leave_out()
-                if is_last or clock.is_over:
+                if state.phase != present or clock.is_over:
                     break
-        self.data.place(torch.device("cpu"))  # leaves the memory of a GPU to the next phase
         return state
 
-    def pace(self) -> dict[str, float]:
-        """How fast the steps were (see `Pace.summary`); collective."""
-        pace = Pace.summary(self.ranks.gather(self.stopwatch.pace))
-        if pace:
-            waited = f"at most {100 * pace['waited']:.2g} % of it waiting for data"
-            say(self.ranks, f"{self.folder.path} {self.name}: {pace['step_ms']:.4g} ms per step, {waited}")
-        return pace
+    def _look_back(self, state: State, clock: Clock) -> State:
+        """Validate, unless the time is over or this step has none, and save where the run stands."""
+        if state.is_unscored and not clock.is_over:
+            with suppress(Stopped):  # by all ranks together; the state stays as it is
+                state = self._validate(replace(state, is_unscored=False), clock)
+                if state.phase_step == self.n_steps or 0 < self.phase.patience <= state.stale:
+                    state = State(phase=state.phase + 1, step=state.step)
+        # What `latest` names is never written into: the same step has another name before its validation.
+        name = f"step{state.step:08}{'-unscored' * state.is_unscored}"
+        self.engine.save(name, {**asdict(state), "curves": self._curves()})
+        return state
 
-    def _step(self, micro_batches: Step) -> None:
+    def pace(self, cost: Cost | None) -> dict[str, float]:
+        """How fast the steps were, said and returned (see `pace.efficiency_of`); collective."""
+        found, told = efficiency_of(self.ranks, self.stopwatch.pace, self.recipe.batch, cost, self.engine.dtype)
+        if told:
+            say(self.ranks, f"{self.folder.path} {self.name}: {told}")
+        return found
+
+    def _step(self, micro_batches: Step[Any]) -> None:
         """Losses, gradients and the update; nothing here may make the host wait for a GPU."""
         self.engine.train()
         for batch, weights in micro_batches:
@@ -218,19 +241,20 @@ class PhaseTrainer:
 
     def _log(self, state: State, clock: Clock) -> None:
         """Report the mean losses since the last report; here all ranks agree on what is wrong and on when to stop."""
-        out_of_time = float(time.monotonic() > clock.deadline)
         own = torch.stack(list(self.sums.values())).double() / self.n_summed
-        *means, n_out_of_time = self.ranks.mean([*own.tolist(), out_of_time])
-        losses = dict(zip(self.sums, means, strict=True))
+        clock.is_due()
+        losses = dict(zip(self.sums, clock.ask(self.ranks, own.tolist()), strict=True))
         self.sums, self.n_summed = {}, 0
-        clock.is_over = n_out_of_time > 0
         self._must_be_finite(losses["loss"], state)
         rate = learning_rate(self.phase, state.phase_step - 1, self.n_steps)
         self._report("training", state, {"learning_rate": rate, **losses})
 
-    def _validate(self, state: State) -> State:
-        """Score the validation samples and keep the weights if they are the best of this phase."""
-        scores = self._scores()
+    def _validate(self, state: State, clock: Clock) -> State:
+        """Score the validation samples and keep the weights if they are the best of this phase.
+
+        Raises Stopped on all ranks if the time is over before that.
+        """
+        scores = self._scores(clock)
         self._must_be_finite(scores.get("loss", 0.0), state)
         score = self.data.objective(scores, self.loss) if scores else None
         is_best = score is None or state.best is None or score > state.best
@@ -243,14 +267,23 @@ class PhaseTrainer:
         self._keep_weights(state, scores)
         return replace(state, best=score if score is None or math.isfinite(score) else None, stale=0)
 
-    def _scores(self) -> dict[str, float]:
+    def _scores(self, clock: Clock) -> dict[str, float]:
         """Mean over validation samples of losses and scores, in the order of samples for any number of ranks."""
         self.engine.train(False)
         samples = self.data.split["validation"]
         # All ranks make the same number of calls, because DeepSpeed may communicate in each.
         turns = -(-len(samples) // self.ranks.size)
         mine = [samples[(turn * self.ranks.size + self.ranks.rank) % len(samples)] for turn in range(turns)]
-        found = {sample: row for part in self.ranks.gather([(s, self._score(s)) for s in mine]) for sample, row in part}
+        scored = []
+        clock.begin()
+        for sample in mine:
+            scored.append((sample, self._score(sample)))
+            if clock.is_due():
+                clock.ask(self.ranks, can_wait=turns)
+                if clock.is_over:
+                    raise Stopped
+        clock.begin()
+        found = {sample: row for part in self.ranks.all_gather(scored) for sample, row in part}
         return {
             name: sum(found[sample][name] for sample in samples) / len(samples)
             for name in (found[samples[0]] if samples else ())
@@ -271,6 +304,12 @@ class PhaseTrainer:
             origin = self.folder.origin
             save_model(self.folder.model, weights, self.recipe, self.data.sizes, self.normalisation, about, origin)
 
+    def _curves(self) -> dict[str, str]:
+        """What has been reported, for the checkpoint: a table that is damaged later comes back whole; collective."""
+        texts = {name: self.folder.curve(name).text() for name in CURVES} if self.ranks.is_root else {}
+        found: dict[str, str] = self.ranks.bcast({name: text for name, text in texts.items() if text})
+        return found
+
     def _report(self, curve: str, state: State, values: Mapping[str, float]) -> None:
         n_samples = state.step * self.recipe.batch
         if self.ranks.is_root:
@@ -288,7 +327,9 @@ class PhaseTrainer:
             )
 
 
-def weighted_losses(network: Any, data: Any, batch: Any, weights: Tensor, options: Any) -> dict[str, Tensor]:
+def weighted_losses(
+    network: Network, data: DataSet[Batch, Keys_contra], batch: Batch, weights: Tensor, options: Keys_contra
+) -> dict[str, Tensor]:
     """The sums over a micro-batch of each loss, weighted by sample; "loss" is what is minimised."""
     losses = data.loss(data.output(network, batch), batch, options)
     return {name: weights @ loss for name, loss in losses.items()}

@@ -9,7 +9,7 @@ from torch import Tensor
 
 
 def node_edge(
-    output: tuple[Tensor, Tensor],
+    output: tuple[Tensor, ...],
     target: tuple[Tensor, Tensor],
     counts: tuple[Sequence[int], Sequence[int]],
     p: float,
@@ -20,7 +20,7 @@ def node_edge(
     Source: H. Shiba et al., J. Chem. Phys. 158, 084503 (2023), doi:10.1063/5.0129791.
     """
     node, edge = (
-        torch.stack([error.square().mean() for error in (predicted - wanted).split(list(of_each))])
+        torch.stack([error.square().mean() for error in torch.split(predicted - wanted, list(of_each))])
         for predicted, wanted, of_each in zip(output, target, counts, strict=True)
     )
     return {"loss": p * node + (1 - p) * edge, "node_loss": node, "edge_loss": edge}

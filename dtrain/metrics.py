@@ -16,6 +16,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from runkit.arrays import Bools, Floats, Ints
+
 CLOSE_PAIR = 1.35  # AA pairs nearer than this are scored
 
 
@@ -39,7 +41,7 @@ class Score:
         return len(self.each)
 
 
-def pearson(x: np.ndarray, y: np.ndarray) -> float:
+def pearson(x: Floats, y: Floats) -> float:
     """Pearson correlation of two arrays of one shape; NaN if one does not vary or holds fewer than two items."""
     x, y = np.asarray(x, np.float64).ravel(), np.asarray(y, np.float64).ravel()
     if len(x) < 2:
@@ -49,7 +51,7 @@ def pearson(x: np.ndarray, y: np.ndarray) -> float:
     return float(np.clip((x @ y) / scale, -1.0, 1.0)) if scale > 0 else float("nan")
 
 
-def score(predicted: Sequence[np.ndarray], simulated: Sequence[np.ndarray]) -> Score:
+def score(predicted: Sequence[Floats], simulated: Sequence[Floats]) -> Score:
     """The score of one array of predictions per configuration; configurations may differ in length."""
     each = [pearson(x, y) for x, y in zip(predicted, simulated, strict=True)]
     bias = [float(np.mean(x) - np.mean(y)) for x, y in zip(predicted, simulated, strict=True)]
@@ -58,16 +60,18 @@ def score(predicted: Sequence[np.ndarray], simulated: Sequence[np.ndarray]) -> S
     return Score(float(np.mean(each)), float(spread), pooled, float(np.mean(bias)), tuple(each))
 
 
-def ceiling(reliability: np.ndarray) -> float:
+def ceiling(reliability: Floats) -> float:
     """The largest mean correlation that a perfect prediction can reach, from reliabilities of configurations."""
     return float(np.mean(np.sqrt(np.clip(reliability, 0.0, 1.0))))
 
 
-def scored_particles(species: np.ndarray) -> np.ndarray:
+def scored_particles(species: Ints) -> Bools:
     """Mask [n] of the particles that are scored: species A."""
-    return np.asarray(species) == 0
+    found: Bools = np.asarray(species) == 0
+    return found
 
 
-def scored_bonds(species: np.ndarray, bond: np.ndarray, distance: np.ndarray) -> np.ndarray:
+def scored_bonds(species: Ints, bond: Ints, distance: Floats) -> Bools:
     """Mask [n_bonds] of the pairs that are scored: both A and nearer than `CLOSE_PAIR` at time zero."""
-    return (np.asarray(species)[bond] == 0).all(axis=1) & (distance < CLOSE_PAIR)
+    found: Bools = (np.asarray(species)[bond] == 0).all(axis=1) & (distance < CLOSE_PAIR)
+    return found

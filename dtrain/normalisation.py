@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from runkit.arrays import Floats
 from runkit.errors import UserError
 
 
@@ -20,7 +21,7 @@ class Normalisation:
     std: tuple[float, ...]
 
     @classmethod
-    def of(cls, *targets: np.ndarray) -> Normalisation:
+    def of(cls, *targets: Floats) -> Normalisation:
         """From the training targets of each output; UserError if one does not vary."""
         arrays = [np.asarray(target) for target in targets]
         if not arrays or not all(array.size and array.dtype.kind in "fiu" for array in arrays):
@@ -29,7 +30,7 @@ class Normalisation:
         return cls.checked(mean, std)
 
     @classmethod
-    def checked(cls, mean: Sequence[float] | np.ndarray, std: Sequence[float] | np.ndarray) -> Normalisation:
+    def checked(cls, mean: Sequence[float] | Floats, std: Sequence[float] | Floats) -> Normalisation:
         """From a mean and a spread per output; UserError if one does not vary."""
         spreads = tuple(float(value) for value in std)
         if not all(value > 0 and np.isfinite(value) for value in spreads):
@@ -43,21 +44,21 @@ class Normalisation:
         """Outputs are physical as they are."""
         return cls((0.0,) * n_outputs, (1.0,) * n_outputs)
 
-    def apply(self, i_output: int, target: np.ndarray) -> np.ndarray:
+    def apply(self, i_output: int, target: Floats) -> Floats:
         """Physical targets of an output as the network shall give them."""
         return (target - self.mean[i_output]) / self.std[i_output]
 
-    def normal(self, values: np.ndarray) -> np.ndarray:
+    def normal(self, values: Floats) -> Floats:
         """Physical values [n_outputs, ...] as the network shall see and give them."""
         mean, std = self._along(values)
         return (values - mean) / std
 
-    def physical(self, values: np.ndarray) -> np.ndarray:
+    def physical(self, values: Floats) -> Floats:
         """Outputs [n_outputs, ...] of the network in their units."""
         mean, std = self._along(values)
         return mean + std * values
 
-    def _along(self, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def _along(self, values: Floats) -> tuple[Floats, Floats]:
         """Mean and spread, to be broadcast against `values`."""
         shape = (-1, *(1,) * (values.ndim - 1))
         return np.asarray(self.mean, values.dtype).reshape(shape), np.asarray(self.std, values.dtype).reshape(shape)
@@ -77,6 +78,6 @@ class Physical(nn.Module):
         )
 
     @torch.inference_mode()
-    def predict(self, *inputs: Tensor) -> tuple[np.ndarray, ...]:
+    def predict(self, *inputs: Tensor) -> tuple[Floats, ...]:
         """Outputs as arrays, without gradients."""
         return tuple(output.cpu().numpy() for output in self(*inputs))

@@ -12,8 +12,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
 
+from dtrain.data import AnyDataSet
 from runkit.digest import digest
 from runkit.errors import UserError
 from runkit.outputs import state_of
@@ -35,7 +35,7 @@ class Origin:
     earlier: Sequence[str] = ()
 
     @classmethod
-    def of(cls, data: Mapping[str, Any], earlier: Sequence[str] = ()) -> Origin:
+    def of(cls, data: Mapping[str, AnyDataSet], earlier: Sequence[str] = ()) -> Origin:
         """That of a run whose phases learn from these data sets; reads all of their files."""
         return cls(
             {phase: _digest(one.options.file) for phase, one in data.items()},
@@ -75,7 +75,7 @@ class Origin:
                 "the old file back, or choose another name"
             )
 
-    def require_context(self, phase: str, data: Any) -> None:
+    def require_context(self, phase: str, data: AnyDataSet) -> None:
         """Raise UserError if a file was made in another way than the network can know, such as at other times."""
         for name, then in self.contexts.get(phase, {}).items():
             now = data.context.get(name)
@@ -85,7 +85,7 @@ class Origin:
                     "same kind as that of the training is needed"
                 )
 
-    def parts_of(self, phase: str, data: Any) -> tuple[dict[str, list[int]], str]:
+    def parts_of(self, phase: str, data: AnyDataSet) -> tuple[dict[str, list[int]], str]:
         """The parts of a file for a network of this origin, and what is to be said about them.
 
         A file that holds the samples of the training under their numbers has the parts of the training, and perhaps new
@@ -101,7 +101,7 @@ class Origin:
             return parts, f"{len(parts[NEW])} samples belong to no part of the training's split" if parts[NEW] else ""
         return self._moved(stored, data)
 
-    def _moved(self, stored: Marks, data: Any) -> tuple[dict[str, list[int]], str]:
+    def _moved(self, stored: Marks, data: AnyDataSet) -> tuple[dict[str, list[int]], str]:
         learnt, chosen = self.learnt, set(stored.get("validation", {}).values())
         parts: dict[str, list[int]] = {name: [] for name in data.parts}
         moved = 0
@@ -115,7 +115,7 @@ class Origin:
         return {name: sorted(part) for name, part in parts.items()}, f"not the file of the training{told}"
 
 
-def _marks(data: Any) -> Marks:
+def _marks(data: AnyDataSet) -> Marks:
     return {part: {str(i): data.mark(i) for i in samples} for part, samples in data.parts.items()}
 
 

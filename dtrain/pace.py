@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
-from dtrain.data.loader import Feed
+import torch
+
+from dtrain.estimate import Cost, peak_memory, peak_rate
+from dtrain.ranks import Ranks
+from runkit.dataset.layout import in_units
 
 
 class Pace(NamedTuple):
@@ -25,6 +29,35 @@ class Pace(NamedTuple):
         return {"step_ms": 1e3 * worst.seconds / worst.n_steps, "waited": worst.waited / worst.seconds}
 
 
+def efficiency_of(
+    ranks: Ranks, pace: Pace, batch: int, cost: Cost | None, dtype: torch.dtype
+) -> tuple[dict[str, float], str]:
+    """Figures of a phase's steps, and the same in words ("" if none was timed); collective.
+
+    They are `Pace.summary` and `samples_per_s`; `flops` of all devices, and `of_peak`, their share of the rate at which
+    these multiply matrices, if root knows the `cost` of a sample; `memory_bytes`, the largest of a device.
+    """
+    own = pace, peak_rate(ranks.device, dtype), peak_memory(ranks.device)
+    paces, rates, memories = zip(*ranks.all_gather(own), strict=True)
+    found = Pace.summary(paces)
+    if not found:
+        return {}, ""
+    found |= {"samples_per_s": 1e3 * batch / found["step_ms"], "memory_bytes": float(max(memories))}
+    told = f"{found['step_ms']:.4g} ms per step, {found['samples_per_s']:.4g} samples/s, "
+    if cost is not None:
+        found |= {"flops": found["samples_per_s"] * cost.n_operations}
+        found |= {"of_peak": found["flops"] / sum(rates)}
+        told += f"{found['flops'] / 1e9:.4g} GFLOP/s, {100 * found['of_peak']:.3g} % of a matrix product's, "
+    waited = f"at most {100 * found['waited']:.2g} % of it waiting for data"
+    return found, f"{told}{waited}; memory: {in_units(found['memory_bytes'])} at most"
+
+
+class Waiting(Protocol):
+    """What gives batches, and counts the seconds in which a step had to wait for one."""
+
+    waited: float
+
+
 class Stopwatch:
     """Times the steps of a phase; the first one (compilation, first samples) and validations are left out.
 
@@ -32,7 +65,7 @@ class Stopwatch:
     most the time that the host waits; the mean over steps is exact, because every report waits for the GPU.
     """
 
-    def __init__(self, feed: Feed) -> None:
+    def __init__(self, feed: Waiting) -> None:
         self._feed, self.pace = feed, Pace()
         self._began: tuple[float, float] | None = None
 

@@ -10,12 +10,14 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from dtrain.checkpoint import load_model
-from dtrain.ranks import connect
-from dtrain.tasks import PredictOptions, task, task_in
-from dtrain.world import World
 from runkit.cli import run_program
 from runkit.launcher import torch_launch
+from runkit.memory import memory_for_imports
+
+with memory_for_imports():
+    from dtrain.checkpoint import load_model
+    from dtrain.ranks import connect
+    from dtrain.tasks import PredictOptions, task, task_in
 
 
 def predict(options: PredictOptions) -> None:
@@ -25,7 +27,7 @@ def predict(options: PredictOptions) -> None:
         trained = load_model(options.model)
         trained.network.to(ranks.device)
         path = Path(options.output) if options.output else trained.folder / "predictions.h5"
-        task.get(trained.recipe.data.name).predict(World(ranks), trained, options, path)
+        task.get(trained.recipe.data.name).predict(ranks, trained, options, path)
 
 
 def main(words: Sequence[str]) -> None:

@@ -13,40 +13,43 @@ import os
 import sys
 import time
 import traceback
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
-from typing import Any
 
 import torch
 import torch.distributed as dist
 
-from dtrain.join import JOIN_SECONDS, Party, find, join
+from dtrain.join import JOIN_SECONDS, Party, all_gather, find, join
 from dtrain.precision import use_precision
+from dtrain.world import TorchWorld
 from runkit.config import Config
 from runkit.errors import UserError
-from runkit.mpi import World
+from runkit.mpi import MpiWorld
 from runkit.mpi.launch import FORWARDING_SECONDS
+from runkit.watch import watch_hosts
 
 AGREEMENT_SECONDS = 2.0  # how long a process that failed waits to see whether all fail alike
 
 
-@dataclass(frozen=True)
-class Ranks:
-    """This process in its group: `rank` of `size`; the group is number `group` of `n_groups`. `n_all` counts all."""
+class Ranks(TorchWorld):
+    """This process in its group, which is number `group` of `n_groups`, and the device that it computes on.
 
-    rank: int
-    size: int
-    group: int
-    n_groups: int
-    device: torch.device
-    store: Any
-    mpi: World | None = None  # the processes of all groups, where MPI has brought them together
+    Ranks and collective methods are those of the group. All groups share the store; `mpi` is the world of the processes
+    of all groups, where MPI has brought them together.
+    """
 
-    @property
-    def is_root(self) -> bool:
-        """Whether this is rank 0 of its group."""
-        return self.rank == 0
+    def __init__(
+        self,
+        rank: int,
+        size: int,
+        group: int,
+        n_groups: int,
+        device: torch.device,
+        store: dist.Store,
+        mpi: MpiWorld | None = None,
+    ) -> None:
+        super().__init__(rank, size, store)
+        self.group, self.n_groups, self.device, self.mpi = group, n_groups, device, mpi
 
     @property
     def number(self) -> int:
@@ -58,35 +61,20 @@ class Ranks:
         """Number of processes in all groups."""
         return self.size * self.n_groups
 
-    def barrier(self) -> None:
-        """Wait for the group; collective."""
-        self.gather(None)
-
     def mean(self, values: Sequence[float]) -> list[float]:
         """Mean of numbers over the group; collective."""
         total = torch.tensor(values, dtype=torch.float64, device=self.device)
         dist.all_reduce(total)
         return [value / self.size for value in total.tolist()]
 
-    def gather(self, value: Any) -> list[Any]:
-        """The values of all ranks of the group, on every rank; collective."""
-        values: list[Any] = [None] * self.size
-        dist.all_gather_object(values, value)
-        return values
-
-    def from_root(self, value: Any) -> Any:
-        """The value of rank 0, on every rank of the group; collective."""
-        return self.gather(value if self.is_root else None)[0]
-
     def take_turn(self) -> int:
         """The next number of a count that all groups share: 0, 1, 2, …; collective in the group."""
-        turn: int = self.from_root(self.store.add("turn", 1) - 1 if self.is_root else None)
-        return turn
+        return self.bcast(self.store.add("turn", 1) - 1 if self.is_root else 0)
 
-    def count_all(self, event: str, n_events: int) -> int:
+    def count_all(self, event: str, n_events: int, meanwhile: Callable[[], None] = lambda: None) -> int:
         """The sum of a number over all processes of all groups; collective, and waits as long as it takes."""
         self.store.add(f"{event} counted", n_events)
-        self._wait_for(event, math.inf)
+        self._wait_for(event, math.inf, meanwhile=meanwhile)
         total: int = self.store.add(f"{event} counted", 0)
         return total
 
@@ -134,12 +122,15 @@ class Ranks:
         else:
             self.store.add("left", 1)
 
-    def _wait_for(self, event: str, seconds: float, count: int = 1) -> bool:
+    def _wait_for(
+        self, event: str, seconds: float, count: int = 1, meanwhile: Callable[[], None] = lambda: None
+    ) -> bool:
         """Count this process, then wait until all are counted; whether they all came."""
         deadline = time.monotonic() + seconds
         arrived = self.store.add(event, count)
         while arrived < self.n_all and time.monotonic() < deadline:
             time.sleep(0.05)
+            meanwhile()
             arrived = self.store.add(event, 0)
         return bool(arrived >= self.n_all)
 
@@ -166,6 +157,8 @@ def connect(device: str = "auto", threads: int = 0, ranks_per_run: int = 0, purp
     # DeepSpeed reads these again.
     os.environ.update(RANK=str(party.rank), WORLD_SIZE=str(party.size), LOCAL_RANK=str(chosen.index or 0))
     store = join(party, purpose)
+    if party.size > 1:
+        watch_hosts(party.rank, party.mpi.comm.allgather if party.mpi else all_gather(store, party, "watch"))
     if party.size > 1 or not dist.is_initialized():
         backend = "nccl" if chosen.type == "cuda" else "gloo"
         dist.init_process_group(backend, store=dist.PrefixStore(f"group{group}", store), rank=rank, world_size=size)
@@ -177,7 +170,7 @@ def _choose_device(wanted: str, party: Party) -> torch.device:
     found = torch.cuda.is_available()
     lacking = wanted == "gpu" and not found
     if party.mpi is not None:  # all are to know, or some would wait for others that have ended
-        lacking = any(party.mpi.allgather(lacking))
+        lacking = any(party.mpi.all_gather(lacking))
     if lacking:
         raise UserError("device = 'gpu', but torch finds no CUDA GPU here; allowed: auto, cpu")
     if wanted == "cpu" or not found:

@@ -5,28 +5,43 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 
-from dtrain.campaign import train_campaign
-from dtrain.checkpoint import build_network
-from dtrain.config import Recipe, command_line
-from dtrain.data import data as data_sets
-from dtrain.loop import Clock, require_phases, train_run
-from dtrain.models import model as networks
-from dtrain.ranks import connect
 from runkit.cli import run_program
 from runkit.config import dump_toml
 from runkit.launcher import torch_launch
+from runkit.memory import memory_for_imports
+from runkit.stop import unfinished
+
+with memory_for_imports():
+    from dtrain.campaign import train_campaign
+    from dtrain.checkpoint import build_network
+    from dtrain.clock import Clock
+    from dtrain.config import Recipe, command_line
+    from dtrain.data import data as data_sets
+    from dtrain.estimate import cost_of
+    from dtrain.folder import folder_of
+    from dtrain.loop import require_phases, train_run
+    from dtrain.models import model as networks
+    from dtrain.ranks import connect
 
 
 def train(recipe: Recipe) -> None:
-    """Train the recipe's run, or its campaign, on all processes that were started together."""
+    """Train the recipe's run, or its campaign, on all processes that were started together.
+
+    Where it has to end early, the last process ends with code UNFINISHED, after the others, which end with 0: a
+    launcher that ends all for the code of one finds nobody who still is at work.
+    """
     is_campaign = bool(recipe.campaign.grid)
-    ranks = connect(recipe.device, recipe.threads, recipe.campaign.ranks_per_run if is_campaign else 0, recipe)
-    clock = Clock(recipe.minutes)
-    with ranks.together():
-        if is_campaign:
-            train_campaign(ranks, recipe, clock)
-        else:
-            train_run(ranks, recipe, clock)
+    with Clock(recipe) as clock:
+        ranks = connect(recipe.device, recipe.threads, recipe.campaign.ranks_per_run if is_campaign else 0, recipe)
+        with ranks.together():
+            if is_campaign:
+                train_campaign(ranks, recipe, clock)
+            else:
+                train_run(ranks, recipe, clock)
+            n_kept = ranks.count_all("kept", clock.kept if ranks.is_root else 0)
+            is_unfinished = ranks.count_all("unfinished", int(clock.is_over)) > 0
+        if is_unfinished and ranks.number == 0:
+            sys.exit(unfinished(ranks, folder_of(recipe), clock.why, n_kept))
 
 
 def show(recipe: Recipe) -> None:
@@ -44,6 +59,8 @@ def show(recipe: Recipe) -> None:
             f"# phase {name}: {n_steps:.0f} steps of {recipe.batch} sample(s); "
             + ", ".join(f"{len(samples)} for {part}" for part, samples in data.split.items())
         )
+        cost = cost_of(network, data, recipe.loss_in(name))
+        print(f"# cost {cost.in_words(recipe.micro or recipe.batch) if cost else 'not known: shapes depend on values'}")
         print(f"# network {recipe.model.name}: {sum(p.numel() for p in network.parameters()):,} parameters")
 
 

@@ -23,6 +23,18 @@ read_settings() { # sets nodes, n_nodes, tasks, cores, gpus, time, seconds, queu
     time=$(setting TIME '[0-9]+:[0-5][0-9]:[0-5][0-9]' "hours:minutes:seconds")
     seconds=$(in_seconds "$time")
     queue=$(setting QUEUE '[^ ]*' "one word, or nothing")
+    restarts=${restarts:-$RESTARTS}
+    [[ $restarts =~ ^[0-9]+$ ]] || fail "$site: RESTARTS, or --restarts, = '$restarts'; allowed: a number from 0"
+    [[ ${WARNING_SECONDS:-300} =~ ^[0-9]+$ ]] ||
+        fail "$site: WARNING_SECONDS = '$WARNING_SECONDS'; allowed: a number from 0"
+    # A stage of one process takes one node, all of it.
+    if grep -q '^# One process' "jobs/kinds/$job.sh"; then
+        nodes=${nodes:+1} n_nodes=1 cores=$((tasks * cores)) tasks=1
+        time=${ONE_PROCESS_TIME:-$time}
+        [[ $time =~ ^[0-9]+:[0-5][0-9]:[0-5][0-9]$ ]] ||
+            fail "$site: ONE_PROCESS_TIME = '$time'; allowed: hours:minutes:seconds"
+        seconds=$(in_seconds "$time")
+    fi
 }
 
 check_array() { # WORD...: --array and {index} go together
@@ -76,11 +88,8 @@ scripts_of() { # ID[,ID...]: the scripts of these jobs, where the scheduler does
 }
 
 look_at_configuration() { # GENERATOR WORD...
-    # The generator looks at its configuration now, so that mistakes are told before the job has waited. It takes the
-    # number of ranks from its launcher, which is not here, so its variables are set as an mpiexec would.
-    looks() {
-        PMI_RANK=0 PMI_SIZE=$((n_nodes * tasks)) SLURM_STEP_ID="" FLUX_JOB_ID="" "$PYTHON" -m "$@"
-    }
+    # The generator looks at its configuration now, so that mistakes are told before the job has waited.
+    looks() { PLANNED_RANKS=$((n_nodes * tasks)) "$PYTHON" -m "$@"; }
     if ! (load_site >&2; looks "$1" --version) >/dev/null 2>&1; then
         echo "submit: $1 does not run here, so its configuration was not looked at" >&2
         return 0
@@ -93,16 +102,18 @@ look_at_configuration() { # GENERATOR WORD...
 }
 
 look_at_recipe() { # WORD...: likewise; data that an earlier job is still to make are not there yet
-    if ! (load_site >&2; "$PYTHON" dtrain/train.py --version) >/dev/null 2>&1; then
-        echo "submit: dtrain does not run here, so its recipe was not looked at" >&2
-        return 0
-    fi
-    local told
-    if told=$(load_site >&2; "$PYTHON" dtrain/train.py show "$@"); then
+    local told code=0
+    looks() { "$PYTHON" dtrain/train.py "$@"; }
+    told=$(load_site >&2; looks show "$@" 2>&1) || code=$?
+    if ((code == 0)); then
         sed -n '/^# /p' <<<"$told"
-    elif [ -n "$after" ]; then
-        echo "submit: that may be because $after has not ended yet; the job is submitted" >&2
+    elif ((code != 2)) && ! (load_site >&2; looks --version) >/dev/null 2>&1; then
+        echo "submit: dtrain does not run here, so its recipe was not looked at" >&2
+    elif [ -n "$after$later" ]; then
+        sed -n '/^error: /p' <<<"$told" >&2
+        echo "submit: that may be because ${after:-what it waits for} has not ended yet; the job is submitted" >&2
     else
+        echo "$told" >&2
         fail "nothing is submitted"
     fi
 }
@@ -116,10 +127,16 @@ compare_memory() { # "337 MB", of a rank, against what a node of the queue has
         fail "$site: GENERATE_TASKS_PER_NODE = '$tasks' need $needed GB; a node of $queue has $memory_limit GB"
 }
 
-compare_time() { # "16158 h" against what the job asks for: told, since a job that is submitted again goes on
+compare_time() { # "16158 h" against what the job and its restarts have; on GPUs the estimate is none
     local needed
     needed=$(awk '{ split("s min h", unit); for (i in unit) if (unit[i] == $2) printf "%.0f", $1 * 60 ^ (i - 1) }' \
         <<<"$1")
-    [ "${needed:-0}" -le "$seconds" ] ||
+    [ "${needed:-0}" -gt "$seconds" ] || return 0
+    if ((gpus > 0 || restarts == 0)); then
         echo "submit: about $1 are needed on CPUs and a job has $time: submit it again until done, or ask for more" >&2
+    elif ((needed > seconds * (1 + restarts))); then
+        fail "about $1 are needed, and $time with $restarts restarts is less: ask for more ranks, time or --restarts"
+    else
+        echo "submit: about $1 are needed and a job has $time: it goes on in $((needed / seconds)) restarts or so" >&2
+    fi
 }

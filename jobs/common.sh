@@ -2,6 +2,9 @@
 # What jobs/submit and the jobs share. A scheduler's file (jobs/schedulers/) is read before the site's, so that a site
 # may replace any function of it.
 
+# shellcheck source=jobs/again.sh
+source jobs/again.sh
+
 fail() { echo "${program:-job}: $*" >&2; exit 2; }
 
 load_files() { # FILE of the site: its scheduler's functions, then what it says itself
@@ -24,15 +27,11 @@ with_index() { # INDEX WORD...: sets words, in which {index} is replaced
 
 enter_job() { # WORD...: the software of the site; sets words, the arguments of the program
     load_files "$SITE_ENV"
-    # Where a scheduler starts a job however those before it ended, a file per job tells that it is not finished.
+    # Most schedulers start a job however those before it ended: a file per job tells that it is not finished.
     local before
     for before in ${JOB_AFTER:-}; do
         ! compgen -G "$before.unfinished*" >/dev/null || fail "a job before this one did not succeed: $before"
     done
-    if [ -n "${JOB_MARK:-}" ]; then
-        JOB_MARK=$JOB_MARK.unfinished$(array_index)
-        trap '[ $? != 0 ] || rm -f "$JOB_MARK"' EXIT
-    fi
     load_site
     with_index "$(array_index)" "$@"
 }
@@ -60,7 +59,5 @@ by_mpirun() { # COMMAND...: on all ranks that were asked for
     n_nodes=$(job_nodes | wc -l)
     [ "$n_nodes" = "$JOB_NODES" ] || fail "$JOB_NODES nodes were asked for and $n_nodes given"
     mpi_flags $((JOB_NODES * JOB_TASKS_PER_NODE)) "$JOB_TASKS_PER_NODE"
-    local run=("${LAUNCHER:-mpirun}" "${flags[@]}" "${LAUNCH_FLAGS[@]}" "$@")
-    [ -n "${JOB_MARK:-}" ] || exec "${run[@]}"
-    "${run[@]}"
+    exec "${LAUNCHER:-mpirun}" "${flags[@]}" "${LAUNCH_FLAGS[@]}" "$@"
 }

@@ -3,24 +3,32 @@
 from __future__ import annotations
 
 from functools import partial
+from typing import TYPE_CHECKING, Any
 
-from runkit.mpi import launch, single_threaded
+from runkit.memory import memory_for_imports
+from runkit.mpi import World, launch, single_threaded
+
+if TYPE_CHECKING:  # NumPy is not to be loaded yet: see `single_threaded`
+    from lbmgen.config import Case
+    from runkit.registry import Registry
 
 
 def main() -> None:
     """Simulate flow past obstacles, many cases, into one parallel HDF5 file.
 
-    Exit code: 0 all cases are complete, 3 some failed, 4 all failed, 2 a mistake in the configuration, 1 another error.
+    Exit code: 0 all cases are complete, 3 some failed, 4 all failed, 75 unfinished, because its time was over or a
+    signal warned it (the same command goes on), 2 a mistake in the configuration, 1 another error.
     """
     single_threaded()
-    from lbmgen.boundaries import boundary
-    from lbmgen.collisions import collision
-    from lbmgen.config import Case
-    from lbmgen.obstacles import obstacle
-    from lbmgen.plan import show
-    from runkit.cli import run_program
+    with memory_for_imports():
+        from lbmgen.boundaries import boundary
+        from lbmgen.collisions import collision
+        from lbmgen.config import Case
+        from lbmgen.obstacles import obstacle
+        from lbmgen.plan import show
+        from runkit.cli import run_program
 
-    parts = {
+    parts: dict[str, Registry[Any]] = {
         "obstacles.families and obstacles.given": obstacle,
         "boundaries": boundary,
         "collision.name": collision,
@@ -28,7 +36,7 @@ def main() -> None:
     run_program("python -m lbmgen", Case, partial(launch, _generate), show, main.__doc__ or "", parts=parts)
 
 
-def _generate(world, case) -> int:
+def _generate(world: World, case: Case) -> int:
     from lbmgen.run import generate
 
     return generate(world, case)

@@ -11,9 +11,12 @@ from functools import cache
 from typing import Any, get_args
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from lbmgen.block import Block, Fluid
 from lbmgen.boundaries import boundary
+from lbmgen.boundaries.face import Face
+from lbmgen.collisions import Collision
 from lbmgen.collisions import collision as collisions
 from lbmgen.decomposition import Decomposition
 from lbmgen.domain import AXES, Body, Domain, Faces, cut
@@ -22,6 +25,7 @@ from lbmgen.lattices import Lattice
 from lbmgen.lattices import lattice as lattice_of
 from lbmgen.resolved import require_resolved
 from runkit.arguments import as_array, float_type, numbers, one_of, positive, shown, whole
+from runkit.arrays import F64, Array, Bools
 from runkit.device import Device, Gpu, choose
 from runkit.errors import UserError
 from runkit.mpi import SerialWorld
@@ -34,21 +38,21 @@ MOST_STEPS = 10**9  # the force is given back at every one of them
 class Flow:
     """Density [nx, ny(, nz)], velocity [nx, ny(, nz), d], and the force on the solid at each step [n_steps, d]."""
 
-    rho: np.ndarray
-    u: np.ndarray
-    body_force: np.ndarray
+    rho: F64
+    u: F64
+    body_force: F64
 
 
 def simulate(
-    rho,
-    u,
+    rho: ArrayLike,
+    u: ArrayLike,
     tau: float,
     n_steps: int,
     *,
     lattice: str = "D2Q9",
     collision: str | Mapping[str, Any] = "bgk",
-    solid=None,
-    sdf=None,
+    solid: ArrayLike | None = None,
+    sdf: ArrayLike | None = None,
     force: Sequence[float] | None = None,
     boundaries: str | Mapping[str, Any] = "periodic",
     dtype: str = "float64",
@@ -64,19 +68,19 @@ def simulate(
     fluid at rest with density 1, those of faces not included; no number where the flow has blown up.
 
     `boundaries` is one kind for all faces, or a table with keys "x", "y", "z", or "x_low", "x_high", …: each a kind
-    ("periodic", "no-slip", "free-slip", "velocity", "pressure", "convective") or a table {"kind": …, parameters};
-    what is not named is periodic. `collision` is a name or a table {"name": …, parameters}. `device` is
+    of `lbmgen.boundaries` (say, "periodic", "no-slip", "pressure") or a table {"kind": …, parameters}; what is not
+    named is periodic. `collision` is a name or a table {"name": …, parameters}. `device` is
     "cpu", "gpu", or "auto": a GPU where there is one; the results are the same bits. Raises `UserError`.
     """
     of = lattice_of(lattice)
     n_steps = whole("n_steps", n_steps, 0, MOST_STEPS)
-    rho, u = _fields(rho, u, of)
-    domain = Domain(rho.shape, faces_of(boundaries, of.d))
+    density, velocity = _fields(rho, u, of)
+    domain = Domain(density.shape, faces_of(boundaries, of.d))
     domain.require_fit()
     fluid = Fluid(of, _law(collision), _relaxation(tau), _force(force, of.d), float_type("dtype", dtype))
-    gpu, undivided = _device(one_of("device", device, get_args(Device))), Decomposition(rho.shape, (1,) * of.d)
+    gpu, undivided = _device(one_of("device", device, get_args(Device))), Decomposition(domain.shape, (1,) * of.d)
     block = Block(fluid, domain, undivided, SerialWorld(), _body(solid, sdf, domain), gpu)
-    block.start(rho, u)
+    block.start(density, velocity)
     tally = block.advance(np.ones(n_steps))
     density, velocity = block.moments()
     return Flow(density, velocity, momentum_exchange(tally).sum(axis=1))
@@ -87,8 +91,8 @@ def _device(wanted: str) -> Gpu | None:
     return choose(SerialWorld(), wanted) if wanted != "cpu" else None
 
 
-def _fields(rho, u, of: Lattice) -> tuple[np.ndarray, np.ndarray]:
-    rho, u = numbers("rho", rho), numbers("u", u)
+def _fields(given: ArrayLike, moving: ArrayLike, of: Lattice) -> tuple[F64, F64]:
+    rho, u = numbers("rho", given), numbers("u", moving)
     if rho.ndim != of.d or min(rho.shape) < 1:
         raise UserError(f"rho: an array of {of.d} dimensions is needed for {of.name}, not shape {rho.shape}")
     if u.shape != (*rho.shape, of.d):
@@ -108,15 +112,15 @@ def faces_of(boundaries: str | Mapping[str, Any], d: int) -> Faces:
     for name in boundaries:
         if name not in known:
             raise UserError(f"boundaries: unknown face {name!r}; allowed: {', '.join(known)}")
-    return tuple(
-        tuple(
-            face_of(boundaries.get(f"{axis}_{side}", boundaries.get(axis, "periodic"))) for side in ("low", "high")
-        )
-        for axis in AXES[:d]
-    )
+    table = boundaries
+
+    def at(axis: str, side: str) -> Face:
+        return face_of(table.get(f"{axis}_{side}", table.get(axis, "periodic")))
+
+    return tuple((at(axis, "low"), at(axis, "high")) for axis in AXES[:d])
 
 
-def face_of(given: str | Mapping[str, Any]) -> Any:
+def face_of(given: str | Mapping[str, Any]) -> Face:
     """The boundary of a name, or of a table with its `kind` and parameters."""
     table = _table("boundaries", "kind", given)
     return boundary.build(table.pop("kind", "periodic"), **table)
@@ -131,7 +135,7 @@ def _table(argument: str, name: str, given: Any) -> dict[str, Any]:
     return dict(given)
 
 
-def _law(given: str | Mapping[str, Any]) -> Any:
+def _law(given: str | Mapping[str, Any]) -> Collision:
     table = _table("collision", "name", given)
     return collisions.build(table.pop("name", "bgk"), **table)
 
@@ -152,12 +156,12 @@ def _force(force: Sequence[float] | None, d: int) -> tuple[float, ...] | None:
     return values
 
 
-def _body(solid, sdf, domain: Domain) -> Body:
+def _body(solid: ArrayLike | None, sdf: ArrayLike | None, domain: Domain) -> Body:
     if solid is not None and sdf is not None:
         raise UserError("solid, sdf: one of the two at most can be given")
     if solid is None and sdf is None:
         return Body(np.zeros([n + 2 for n in domain.shape], bool))
-    given = _mask(as_array("solid", solid)) if sdf is None else _distance(as_array("sdf", sdf))
+    given: Array = _mask(as_array("solid", solid)) if sdf is None else _distance(as_array("sdf", sdf))
     if given.shape != domain.shape:
         raise UserError(f"{'solid' if sdf is None else 'sdf'}: shape {domain.shape} is needed, not {given.shape}")
     local = cut(given, domain, (0,) * given.ndim, given.shape)
@@ -167,7 +171,7 @@ def _body(solid, sdf, domain: Domain) -> Body:
     return Body(local <= 0, local)
 
 
-def _mask(solid: np.ndarray) -> np.ndarray:
+def _mask(solid: Array) -> Bools:
     if solid.dtype.kind in "iu" and np.isin(solid, (0, 1)).all():
         solid = solid.astype(bool)
     if solid.dtype != bool:
@@ -175,7 +179,7 @@ def _mask(solid: np.ndarray) -> np.ndarray:
     return solid
 
 
-def _distance(sdf: np.ndarray) -> np.ndarray:
+def _distance(sdf: Array) -> F64:
     if sdf.dtype.kind != "f" or not np.isfinite(sdf).all():
         raise UserError(f"sdf: finite numbers, of a float type, are needed, not {sdf.dtype}; a mask is solid")
     return sdf.astype(np.float64)

@@ -13,6 +13,7 @@ from functools import partial
 
 import numpy as np
 
+from runkit.arrays import Array
 from runkit.dataset.checksums import sums_of
 from runkit.dataset.schema import COMPLETE, FAILED, PENDING
 from runkit.dataset.scratch import Arrays
@@ -50,8 +51,12 @@ def order_of(file: Writer) -> list[int]:
     if all(place == number for place, number in order.items()):  # nothing was moved
         return list(range(len(status)))
     missing = set(range(len(status))) - set(order.values())
-    guesses: list[Callable[[int], int | None]] = [told.__getitem__, lambda place: place]
-    for guess in (*guesses, lambda _: min(missing) if len(missing) == 1 else None):
+    guesses: list[Callable[[int], int | None]] = [
+        told.__getitem__,
+        lambda place: place,
+        lambda _: min(missing) if len(missing) == 1 else None,
+    ]
+    for guess in guesses:
         for place in pending:
             number = None if place in order else guess(place)
             if number is not None and number in missing:
@@ -116,7 +121,7 @@ def blank(file: Writer, i_case: int) -> None:
                 file.write(field.name, (i_case, *part), np.full(shape[len(part) :], np.nan, field.dtype))
 
 
-def _plan(file: Writer) -> dict[str, np.ndarray]:
+def _plan(file: Writer) -> dict[str, Array]:
     """Failed cases before the end, and the complete ones that take their places."""
     status = file.read(STAGE)
     n_complete = int(np.sum(status == COMPLETE))

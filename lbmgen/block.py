@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from lbmgen.collisions import Collision
 from lbmgen.decomposition import Decomposition
 from lbmgen.domain import Body, Domain
 from lbmgen.equilibrium import Moments, equilibrium
@@ -23,6 +24,8 @@ from lbmgen.lattices import Lattice
 from lbmgen.layout import STATES, STRAIGHT, Layout
 from lbmgen.program import program_of
 from lbmgen.walls import Boundary
+from runkit.arrays import F64, I64, Floats
+from runkit.device import Gpu
 from runkit.mpi import World
 
 
@@ -31,12 +34,12 @@ class Fluid:
     """What flows: lattice, collision law, relaxation time, force density [d] or None, and the type of populations."""
 
     lattice: Lattice
-    law: Any
+    law: Collision
     tau: float
     force: tuple[float, ...] | None = None
     dtype: str = "float32"
 
-    def numbers(self) -> tuple:
+    def numbers(self) -> tuple[np.floating[Any], ...]:
         """What a site's collision needs, in the type of the populations."""
         return tuple(np.dtype(self.dtype).type(value) for value in (*self.law.rates(self.tau), *(self.force or ())))
 
@@ -47,15 +50,21 @@ class Look(NamedTuple):
 
     fastest: float
     deviation: float
-    excess: np.ndarray | None
-    velocity: np.ndarray | None
+    excess: F64 | None
+    velocity: F64 | None
 
 
 class Block:
     """This rank's block of a domain that `group` shares, on `gpu` or, without one, on the CPU."""
 
     def __init__(
-        self, fluid: Fluid, domain: Domain, decomposition: Decomposition, group: World, body: Body, gpu: Any = None
+        self,
+        fluid: Fluid,
+        domain: Domain,
+        decomposition: Decomposition,
+        group: World,
+        body: Body,
+        gpu: Gpu | None = None,
     ) -> None:
         self.fluid, self.domain, self.solid, self.n_bodies = fluid, domain, body.inner, body.n_bodies
         self.origin, self.shape = decomposition.block(group.rank)
@@ -94,7 +103,7 @@ class Block:
             n_bodies=self.n_bodies,
         )
 
-    def start(self, rho: np.ndarray, u: np.ndarray) -> None:
+    def start(self, rho: F64, u: F64) -> None:
         """Equilibrium of density [*shape] and velocity [*shape, d]; solid sites are at rest.
 
         Axes along which neither changes may have length 1.
@@ -105,7 +114,7 @@ class Block:
         rest = _populations(self.fluid.lattice, one, [one] * len(self.shape))
         self.restore(np.where(self.solid, rest, moving))
 
-    def restore(self, arrived: np.ndarray) -> None:
+    def restore(self, arrived: Floats) -> None:
         """Set what has arrived at each site, [q, *shape]."""
         self.state = STRAIGHT
         h = self.steps.populations(self.part)
@@ -113,12 +122,12 @@ class Block:
             self.layout.arrived(h, i, STRAIGHT)[...] = values
         self.steps.restore(self.part, h, STRAIGHT)
 
-    def arrived(self) -> np.ndarray:
+    def arrived(self) -> Floats:
         """What has arrived at each site, [q, *shape]: all that the future depends on."""
         h = self.steps.populations(self.part)
         return np.stack([self.layout.arrived(h, i, self.state) for i in range(self.fluid.lattice.q)])
 
-    def advance(self, clock: Sequence[float] | np.ndarray) -> np.ndarray:
+    def advance(self, clock: Sequence[float] | F64) -> I64:
         """As many steps as `clock` has values, which scale the motion of walls.
 
         Returns the momentum that this block's bodies have taken at each step, int64 [n_steps, n_bodies, d + 1], as
@@ -126,7 +135,7 @@ class Block:
         """
         return advance([self], np.asarray(clock, np.float64)[None])[0]
 
-    def moments(self) -> tuple[np.ndarray, np.ndarray]:
+    def moments(self) -> tuple[F64, F64]:
         """Density [*shape] and velocity [*shape, d]; 1 and 0 in solid sites."""
         return self.steps.moments(self.part, self.state)
 
@@ -135,13 +144,13 @@ class Block:
         self.steps.free(self.part)
 
 
-def advance(blocks: Sequence[Block], clocks: np.ndarray) -> list[np.ndarray]:
+def advance(blocks: Sequence[Block], clocks: F64) -> list[I64]:
     """The steps of several blocks, on a GPU together where they are alike; `clocks` [n_blocks, n_steps].
 
     Of blocks with neighbours one at a time: groups of ranks agree on no order of several.
     Returns what `Block.advance` does, of each.
     """
-    taken: list[Any] = [None] * len(blocks)
+    taken: dict[int, I64] = {}
     for members in _alike(blocks):
         first = blocks[members[0]]
         tallies = first.steps.march([blocks[k].part for k in members], 1 - first.state, clocks[members])
@@ -149,30 +158,30 @@ def advance(blocks: Sequence[Block], clocks: np.ndarray) -> list[np.ndarray]:
             taken[k] = tally
     for block in blocks:
         block.state = (block.state + clocks.shape[1]) % 2
-    return taken
+    return [taken[k] for k in range(len(blocks))]
 
 
 def look(blocks: Sequence[Block], width: int | None) -> list[Look]:
     """What is seen of several blocks; without `width`, the largest speed and deviation of density alone."""
-    seen: list[Any] = [None] * len(blocks)
+    seen: dict[int, Look] = {}
     for members in _alike(blocks):
         first = blocks[members[0]]
         found = first.steps.look([blocks[k].part for k in members], first.state, width)
         for k, one in zip(members, found, strict=True):
             seen[k] = Look(*one)
-    return seen
+    return [seen[k] for k in range(len(blocks))]
 
 
 def _alike(blocks: Sequence[Block]) -> list[list[int]]:
     """Numbers of blocks that can take a step together."""
-    groups: dict[tuple, list[int]] = {}
+    groups: dict[tuple[object, ...], list[int]] = {}
     for k, block in enumerate(blocks):
         kind = (id(block.steps), block.shape, block.domain.periodic, block.n_bodies, block.state)
         groups.setdefault(kind, []).append(k)
     return list(groups.values())
 
 
-def _populations(lattice: Lattice, excess: np.ndarray, velocity: list[np.ndarray]) -> np.ndarray:
+def _populations(lattice: Lattice, excess: F64, velocity: list[F64]) -> F64:
     """Second-order equilibrium [q, …] of excess density and velocity."""
     of = Moments(excess, [(1.0 + excess) * u for u in velocity], 1.0 / (1.0 + excess))
     rest, pairs = equilibrium(lattice, of)

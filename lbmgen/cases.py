@@ -102,9 +102,7 @@ def _domain(case: Case, velocity: float) -> Domain:
         raise UserError(f"grid.cells = {list(case.grid.cells)}: {case.grid.lattice} needs {d} numbers")
     if case.flow.force and len(case.flow.force) != d:
         raise UserError(f"flow.force = {list(case.flow.force)}: {case.grid.lattice} needs {d} numbers")
-    faces = tuple(
-        (_face(case, f"{axis}_low", velocity), _face(case, f"{axis}_high", velocity)) for axis in AXES[:d]
-    )
+    faces = tuple((_face(case, f"{axis}_low", velocity), _face(case, f"{axis}_high", velocity)) for axis in AXES[:d])
     return Domain(tuple(n * case.grid.refinement for n in case.grid.cells), faces)
 
 
@@ -118,7 +116,7 @@ def _face(case: Case, name: str, velocity: float) -> Face:
     except UserError as error:
         raise UserError(f"boundaries.{name}: {error}") from None
     if face.from_flow and face.from_flow not in table:
-        return replace(face, **{face.from_flow: velocity})
+        return boundary.build(kind, **table, **{face.from_flow: velocity})
     return face
 
 
@@ -161,7 +159,7 @@ def _parameters(table: Mapping[str, Any]) -> Any:
     return beside | apart if isinstance(apart, dict) else apart
 
 
-def _is_number(value: Any) -> bool:
+def _is_number(value: object) -> bool:
     return isinstance(value, (int, float)) and not isinstance(value, bool) and abs(value) < 1e9
 
 

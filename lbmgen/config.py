@@ -12,6 +12,7 @@ from pydantic import AfterValidator, Field
 
 from runkit.config import Config
 from runkit.device import Device
+from runkit.stop import GRACE_SECONDS
 
 MOST_CELLS, MOST_BODIES = 1 << 16, 1000
 
@@ -86,7 +87,7 @@ class Boundaries(Config):
     """The faces of the domain: each a table with its kind and the parameters of that kind."""
 
     x_low: Table = Field({"kind": "velocity"}, description="inlet; a velocity inlet takes flow.velocity")
-    x_high: Table = Field({"kind": "convective"}, description="outlet; a convective one takes flow.velocity")
+    x_high: Table = Field({"kind": "convective"}, description="outlet; one with a speed takes flow.velocity")
     y_low: Table = Field({"kind": "free-slip"}, description="lower face")
     y_high: Table = Field({"kind": "free-slip"}, description="upper face")
     z_low: Table = Field({"kind": "periodic"}, description="near face in three dimensions")
@@ -143,6 +144,10 @@ class Case(Config):
         64, ge=1, le=65535, description="most cases that a GPU simulates together, if memory allows"
     )
     checkpoint_seconds: float = Field(300, ge=0, description="least time between checkpoints of a case [s]")
+    minutes: float = Field(0, ge=0, description="wall time after which the run stops, to be resumed; 0: no limit")
+    grace_seconds: float = Field(
+        GRACE_SECONDS, ge=1, description="time to leave the work in, when the time is over or a signal warns [s]"
+    )
     grid: Grid = Grid()
     flow: Flow = Flow()
     collision: Collision = Collision()
@@ -152,4 +157,4 @@ class Case(Config):
 
 
 # Keys that may differ when an unfinished file is resumed: they cannot change what is written into it.
-FREE_KEYS = ("output", "ranks_per_case", "device", "cases_per_gpu", "checkpoint_seconds")
+FREE_KEYS = ("output", "ranks_per_case", "device", "cases_per_gpu", "checkpoint_seconds", "minutes", "grace_seconds")

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from lbmgen.boundaries.face import OPEN, PERIODIC, Face, named
+from runkit.arrays import F64, I64, Array, Bools
 from runkit.errors import UserError
 
 Faces = tuple[tuple[Face, Face], ...]
@@ -75,26 +76,26 @@ class Body:
     The force on each of `n_bodies` is measured; `number` [n + 2, …] says to which a site belongs, None: all to one.
     """
 
-    solid: np.ndarray
-    distance: np.ndarray | None = None
-    number: np.ndarray | None = None
+    solid: Bools
+    distance: F64 | None = None
+    number: I64 | None = None
     n_bodies: int = 1
 
     @property
-    def inner(self) -> np.ndarray:
+    def inner(self) -> Bools:
         """`solid` without ghosts."""
         return self.solid[(slice(1, -1),) * self.solid.ndim]
 
 
 def body_of(
-    distance: Callable[[np.ndarray], np.ndarray], origin: Sequence[int], shape: Sequence[int], domain: Domain
+    distance: Callable[[Array], Array], origin: Sequence[int], shape: Sequence[int], domain: Domain
 ) -> Body:
     """The body in a block from a function of places [..., d] in the domain to signed distances."""
     values = distance(places_of(origin, shape, domain))
     return Body(values <= 0, values)
 
 
-def places_of(origin: Sequence[int], shape: Sequence[int], domain: Domain) -> np.ndarray:
+def places_of(origin: Sequence[int], shape: Sequence[int], domain: Domain) -> F64:
     """Centres [n + 2, …, d] of the sites of a block and of its ghosts, which lie in the domain along periodic axes."""
     axes = []
     for start, n, total, periodic in zip(origin, shape, domain.shape, domain.periodic, strict=True):
@@ -103,7 +104,7 @@ def places_of(origin: Sequence[int], shape: Sequence[int], domain: Domain) -> np
     return np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1)
 
 
-def cut(values: np.ndarray, domain: Domain, origin: Sequence[int], shape: Sequence[int]) -> np.ndarray:
+def cut(values: Array, domain: Domain, origin: Sequence[int], shape: Sequence[int]) -> Array:
     """The part of a global array that belongs to a block and its ghosts; periodic, else continued by its edge."""
     picks = []
     for start, n, total, periodic in zip(origin, shape, domain.shape, domain.periodic, strict=True):

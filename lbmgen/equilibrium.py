@@ -14,11 +14,10 @@ from collections.abc import Sequence
 from functools import reduce
 from itertools import combinations_with_replacement
 from operator import add
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from lbmgen.lattices import Lattice
-
-Value = Any
+from runkit.formula import Value
 
 
 class Moments(NamedTuple):
@@ -97,7 +96,9 @@ def guo(lattice: Lattice, velocity: Sequence[Value], force: Sequence[Value]) -> 
     return -lattice.w[0] * power, pairs
 
 
-def stress(lattice: Lattice, h: Sequence[Value], of: Moments, force: Sequence[Value] | None) -> dict:
+def stress(
+    lattice: Lattice, h: Sequence[Value], of: Moments, force: Sequence[Value] | None
+) -> dict[tuple[int, int], Value]:
     """Second moments (a, b) -> value, a <= b, of the part of `h` that is not in equilibrium, times the density.
 
     Those of the equilibrium are cs^2 (rho - 1) delta_ab + j_a j_b / rho: none of its populations is needed and, times

@@ -9,10 +9,9 @@ import json
 import math
 from dataclasses import dataclass
 
-import numpy as np
-
 from lbmgen.domain import Domain
 from lbmgen.obstacles.placed import Placed, nearest_body
+from runkit.arrays import F64, I64
 from runkit.errors import UserError
 
 LONGEST_DESCRIPTION = 2048
@@ -39,11 +38,11 @@ class FlowCase:
         """Relaxation time."""
         return 3 * self.viscosity + 0.5
 
-    def distance(self, points: np.ndarray) -> np.ndarray:
+    def distance(self, points: F64) -> F64:
         """Signed distance [...] of points [..., d] to the bodies."""
         return self.nearest(points)[0]
 
-    def nearest(self, points: np.ndarray, reach: float = math.inf) -> tuple[np.ndarray, np.ndarray]:
+    def nearest(self, points: F64, reach: float = math.inf) -> tuple[F64, I64]:
         """Signed distance [...] of points [..., d] to the nearest body, up to `reach`, and its number [...]."""
         periods = [n if is_periodic else None for n, is_periodic in zip(self.shape, self.domain.periodic, strict=True)]
         return nearest_body(self.placed, points, periods, reach)

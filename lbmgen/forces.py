@@ -12,12 +12,14 @@ from __future__ import annotations
 
 import numpy as np
 
+from runkit.arrays import F64, I64
+
 QUANTUM = 2.0**-48  # of the kernels' integer sums
 
 
-def momentum_exchange(tally: np.ndarray) -> np.ndarray:
+def momentum_exchange(tally: I64) -> F64:
     """Force [n_steps, n_bodies, d] from integer sums [n_steps, n_bodies, d + 1], whose last column counts links that
     blew up: no number where there are such."""
-    force = tally[..., :-1] * QUANTUM
+    force: F64 = tally[..., :-1] * np.float64(QUANTUM)
     force[tally[..., -1] > 0] = np.nan
     return force

@@ -15,11 +15,12 @@ import numpy as np
 from lbmgen.decomposition import Decomposition
 from lbmgen.kernels import Copies, Exchange
 from lbmgen.layout import CROSSED, STATES, STRAIGHT, Layout
+from runkit.arrays import I64, Bools
 
 SIDES = (-1, 1)
 
 
-def crossing(layout: Layout, axis: int, side: int, ghost: bool) -> np.ndarray:
+def crossing(layout: Layout, axis: int, side: int, ghost: bool) -> I64:
     """Offsets of the populations that move to `side` through the faces of an axis.
 
     With `ghost` those in the ghosts beyond the face at `side`; without, those in the outermost sites at the other side,
@@ -34,7 +35,7 @@ def crossing(layout: Layout, axis: int, side: int, ghost: bool) -> np.ndarray:
     return (np.array(planes, np.int64)[:, None] + site).ravel()
 
 
-def through(layout: Layout, axis: int, side: int, state: int) -> tuple[np.ndarray, np.ndarray]:
+def through(layout: Layout, axis: int, side: int, state: int) -> tuple[I64, I64]:
     """(offsets read, offsets written) when populations that move to `side` are brought where they are needed."""
     inside, outside = (crossing(layout, axis, side, ghost) for ghost in (False, True))
     return (inside, outside) if state == CROSSED else (outside, inside)
@@ -64,7 +65,7 @@ def own_copies(layout: Layout, axes: Sequence[int], cut: Sequence[int] = ()) -> 
     return Copies(*zip(*tables, strict=True))
 
 
-def awaited(layout: Layout, offset: np.ndarray, cut: Sequence[int], state: int) -> np.ndarray:
+def awaited(layout: Layout, offset: I64, cut: Sequence[int], state: int) -> Bools:
     """Which offsets are among those that are sent along the axes `cut` after a step of parity `state`."""
     site = layout.site(offset)
     result = np.zeros(len(offset), bool)
@@ -80,7 +81,7 @@ def exchanges(
     """The exchanges of a rank's block after a step of parity `state`, one for each axis that is cut, in their order."""
     result = []
     for axis in in_order(decomposition.cut, state):
-        sides: list[tuple] = []
+        sides: list[tuple[int, I64, I64, int | None, int | None]] = []
         for side in SIDES:
             # Needed after an even step: by the neighbour behind. Pushed in an odd one: to the neighbour ahead.
             toward = -side if state == CROSSED else side
@@ -92,7 +93,7 @@ def exchanges(
     return result
 
 
-def _joined(parts: list[tuple]) -> tuple[np.ndarray, list[tuple[int, int, int]]]:
+def _joined(parts: list[tuple[I64, int | None, int]]) -> tuple[I64, list[tuple[int, int, int]]]:
     """One table of offsets, and the messages that are its pieces, to or from neighbours there are."""
     there = [(offsets, rank, tag) for offsets, rank, tag in parts if rank is not None]
     table = np.concatenate([np.zeros(0, np.int64), *(offsets for offsets, _, _ in there)])

@@ -13,6 +13,7 @@ import numpy as np
 
 from lbmgen.kernels import VECTOR, Region
 from lbmgen.lattices import Lattice
+from runkit.arrays import I64, Floats
 
 LINE = 64  # bytes of a cache line
 PAGE_LINES = 64
@@ -36,18 +37,18 @@ class Layout:
         self.plane = (lines + (STAGGER - lines) % PAGE_LINES) * per_line
         self.origin = sum(self.strides[:-1]) + per_line
 
-    def allocate(self) -> np.ndarray:
+    def allocate(self) -> Floats:
         """Populations at rest: zeros, flat, aligned to a cache line."""
         size = self.plane * self.lattice.q * self.dtype.itemsize
         raw = np.zeros(size + LINE, np.uint8)
         start = -raw.ctypes.data % LINE
         return raw[start : start + size].view(self.dtype)
 
-    def offset(self, site: np.ndarray) -> np.ndarray:
+    def offset(self, site: I64) -> I64:
         """Offsets in a plane of sites [..., d]; ghosts have coordinates -1 and n."""
         return self.origin + np.asarray(site, np.int64) @ np.array(self.strides, np.int64)
 
-    def site(self, offset: np.ndarray) -> np.ndarray:
+    def site(self, offset: I64) -> I64:
         """Sites [..., d] of populations at `offset` in any plane; the inverse of `offset`."""
         rest = np.asarray(offset) % self.plane - self.origin + sum(self.strides)
         coordinates = []
@@ -83,7 +84,7 @@ class Layout:
         start = self.offset(np.column_stack([rows, np.full(len(rows), low)]))
         return Region(start, np.full(len(rows), max(0, -(-(high - low) // VECTOR)), np.int64))
 
-    def arrived(self, h: np.ndarray, i: int, state: int) -> np.ndarray:
+    def arrived(self, h: Floats, i: int, state: int) -> Floats:
         """View [*shape] of the populations that have arrived along `i`."""
         start = self.origin + self.arrival(i, state)
         strides = [stride * self.dtype.itemsize for stride in self.strides]

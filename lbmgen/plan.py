@@ -32,6 +32,7 @@ from runkit.progress import duration
 
 # Site updates per core-second that the estimate assumes, in two and three dimensions, float32 (docs/performance.md).
 RATE = {2: 2e8, 3: 5e7}
+PROGRAM = 3e8  # bytes of a rank before it has any data
 DRAWN = 100  # cases that `show` looks at: drawing a body can take longer than a reader waits
 GPU_SHARE = 1.25  # memory of a case on a GPU over that of its populations: tables of boundaries
 
@@ -76,7 +77,14 @@ def gpu_bytes(case: Case, flow: FlowCase, n_ranks: int) -> float:
     _, shape = Decomposition.best(flow.shape, n_ranks, case.grid.refinement, slabs=False).block(0)
     layout = Layout(lattice(case.grid.lattice), shape, case.collision.precision)
     d, populations = len(shape), layout.plane * layout.lattice.q * layout.dtype.itemsize
-    return GPU_SHARE * populations + math.prod(shape) * (1 + 8 * (1 + d) / case.grid.refinement**d)
+    found: float = GPU_SHARE * populations + math.prod(shape) * (1 + 8 * (1 + d) / case.grid.refinement**d)
+    return found
+
+
+def memory_in_words(case: Case, flow: FlowCase, n_ranks: int) -> str:
+    """Main memory that a rank takes where so many share a case."""
+    populations = lattice(case.grid.lattice).q * (12 if case.collision.precision == "float32" else 24)
+    return f"about {in_units(PROGRAM + math.prod(flow.shape) / n_ranks * (populations + 60))} per rank"
 
 
 def show(case: Case) -> None:
@@ -92,7 +100,6 @@ def show(case: Case) -> None:
     sites = math.prod(flows[0].shape)
     seconds = math.ceil(case.n_cases / groups) * sites * steps / decomposition.n_blocks / RATE[len(flows[0].shape)]
     on_gpu = gpu_bytes(case, flows[0], n_ranks // groups)
-    memory = sites / decomposition.n_blocks * (lattice(case.grid.lattice).q * (12 if _is_single(case) else 24) + 60)
     drawn = f", in the first {DRAWN} cases" if case.n_cases > DRAWN else ""
     print(dump_toml(case))
     there = found_at(Path(case.output), schema_of(case), case.model_dump(mode="json"), FREE_KEYS)
@@ -113,8 +120,8 @@ def show(case: Case) -> None:
         )
         + drawn,
         f"ranks      {n_ranks} in {_many(groups, 'group', 'groups')}; a case is cut into {_by(decomposition.grid)}",
-        f"memory     about {in_units(3e8 + memory)} per rank; on a GPU {in_units(on_gpu)} per case, as many at once as "
-        f"it holds, up to {case.cases_per_gpu if case.ranks_per_case == 1 else 1}",
+        f"memory     {memory_in_words(case, flows[0], decomposition.n_blocks)}; on a GPU {in_units(on_gpu)} per "
+        f"case, as many at once as it holds, up to {case.cases_per_gpu if case.ranks_per_case == 1 else 1}",
         f"cost       {case.n_cases * sites * steps:.3g} site updates, about {duration(seconds)} on as many cores as "
         "ranks",
     ):
@@ -134,10 +141,6 @@ def _many(n: int, one: str, more: str) -> str:
 
 def _by(numbers: Sequence[int]) -> str:
     return " x ".join(map(str, numbers))
-
-
-def _is_single(case: Case) -> bool:
-    return case.collision.precision == "float32"
 
 
 def _counted(flows: list[FlowCase]) -> str:

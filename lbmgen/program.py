@@ -23,6 +23,7 @@ from lbmgen.halo import awaited
 from lbmgen.kernels import COPY, EVEN, KEEP, ODD, OUTLETS, RECEIVE, SEND, SWEEP, VECTOR, WALLS, Copies, Program, Region
 from lbmgen.layout import STATES, STRAIGHT, Layout
 from lbmgen.walls import Boundary
+from runkit.arrays import I64
 
 Range = tuple[int, int]
 Item = tuple[int, int, int, int]
@@ -93,7 +94,7 @@ class _Pass:
         # Open faces read what lies with the row further in, which an odd step of the row after that one overwrites.
         self._reach = 2 if rows_together == 1 and len(boundary.outlets.law) else 1
 
-        def ranges(offset: np.ndarray) -> dict[int, list[Range]]:
+        def ranges(offset: I64) -> dict[int, list[Range]]:
             row = layout.site(offset)[:, 0]
             return _ranges(np.where(row < layout.shape[0], row // rows_together, self._n_bands))
 
@@ -105,7 +106,7 @@ class _Pass:
             OUTLETS: [ranges(boundary.outlets.left[STRAIGHT, :, 0])] * 2,
         }
         self.items: list[Item] = []
-        self._done: set[tuple] = set()
+        self._done: set[tuple[object, int, int]] = set()
         n = self._n_bands
         inner = range(2 + self._reach, n - 2 - self._reach)  # bands that need nothing from beyond
         if work.n_cut:
@@ -168,7 +169,7 @@ class _Pass:
         self._add(OUTLETS, parity, band)
 
 
-def _ranges(band: np.ndarray) -> dict[int, list[Range]]:
+def _ranges(band: I64) -> dict[int, list[Range]]:
     """For each band where its entries begin and end."""
     result: dict[int, list[Range]] = {}
     first = np.flatnonzero(np.diff(band)) + 1

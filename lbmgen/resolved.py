@@ -16,13 +16,14 @@ from collections.abc import Sequence
 import numpy as np
 from scipy import ndimage
 
+from runkit.arrays import F64, Bools
 from runkit.errors import UserError
 
 LEAST_DEPTH = 0.5  # of the deepest site of a piece
 NEAR = 5  # sites
 
 
-def require_resolved(distance: np.ndarray, periodic: Sequence[bool]) -> None:
+def require_resolved(distance: F64, periodic: Sequence[bool]) -> None:
     """Raise UserError if a part of a body is thinner than a site; signed distance [*shape], negative inside."""
     solid, block = distance <= 0, np.ones((3,) * distance.ndim)
     near = ndimage.binary_dilation(solid, block, NEAR) if solid.any() else solid
@@ -46,13 +47,13 @@ def require_resolved(distance: np.ndarray, periodic: Sequence[bool]) -> None:
             )
 
 
-def _ends_at_face(piece: np.ndarray, periodic: Sequence[bool]) -> bool:
+def _ends_at_face(piece: Bools, periodic: Sequence[bool]) -> bool:
     return any(
         not is_periodic and np.moveaxis(piece, axis, 0)[[0, -1]].any() for axis, is_periodic in enumerate(periodic)
     )
 
 
-def _crossed(distance: np.ndarray, periodic: bool) -> np.ndarray:
+def _crossed(distance: F64, periodic: bool) -> Bools:
     """Whether a surface lies between a fluid site and the next along the first axis, by the slopes beside them."""
     if len(distance) < 4:
         return np.zeros(distance.shape, bool)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Generator, Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -18,7 +19,7 @@ from lbmgen.config import FREE_KEYS, Case
 from lbmgen.decomposition import Decomposition
 from lbmgen.domain import AXES, Body, Domain
 from lbmgen.flow_case import FlowCase
-from lbmgen.plan import gpu_bytes, group_of, require_whole_records, schema_of, sizes_of
+from lbmgen.plan import gpu_bytes, group_of, memory_in_words, require_whole_records, schema_of, sizes_of
 from lbmgen.simulation import Prepared, Simulation, fluid_of, go_round, prepare
 from runkit.dataset.outcome import conclude
 from runkit.dataset.schema import COMPLETE, FAILED
@@ -26,76 +27,99 @@ from runkit.dataset.verify import verify
 from runkit.dataset.writer import Writer
 from runkit.device import Gpu, choose, need
 from runkit.digest import digests
+from runkit.efficiency import KERNELS, Account
 from runkit.folders import make_folder
 from runkit.log import say
-from runkit.mpi import SerialWorld, World, takes_device_arrays
-from runkit.progress import Audience, Progress
+from runkit.mpi import MpiWorld, SerialWorld, World, takes_device_arrays
+from runkit.progress import Progress, Reporter
+from runkit.stop import Stop, Stopped
 
 SMALL = 8  # sites of a domain that is simulated for its kernels
 
 
 def generate(world: World, case: Case) -> int:
     """Make the file that `case` describes, or finish it; collective. Returns the exit code."""
+    account = Account()
     require_whole_records(case)
     flows = draw_all(case, world)
     group = world.split(group_of(world.rank, world.size, case.ranks_per_case))
     Decomposition.best(flows[0].shape, group.size, case.grid.refinement)  # refused before anything is laid down
     gpu = choose(world, case.device)
-    if gpu is not None and min(world.size, case.ranks_per_case) > 1:
+    if gpu is not None and isinstance(group, MpiWorld) and min(world.size, case.ranks_per_case) > 1:
         group.takes_device_arrays = takes_device_arrays(world, gpu)
-    with _open(world, case, flows) as file:
+    with Stop(world, case) as stop, _open(world, case, flows) as file:
         if file.finished:
             return conclude(world, file.path, f"{file.path} is complete already; give another output to run again")
         say(world, f"{file.state}: {file.part}, written by {file.method}")
         if file.state == "new":  # checkpoints that lie here belong to a file that is gone
             world.on_root(file.scratch.clear)
+        say(world, f"memory: {memory_in_words(case, flows[0], group.size)}")
         say(world, "kernels: loaded, or compiled in a minute or two where they are new")
-        world.first_on_each_node(_compile, case, flows[0], gpu)
+        with account.part(KERNELS):
+            world.first_on_each_node(_compile, case, flows[0], gpu)
         if file.state == "resumed":
             world.on_root(go_on, file)
             file.sync()
             verify(file)
         order = world.on_root(order_of, file)
-        _simulate_all(Crew(world, group, gpu), case, [flows[number] for number in order], file)
+        crew = Crew(world, group, gpu, stop)
+        if _simulate_all(crew, case, [flows[number] for number in order], file):
+            account.tell(world)
+            return stop.conclude(file.part)
         file.sync()
         n_complete = world.on_root(set_failed_aside, file)
         file.seal({"n_trajectories": n_complete})
         world.on_root(file.scratch.clear)
+    account.tell(world)
     return conclude(world, file.path, f"wrote {file.path}")
 
 
 class Crew(NamedTuple):
-    """Who works: all ranks, the group of this one, and its GPU, if it has one."""
+    """Who works: all ranks, the group of this one, its GPU, if it has one, and what may end them early."""
 
     world: World
     group: World
     gpu: Gpu | None
+    stop: Stop
+
+    def keep(self, n_pieces: int) -> None:
+        """A group has done so much more (not collective)."""
+        self.stop.keep(n_pieces if self.group.is_root else 0)
 
 
-def _simulate_all(crew: Crew, case: Case, flows: list[FlowCase], file: Writer) -> None:
-    """Groups take the next cases when they are done with theirs; `flows` are in the order of the file."""
-    world, group, _ = crew
+def _simulate_all(crew: Crew, case: Case, flows: list[FlowCase], file: Writer) -> bool:
+    """Groups take the next cases when they are done with theirs; `flows` are in the order of the file.
+
+    Returns whether they were ended before all were simulated.
+    """
+    world, group = crew.world, crew.group
     pending = [unit[0] for unit in file.pending("computed")]
     together = _cases_together(crew, case, flows[0], len(pending))
-    tickets = world.tickets()
+    counter = world.shared_counter()
     place_of = {flow.number: place for place, flow in enumerate(flows)}
 
+    def take() -> int:
+        return len(pending) if crew.stop.is_wanted() else counter.next() * together
+
     def batches() -> Iterator[list[FlowCase]]:
-        while (first := group.on_root(tickets.next) * together) < len(pending):
+        while (first := group.on_root(take)) < len(pending):
             yield [flows[i_case] for i_case in pending[first : first + together]]
 
     with (
-        Progress(Audience(world.is_root), len(pending), "cases", "simulate") as progress,
+        Progress(Reporter(world.is_root), len(pending), "cases", "simulate") as progress,
         closing(_prepared(crew, case, batches())) as ready,
     ):
-        for prepared in ready:
-            progress.reach(pending.index(place_of[prepared[0].flow.number]))
-            running = [Simulation(case, one, file, crew.group, place_of[one.flow.number]) for one in prepared]
-            prepared.clear()  # what is over is to leave memory
-            _simulate(crew, running)
-        world.barrier()
-        progress.reach(len(pending))
-    tickets.free()
+        with suppress(Stopped):
+            for prepared in ready:
+                progress.reach(pending.index(place_of[prepared[0].flow.number]))
+                running = [Simulation(case, one, file, crew.group, place_of[one.flow.number]) for one in prepared]
+                prepared.clear()  # what is over is to leave memory
+                _simulate(crew, running)
+        has_ended_early = crew.stop.meet()
+        if not has_ended_early:
+            progress.reach(len(pending))
+    counter.free()
+    return has_ended_early
 
 
 def _prepared(crew: Crew, case: Case, batches: Iterator[list[FlowCase]]) -> Generator[list[Prepared]]:
@@ -110,21 +134,33 @@ def _prepared(crew: Crew, case: Case, batches: Iterator[list[FlowCase]]) -> Gene
 
 
 def _simulate(crew: Crew, started: list[Simulation]) -> None:
-    """Cases to their end, round by round; one that is over leaves."""
+    """Cases to their end, round by round; one that is over leaves. Raises Stopped after checkpoints, if told to end."""
     running = list(started)
     started.clear()  # what is over is to leave memory
-    while running := _going(running):
+    while running := _going(running, crew):
+        began = time.monotonic()
         for simulation, found in zip(running, go_round(running), strict=True):
             simulation.record(*found)
         crew.world.progress()
+        # One answer for all ranks of the group: nothing, a checkpoint, or the end.
+        is_due = any(simulation.is_due for simulation in running)
+        call = crew.group.max(2 if crew.stop.is_wanted(time.monotonic() - began) else int(is_due))
+        if call == 2:
+            crew.stop.arrive()
+        if call:
+            running = _going(running, crew)
+            for simulation in running:
+                crew.keep(simulation.save())
+        if call == 2:
+            raise Stopped
 
 
-def _going(simulations: list[Simulation]) -> list[Simulation]:
+def _going(simulations: list[Simulation], crew: Crew) -> list[Simulation]:
     """Those that are not over. Of the others data goes to disk, after that their status; with the reason, if failed."""
     over = [simulation for simulation in simulations if simulation.is_over]
     if not over:
         return simulations
-    file, group = over[0].file, over[0].group
+    file, group = over[0].file, crew.group
     for simulation in over:
         simulation.finish()
         if simulation.failure and group.is_root:
@@ -135,19 +171,20 @@ def _going(simulations: list[Simulation]) -> list[Simulation]:
         if group.is_root:
             file.mark("computed", (simulation.i_case,), FAILED if simulation.failure else COMPLETE)
         simulation.close()
+        crew.keep(1)
     return [simulation for simulation in simulations if not simulation.is_over]
 
 
 def _cases_together(crew: Crew, case: Case, flow: FlowCase, n_pending: int) -> int:
     """Cases that a group takes at once: on a GPU as many as it can hold, and as all groups can share."""
-    world, group, gpu = crew
+    world, group, gpu = crew.world, crew.group, crew.gpu
     if gpu is None:
         return 1
     n_bytes = gpu_bytes(case, flow, group.size)
     need(gpu, n_bytes, "lower grid.cells or grid.refinement, or raise ranks_per_case")
     mine = min(case.cases_per_gpu, int(gpu.free_bytes / n_bytes)) if group.size == 1 else 1
     n_groups = world.sum(int(group.is_root))
-    return max(1, min(*world.allgather(mine), -(-n_pending // n_groups)))
+    return max(1, min(*world.all_gather(mine), -(-n_pending // n_groups)))
 
 
 def _compile(case: Case, flow: FlowCase, gpu: Gpu | None) -> None:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
@@ -26,10 +26,13 @@ from lbmgen.flow_case import FlowCase
 from lbmgen.forces import momentum_exchange
 from lbmgen.frames import density_in_cells, fluid_fraction
 from lbmgen.lattices import lattice
+from runkit.arrays import F64, I64, Array
 from runkit.dataset.contracts.flow import LARGEST_DEVIATION, LARGEST_SPEED
 from runkit.dataset.schema import PENDING
 from runkit.dataset.scratch import Arrays, fault_in
 from runkit.dataset.writer import Writer
+from runkit.device import Gpu
+from runkit.elementary import cos, sin
 from runkit.mpi import World
 from runkit.rng import stream
 
@@ -54,12 +57,12 @@ class Prepared(NamedTuple):
 
     flow: FlowCase
     block: Block
-    distance: np.ndarray  # of the centres of cells
-    fraction: np.ndarray
+    distance: F64  # of the centres of cells
+    fraction: F64
 
 
 class Simulation:
-    """A case in `file`, at `place`; all methods are collective over `group`."""
+    """A case in `file`, at `place`; all methods without a note are collective over `group`."""
 
     def __init__(self, case: Case, prepared: Prepared, file: Writer, group: World, place: int) -> None:
         self.case, self.file, self.group = case, file, group
@@ -72,9 +75,9 @@ class Simulation:
         self._last_save = time.monotonic()
         self.n_warm = warm_up_rounds(case)
         self._write_constants(distance)
-        self.n_done = self._begin()
+        self.n_done = self._n_saved = self._begin()
         self.failure = ""  # why the case cannot be continued
-        self._kept: list[tuple[np.ndarray, ...]] = []  # density, velocity, coefficients of frames that are not written
+        self._kept: list[tuple[Array, ...]] = []  # density, velocity, coefficients of frames that are not written
 
     @property
     def is_over(self) -> bool:
@@ -86,8 +89,8 @@ class Simulation:
         """Whether the present round, or the next one, ends with a frame."""
         return self.n_done >= self.n_warm
 
-    def record(self, tally: np.ndarray, seen: Look) -> None:
-        """Keep or write what a round has brought, and save if it is time; what has diverged is left out."""
+    def record(self, tally: I64, seen: Look) -> None:
+        """Keep or write what a round has brought; what has diverged is left out."""
         tally = self.group.sum(tally)
         self.failure = self._fault(seen)
         if self.failure:
@@ -101,7 +104,6 @@ class Simulation:
         self.n_done += 1
         if self._kept and len(self._kept) * sum(values.nbytes for values in self._kept[0]) >= KEPT:
             self.write()
-        self._save_if_due()
 
     def write(self) -> None:
         """Write the frames that are kept."""
@@ -119,6 +121,26 @@ class Simulation:
                 total, *each = values.reshape(-1, values.shape[-1]).T
                 self.file.write(f"forces/{name}", (self.i_case, records), total)
                 self.file.write(f"forces/body_{name}", (self.i_case, slice(None), records), np.stack(each))
+
+    @property
+    def is_due(self) -> bool:
+        """Whether the last save is no longer recent (not collective)."""
+        return time.monotonic() - self._last_save >= self.case.checkpoint_seconds
+
+    def save(self) -> int:
+        """Save what the future depends on; how many rounds were not saved before."""
+        self.write()
+        self.file.to_disk()  # the frames that a resumed case will not repeat
+        parts = self.group.gather((self._sites(), self.block.arrived()))
+        if parts is not None:
+            whole = np.empty((self.block.fluid.lattice.q, *self.flow.shape), self.block.layout.dtype)
+            for sites, arrived in parts:
+                whole[(slice(None), *sites)] = arrived
+            state = {"arrived": whole, "flux": self._flux, **self._written(self.n_done)}
+            self.file.scratch.save(self._checkpoint, n_rounds=np.array(self.n_done), **state)
+        self._last_save = time.monotonic()
+        n_before, self._n_saved = self._n_saved, self.n_done
+        return self.n_done - n_before
 
     def finish(self) -> None:
         """Write what is left and what was measured; of a case that has failed no number."""
@@ -154,12 +176,13 @@ class Simulation:
         self.block.start(ones, velocity)
         return 0
 
-    def _waves(self, x: np.ndarray) -> np.ndarray:
+    def _waves(self, x: F64) -> F64:
         """A few waves, 1 at most, of places x from 0 to 1 along the flow: no two cases start alike."""
         random = stream(self.case.seed, "start", self.flow.number)
         weight, phase = random.uniform(0.5, 1.0, 3), random.uniform(0.0, 2 * np.pi, 3)
-        waves = [a * np.sin(2 * np.pi * k * x + shift) for k, a, shift in zip((1, 2, 3), weight, phase, strict=True)]
-        return (waves[0] + waves[1] + waves[2]) / weight.sum()
+        waves = [a * sin(2 * np.pi * k * x + shift) for k, a, shift in zip((1, 2, 3), weight, phase, strict=True)]
+        found: F64 = (waves[0] + waves[1] + waves[2]) / weight.sum()
+        return found
 
     def _fault(self, seen: Look) -> str:
         """What ends the case, or nothing."""
@@ -193,13 +216,13 @@ class Simulation:
     def _sites(self) -> tuple[slice, ...]:
         return tuple(slice(a, a + n) for a, n in zip(self.block.origin, self.block.shape, strict=True))
 
-    def _write_cells(self, name: str, values: np.ndarray, *frames: slice) -> None:
+    def _write_cells(self, name: str, values: Array, *frames: slice) -> None:
         """Store this block's cells of a field."""
         width = self.case.grid.refinement
         cells = (slice(a // width, (a + n) // width) for a, n in zip(self.block.origin, self.block.shape, strict=True))
         self.file.write(name, (self.i_case, *frames, *cells), values.astype(np.float32))
 
-    def _write_constants(self, distance: np.ndarray) -> None:
+    def _write_constants(self, distance: F64) -> None:
         self._write_cells("t0_fields/signed_distance", distance)
         self._write_cells("t0_fields/fluid_fraction", self._fraction)
         if not self.group.is_root:
@@ -214,41 +237,28 @@ class Simulation:
             self.file.write(f"scalars/{name}", (self.i_case,), value)
         self.file.write_text("description", (self.i_case,), self.flow.description())
 
-    def _coefficients(self, tally: np.ndarray) -> np.ndarray:
+    def _coefficients(self, tally: I64) -> F64:
         """Force coefficients [n_records, 1 + n_bodies, d], averaged over `force_every` steps, of the sums of all ranks:
         of all bodies together, then of each."""
         force = momentum_exchange(np.concatenate([tally.sum(axis=1, keepdims=True), tally], axis=1))
         mean = force.reshape(-1, self.case.frames.force_every, *force.shape[1:]).mean(axis=1)
         mean[:, 1 + len(self.flow.placed) :] = np.nan
-        return mean / (0.5 * self.flow.velocity**2 * self.flow.area)
-
-    def _save_if_due(self) -> None:
-        """Save what the future depends on, unless the last save is recent; root's clock counts for all."""
-        if not self.group.bcast(time.monotonic() - self._last_save >= self.case.checkpoint_seconds):
-            return
-        self.write()
-        self.file.to_disk()  # the frames that a resumed case will not repeat
-        parts = self.group.gather((self._sites(), self.block.arrived()))
-        if parts is not None:
-            whole = np.empty((self.block.fluid.lattice.q, *self.flow.shape), self.block.layout.dtype)
-            for sites, arrived in parts:
-                whole[(slice(None), *sites)] = arrived
-            state = {"arrived": whole, "flux": self._flux, **self._written(self.n_done)}
-            self.file.scratch.save(self._checkpoint, n_rounds=np.array(self.n_done), **state)
-        self._last_save = time.monotonic()
+        found: F64 = mean / (0.5 * self.flow.velocity**2 * self.flow.area)
+        return found
 
 
-def clock(case: Case, n_done: int) -> np.ndarray:
+def clock(case: Case, n_done: int) -> F64:
     """The speed of inlets and walls in the steps of the round after `n_done` rounds, over their mean one."""
     every, flow = case.frames.every, case.flow
     steps = np.arange(n_done * every, (n_done + 1) * every)
     duration = case.frames.ramp * _crossing_time(case)
     progress = np.minimum(1.0, (steps + 1) / duration) if duration else np.ones(len(steps))
-    pulse = 1.0 + flow.pulsation * np.sin(2 * np.pi * (steps + 1) / flow.period)
-    return (0.5 - 0.5 * np.cos(np.pi * progress)) * pulse
+    pulse = 1.0 + flow.pulsation * sin(2 * np.pi * (steps + 1) / flow.period)
+    found: F64 = (0.5 - 0.5 * cos(np.pi * progress)) * pulse
+    return found
 
 
-def go_round(simulations: Sequence[Simulation]) -> list[tuple[np.ndarray, Look]]:
+def go_round(simulations: Sequence[Simulation]) -> list[tuple[I64, Look]]:
     """All take the steps of a round; returns what each is to record."""
     blocks = [simulation.block for simulation in simulations]
     case, rounds = simulations[0].case, [simulation.n_done for simulation in simulations]
@@ -265,7 +275,7 @@ def fluid_of(case: Case, flow: FlowCase) -> Fluid:
     return Fluid(lattice(case.grid.lattice), law, flow.tau, case.flow.force or None, case.collision.precision)
 
 
-def prepare(case: Case, flow: FlowCase, group: World, gpu: Any = None) -> Prepared:
+def prepare(case: Case, flow: FlowCase, group: World, gpu: Gpu | None = None) -> Prepared:
     """A case before its first step; asks neither the GPU nor other ranks for anything."""
     block, width = make_block(case, flow, group, gpu), case.grid.refinement
     axes = [a + width * (np.arange(n // width) + 0.5) for a, n in zip(block.origin, block.shape, strict=True)]
@@ -274,7 +284,7 @@ def prepare(case: Case, flow: FlowCase, group: World, gpu: Any = None) -> Prepar
     return Prepared(flow, block, distance, fluid_fraction(block.solid, width))
 
 
-def make_block(case: Case, flow: FlowCase, group: World, gpu: Any = None) -> Block:
+def make_block(case: Case, flow: FlowCase, group: World, gpu: Gpu | None = None) -> Block:
     """This rank's block of a case."""
     cutting = Decomposition.best(flow.shape, group.size, case.grid.refinement, slabs=gpu is None)
     distance, number = flow.nearest(places_of(*cutting.block(group.rank), flow.domain), REACH)

@@ -23,6 +23,7 @@ from lbmgen.boundaries.face import MIRROR, OPEN, Face, Open, most_parameters, op
 from lbmgen.domain import Body, Domain
 from lbmgen.kernels import Kept, Links, Outlets
 from lbmgen.layout import STATES, STRAIGHT, Layout
+from runkit.arrays import F64, I64, Array, Bools
 
 CLOSEST = 1e-3  # a wall nearer to a site than this, in links, is taken to be so far
 
@@ -31,14 +32,14 @@ CLOSEST = 1e-3  # a wall nearer to a site than this, in links, is taken to be so
 class _Part:
     """Some links along one velocity, before they are joined."""
 
-    target: list[np.ndarray]  # by state
-    first: list[np.ndarray]
-    second: list[np.ndarray]
-    a: np.ndarray
-    b: np.ndarray
-    constant: np.ndarray
-    exchange: np.ndarray
-    body: np.ndarray
+    target: list[I64]  # by state
+    first: list[I64]
+    second: list[I64]
+    a: F64
+    b: F64
+    constant: F64
+    exchange: Array
+    body: I64
 
 
 class Boundary:
@@ -49,13 +50,13 @@ class Boundary:
         self.lattice, self.origin = layout.lattice, np.array(origin)
         self.site = np.argwhere(self._touches() & ~body.inner)
         self.offset = layout.offset(self.site)
-        self._open: list[tuple[int, np.ndarray, Open]] = []  # velocity, sites, face
+        self._open: list[tuple[int, Array, Open]] = []  # velocity, sites, face
         parts = [part for i in range(1, self.lattice.q) for part in self._parts(i)]
         self.links = self._joined(parts)
         self.kept = self._kept()
         self.outlets = self._outlets()
 
-    def _touches(self) -> np.ndarray:
+    def _touches(self) -> Bools:
         """Sites [*shape] with a solid neighbour or at a face of the domain: all that links can start from."""
         shape = self.layout.shape
         result = np.zeros(shape, bool)
@@ -86,7 +87,7 @@ class Boundary:
             else:
                 yield self._wall_links(i, here, kind, across)
 
-    def _faces(self, i: int) -> np.ndarray:
+    def _faces(self, i: int) -> Array:
         """For each fluid site the face, 2 * axis + side, that decides on what arrives along `i`; -1 for none."""
         source = self.site + self.origin - np.array(self.lattice.c[i])
         face = np.full(len(source), -1)
@@ -100,7 +101,7 @@ class Boundary:
                 face[wins], priority[wins] = 2 * axis + side, rank
         return face
 
-    def _body_links(self, i: int, which: np.ndarray, normal: np.ndarray | int = 0) -> _Part:
+    def _body_links(self, i: int, which: I64, normal: Array | int = 0) -> _Part:
         """Links that end in an obstacle, or in its image in a mirror at right angles to the `normal` part of c_i."""
         c, back = np.array(self.lattice.c[i]), self.lattice.opposite[i]
         site, q, number = self.site[which], np.full(len(which), 0.5), np.zeros(len(which), np.int64)
@@ -130,14 +131,14 @@ class Boundary:
             body=number,
         )
 
-    def _wall_links(self, i: int, which: np.ndarray, kind: Face, axis: int) -> _Part:
+    def _wall_links(self, i: int, which: I64, kind: Face, axis: int) -> _Part:
         """Links that bounce back from a face, which may move or let fluid in."""
         back, w, c = self.lattice.opposite[i], self.lattice.w[i], np.array(self.lattice.c[i])
         place = self.site[which] + self.origin + 0.5 - 0.5 * c
-        constant = 6 * w * kind.velocity_at(place, axis, self.domain) @ c
+        constant = (6 * w * kind.velocity_at(place, axis, self.domain) * c).sum(axis=1)
         return self._plain(i, which, [self.layout.departure(back, state) for state in STATES], constant)
 
-    def _mirror_links(self, i: int, which: np.ndarray) -> Iterator[_Part]:
+    def _mirror_links(self, i: int, which: I64) -> Iterator[_Part]:
         """Links through faces that reflect, from the neighbour along them; where that is solid, a body's image is."""
         c = np.array(self.lattice.c[i])
         source, total = self.site[which] + self.origin - c, np.array(self.domain.shape)
@@ -150,7 +151,7 @@ class Boundary:
             mirrored = self.lattice.mirrored(i, *np.flatnonzero(axes))
             yield self._plain(i, here[~blocked], [self.layout.arrival(mirrored, state) + across for state in STATES])
 
-    def _plain(self, i: int, which: np.ndarray, origin: list[int], constant: np.ndarray | None = None) -> _Part:
+    def _plain(self, i: int, which: I64, origin: list[int], constant: F64 | None = None) -> _Part:
         """Links that take one population as it is, from `origin` by state, relative to the site."""
         offset, n = self.offset[which], len(which)
         first = [offset + place for place in origin]
@@ -166,10 +167,10 @@ class Boundary:
         )
 
     def _joined(self, parts: list[_Part]) -> Links:
-        def column(name: str) -> np.ndarray:
+        def column(name: str) -> Array:
             return np.concatenate([getattr(part, name) for part in parts] or [np.zeros(0)])
 
-        def table(name: str) -> np.ndarray:
+        def table(name: str) -> Array:
             rows = [np.concatenate([getattr(part, name)[state] for part in parts] or [np.zeros(0)]) for state in STATES]
             return np.stack(rows).astype(np.int64)
 
@@ -223,7 +224,7 @@ class Boundary:
             memory=np.zeros(len(site), self.layout.dtype),
         )
 
-    def _of_sites(self, sites: np.ndarray, kinds: Sequence[Open]) -> dict[str, np.ndarray]:
+    def _of_sites(self, sites: I64, kinds: Sequence[Open]) -> dict[str, Array]:
         """What each site is told of its face and of the way in."""
         rows = [[getattr(kind, name) for name in kind.parameters()] for kind in kinds]
         parameters = np.zeros((len(sites), most_parameters()), self.layout.dtype)
@@ -241,19 +242,19 @@ class Boundary:
             "normal": -steps / np.maximum(1.0, np.linalg.norm(steps, axis=1))[:, None],
         }
 
-    def _share(self, n_sites: int, number: np.ndarray, i: np.ndarray) -> np.ndarray:
+    def _share(self, n_sites: int, number: I64, i: I64) -> F64:
         """Excess density and momentum [n_sites, 1 + d] of the weights of the links of each site."""
         w, c = np.array(self.lattice.w)[i], np.array(self.lattice.c)[i]
         share = np.zeros((n_sites, 1 + self.lattice.d))
         np.add.at(share, number, np.column_stack([w, w[:, None] * c]))
         return share
 
-    def _open_sides(self) -> tuple[np.ndarray, np.ndarray]:
+    def _open_sides(self) -> tuple[Bools, Bools]:
         """For each axis whether its low and its high face are open."""
         low, high = (np.array([pair[side].way == OPEN for pair in self.domain.faces]) for side in (0, 1))
         return low, high
 
-    def _inward(self, site: np.ndarray, along: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def _inward(self, site: I64, along: I64) -> tuple[I64, Bools]:
         """Distance in memory to the site inside of all open faces that a link crosses, and whether it is solid."""
         c = np.array(self.lattice.c)[along]
         source, total = self.site[site] + self.origin - c, np.array(self.domain.shape)

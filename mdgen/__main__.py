@@ -3,26 +3,33 @@
 from __future__ import annotations
 
 from functools import partial
+from typing import TYPE_CHECKING
 
-from runkit.mpi import launch, single_threaded
+from runkit.memory import memory_for_imports
+from runkit.mpi import World, launch, single_threaded
+
+if TYPE_CHECKING:  # NumPy is not to be loaded yet: see `single_threaded`
+    from mdgen.config import Case
 
 
 def main() -> None:
     """Generate isoconfigurational ensembles into one parallel HDF5 file.
 
-    Exit code: 0 all samples complete, 3 some failed, 4 all failed, 2 a mistake in the configuration, 1 another error.
+    Exit code: 0 all samples complete, 3 some failed, 4 all failed, 75 unfinished, because its time was over or a signal
+    warned it (the same command goes on), 2 a mistake in the configuration, 1 another error.
     """
     single_threaded()
-    from mdgen.config import Case
-    from mdgen.plan import show
-    from mdgen.potentials import potential
-    from runkit.cli import run_program
+    with memory_for_imports():
+        from mdgen.config import Case
+        from mdgen.plan import show
+        from mdgen.potentials import potential
+        from runkit.cli import run_program
 
     parts = {"system.potential": potential}
     run_program("python -m mdgen", Case, partial(launch, _generate), show, main.__doc__ or "", parts=parts)
 
 
-def _generate(world, case) -> int:
+def _generate(world: World, case: Case) -> int:
     from mdgen.run import generate
 
     return generate(world, case)

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from mdgen.config import LONGEST
 from mdgen.dynamics import Dynamics
@@ -27,6 +28,7 @@ from mdgen.snapshot import Snapshot
 from mdgen.soundness import exploded
 from mdgen.velocities import maxwell_velocities
 from runkit.arguments import float_type, numbers, positive, shown, whole
+from runkit.arrays import F64
 from runkit.device import Gpu
 from runkit.errors import UserError
 
@@ -40,14 +42,14 @@ class Evaluation:
     """Total potential energy, force [n, 3], and virial W = sum over pairs of r·F."""
 
     energy: float
-    force: np.ndarray
+    force: F64
     virial: float
 
 
 def evaluate(
-    position,
-    species,
-    box,
+    position: ArrayLike,
+    species: ArrayLike,
+    box: ArrayLike,
     potential: str | PairPotential = "kob-andersen",
     dtype: str = "float64",
     device: Gpu | None = None,
@@ -57,8 +59,8 @@ def evaluate(
 
     Raises `UserError` for input that is not a configuration of this potential.
     """
-    position, law = _numbers("position", position), _law(potential, parameters)
-    dynamics = _dynamics(position[None], np.zeros_like(position)[None], species, box, law, dtype, device)
+    start, law = _numbers("position", position), _law(potential, parameters)
+    dynamics = _dynamics(start[None], np.zeros_like(start)[None], species, box, law, dtype, device)
     found = Evaluation(float(dynamics.potential_energy[0]), dynamics.force[0], float(dynamics.virial[0]))
     if not (np.isfinite([found.energy, found.virial]).all() and np.isfinite(found.force).all()):
         raise UserError("position: particles lie on each other, or so close that energy or force are not finite")
@@ -66,27 +68,27 @@ def evaluate(
 
 
 def propagate(
-    position,
-    velocity,
-    species,
-    box,
+    position: ArrayLike,
+    velocity: ArrayLike,
+    species: ArrayLike,
+    box: ArrayLike,
     dt: float,
     n_steps: int,
     potential: str | PairPotential = "kob-andersen",
     dtype: str = "float64",
     device: Gpu | None = None,
     parameters: Mapping[str, Any] | None = None,
-) -> tuple[np.ndarray, np.ndarray]:
+) -> tuple[F64, F64]:
     """Position and velocity [n, 3] after `n_steps` velocity-Verlet steps of length `dt` (NVE), unwrapped.
 
     Raises `UserError` for input that is not a configuration of this potential, and for steps that are too long for it.
     """
-    position, velocity = _numbers("position", position), _numbers("velocity", velocity)
-    if velocity.shape != position.shape or not np.isfinite(velocity).all():
-        raise UserError(f"velocity: finite values of the shape of position {position.shape} are needed")
+    start, speeds = _numbers("position", position), _numbers("velocity", velocity)
+    if speeds.shape != start.shape or not np.isfinite(speeds).all():
+        raise UserError(f"velocity: finite values of the shape of position {start.shape} are needed")
     n_steps, dt = whole("n_steps", n_steps, 0, MOST_STEPS), positive("dt", dt, *STEP)
     law = _law(potential, parameters)
-    dynamics = _dynamics(position[None], velocity[None], species, box, law, dtype, device)
+    dynamics = _dynamics(start[None], speeds[None], species, box, law, dtype, device)
     energy = dynamics.snapshot().energy_per_particle
     dynamics.step(n_steps, dt=dt)
     _require_sound(dynamics.snapshot(), energy, dt)
@@ -94,9 +96,9 @@ def propagate(
 
 
 def isoconfigurational(
-    position,
-    species,
-    box,
+    position: ArrayLike,
+    species: ArrayLike,
+    box: ArrayLike,
     temperature: float,
     times: Sequence[float],
     n_replicas: int,
@@ -106,30 +108,31 @@ def isoconfigurational(
     dtype: str = "float64",
     device: Gpu | None = None,
     parameters: Mapping[str, Any] | None = None,
-) -> np.ndarray:
+) -> F64:
     """Propensity [n_times, n]: mean of |r_i(t) - r_i(0)| over `n_replicas` NVE trajectories from one configuration.
 
     Every replica starts with its own Maxwell velocities at `temperature`, of zero total momentum, drawn from
     (seed, replica). Steps are at most `dt` long and fall exactly on the ascending `times`. Raises `UserError` for input
     that is not a configuration of this potential, and for steps that do not conserve its energy.
     """
-    position = _numbers("position", position)
+    start = _numbers("position", position)
     n_replicas, times = whole("n_replicas", n_replicas, 1, MOST_REPLICAS), _ascending(times)
     dt, spread = positive("dt", dt, *STEP), positive("temperature", temperature, 1e-6, 1e6)
     blocks, law = production_blocks(times, dt), _law(potential, parameters)
-    moved = np.empty((len(times), n_replicas, len(position)))
+    moved = np.empty((len(times), n_replicas, len(start)))
     for first in range(0, n_replicas, GROUP):
         replicas = range(first, min(first + GROUP, n_replicas))
-        velocity = np.stack([maxwell_velocities(len(position), spread, seed, 0, replica) for replica in replicas])
-        together = np.repeat(position[None], len(replicas), axis=0)
+        velocity = np.stack([maxwell_velocities(len(start), spread, seed, 0, replica) for replica in replicas])
+        together = np.repeat(start[None], len(replicas), axis=0)
         dynamics = _dynamics(together, velocity, species, box, law, dtype, device)
         energy = dynamics.snapshot().energy_per_particle
         for block in blocks:
             dynamics.step(block.n_steps, dt=block.dt)
             _require_sound(dynamics.snapshot(), energy, dt)
             if block.snapshot is not None:
-                moved[block.snapshot, replicas.start : replicas.stop] = displacement(dynamics.position, position)
-    return moved.mean(axis=1)
+                moved[block.snapshot, replicas.start : replicas.stop] = displacement(dynamics.position, start)
+    propensity: F64 = moved.mean(axis=1)
+    return propensity
 
 
 def _law(potential: str | PairPotential, parameters: Mapping[str, Any] | None) -> PairPotential:
@@ -142,7 +145,15 @@ def _law(potential: str | PairPotential, parameters: Mapping[str, Any] | None) -
     return potential
 
 
-def _dynamics(position, velocity, species, box, law: PairPotential, dtype: str, device) -> Dynamics:
+def _dynamics(
+    position: F64,
+    velocity: F64,
+    species: ArrayLike,
+    box: ArrayLike,
+    law: PairPotential,
+    dtype: str,
+    device: Gpu | None,
+) -> Dynamics:
     dtype = float_type("dtype", dtype)
     if device is not None and not isinstance(device, Gpu):
         raise UserError(f"device = {shown(device)}: a GPU that runkit.device.choose gave, or None, is needed")
@@ -154,7 +165,7 @@ def _dynamics(position, velocity, species, box, law: PairPotential, dtype: str, 
     return Dynamics(position, velocity, start.species, start.box, law, 0.005, dtype, order=order, device=device)
 
 
-def _require_sound(reached: Snapshot, energy: np.ndarray, dt: float) -> None:
+def _require_sound(reached: Snapshot, energy: F64, dt: float) -> None:
     """Raise UserError if steps as long as `dt` have not kept the total `energy` per particle [R] of all replicas.
 
     The measure is the temperature that was reached: a start far from equilibrium heats up while it conserves energy.
@@ -166,7 +177,7 @@ def _require_sound(reached: Snapshot, energy: np.ndarray, dt: float) -> None:
         raise UserError(f"dt = {dt:g}: {told}; take shorter steps")
 
 
-def _numbers(name: str, values) -> np.ndarray:
+def _numbers(name: str, values: ArrayLike) -> F64:
     """Positions or velocities [n, 3] as float64."""
     array = numbers(name, values, "numbers [n, 3]")
     if array.ndim != 2 or array.shape[1] != 3 or not len(array):
@@ -181,4 +192,5 @@ def _ascending(times: Sequence[float]) -> list[float]:
     if not (is_list and np.all(np.diff([0.0, *ascending]) > 0) and ascending[-1] <= LONGEST):
         allowed = f"finite positive times in ascending order, up to {LONGEST:g}"
         raise UserError(f"times = {shown(times)}: {allowed}, are needed")
-    return ascending.tolist()
+    found: list[float] = ascending.tolist()
+    return found

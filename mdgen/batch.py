@@ -22,7 +22,8 @@ from mdgen.outbox import Outbox
 from mdgen.room import Room, first_room, list_bytes, replica_bytes
 from mdgen.snapshot import Seen
 from mdgen.tuning import Tuning
-from runkit.device import need
+from runkit.arrays import F64, I32, Array, Bools
+from runkit.device import DeviceArray, Gpu, need
 
 FIRST, PORTION = 8, 128  # steps that are asked for at a time: few at first, so that a GPU has soon something to do
 GLIMPSE = 32  # iterations of FIRE after which the host looks
@@ -32,7 +33,7 @@ ADVICE = "lower replicas_per_gpu"
 class Batch:
     """All replicas of an ensemble on `device`, at `position` with `velocity` [R, n, 3] in the order of summation."""
 
-    def __init__(self, device, ensemble: Ensemble, position, velocity, tuning: Tuning):
+    def __init__(self, device: Gpu, ensemble: Ensemble, position: F64, velocity: F64, tuning: Tuning) -> None:
         self._device, self._ensemble, self._tuning = device, ensemble, tuning
         law = ensemble.potential, ensemble.precision, ensemble.thermostat
         self.kernels = gpu.Kernels(device, ensemble.shape, *law, tuning.marches, tuning.threads)
@@ -43,12 +44,13 @@ class Batch:
         self._arrays = self._allocate()
         self._bath = Bath(device, ensemble.thermostat)
         self._outbox: Outbox | None = None
-        self._asked: tuple = ()  # steps under way, and what they started from
+        # Steps under way, and what they started from.
+        self._asked: tuple[int, float, tuple[DeviceArray, DeviceArray]] | None = None
         self._arrays.status[:, gpu.FLAGS] = gpu.PRUNE | gpu.BUILD
         self.place(position, velocity)
 
     @property
-    def frozen(self) -> np.ndarray:
+    def frozen(self) -> Bools:
         """Which replicas have blown up [R]."""
         return _frozen(self._status())
 
@@ -60,7 +62,7 @@ class Batch:
         entries = self._device.to_host(self._arrays.count)[:, 0].sum()
         return {name: int(status[:, k].sum()) for name, k in names.items()} | {"entries": int(entries)}
 
-    def place(self, position, velocity) -> None:
+    def place(self, position: F64, velocity: F64) -> None:
         """Put the replicas at these positions and velocities [R, n, 3]."""
         both = np.stack([position, velocity], axis=1).transpose(0, 1, 3, 2)
         self._arrays.motion[...] = self._device.xp.asarray(np.ascontiguousarray(both))
@@ -81,6 +83,7 @@ class Batch:
 
     def finish(self) -> None:
         """Wait for the steps; repeat them with more room if a list had none."""
+        assert self._asked is not None  # `begin` came before
         n_steps, dt, (motion, flags) = self._asked
         while self._make_room():
             self._arrays.motion[...] = motion
@@ -89,7 +92,7 @@ class Batch:
             self._bath.rewind()
             self._advance(n_steps, dt)
         self._bath.finish()
-        self._asked = ()
+        self._asked = None
 
     def minimize(self, tolerance: float, most: int) -> fire.Valley:
         """Go down to where no force component exceeds `tolerance`, in `most` iterations of FIRE, and rest there.
@@ -111,7 +114,7 @@ class Batch:
         done = self._device.to_host(state)
         return fire.Valley(done[-1], done[fire.N_ITERATIONS].astype(int))
 
-    def _descent(self, tolerance: float, most: int, state) -> Callable[[], None]:
+    def _descent(self, tolerance: float, most: int, state: DeviceArray) -> Callable[[], None]:
         """Some iterations."""
 
         def descend() -> None:
@@ -133,22 +136,23 @@ class Batch:
 
         return arrive
 
-    def array(self, name: str) -> np.ndarray:
+    def array(self, name: str) -> F64:
         """`position`, `velocity` or `force`, float64 [R, n, 3]."""
         if name == "force":
             chosen = self._arrays.force
         else:
             chosen = self._device.xp.ascontiguousarray(self._arrays.motion[:, ("position", "velocity").index(name)])
-        return self._device.to_host(chosen).astype(np.float64).transpose(0, 2, 1)
+        found: F64 = self._device.to_host(chosen).astype(np.float64).transpose(0, 2, 1)
+        return found
 
-    def neighbors(self, replica: int) -> tuple[np.ndarray, np.ndarray]:
+    def neighbors(self, replica: int) -> tuple[I32, Array]:
         """The inner list of a replica: entries of each particle int [n], and these, the first ones of [n, room]."""
         n_particles, room = self._ensemble.shape[1], self._room.inner
         length, near = (self._device.to_host(array[replica]) for array in (self._arrays.count, self._arrays.near))
         quads = near.reshape(-1)[: room * n_particles].reshape(room // 4, n_particles, 4)
         return length[0], quads.transpose(1, 0, 2).reshape(n_particles, room)
 
-    def _energies(self):
+    def _energies(self) -> DeviceArray:
         """Potential energy and virial [R, 2], in double precision whatever that of the forces; on the device."""
         n_replicas, n_particles = self._ensemble.shape
         of_particle = self._device.xp.empty((n_replicas, 2, n_particles))
@@ -157,7 +161,7 @@ class Batch:
         self.kernels.total(self._arrays, self._room, of_particle, energy)
         return energy
 
-    def _kinetic_energy(self):
+    def _kinetic_energy(self) -> DeviceArray:
         """Kinetic energy [R], on the device."""
         energy = self._device.xp.empty(self._ensemble.shape[0])
         self.kernels.kinetic_energy(self._arrays, self._room, energy)
@@ -201,8 +205,9 @@ class Batch:
 
         return advance
 
-    def _status(self) -> np.ndarray:
-        return self._device.to_host(self._arrays.status)
+    def _status(self) -> I32:
+        status: I32 = self._device.to_host(self._arrays.status)
+        return status
 
     def _make_room(self) -> bool:
         """Whether lists were too long for their room; there is more now, and all lists are to be made anew."""
@@ -217,7 +222,7 @@ class Batch:
         self._arrays.status[:, gpu.FLAGS] = flags & gpu.FROZEN | gpu.PRUNE | gpu.BUILD
         return True
 
-    def _lists(self):
+    def _lists(self) -> DeviceArray:
         n_replicas, n_particles = self._ensemble.shape
         return self._device.xp.empty((n_replicas, sum(self._room), n_particles), gpu.entry_type(n_particles))
 
@@ -243,8 +248,9 @@ class Batch:
         )
 
 
-def _frozen(status: np.ndarray) -> np.ndarray:
-    return (status[:, gpu.FLAGS] & gpu.FROZEN) != 0
+def _frozen(status: I32) -> Bools:
+    frozen: Bools = (status[:, gpu.FLAGS] & gpu.FROZEN) != 0
+    return frozen
 
 
 def _portions(n_steps: int) -> Iterator[int]:
@@ -256,7 +262,7 @@ def _portions(n_steps: int) -> Iterator[int]:
         portion = min(2 * portion, PORTION)
 
 
-def _reach(cutoff: np.ndarray, tuning: Tuning) -> np.ndarray:
+def _reach(cutoff: F64, tuning: Tuning) -> F64:
     """What `replica.cu` calls reach: squares of reaches, the farthest, squares of displacements that wear them out."""
     inner, outer = (((cutoff + skin) ** 2).ravel() for skin in (tuning.inner_skin, tuning.outer_skin))
     worn = [((skin - ROUNDING) / 2) ** 2 for skin in (tuning.inner_skin, tuning.outer_skin - tuning.inner_skin)]

@@ -9,22 +9,27 @@ from __future__ import annotations
 
 import numpy as np
 
+from mdgen.thermostats import Thermostat
+from runkit.device import DeviceArray, Gpu
+
 
 class Bath:
     """The values of `thermostat` (None: there is none) on `device`, and the random numbers of a block of steps."""
 
-    def __init__(self, device, thermostat):
+    def __init__(self, device: Gpu, thermostat: Thermostat | None) -> None:
         self._device, self._thermostat, self._stream = device, thermostat, device.stream()
         self._n_sent = self._n_wanted = 0
         nothing = device.xp.zeros((1, 1))
-        self._value = self._constants = self._there = nothing
+        self._value: DeviceArray = nothing
+        self._constants: DeviceArray = nothing
+        self._there: DeviceArray = nothing
         self._here = np.empty((0, 0, 0))  # pinned, as large as the largest block
         if thermostat is not None:
             self._value = device.xp.empty(thermostat.value.shape)
             self._constants = device.xp.empty(len(thermostat.constants))
 
     @property
-    def given(self) -> tuple:
+    def given(self) -> tuple[DeviceArray, DeviceArray, DeviceArray]:
         """What kernels take: values, random numbers of the whole block, constants; nothing without a thermostat."""
         return self._value, self._there, self._constants
 
@@ -52,6 +57,7 @@ class Bath:
         if last == self._n_sent:
             return
         part = slice(self._n_sent, last)
+        assert self._thermostat is not None  # nothing is wanted without one
         self._here[part] = self._thermostat.draw(last - self._n_sent)
         with self._stream:
             self._device.to_device(self._here[part], self._there[part])

@@ -9,16 +9,14 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from mdgen.ensemble import Ensemble
-from mdgen.kernels import Law, State, fire, grain
+from mdgen.kernels import Kernels, Law, State, fire, grain
 from mdgen.neighbors import NeighborList
-
-if TYPE_CHECKING:
-    from mdgen.kernels.cpu import Kernels
+from runkit.arrays import F64, I32, I64, Array
 
 CACHE_LINE = 64  # bytes
 
@@ -28,11 +26,11 @@ class System:
     """What replicas of a bundle share: species int32 [n] in the order of summation, box [3], what they belong to, the
     kernels, and where lists are counted."""
 
-    species: np.ndarray
-    box: np.ndarray
+    species: I32
+    box: F64
     ensemble: Ensemble
     kernels: Kernels
-    count: Counter
+    count: Counter[str]
 
     def law(self, precision: str) -> Law:
         """The pair law for the kernels; single precision takes integer places."""
@@ -43,7 +41,7 @@ class System:
 class Bundle:
     """Replicas number `index`, at `position` with `velocity` [n_replicas, n, 3]; `replicas`: these are the lanes."""
 
-    def __init__(self, system: System, index, position, velocity, replicas: bool):
+    def __init__(self, system: System, index: I64, position: F64, velocity: F64, replicas: bool) -> None:
         self.system, self.kernels, self.index, self.replicas = system, system.kernels, np.asarray(index), replicas
         self.frozen = np.zeros(len(self.index), bool)
         self.neighbors = NeighborList(
@@ -52,7 +50,7 @@ class Bundle:
         self._unit, self._law = 2.0**32 / system.box, system.law(system.ensemble.precision)
         self.place(position, velocity)
 
-    def place(self, position, velocity) -> None:
+    def place(self, position: F64, velocity: F64) -> None:
         """Put the replicas at these positions and velocities [n_replicas, n, 3]."""
         position, velocity = _aligned(self._pack(position)), _aligned(self._pack(velocity))
         coordinate = _aligned(np.zeros(position.size, np.int32))
@@ -62,7 +60,7 @@ class Bundle:
         self.kernels.locate(position, self._unit, coordinate)
         self.frozen[:] = False
 
-    def array(self, name: str) -> np.ndarray:
+    def array(self, name: str) -> F64:
         """`position`, `velocity` or `force` as float64 [n_replicas, n, 3]."""
         return self._unpack(getattr(self.state, name).astype(np.float64))
 
@@ -91,20 +89,22 @@ class Bundle:
         """Go down to where no force component exceeds `tolerance`, in `most` iterations of FIRE, and rest there."""
         shape = (len(self.index), len(self.system.species), 3)
 
-        def put(flat: np.ndarray) -> None:
+        def put(flat: F64) -> None:
             position = flat.reshape(-1, 3, shape[1]).transpose(0, 2, 1)
             self.place(position, np.zeros(shape))
 
-        def force_at(flat: np.ndarray) -> np.ndarray:
+        def force_at(flat: F64) -> F64:
             put(flat)
             self.evaluate()
             return _flat(self.array("force"))
 
+        found: F64
+        valley: fire.Valley
         found, valley = fire.descend(force_at, _flat(self.array("position")), tolerance, most)
         put(found)
         return valley
 
-    def energies(self) -> np.ndarray:
+    def energies(self) -> F64:
         """Potential energy and virial [n_replicas, 2], in float64 whatever the precision of the forces."""
         self._refresh_list(0.0)
         place, near = np.empty_like(self.state.position), self.neighbors
@@ -113,13 +113,13 @@ class Bundle:
         self.kernels.energies(self.replicas, place, energy, virial, near.rows, near.inner, self.system.law("float64"))
         return np.stack([self._unpack(each)[..., 0].cumsum(axis=1)[:, -1] for each in (energy, virial)], axis=1)
 
-    def kinetic_energy(self) -> np.ndarray:
+    def kinetic_energy(self) -> F64:
         """Kinetic energy [n_replicas], not a number for a replica that has blown up."""
         energy = np.empty(self.kernels.LANES)
         self.kernels.kinetic_energy(self.replicas, self.state.velocity, grain(len(self.system.species)), energy)
         return np.where(self.frozen, np.nan, energy[: len(self.index)])
 
-    def rescale(self, factor) -> None:
+    def rescale(self, factor: F64) -> None:
         """Multiply the velocities of each replica by its factor [n_replicas]."""
         factor = np.where(self.frozen, 1.0, factor)
         self.state.velocity.reshape(-1, self.kernels.LANES)[:] *= self._to_lanes(factor)
@@ -144,19 +144,20 @@ class Bundle:
             np.copyto(array.reshape(-1, lanes), value, where=self._to_lanes(blown_up) > 0)
         self.kernels.locate(state.position, self._unit, state.coordinate)
 
-    def _steps(self, dt: float) -> np.ndarray:
+    def _steps(self, dt: float) -> F64:
         """The time step of each lane: zero for a replica that has blown up."""
         return self._to_lanes(np.where(self.frozen, 0.0, dt))
 
-    def _to_lanes(self, value) -> np.ndarray:
+    def _to_lanes(self, value: ArrayLike) -> F64:
         """One value per replica, spread over the lanes."""
-        return np.asarray(value, np.float64)[self._lanes_from()]
+        of_replica: F64 = np.asarray(value, np.float64)
+        return of_replica[self._lanes_from()]
 
-    def _lanes_from(self) -> np.ndarray:
+    def _lanes_from(self) -> I64:
         """The replica in each lane: spare lanes repeat the last one."""
         return np.minimum(np.arange(self.kernels.LANES), len(self.index) - 1)
 
-    def _pack(self, array) -> np.ndarray:
+    def _pack(self, array: F64) -> F64:
         """[n_replicas, n, 3] as flat blocks; spare particles are zero."""
         array, lanes = np.asarray(array, np.float64), self.kernels.LANES
         if self.replicas:
@@ -164,19 +165,19 @@ class Bundle:
         padded = np.pad(array[0], ((0, -array.shape[1] % lanes), (0, 0)))
         return np.ascontiguousarray(padded.reshape(-1, lanes, 3).transpose(0, 2, 1)).ravel()
 
-    def _unpack(self, flat) -> np.ndarray:
+    def _unpack(self, flat: Array) -> Array:
         blocks = flat.reshape(-1, 3, self.kernels.LANES)
         if self.replicas:
             return np.ascontiguousarray(blocks.transpose(2, 0, 1)[: len(self.index)])
         return np.ascontiguousarray(blocks.transpose(0, 2, 1)).reshape(1, -1, 3)[:, : len(self.system.species)]
 
 
-def _flat(array) -> np.ndarray:
+def _flat(array: F64) -> F64:
     """[R, n, 3] as [R, 3 n]: axis after axis."""
     return array.transpose(0, 2, 1).reshape(len(array), -1)
 
 
-def _aligned(array) -> np.ndarray:
+def _aligned(array: Array) -> Array:
     """A copy that starts with a cache line, so that no vector straddles two."""
     room = np.empty(array.nbytes + CACHE_LINE, np.uint8)
     first = -room.ctypes.data % CACHE_LINE

@@ -4,18 +4,16 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from mdgen.bundle import Bundle, System
 from mdgen.ensemble import Ensemble
 from mdgen.integrators import advance, advance_coupled
+from mdgen.kernels import Kernels
 from mdgen.kernels.fire import Valley
 from mdgen.snapshot import Seen
-
-if TYPE_CHECKING:
-    from mdgen.kernels.cpu import Kernels
+from runkit.arrays import F64, I64, Array, Bools
 
 REGROUP = 2000  # steps after which it is asked whether replicas should still share a list
 ALONE = 1.2  # time for an entry of the list of one replica, over that of an entry shared by many
@@ -24,7 +22,7 @@ ALONE = 1.2  # time for an entry of the list of one replica, over that of an ent
 class Bundles:
     """All replicas of an ensemble, at `position` with `velocity` [R, n, 3] in the order of summation."""
 
-    def __init__(self, kernels: Kernels, ensemble: Ensemble, position, velocity):
+    def __init__(self, kernels: Kernels, ensemble: Ensemble, position: F64, velocity: F64) -> None:
         self._ensemble = ensemble
         self._count: Counter[str] = Counter()
         self._asked = 0, 0.0  # number and length of steps
@@ -37,7 +35,7 @@ class Bundles:
                 self.parts.append(Bundle(system, group, position[group], velocity[group], len(group) > 1))
 
     @property
-    def frozen(self) -> np.ndarray:
+    def frozen(self) -> Bools:
         """Which replicas have blown up [R]."""
         return self._collect(lambda bundle: bundle.frozen)
 
@@ -47,7 +45,7 @@ class Bundles:
         count = {name: int(self._count[name]) for name in ("n_builds", "n_prunes", "dangerous_builds")}
         return count | {"entries": sum(bundle.neighbors.length for bundle in self.parts)}
 
-    def place(self, position, velocity) -> None:
+    def place(self, position: F64, velocity: F64) -> None:
         """Put the replicas at these positions and velocities [R, n, 3]."""
         for bundle in self.parts:
             bundle.place(position[bundle.index], velocity[bundle.index])
@@ -89,17 +87,17 @@ class Bundles:
         seen = Seen(self.array("position"), energies, kinetic, self.frozen)
         return lambda: seen
 
-    def array(self, name: str) -> np.ndarray:
+    def array(self, name: str) -> F64:
         """`position`, `velocity` or `force`, float64 [R, n, 3]."""
         return self._collect(lambda bundle: bundle.array(name))
 
-    def _collect(self, of) -> np.ndarray:
+    def _collect(self, of: Callable[[Bundle], Array]) -> Array:
         """What `of` gives for the replicas of each bundle, in the order of all replicas."""
         values = np.concatenate([of(bundle) for bundle in self.parts])
         return values[np.argsort(np.concatenate([bundle.index for bundle in self.parts]))]
 
 
-def _of_one_system(ensemble: Ensemble) -> list[np.ndarray]:
+def _of_one_system(ensemble: Ensemble) -> list[I64]:
     """Which replicas have the same species, box and order, and may share a list."""
     found: dict[bytes, list[int]] = {}
     for replica, parts in enumerate(zip(ensemble.species, ensemble.box, ensemble.order, strict=True)):

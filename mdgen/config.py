@@ -13,6 +13,7 @@ from pydantic import Field, field_validator
 
 from runkit.config import Config
 from runkit.device import Device
+from runkit.stop import GRACE_SECONDS
 
 LONGEST = 1e10  # time that anything may take
 
@@ -108,6 +109,10 @@ class Case(Config):
         528, ge=1, le=65535, description="most replicas, or samples, that advance together on a GPU"
     )
     checkpoint_seconds: float = Field(300, ge=0, description="least time between checkpoints of a unit of work [s]")
+    minutes: float = Field(0, ge=0, description="wall time after which the run stops, to be resumed; 0: no limit")
+    grace_seconds: float = Field(
+        GRACE_SECONDS, ge=1, description="time to leave the work in, when the time is over or a signal warns [s]"
+    )
     system: System = System()
     initial: Initial = Initial()
     integrator: Integrator = Integrator()
@@ -116,4 +121,4 @@ class Case(Config):
 
 
 # Keys that may differ when an unfinished file is resumed: they cannot change what is written into it.
-FREE_KEYS = ("output", "device", "replicas_per_gpu", "checkpoint_seconds")
+FREE_KEYS = ("output", "device", "replicas_per_gpu", "checkpoint_seconds", "minutes", "grace_seconds")

@@ -11,14 +11,19 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from mdgen.batch import Batch
 from mdgen.bundles import Bundles
+from mdgen.engine import Engine
 from mdgen.ensemble import Ensemble, replicas
 from mdgen.kernels.fire import Valley
 from mdgen.potentials.pair import PairPotential
 from mdgen.snapshot import Snapshot
+from mdgen.thermostats import Thermostat
 from mdgen.tuning import DEFAULT, Tuning
+from runkit.arrays import F64, I64
+from runkit.device import Gpu
 
 
 class Dynamics:
@@ -35,25 +40,25 @@ class Dynamics:
 
     def __init__(
         self,
-        position,
-        velocity,
-        species,
-        box,
+        position: ArrayLike,
+        velocity: ArrayLike,
+        species: ArrayLike,
+        box: ArrayLike,
         potential: PairPotential,
         dt: float,
         precision: str = "float32",
-        thermostat=None,
-        order=None,
-        device=None,
+        thermostat: Thermostat | None = None,
+        order: ArrayLike | None = None,
+        device: Gpu | None = None,
         tuning: Tuning = DEFAULT,
-    ):
-        position, velocity = replicas(position, velocity)
+    ) -> None:
+        places, speeds = replicas(position, velocity)
         self._snapshot: Snapshot | None = None
         self._evaluated = self._under_way = False
         self.dt, self.thermostat = dt, thermostat
-        self.ensemble = Ensemble.of(position.shape[:2], species, box, order, potential, precision, thermostat)
+        self.ensemble = Ensemble.of(places.shape[:2], species, box, order, potential, precision, thermostat)
         self._back = np.argsort(self.ensemble.order, axis=1)
-        self.engine = _engine(device, self.ensemble, self._sorted(position), self._sorted(velocity), tuning)
+        self.engine = _engine(device, self.ensemble, self._sorted(places), self._sorted(speeds), tuning)
 
     @property
     def n_replicas(self) -> int:
@@ -64,34 +69,34 @@ class Dynamics:
         return self.ensemble.shape[1]
 
     @property
-    def position(self) -> np.ndarray:
+    def position(self) -> F64:
         """Unwrapped positions [R, n, 3]; not a number for replicas that have blown up, as all that follows."""
         return self._as_given("position")
 
     @property
-    def velocity(self) -> np.ndarray:
+    def velocity(self) -> F64:
         """Velocities [R, n, 3]."""
         return self._as_given("velocity")
 
     @property
-    def force(self) -> np.ndarray:
+    def force(self) -> F64:
         """Forces [R, n, 3]."""
         self._require_rest()
         self._evaluate()
         return self._as_given("force")
 
     @property
-    def potential_energy(self) -> np.ndarray:
+    def potential_energy(self) -> F64:
         """Potential energy [R]."""
         return self.snapshot().potential_energy
 
     @property
-    def virial(self) -> np.ndarray:
+    def virial(self) -> F64:
         """Sum over pairs of r.F [R]."""
         return self.snapshot().virial
 
     @property
-    def kinetic_energy(self) -> np.ndarray:
+    def kinetic_energy(self) -> F64:
         """Kinetic energy [R]."""
         return self.snapshot().kinetic_energy
 
@@ -141,14 +146,14 @@ class Dynamics:
         self._forget()
         return valley
 
-    def restore(self, position, velocity) -> None:
+    def restore(self, position: ArrayLike, velocity: ArrayLike) -> None:
         """Go on from these positions and velocities [R, n, 3]."""
         self._require_rest()
-        position, velocity = replicas(position, velocity)
-        self.engine.place(self._sorted(position), self._sorted(velocity))
+        places, speeds = replicas(position, velocity)
+        self.engine.place(self._sorted(places), self._sorted(speeds))
         self._forget()
 
-    def blown_up(self) -> np.ndarray:
+    def blown_up(self) -> I64:
         """Those of `Snapshot.blown_up`, now."""
         return self.snapshot().blown_up()
 
@@ -165,11 +170,11 @@ class Dynamics:
         if self._under_way:
             raise RuntimeError("steps are under way: finish them first")
 
-    def _sorted(self, array) -> np.ndarray:
+    def _sorted(self, array: F64) -> F64:
         """[R, n, 3] in the order of summation."""
         return np.take_along_axis(array, self.ensemble.order[:, :, None], axis=1)
 
-    def _as_given(self, name: str) -> np.ndarray:
+    def _as_given(self, name: str) -> F64:
         """An array of the engine [R, n, 3] in the order of the particles."""
         self._require_rest()
         array = np.take_along_axis(self.engine.array(name), self._back[:, :, None], axis=1)
@@ -177,7 +182,9 @@ class Dynamics:
         return array
 
 
-def warm_up(potential: PairPotential, precision: str, device=None, thermostat=None) -> None:
+def warm_up(
+    potential: PairPotential, precision: str, device: Gpu | None = None, thermostat: Thermostat | None = None
+) -> None:
     """Compile all kernels, or load them if that was done before; also those of a thermostat for two replicas.
 
     Several processes of a machine must not compile at once: let one of them do this before the others go on.
@@ -190,7 +197,7 @@ def warm_up(potential: PairPotential, precision: str, device=None, thermostat=No
     dynamics.blown_up()
 
 
-def _engine(device, ensemble: Ensemble, position, velocity, tuning: Tuning) -> Batch | Bundles:
+def _engine(device: Gpu | None, ensemble: Ensemble, position: F64, velocity: F64, tuning: Tuning) -> Engine:
     """What holds the replicas and moves them."""
     if device is not None:
         return Batch(device, ensemble, position, velocity, tuning)

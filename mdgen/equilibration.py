@@ -6,6 +6,7 @@ A sample is cooled from a melt and held at its temperature (NVT), or taken as gi
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any, NamedTuple
 
@@ -19,13 +20,15 @@ from mdgen.minimize import Minimum, inherent_structures
 from mdgen.neighbors import spatial_order
 from mdgen.schedule import Schedule, cooling_blocks
 from mdgen.soundness import is_canonical
-from mdgen.thermostats import thermostat
+from mdgen.thermostats import Thermostat, thermostat
 from mdgen.trajectory import Checkpoint, Run, advance
 from mdgen.velocities import maxwell_velocities
+from runkit.arrays import F64
 from runkit.dataset.schema import COMPLETE, FAILED
 from runkit.dataset.writer import Writer
 from runkit.progress import Progress
 from runkit.rng import stream
+from runkit.stop import Stopped
 
 GROUP_SIZE = GroupSize(1, 1)  # of samples on the CPU
 SETTLED = 5  # relaxation times of the thermostat after which a hold must have its temperature
@@ -45,16 +48,16 @@ def equilibrate(run: Run, given: list[Configuration]) -> None:
     """Make every initial configuration that the file still lacks: this rank's share of them."""
     case, file = run.case, run.file
     pending = [sample for (sample,) in file.pending("equilibrated")]
-    mine = run.groups(pending, _resting_place, kind=int, size=GROUP_SIZE)
+    mine = run.groups(pending, checkpoint_name, kind=int, size=GROUP_SIZE)
     blocks = Schedule() if given else cooling_blocks(case.initial, case.system.temperature, case.integrator.dt)
-    amount = (sum(map(len, mine)), "samples") if given else (run.steps_left(mine, _resting_place, blocks), "steps")
-    with Progress(run.world, *amount, "equilibrate") as progress:
+    amount = (sum(map(len, mine)), "samples") if given else (run.steps_left(mine, checkpoint_name, blocks), "steps")
+    with Progress(run.world, *amount, "equilibrate") as progress, suppress(Stopped):
         for samples in mine:
+            run.stop.here()
             starts = [given[sample] for sample in samples] if given else _cool(run, samples, blocks, progress)
             _finish(run, samples, starts)
             if given:
                 progress.advance(len(samples))
-    file.sync()
 
 
 def _cool(run: Run, samples: list[int], blocks: Schedule, progress: Progress) -> list[Configuration | Failed]:
@@ -62,14 +65,15 @@ def _cool(run: Run, samples: list[int], blocks: Schedule, progress: Progress) ->
     system, seed = run.case.system, run.case.seed
     starts = [melt(system.n_particles, system.composition, system.density, seed, sample) for sample in samples]
     dynamics = _melts(run, samples, starts)
-    for block, reached in advance(dynamics, blocks, _checkpoint(run.file, samples, run.case.checkpoint_seconds)):
+    checkpoint = _checkpoint(run.file, samples, run.case.checkpoint_seconds)
+    for block, reached in advance(dynamics, blocks, checkpoint, run.stop):
         progress.advance(block.n_steps * len(samples))
         if len(reached.blown_up()) == len(samples):  # the next block is under way
             return [LOST] * len(samples)
     return [_taken(run.case, *each) for each in zip(starts, dynamics.position, dynamics.kinetic_energy, strict=True)]
 
 
-def _taken(case: Case, start: Configuration, position: np.ndarray, kinetic_energy: float) -> Configuration | Failed:
+def _taken(case: Case, start: Configuration, position: F64, kinetic_energy: float) -> Configuration | Failed:
     """The sample at the end of its hold, or why it is none."""
     if not np.isfinite(kinetic_energy):
         return LOST
@@ -98,7 +102,7 @@ def _melts(run: Run, samples: list[int], starts: list[Configuration]) -> Dynamic
     )
 
 
-def baths(case: Case, samples: list[int]):
+def baths(case: Case, samples: list[int]) -> Thermostat:
     """The thermostat of melts: each has its own values and random numbers."""
     return thermostat.build(
         case.initial.thermostat,
@@ -126,6 +130,7 @@ def _finish(run: Run, samples: list[int], starts: Sequence[Configuration | Faile
             _fail(run, sample, f"no energy minimum within {minima[sample].n_iterations} iterations")
         else:
             _write_sample(run, sample, start, minima[sample])
+    run.stop.keep(len(samples))
 
 
 def _fail(run: Run, sample: int, reason: str) -> None:
@@ -152,8 +157,8 @@ def _write_sample(run: Run, sample: int, start: Configuration, inherent: Minimum
 
 
 def _checkpoint(file: Writer, samples: list[int], period: float = 0.0) -> Checkpoint:
-    return Checkpoint(file, [_resting_place(sample) for sample in samples], period)
+    return Checkpoint(file, [checkpoint_name(sample) for sample in samples], period)
 
 
-def _resting_place(sample: int) -> str:
+def checkpoint_name(sample: int) -> str:
     return f"equilibrate-{sample:05d}.npz"

@@ -12,7 +12,7 @@ from typing import NamedTuple, TypeVar
 
 from runkit.mpi import share
 
-Unit = TypeVar("Unit")
+Unit = TypeVar("Unit", int, tuple[int, int])  # a sample, or a sample and a replica
 
 
 class GroupSize(NamedTuple):

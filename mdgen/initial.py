@@ -10,9 +10,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from mdgen.potentials.pair import PairPotential
 from runkit.arguments import as_array
+from runkit.arrays import F64, I32, I64
 from runkit.errors import UserError
 from runkit.rng import stream
 
@@ -27,14 +29,21 @@ class Configuration:
     `source` names where it comes from, for messages.
     """
 
-    position: np.ndarray
-    species: np.ndarray
-    box: np.ndarray
+    position: F64
+    species: I32
+    box: F64
     temperature: float | None = None
     source: str = "configuration"
 
     @classmethod
-    def of(cls, source: str, position, species, box, temperature: float | None = None) -> Configuration:
+    def of(
+        cls,
+        source: str,
+        position: ArrayLike,
+        species: ArrayLike,
+        box: ArrayLike,
+        temperature: float | None = None,
+    ) -> Configuration:
         """Wrap and check what was read from `source`; raises `UserError` if it cannot be a configuration."""
         position, box = np.array(position, dtype=np.float64), np.array(box, dtype=np.float64)
         species = as_array("species", species)
@@ -69,7 +78,7 @@ class Configuration:
             )
 
 
-def wrap(position: np.ndarray, box: np.ndarray) -> np.ndarray:
+def wrap(position: F64, box: F64) -> F64:
     """Positions [..., 3] moved by whole edges into [0, box)."""
     wrapped = position - np.floor(position / box) * box
     return np.where(wrapped < box, wrapped, 0.0)
@@ -90,7 +99,7 @@ def melt(n_particles: int, composition: Sequence[float], density: float, seed: i
     return Configuration.of("melt", site[chosen], species, np.full(3, edge))
 
 
-def counts(n_particles: int, composition: Sequence[float]) -> np.ndarray:
+def counts(n_particles: int, composition: Sequence[float]) -> I64:
     """Whole numbers of particles per species that sum to `n_particles`, by largest remainders."""
     exact = n_particles * np.asarray(composition, dtype=float)
     number = np.floor(exact + 1e-9).astype(int)

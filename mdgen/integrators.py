@@ -6,10 +6,37 @@ Units: mass 1, time in units of the potential.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Protocol
+
 import numpy as np
 
+from mdgen.thermostats import Formula, Thermostat
+from runkit.arrays import F64, I64
 
-def advance(bundle, n_steps: int, dt: float) -> None:
+
+class Moving(Protocol):
+    """Replicas number `index` that are advanced together."""
+
+    index: I64
+
+    def march(self, n_steps: int, n_kicks: int, dt: float) -> int:
+        """As many of the steps as lists hold for, the first with `n_kicks` half kicks (see `mdgen.kernels.Kernels`)."""
+
+    def evaluate(self, dt: float = 0.0) -> None:
+        """Forces at the present positions, which a step of length `dt` has led to."""
+
+    def kick(self, dt: float) -> None:
+        """Half a step of the velocities."""
+
+    def kinetic_energy(self) -> F64:
+        """That of each replica."""
+
+    def rescale(self, factor: F64) -> None:
+        """Multiply the velocities of each replica by its factor."""
+
+
+def advance(bundle: Moving, n_steps: int, dt: float) -> None:
     """`n_steps` steps (NVE) of a bundle whose forces are those of its positions.
 
     The two half kicks that meet between steps are done in one pass over memory but rounded one by one, so that n steps
@@ -26,7 +53,7 @@ def advance(bundle, n_steps: int, dt: float) -> None:
         bundle.kick(dt)
 
 
-def advance_coupled(bundles, n_steps: int, dt: float, thermostat) -> None:
+def advance_coupled(bundles: Sequence[Moving], n_steps: int, dt: float, thermostat: Thermostat) -> None:
     """`n_steps` steps of all bundles, before and after each of which the thermostat rescales the velocities."""
     for number in thermostat.draw(n_steps):
         _rescale(bundles, thermostat, thermostat.before, number)
@@ -35,7 +62,7 @@ def advance_coupled(bundles, n_steps: int, dt: float, thermostat) -> None:
         _rescale(bundles, thermostat, thermostat.after, number)
 
 
-def _rescale(bundles, thermostat, formula, number) -> None:
+def _rescale(bundles: Sequence[Moving], thermostat: Thermostat, formula: Formula | None, number: F64) -> None:
     if formula is None:
         return
     index = np.concatenate([bundle.index for bundle in bundles])

@@ -2,31 +2,37 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 import numpy as np
 
 from mdgen.config import Case
 from mdgen.initial import Configuration
 from mdgen.observables import sample_labels
+from mdgen.trajectory import Run
+from runkit.arrays import I64, Array
 from runkit.dataset.schema import COMPLETE, FAILED
 from runkit.dataset.verify import require_sound
 from runkit.dataset.writer import Writer
-from runkit.mpi import World
 from runkit.progress import Progress
+from runkit.stop import Stopped
 
 
-def label(case: Case, n_species: int, file: Writer, world: World) -> None:
+def label(run: Run) -> None:
     """Label every sample that the file still lacks: this rank's share of them; what did not run well is failed."""
+    file, world = run.file, run.world
     propagated = file.read("propagated")
     pending = [sample for (sample,) in file.pending("labelled")]
     mine = [pending[i] for i in world.share(len(pending))]
-    with Progress(world, len(mine), "samples", "label") as progress:
+    with Progress(world, len(mine), "samples", "label") as progress, suppress(Stopped):
         for sample in mine:
+            run.stop.here()
             if (propagated[sample] == COMPLETE).all():
-                _label_sample(case, n_species, file, sample)
+                _label_sample(run.case, run.potential.n_species, file, sample)
             else:
                 _fail_sample(file, sample, np.flatnonzero(propagated[sample] == FAILED))
             progress.advance(1)
-    file.sync()
+            run.stop.keep(1)
 
 
 def _label_sample(case: Case, n_species: int, file: Writer, sample: int) -> None:
@@ -44,7 +50,7 @@ def _label_sample(case: Case, n_species: int, file: Writer, sample: int) -> None
         file.mark("labelled", (sample,), FAILED)
 
 
-def _fail_sample(file: Writer, sample: int, replicas: np.ndarray) -> None:
+def _fail_sample(file: Writer, sample: int, replicas: I64) -> None:
     """Say which replicas blew up, unless the sample has failed before it had any."""
     if file.read("equilibrated", (sample,)) == COMPLETE:
         names = ", ".join(map(str, replicas))
@@ -52,7 +58,7 @@ def _fail_sample(file: Writer, sample: int, replicas: np.ndarray) -> None:
     file.mark("labelled", (sample,), FAILED)
 
 
-def write_labels(file: Writer, sample: int, labels: dict[str, np.ndarray]) -> None:
+def write_labels(file: Writer, sample: int, labels: dict[str, Array]) -> None:
     """Store what `sample_labels` gave, bonds padded to the room in the file; marks the sample complete.
 
     Raises `OverflowError` if there are more bonds than room.

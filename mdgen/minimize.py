@@ -17,6 +17,8 @@ from mdgen.kernels.fire import descend
 from mdgen.neighbors import spatial_order
 from mdgen.potentials.pair import PairPotential
 from mdgen.room import first_room, replica_bytes
+from runkit.arrays import F64, Array
+from runkit.device import Gpu
 
 TOLERANCE, MOST = 1e-6, 20000  # of a force component; iterations
 SHARE = 2  # of the free memory of a GPU, one part at most: lists may grow
@@ -27,7 +29,7 @@ class Minimum:
     """Where a minimisation ended: position [n, 3], total energy, largest force component left, iterations done;
     `start_energy` is that of where it began."""
 
-    position: np.ndarray
+    position: F64
     energy: float
     largest_force: float
     n_iterations: int
@@ -35,12 +37,14 @@ class Minimum:
     start_energy: float = np.nan
 
 
-def inherent_structure(start: Configuration, potential: PairPotential, device=None) -> Minimum:
+def inherent_structure(start: Configuration, potential: PairPotential, device: Gpu | None = None) -> Minimum:
     """The minimum below `start`; positions are unwrapped with respect to it. Forces come from `device` (None: CPU)."""
     return inherent_structures([start], potential, device)[0]
 
 
-def inherent_structures(starts: Sequence[Configuration], potential: PairPotential, device=None) -> list[Minimum]:
+def inherent_structures(
+    starts: Sequence[Configuration], potential: PairPotential, device: Gpu | None = None
+) -> list[Minimum]:
     """The minimum below each of `starts`, of equal size; on a GPU as many at once as it has memory for.
 
     Each has the same bits whatever the others are, on the CPU and on a GPU.
@@ -50,7 +54,7 @@ def inherent_structures(starts: Sequence[Configuration], potential: PairPotentia
     return [minimum for group in groups for minimum in _minima(group, potential, device)]
 
 
-def _most_at_once(starts: Sequence[Configuration], potential: PairPotential, device) -> int:
+def _most_at_once(starts: Sequence[Configuration], potential: PairPotential, device: Gpu | None) -> int:
     """On the CPU one: unlike configurations do not share a list."""
     if device is None or not starts:
         return 1
@@ -59,7 +63,7 @@ def _most_at_once(starts: Sequence[Configuration], potential: PairPotential, dev
     return max(1, int(device.free_bytes / (SHARE * one)))
 
 
-def _minima(starts: Sequence[Configuration], potential: PairPotential, device) -> Iterator[Minimum]:
+def _minima(starts: Sequence[Configuration], potential: PairPotential, device: Gpu | None) -> Iterator[Minimum]:
     """Minima of what is minimised together."""
     orders = [spatial_order(start.position, start.box) for start in starts]
     position = np.stack([start.position for start in starts])
@@ -77,9 +81,9 @@ def _minima(starts: Sequence[Configuration], potential: PairPotential, device) -
 
 
 def fire(
-    force_at: Callable[[np.ndarray], np.ndarray],
-    energy_at: Callable[[np.ndarray], float],
-    position: np.ndarray,
+    force_at: Callable[[Array], Array],
+    energy_at: Callable[[Array], float],
+    position: F64,
     tolerance: float = TOLERANCE,
     max_iterations: int = MOST,
 ) -> Minimum:
@@ -89,7 +93,7 @@ def fire(
     """
     start = np.asarray(position, np.float64)
 
-    def force_at_row(row: np.ndarray) -> np.ndarray:
+    def force_at_row(row: F64) -> F64:
         return np.asarray(force_at(row.reshape(start.shape))).reshape(1, -1)
 
     row, (largest, n_iterations) = descend(force_at_row, start.reshape(1, -1), tolerance, max_iterations)

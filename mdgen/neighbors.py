@@ -14,8 +14,10 @@ from __future__ import annotations
 from collections import Counter
 
 import numpy as np
+from numpy.typing import ArrayLike
 
-from mdgen.kernels import Cover, Law, Near, Rows
+from mdgen.kernels import Cover, Kernels, Law, Near, Rows
+from runkit.arrays import F64, I32, I64, Ints
 
 INNER_SKIN = 0.3
 OUTER_SKIN = 1.3
@@ -30,7 +32,9 @@ class NeighborList:
     list, `n_prunes` of the inner list, and `dangerous_builds`, of lists that came too late.
     """
 
-    def __init__(self, kernels, species, cutoff, box, replicas: bool, count: Counter):
+    def __init__(
+        self, kernels: Kernels, species: I32, cutoff: F64, box: F64, replicas: bool, count: Counter[str]
+    ) -> None:
         self.kernels, self.replicas, self.count = kernels, replicas, count
         scale = (box / 2.0**32).astype(np.float32)
         self._box = box
@@ -50,11 +54,11 @@ class NeighborList:
         """Entries of the inner list."""
         return int(self.inner.start[-1])
 
-    def covers(self, coordinate) -> bool:
+    def covers(self, coordinate: I32) -> bool:
         """Whether the inner list holds every pair that can be in range at these coordinates."""
         return self.pruned is not None and self._holds(self.pruned, coordinate)
 
-    def refresh(self, coordinate) -> None:
+    def refresh(self, coordinate: I32) -> None:
         """Make the inner list for these coordinates."""
         built = self._built
         if built is None or not self._holds(built, coordinate):
@@ -64,10 +68,10 @@ class NeighborList:
         self.count["n_prunes"] += 1
         self.count["dangerous_builds"] += not self._holds(built, coordinate)
 
-    def _holds(self, cover: Cover, coordinate) -> bool:
+    def _holds(self, cover: Cover, coordinate: I32) -> bool:
         return self.kernels.farthest(self.replicas, coordinate, cover) <= cover.skin
 
-    def _build(self, coordinate) -> Cover:
+    def _build(self, coordinate: I32) -> Cover:
         if self._n_builds % RESORT == 0:
             self._sort(coordinate)
         while self.kernels.build(self.replicas, coordinate, self._ranked, self.rows, self._outer, self._outer_law) < 0:
@@ -77,7 +81,7 @@ class NeighborList:
         self.count["n_builds"] += 1
         return self._built
 
-    def _sort(self, coordinate) -> None:
+    def _sort(self, coordinate: I32) -> None:
         """Rank the particles in space, and with it form rows where particles are the lanes."""
         lanes, n = self.kernels.LANES, len(self._inner_law.species)
         blocks = coordinate.view(np.uint32).reshape(-1, 3, lanes)
@@ -86,11 +90,11 @@ class NeighborList:
         if not self.replicas:
             self._set_rows(np.append(self._ranked, np.repeat(self._ranked[-1], -n % lanes)))
 
-    def _set_rows(self, particle) -> None:
+    def _set_rows(self, particle: Ints) -> None:
         """Rows of these particles [n_rows * LANES]."""
         lanes = self.kernels.LANES
-        lane = np.tile(np.arange(lanes), len(particle) // lanes)
-        block, lane = (particle, lane) if self.replicas else (particle // lanes, particle % lanes)
+        each_lane = np.tile(np.arange(lanes), len(particle) // lanes)
+        block, lane = (particle, each_lane) if self.replicas else (particle // lanes, particle % lanes)
         kind = self._inner_law.species[particle]
         self.rows = Rows(particle.astype(np.int32), (3 * lanes * block + lane).astype(np.int32), kind)
 
@@ -100,12 +104,12 @@ class NeighborList:
         )
 
 
-def spatial_order(position, box, group: int = 8) -> np.ndarray:
+def spatial_order(position: ArrayLike, box: ArrayLike, group: int = 8) -> I64:
     """An order int [n] of positions [n, 3] in a periodic box in which groups of consecutive ones are compact."""
-    position, box = np.asarray(position, np.float64), np.asarray(box, np.float64)
-    edge = (group * np.prod(box) / len(position)) ** (1 / 3)
-    n_cells = np.maximum(1, np.rint(box / edge)).astype(np.int64)
-    fraction = position / box
+    places, edges = np.asarray(position, np.float64), np.asarray(box, np.float64)
+    edge = (group * np.prod(edges) / len(places)) ** (1 / 3)
+    n_cells = np.maximum(1, np.rint(edges / edge)).astype(np.int64)
+    fraction = places / edges
     fraction -= np.floor(fraction)
     cell = np.minimum((fraction * n_cells).astype(np.int64), n_cells - 1)
     y = np.where(cell[:, 0] % 2, n_cells[1] - 1 - cell[:, 1], cell[:, 1])

@@ -10,11 +10,14 @@ Units: Lennard-Jones.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any
 
 import numpy as np
 from scipy.spatial import cKDTree
 
 from mdgen.initial import Configuration, wrap
+from runkit import elementary
+from runkit.arrays import F64, I32, Array, Ints
 from runkit.rng import stream
 
 CLOSE_PAIR = 1.35  # AA pairs nearer than this are scored: the first coordination shell
@@ -23,12 +26,12 @@ N_SPLITS = 20
 
 
 def sample_labels(
-    slices: Iterable[np.ndarray],
+    slices: Iterable[Array],
     start: Configuration,
     n_species: int,
     bond_cutoff: float = 2.0,
     wave_number: float = 7.25,
-) -> dict[str, np.ndarray]:
+) -> dict[str, Array]:
     """All labels of one sample, by the names of the ISOCONFIG fields; one time at a time is in memory.
 
     `slices` are the positions [n_replicas, n_particles, 3] of each time, unwrapped with respect to `start`. Axis time
@@ -39,7 +42,7 @@ def sample_labels(
     return {"bond": bond} | {name: np.array([row[name] for row in rows]) for name in rows[0]}
 
 
-def _time_labels(position, start: Configuration, n_species: int, bond: np.ndarray, wave_number: float) -> dict:
+def _time_labels(position: F64, start: Configuration, n_species: int, bond: I32, wave_number: float) -> dict[str, Any]:
     moved = displacement(position, start.position)
     change = bond_change(position, start, bond)
     is_a = start.species == 0
@@ -58,51 +61,55 @@ def _time_labels(position, start: Configuration, n_species: int, bond: np.ndarra
     }
 
 
-def _mean(values: np.ndarray) -> float:
+def _mean(values: Array) -> float:
     """The mean, NaN for a species without particles."""
     return float(values.mean()) if values.size else float("nan")
 
 
-def displacement(position: np.ndarray, initial: np.ndarray) -> np.ndarray:
+def displacement(position: F64, initial: F64) -> F64:
     """|r_i(t) - r_i(0)| [n_replicas, n_particles] of unwrapped positions [n_replicas, n_particles, 3]."""
-    return np.linalg.norm(position - initial, axis=-1)
+    found: F64 = np.linalg.norm(position - initial, axis=-1)
+    return found
 
 
-def self_scattering(moved: np.ndarray, wave_number: float) -> np.ndarray:
+def self_scattering(moved: F64, wave_number: float) -> F64:
     """exp(iq·Δr) averaged over the directions of q: sin(q Δr) / (q Δr), of distances of any shape."""
-    return np.sinc(wave_number * moved / np.pi)
+    return elementary.sinc(wave_number * np.asarray(moved, np.float64))
 
 
-def neighbour_pairs(position: np.ndarray, box: np.ndarray, cutoff: float) -> np.ndarray:
+def neighbour_pairs(position: F64, box: F64, cutoff: float) -> I32:
     """Pairs i < j closer than `cutoff`, minimum image, in lexicographic order, int32 [n_pairs, 2]."""
     pair = cKDTree(wrap(position, box), boxsize=box).query_pairs(cutoff, output_type="ndarray")
     pair = pair[distance(position, pair, box) < cutoff]
-    return pair[np.lexsort((pair[:, 1], pair[:, 0]))].astype(np.int32)
+    found: I32 = pair[np.lexsort((pair[:, 1], pair[:, 0]))].astype(np.int32)
+    return found
 
 
-def distance(position: np.ndarray, pair: np.ndarray, box: np.ndarray) -> np.ndarray:
+def distance(position: F64, pair: Ints, box: F64) -> F64:
     """Minimum-image distances [..., n_pairs] in positions [..., n_particles, 3]."""
     first, second = pair.T
     vector = position[..., second, :] - position[..., first, :]
     vector = vector - np.round(vector / box) * box
-    return np.sqrt(np.einsum("...k,...k->...", vector, vector))
+    found: F64 = np.sqrt(elementary.squared_length(vector))
+    return found
 
 
-def bond_change(position: np.ndarray, start: Configuration, bond: np.ndarray) -> np.ndarray:
+def bond_change(position: F64, start: Configuration, bond: I32) -> F64:
     """|r_ij(t)| - |r_ij(0)| [n_replicas, n_bonds], minimum image."""
     before = distance(start.position, bond, start.box)
     return np.array([distance(np.asarray(one, np.float64), bond, start.box) - before for one in position])
 
 
-def standard_error(values: np.ndarray) -> np.ndarray:
+def standard_error(values: Array) -> F64:
     """Standard error of the mean over axis 0, the replicas; NaN for one replica."""
     n_replicas = len(values)
     if n_replicas < 2:
         return np.full(values.shape[1:], np.nan)
-    return values.std(axis=0, ddof=1) / np.sqrt(n_replicas)
+    found: F64 = values.std(axis=0, ddof=1) / np.sqrt(n_replicas)
+    return found
 
 
-def reliability(values: np.ndarray) -> float:
+def reliability(values: Array) -> float:
     """Split-half reliability of replica means, from `values` [n_replicas, n_items].
 
     Correlation of the means of two halves of the replicas, averaged over fixed random splits and stepped up to the
@@ -122,7 +129,7 @@ def reliability(values: np.ndarray) -> float:
     return 2 * mean / (1 + mean)
 
 
-def _pearson(x: np.ndarray, y: np.ndarray) -> float:
+def _pearson(x: F64, y: F64) -> float:
     x, y = x - x.mean(), y - y.mean()
     scale = np.sqrt((x * x).sum() * (y * y).sum())
     return float((x * y).sum() / scale) if scale > 0 else float("nan")

@@ -4,24 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-import numpy as np
+from runkit.arrays import Array
+from runkit.device import DeviceArray, Gpu
 
 
 class Outbox:
     """Buffers on the device and on the host for arrays like `arrays`; they are used again for each sending."""
 
-    def __init__(self, device, arrays: Sequence):
+    def __init__(self, device: Gpu, arrays: Sequence[DeviceArray]) -> None:
         self._device, self._stream = device, device.stream()
         self._there = [device.xp.empty(array.shape, array.dtype) for array in arrays]
         self._here = [device.pinned(array.shape, array.dtype) for array in arrays]
         self._n_sent = 0
 
-    def __del__(self):
+    def __del__(self) -> None:
         """Others take the buffers once this is gone: nothing may be on its way to them."""
         with self._stream:
             self._device.wait()
 
-    def send(self, arrays: Sequence) -> Callable[[], list[np.ndarray]]:
+    def send(self, arrays: Sequence[DeviceArray]) -> Callable[[], list[Array]]:
         """Begin to send what `arrays` hold after all that has been asked for; what is asked for next need not wait.
 
         Gives a function that waits for the arrays on the host. They hold until the next sending, and from then on the
@@ -37,7 +38,7 @@ class Outbox:
         number = self._n_sent
         return lambda: self._receive(number)
 
-    def _receive(self, number: int) -> list[np.ndarray]:
+    def _receive(self, number: int) -> list[Array]:
         if number != self._n_sent:
             raise RuntimeError("what was sent has been replaced by what was sent next")
         with self._stream:

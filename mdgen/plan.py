@@ -33,6 +33,7 @@ from runkit.progress import duration
 
 # Atom-steps per core-second that the estimate assumes: one system, replicas together (docs/performance.md).
 ONE_SYSTEM, TOGETHER = 3e6, 8e6
+PROGRAM = 3e8  # bytes of a rank before it has any data
 # Keys of [initial] that count for melts alone, and for files alone.
 MELTED = ("temperature", "melt_time", "cooling_time", "hold_time", "thermostat", "relaxation_time")
 READ = ("species", "frames")
@@ -203,7 +204,7 @@ def show(case: Case) -> None:
         f"{replicas.largest} together",
         f"start      {start}",
         f"ranks      {n_ranks}, each with {samples.shares} samples, then {replicas.shares} replicas",
-        f"memory     about {in_units(3e8 + rank_bytes(sizes, replicas.largest))} per rank",
+        f"memory     {memory_in_words(case, sizes, n_ranks)}",
         *_of_gpu(case, potential, given, sizes, on_gpu),
         f"cost       {_cost(case, bool(given), sizes, on_cpu)}",
     ):
@@ -245,7 +246,13 @@ def _shared(lists: Sequence[range], size: GroupSize, n_ranks: int) -> Work:
     return Work(max(chain(*lengths)), [sum(of_rank) for of_rank in lengths])
 
 
-def _of_gpu(case: Case, potential: PairPotential, given, sizes: dict[str, int], work: tuple[Work, Work]) -> list[str]:
+def _of_gpu(
+    case: Case,
+    potential: PairPotential,
+    given: Sequence[Configuration],
+    sizes: dict[str, int],
+    work: tuple[Work, Work],
+) -> list[str]:
     """What a rank takes of its GPU, if it may have one."""
     if case.device == "cpu":
         return []
@@ -279,6 +286,12 @@ def _edge(case: Case) -> float:
 def _smallest_volume(case: Case, given: Sequence[Configuration]) -> float:
     boxes = [float(np.prod(start.box)) for start in given]
     return min(boxes, default=case.system.n_particles / case.system.density)
+
+
+def memory_in_words(case: Case, sizes: dict[str, int], n_ranks: int) -> str:
+    """Main memory that a rank of so many takes."""
+    work = _work_on_gpu(sizes, n_ranks, case.replicas_per_gpu) if case.device == "gpu" else _work_on_cpu(sizes, n_ranks)
+    return f"about {in_units(PROGRAM + rank_bytes(sizes, work[1].largest))} per rank"
 
 
 def rank_bytes(sizes: dict[str, int], lanes: int) -> int:

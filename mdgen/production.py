@@ -6,6 +6,7 @@ does not depend on its group, so groups are formed anew for any number of ranks.
 
 from __future__ import annotations
 
+from contextlib import suppress
 from operator import itemgetter
 
 import numpy as np
@@ -18,10 +19,12 @@ from mdgen.snapshot import Snapshot
 from mdgen.soundness import exploded
 from mdgen.trajectory import Checkpoint, Run, Written, advance
 from mdgen.velocities import maxwell_velocities
+from runkit.arrays import F64, I32, I64, Bools
 from runkit.dataset.schema import COMPLETE, FAILED, PENDING
 from runkit.dataset.verify import require_sound
 from runkit.dataset.writer import Writer
 from runkit.progress import Progress
+from runkit.stop import Stopped
 
 GROUP_SIZE = GroupSize(8, 32)  # of replicas on the CPU: the lanes of a vector; four such, regrouped as they spread
 
@@ -31,11 +34,12 @@ Replica = tuple[int, int]  # number of the sample, number of the trajectory
 def propagate(run: Run) -> None:
     """Run every replica that the file still lacks: this rank's share of them."""
     blocks = production_blocks(run.case.production.times, run.case.integrator.dt)
-    mine = run.groups(_pending(run), _resting_place, kind=itemgetter(0), size=GROUP_SIZE)
-    with Progress(run.world, run.steps_left(mine, _resting_place, blocks), "steps", "propagate") as progress:
+    mine = run.groups(_pending(run), checkpoint_name, kind=itemgetter(0), size=GROUP_SIZE)
+    n_steps = run.steps_left(mine, checkpoint_name, blocks)
+    with Progress(run.world, n_steps, "steps", "propagate") as progress, suppress(Stopped):
         for group in mine:
+            run.stop.here()
             _run_group(run, group, blocks, progress)
-    run.file.sync()
 
 
 def _pending(run: Run) -> list[Replica]:
@@ -51,11 +55,11 @@ def _pending(run: Run) -> list[Replica]:
 
 def _run_group(run: Run, group: list[Replica], blocks: Schedule, progress: Progress) -> None:
     """Run a group to its end; one that blows up is marked when its block is looked at, the others go on."""
-    names, period = [_resting_place(unit) for unit in group], run.case.checkpoint_seconds
+    names, period = [checkpoint_name(unit) for unit in group], run.case.checkpoint_seconds
     checkpoint = Checkpoint(run.file, names, period, _written(run.file, group, blocks))
     dynamics = _start(run, group)
     energy, sound = dynamics.snapshot().energy_per_particle, np.ones(len(group), bool)
-    for block, reached in advance(dynamics, blocks, checkpoint):
+    for block, reached in advance(dynamics, blocks, checkpoint, run.stop):
         progress.advance(block.n_steps * len(group))
         lost = sound & exploded(reached.energy_per_particle, energy, run.case.system.temperature)
         _mark(run.file, group, lost, FAILED)
@@ -69,9 +73,10 @@ def _run_group(run: Run, group: list[Replica], blocks: Schedule, progress: Progr
         run.file.write("energy_drift", group[k], drift[k])
     _mark(run.file, group, sound, COMPLETE)
     checkpoint.discard()
+    run.stop.keep(len(group))
 
 
-def _mark(file: Writer, group: list[Replica], which: np.ndarray, status: int) -> None:
+def _mark(file: Writer, group: list[Replica], which: Bools, status: int) -> None:
     for k in np.flatnonzero(which):
         file.mark("propagated", group[k], status)
 
@@ -96,7 +101,7 @@ def _start(run: Run, group: list[Replica]) -> Dynamics:
     )
 
 
-def _read_start(file: Writer, sample: int) -> tuple:
+def _read_start(file: Writer, sample: int) -> tuple[F64, I32, F64, I64, float]:
     """Position, species, box, order of summation and temperature of a sample."""
     require_sound(file, "equilibrated", (sample,))
     position, species, box = (file.read(name, (sample,)) for name in ("initial_position", "species", "box"))
@@ -111,7 +116,7 @@ def _written(file: Writer, group: list[Replica], blocks: Schedule) -> Written | 
     return lambda k, n_blocks: sums.of("propagated", group[k], PENDING, {"time": blocks.snapshots_in(n_blocks)})
 
 
-def _write_snapshot(file: Writer, reached: Snapshot, group: list[Replica], sound: np.ndarray, i_time: int) -> None:
+def _write_snapshot(file: Writer, reached: Snapshot, group: list[Replica], sound: Bools, i_time: int) -> None:
     """Of replicas that are sound: others have their last status."""
     position = reached.position
     values = {
@@ -125,5 +130,5 @@ def _write_snapshot(file: Writer, reached: Snapshot, group: list[Replica], sound
             file.write(name, (sample, i_time, replica), of_group[k])
 
 
-def _resting_place(unit: Replica) -> str:
+def checkpoint_name(unit: Replica) -> str:
     return "propagate-{:05d}-{:04d}.npz".format(*unit)

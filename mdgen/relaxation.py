@@ -39,11 +39,11 @@ def relaxation_of(system: System) -> Relaxation | None:
         if math.isclose(temperature, system.temperature):
             return Relaxation(time, True)
     inverse = np.array([1 / temperature for temperature in KOB_ANDERSEN])[::-1]
-    logarithm = np.log(list(KOB_ANDERSEN.values()))[::-1]
+    logarithm = [math.log(time) for time in KOB_ANDERSEN.values()][::-1]
     upper = int(np.clip(np.searchsorted(inverse, 1 / system.temperature), 1, len(inverse) - 1))
     slope = np.diff(logarithm)[upper - 1] / np.diff(inverse)[upper - 1]
     exponent = logarithm[upper] + slope * (1 / system.temperature - inverse[upper])
-    return Relaxation(float(np.exp(min(exponent, np.log(LONGEST)))), False)
+    return Relaxation(math.exp(min(float(exponent), math.log(LONGEST))), False)
 
 
 def hold_in_words(case: Case) -> tuple[str, bool]:

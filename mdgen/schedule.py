@@ -13,6 +13,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import accumulate, pairwise
 
+from mdgen.config import Initial
+
 BLOCK_STEPS = 1000  # steps between looks at health, progress and checkpoint
 RAMP_STRETCHES = 100_000  # most temperatures of a ramp
 
@@ -71,7 +73,7 @@ def production_blocks(times: Sequence[float], dt: float) -> Schedule:
     return Schedule(stretches)
 
 
-def cooling_blocks(initial, temperature: float, dt: float) -> Schedule:
+def cooling_blocks(initial: Initial, temperature: float, dt: float) -> Schedule:
     """Blocks of melt, linear ramp and hold. `initial` is the `Initial` part of the configuration."""
     n_melt, n_ramp, n_hold = (
         round(time / dt) for time in (initial.melt_time, initial.cooling_time, initial.hold_time)

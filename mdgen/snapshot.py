@@ -10,15 +10,17 @@ from typing import NamedTuple
 
 import numpy as np
 
+from runkit.arrays import F64, I64, Array, Bools
+
 
 class Seen(NamedTuple):
     """What is to be seen of R replicas: position [R, n, 3] in the order of summation; potential energy and virial
     [R, 2]; kinetic energy [R]; which of them have blown up [R]."""
 
-    position: np.ndarray
-    energies: np.ndarray
-    kinetic_energy: np.ndarray
-    frozen: np.ndarray
+    position: F64
+    energies: F64
+    kinetic_energy: F64
+    frozen: Bools
 
 
 class Snapshot:
@@ -28,7 +30,7 @@ class Snapshot:
     All values are not a number for replicas that have blown up.
     """
 
-    def __init__(self, arrive: Callable[[], Seen], back: np.ndarray):
+    def __init__(self, arrive: Callable[[], Seen], back: I64) -> None:
         self._arrive, self._back = arrive, back
 
     @property
@@ -36,33 +38,34 @@ class Snapshot:
         return int(self._back.shape[1])
 
     @property
-    def position(self) -> np.ndarray:
+    def position(self) -> F64:
         """Unwrapped positions [R, n, 3]."""
         position = np.take_along_axis(self._seen.position, self._back[:, :, None], axis=1)
         position[self._seen.frozen] = np.nan
         return position
 
     @property
-    def potential_energy(self) -> np.ndarray:
+    def potential_energy(self) -> F64:
         """Potential energy [R]."""
         return self._where_sound(self._seen.energies[:, 0])
 
     @property
-    def virial(self) -> np.ndarray:
+    def virial(self) -> F64:
         """Sum over pairs of r.F [R]."""
         return self._where_sound(self._seen.energies[:, 1])
 
     @property
-    def kinetic_energy(self) -> np.ndarray:
+    def kinetic_energy(self) -> F64:
         """Kinetic energy [R]."""
         return self._where_sound(self._seen.kinetic_energy)
 
     @property
-    def energy_per_particle(self) -> np.ndarray:
+    def energy_per_particle(self) -> F64:
         """Total energy per particle [R]."""
-        return (self.potential_energy + self.kinetic_energy) / self.n_particles
+        total: F64 = self.potential_energy + self.kinetic_energy
+        return total / self.n_particles
 
-    def blown_up(self) -> np.ndarray:
+    def blown_up(self) -> I64:
         """Replicas that moved unphysically far in one step, or whose velocities are not finite: ascending indices."""
         return np.flatnonzero(~np.isfinite(self.kinetic_energy))
 
@@ -70,5 +73,5 @@ class Snapshot:
     def _seen(self) -> Seen:
         return self._arrive()
 
-    def _where_sound(self, values: np.ndarray) -> np.ndarray:
+    def _where_sound(self, values: Array) -> F64:
         return np.where(self._seen.frozen, np.nan, values)

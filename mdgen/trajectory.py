@@ -20,12 +20,14 @@ from mdgen.groups import GroupSize, Unit, form_groups
 from mdgen.potentials.pair import PairPotential
 from mdgen.schedule import Block, Schedule
 from mdgen.snapshot import Snapshot
+from runkit.arrays import Array
 from runkit.dataset.scratch import Arrays, fault_in
 from runkit.dataset.writer import Writer
 from runkit.device import Gpu
 from runkit.mpi import World
+from runkit.stop import Stop, Stopped
 
-Written = Callable[[int, int], np.ndarray]
+Written = Callable[[int, int], Array]
 
 
 class Run(NamedTuple):
@@ -36,8 +38,23 @@ class Run(NamedTuple):
     file: Writer
     world: World
     device: Gpu | None
+    stop: Stop
 
-    def groups(self, units: list[Unit], place: Callable[[Unit], str], kind, size: GroupSize) -> list[list[Unit]]:
+    def go_through(self, *stages: Callable[[Run], None]) -> bool:
+        """One stage after another, each begun when all ranks are through with the last; whether all are done.
+
+        Collective; it is not where the run has to stop.
+        """
+        for stage in stages:
+            stage(self)
+            if self.stop.meet():
+                return False
+            self.file.sync()
+        return True
+
+    def groups(
+        self, units: list[Unit], place: Callable[[Unit], str], kind: Callable[[Unit], int], size: GroupSize
+    ) -> list[list[Unit]]:
         """This rank's share of `units`, in groups that advance together; collective.
 
         Those of a group stand at the same time: a unit rests at `place`. On the CPU they also are of one `kind`, and
@@ -52,7 +69,9 @@ class Run(NamedTuple):
         """Steps that the units of these groups still have to go, from where they rest (not collective)."""
         return sum(len(group) * blocks.steps_after(blocks_done(self.file, place(group[0]))) for group in groups)
 
-    def _in_step(self, units, place, kind) -> list[list]:
+    def _in_step(
+        self, units: list[Unit], place: Callable[[Unit], str], kind: Callable[[Unit], int]
+    ) -> list[list[Unit]]:
         """Units of one kind that stand at the same time."""
         state = {unit: (kind(unit), blocks_done(self.file, place(unit))) for unit in units}
         in_order = sorted(units, key=lambda unit: (state[unit], unit))
@@ -70,6 +89,7 @@ class Checkpoint:
         self._file, self._names, self._period = file, names, period
         self._written = written
         self._last = time.monotonic()
+        self._n_saved = 0
 
     def resume(self, dynamics: Dynamics, n_blocks: int) -> int:
         """Put `dynamics` where it was saved and return how many of `n_blocks` are done; 0 if nothing was saved.
@@ -87,7 +107,8 @@ class Checkpoint:
         dynamics.restore(np.stack([s.pop("position") for s in whole]), np.stack([s.pop("velocity") for s in whole]))
         if dynamics.thermostat:
             dynamics.thermostat.restore({key: np.stack([s[key] for s in whole]) for key in whole[0]})
-        return done.pop()
+        self._n_saved = done.pop()
+        return self._n_saved
 
     def _fault(self, k: int, one: Arrays, n_blocks: int, arrays: Arrays) -> str:
         """What is wrong with the checkpoint of replica k, whose state looks like `one`; "" if nothing is."""
@@ -104,8 +125,8 @@ class Checkpoint:
         """Whether the last save is no longer recent."""
         return time.monotonic() - self._last >= self._period
 
-    def save(self, dynamics: Dynamics, n_blocks: int) -> None:
-        """Save the state after `n_blocks` blocks; not that of replicas that blew up."""
+    def save(self, dynamics: Dynamics, n_blocks: int) -> int:
+        """Save the state after `n_blocks` blocks, not that of replicas that blew up; how many were not saved before."""
         self._file.to_disk()  # the snapshots that a resumed trajectory will not repeat
         state = self._state(dynamics)
         for k, name in enumerate(self._names):
@@ -115,6 +136,8 @@ class Checkpoint:
                     own["written"] = self._written(k, n_blocks)
                 self._file.scratch.save(name, n_blocks=np.array(n_blocks), **own)
         self._last = time.monotonic()
+        n_before, self._n_saved = self._n_saved, n_blocks
+        return n_blocks - n_before
 
     def discard(self) -> None:
         """Remove what was saved: the unit is complete."""
@@ -122,7 +145,7 @@ class Checkpoint:
             self._file.scratch.discard(name)
 
     @staticmethod
-    def _state(dynamics: Dynamics) -> dict[str, np.ndarray]:
+    def _state(dynamics: Dynamics) -> dict[str, Array]:
         """All that the future of replicas depends on, by the first axis."""
         bath = dynamics.thermostat.state() if dynamics.thermostat else {}
         return {"position": dynamics.position, "velocity": dynamics.velocity, **bath}
@@ -140,25 +163,34 @@ def blocks_done(file: Writer, name: str) -> int:
     return int(saved["n_blocks"]) if saved else 0
 
 
-def advance(dynamics: Dynamics, blocks: Schedule, checkpoint: Checkpoint) -> Iterator[tuple[Block, Snapshot]]:
+def advance(
+    dynamics: Dynamics, blocks: Schedule, checkpoint: Checkpoint, stop: Stop
+) -> Iterator[tuple[Block, Snapshot]]:
     """Run `blocks` from where `checkpoint` stands; yield each with what it has led to, for the caller to look and to
     write.
 
-    A GPU goes on meanwhile; not if a checkpoint is due, which has to come after what the caller writes.
+    A GPU goes on meanwhile; not if a checkpoint is due, which has to come after what the caller writes. Raises Stopped
+    after a checkpoint if the run is to end.
     """
     reached, first = None, checkpoint.resume(dynamics, len(blocks))
     for i_block in range(first, len(blocks)):
-        block = blocks[i_block]
+        began, block = time.monotonic(), blocks[i_block]
         if block.temperature is not None:
+            assert dynamics.thermostat is not None  # only what is coupled is cooled
             dynamics.thermostat.temperature = block.temperature
         dynamics.begin(block.n_steps, dt=block.dt)
         if reached:
             yield reached
         dynamics.finish()
         reached = block, dynamics.snapshot()
-        if checkpoint.is_due:
+        is_over = stop.is_wanted(time.monotonic() - began)
+        if is_over:
+            stop.arrive()
+        if is_over or checkpoint.is_due:
             yield reached
             reached = None
-            checkpoint.save(dynamics, i_block + 1)
+            stop.keep(checkpoint.save(dynamics, i_block + 1))
+        if is_over:
+            raise Stopped
     if reached:
         yield reached

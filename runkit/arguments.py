@@ -9,14 +9,14 @@ from __future__ import annotations
 import math
 from collections.abc import Collection
 from numbers import Integral, Real
-from typing import Any
 
 import numpy as np
 
+from runkit.arrays import F64, Array
 from runkit.errors import UserError
 
 
-def numbers(name: str, values: Any, what: str = "numbers") -> np.ndarray:
+def numbers(name: str, values: object, what: str = "numbers") -> F64:
     """Real numbers as an array of float64 of any shape, finite or not; `what` is needed in the words of the caller."""
     array = as_array(name, values)
     try:
@@ -29,7 +29,7 @@ def numbers(name: str, values: Any, what: str = "numbers") -> np.ndarray:
     return array.astype(np.float64)
 
 
-def as_array(name: str, values: Any) -> np.ndarray:
+def as_array(name: str, values: object) -> Array:
     """What was given as an array of whatever type; rows of several lengths and masked values are none."""
     try:
         array = np.asarray(values)
@@ -40,7 +40,7 @@ def as_array(name: str, values: Any) -> np.ndarray:
     return array
 
 
-def positive(name: str, value: Any, least: float = 0.0, most: float = math.inf) -> float:
+def positive(name: str, value: object, least: float = 0.0, most: float = math.inf) -> float:
     """A finite number above 0, in a range that includes both ends."""
     number = _real(value)
     if not (math.isfinite(number) and number > 0 and least <= number <= most):
@@ -49,21 +49,21 @@ def positive(name: str, value: Any, least: float = 0.0, most: float = math.inf) 
     return number
 
 
-def whole(name: str, value: Any, least: int, most: int) -> int:
+def whole(name: str, value: object, least: int, most: int) -> int:
     """A whole number in a range that includes both ends."""
     if isinstance(value, bool) or not (isinstance(value, Integral) and least <= int(value) <= most):
         raise UserError(f"{name} = {shown(value)}: a whole number from {least} to {most} is needed")
     return int(value)
 
 
-def one_of(name: str, value: Any, allowed: Collection[str]) -> str:
+def one_of(name: str, value: object, allowed: Collection[str]) -> str:
     """One of some words."""
     if not (isinstance(value, str) and value in allowed):
         raise UserError(f"{name} = {shown(value)} is not allowed; allowed: {', '.join(allowed)}")
     return value
 
 
-def float_type(name: str, value: Any) -> str:
+def float_type(name: str, value: object) -> str:
     """The name "float32" or "float64", from this name or NumPy's type."""
     is_known = isinstance(value, (str, type, np.dtype))
     for known in ("float32", "float64"):
@@ -72,13 +72,13 @@ def float_type(name: str, value: Any) -> str:
     raise UserError(f"{name} = {shown(value)}: 'float32' or 'float64' is needed")
 
 
-def shown(value: Any) -> str:
+def shown(value: object) -> str:
     """A value in one short line."""
     text = " ".join(repr(value).split())
     return text if len(text) <= 60 else f"{text[:59]}…"
 
 
-def _real(value: Any) -> float:
+def _real(value: object) -> float:
     try:
         return float(value) if isinstance(value, Real) and not isinstance(value, bool) else float("nan")
     except OverflowError:

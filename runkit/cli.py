@@ -25,6 +25,7 @@ from runkit.config import Config, load, read_toml
 from runkit.constraints import is_list
 from runkit.errors import UserError, complain
 from runkit.launcher import Launch, this_launch
+from runkit.memory import shortage
 from runkit.programs import owner
 from runkit.registry import Registry
 from runkit.usage import help_text
@@ -47,7 +48,7 @@ def run_program(
     arguments: Sequence[str] | None = None,
     positional: Sequence[str] = (),
     launched: Callable[[], Launch] = this_launch,
-    parts: Mapping[str, Registry] = MappingProxyType({}),
+    parts: Mapping[str, Registry[Any]] = MappingProxyType({}),
 ) -> None:
     """Read the command line, then call `run(config)`, or `show(config)` on rank 0 alone.
 
@@ -55,8 +56,8 @@ def run_program(
     without such keys the only word is a configuration file. `launched` tells which of those that were started together
     this process is. `parts` are the registries whose parts keys name: `--help` lists them with their parameters.
 
-    A UserError ends the program with code 2 and one line on standard error; so does a reader of the standard output
-    that goes away, with code 141.
+    A UserError, or a lack of memory, ends the program with code 2 and one line on standard error; so does a reader of
+    the standard output that goes away, with code 141.
     """
     words = [
         word for word in (sys.argv[1:] if arguments is None else arguments) if not _LAUNCHER_OPTION.fullmatch(word)
@@ -67,9 +68,12 @@ def run_program(
             is_root = _speaks(launched())
             about = partial(help_text, name, model, description, show is not None, positional, parts)
             _do(name, model, run, show, about, words, positional, is_root)
-        except UserError as error:
+        except (UserError, MemoryError, OSError, RuntimeError, ImportError) as error:
+            told = error if isinstance(error, UserError) else shortage(error)
+            if told is None:
+                raise
             if is_root:
-                complain(error)
+                complain(told)
             sys.exit(2)
 
 

@@ -10,14 +10,16 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Sequence
-from typing import Any, Literal
+from typing import Any, Literal, TypeAlias
 
+from runkit.arrays import Array, DType
 from runkit.errors import UserError
 from runkit.log import say
 from runkit.mpi import World
 from runkit.nvrtc import INSTALL, NoGpu, cupy, has_gpu, kept, target
 
 Device = Literal["auto", "cpu", "gpu"]
+DeviceArray: TypeAlias = Any  # an array of CuPy, which has no types: what it holds stands in docstrings
 
 GIB = 2.0**30
 INSUFFICIENT_DRIVER = 35  # cudaErrorInsufficientDriver
@@ -73,7 +75,9 @@ class Gpu:
         n_blocks: int = driver.occupancyMaxActiveBlocksPerMultiprocessor(kernel.kernel.ptr, n_threads, 0)
         return n_blocks * self.n_multiprocessors
 
-    def launch_together(self, kernel: Any, grid: tuple, block: tuple, arguments: tuple) -> None:
+    def launch_together(
+        self, kernel: Any, grid: tuple[int, ...], block: tuple[int, ...], arguments: tuple[Any, ...]
+    ) -> None:
         """Launch blocks that may wait for each other: all are resident, or the launch fails."""
         kernel.kernel(grid, block, arguments, enable_cooperative_groups=True)
 
@@ -100,7 +104,7 @@ class Gpu:
             launch: Callable[[], None] = stream.end_capture().launch
         return launch
 
-    def address(self, array: Any) -> int:
+    def address(self, array: DeviceArray) -> int:
         """Where the array lies, for tables of pointers."""
         address: int = array.data.ptr
         return address
@@ -109,17 +113,19 @@ class Gpu:
         """Until all that was asked of the present stream is done."""
         self.xp.cuda.get_current_stream().synchronize()
 
-    def pinned(self, shape: Any, dtype: Any) -> Any:
+    def pinned(self, shape: int | tuple[int, ...], dtype: DType) -> Array:
         """A NumPy array that copies need not wait for."""
         import cupyx
 
-        return cupyx.empty_pinned(shape, dtype)
+        room: Array = cupyx.empty_pinned(shape, dtype)
+        return room
 
-    def to_host(self, array: Any, out: Any = None) -> Any:
+    def to_host(self, array: DeviceArray, out: Array | None = None) -> Array:
         """Copy to NumPy. Into a pinned `out` it only begins: `wait` before looking."""
-        return array.get(out=out, blocking=out is None)
+        copy: Array = array.get(out=out, blocking=out is None)
+        return copy
 
-    def to_device(self, array: Any, out: Any) -> None:
+    def to_device(self, array: Array, out: DeviceArray) -> None:
         """Copy `array` to `out`. If it is pinned, this only begins."""
         out.set(array)
 
@@ -138,7 +144,7 @@ def choose(world: World, wanted: str) -> Gpu | None:
             reason = str(error)
             if wanted == "gpu":
                 raise UserError(f"device = gpu: {reason}; or set device = cpu") from error
-    has_one = world.allgather(gpu is not None)
+    has_one = world.all_gather(gpu is not None)
     if any(has_one) and not all(has_one):
         without = len(has_one) - sum(has_one)
         raise UserError(
@@ -146,12 +152,12 @@ def choose(world: World, wanted: str) -> Gpu | None:
             "one, or set device = cpu"
         )
     if gpu is not None:
-        gpu.n_sharing = node.allgather(gpu.identity).count(gpu.identity)
+        gpu.n_sharing = node.all_gather(gpu.identity).count(gpu.identity)
     _announce(world, gpu, reason)
     return gpu
 
 
-def need(gpu: Any, n_bytes: float, advice: str) -> None:
+def need(gpu: Gpu, n_bytes: float, advice: str) -> None:
     """Refuse what does not fit: raises UserError with what is needed, what there is, and `advice`."""
     if n_bytes > gpu.free_bytes:
         raise UserError(

@@ -1,8 +1,10 @@
-"""The one kind of error that is shown to a user without a traceback."""
+"""The one kind of error that is shown to a user without a traceback, and the exit code of what is unfinished."""
 
 from __future__ import annotations
 
 import sys
+
+UNFINISHED = 75  # exit code of a program that has to be run again (EX_TEMPFAIL of sysexits.h)
 
 
 class UserError(Exception):

@@ -120,8 +120,11 @@ def this_launch() -> Launch:
 def planned_size() -> int:
     """Ranks for which a program that is about to show a plan should make it; a note if variables look left over.
 
-    Without MPI nobody confirms them, so they count if their launcher shows itself.
+    Without MPI nobody confirms them, so they count if their launcher shows itself. `PLANNED_RANKS` says how many there
+    will be where none is there yet, as when a job is submitted.
     """
+    if (planned := local(("PLANNED_RANKS",), 0)) > 0:
+        return planned
     launch = this_launch()
     if launch.size == 1 or launch.is_sure:
         return launch.size
@@ -154,6 +157,17 @@ def torch_launch() -> Launch:
     if given.size == 1:
         return mpi
     raise UserError(f"{given}, but {mpi.launcher} says {mpi}; unset those that are left over")
+
+
+def abort_launch(code: int) -> None:
+    """Let Hydra end all processes with this exit code; for other launchers the exit of this process has to be enough.
+
+    Hydra's mpiexec waits for ever for a host that has vanished, unless it is told to abort.
+    """
+    launched, connection = mpi_launch(), os.environ.get("PMI_FD", "")
+    if launched is not None and launched.launcher == "mpiexec" and launched.is_sure and _is_socket(connection):
+        with suppress(OSError):
+            os.write(int(connection), f"cmd=abort exitcode={code}\n".encode())
 
 
 def forget_lost_connection() -> Launch | None:

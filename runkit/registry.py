@@ -1,6 +1,6 @@
 """Registries: one file, one name. Adding a part is adding one file to a package, ours or somebody else's.
 
-potential = Registry("potential", "mdgen.potentials")      # in mdgen/potentials/__init__.py
+potential: Registry[PairPotential] = Registry("potential", "mdgen.potentials")    # in mdgen/potentials/__init__.py
 
 @potential("kob-andersen")                                  # in mdgen/potentials/kob_andersen.py
 def kob_andersen(cutoff: float = 2.5) -> PairPotential: ...
@@ -12,29 +12,33 @@ from __future__ import annotations
 
 import difflib
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from numbers import Integral, Real
-from typing import Any, TypeVar
+from typing import Any, Generic, ParamSpec, TypeVar
 
 from runkit.errors import UserError
 from runkit.outside import import_modules, import_parts
 
-Part = TypeVar("Part", bound=Callable[..., Any])
+Made = TypeVar("Made")
+P = ParamSpec("P")
 
 
-class Registry:
-    """Names of the parts of one kind; the first look-up imports all of `package`, and what other packages add to it."""
+class Registry(Generic[Made]):
+    """Names of the parts of one kind; the first look-up imports all of `package`, and what other packages add to it.
+
+    A part is a function or class that, called with its parameters, gives a `Made`: the type of the kind.
+    """
 
     def __init__(self, kind: str, package: str) -> None:
         self.kind = kind
         self.package = package
-        self._parts: dict[str, Callable[..., Any]] = {}
+        self._parts: dict[str, Callable[..., Made]] = {}
         self._complete = False
 
-    def __call__(self, name: str) -> Callable[[Part], Part]:
+    def __call__(self, name: str) -> Callable[[Callable[P, Made]], Callable[P, Made]]:
         """Decorator that registers a function or class; a name that is taken raises ValueError."""
 
-        def register(part: Part) -> Part:
+        def register(part: Callable[P, Made]) -> Callable[P, Made]:
             holder = self._parts.get(name)
             if holder is not None:
                 raise ValueError(f"two parts are named {self.kind} {name!r}: {_place(holder)} and {_place(part)}")
@@ -48,18 +52,17 @@ class Registry:
         self._import_modules()
         return tuple(sorted(self._parts))
 
-    def get(self, name: str) -> Any:
+    def get(self, name: str) -> Callable[..., Made]:
         """The part of this name; an unknown name raises UserError with the nearest and all known ones."""
         self._import_modules()
         if not isinstance(name, str) or name not in self._parts:
             known = ", ".join(self.names())
-            raise UserError(f"unknown {self.kind} {name!r}{nearest(str(name), self.names())}; known: {known}")
+            raise UserError(f"unknown {self.kind} {name!r}{suggestion(str(name), self.names())}; known: {known}")
         return self._parts[name]
 
     def parameters(self, name: str) -> Mapping[str, inspect.Parameter]:
         """Keyword parameters of a part, by name."""
-        signature: inspect.Signature = inspect.signature(self.get(name))
-        return signature.parameters
+        return inspect.signature(self.get(name)).parameters
 
     def check(self, name: str, given: Mapping[str, Any]) -> None:
         """Raise UserError if the part is unknown or `given` holds unknown, or lacks necessary, parameters."""
@@ -68,14 +71,13 @@ class Registry:
         unknown = [] if takes_any else [key for key in given if key not in known]
         if unknown:
             allowed = ", ".join(known) or "none"
-            raise UserError(
-                f"{self.kind} {name!r} has no parameter {unknown[0]!r}{nearest(unknown[0], known)}; allowed: {allowed}"
-            )
+            perhaps = suggestion(unknown[0], known)
+            raise UserError(f"{self.kind} {name!r} has no parameter {unknown[0]!r}{perhaps}; allowed: {allowed}")
         missing = [key for key, parameter in known.items() if _is_necessary(parameter) and key not in given]
         if missing:
             raise UserError(f"{self.kind} {name!r} needs parameter {missing[0]!r}; given: {', '.join(given) or 'none'}")
 
-    def build(self, name: str, /, **parameters: Any) -> Any:
+    def build(self, name: str, /, **parameters: Any) -> Made:
         """Call the part with checked parameters; a wrong type or value in them is a UserError too."""
         self.check(name, parameters)
         known = self.parameters(name)
@@ -101,6 +103,15 @@ class Registry:
         self._complete = True
 
 
+class ClassRegistry(Registry[Made]):
+    """A registry of classes, which tell what they need before one of their objects is made."""
+
+    def get(self, name: str) -> type[Made]:
+        part = super().get(name)
+        assert isinstance(part, type), f"{self.kind} {name!r} is no class: {_place(part)}"
+        return part
+
+
 # What the values of a parameter with a plain annotation must be; modules have their annotations as text.
 _KINDS: Mapping[Any, tuple[type, str]] = {
     "float": (Real, "a number"),
@@ -110,7 +121,7 @@ _KINDS: Mapping[Any, tuple[type, str]] = {
 }
 
 
-def nearest(word: str, known: Any) -> str:
+def suggestion(word: str, known: Iterable[str]) -> str:
     """ "; did you mean 'x'?" for the known word that is most alike, or "" if none is."""
     match = difflib.get_close_matches(word, list(known), n=1, cutoff=0.5)
     return f"; did you mean {match[0]!r}?" if match else ""
@@ -121,5 +132,5 @@ def _is_necessary(parameter: inspect.Parameter) -> bool:
     return parameter.default is parameter.empty and parameter.kind not in variadic
 
 
-def _place(part: Callable[..., Any]) -> str:
+def _place(part: Callable[..., object]) -> str:
     return f"{part.__module__}.{part.__qualname__}"

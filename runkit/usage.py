@@ -20,7 +20,7 @@ def help_text(
     description: str,
     has_show: bool,
     positional: Sequence[str] = (),
-    parts: Mapping[str, Registry] = MappingProxyType({}),
+    parts: Mapping[str, Registry[Any]] = MappingProxyType({}),
 ) -> str:
     """Usage of the program `name`, whose configuration is a `model`; keys name registered `parts`, with parameters."""
     width = max(60, min(110, shutil.get_terminal_size((100, 24)).columns))
@@ -49,7 +49,7 @@ def _keys(model: type[Config], width: int) -> list[str]:
     return lines
 
 
-def _parts(key: str, registry: Registry, width: int) -> list[str]:
+def _parts(key: str, registry: Registry[Any], width: int) -> list[str]:
     lines = [f"What {key} may name, with parameters:"]
     for name in registry.names():
         takes = registry.parameters(name).items()

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 
@@ -33,13 +34,14 @@ class Cylinder:
     velocity: float = 0.03
     walls: str = "interpolated"
     law: str = "trt"
-    outlet: str = "pressure"
+    outlet: str | dict[str, Any] = "pressure"
     dtype: str = "float64"
+    length: int = 22  # of the channel, in diameters
 
     @property
     def shape(self) -> tuple[int, int]:
         """Sites; a multiple of ten per diameter makes the channel exactly 4.1 diameters high."""
-        return 22 * self.diameter, round(4.1 * self.diameter)
+        return self.length * self.diameter, round(4.1 * self.diameter)
 
     @property
     def viscosity(self) -> float:

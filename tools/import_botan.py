@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from itertools import chain, pairwise
@@ -25,6 +26,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 from pydantic import Field
 
 from dtrain.glass import published
@@ -52,6 +54,7 @@ from runkit.folders import make_folder
 from runkit.log import say
 from runkit.mpi import World, launch
 from runkit.progress import Progress
+from runkit.stop import Stop, Stopped
 from tools.published_npz import array, digest, keys, trajectories
 from tools.published_npz import temperature as temperature_of
 
@@ -90,8 +93,8 @@ class Plan:
     n_replicas: int
 
 
-def import_files(world: World, options: Import) -> None:
-    """Write the file, or finish it; collective."""
+def import_files(world: World, options: Import) -> int:
+    """Write the file, or finish it; collective. Returns the exit code."""
     plan = world.on_root(make_plan, options)
     given = world.on_root(load, [of_sample[0] for of_sample in plan.paths], options.density, options.species)
     require_distinct(given)
@@ -102,19 +105,20 @@ def import_files(world: World, options: Import) -> None:
     potential = potential_of(case)
     require_bonds_that_fit(case, given)
     sizes = {**dimensions(case, potential, given), "replica": plan.n_replicas}
-    with _open(world, case, plan, sizes) as file:
+    with Stop(world, case) as stop, _open(world, case, plan, sizes) as file:
         if file.finished:
             say(world, f"{file.path} is complete already")
-            return
+            return 0
         world.first_on_each_node(warm_up, potential, "float64")
         if plan.kind == "positions":
-            equilibrate(Run(case, potential, file, world, None), given)
-            _read_trajectories(case, plan, given, file, world)
-            label(case, potential.n_species, file, world)
+            run = Run(case, potential, file, world, None, stop)
+            if not run.go_through(partial(equilibrate, given=given), partial(_read_trajectories, plan, given), label):
+                return stop.conclude(file.part)
         else:
             _read_propensities(case, plan, given, file, world)
         file.seal()
     say(world, f"wrote {options.output}: {len(plan.paths)} samples, times {list(plan.times)}")
+    return 0
 
 
 def make_plan(options: Import) -> Plan:
@@ -173,20 +177,22 @@ def _open(world: World, case: Case, plan: Plan, sizes: Mapping[str, int]) -> Wri
     return file
 
 
-def _read_trajectories(case: Case, plan: Plan, given: list[Configuration], file: Writer, world: World) -> None:
+def _read_trajectories(plan: Plan, given: list[Configuration], run: Run) -> None:
+    file, world = run.file, run.world
     pending = sorted({sample for sample, _ in file.pending("propagated")})
     mine = [pending[i] for i in world.share(len(pending))]
-    with Progress(world, len(mine) * len(plan.times), "files", "read trajectories") as progress:
+    with Progress(world, len(mine) * len(plan.times), "files", "read trajectories") as progress, suppress(Stopped):
         for sample in mine:
+            run.stop.here()
             start = given[sample]
             for i_time, path in enumerate(plan.paths[sample]):
                 position = trajectories(path, start, plan.n_replicas)
-                energy = [evaluate(one, start.species, start.box, case.system.potential).energy for one in position]
+                energy = [evaluate(one, start.species, start.box, run.case.system.potential).energy for one in position]
                 file.write("position", (sample, i_time), position)
                 file.write("potential_energy", (sample, i_time), np.array(energy) / len(start.species))
                 progress.advance(1)
             file.mark("propagated", (sample,), COMPLETE)
-    file.sync()
+            run.stop.keep(1)
 
 
 def _require_density(options: Import, given: Configuration) -> None:
@@ -224,14 +230,15 @@ def _write_structure(case: Case, path: str, start: Configuration, file: Writer, 
     inherent = start.position + away - np.round(away / start.box) * start.box
     energy = [evaluate(p, start.species, start.box, case.system.potential).energy for p in (start.position, inherent)]
     n_particles = len(start.species)
-    for name, values in {
+    fields: dict[str, ArrayLike] = {
         "species": start.species,
         "box": start.box,
         "initial_position": start.position,
         "initial_energy": energy[0] / n_particles,
         "inherent_position": inherent,
         "inherent_energy": energy[1] / n_particles,
-    }.items():
+    }
+    for name, values in fields.items():
         file.write(name, (sample,), values)
     file.mark("equilibrated", (sample,), COMPLETE)
 

@@ -1,35 +1,30 @@
 """Data sets: one per file, registered by name: what a network sees, what it shall answer, and how answers are judged.
 
-A data set is a class with two configurations and one road from a file to batches:
-
-- `Options`: keys of `[data]` in a recipe, `name` among them; `Loss(Config)`: keys of `[loss]`
-- `__init__(options, seed)`; `split`: the samples of "train", "validation" and "test", as numbers. What is drawn may be
-  a part of what is split: flow splits by case and draws clips of cases
-- `parts`: name of a part -> what is split, as numbers, of which all `usable` ones could be; it may be changed before
-  `split` is asked for. `mark(number)` tells one from all others by its content, and `context` says, in words and
-  numbers, how the file was made where a network cannot see it (`dtrain.origin`)
-- `require(options)`: UserError if a phase with these keys of `[loss]` cannot learn from the data
-- `sizes`: arguments of the network that the data determine
-- `normalisation`: mean and spread of each output over the training targets
-- `place(device)`: from now on batches are formed there; samples stay there if they fit. Returns where they are kept
-- `batch(samples, epochs)`: samples as one batch (`dtrain.data.tensors`); with the epoch of each, augmented:
-  what is drawn follows from seed, epoch and sample alone. Threads call it, and nothing makes them wait for a GPU
-- `inputs(batch)`: the tensors that the network is called with; `output(network, batch)`: its answer, in as many calls
-  as the task takes
-- `loss(output, batch, options)`: name -> one value per sample [n_samples]; "loss" is what is minimised; also without
-  making the host wait
-- `scores(output, batch)`: name -> number for a batch of one sample; `objective(scores, options)`: the larger the better
+`DataSet` says what a data set gives.
 """
 
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Mapping, Sequence
 from hashlib import sha256
+from typing import Any, ClassVar, Protocol, TypeAlias, TypeVar
 
 import numpy as np
+import torch
+from numpy.typing import NDArray
 from pydantic import Field
+from torch import Tensor
 
+from dtrain.data.tensors import Tensors
+from dtrain.normalisation import Normalisation
 from runkit.config import Config
-from runkit.registry import Registry
+from runkit.registry import ClassRegistry
 
-data = Registry("data set", "dtrain.data")
+Batch = TypeVar("Batch", bound=Tensors)
+Batch_co = TypeVar("Batch_co", bound=Tensors, covariant=True)
+Keys_contra = TypeVar("Keys_contra", bound=Config, contravariant=True)
+Output: TypeAlias = tuple[Tensor, ...]
 
 
 class Options(Config):
@@ -43,9 +38,122 @@ class Options(Config):
         le=1,
         description="share of a GPU's free memory for samples, which stay there if all fit; else batches are sent",
     )
+    file: str = Field(min_length=1, description="file of a generator")
 
 
-def mark_of(*arrays: np.ndarray) -> str:
+DataOptions: TypeAlias = Options
+
+
+class Network(Protocol):
+    """What is called as a network: one of `dtrain.models`, or the engine that trains it."""
+
+    def __call__(self, *inputs: Tensor) -> Output:
+        """The answer to the tensors of `DataSet.inputs`."""
+
+
+class Batches(Protocol[Batch_co]):
+    """What gives batches of samples, which are numbers."""
+
+    @abstractmethod
+    def batch(self, samples: Sequence[int], epochs: Sequence[int] | None = None) -> Batch_co:
+        """Samples as one batch, as they are in the file, or augmented if the epoch of each is given.
+
+        What is drawn follows from seed, epoch and sample alone. Threads call it, and nothing makes them wait for a GPU.
+        """
+
+
+class DataSet(Batches[Batch], Protocol[Batch, Keys_contra]):
+    """Samples of one file: what a network sees, what it shall answer, and how its answers are judged.
+
+    Samples are numbers. A data set derives from this class, names its batches (a dataclass of tensors) and the keys of
+    its loss, and registers itself. Everything raises UserError for a file that does not hold what is needed.
+    """
+
+    Options: ClassVar[type[DataOptions]]
+    """Keys of `[data]` in a recipe; `name` has the registered name as its default."""
+    Loss: ClassVar[type[Config]]
+    """Keys of `[loss]` in a recipe."""
+
+    options: DataOptions
+
+    @abstractmethod
+    def __init__(self, options: DataOptions, seed: int = 0) -> None:
+        """Open the file; `seed` is that of the split and of what is drawn."""
+
+    @property
+    @abstractmethod
+    def split(self) -> dict[str, list[int]]:
+        """Samples of "train", "validation" and "test".
+
+        What is drawn may be a part of what is split: flow splits by case and draws clips of cases.
+        """
+
+    @property
+    @abstractmethod
+    def normalisation(self) -> Normalisation:
+        """Mean and spread of each output over the training targets."""
+
+    @property
+    @abstractmethod
+    def parts(self) -> dict[str, list[int]]:
+        """Part -> what is split, as numbers; it may be changed before `split` is asked for."""
+
+    @property
+    @abstractmethod
+    def usable(self) -> list[int]:
+        """All numbers that the parts could hold."""
+
+    @abstractmethod
+    def mark(self, number: int, /) -> str:
+        """A word that tells one of `usable` from all others by its content (see `mark_of`, `dtrain.origin`)."""
+
+    @property
+    @abstractmethod
+    def context(self) -> dict[str, float]:
+        """How the file was made where a network cannot see it, in words and numbers (`dtrain.origin`)."""
+
+    @abstractmethod
+    def require(self, options: Keys_contra) -> None:
+        """Raise UserError if a phase with these keys of `[loss]` cannot learn from the data."""
+
+    @property
+    @abstractmethod
+    def sizes(self) -> dict[str, int]:
+        """Arguments of the network that the data determine."""
+
+    @abstractmethod
+    def place(self, device: torch.device) -> str:
+        """Form batches on a device from now on; samples stay there if they fit. Returns where they are kept."""
+
+    @staticmethod
+    @abstractmethod
+    def inputs(batch: Batch) -> tuple[Tensor, ...]:
+        """The tensors that the network is called with."""
+
+    @abstractmethod
+    def output(self, network: Network, batch: Batch) -> Output:
+        """The network's answer, in as many calls as the task takes."""
+
+    @abstractmethod
+    def loss(self, output: Output, batch: Batch, options: Keys_contra) -> dict[str, Tensor]:
+        """Name -> one value per sample [n_samples]; "loss" is what is minimised. Does not wait for a GPU."""
+
+    @abstractmethod
+    def scores(self, output: Output, batch: Batch) -> dict[str, float]:
+        """Name -> number for a batch of one sample."""
+
+    @abstractmethod
+    def objective(self, scores: Mapping[str, float], options: Keys_contra) -> float:
+        """One number of the mean scores and losses over the validation samples: the larger the better."""
+
+
+# Programs hand batches and keys on without looking at them: each data set has its own.
+AnyDataSet: TypeAlias = DataSet[Any, Any]
+
+data: ClassRegistry[AnyDataSet] = ClassRegistry("data set", "dtrain.data")
+
+
+def mark_of(*arrays: NDArray[Any]) -> str:
     """A short digest of the content of arrays."""
     found = sha256()
     for array in arrays:

@@ -8,14 +8,15 @@ Units: cells of the stored grid for distances.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from dtrain.data import Network
 from dtrain.data.tensors import Tensors
+from runkit.arrays import F32, Floats
 
 REACH = 8.0  # cells from a surface over which the network can tell distances well
 
@@ -69,12 +70,13 @@ class Series(Tensors):
         return Clips(given, target, self.geometry, self.fluid)
 
 
-def geometry_of(distance: np.ndarray, cell: float) -> np.ndarray:
+def geometry_of(distance: Floats, cell: float) -> F32:
     """Signed distances in sites as a network sees them: of order one, steep at surfaces, flat far from them."""
-    return np.tanh(distance / (REACH * cell)).astype(np.float32)
+    found: F32 = np.tanh(distance / (REACH * cell)).astype(np.float32)
+    return found
 
 
-def rollout(network: Callable[..., tuple[Tensor, ...]], clips: Clips, n_frames: int, through: bool = True) -> Tensor:
+def rollout(network: Network, clips: Clips, n_frames: int, through: bool = True) -> Tensor:
     """The next frames [n, 3, n_frames, x, y], the network's output being fed back to it.
 
     With `through = False` gradients flow through the last call alone, and only its frames are returned.

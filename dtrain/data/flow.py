@@ -10,7 +10,7 @@ Units: lattice units of the simulated grid.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import Any, Literal
 
@@ -19,7 +19,7 @@ import torch
 from pydantic import Field, field_validator
 from torch import Tensor
 
-from dtrain.data import Options, data, mark_of
+from dtrain.data import DataSet, Network, Options, Output, data, mark_of
 from dtrain.data.clips import Clips, Series, geometry_of, rollout
 from dtrain.data.split import Split
 from dtrain.data.store import Store
@@ -27,6 +27,7 @@ from dtrain.data.tensors import numbers
 from dtrain.flow_metrics import correlation, variance_error, vorticity
 from dtrain.losses import field_and_gradient
 from dtrain.normalisation import Normalisation
+from runkit.arrays import Bools, Floats
 from runkit.config import Config
 from runkit.dataset.reader import Dataset
 from runkit.dataset.schema import COMPLETE, PENDING
@@ -75,8 +76,8 @@ class FlowLoss(Config):
 
 
 @data("flow")
-class Flow:
-    """The clips of a FLOW file; see `dtrain.data` for what each member is.
+class Flow(DataSet[Clips, FlowLoss]):
+    """The clips of a FLOW file.
 
     `cases` holds the cases of each part of the split, "outside" being those that were left out of it. Without
     `normalisation` it is taken from the training cases.
@@ -159,15 +160,16 @@ class Flow:
         times = self.dataset["dimensions/time"][:2]
         return float(times[1] - times[0]) if len(times) > 1 else 1.0
 
-    def frames(self, case: int, start: int = 0, n_frames: int | None = None) -> np.ndarray:
+    def frames(self, case: int, start: int = 0, n_frames: int | None = None) -> Floats:
         """Density and velocity [3, time, x, y] of a case in lattice units."""
         which = case, slice(start, None if n_frames is None else start + n_frames)
         density, velocity = self.dataset["t0_fields/density"][which], self.dataset["t1_fields/velocity"][which]
         return np.concatenate([density[None], np.moveaxis(velocity, -1, 0)])
 
-    def fluid(self, case: int) -> np.ndarray:
+    def fluid(self, case: int) -> Bools:
         """Whether there is fluid in a cell [x, y]."""
-        return self.dataset["t0_fields/fluid_fraction"][case] > 0
+        found: Bools = self.dataset["t0_fields/fluid_fraction"][case] > 0
+        return found
 
     def place(self, device: torch.device) -> str:
         """Keep whole cases of training and validation, if all fit."""
@@ -196,17 +198,17 @@ class Flow:
     def inputs(batch: Clips) -> tuple[Tensor]:
         return (batch.seen(batch.given),)
 
-    def output(self, network: Callable[..., tuple[Tensor]], batch: Clips) -> tuple[Tensor]:
+    def output(self, network: Network, batch: Clips) -> Output:
         """Frames [n, 3, t, x, y]: all of the target, or in training without `through` those of the last call."""
         through = self.options.through or not torch.is_grad_enabled()
         return (rollout(network, batch, batch.target.shape[2], through),)
 
     @staticmethod
-    def loss(output: tuple[Tensor], batch: Clips, options: FlowLoss) -> dict[str, Tensor]:
+    def loss(output: Output, batch: Clips, options: FlowLoss) -> dict[str, Tensor]:
         target = batch.target[:, :, -output[0].shape[2] :]
         return field_and_gradient(output[0], target, batch.fluid, options.gradient)
 
-    def scores(self, output: tuple[Tensor], batch: Clips) -> dict[str, float]:
+    def scores(self, output: Output, batch: Clips) -> dict[str, float]:
         """Variance-scaled error, mean over frames and channels, and mean correlation of vorticity over frames."""
         fluid = batch.fluid[0, 0, 0].cpu().numpy() > 0
         predicted, wanted = (
@@ -219,7 +221,7 @@ class Flow:
         }
 
     @staticmethod
-    def objective(scores: dict[str, float], options: FlowLoss) -> float:
+    def objective(scores: Mapping[str, float], options: FlowLoss) -> float:
         """The smaller the error of a rollout, the better."""
         return -scores["vrmse"]
 

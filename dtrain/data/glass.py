@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
@@ -23,7 +23,7 @@ from pydantic import Field
 from torch import Tensor
 from torch_geometric.data import Data
 
-from dtrain.data import Options, data, mark_of
+from dtrain.data import DataSet, Network, Options, Output, data, mark_of
 from dtrain.data.graphs import Graphs, graph, minimum_image, near_pairs
 from dtrain.data.split import Split
 from dtrain.data.store import Store
@@ -31,6 +31,7 @@ from dtrain.data.symmetry import draw_symmetry
 from dtrain.losses import node_edge
 from dtrain.metrics import pearson, scored_bonds, scored_particles
 from dtrain.normalisation import Normalisation
+from runkit.arrays import Floats, Ints
 from runkit.checkpoint import load_arrays
 from runkit.config import Config
 from runkit.dataset.reader import Dataset
@@ -72,8 +73,8 @@ class GlassLoss(Config):
 
 
 @data("glass")
-class Glass:
-    """The graphs of an ISOCONFIG file; see `dtrain.data` for what each member is."""
+class Glass(DataSet[Graphs, GlassLoss]):
+    """The graphs of an ISOCONFIG file."""
 
     Options, Loss = GlassOptions, GlassLoss
 
@@ -95,8 +96,11 @@ class Glass:
         if isinstance(bond, (int, float)) and not math.isclose(bond, options.cutoff, rel_tol=1e-9):
             told = f"{options.file} labels bonds up to {bond:g}"
             raise UserError(f"data.cutoff = {options.cutoff:g}: {told}; set data.cutoff to that")
-        self.split = options.split.draw(self._labelled())
         self._store = self._choose_store(torch.device("cpu"))
+
+    @cached_property
+    def split(self) -> dict[str, list[int]]:
+        return self.options.split.draw(self._labelled())
 
     def require(self, options: GlassLoss) -> None:
         if options.p < 1 and not self.has_bond_change:
@@ -137,7 +141,7 @@ class Glass:
         """Whether the file labels bonds; imported data may not."""
         return "bond_change" in self.dataset
 
-    def targets(self, sample: int) -> tuple[np.ndarray, np.ndarray]:
+    def targets(self, sample: int) -> tuple[Floats, Floats]:
         """Propensity [n_particles] and bond change [n_bonds] of a sample, sigma; zeros where bonds are not labelled."""
         n_bonds = int(self.dataset["n_bonds"][sample])
         node = self.dataset["propensity"][sample, self.options.time]
@@ -177,14 +181,14 @@ class Glass:
     def inputs(batch: Data | Graphs) -> tuple[Tensor, Tensor, Tensor]:
         return batch.x, batch.edge_index, batch.edge_attr
 
-    def output(self, network: Callable[..., tuple[Tensor, Tensor]], batch: Graphs) -> tuple[Tensor, Tensor]:
+    def output(self, network: Network, batch: Graphs) -> Output:
         return network(*self.inputs(batch))
 
-    def loss(self, output: tuple[Tensor, Tensor], batch: Graphs, options: GlassLoss) -> dict[str, Tensor]:
+    def loss(self, output: Output, batch: Graphs, options: GlassLoss) -> dict[str, Tensor]:
         return node_edge(output, (batch.node_target, batch.edge_target), (batch.n_nodes, batch.n_edges), options.p)
 
     @staticmethod
-    def scores(output: tuple[Tensor, Tensor], batch: Graphs) -> dict[str, float]:
+    def scores(output: Output, batch: Graphs) -> dict[str, float]:
         """Pearson correlation of scored particles and of scored edges."""
         targets, masks = (batch.node_target, batch.edge_target), (batch.node_mask, batch.edge_mask)
         node, edge = (
@@ -194,7 +198,7 @@ class Glass:
         return {"rho_node": node, "rho_edge": edge}
 
     @staticmethod
-    def objective(scores: dict[str, float], options: GlassLoss) -> float:
+    def objective(scores: Mapping[str, float], options: GlassLoss) -> float:
         """The correlation of particles, or of edges where only these are learnt."""
         return scores["rho_node" if options.p > 0 else "rho_edge"]
 
@@ -229,7 +233,7 @@ class Glass:
             )
         return np.flatnonzero(status == COMPLETE).tolist()
 
-    def _pairs(self, sample: int, box: np.ndarray) -> np.ndarray:
+    def _pairs(self, sample: int, box: Floats) -> Ints:
         pairs = self._find_pairs(sample, box)
         if self.dataset["labelled"][sample] == COMPLETE:
             bonds = self.dataset["bond"][sample, : int(self.dataset["n_bonds"][sample])]
@@ -240,7 +244,7 @@ class Glass:
                 )
         return pairs
 
-    def _find_pairs(self, sample: int, box: np.ndarray) -> np.ndarray:
+    def _find_pairs(self, sample: int, box: Floats) -> Ints:
         """The neighbour pairs, from the folder beside the file if it is in use."""
         path = Path(f"{self.options.file}.pairs") / f"{self._identity}_{self.options.cutoff:g}_{sample:05}.npz"
         kept = self._kept_pairs(path) if self.options.keep_pairs else None
@@ -252,7 +256,7 @@ class Glass:
         return pairs
 
     @staticmethod
-    def _kept_pairs(path: Path) -> np.ndarray | None:
+    def _kept_pairs(path: Path) -> Ints | None:
         """Pairs [n_pairs, 2] that were kept; None if there are none, or none that are whole."""
         if not path.is_file():
             return None
@@ -263,7 +267,7 @@ class Glass:
         return pairs if pairs.ndim == 2 and pairs.shape[1] == 2 and pairs.dtype.kind == "i" else None
 
     @staticmethod
-    def _keep_pairs(path: Path, pairs: np.ndarray) -> None:
+    def _keep_pairs(path: Path, pairs: Ints) -> None:
         """Keep pairs where that can be done: in a folder that cannot be written to they are found again each time."""
         with suppress(OSError, UserError):
             path.parent.mkdir(exist_ok=True)

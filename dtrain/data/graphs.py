@@ -14,6 +14,7 @@ from torch import Tensor
 from torch_geometric.data import Data
 
 from dtrain.data.tensors import Tensors
+from runkit.arrays import I64, Floats, Ints
 from runkit.errors import UserError
 
 
@@ -47,7 +48,7 @@ class Graphs(Tensors):
         n_nodes, n_edges = (sum((part.n_nodes for part in graphs), ()), sum((part.n_edges for part in graphs), ()))
         return cls(**joined, n_nodes=n_nodes, n_edges=n_edges)
 
-    def turned(self, symmetry: np.ndarray) -> Graphs:
+    def turned(self, symmetry: Floats) -> Graphs:
         """All edge vectors turned by a symmetry of the cube [3, 3]; the rest is shared, nothing is changed.
 
         Components are exchanged and change their signs: exact in any precision of matrix products.
@@ -58,7 +59,7 @@ class Graphs(Tensors):
         return replace(self, edge_attr=torch.stack(signed, dim=2).flatten(1))
 
 
-def near_pairs(position: np.ndarray, box: np.ndarray, cutoff: float) -> np.ndarray:
+def near_pairs(position: Floats, box: Floats, cutoff: float) -> I64:
     """Pairs i < j with minimum-image distance < cutoff, lexicographic [n_pairs, 2]; UserError if the box is small."""
     if 2 * cutoff > box.min():
         raise UserError(
@@ -69,15 +70,16 @@ def near_pairs(position: np.ndarray, box: np.ndarray, cutoff: float) -> np.ndarr
     pairs = cKDTree(wrapped, boxsize=box).query_pairs(cutoff, output_type="ndarray")
     vector = minimum_image(position[pairs[:, 1]] - position[pairs[:, 0]], box)
     pairs = pairs[np.einsum("ij,ij->i", vector, vector) < cutoff**2]
-    return pairs[np.lexsort((pairs[:, 1], pairs[:, 0]))]
+    found: I64 = pairs[np.lexsort((pairs[:, 1], pairs[:, 0]))]
+    return found
 
 
-def minimum_image(vector: np.ndarray, box: np.ndarray) -> np.ndarray:
+def minimum_image(vector: Floats, box: Floats) -> Floats:
     """Vectors [n, 3] to the nearest periodic image."""
     return vector - box * np.rint(vector / box)
 
 
-def graph(species: np.ndarray, positions: list[np.ndarray], box: np.ndarray, pairs: np.ndarray) -> Data:
+def graph(species: Ints, positions: list[Floats], box: Floats, pairs: Ints) -> Data:
     """The graph of one configuration, both directions of every pair, sorted by target, then source.
 
     `x` [n, 1] species; `edge_attr` [n_edges, 3 * len(positions)] the vectors from source to target, one per given set

@@ -12,11 +12,12 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, NamedTuple, TypeVar
+from typing import Generic, NamedTuple, TypeAlias, TypeVar
 
 import torch
 from torch import Tensor
 
+from dtrain.data import Batch, Batches
 from dtrain.data.tensors import numbers
 from runkit.rng import stream
 
@@ -79,52 +80,52 @@ class Share:
         return [draws[i : i + self.micro] for i in range(0, len(draws), self.micro)]
 
 
-Step = list[tuple[Any, Tensor]]  # micro-batches, each with the weights of its samples
+Step: TypeAlias = list[tuple[Batch, Tensor]]  # micro-batches, each with the weights of its samples
 
 
-class Feed:
+class Feed(Generic[Batch]):
     """Batches of a data set on a device, formed by threads beside the computation, on a GPU on a stream of its own.
 
     `waited` counts the seconds in which a step was asked for and was not ready.
     """
 
-    def __init__(self, data: Any, device: torch.device) -> None:
+    def __init__(self, data: Batches[Batch], device: torch.device) -> None:
         self.data, self.device, self.waited = data, device, 0.0
         self._stream = torch.cuda.Stream(device) if device.type == "cuda" else None
         # The network itself computes on the cores of the CPU; beside a GPU they are free.
         self._n_builders = 1 if self._stream is None else min(MOST_BUILDERS, torch.get_num_threads())
 
-    def batch(self, samples: Sequence[int]) -> Any:
+    def batch(self, samples: Sequence[int]) -> Batch:
         """Samples as they are in the file, as one batch."""
         return self._received(self._on_stream(lambda: [(self.data.batch(samples), torch.empty(0))]))[0][0]
 
-    def steps(self, order: Order, share: Share, steps: range) -> Iterator[Step]:
+    def steps(self, order: Order, share: Share, steps: range) -> Iterator[Step[Batch]]:
         """The micro-batches of this process for each step, augmented."""
 
-        def build(step: int) -> tuple[Step, Any]:
+        def build(step: int) -> tuple[Step[Batch], torch.Event | None]:
             return self._on_stream(lambda: [self._built(draws) for draws in share.draws(order, step)])
 
         for made in ahead(build, steps, self._n_builders, self._wait):
             yield self._received(made)
 
-    def _wait(self, ready: Future[tuple[Step, Any]]) -> tuple[Step, Any]:
+    def _wait(self, ready: Future[tuple[Step[Batch], torch.Event | None]]) -> tuple[Step[Batch], torch.Event | None]:
         began = time.perf_counter()
         made = ready.result()
         self.waited += time.perf_counter() - began
         return made
 
-    def _built(self, draws: Sequence[Draw]) -> tuple[Any, Tensor]:
+    def _built(self, draws: Sequence[Draw]) -> tuple[Batch, Tensor]:
         batch = self.data.batch([draw.sample for draw in draws], [draw.epoch for draw in draws])
         return batch, numbers([draw.weight for draw in draws], self.device)
 
-    def _on_stream(self, form: Callable[[], Step]) -> tuple[Step, Any]:
+    def _on_stream(self, form: Callable[[], Step[Batch]]) -> tuple[Step[Batch], torch.Event | None]:
         """What is formed, and the event on a GPU after which it is there."""
         if self._stream is None:
             return form(), None
         with torch.cuda.stream(self._stream):
             return form(), self._stream.record_event()
 
-    def _received(self, made: tuple[Step, Any]) -> Step:
+    def _received(self, made: tuple[Step[Batch], torch.Event | None]) -> Step[Batch]:
         """Batches that the present stream may use: it waits for them, not the host."""
         step, event = made
         if event is not None:

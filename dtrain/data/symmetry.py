@@ -6,6 +6,7 @@ from itertools import permutations, product
 
 import numpy as np
 
+from runkit.arrays import F32
 from runkit.rng import stream
 
 # [48, 3, 3]; the first is the identity
@@ -18,6 +19,7 @@ SYMMETRIES = np.array(
 )
 
 
-def draw_symmetry(seed: int, epoch: int, sample: int) -> np.ndarray:
+def draw_symmetry(seed: int, epoch: int, sample: int) -> F32:
     """The symmetry [3, 3] of a sample in an epoch: the same for any number of processes."""
-    return SYMMETRIES[stream(seed, "symmetry", epoch, sample).integers(len(SYMMETRIES))]
+    found: F32 = SYMMETRIES[stream(seed, "symmetry", epoch, sample).integers(len(SYMMETRIES))]
+    return found

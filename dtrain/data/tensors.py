@@ -10,6 +10,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from runkit.arrays import Floats
+
 
 @dataclass(frozen=True)
 class Tensors:
@@ -44,7 +46,7 @@ def send(tensor: Tensor, device: torch.device) -> Tensor:
     return pinned.to(device, non_blocking=True)
 
 
-def numbers(values: list[float] | list[bool] | np.ndarray, device: torch.device) -> Tensor:
+def numbers(values: list[float] | list[bool] | Floats, device: torch.device) -> Tensor:
     """A few numbers of the host as a tensor on a device; float32 unless they are truth values."""
     array = np.asarray(values)
     return send(torch.from_numpy(array if array.dtype == bool else array.astype(np.float32)), device)

@@ -21,6 +21,7 @@ from dtrain.flow_metrics import (
     vorticity,
     wake,
 )
+from runkit.arrays import Bools, Floats
 
 # Name of a score -> what it is, in the order of reports.
 SCORES = {
@@ -38,10 +39,10 @@ class Row:
     """A predictor with its scores, name -> [case, frame]."""
 
     name: str
-    scores: dict[str, np.ndarray]
+    scores: dict[str, Floats]
 
     @property
-    def per_frame(self) -> dict[str, np.ndarray]:
+    def per_frame(self) -> dict[str, Floats]:
         """Mean over cases."""
         return {name: _mean(values, 0) for name, values in self.scores.items()}
 
@@ -55,14 +56,14 @@ class Row:
 class Truth:
     """Simulated frames [3, time, x, y] of a case, which predictions shall give; `cell` is a cell's width in sites."""
 
-    def __init__(self, frames: np.ndarray, fluid: np.ndarray, distance: np.ndarray, cell: float) -> None:
+    def __init__(self, frames: Floats, fluid: Bools, distance: Floats, cell: float) -> None:
         self.frames, self.fluid = frames, fluid
         self._curl = vorticity(frames[1:], fluid)
         self._strength = np.sqrt(np.square(self._curl[..., fluid], dtype=np.float64).mean(axis=-1))
         self._spectrum = energy_spectrum(frames[1:], fluid)
         self._wake = wake(distance, cell)
 
-    def judge(self, predicted: np.ndarray) -> dict[str, np.ndarray]:
+    def judge(self, predicted: Floats) -> dict[str, Floats]:
         """The scores of `predicted` [3, time, x, y]: name -> [time]; NaN where there is nothing to score."""
         error = variance_error(predicted, self.frames, self.fluid)
         behind = np.full(error.shape[1], np.nan)
@@ -79,14 +80,14 @@ class Truth:
         return {name: found[name] for name in SCORES}
 
 
-def rows_of(judged: Sequence[dict[str, dict[str, np.ndarray]]]) -> list[Row]:
+def rows_of(judged: Sequence[dict[str, dict[str, Floats]]]) -> list[Row]:
     """Predictor -> scores, of every case, as one row per predictor."""
     return [
         Row(name, {score: np.stack([case[name][score] for case in judged]) for score in SCORES}) for name in judged[0]
     ]
 
 
-def _mean(values: np.ndarray, axis: int | None) -> np.ndarray:
+def _mean(values: Floats, axis: int | None) -> Floats:
     """Mean over what is defined; NaN where nothing is."""
     there = np.isfinite(values)
     count = there.sum(axis=axis)

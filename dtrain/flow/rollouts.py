@@ -16,13 +16,14 @@ import torch
 from dtrain.checkpoint import Trained
 from dtrain.data.clips import Clips, rollout
 from dtrain.data.flow import AT_REST, STATISTICS, Flow
+from runkit.arrays import F32, F64, Floats
 from runkit.dataset.contracts.flow_prediction import FLOW_PREDICTION
 from runkit.dataset.schema import COMPLETE
 from runkit.dataset.the_well import FACES
 from runkit.dataset.writer import Writer
-from runkit.mpi import SerialWorld
+from runkit.mpi import World
 
-Rollout = tuple[int, np.ndarray]  # case, predicted frames [3, time, x, y]
+Rollout = tuple[int, Floats]  # case, predicted frames [3, time, x, y]
 _COPIED = ("dataset_name", "grid_type", "n_spatial_dims", "simulation_parameters")
 
 
@@ -35,7 +36,7 @@ class Roller:
         self.seconds, self.n_frames = 0.0, 0
 
     @torch.inference_mode()
-    def __call__(self, case: int, start: int, n_frames: int) -> np.ndarray:
+    def __call__(self, case: int, start: int, n_frames: int) -> F32:
         """The frames [3, n_frames, x, y] that follow those given from `start` on."""
         clip = Clips.stack([self.data.clip(case, start, 0)]).to(self.device)
         began = time.perf_counter()
@@ -45,12 +46,12 @@ class Roller:
         return np.where(self.data.fluid(case), self.data.normalisation.physical(found), rest).astype(np.float32)
 
 
-def persistence(data: Flow, case: int, start: int, n_frames: int) -> np.ndarray:
+def persistence(data: Flow, case: int, start: int, n_frames: int) -> Floats:
     """The last given frame again and again."""
     return np.repeat(data.frames(case, start + data.options.frames - 1, 1), n_frames, axis=1)
 
 
-def mean_field(world: SerialWorld, data: Flow) -> np.ndarray:
+def mean_field(world: World, data: Flow) -> F64:
     """The mean [3, x, y] over time and training cases, of each cell where it is fluid; collective."""
     cases = data.cases["train"][:: -(-len(data.cases["train"]) // STATISTICS)]
     total, count = np.zeros((3, *data.fluid(cases[0]).shape)), np.zeros(data.fluid(cases[0]).shape)
@@ -63,7 +64,7 @@ def mean_field(world: SerialWorld, data: Flow) -> np.ndarray:
 
 
 def write_rollouts(
-    world: SerialWorld,
+    world: World,
     path: Path,
     data: Flow,
     which: tuple[Sequence[int], int, int],

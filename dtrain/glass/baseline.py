@@ -16,24 +16,25 @@ import numpy as np
 
 from dtrain.glass.descriptors import bond_features, pair_distance, particle_features
 from dtrain.metrics import pearson, scored_bonds
+from runkit.arrays import F64, Bools, Floats, Ints
 from runkit.dataset.reader import Dataset
 
 PENALTIES = (1e-1, 1e0, 1e1, 1e2, 1e3, 1e4)
 BOND = "bond"  # the regression of bonds, beside those of species 0, 1, …
 
-Items = dict[int | str, tuple[np.ndarray, np.ndarray]]  # regression -> features [n, n_features], targets [n]
+Items = dict[int | str, tuple[Floats, Floats]]  # regression -> features [n, n_features], targets [n]
 
 
 @dataclass(frozen=True)
 class Ridge:
     """A linear map of standardised features: `predict(x)` is `(x - mean) / scale @ weight + offset`."""
 
-    mean: np.ndarray
-    scale: np.ndarray
-    weight: np.ndarray
+    mean: Floats
+    scale: Floats
+    weight: Floats
     offset: float
 
-    def predict(self, features: np.ndarray) -> np.ndarray:
+    def predict(self, features: Floats) -> Floats:
         """Predictions [n] for features [n, n_features]."""
         return (features - self.mean) / self.scale @ self.weight + self.offset
 
@@ -43,13 +44,13 @@ class Moments:
     """Sums over training items that determine every ridge regression on them; those of parts add up."""
 
     count: int
-    x: np.ndarray
+    x: Floats
     y: float
-    xx: np.ndarray
-    xy: np.ndarray
+    xx: Floats
+    xy: Floats
 
     @classmethod
-    def of(cls, features: np.ndarray, target: np.ndarray) -> Moments:
+    def of(cls, features: Floats, target: Floats) -> Moments:
         """Of features [n, n_features] and targets [n]."""
         y = target.astype(np.float64)
         return cls(len(y), features.sum(axis=0), float(y.sum()), features.T @ features, features.T @ y)
@@ -69,7 +70,7 @@ class Moments:
         return Ridge(mean, scale, weight, offset)
 
 
-def best_ridge(moments: Moments, validation: Sequence[tuple[np.ndarray, np.ndarray]]) -> Ridge:
+def best_ridge(moments: Moments, validation: Sequence[tuple[Floats, Floats]]) -> Ridge:
     """The regression whose penalty serves `validation` best: (features, targets) of each of its configurations.
 
     Without validation, the one with the middle penalty.
@@ -108,7 +109,7 @@ class Baseline:
         for name, sums in moments.items():
             self._ridges[name] = best_ridge(sums, [items[name] for items in held_back if name in items])
 
-    def predict(self, sample: int) -> tuple[np.ndarray, np.ndarray]:
+    def predict(self, sample: int) -> tuple[Floats, Floats]:
         """Propensity [n_particles] and bond change [n_bonds] of a sample; NaN for bonds that are not scored."""
         feature, species, bond_mask, bond = self._features(sample)
         propensity, change = np.full(len(species), np.nan), np.full(len(bond_mask), np.nan)
@@ -131,7 +132,7 @@ class Baseline:
             items[BOND] = (bond, self.dataset["bond_change"][sample, self.i_time, : len(bond_mask)][bond_mask])
         return items
 
-    def _features(self, sample: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    def _features(self, sample: int) -> tuple[F64, Ints, Bools, Floats]:
         """Features of particles, species, which bonds are scored, and features of these."""
         species, box = self.dataset["species"][sample], self.dataset["box"][sample]
         position = self.dataset[self._position][sample]

@@ -14,12 +14,14 @@ import numpy as np
 from scipy.sparse import csr_matrix
 from scipy.spatial import cKDTree
 
+from runkit.arrays import F64, Floats, Ints
+
 NEAREST, FARTHEST, N_RADII = 0.8, 3.0, 23  # grid of radii, 0.1 apart
 WIDTH = 0.07  # of a shell
 AVERAGED = 2  # times that the densities are averaged over the neighbourhood
 
 
-def particle_features(position: np.ndarray, species: np.ndarray, box: np.ndarray, n_species: int) -> np.ndarray:
+def particle_features(position: Floats, species: Ints, box: Floats, n_species: int) -> F64:
     """Radial densities and their averages, [n_particles, (1 + AVERAGED) * n_species * N_RADII]."""
     first, second, distance = _pairs(position, box)
     n_particles = len(position)
@@ -35,19 +37,20 @@ def particle_features(position: np.ndarray, species: np.ndarray, box: np.ndarray
     return np.concatenate(layers, axis=1)
 
 
-def bond_features(feature: np.ndarray, bond: np.ndarray, distance: np.ndarray) -> np.ndarray:
+def bond_features(feature: Floats, bond: Ints, distance: Floats) -> Floats:
     """Features [n_bonds, n] of pairs: both particles' features summed, and powers of their distance."""
     own = np.stack([distance, distance**2, distance**3], axis=1)
     return np.concatenate([feature[bond[:, 0]] + feature[bond[:, 1]], own], axis=1)
 
 
-def pair_distance(position: np.ndarray, bond: np.ndarray, box: np.ndarray) -> np.ndarray:
+def pair_distance(position: Floats, bond: Ints, box: Floats) -> Floats:
     """Minimum-image distances [n_bonds]."""
     vector = position[bond[:, 1]] - position[bond[:, 0]]
-    return np.linalg.norm(vector - np.round(vector / box) * box, axis=1)
+    found: Floats = np.linalg.norm(vector - np.round(vector / box) * box, axis=1)
+    return found
 
 
-def _pairs(position: np.ndarray, box: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _pairs(position: Floats, box: Floats) -> tuple[Ints, Ints, Floats]:
     """Every ordered pair that the last shell can see: first and second index, distance."""
     wrapped = position - np.floor(position / box) * box
     reach = min(FARTHEST + 5 * WIDTH, 0.5 * float(np.min(box)))
@@ -56,7 +59,7 @@ def _pairs(position: np.ndarray, box: np.ndarray) -> tuple[np.ndarray, np.ndarra
     return np.r_[pair[:, 0], pair[:, 1]], np.r_[pair[:, 1], pair[:, 0]], np.r_[distance, distance]
 
 
-def _radial_density(first, distance, species, n_particles: int, n_species: int) -> np.ndarray:
+def _radial_density(first: Ints, distance: Floats, species: Ints, n_particles: int, n_species: int) -> F64:
     """G [n_particles, n_species * N_RADII]: neighbours of each species (of the second particle) in each shell."""
     radii = np.linspace(NEAREST, FARTHEST, N_RADII)
     density = np.empty((n_particles, n_species, N_RADII))

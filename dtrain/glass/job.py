@@ -10,8 +10,6 @@ from functools import reduce
 from pathlib import Path
 from typing import Any, Literal
 
-import numpy as np
-
 from dtrain.data.glass import Glass
 from dtrain.glass import published
 from dtrain.glass.baseline import Baseline, add
@@ -19,21 +17,22 @@ from dtrain.glass.descriptors import pair_distance
 from dtrain.glass.predictions import Prediction, write_predictions
 from dtrain.glass.report import Row
 from dtrain.metrics import Score, ceiling, score, scored_bonds, scored_particles
+from runkit.arrays import Floats
 from runkit.log import say
-from runkit.mpi import SerialWorld
+from runkit.mpi import World
 
 
 class Job:
     """The samples to be scored at one time of one file; every method is collective."""
 
-    def __init__(self, world: SerialWorld, data: Glass, samples: Sequence[int], about: dict[str, Any]) -> None:
+    def __init__(self, world: World, data: Glass, samples: Sequence[int], about: dict[str, Any]) -> None:
         self.world, self.data, self.samples, self._about = world, data, list(samples), about
         self.mine = [self.samples[i] for i in world.share(len(self.samples))]
         self.i_time = data.options.time
 
     def scored(self, name: str, found: Sequence[Prediction]) -> Row:
         """Compare the predictions of this rank's samples with the simulation."""
-        parts = self.world.allgather([self._compare(*one) for one in found])
+        parts = self.world.all_gather([self._compare(*one) for one in found])
         pairs = [pair for part in parts for pair in part]
         return Row(name, *(_score([pair[kind] for pair in pairs if kind in pair]) for kind in ("node", "edge")))
 
@@ -43,7 +42,7 @@ class Job:
         train = self.data.split["train"]
         share = [train[i] for i in self.world.share(len(train))]
         say(self.world, f"ridge regression on {positions} positions of {len(train)} training samples")
-        baseline.fit(reduce(add, self.world.allgather(baseline.moments(share))), self.data.split["validation"])
+        baseline.fit(reduce(add, self.world.all_gather(baseline.moments(share))), self.data.split["validation"])
         return [(sample, *baseline.predict(sample)) for sample in self.mine]
 
     def write(self, path: Path, found: Sequence[Prediction]) -> None:
@@ -74,7 +73,7 @@ class Job:
             "ceiling": {kind: ceiling(values) for kind, values in reliable.items()},
         }
 
-    def _compare(self, sample: int, propensity: np.ndarray, change: np.ndarray) -> dict[str, tuple]:
+    def _compare(self, sample: int, propensity: Floats, change: Floats) -> dict[str, tuple[Floats, Floats]]:
         """(prediction, simulation) of the scored particles and bonds of a sample."""
         dataset = self.data.dataset
         species = dataset["species"][sample]
@@ -88,5 +87,5 @@ class Job:
         return pair
 
 
-def _score(pairs: Sequence[tuple[np.ndarray, np.ndarray]]) -> Score | None:
+def _score(pairs: Sequence[tuple[Floats, Floats]]) -> Score | None:
     return score([predicted for predicted, _ in pairs], [simulated for _, simulated in pairs]) if pairs else None

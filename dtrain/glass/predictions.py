@@ -14,14 +14,15 @@ import numpy as np
 from dtrain.checkpoint import Trained
 from dtrain.data.glass import Glass
 from dtrain.normalisation import Physical
+from runkit.arrays import Floats
 from runkit.dataset.contracts.prediction import PREDICTION
 from runkit.dataset.reader import Dataset
 from runkit.dataset.schema import COMPLETE
 from runkit.dataset.writer import Writer
-from runkit.mpi import SerialWorld
+from runkit.mpi import World
 from runkit.progress import Progress
 
-Prediction = tuple[int, np.ndarray, np.ndarray]  # sample, propensity [n_particles], bond change [n_bonds]
+Prediction = tuple[int, Floats, Floats]  # sample, propensity [n_particles], bond change [n_bonds]
 
 
 def predictions(trained: Trained, data: Glass, samples: Sequence[int], progress: Progress) -> Iterable[Prediction]:
@@ -38,7 +39,7 @@ def predictions(trained: Trained, data: Glass, samples: Sequence[int], progress:
 
 
 def write_predictions(
-    world: SerialWorld,
+    world: World,
     path: Path,
     dataset: Dataset,
     which: tuple[Sequence[int], int],

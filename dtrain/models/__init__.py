@@ -6,23 +6,23 @@ filled by it; all others are keys of `[model.parameters]` in a recipe. A class w
 for tensors of any size.
 """
 
-from typing import Any
+from torch import nn
 
 from runkit.registry import Registry
 
 MOST = 4096  # of channels or layers: wider or deeper networks fit no memory
 
-model = Registry("model", "dtrain.models")
+model: Registry[nn.Module] = Registry("model", "dtrain.models")
 
 
-def require_whole(**parameters: Any) -> None:
+def require_whole(**parameters: object) -> None:
     """ValueError unless every parameter is a whole number from 1 to MOST."""
     for name, value in parameters.items():
         if type(value) is not int or not 1 <= value <= MOST:
             raise ValueError(f"{name} = {value!r} is not allowed; allowed: a whole number from 1 to {MOST}")
 
 
-def require_switch(**parameters: Any) -> None:
+def require_switch(**parameters: object) -> None:
     """ValueError unless every parameter is true or false."""
     for name, value in parameters.items():
         if type(value) is not bool:

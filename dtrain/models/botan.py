@@ -34,7 +34,8 @@ class MLP(nn.Module):
 
     def after_first(self, hidden: Tensor) -> Tensor:
         """The rest, given the output of the first linear layer, which is overwritten."""
-        return self.fc2(hidden.relu_()).relu_()
+        found: Tensor = self.fc2(hidden.relu_()).relu_()
+        return found
 
 
 class EdgeEncoder(MLP):
@@ -60,7 +61,8 @@ class Decoder(MLP):
         self.fc3 = nn.Linear(width, 1)
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.fc3(super().forward(x)).squeeze(-1)
+        found: Tensor = self.fc3(super().forward(x)).squeeze(-1)
+        return found
 
 
 class EdgeModel(nn.Module):

@@ -49,7 +49,8 @@ class FlowCNN(nn.Module):
         require_whole(inputs=inputs, outputs=outputs, **{f"widths[{i}]": width for i, width in enumerate(widths)})
         require_switch(skip=skip, increments=increments)
         self.outputs, self.skip, self.increments = outputs, skip, increments
-        self.stride, depth = 2 ** len(widths), len(widths)
+        depth = len(widths)
+        self.stride: int = 2**depth
         self.periodic = axes = _axes(periodic, self.stride)
         self.down = nn.ModuleList(
             _layer(halving, a, b, norm if i > 0 else "none", axes)

@@ -7,6 +7,7 @@ Source: S. Ioffe and C. Szegedy, arXiv:1502.03167; Y. Wu and K. He, arXiv:1803.0
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -56,7 +57,8 @@ class BatchNorm(nn.BatchNorm3d):
         var, mean = torch.var_mean(wide, dim=(0, 2, 3, 4), correction=0)
         count = wide.new_full((1,), x.numel() / x.shape[1])
         moments = torch.cat([count, count * mean, count * (var + mean.square())]).double()
-        count, *sums = _Sum.apply(moments).split([1, x.shape[1], x.shape[1]])
+        summed: Callable[[Tensor], Tensor] = _Sum.apply
+        count, *sums = torch.split(summed(moments), [1, x.shape[1], x.shape[1]])
         mean, square = (total / count for total in sums)
         var = square - mean.square()
         self._remember(mean, var * count / (count - 1))

@@ -1,33 +1,27 @@
 """Tasks: what a trained network is asked to do with a kind of data; one per data set, registered by its name.
 
-A task is a class with
-
-- `Evaluate(EvaluateOptions)`, `Predict(PredictOptions)`: the keys of the command lines
-- `evaluate(world, trained, options, folder)`: score the network on samples held back, beside its rivals; writes
-  evaluation.json, evaluation.csv and the predictions into the folder, and returns its headline scores by name
-- `predict(world, trained, options, path)`: the network's answers for a whole file, into a new file
-
-Both are collective: work is shared out over the processes of the world.
+`Task` says what one gives.
 """
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Callable, Sequence
-from typing import Any
+from pathlib import Path
+from typing import Any, ClassVar, Protocol, TypeVar
 
 from pydantic import Field
 
 from dtrain.checkpoint import Trained, read_recipe, runs_at
+from dtrain.data import AnyDataSet
 from dtrain.data.split import Split, TooFew
-from dtrain.world import World
 from runkit.config import Config
 from runkit.errors import UserError
 from runkit.log import say
-from runkit.registry import Registry
+from runkit.mpi import World
+from runkit.registry import ClassRegistry
 
 WHOLE = Split(train=1.0, validation=0.0, test=0.0)
-
-task = Registry("task", "dtrain.tasks")
 
 
 class EvaluateOptions(Config):
@@ -59,7 +53,46 @@ class PredictOptions(Config):
     threads: int = Field(0, ge=0, le=4096, description="threads of a process; 0: its share of the node's cores")
 
 
-def open_data(world: World, trained: Trained, options: EvaluateOptions, of_split: Callable[[Split | None], Any]) -> Any:
+Evaluate_contra = TypeVar("Evaluate_contra", bound=EvaluateOptions, contravariant=True)
+Predict_contra = TypeVar("Predict_contra", bound=PredictOptions, contravariant=True)
+
+
+class Task(Protocol[Evaluate_contra, Predict_contra]):
+    """What a trained network is asked to do with a kind of data.
+
+    A task derives from this class, with the keys of its two command lines, and registers itself under the name of its
+    data set. Both methods are collective: work is shared out over the ranks of the world. They raise UserError for
+    data that the network cannot know, and where a file cannot be written.
+    """
+
+    Evaluate: ClassVar[type[EvaluateOptions]]
+    Predict: ClassVar[type[PredictOptions]]
+
+    @staticmethod
+    @abstractmethod
+    def evaluate(world: World, trained: Trained, options: Evaluate_contra, folder: Path) -> dict[str, float]:
+        """Score the network on samples held back, beside its rivals.
+
+        Writes evaluation.json, evaluation.csv and the predictions, evaluation.h5, into the folder, and returns the
+        headline scores by name.
+        """
+
+    @staticmethod
+    @abstractmethod
+    def predict(world: World, trained: Trained, options: Predict_contra, path: Path) -> None:
+        """Write the network's answers for a whole file into a new file."""
+
+
+AnyTask = Task[Any, Any]  # programs hand keys on without looking at them: each task has its own
+
+task: ClassRegistry[AnyTask] = ClassRegistry("task", "dtrain.tasks")
+
+Opened = TypeVar("Opened", bound=AnyDataSet)
+
+
+def open_data(
+    world: World, trained: Trained, options: EvaluateOptions, of_split: Callable[[Split | None], Opened]
+) -> Opened:
     """The data to be scored, in the parts that the network knows (`dtrain.origin`); collective.
 
     `of_split` opens them with the split of the training (None) or another. A file with too few samples for a split is
@@ -81,7 +114,7 @@ def open_data(world: World, trained: Trained, options: EvaluateOptions, of_split
     return data
 
 
-def chosen(data: Any, part: str, unit: str) -> list[int]:
+def chosen(data: AnyDataSet, part: str, unit: str) -> list[int]:
     """What is in a part of the data, or in all; raises UserError if nothing is."""
     parts = data.parts.values() if part == "all" else [data.parts.get(part, [])]
     found = sorted(number for numbers in parts for number in numbers)
@@ -90,7 +123,7 @@ def chosen(data: Any, part: str, unit: str) -> list[int]:
     return found
 
 
-def task_in(words: Sequence[str], key: str) -> Any:
+def task_in(words: Sequence[str], key: str) -> type[AnyTask] | None:
     """The task of the model that a command line names, by its first word or as `key`; None if there is none."""
     named = [word.removeprefix(f"{key}=") for word in words if word.startswith(f"{key}=")]
     named += [word for word in words if "=" not in word and not word.startswith("-")]

@@ -14,18 +14,19 @@ import numpy as np
 from pydantic import Field
 
 from dtrain.checkpoint import Trained
-from dtrain.data.flow import Flow, Outside
+from dtrain.data.flow import Flow, FlowOptions, Outside
 from dtrain.data.split import Split
 from dtrain.flow.judge import Row, Truth, rows_of
 from dtrain.flow.report import report
 from dtrain.flow.rollouts import Roller, Rollout, mean_field, persistence, write_rollouts
-from dtrain.tasks import WHOLE, EvaluateOptions, PredictOptions, chosen, open_data, task
-from dtrain.world import World
+from dtrain.tasks import WHOLE, EvaluateOptions, PredictOptions, Task, chosen, open_data, task
+from runkit.arrays import Floats
 from runkit.errors import UserError
 from runkit.log import say
+from runkit.mpi import World
 from runkit.progress import Progress
 
-Judged = dict[str, dict[str, np.ndarray]]  # predictor -> score -> [time]
+Judged = dict[str, dict[str, Floats]]  # predictor -> score -> [time]
 
 
 class FlowEvaluate(EvaluateOptions):
@@ -42,12 +43,14 @@ class FlowPredict(PredictOptions):
     """Rollouts of a trained network from the first frames of every case of a FLOW file, into HDF5."""
 
     start: int = Field(0, ge=0, description="first frame that is given")
-    frames: int = Field(0, ge=0, description="frames that are rolled out, any number; 0: to the end of the file")
+    frames: int = Field(
+        0, ge=0, le=100_000, description="frames that are rolled out, also beyond the file; 0: to the end of the file"
+    )
 
 
 @task("flow")
-class FlowTask:
-    """What a network of flow is asked to do; see `dtrain.tasks` for each member."""
+class FlowTask(Task[FlowEvaluate, FlowPredict]):
+    """What a network of flow is asked to do."""
 
     Evaluate, Predict = FlowEvaluate, FlowPredict
 
@@ -113,7 +116,7 @@ class _Judge:
 
     def rows(self) -> list[Row]:
         """Scores of all predictors, the network first, in the order of cases."""
-        judged = {case: one for part in self.world.allgather(self._judged) for case, one in part.items()}
+        judged = {case: one for part in self.world.all_gather(self._judged) for case, one in part.items()}
         return rows_of([judged[case] for case in self.which[0]])
 
     def about(self, model: str, part: str) -> dict[str, Any]:
@@ -141,7 +144,7 @@ def _open(trained: Trained, file: str, split: Split | None = None) -> Flow:
     changes: dict[str, Any] = {"file": file or trained.options.file}
     if split is not None:
         changes |= {"split": split, "outside": Outside()}
-    return Flow(trained.options.model_copy(update=changes), trained.recipe.seed, trained.normalisation)
+    return Flow(trained.options_as(FlowOptions).model_copy(update=changes), trained.recipe.seed, trained.normalisation)
 
 
 def _length(data: Flow, start: int, n_frames: int, must_be_known: bool = False) -> int:

@@ -15,14 +15,14 @@ import numpy as np
 from pydantic import Field
 
 from dtrain.checkpoint import Trained
-from dtrain.data.glass import Glass
+from dtrain.data.glass import Glass, GlassOptions
 from dtrain.data.split import Split
 from dtrain.glass.job import Job
 from dtrain.glass.predictions import predictions, write_predictions
 from dtrain.glass.report import Row, report
-from dtrain.tasks import WHOLE, EvaluateOptions, PredictOptions, chosen, open_data, task
-from dtrain.world import World
+from dtrain.tasks import WHOLE, EvaluateOptions, PredictOptions, Task, chosen, open_data, task
 from runkit.log import say
+from runkit.mpi import World
 from runkit.progress import Progress
 
 
@@ -43,8 +43,8 @@ class GlassPredict(PredictOptions):
 
 
 @task("glass")
-class GlassTask:
-    """What a network of isoconfigurational ensembles is asked to do; see `dtrain.tasks` for each member."""
+class GlassTask(Task[GlassEvaluate, GlassPredict]):
+    """What a network of isoconfigurational ensembles is asked to do."""
 
     Evaluate, Predict = GlassEvaluate, GlassPredict
 
@@ -83,7 +83,7 @@ def _open(trained: Trained, file: str, time: int | None, split: Split | None = N
     """The data as the network was trained on it, or another file, time or split; UserError if they do not suit it."""
     given: dict[str, Any] = {"file": file or None, "time": time, "split": split}
     changes = {name: value for name, value in given.items() if value is not None}
-    return Glass(trained.options.model_copy(update=changes), seed=trained.recipe.seed)
+    return Glass(trained.options_as(GlassOptions).model_copy(update=changes), seed=trained.recipe.seed)
 
 
 def _headline(row: Row) -> dict[str, float]:

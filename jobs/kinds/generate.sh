@@ -4,4 +4,5 @@ set -euo pipefail
 source jobs/common.sh
 enter_job "$@"
 
-launch "$PYTHON" -m "${words[@]}"
+limited
+carry_out "$PYTHON" -m "${words[@]}"

@@ -2,6 +2,7 @@
 # Altair (Univa, Sun) Grid Engine. Reference: the manual page of qsub; tried on a stand-in alone. No blanks may stand
 # around any `=`. -hold_jid starts a job however those before it ended, so a job looks itself whether they succeeded.
 
+RESTARTS=10
 NODES_PATTERN='[1-9][0-9]*' NODES_ALLOWED="a number from 1"
 AFTER_ANY_END=yes
 
@@ -28,11 +29,19 @@ ask() {
 
 id_in() { sed -n 's/^Your job\(-array\)\? \([0-9]*\).*/\2/p'; }
 
-states() { qstat | awk '$1 ~ /^[0-9]/ { print $1, $5 }'; }
+# SIGUSR1 at the soft limit, SIGUSR2 before any SIGKILL. SECONDS before the end.
+warning() {
+    local soft=$((seconds - $1))
+    printf '%s\n' -notify -l "s_rt=$(printf '%02d:%02d:%02d' $((soft / 3600)) $((soft / 60 % 60)) $((soft % 60)))"
+}
+
+states() { qstat | awk '$1 ~ /^[0-9]/ { print $1, $5, $3, $4 }'; }
 end_job() { qdel "$1"; }
 
 job_number() { echo "$JOB_ID"; }
 array_index() { [ "${SGE_TASK_ID:-undefined}" = undefined ] || echo "$SGE_TASK_ID"; }
+
+restart() { exit 99; } # by which Grid Engine knows that a job is to be run again, under the same number
 
 job_nodes() { if [ -n "${PE_HOSTFILE:-}" ]; then distinct_nodes "$PE_HOSTFILE"; else hostname; fi; }
 hosts_file() { # PE_HOSTFILE has more columns than mpirun understands

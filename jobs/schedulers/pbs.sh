@@ -3,6 +3,10 @@
 # for on the command line: no shell expands #PBS lines. -V is never used: it exports shell functions too, which break
 # Open MPI.
 
+# `qrerun` is for operators, so an unfinished job hands in another one; a job starts however those before it ended and
+# looks itself whether they succeeded.
+RESTARTS=10
+AFTER_ANY_END=yes
 NODES_PATTERN='[1-9][0-9]*' NODES_ALLOWED="a number from 1"
 
 resources() { # one word a line
@@ -16,17 +20,28 @@ account() { printf '%s\n' -A "$ACCOUNT"; } # one word a line
 ask() {
     command=(qsub -N "$job" -S /bin/bash -j oe -o "$folder/" -r y -l "walltime=$time")
     [ -z "$queue" ] || command+=(-q "$queue")
-    [ -z "$after" ] || command+=(-W "depend=afterok:${after//,/:}")
+    [ -z "$after" ] || command+=(-W "depend=afterany:${after//,/:}")
     [ -z "$array" ] || command+=(-J "$array")
 }
 
 id_in() { sed -n 's/^\([0-9]*\(\[\]\)\?\)\(\.[^ ]*\)\?$/\1/p'; }
 
-states() { qstat | awk '$1 ~ /^[0-9]/ { sub(/\..*/, "", $1); print $1, $5 }'; }
+warning() { :; } # PBS has none but SIGTERM at the end
+
+states() { qstat | awk '$1 ~ /^[0-9]/ { sub(/\..*/, "", $1); print $1, $5, $2, $3 }'; }
 end_job() { qdel "$1"; }
 
 job_number() { echo "${PBS_JOBID%%[!0-9]*}"; }
-array_index() { echo "${PBS_ARRAY_INDEX:-}"; }
+array_index() { echo "${JOB_INDEX:-${PBS_ARRAY_INDEX:-}}"; }
+
+restart() { resubmit; }
+wait_for() { # ID IDs: those of IDs that have not ended; PBS refuses others
+    local one depend="" waiting
+    waiting=" $(states | cut -d ' ' -f 1 | xargs) "
+    for one in ${2//,/ }; do [[ $waiting != *" $one "* ]] || depend+=:$one; done
+    [ -z "$depend" ] || qalter -W "depend=afterany$depend" "$1"
+}
+
 job_nodes() { distinct_nodes "$PBS_NODEFILE"; }
 hosts_file() { echo "$PBS_NODEFILE"; }
 launch() { by_mpirun "$@"; }

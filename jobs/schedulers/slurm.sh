@@ -2,6 +2,7 @@
 # Slurm. Reference: the manual pages of sbatch, srun and scontrol.
 
 # On the login node: words of the command from job, folder, nodes, tasks, cores, gpus, time, queue, after, array.
+RESTARTS=10
 NODES_PATTERN='[1-9][0-9]*' NODES_ALLOWED="a number from 1"
 
 resources() { # one word a line
@@ -20,14 +21,21 @@ ask() { # sets command
     [ -z "$array" ] || command+=(--array="$array")
 }
 
+# SECONDS: asks for a signal to the program so long before the end, which may come a minute earlier still.
+warning() { (($1 < 60)) || echo "--signal=USR1@$1"; }
+
 id_in() { sed -n 's/^Submitted batch job \([0-9]*\).*/\1/p'; }
 
-states() { squeue --me --noheader --format='%i %T'; } # ID and state of each job that has not ended
+# Of each of the user's jobs that has not ended: ID, state, name, user.
+states() { squeue --me --noheader --format='%i %T %j %u'; }
 end_job() { scancel "$1"; }
 
 # On the first node of a job.
 job_number() { echo "$SLURM_JOB_ID"; }
 array_index() { echo "${SLURM_ARRAY_TASK_ID:-}"; }
+
+# A job that is requeued keeps its number, and those that wait for it go on waiting.
+restart() { scontrol requeue "$SLURM_JOB_ID"; }
 
 job_nodes() { scontrol show hostnames "$SLURM_JOB_NODELIST"; }
 

@@ -4,6 +4,13 @@ A kind is a frozen dataclass of its parameters that builds on `Face` or, if it i
 A face lies half a site outside the outermost sites.
 """
 
-from runkit.registry import Registry
+from __future__ import annotations
 
-boundary = Registry("boundary", "lbmgen.boundaries")
+from typing import TYPE_CHECKING
+
+from runkit.registry import ClassRegistry
+
+if TYPE_CHECKING:
+    from lbmgen.boundaries.face import Face
+
+boundary: ClassRegistry[Face] = ClassRegistry("boundary", "lbmgen.boundaries")

@@ -16,6 +16,7 @@ import numpy as np
 
 from lbmgen.boundaries import boundary
 from lbmgen.boundaries.profile import Room
+from runkit.arrays import F64
 
 PERIODIC, MIRROR, BOUNCE, OPEN = "periodic", "mirror", "bounce", "open"
 
@@ -47,7 +48,7 @@ class Face:
     def require_fit(self, axis: int, room: Room) -> None:
         """Raise UserError if it cannot be at this face of a domain."""
 
-    def velocity_at(self, place: np.ndarray, axis: int, room: Room) -> np.ndarray:
+    def velocity_at(self, place: F64, axis: int, room: Room) -> F64:
         """Velocity [n, d] that populations bounce off at places [n, d] of the face."""
         return np.zeros_like(place)
 
@@ -90,7 +91,7 @@ class Open(Face):
 def open_faces() -> tuple[type[Open], ...]:
     """All kinds of open faces, in the order of their names; kernels number them so."""
     parts = map(boundary.get, boundary.names())
-    return tuple(part for part in parts if isinstance(part, type) and issubclass(part, Open))
+    return tuple(part for part in parts if issubclass(part, Open))
 
 
 def most_parameters() -> int:

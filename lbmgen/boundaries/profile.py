@@ -18,6 +18,9 @@ from typing import Protocol
 
 import numpy as np
 
+from runkit.arrays import F64
+from runkit.elementary import cos, exp
+
 TERMS = 100  # of the series; the first that is left out is 1e-7 of the first one
 
 
@@ -31,7 +34,7 @@ class Room(Protocol):
     def no_slip(self) -> tuple[tuple[bool, bool], ...]: ...
 
 
-def profile(place: np.ndarray, axis: int, room: Room) -> np.ndarray:
+def profile(place: F64, axis: int, room: Room) -> F64:
     """Velocity [n] over its mean at places [n, d] of a face at right angles to `axis`."""
     across = [_from_middle(place[:, other], room, other) for other in _walled(axis, room)]
     if not across:
@@ -63,20 +66,20 @@ def _middle(room: Room, axis: int) -> float:
     return room.shape[axis] * {(True, False): 1.0, (False, True): 0.0}.get((low, high), 0.5)
 
 
-def _from_middle(place: np.ndarray, room: Room, axis: int) -> tuple[np.ndarray, float]:
+def _from_middle(place: F64, room: Room, axis: int) -> tuple[F64, float]:
     """Distance from where the flow is fastest, and that of the wall."""
     half = 0.5 if all(room.no_slip[axis]) else 1.0
     return np.abs(place - _middle(room, axis)), half * room.shape[axis]
 
 
-def _duct(first: tuple[np.ndarray, float], second: tuple[np.ndarray, float]) -> np.ndarray:
+def _duct(first: tuple[F64, float], second: tuple[F64, float]) -> F64:
     """Between walls at |y| = a and |z| = b."""
     (y, a), (z, b) = first, second
     total, mean = np.zeros(len(y)), 1.0
     for n in range(1, 2 * TERMS, 2):
         k, sign = n * math.pi / (2 * a), (1 if n % 4 == 1 else -1)
         # cosh(k z) / cosh(k b), which would overflow as it stands
-        ratio = np.exp(k * (z - b)) * (1 + np.exp(-2 * k * z)) / (1 + math.exp(-2 * k * b))
-        total += sign / n**3 * (1 - ratio) * np.cos(k * y)
+        ratio = exp(k * (z - b)) * (1 + exp(-2 * k * z)) / (1 + math.exp(-2 * k * b))
+        total += sign / n**3 * (1 - ratio) * cos(k * y)
         mean -= 192 * a / (math.pi**5 * b) * math.tanh(k * b) / n**5
     return 48 / math.pi**3 / mean * total

@@ -18,6 +18,7 @@ import numpy as np
 from lbmgen.boundaries import boundary
 from lbmgen.boundaries.face import Face
 from lbmgen.boundaries.profile import Room, has_profile, peak, profile
+from runkit.arrays import F64
 from runkit.errors import UserError
 
 
@@ -35,7 +36,7 @@ class NoSlip(Face):
         if not all(math.isfinite(component) for component in self.velocity):
             raise ValueError(f"velocity = {list(self.velocity)}; finite numbers are needed")
 
-    def velocity_at(self, place: np.ndarray, axis: int, room: Room) -> np.ndarray:
+    def velocity_at(self, place: F64, axis: int, room: Room) -> F64:
         """Velocity [n, d] at places [n, d] of the face at right angles to `axis` of a domain."""
         self.require_fit(axis, room)
         return np.broadcast_to(np.asarray(self.velocity or [0.0] * place.shape[1], np.float64), place.shape)
@@ -83,7 +84,7 @@ class Velocity(Face):
         """The mean velocity."""
         return self.velocity
 
-    def velocity_at(self, place: np.ndarray, axis: int, room: Room) -> np.ndarray:
+    def velocity_at(self, place: F64, axis: int, room: Room) -> F64:
         """Velocity [n, d] at places [n, d] of the face at right angles to `axis` of a domain."""
         speed = np.full(len(place), float(self.velocity))
         if self.profile == "parabolic":

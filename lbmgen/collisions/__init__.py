@@ -1,18 +1,49 @@
-"""Collision laws: one per file, registered by name.
+"""Collision laws: one per file, registered by name; `Collision` says what a law gives."""
 
-A law is a frozen dataclass of its own parameters with
+from __future__ import annotations
 
-- `rates(tau)`: the numbers that a site needs, at relaxation time tau = 3 nu + 1/2
-- `collide(lattice, h, rates, force)`: populations [q] after the collision; `force` is a force density [d] or None
-- `least_tau`: the smallest relaxation time at which a vortex street at velocity 0.08 between an inlet and a convective
-  outlet stays stable
-- `least_tau_sliding`: the same of a square cavity whose lid slides at up to 0.098, from rest at once; its corners,
-  where walls of unlike velocity meet, excite what a street does not (docs/validation.md)
+from collections.abc import Sequence
+from typing import Protocol
 
-`h` holds deviations from rest (`lbmgen.equilibrium`). A law only adds, multiplies, divides and takes roots of its
-values, which are arrays in tests and vector registers in kernels.
-"""
-
+from lbmgen.lattices import Lattice
+from runkit.formula import Value
 from runkit.registry import Registry
 
-collision = Registry("collision", "lbmgen.collisions")
+
+class Collision(Protocol):
+    """A collision law: a frozen dataclass of its own parameters, which raises ValueError for those it cannot have.
+
+    Units: lattice units.
+    """
+
+    @property
+    def least_tau(self) -> float:
+        """The smallest relaxation time at which a vortex street stays stable.
+
+        It flows at velocity 0.08 between an inlet and a convective outlet.
+        """
+
+    @property
+    def least_tau_sliding(self) -> float:
+        """The same of a square cavity whose lid slides at up to 0.098, from rest at once.
+
+        Its corners, where walls of unlike velocity meet, excite what a street does not (docs/validation.md).
+        """
+
+    def __hash__(self) -> int:
+        """Compiled kernels are kept by their law."""
+
+    def rates(self, tau: float) -> tuple[float, ...]:
+        """The numbers that a site needs, at relaxation time tau = 3 nu + 1/2."""
+
+    def collide(
+        self, lattice: Lattice, h: Sequence[Value], rates: Sequence[Value], force: Sequence[Value] | None = None
+    ) -> list[Value]:
+        """Populations [q] after the collision, from those before it, `h` [q], and the numbers of `rates`.
+
+        `h` holds deviations from rest (`lbmgen.equilibrium`); `force` is a force density [d] or None. A law only adds,
+        multiplies, divides and takes roots of its values, which are arrays in tests and vector registers in kernels.
+        """
+
+
+collision: Registry[Collision] = Registry("collision", "lbmgen.collisions")

@@ -6,10 +6,13 @@ Units: lattice units.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from lbmgen.collisions import collision
 from lbmgen.equilibrium import equilibrium, guo, moments
+from lbmgen.lattices import Lattice
+from runkit.formula import Value
 
 
 @collision("bgk")
@@ -23,16 +26,18 @@ class BGK:
     def rates(self, tau: float) -> tuple[float, ...]:
         return (1 / tau,)
 
-    def collide(self, lattice, h, rates, force=None):
+    def collide(
+        self, lattice: Lattice, h: Sequence[Value], rates: Sequence[Value], force: Sequence[Value] | None = None
+    ) -> list[Value]:
         return relax(lattice, h, rates[0], force)
 
 
-def relax(lattice, h, omega, force):
+def relax(lattice: Lattice, h: Sequence[Value], omega: Value, force: Sequence[Value] | None) -> list[Value]:
     """Populations relaxed at one rate, with Guo's force."""
     of = moments(lattice, h, force)
     rest, pairs = equilibrium(lattice, of, omega)
     keep = 1.0 - omega
-    result = [keep * h[0] + rest] + [None] * (lattice.q - 1)
+    result: list[Value] = [keep * h[0] + rest] + [None] * (lattice.q - 1)
     for (i, o), pair in zip(lattice.pairs(), pairs, strict=True):
         result[i], result[o] = keep * h[i] + pair.odd + pair.even, keep * h[o] - pair.odd + pair.even
     if force is None:

@@ -6,6 +6,7 @@ Units: lattice units; the filter width is one site.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import reduce
 from math import sqrt
@@ -16,6 +17,8 @@ import numpy as np
 from lbmgen.collisions import collision
 from lbmgen.collisions.bgk import relax
 from lbmgen.equilibrium import moments, stress
+from lbmgen.lattices import Lattice
+from runkit.formula import Value
 
 
 @collision("smagorinsky")
@@ -34,7 +37,9 @@ class Smagorinsky:
     def rates(self, tau: float) -> tuple[float, ...]:
         return tau, 18 * sqrt(2) * self.constant**2
 
-    def collide(self, lattice, h, rates, force=None):
+    def collide(
+        self, lattice: Lattice, h: Sequence[Value], rates: Sequence[Value], force: Sequence[Value] | None = None
+    ) -> list[Value]:
         tau, strength = rates
         of = moments(lattice, h, force)
         tensor = stress(lattice, h, of, force)

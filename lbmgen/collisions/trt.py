@@ -6,10 +6,13 @@ Units: lattice units.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from lbmgen.collisions import collision
 from lbmgen.equilibrium import equilibrium, guo, moments
+from lbmgen.lattices import Lattice
+from runkit.formula import Value
 
 
 @collision("trt")
@@ -31,11 +34,13 @@ class TRT:
     def rates(self, tau: float) -> tuple[float, ...]:
         return 1 / tau, 1 / (self.magic / (tau - 0.5) + 0.5)
 
-    def collide(self, lattice, h, rates, force=None):
+    def collide(
+        self, lattice: Lattice, h: Sequence[Value], rates: Sequence[Value], force: Sequence[Value] | None = None
+    ) -> list[Value]:
         even_rate, odd_rate = rates
         of = moments(lattice, h, force)
         rest, pairs = equilibrium(lattice, of)
-        result = [h[0] + even_rate * (rest - h[0])] + [None] * (lattice.q - 1)
+        result: list[Value] = [h[0] + even_rate * (rest - h[0])] + [None] * (lattice.q - 1)
         if force is not None:
             rest_push, pushes = guo(lattice, of.velocity, force)
             even_push, odd_push = 1.0 - 0.5 * even_rate, 1.0 - 0.5 * odd_rate

@@ -1,4 +1,4 @@
-"""Compute kernels: a class `Steps` for each kind of machine, all with the same methods, and what they take.
+"""Compute kernels: what they take, and what `Block` asks of those for a kind of machine (`Steps`).
 
 Populations lie in one flat array, a plane for each velocity. They are updated in place by the AA pattern: a step at
 even parity collides each site and leaves h_i where h_opposite(i) was; a step at odd parity takes h_i from the
@@ -12,11 +12,17 @@ Source: P. Bailey et al., Proc. ICPP 2009, 550, doi:10.1109/ICPP.2009.38.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import cache
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol, TypeAlias, TypeVar
 
 import numpy as np
+from numpy.typing import NDArray
 
+from lbmgen.collisions import Collision
+from lbmgen.lattices import Lattice
+from runkit.arrays import F64, I32, I64, Array, Bools, Floats
+from runkit.device import DeviceArray, Gpu
 from runkit.mpi import Messages, World
 
 VECTOR = 8  # sites of a vector; runs of sites are whole vectors
@@ -25,8 +31,8 @@ VECTOR = 8  # sites of a vector; runs of sites are whole vectors
 class Region(NamedTuple):
     """Sites as runs along the last axis: offset of the first site of each and number of vectors, int64 [n]."""
 
-    start: np.ndarray
-    n_vectors: np.ndarray
+    start: I64
+    n_vectors: I64
 
 
 class Links(NamedTuple):
@@ -37,14 +43,14 @@ class Links(NamedTuple):
     what left the fluid along the link.
     """
 
-    target: np.ndarray
-    first: np.ndarray
-    second: np.ndarray
-    a: np.ndarray
-    b: np.ndarray
-    constant: np.ndarray
-    exchange: np.ndarray
-    body: np.ndarray
+    target: I64
+    first: I64
+    second: I64
+    a: Floats
+    b: Floats
+    constant: Floats
+    exchange: NDArray[np.int8]
+    body: I32
 
 
 class Kept(NamedTuple):
@@ -54,10 +60,10 @@ class Kept(NamedTuple):
     link and of what left the fluid there.
     """
 
-    start: np.ndarray
-    rest: np.ndarray
-    arrived: np.ndarray
-    left: np.ndarray
+    start: I64
+    rest: I64
+    arrived: I64
+    left: I64
 
 
 class Outlets(NamedTuple):
@@ -71,25 +77,25 @@ class Outlets(NamedTuple):
     direction `i` int64 [n], and `memory` [n], what arrived last.
     """
 
-    start: np.ndarray
-    left: np.ndarray
-    here: np.ndarray
-    inward: np.ndarray
-    law: np.ndarray
-    parameters: np.ndarray
-    normal: np.ndarray
-    share: np.ndarray
-    target: np.ndarray
-    inner: np.ndarray
-    i: np.ndarray
-    memory: np.ndarray
+    start: I64
+    left: I64
+    here: I64
+    inward: I64
+    law: I64
+    parameters: Floats
+    normal: F64
+    share: F64
+    target: I64
+    inner: I64
+    i: I64
+    memory: Floats
 
 
 class Copies(NamedTuple):
     """Periodic axes within a block: offsets to read and to write, by parity; int64 [n] each. None occurs in both."""
 
-    source: tuple
-    target: tuple
+    source: tuple[I64, I64]
+    target: tuple[I64, I64]
 
 
 class Exchange(NamedTuple):
@@ -99,12 +105,12 @@ class Exchange(NamedTuple):
     (rank, tag, number of populations), in their order.
     """
 
-    read: np.ndarray
-    written: np.ndarray
+    read: I64
+    written: I64
     sends: list[tuple[int, int, int]]
     receives: list[tuple[int, int, int]]
 
-    def messages(self, group: World, out: Any, back: Any) -> Messages:
+    def messages(self, group: World, out: Array | DeviceArray, back: Array | DeviceArray) -> Messages:
         """The messages, as pieces of the arrays `out` and `back`, between the ranks of `group`."""
         return Messages(group, _pieces(out, self.sends), _pieces(back, self.receives))
 
@@ -122,9 +128,9 @@ class Program(NamedTuple):
     """
 
     region: Region
-    even: np.ndarray
-    odd: np.ndarray
-    both: np.ndarray
+    even: I64
+    odd: I64
+    both: I64
 
 
 class Part(NamedTuple):
@@ -136,10 +142,10 @@ class Part(NamedTuple):
     `n_bodies` bodies are measured.
     """
 
-    h: Any
-    numbers: tuple
-    force: np.ndarray
-    places: tuple
+    h: Floats
+    numbers: tuple[np.floating[Any], ...]
+    force: F64
+    places: tuple[tuple[int, ...], ...]
     rows: Region
     program: Program
     copies: Copies
@@ -147,19 +153,81 @@ class Part(NamedTuple):
     links: Links
     kept: Kept
     outlets: Outlets
-    solid: np.ndarray
-    c: np.ndarray
-    w: np.ndarray
+    solid: Bools
+    c: I64
+    w: F64
     n_bodies: int
 
 
-def _pieces(array: Any, parts: list[tuple[int, int, int]]) -> list[tuple[int, int, Any]]:
+def _pieces(
+    array: Array | DeviceArray, parts: list[tuple[int, int, int]]
+) -> list[tuple[int, int, Array | DeviceArray]]:
     ends = np.cumsum([0, *(n for _, _, n in parts)])
     return [(rank, tag, array[end - n : end]) for (rank, tag, n), end in zip(parts, ends[1:], strict=True)]
 
 
+class Grid(Protocol):
+    """How a block lies in memory: `strides` [d] of its axes, counted in populations of type `dtype`."""
+
+    @property
+    def lattice(self) -> Lattice: ...
+
+    @property
+    def shape(self) -> tuple[int, ...]: ...
+
+    @property
+    def strides(self) -> tuple[int, ...]: ...
+
+    @property
+    def dtype(self) -> np.dtype[Any]: ...
+
+
+Seen: TypeAlias = tuple[float, float, F64 | None, F64 | None]
+"""The largest speed, the largest |density - 1|; means over cells of density - 1 and of velocity [..., d]."""
+Placed = TypeVar("Placed")
+
+
+class Steps(Protocol[Placed]):
+    """What `Block` asks of a back end: steps of blocks with one lattice, law and type of populations.
+
+    All back ends give the same bits. A block is given as a `Part` and is then known as what `place` made of it, where
+    the kernels run. A step of parity EVEN leaves populations crossed, one of parity ODD straight: that is the `state`
+    of a block. Raises UserError if the memory of its machine does not suffice.
+    """
+
+    def rows_together(self, grid: Grid, /) -> int:
+        """Rows of a band, where two steps in one pass over bands are faster than one by one, else 0."""
+
+    def place(self, part: Part, group: World, /) -> Placed:
+        """The part, where kernels can reach it; its neighbours are among the ranks of `group`."""
+
+    def free(self, placed: Placed, /) -> None:
+        """Give back what it holds of the machine and of MPI: it takes no more steps."""
+
+    def populations(self, placed: Placed, /) -> Floats:
+        """Its flat populations, for reading or, followed by `restore`, for writing."""
+
+    def restore(self, placed: Placed, h: Floats, state: int, /) -> None:
+        """Set populations, which lie as `state` says, and with them what open faces remember."""
+
+    def march(self, parts: Sequence[Placed], parity: int, clocks: F64, /) -> I64:
+        """Steps of alike parts, the first of `parity`; `clocks` [n_parts, n_steps] scale moving walls.
+
+        Returns what bodies have taken, int64 [n_parts, n_steps, n_bodies, d + 1] (see `lbmgen.forces`).
+        """
+
+    def moments(self, placed: Placed, state: int, /) -> tuple[F64, F64]:
+        """Density [*shape] and velocity [*shape, d]; 1 and 0 in solid sites."""
+
+    def look(self, parts: Sequence[Placed], state: int, width: int | None, /) -> list[Seen]:
+        """What is seen of each part; means over cells of `width` sites, if it is not None."""
+
+
+AnySteps: TypeAlias = Steps[Any]  # a block hands on what `place` gave without looking into it
+
+
 @cache
-def steps_on(gpu: Any, lattice: Any, law: Any, forced: bool, dtype: str) -> Any:
+def steps_on(gpu: Gpu | None, lattice: Lattice, law: Collision, forced: bool, dtype: str) -> AnySteps:
     """The kernels for a lattice, a law and, if `forced`, a force density, on `gpu`, or on the CPU if it is None."""
     if gpu is None:
         from lbmgen.kernels import cpu

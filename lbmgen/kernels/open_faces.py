@@ -18,7 +18,6 @@ for it, or zero.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from functools import cache
 from types import SimpleNamespace
 from typing import Any, NamedTuple
 
@@ -85,7 +84,6 @@ class Needs(NamedTuple):
     arrived: bool
 
 
-@cache
 def needs_of(face: type[Open], d: int) -> Needs:
     """What the formulas of a face depend on; raises TypeError for a guess that depends on what follows from it."""
     at = Places.of(face, d)
@@ -107,5 +105,7 @@ class _Dependence:
     def constant(self, number: float) -> frozenset[int]:
         return frozenset()
 
-    def __getattr__(self, operation: str) -> Callable[..., frozenset[int]]:
-        return lambda *values: frozenset().union(*values)
+    def _joined(self, *values: frozenset[int]) -> frozenset[int]:
+        return frozenset().union(*values)
+
+    fma = add = subtract = multiply = divide = negative = sqrt = copysign = greater = _joined

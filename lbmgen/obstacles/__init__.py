@@ -7,6 +7,7 @@ shapes into a domain, `placement.py` draws where.
 
 from __future__ import annotations
 
+from lbmgen.obstacles.shape import Shape
 from runkit.registry import Registry
 
-obstacle = Registry("obstacle", "lbmgen.obstacles")
+obstacle: Registry[Shape] = Registry("obstacle", "lbmgen.obstacles")

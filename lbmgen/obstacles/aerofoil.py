@@ -13,6 +13,8 @@ import numpy as np
 
 from lbmgen.obstacles import obstacle
 from lbmgen.obstacles.outline import Outline, sampled
+from runkit.arrays import F64
+from runkit.elementary import cos
 
 
 @obstacle("aerofoil")
@@ -22,9 +24,9 @@ def aerofoil(code: str = "0012") -> Outline:
         raise ValueError(f"code = {code!r} is not allowed; allowed: four digits such as '0012' or '2412'")
     camber, place, thickness = int(code[0]) / 100, int(code[1]) / 10, int(code[2:]) / 100
 
-    def surface(t: np.ndarray) -> np.ndarray:
+    def surface(t: F64) -> F64:
         # Over the upper side from the tail to the nose and back over the lower one; root is sqrt(x), negative below.
-        root = np.cos(np.pi * t)
+        root = cos(np.pi * t)
         x = root * root
         half = 5 * thickness * (0.2969 * root + np.sign(root) * _polynomial(x))
         mean, slope = _mean_line(x, camber, place)
@@ -34,11 +36,11 @@ def aerofoil(code: str = "0012") -> Outline:
     return Outline(sampled(surface))
 
 
-def _polynomial(x: np.ndarray) -> np.ndarray:
+def _polynomial(x: F64) -> F64:
     return x * (-0.1260 + x * (-0.3516 + x * (0.2843 - 0.1015 * x)))
 
 
-def _mean_line(x: np.ndarray, camber: float, place: float) -> tuple[np.ndarray, np.ndarray]:
+def _mean_line(x: F64, camber: float, place: float) -> tuple[F64, F64]:
     """Height and slope of the mean line: two parabolas that meet at its highest point."""
     if camber == 0:
         return np.zeros_like(x), np.zeros_like(x)

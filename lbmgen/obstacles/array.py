@@ -17,6 +17,7 @@ import numpy as np
 from lbmgen.obstacles import obstacle
 from lbmgen.obstacles.outline import Outline
 from lbmgen.obstacles.shape import Shape
+from runkit.arrays import F64, Array, Bools
 from runkit.errors import UserError
 
 
@@ -26,7 +27,7 @@ class Interpolated(Shape):
     Outside the array it is the value at its edge plus the distance to there, which the true distance does not exceed.
     """
 
-    def __init__(self, value: np.ndarray, cell: float) -> None:
+    def __init__(self, value: F64, cell: float) -> None:
         self._value, self._cell = value, cell
         self._middle, self._last = (np.array(value.shape) - 1) / 2, np.array(value.shape) - 1
         solid = np.lib.stride_tricks.sliding_window_view(value <= 0, (2, 2))
@@ -34,31 +35,34 @@ class Interpolated(Shape):
         self._zeros = self._crossings(1)
         self.radius = float(np.linalg.norm(self._zeros, axis=1).max() + cell)
 
-    def distance(self, points: np.ndarray) -> np.ndarray:
+    def distance(self, points: F64) -> F64:
         index = np.asarray(points, dtype=np.float64) / self._cell + self._middle
         held = np.clip(index, 0, self._last)
-        return self._between(held) + self._cell * np.linalg.norm(index - held, axis=-1)
+        found: F64 = self._between(held) + self._cell * np.linalg.norm(index - held, axis=-1)
+        return found
 
-    def support(self, direction: np.ndarray) -> float:
+    def support(self, direction: F64) -> float:
         return float((self._zeros * direction).sum(axis=1).max())
 
-    def surface(self, spacing: float) -> np.ndarray:
+    def surface(self, spacing: float) -> F64:
         # A part of a cell that the surface enters has a crossing on its rim, a diagonal away at most.
         return self._crossings(int(np.ceil(np.sqrt(8) * self._cell / spacing)))
 
-    def _between(self, index: np.ndarray) -> np.ndarray:
+    def _between(self, index: F64) -> F64:
         """The value [...] at places [..., 2] counted in cells from the first centre."""
         base = np.minimum(index.astype(int), self._last - 1)
         (i, j), (s, t) = np.moveaxis(base, -1, 0), np.moveaxis(index - base, -1, 0)
         value = self._value
         low = (1 - t) * value[i, j] + t * value[i, j + 1]
         high = (1 - t) * value[i + 1, j] + t * value[i + 1, j + 1]
-        return (1 - s) * low + s * high
+        found: F64 = (1 - s) * low + s * high
+        return found
 
-    def _crossings(self, parts: int) -> np.ndarray:
+    def _crossings(self, parts: int) -> F64:
         """Points [n, 2] where the value vanishes on the lines that cut each crossed cell into `parts` x `parts`."""
         ticks = np.linspace(0, 1, parts + 1)
-        index = self._crossed[:, None, None] + np.stack(np.meshgrid(ticks, ticks, indexing="ij"), axis=-1)
+        within: F64 = np.stack(np.meshgrid(ticks, ticks, indexing="ij"), axis=-1)
+        index = self._crossed[:, None, None] + within
         value, found = self._between(index), []
         for start, end in (np.s_[:, :-1], np.s_[:, 1:]), (np.s_[:, :, :-1], np.s_[:, :, 1:]):
             crossed = (value[start] <= 0) != (value[end] <= 0)
@@ -93,7 +97,7 @@ def file(path: str, diameter: float, spacing: float = 1.0, name: str = "") -> Sh
     return Outline(*[(loop - np.array(array.shape) / 2) * spacing / diameter for loop in outlines(solid)])
 
 
-def _interpolated(path: str, value: np.ndarray, spacing: float, diameter: float) -> Interpolated:
+def _interpolated(path: str, value: F64, spacing: float, diameter: float) -> Interpolated:
     slope = np.median(np.linalg.norm(np.gradient(value, spacing), axis=0))
     if not 0.8 < slope < 1.25:
         raise ValueError(
@@ -102,7 +106,7 @@ def _interpolated(path: str, value: np.ndarray, spacing: float, diameter: float)
     return Interpolated(value / diameter, spacing / diameter)
 
 
-def outlines(solid: np.ndarray) -> list[np.ndarray]:
+def outlines(solid: Bools) -> list[F64]:
     """Loops of corners [n, 2] along the faces between solid and fluid cells, with the solid ones on the left."""
     after: dict[tuple[int, int], list[tuple[int, int]]] = defaultdict(list)
     padded = np.pad(solid, 1)
@@ -127,7 +131,7 @@ def outlines(solid: np.ndarray) -> list[np.ndarray]:
     return loops
 
 
-def _load(path: str, name: str) -> np.ndarray:
+def _load(path: str, name: str) -> Array:
     try:
         held = np.load(path, allow_pickle=False)
     except FileNotFoundError:
@@ -146,4 +150,5 @@ def _load(path: str, name: str) -> np.ndarray:
             name = held.files[0]
         if name not in held.files:
             raise UserError(f"obstacle file {path}: name = {name!r} is not in it; allowed: {', '.join(held.files)}")
-        return held[name]
+        found: Array = held[name]
+        return found

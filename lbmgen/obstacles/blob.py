@@ -9,6 +9,8 @@ import numpy as np
 
 from lbmgen.obstacles import obstacle
 from lbmgen.obstacles.outline import Outline, sampled
+from runkit.arrays import F64
+from runkit.elementary import cos, exp, sin
 from runkit.rng import stream
 
 
@@ -24,13 +26,15 @@ def blob(seed: int = 0, modes: int = 4, roughness: float = 0.4) -> Outline:
     amplitude, phase = stream(seed, "blob").random((modes, 2)).T * [[2.0], [2 * np.pi]] - [[1.0], [0.0]]
     wave = np.arange(2, modes + 2)
 
-    def swell(phi: np.ndarray) -> np.ndarray:
-        return np.exp(roughness * (np.cos(phi[:, None] * wave + phase) * (amplitude / wave)).sum(axis=1))
+    def swell(phi: F64) -> F64:
+        found: F64 = exp(roughness * (cos(phi[:, None] * wave + phase) * (amplitude / wave)).sum(axis=1))
+        return found
 
     widest = swell(np.linspace(0, 2 * np.pi, 4096)).max()
 
-    def curve(t: np.ndarray) -> np.ndarray:
+    def curve(t: F64) -> F64:
         phi = 2 * np.pi * t
-        return 0.5 / widest * swell(phi)[:, None] * np.stack([np.cos(phi), np.sin(phi)], axis=-1)
+        found: F64 = 0.5 / widest * swell(phi)[:, None] * np.stack([cos(phi), sin(phi)], axis=-1)
+        return found
 
     return Outline(sampled(curve)[:-1])

@@ -9,6 +9,8 @@ import numpy as np
 
 from lbmgen.obstacles import obstacle
 from lbmgen.obstacles.shape import Shape
+from runkit.arrays import F64
+from runkit.elementary import cos, sin
 
 
 class Circle(Shape):
@@ -16,15 +18,16 @@ class Circle(Shape):
 
     radius = 0.5
 
-    def distance(self, points: np.ndarray) -> np.ndarray:
-        return np.linalg.norm(points, axis=-1) - self.radius
+    def distance(self, points: F64) -> F64:
+        found: F64 = np.linalg.norm(points, axis=-1) - self.radius
+        return found
 
-    def support(self, direction: np.ndarray) -> float:
+    def support(self, direction: F64) -> float:
         return self.radius
 
-    def surface(self, spacing: float) -> np.ndarray:
+    def surface(self, spacing: float) -> F64:
         angle = np.linspace(0, 2 * np.pi, max(8, int(np.ceil(np.pi / spacing))), endpoint=False)
-        return self.radius * np.stack([np.cos(angle), np.sin(angle)], axis=-1)
+        return self.radius * np.stack([cos(angle), sin(angle)], axis=-1)
 
 
 @obstacle("circle")

@@ -7,10 +7,14 @@ Units: the longest axis.
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from lbmgen.obstacles import obstacle
 from lbmgen.obstacles.shape import Shape
+from runkit import elementary
+from runkit.arrays import F64
 
 CHUNK = 2**15  # points at a time: temporary arrays stay in cache
 
@@ -23,20 +27,20 @@ class Ellipse(Shape):
     def __init__(self, b: float) -> None:
         self.a, self.b = 0.5, b
 
-    def distance(self, points: np.ndarray) -> np.ndarray:
+    def distance(self, points: F64) -> F64:
         x, y = np.moveaxis(np.abs(np.asarray(points, dtype=np.float64)), -1, 0)
         n_pieces = 1 + x.size // CHUNK
         pieces = zip(np.array_split(x.ravel(), n_pieces), np.array_split(y.ravel(), n_pieces), strict=True)
         return np.concatenate([self._distance(*piece) for piece in pieces]).reshape(x.shape)
 
-    def support(self, direction: np.ndarray) -> float:
-        return float(np.hypot(self.a * direction[0], self.b * direction[1]))
+    def support(self, direction: F64) -> float:
+        return float(math.hypot(self.a * direction[0], self.b * direction[1]))
 
-    def surface(self, spacing: float) -> np.ndarray:
+    def surface(self, spacing: float) -> F64:
         angle = np.linspace(0, 2 * np.pi, max(8, int(np.ceil(2 * np.pi * self.a / spacing))), endpoint=False)
-        return np.stack([self.a * np.cos(angle), self.b * np.sin(angle)], axis=-1)
+        return np.stack([self.a * elementary.cos(angle), self.b * elementary.sin(angle)], axis=-1)
 
-    def _distance(self, x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    def _distance(self, x: F64, y: F64) -> F64:
         """In the first quadrant. With s = t + b², the nearest point is (a² x / (s + a² - b²), b² y / s).
 
         It is found from its x alone, which is well defined for every s. The distance is taken along the normal there,
@@ -53,7 +57,8 @@ class Ellipse(Shape):
         sin = np.sqrt(1 - cos * cos)
         normal_x, normal_y = b * cos, a * sin
         along = (x - a * cos) * normal_x + (y - b * sin) * normal_y
-        return along / np.sqrt(normal_x * normal_x + normal_y * normal_y)
+        found: F64 = along / np.sqrt(normal_x * normal_x + normal_y * normal_y)
+        return found
 
 
 TINY = 1e-300  # keeps 0 / 0 away at the centre

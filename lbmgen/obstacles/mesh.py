@@ -18,6 +18,7 @@ import numpy as np
 
 from lbmgen.obstacles import obstacle
 from lbmgen.obstacles.shape import Shape
+from runkit.arrays import F64, I64
 from runkit.errors import UserError
 
 KINDS = ".stl", ".obj", ".ply"
@@ -28,11 +29,11 @@ class Mesh(Shape):
 
     dimensions = 3
 
-    def __init__(self, vertex: np.ndarray, face: np.ndarray) -> None:
+    def __init__(self, vertex: F64, face: I64) -> None:
         self._vertex, self._face = np.ascontiguousarray(vertex, np.float64), np.ascontiguousarray(face, np.int64)
         self.radius = float(np.linalg.norm(self._vertex, axis=1).max())
 
-    def distance(self, points: np.ndarray) -> np.ndarray:
+    def distance(self, points: F64) -> F64:
         import igl
 
         flat = np.ascontiguousarray(np.asarray(points, np.float64).reshape(-1, 3))
@@ -41,10 +42,10 @@ class Mesh(Shape):
         kind = igl.SIGNED_DISTANCE_TYPE_PSEUDONORMAL
         return np.asarray(igl.signed_distance(flat, self._vertex, self._face, kind)[0]).reshape(np.shape(points)[:-1])
 
-    def support(self, direction: np.ndarray) -> float:
+    def support(self, direction: F64) -> float:
         return float((self._vertex * direction).sum(axis=1).max())
 
-    def surface(self, spacing: float) -> np.ndarray:
+    def surface(self, spacing: float) -> F64:
         # The parts of a triangle that is cut into n x n have edges of 1 / n of its own; no point of one is farther than
         # its longest edge over sqrt(3) from a corner.
         corner = self._vertex[self._face]
@@ -54,7 +55,7 @@ class Mesh(Shape):
             i, j = (index.ravel() for index in np.meshgrid(np.arange(n + 1), np.arange(n + 1)))
             inside = i + j <= n
             share = np.stack([n - i - j, i, j], axis=-1)[inside] / n
-            found.append(np.einsum("pk,tkx->tpx", share, corner[parts == n]).reshape(-1, 3))
+            found.append(sum(share[:, k, None] * corner[parts == n][:, None, k] for k in range(3)).reshape(-1, 3))
         return np.concatenate(found)
 
 

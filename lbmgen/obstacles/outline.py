@@ -21,6 +21,7 @@ from collections.abc import Callable
 import numpy as np
 
 from lbmgen.obstacles.shape import Shape
+from runkit.arrays import F64, I64, Array
 
 CHUNK = 2**15  # points times chords at a time: temporary arrays stay in cache
 
@@ -28,7 +29,7 @@ CHUNK = 2**15  # points times chords at a time: temporary arrays stay in cache
 class Outline(Shape):
     """What closed loops of vertices [n, 2] surround; a hole is a loop that runs against the one around it."""
 
-    def __init__(self, *loops: np.ndarray) -> None:
+    def __init__(self, *loops: F64) -> None:
         n_edges = sum(map(len, loops))
         length = max(1, round(np.sqrt(n_edges / 2)))
         chains = np.concatenate([_chains(loop, length) for loop in loops])
@@ -38,23 +39,23 @@ class Outline(Shape):
         deviation, _ = _look(self._chords[..., None], *np.moveaxis(chains, -1, 0))
         self._slack = np.sqrt(deviation.max(axis=1)) + 1e-14 * self.radius
 
-    def distance(self, points: np.ndarray) -> np.ndarray:
+    def distance(self, points: F64) -> F64:
         x, y = np.moveaxis(np.asarray(points, dtype=np.float64), -1, 0)
         n_pieces = 1 + x.size * self._slack.size // CHUNK
         pieces = zip(np.array_split(x.ravel(), n_pieces), np.array_split(y.ravel(), n_pieces), strict=True)
         return np.concatenate([self._distance(*piece) for piece in pieces]).reshape(x.shape)
 
-    def support(self, direction: np.ndarray) -> float:
+    def support(self, direction: F64) -> float:
         return float((self._vertices * direction).sum(axis=1).max())
 
-    def surface(self, spacing: float) -> np.ndarray:
+    def surface(self, spacing: float) -> F64:
         x, y, along_x, along_y, length, _ = self._edges.reshape(6, -1)
         count = np.ceil(length / spacing).astype(int)
         edge = np.repeat(np.arange(len(count)), count)
         step = (np.arange(len(edge)) - np.repeat(count.cumsum() - count, count)) * length[edge] / count[edge]
         return np.stack([x[edge] + step * along_x[edge], y[edge] + step * along_y[edge]], axis=-1)
 
-    def _distance(self, x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    def _distance(self, x: F64, y: F64) -> F64:
         if not x.size:
             return x
         squared, turn = _look(self._chords, x[:, None], y[:, None])
@@ -67,7 +68,7 @@ class Outline(Shape):
         return np.where(turn.sum(axis=1) + correction != 0, -distance, distance)
 
 
-def sampled(curve: Callable[[np.ndarray], np.ndarray], tolerance: float = 1e-6) -> np.ndarray:
+def sampled(curve: Callable[[Array], Array], tolerance: float = 1e-6) -> F64:
     """Points [n, 2] of curve(t), 0 <= t <= 1, so dense where it bends that no chord is farther than `tolerance` off."""
     t = np.linspace(0, 1, 65)
     while True:
@@ -80,13 +81,14 @@ def sampled(curve: Callable[[np.ndarray], np.ndarray], tolerance: float = 1e-6) 
         t = np.sort(np.concatenate([t, (t[:-1] + 0.5 * step)[deviation > tolerance**2]]))
 
 
-def _chains(loop: np.ndarray, length: int) -> np.ndarray:
+def _chains(loop: Array, length: int) -> F64:
     """Vertices [chain, length + 1, 2] of the chains of a loop; the last one repeats its end, in empty edges."""
     index = np.arange(0, len(loop), length)[:, None] + np.arange(length + 1)
-    return loop[np.minimum(index, len(loop)) % len(loop)]
+    found: F64 = loop[np.minimum(index, len(loop)) % len(loop)]
+    return found
 
 
-def _edges(start: np.ndarray, end: np.ndarray) -> np.ndarray:
+def _edges(start: I64, end: Array) -> F64:
     """x, y of the start, unit vector, length and y of the end [6, ...] of edges between points [..., 2]."""
     edge = end - start
     length = np.linalg.norm(edge, axis=-1)
@@ -94,7 +96,7 @@ def _edges(start: np.ndarray, end: np.ndarray) -> np.ndarray:
     return np.stack([start[..., 0], start[..., 1], along[..., 0], along[..., 1], length, end[..., 1]])
 
 
-def _look(edges: np.ndarray, x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _look(edges: F64, x: F64, y: F64) -> tuple[F64, F64]:
     """Squared distance, and how often (-1, 0, 1) the edge crosses the ray from the point along +x, upwards being 1."""
     start_x, start_y, along_x, along_y, length, end_y = edges
     dx, dy = x - start_x, y - start_y

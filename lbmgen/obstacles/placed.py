@@ -17,6 +17,7 @@ import numpy as np
 
 from lbmgen.obstacles import obstacle
 from lbmgen.obstacles.shape import Shape
+from runkit.arrays import F64, Array
 from runkit.errors import UserError
 
 
@@ -86,18 +87,19 @@ class Placed:
         low, high = self.shape.support(-direction), self.shape.support(direction)
         return self.center[axis] - self.size * low, self.center[axis] + self.size * high
 
-    def distance(self, points: np.ndarray) -> np.ndarray:
+    def distance(self, points: F64) -> F64:
         """Signed distance [...] of points [..., d] to the surface [site], negative inside."""
         return self.size * self.shape.distance(_turned(self._offset(points), -self.angle) / self.size)
 
-    def surface(self, spacing: float) -> np.ndarray:
+    def surface(self, spacing: float) -> F64:
         """Points [n, dimensions of the shape] on the surface, none of it farther than spacing / 2 from one [site]."""
         points = self.size * self.shape.surface(spacing / self.size)
         return _turned(points, self.angle) + self.center[: self.shape.dimensions]
 
-    def nearest_possible(self, points: np.ndarray) -> np.ndarray:
+    def nearest_possible(self, points: F64) -> F64:
         """A lower bound of `distance` that costs next to nothing: the distance to the circle that holds the body."""
-        return np.linalg.norm(self._offset(points), axis=-1) - self.radius
+        found: F64 = np.linalg.norm(self._offset(points), axis=-1) - self.radius
+        return found
 
     def as_dict(self) -> dict[str, Any]:
         """Plain numbers, words and lists, for JSON."""
@@ -108,37 +110,37 @@ class Placed:
         """The body that `as_dict` wrote down."""
         return cls(**values)
 
-    def _offset(self, points: np.ndarray) -> np.ndarray:
+    def _offset(self, points: F64) -> F64:
         dimensions = self.shape.dimensions
         return np.asarray(points, dtype=np.float64)[..., :dimensions] - self.center[:dimensions]
 
 
-def _turned(points: np.ndarray, angle: float) -> np.ndarray:
+def _turned(points: F64, angle: float) -> F64:
     """Points [..., d] turned about z; by sums written out, since a matrix product may round as its length wills."""
     cos, sin = math.cos(angle), math.sin(angle)
     x, y = points[..., 0], points[..., 1]
     return np.stack([cos * x - sin * y, sin * x + cos * y, *np.moveaxis(points[..., 2:], -1, 0)], axis=-1)
 
 
-def shifts(periods: Sequence[float | None]) -> Iterator[np.ndarray]:
+def shifts(periods: Sequence[float | None]) -> Iterator[F64]:
     """Where a body and its next images are: 0 first, then one period either way along each axis that has one."""
     steps = [(0.0,) if period is None else (0.0, -period, period) for period in periods]
     return map(np.array, itertools.product(*steps))
 
 
 def union_distance(
-    placed: Sequence[Placed], points: np.ndarray, periods: Sequence[float | None] | None = None
-) -> np.ndarray:
+    placed: Sequence[Placed], points: F64, periods: Sequence[float | None] | None = None
+) -> Array:
     """The distance of `nearest_body` alone."""
     return nearest_body(placed, points, periods)[0]
 
 
 def nearest_body(
     placed: Sequence[Placed],
-    points: np.ndarray,
+    points: F64,
     periods: Sequence[float | None] | None = None,
     reach: float = math.inf,
-) -> tuple[np.ndarray, np.ndarray]:
+) -> tuple[Array, Array]:
     """Signed distance [...] of points [..., d] to the nearest of several bodies [site], and the number [...] of that
     body; `reach` and 0 if none is nearer than that, which costs next to nothing.
 

@@ -11,6 +11,7 @@ import numpy as np
 
 from lbmgen.obstacles import obstacle
 from lbmgen.obstacles.outline import Outline
+from runkit.elementary import cos, sin
 
 MOST_SIDES = 10000
 
@@ -25,7 +26,7 @@ def polygon(sides: int = 4, vertices: Sequence[Sequence[float]] | None = None) -
         if not 3 <= sides <= MOST_SIDES or sides != int(sides):
             raise ValueError(f"sides = {sides} is not allowed; allowed: whole numbers from 3 to {MOST_SIDES}")
         angle = 2 * np.pi * (np.arange(sides) + 0.5) / sides
-        return Outline(0.5 * np.stack([np.cos(angle), np.sin(angle)], axis=-1))
+        return Outline(0.5 * np.stack([cos(angle), sin(angle)], axis=-1))
     corners = np.array(vertices, dtype=np.float64)
     if corners.ndim != 2 or corners.shape[1] != 2 or len(corners) < 3 or not np.isfinite(corners).all():
         raise ValueError("vertices must be three or more pairs of finite numbers")

@@ -10,6 +10,8 @@ from functools import cached_property
 
 import numpy as np
 
+from runkit.arrays import F64
+
 
 class Shape(ABC):
     """A solid body about the origin, in two dimensions (then endless along z) or in three.
@@ -21,15 +23,15 @@ class Shape(ABC):
     radius: float
 
     @abstractmethod
-    def distance(self, points: np.ndarray) -> np.ndarray:
+    def distance(self, points: F64) -> F64:
         """Euclidean distance [...] of points [..., dimensions] to the surface, negative inside."""
 
     @abstractmethod
-    def support(self, direction: np.ndarray) -> float:
+    def support(self, direction: F64) -> float:
         """How far the body reaches along a unit vector [dimensions]: the maximum of x · direction over the body."""
 
     @abstractmethod
-    def surface(self, spacing: float) -> np.ndarray:
+    def surface(self, spacing: float) -> F64:
         """Points [n, dimensions] on the surface, so dense that none of it is farther than spacing / 2 from one."""
 
     @cached_property

@@ -9,6 +9,8 @@ import numpy as np
 
 from lbmgen.obstacles import obstacle
 from lbmgen.obstacles.circle import Circle
+from runkit.arrays import F64
+from runkit.elementary import cos, sin
 
 
 class Sphere(Circle):
@@ -16,12 +18,12 @@ class Sphere(Circle):
 
     dimensions = 3
 
-    def surface(self, spacing: float) -> np.ndarray:
+    def surface(self, spacing: float) -> F64:
         step = spacing / np.sqrt(2)  # in latitude and along the equator: half a diagonal is spacing / 2
         height = np.linspace(0, np.pi, max(8, int(np.ceil(0.5 * np.pi / step))) + 1)
         around = np.linspace(0, 2 * np.pi, max(8, int(np.ceil(np.pi / step))), endpoint=False)
         theta, phi = (angle.ravel() for angle in np.meshgrid(height, around))
-        direction = [np.sin(theta) * np.cos(phi), np.sin(theta) * np.sin(phi), np.cos(theta)]
+        direction = [sin(theta) * cos(phi), sin(theta) * sin(phi), cos(theta)]
         return self.radius * np.stack(direction, axis=-1)
 
 

@@ -22,7 +22,7 @@ import tempfile
 import zipfile
 import zlib
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
@@ -30,7 +30,7 @@ from pathlib import Path
 import numpy as np
 
 from mdgen.formats.accept import accept
-from mdgen.formats.base import Format, Frames, file_format
+from mdgen.formats.base import Format, Frame, Frames, file_format
 from mdgen.formats.independence import is_same, require_independent
 from mdgen.formats.text import unpacked
 from mdgen.initial import Configuration
@@ -81,7 +81,9 @@ def load(
     return found
 
 
-def _checked(path, density, species, frames) -> tuple[Path, float | None, list[str], list[int]]:
+def _checked(
+    path: object, density: float | None, species: Iterable[object], frames: int | Iterable[int]
+) -> tuple[Path, float | None, list[str], list[int]]:
     """The arguments of `read`; raises `UserError` for those that are none."""
     if not isinstance(path, (str, os.PathLike)):
         raise UserError(f"path = {path!r}: the name of a file is needed")
@@ -96,7 +98,7 @@ def _checked(path, density, species, frames) -> tuple[Path, float | None, list[s
     return Path(path), density, [str(name) for name in species], [int(i) for i in wanted]
 
 
-def _all(values, kinds: tuple[type, ...]) -> bool:
+def _all(values: object, kinds: tuple[type, ...]) -> bool:
     return isinstance(values, Iterable) and all(isinstance(one, kinds) and type(one) is not bool for one in values)
 
 
@@ -172,7 +174,7 @@ def _chosen(frames: Frames, wanted: Sequence[int], path: Path) -> Frames:
         yield from frames
         return
     backwards = -min(0, *wanted)
-    last, tail, n_frames = max(wanted), deque[tuple](maxlen=max(backwards, 1)), 0
+    last, tail, n_frames = max(wanted), deque[tuple[int, Callable[[], Frame]]](maxlen=max(backwards, 1)), 0
     for i, parse in enumerate(frames):
         n_frames = i + 1
         if i in wanted:

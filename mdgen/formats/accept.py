@@ -15,6 +15,7 @@ import numpy as np
 from mdgen.formats.base import Frame
 from mdgen.formats.text import is_integer
 from mdgen.initial import Configuration
+from runkit.arrays import F64, I64, Ints
 from runkit.errors import UserError
 
 TILT = 1e-9  # of the longest edge: what rounding leaves beside the diagonal of a box
@@ -54,7 +55,7 @@ def at(frame: Frame, i: int) -> str:
     return f", line {frame.line[i]}" if len(frame.line) else ""
 
 
-def _require_apart(found: Configuration, order: np.ndarray, frame: Frame) -> None:
+def _require_apart(found: Configuration, order: I64, frame: Frame) -> None:
     """Raise `UserError` if two particles are at one place, as far as places are told apart: no force is finite then."""
     place = np.rint(found.position / found.box * 2.0**32) % 2.0**32
     sorting = np.lexsort(place.T)
@@ -77,7 +78,7 @@ def _require_masses(frame: Frame, source: str) -> None:
         )
 
 
-def _edges(frame: Frame, source: str) -> np.ndarray:
+def _edges(frame: Frame, source: str) -> F64:
     """Edges [3] of the box."""
     cell = np.asarray(frame.cell, dtype=np.float64)
     if cell.size == 9:
@@ -91,7 +92,7 @@ def _edges(frame: Frame, source: str) -> np.ndarray:
     return np.broadcast_to(cell.ravel(), 3)
 
 
-def _cube(frame: Frame, position: np.ndarray, source: str, density: float | None) -> np.ndarray:
+def _cube(frame: Frame, position: F64, source: str, density: float | None) -> F64:
     """The cubic box that the density gives, if it can be the one that the particles were in.
 
     The largest empty slab within the particles' span tells how far apart neighbours along an axis are: the slab that
@@ -112,7 +113,7 @@ def _cube(frame: Frame, position: np.ndarray, source: str, density: float | None
     return np.full(3, edge)
 
 
-def species_indices(frame: Frame, source: str, species: Sequence[str] = ()) -> np.ndarray:
+def species_indices(frame: Frame, source: str, species: Sequence[str] = ()) -> Ints:
     """Index of the species of each particle [n]; raises `UserError` for names that do not tell it.
 
     Names that `species` lists come in its order; otherwise A, B, … are 0, 1, …, labels count as the file orders them,
@@ -156,7 +157,7 @@ def _such_as(found: Sequence[str]) -> str:
     return "initial.species=[" + ", ".join(f'"{name}"' for name in found[:6]) + "]"
 
 
-def _order(frame: Frame, source: str) -> np.ndarray:
+def _order(frame: Frame, source: str) -> I64:
     """The order of particles by their identity; raises `UserError` if two share one."""
     n_particles = len(frame.species)
     if frame.identity is None:

@@ -7,11 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from runkit.registry import Registry
-
-file_format = Registry("file format", "mdgen.formats")
+from runkit.arrays import F64, Array
+from runkit.registry import ClassRegistry
 
 
 @dataclass(frozen=True)
@@ -23,7 +20,7 @@ class Frame:
     may stand in any order; `line` is where each particle stands in a text file.
     """
 
-    position: np.ndarray  # [n, 3]
+    position: F64  # [n, 3]
     species: Sequence[str]
     cell: Any = None  # one edge, three edges, or nine numbers of three vectors
     place: str = ""  # such as "frame 3"
@@ -34,9 +31,9 @@ class Frame:
     temperature: float | None = None
     density: float | None = None  # of all files of this format that hold no box
     periodic: Sequence[bool] = ()
-    mass: np.ndarray | None = None
+    mass: F64 | None = None
     units: str = "lj"
-    identity: np.ndarray | None = None
+    identity: Array | None = None
     line: Sequence[int] = ()
 
 
@@ -59,3 +56,6 @@ class Format:
     def frames(path: Path) -> Frames:
         """The frames of a file; raises `UserError` where it is broken, or what NumPy and the libraries raise."""
         raise NotImplementedError
+
+
+file_format: ClassRegistry[Format] = ClassRegistry("file format", "mdgen.formats")

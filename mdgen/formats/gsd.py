@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -44,7 +45,7 @@ class Gsd(Format):
             raise UserError(f"{path}: cannot be read as GSD: {error}") from error
 
 
-def _frame(path: Path, file, i: int) -> Frame:
+def _frame(path: Path, file: Any, i: int) -> Frame:
     content = file[i]
     particles, configuration = content.particles, content.configuration
     if configuration.dimensions != 3:

@@ -19,6 +19,7 @@ import numpy as np
 
 from mdgen.formats.base import Format, Frame, Frames, file_format
 from mdgen.formats.text import Table, is_integer, lines, number
+from runkit.arrays import F64
 from runkit.errors import UserError
 
 # Columns of a row by atom style: i is a whole number, t the type, q a number, x a coordinate.
@@ -124,7 +125,7 @@ def _units(title: str) -> str:
     return found[1] if found else "lj"
 
 
-def _box(path: Path, parts: Parts) -> tuple[np.ndarray, np.ndarray]:
+def _box(path: Path, parts: Parts) -> tuple[F64, F64]:
     """Lower corner [3], and edges [3] or the three vectors [3, 3] of a box that may be tilted."""
     bounds: dict[str, list[float]] = {}
     for k, text in parts.header:
@@ -157,7 +158,7 @@ def _pairs(path: Path, parts: Parts, section: str, is_key: Callable[[str], bool]
         yield words[0], words[1]
 
 
-def _masses(path: Path, parts: Parts, labels: dict[str, int], kinds: list[int]) -> np.ndarray | None:
+def _masses(path: Path, parts: Parts, labels: dict[str, int], kinds: list[int]) -> F64 | None:
     """Mass of each atom, if the file gives them."""
     mass: dict[int, float] = {}
     for kind, value in _pairs(path, parts, "Masses", lambda word: word in labels or is_integer(word)):

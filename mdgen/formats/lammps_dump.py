@@ -8,7 +8,7 @@ Source: https://docs.lammps.org/dump.html.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import chain, islice
@@ -18,6 +18,7 @@ import numpy as np
 
 from mdgen.formats.base import Format, Frame, Frames, file_format
 from mdgen.formats.text import Table, is_integer, lines
+from runkit.arrays import F64
 from runkit.errors import UserError
 
 _COORDINATES = (("x", "y", "z"), ("xu", "yu", "zu"), ("xs", "ys", "zs"), ("xsu", "ysu", "zsu"))
@@ -71,7 +72,7 @@ class LammpsDump(Format):
             yield partial(_frame, path, f"frame {i}" + (f" (timestep {items.step})" if items.step else ""), items)
 
 
-def _take(path: Path, items: Items, k: int, words: Sequence[str], following) -> bool:
+def _take(path: Path, items: Items, k: int, words: Sequence[str], following: Iterator[tuple[int, str]]) -> bool:
     """Take one item with its lines; returns whether it ends the frame."""
     match words:
         case ["UNITS", *_]:
@@ -94,7 +95,7 @@ def _take(path: Path, items: Items, k: int, words: Sequence[str], following) -> 
     return False
 
 
-def _next(path: Path, k: int, following) -> str:
+def _next(path: Path, k: int, following: Iterator[tuple[int, str]]) -> str:
     _, text = next(following, (0, ""))
     if not text or text.startswith("ITEM:"):
         raise UserError(f"{path}, line {k}: nothing stands below this item")
@@ -151,7 +152,7 @@ def _is_number(text: str) -> bool:
     return text[:1] in "+-." or text[:1].isdigit()
 
 
-def _box(path: Path, items: Items) -> tuple[np.ndarray, np.ndarray, list[bool]]:
+def _box(path: Path, items: Items) -> tuple[F64, F64, list[bool]]:
     """Lower corner [3], vectors of the box [3, 3], and whether it is periodic along each axis."""
     bounds = Table.of(path, items.bounds)
     is_general, is_tilted = items.flags[:2] == ["abc", "origin"], items.flags[:3] == ["xy", "xz", "yz"]

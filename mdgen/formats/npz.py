@@ -17,6 +17,7 @@ import numpy as np
 
 from mdgen.formats.base import Format, Frame, Frames, file_format
 from mdgen.formats.text import unpacked
+from runkit.arrays import Array
 from runkit.errors import UserError
 
 PUBLISHED_DENSITY = 1.2
@@ -68,7 +69,7 @@ def temperature_in(name: str) -> float | None:
     return float(found[1] or found[2]) if found else None
 
 
-def _arrays(path: Path, names: tuple[str, ...]) -> dict[str, np.ndarray]:
+def _arrays(path: Path, names: tuple[str, ...]) -> dict[str, Array]:
     """Those of the named arrays that a file holds."""
     with unpacked(path) as file:
         content = np.load(file, allow_pickle=False)
@@ -77,7 +78,7 @@ def _arrays(path: Path, names: tuple[str, ...]) -> dict[str, np.ndarray]:
         return {name: content[name] for name in names if name in content.files}
 
 
-def _as_numbers(path: Path, values: np.ndarray, name: str) -> np.ndarray:
+def _as_numbers(path: Path, values: Array, name: str) -> Array:
     if values.dtype.kind not in "fiu":
         raise UserError(f"{path}: {name!r} is of type {values.dtype}; numbers are needed")
     return values.astype(np.float64)

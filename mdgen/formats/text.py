@@ -12,6 +12,7 @@ from typing import IO
 
 import numpy as np
 
+from runkit.arrays import F64, I64
 from runkit.errors import UserError
 
 GZIP = b"\x1f\x8b"
@@ -61,7 +62,7 @@ class Table:
         """A column as it is written."""
         return [row[column] for row in self.cells]
 
-    def numbers(self, *columns: int) -> np.ndarray:
+    def numbers(self, *columns: int) -> F64:
         """Columns as float64 [rows, columns]; 1.5D+00 is a number too."""
         cells = [[row[column] for column in columns] for row in self.cells]
         try:
@@ -70,7 +71,7 @@ class Table:
             rows = zip(self.line, cells, strict=True)
             return np.array([[number(cell, f"{self.path}, line {k}") for cell in row] for k, row in rows])
 
-    def integers(self, column: int, what: str) -> np.ndarray:
+    def integers(self, column: int, what: str) -> I64:
         """A column of whole numbers; 1.5 is none."""
         for k, cell in zip(self.line, self.text(column), strict=True):
             if not is_integer(cell):

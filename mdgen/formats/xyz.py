@@ -11,11 +11,10 @@ from functools import partial
 from itertools import islice
 from pathlib import Path
 
-import numpy as np
-
 from mdgen.formats.base import Format, Frame, Frames, file_format
 from mdgen.formats.text import Table, is_integer, lines
 from mdgen.formats.xyz_header import MASS, POSITION, SPECIES, Header, parse
+from runkit.arrays import F64
 from runkit.errors import UserError
 
 
@@ -106,7 +105,7 @@ def _coordinates(header: Header) -> tuple[int, ...]:
     return tuple(header.column[axis] for axis in "xyz") if set("xyz") <= header.column.keys() else ()
 
 
-def _mass(header: Header, table: Table, species: list[str], where: str) -> np.ndarray | None:
+def _mass(header: Header, table: Table, species: list[str], where: str) -> F64 | None:
     """Mass of each particle, from a column or from the header's list of those of the species."""
     column = header.find(MASS)
     if column is not None:

@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from mdgen.formats.text import number
+from runkit.arrays import F64
 from runkit.errors import UserError
 
 _QUOTED = r'"(?:\\.|[^"\\])*"|\'[^\']*\''
@@ -39,10 +40,10 @@ class Header:
 
     column: Mapping[str, int] = field(default_factory=lambda: {"species": 0, "pos": 1})
     width: int | None = None  # columns of a row, if the header says
-    cell: np.ndarray | None = None
+    cell: F64 | None = None
     origin: Sequence[float] = (0.0, 0.0, 0.0)  # lower corner of the box
     periodic: tuple[bool, ...] = ()
-    masses: np.ndarray | None = None  # of the species, in order
+    masses: F64 | None = None  # of the species, in order
     temperature: float | None = None
     units: str = "lj"
     time: str = ""
@@ -88,7 +89,7 @@ def _entries(text: str) -> dict[str, str]:
     return {key.strip("\"'").lower(): value.strip().strip("\"'") for key, value in pairs}
 
 
-def _numbers(text: str, where: str) -> np.ndarray:
+def _numbers(text: str, where: str) -> F64:
     """Numbers between any brackets, commas and spaces; words before them, such as the kind of box, are left out."""
     words = re.split(r"[\s,\[\]{}()\"']+", text.strip())
     wanted = [word for word in words if word and not re.fullmatch(r"[A-Za-z_]{4,}", word)]

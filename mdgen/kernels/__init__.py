@@ -1,55 +1,116 @@
-"""Compute kernels: one module per kind of machine, all with the functions of `mdgen.kernels.cpu`, and what they take.
+"""Compute kernels: a package for each kind of machine, and what the functions of those for the CPU take.
 
 The state of a bundle of replicas is flat blocks [n_blocks, 3, LANES]: with replicas as lanes a block is one particle of
 LANES replicas, with particles as lanes it is LANES particles of one replica. A place is int32 that counts 2**-32 of the
 box, or float64 that counts boxes.
 """
 
-import math
-from typing import NamedTuple
+from __future__ import annotations
 
-import numpy as np
+import math
+from typing import NamedTuple, Protocol
+
+from runkit.arrays import F64, I32, I64, Array, Floats
 
 
 class Rows(NamedTuple):
     """The lanes of the rows of a list, int32 [n_rows * LANES]: particle, offset of its x component, species."""
 
-    particle: np.ndarray
-    slot: np.ndarray
-    kind: np.ndarray
+    particle: I32
+    slot: I32
+    kind: I32
 
 
 class Near(NamedTuple):
     """Neighbours of each row: `entry[start[row]:start[row + 1]]`, ascending; int64 [n_rows + 1], int32."""
 
-    start: np.ndarray
-    entry: np.ndarray
+    start: I64
+    entry: I32
 
 
 class Law(NamedTuple):
     """Species int32 [n], a table [n_species, n_species, columns], flat, and the length of a unit of place [3]."""
 
-    species: np.ndarray
-    table: np.ndarray
-    scale: np.ndarray
+    species: I32
+    table: Floats
+    scale: Floats
 
 
 class Cover(NamedTuple):
     """Where a list was made: int32 places, their unit of length float32 [3], and how much closer pairs may come."""
 
-    reference: np.ndarray
-    scale: np.ndarray
+    reference: I32
+    scale: Floats
     skin: float
 
 
 class State(NamedTuple):
     """Blocks: position and velocity (float64), force, int32 places for lists, places for forces (these or float64)."""
 
-    position: np.ndarray
-    velocity: np.ndarray
-    force: np.ndarray
-    coordinate: np.ndarray
-    place: np.ndarray
+    position: F64
+    velocity: F64
+    force: F64
+    coordinate: I32
+    place: Array
+
+
+class Kernels(Protocol):
+    """A module of functions for the CPU, which keep LANES values in each vector.
+
+    `replicas` says that replicas are the lanes, and not particles. Arrays are flat, as above; those that a function
+    fills are named last or said to be. Forces are in the type of `force`, energies always float64.
+    """
+
+    @property
+    def LANES(self) -> int: ...
+
+    def locate(self, position: F64, unit: F64, place: Array, /) -> None:
+        """Fill `place` (int32 or float64) with `position` in units that are 1 / `unit` [3] long."""
+
+    def build(self, replicas: bool, coordinate: I32, ranked: I32, rows: Rows, near: Near, law: Law, /) -> int:
+        """Fill `near` with all pairs within reach; `ranked` int32 [n] are the particles in an order in space.
+
+        `law.table` holds squares of reaches. Returns the length of the list, or -1 if there is no room for it.
+        """
+
+    def prune(self, replicas: bool, coordinate: I32, outer: Near, rows: Rows, near: Near, law: Law, /) -> None:
+        """Fill `near` with those of the pairs of `outer` that are within reach."""
+
+    def farthest(self, replicas: bool, coordinate: I32, cover: Cover, /) -> float:
+        """How much closer a pair of one replica may have come since `cover` was noted, at most."""
+
+    def forces(self, replicas: bool, place: Array, force: Floats, rows: Rows, near: Near, law: Law, /) -> None:
+        """Fill `force`, each a sum over the neighbours in their order."""
+
+    def energies(
+        self, replicas: bool, place: F64, energy: F64, virial: F64, rows: Rows, near: Near, law: Law, /
+    ) -> None:
+        """Add energy and virial of the pairs with higher particles to the x components of `energy` and `virial`."""
+
+    def kick(self, velocity: F64, force: Floats, step: F64, /) -> None:
+        """Half a step of `velocity`; `step` [LANES]."""
+
+    def march(
+        self,
+        replicas: bool,
+        n_steps: int,
+        n_kicks: int,
+        state: State,
+        step: F64,
+        unit: F64,
+        rows: Rows,
+        near: Near,
+        law: Law,
+        cover: Cover | None,
+        /,
+    ) -> int:
+        """Up to `n_steps` steps, without the half kick at their end; the first has `n_kicks` before its drift.
+
+        Returns how many are done: if fewer, the next one has drifted to where the list may lack pairs.
+        """
+
+    def kinetic_energy(self, replicas: bool, velocity: F64, grain: float, energy: F64, /) -> None:
+        """Fill `energy` [LANES] with the kinetic energy of each replica (see `grain`)."""
 
 
 def grain(n_particles: int) -> float:

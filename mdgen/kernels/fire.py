@@ -13,11 +13,14 @@ Units: Lennard-Jones.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import reduce
 from typing import NamedTuple
 
 import numpy as np
+
+from runkit.arrays import F64, I64
+from runkit.formula import Value
 
 DT_START, DT_LARGEST, DT_LEAST = 0.005, 0.025, 1e-4  # the stiffest pairs of a dense liquid allow no more
 MIXING, MIXING_DECAY = 0.25, 0.99
@@ -31,11 +34,11 @@ COLUMNS = 256
 class Valley(NamedTuple):
     """Where R replicas came to rest: largest force component left [R] and iterations done [R]."""
 
-    largest_force: np.ndarray
-    n_iterations: np.ndarray
+    largest_force: F64
+    n_iterations: I64
 
 
-def decided(state, sums):
+def decided(state: Sequence[Value] | F64, sums: Sequence[Value]) -> tuple[tuple[Value, ...], tuple[Value, ...]]:
     """What becomes of the velocity v by the force f, and the next state.
 
     `sums` are those of f v, v v and f f. Gives (back, keep, push, dt): first positions go back by back v, then v
@@ -56,38 +59,40 @@ def decided(state, sums):
     return (back, (1.0 - mixing) * downhill, push, dt), (dt, mixing, n_downhill, n_iterations)
 
 
-def _chosen(whether, one, other):
+def _chosen(whether: Value, one: Value, other: Value) -> Value:
     """`one` where `whether` is 1, `other` where it is 0."""
     return whether * one + (1.0 - whether) * other
 
 
-def _larger(one, other):
+def _larger(one: Value, other: Value) -> Value:
     return _chosen(np.greater(one, other) * 1.0, one, other)
 
 
-def _smaller(one, other):
+def _smaller(one: Value, other: Value) -> Value:
     return _chosen(np.greater(one, other) * 1.0, other, one)
 
 
-def total(value: np.ndarray) -> np.ndarray:
+def total(value: F64) -> F64:
     """The sums of value [R, m], in the order of all."""
     padded = np.pad(value, ((0, 0), (0, -value.shape[1] % COLUMNS))).reshape(len(value), -1, COLUMNS)
     columns = _added(padded.swapaxes(0, 1))
     return _added(_added(columns.reshape(len(value), -1, 32).swapaxes(0, 1)).T)
 
 
-def _added(parts: np.ndarray) -> np.ndarray:
+def _added(parts: F64) -> F64:
     """The sum over the first axis, from first to last."""
     return reduce(np.add, parts, np.zeros(parts.shape[1:]))
 
 
-def descend(force_at: Callable[[np.ndarray], np.ndarray], position, tolerance: float, most: int):
-    """Position [R, m] where no component of the force exceeds `tolerance`, and the `Valley`, from `position` [R, m].
+def descend(
+    force_at: Callable[[F64], F64], start: F64, tolerance: float, most: int
+) -> tuple[F64, Valley]:
+    """Position [R, m] where no component of the force exceeds `tolerance`, and the `Valley`, from `start` [R, m].
 
     `force_at` gives the forces [R, m] at positions. A replica that has come to rest, has done `most` iterations or has
     forces that are no numbers stays where it is.
     """
-    position = np.array(position, np.float64)
+    position = np.array(start, np.float64)
     velocity, state = np.zeros_like(position), np.repeat(np.array(START)[:, None], len(position), axis=1)
     with np.errstate(all="ignore"):
         while True:

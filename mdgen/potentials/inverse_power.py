@@ -13,8 +13,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from mdgen.potentials import potential
-from mdgen.potentials.pair import PairLaw, PairPotential, symmetric
-from runkit.formula import power
+from mdgen.potentials.pair import Pair, PairLaw, PairPotential, symmetric
+from runkit import elementary
+from runkit.arrays import F64
+from runkit.formula import Value, power
 
 STEEPEST = 100
 
@@ -29,14 +31,14 @@ class InversePower(PairLaw):
         if self.exponent % 2 or not 2 <= self.exponent <= STEEPEST:
             raise ValueError(f"exponent = {self.exponent}; allowed: even integers from 2 to {STEEPEST}")
 
-    def columns(self, cutoff, epsilon, sigma):
-        edge = epsilon * (sigma / cutoff) ** self.exponent
+    def columns(self, cutoff: F64, epsilon: F64, sigma: F64) -> dict[str, F64]:
+        edge = epsilon * elementary.power(sigma / cutoff, self.exponent)
         return {"epsilon": epsilon, "sigma_square": sigma**2, "shift": edge}
 
-    def energy(self, square, pair):
+    def energy(self, square: Value, pair: Pair) -> Value:
         return pair.epsilon * power(pair.sigma_square * (1.0 / square), self.exponent // 2) - pair.shift
 
-    def force(self, square, pair):
+    def force(self, square: Value, pair: Pair) -> Value:
         inverse = 1.0 / square
         repulsion = self.exponent * pair.epsilon * inverse
         return repulsion * power(pair.sigma_square * inverse, self.exponent // 2)

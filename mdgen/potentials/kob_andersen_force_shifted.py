@@ -15,29 +15,32 @@ import numpy as np
 
 from mdgen.potentials import potential
 from mdgen.potentials.kob_andersen import EPSILON, SIGMA
-from mdgen.potentials.pair import PairLaw, PairPotential
+from mdgen.potentials.pair import Pair, PairLaw, PairPotential
+from runkit import elementary
+from runkit.arrays import F64
+from runkit.formula import Value
 
 
 @dataclass(frozen=True)
 class ForceShifted(PairLaw):
     """Lennard-Jones plus a constant force that takes away the one at the cutoff."""
 
-    def columns(self, cutoff, epsilon, sigma):
-        power = (sigma / cutoff) ** 6
+    def columns(self, cutoff: F64, epsilon: F64, sigma: F64) -> dict[str, F64]:
+        power = elementary.power(sigma / cutoff, 6)
         edge_energy = 4 * epsilon * (power**2 - power)
         edge_force = 24 * epsilon * (2 * power**2 - power) / cutoff
         return {
-            "repulsion": 4 * epsilon * sigma**12,
-            "attraction": -4 * epsilon * sigma**6,
+            "repulsion": 4 * epsilon * elementary.power(sigma, 12),
+            "attraction": -4 * epsilon * elementary.power(sigma, 6),
             "edge_force": edge_force,
             "shift": edge_energy + edge_force * cutoff,
         }
 
-    def energy(self, square, pair):
+    def energy(self, square: Value, pair: Pair) -> Value:
         sixth = 1.0 / (square * square * square)
         return sixth * (pair.repulsion * sixth + pair.attraction) + (pair.edge_force * np.sqrt(square) - pair.shift)
 
-    def force(self, square, pair):
+    def force(self, square: Value, pair: Pair) -> Value:
         inverse = 1.0 / square
         sixth = inverse * inverse * inverse
         pull = (12.0 * pair.repulsion * sixth + 6.0 * pair.attraction) * sixth

@@ -11,32 +11,34 @@ from dataclasses import dataclass
 import numpy as np
 
 from mdgen.potentials import potential
-from mdgen.potentials.pair import PairLaw, PairPotential
-from runkit.formula import rounded
+from mdgen.potentials.pair import Pair, PairLaw, PairPotential
+from runkit import elementary
+from runkit.arrays import F64
+from runkit.formula import Value, rounded
 
 
 @dataclass(frozen=True)
 class LennardJones(PairLaw):
     """U(r) = 4 epsilon [(sigma/r)^12 - (sigma/r)^6] - (the same at the cutoff): the force jumps to zero there."""
 
-    def columns(self, cutoff, epsilon, sigma):
-        power = (sigma / cutoff) ** 6
+    def columns(self, cutoff: F64, epsilon: F64, sigma: F64) -> dict[str, F64]:
+        power = elementary.power(sigma / cutoff, 6)
         return {
-            "repulsion": 48 * epsilon * sigma**12,
-            "attraction": -24 * epsilon * sigma**6,
+            "repulsion": 48 * epsilon * elementary.power(sigma, 12),
+            "attraction": -24 * epsilon * elementary.power(sigma, 6),
             "shift": 4 * epsilon * (power**2 - power),
         }
 
-    def energy(self, square, pair):
+    def energy(self, square: Value, pair: Pair) -> Value:
         sixth = 1.0 / (square * square * square)
         return rounded(sixth * (pair.repulsion * (1 / 12) * sixth + pair.attraction * (1 / 6))) - pair.shift
 
-    def force(self, square, pair):
+    def force(self, square: Value, pair: Pair) -> Value:
         inverse = 1.0 / square
         sixth = inverse * inverse * inverse
         return (pair.repulsion * sixth + pair.attraction) * (sixth * inverse)
 
-    def virial(self, square, pair):
+    def virial(self, square: Value, pair: Pair) -> Value:
         sixth = 1.0 / (square * square * square)
         return sixth * (pair.repulsion * sixth + pair.attraction)
 

@@ -5,16 +5,21 @@ Units: those of the arrays given; Lennard-Jones units in the registered laws.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, is_dataclass
 from types import MappingProxyType, SimpleNamespace
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
+from numpy.typing import ArrayLike
 
+from runkit.arrays import F64, Floats
 from runkit.errors import UserError
+from runkit.formula import Value
 
 LEAST, MOST = 1e-20, 1e5  # of a parameter: their 12th powers are numbers in any arithmetic of float64
+
+Pair: TypeAlias = Any  # the columns of a pair of species, by the names that the law gives them
 
 
 class PairLaw:
@@ -25,20 +30,20 @@ class PairLaw:
     set zero. They are applied to arrays, to registers of the CPU, and to names in CUDA C.
     """
 
-    def columns(self, cutoff: Any, *args: Any, **parameters: Any) -> dict[str, np.ndarray]:
+    def columns(self, cutoff: Any, *args: Any, **parameters: Any) -> dict[str, F64]:
         """Columns by name, float64 [n_species, n_species], from the cutoff and parameters of pairs, of that shape
         too; a law names its parameters."""
         raise NotImplementedError
 
-    def energy(self, square: Any, pair: Any) -> Any:
+    def energy(self, square: Value, pair: Pair) -> Value:
         """U(r), which is zero at the cutoff."""
         raise NotImplementedError
 
-    def force(self, square: Any, pair: Any) -> Any:
+    def force(self, square: Value, pair: Pair) -> Value:
         """-U'(r) / r, which times r_i - r_j is the force on i."""
         raise NotImplementedError
 
-    def virial(self, square: Any, pair: Any) -> Any:
+    def virial(self, square: Value, pair: Pair) -> Value:
         """-r U'(r); a law may have another way to it, which is rounded otherwise."""
         return square * self.force(square, pair)
 
@@ -49,9 +54,9 @@ class PairPotential:
     symmetric. Particles interact where r < cutoff."""
 
     law: PairLaw
-    cutoff: np.ndarray
-    parameters: Mapping[str, np.ndarray]
-    columns: Mapping[str, np.ndarray]
+    cutoff: F64
+    parameters: Mapping[str, F64]
+    columns: Mapping[str, F64]
 
     @classmethod
     def of(cls, law: PairLaw, cutoff: Any, **parameters: Any) -> PairPotential:
@@ -77,7 +82,7 @@ class PairPotential:
     def largest_cutoff(self) -> float:
         return float(self.cutoff.max())
 
-    def table(self, precision: str) -> np.ndarray:
+    def table(self, precision: str) -> Floats:
         """The law for kernels [n_species, n_species, 1 + n_columns]: cutoff², and its columns in their order.
 
         Raises `UserError` for what has no number in this precision.
@@ -88,25 +93,25 @@ class PairPotential:
             raise UserError(f"{name} of the potential is too large for precision = {precision}; use other units")
         return table.astype(precision)
 
-    def energy(self, r: Any, a: Any, b: Any) -> np.ndarray:
+    def energy(self, r: ArrayLike, a: ArrayLike, b: ArrayLike) -> F64:
         """Energy of pairs of species `a` and `b` at distance `r`; arrays broadcast."""
         return self._within(self.law.energy, r, a, b)
 
-    def force(self, r: Any, a: Any, b: Any) -> np.ndarray:
+    def force(self, r: ArrayLike, a: ArrayLike, b: ArrayLike) -> F64:
         """-dU/dr of pairs of species `a` and `b` at distance `r`, positive where they repel; arrays broadcast."""
         return np.asarray(r) * self._within(self.law.force, r, a, b)
 
-    def virial(self, r: Any, a: Any, b: Any) -> np.ndarray:
+    def virial(self, r: ArrayLike, a: ArrayLike, b: ArrayLike) -> F64:
         """-r dU/dr of pairs of species `a` and `b` at distance `r`; arrays broadcast."""
         return self._within(self.law.virial, r, a, b)
 
-    def _within(self, formula: Any, r: Any, a: Any, b: Any) -> np.ndarray:
+    def _within(self, formula: Callable[[Value, Pair], Value], r: ArrayLike, a: Any, b: Any) -> F64:
         """A formula where r is below the cutoff, else zero."""
         pair = SimpleNamespace(**{name: values[a, b] for name, values in self.columns.items()})
         return np.where(np.asarray(r) < self.cutoff[a, b], formula(np.square(r), pair), 0.0)
 
 
-def symmetric(values: Any, name: str = "parameter") -> np.ndarray:
+def symmetric(values: object, name: str = "parameter") -> F64:
     """The matrix [[aa, ab], [ab, bb]] of three values (aa, ab, bb); one value stands for all."""
     flat = np.atleast_1d(np.asarray(values, dtype=float)).ravel()
     if len(flat) not in (1, 3):
@@ -115,7 +120,7 @@ def symmetric(values: Any, name: str = "parameter") -> np.ndarray:
     return np.array([[aa, ab], [ab, bb]])
 
 
-def _matrix(name: str, values: Any) -> np.ndarray:
+def _matrix(name: str, values: ArrayLike) -> F64:
     matrix = np.array(values, dtype=np.float64)
     if matrix.ndim != 2 or not np.array_equal(matrix, matrix.T, equal_nan=True):
         raise UserError(f"{name} = {matrix.tolist()}: a symmetric matrix [species, species] is needed")

@@ -15,29 +15,31 @@ from dataclasses import dataclass
 
 from mdgen.potentials import potential
 from mdgen.potentials.inverse_power import InversePower
-from mdgen.potentials.pair import PairPotential, symmetric
-from runkit.formula import power
+from mdgen.potentials.pair import Pair, PairPotential, symmetric
+from runkit import elementary
+from runkit.arrays import F64
+from runkit.formula import Value, power
 
 
 @dataclass(frozen=True)
 class SmoothedInversePower(InversePower):
     """The inverse power and a polynomial of r²."""
 
-    def columns(self, cutoff, epsilon, sigma):
-        m, edge = self.exponent // 2, epsilon * (sigma / cutoff) ** self.exponent
+    def columns(self, cutoff: F64, epsilon: F64, sigma: F64) -> dict[str, F64]:
+        m, edge = self.exponent // 2, epsilon * elementary.power(sigma / cutoff, self.exponent)
         return {
             "epsilon": epsilon,
             "sigma_square": sigma**2,
             "c0": -(m + 1) * (m + 2) / 2 * edge,
             "c2": m * (m + 2) * edge / cutoff**2,
-            "c4": -m * (m + 1) / 2 * edge / cutoff**4,
+            "c4": -m * (m + 1) / 2 * edge / (cutoff * cutoff * cutoff * cutoff),
         }
 
-    def energy(self, square, pair):
+    def energy(self, square: Value, pair: Pair) -> Value:
         smoothing = (pair.c4 * square + pair.c2) * square + pair.c0
         return pair.epsilon * power(pair.sigma_square * (1.0 / square), self.exponent // 2) + smoothing
 
-    def force(self, square, pair):
+    def force(self, square: Value, pair: Pair) -> Value:
         return super().force(square, pair) - (4.0 * pair.c4 * square + 2.0 * pair.c2)
 
 

@@ -1,25 +1,75 @@
-"""Registry of thermostats: one file, one name. Each replica has its own state; replicas share only arithmetic.
+"""Registry of thermostats: one file, one name; `Thermostat` says what one gives.
 
-A thermostat is made as `thermostat.get(name)(temperature, relaxation_time, dt, degrees_of_freedom, streams)` with one
-random stream per replica, and has
-- `least_steps`: the shortest relaxation time that it can follow, in steps;
-- `temperature`, `dt`: may be set between steps (a cooling ramp);
-- `before`, `after`: formulas (or None) for the factor of the velocities before and after a velocity-Verlet step,
-  `formula(kinetic, value, number, constant) -> factor, value`, from the kinetic energy of the whole system at that
-  moment, its own values, random numbers and constants;
-- `value` float64 [n_values, n_replicas], `draw(n_steps)`: the random numbers of the steps that come next
-  [n_steps, n_numbers, n_replicas], `constants`: floats for the present temperature and step;
-- `energy`: what to add to potential and kinetic energy to have a conserved quantity [n_replicas];
-- `state()`, `restore(state)`: arrays [n_replicas, …] from which a run goes on bit for bit.
-
-A formula is applied to NumPy arrays over replicas, and to symbols when a kernel for a GPU is made of it. It uses
-+ - * /, `np.sqrt` and `np.copysign` alone, which all machines round alike.
-
-Units: Lennard-Jones. With the total momentum at rest, `degrees_of_freedom` is 3 n_particles - 3.
+Each replica has its own state; replicas share only arithmetic.
+Units: Lennard-Jones (k_B = 1).
 """
 
 from __future__ import annotations
 
-from runkit.registry import Registry
+from collections.abc import Callable, Mapping, Sequence
+from typing import ClassVar, Protocol, TypeAlias
 
-thermostat = Registry("thermostat", "mdgen.thermostats")
+import numpy as np
+
+from runkit.arrays import F64, Array
+from runkit.formula import Value
+from runkit.registry import ClassRegistry
+
+Values: TypeAlias = Sequence[Value] | F64
+Formula: TypeAlias = Callable[[Value, Values, Values, Sequence[Value]], tuple[Value, Sequence[Value]]]
+"""`formula(kinetic, value, number, constant)` -> factor of the velocities, new values.
+
+From the kinetic energy of the whole system at that moment, the thermostat's own values, random numbers and constants.
+It is applied to NumPy arrays over replicas, and to symbols when a kernel for a GPU is made of it. It uses + - * /,
+`np.sqrt` and `np.copysign` alone, which all machines round alike.
+"""
+
+
+class Thermostat(Protocol):
+    """What keeps the temperature of R replicas while they go by velocity Verlet; temperature and step may be set."""
+
+    least_steps: ClassVar[int]
+    """The shortest relaxation time that it can follow, in steps."""
+
+    temperature: float
+    dt: float
+    value: F64
+    """Its own values [n_values, n_replicas]."""
+
+    def __init__(
+        self,
+        temperature: float,
+        relaxation_time: float,
+        dt: float,
+        degrees_of_freedom: int,
+        streams: Sequence[np.random.Generator],
+    ) -> None:
+        """One random stream per replica; with the total momentum at rest, degrees of freedom are 3 n_particles - 3."""
+
+    @property
+    def before(self) -> Formula | None:
+        """For the factor of the velocities before a step."""
+
+    @property
+    def after(self) -> Formula | None:
+        """For the factor of the velocities after a step."""
+
+    @property
+    def constants(self) -> Sequence[float]:
+        """Those of the formulas, for the present temperature and step."""
+
+    @property
+    def energy(self) -> F64:
+        """What to add to potential and kinetic energy to have a conserved quantity [n_replicas]."""
+
+    def draw(self, n_steps: int) -> F64:
+        """The random numbers of the steps that come next [n_steps, n_numbers, n_replicas]."""
+
+    def state(self) -> dict[str, Array]:
+        """Arrays [n_replicas, …] from which a run goes on bit for bit."""
+
+    def restore(self, state: Mapping[str, Array]) -> None:
+        """Go on from what `state` gave."""
+
+
+thermostat: ClassRegistry[Thermostat] = ClassRegistry("thermostat", "mdgen.thermostats")

@@ -9,19 +9,22 @@ Units: Lennard-Jones (k_B = 1).
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import ClassVar
 
 import numpy as np
 
-from mdgen.thermostats import thermostat
+from mdgen.thermostats import Values, thermostat
 from mdgen.thermostats.random_state import jumped, pack, unpack
+from runkit.arrays import F64, Array
+from runkit.formula import Value
 
 
 @thermostat("bussi")
 class Bussi:
     """Relaxes the kinetic energy to `temperature` in `relaxation_time` without touching directions."""
 
-    least_steps = 0  # its propagator is exact
+    least_steps: ClassVar[int] = 0  # its propagator is exact
 
     def __init__(
         self,
@@ -30,7 +33,7 @@ class Bussi:
         dt: float,
         degrees_of_freedom: int,
         streams: Sequence[np.random.Generator],
-    ):
+    ) -> None:
         self.temperature = temperature
         self.relaxation_time = relaxation_time
         self.dt = dt
@@ -39,7 +42,7 @@ class Bussi:
         self._normal = list(streams)
         self._chi_square = [jumped(stream) for stream in streams]
 
-    def draw(self, n_steps: int) -> np.ndarray:
+    def draw(self, n_steps: int) -> F64:
         """One normal and one chi-square number for each step [n_steps, 2, n_replicas].
 
         Each kind has a stream of its own: as vectors they are the numbers that would come one by one.
@@ -61,7 +64,9 @@ class Bussi:
     before = None
 
     @staticmethod
-    def after(kinetic, value, number, constant):
+    def after(
+        kinetic: Value, value: Values, number: Values, constant: Sequence[Value]
+    ) -> tuple[Value, Sequence[Value]]:
         """The factor, and the heat given so far."""
         (heat,), (normal, others), (kept, supply) = value, number, constant
         fed = supply / kinetic
@@ -70,13 +75,14 @@ class Bussi:
         return sign * np.sqrt(squared), (heat + (squared - 1.0) * kinetic,)
 
     @property
-    def energy(self) -> np.ndarray:
+    def energy(self) -> F64:
         """Minus the heat given to each replica so far [n_replicas]."""
-        return -self.value[0]
+        heat: F64 = self.value[0]
+        return -heat
 
-    def state(self) -> dict[str, np.ndarray]:
+    def state(self) -> dict[str, Array]:
         return {"heat": self.value[0].copy(), "normal": pack(self._normal), "chi_square": pack(self._chi_square)}
 
-    def restore(self, state: dict[str, np.ndarray]) -> None:
+    def restore(self, state: Mapping[str, Array]) -> None:
         self.value = np.array(state["heat"], dtype=np.float64)[None].copy()
         self._normal, self._chi_square = unpack(state["normal"]), unpack(state["chi_square"])

@@ -7,11 +7,14 @@ Units: Lennard-Jones (k_B = 1).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import ClassVar
 
 import numpy as np
 
-from mdgen.thermostats import thermostat
+from mdgen.thermostats import Values, thermostat
+from runkit.arrays import F64, Array
+from runkit.formula import Value
 
 CHAIN_LENGTH = 3
 _OUTER = 1 / (2 - 2 ** (1 / 3))
@@ -22,7 +25,7 @@ SUZUKI_YOSHIDA = (_OUTER, 1 - 2 * _OUTER, _OUTER)
 class NoseHooverChain:
     """Deterministic thermostat; chains start with velocities drawn from their canonical distribution."""
 
-    least_steps = 10  # a chain that turns faster than the step can follow takes the kinetic energy away
+    least_steps: ClassVar[int] = 10  # a chain that turns faster than the step can follow takes the kinetic energy away
 
     def __init__(
         self,
@@ -31,7 +34,7 @@ class NoseHooverChain:
         dt: float,
         degrees_of_freedom: int,
         streams: Sequence[np.random.Generator],
-    ):
+    ) -> None:
         self.temperature = temperature
         self.relaxation_time = relaxation_time
         self.dt = dt
@@ -40,13 +43,13 @@ class NoseHooverChain:
         velocity = (draws * np.sqrt(temperature / self._masses())).T
         self.value = np.concatenate([velocity, np.zeros_like(velocity)])
 
-    def _masses(self) -> np.ndarray:
+    def _masses(self) -> F64:
         """Masses of the links of a chain [CHAIN_LENGTH]; the first carries all degrees of freedom."""
         mass = np.full(CHAIN_LENGTH, self.temperature * self.relaxation_time**2)
         mass[0] *= self.degrees_of_freedom
         return mass
 
-    def draw(self, n_steps: int) -> np.ndarray:
+    def draw(self, n_steps: int) -> F64:
         """None: chains are deterministic [n_steps, 0, n_replicas]."""
         return np.empty((n_steps, 0, self.value.shape[1]))
 
@@ -56,7 +59,9 @@ class NoseHooverChain:
         return self.dt, self.temperature, self.degrees_of_freedom * self.temperature, *self._masses().tolist()
 
     @staticmethod
-    def before(kinetic, value, number, constant):
+    def before(
+        kinetic: Value, value: Values, number: Values, constant: Sequence[Value]
+    ) -> tuple[Value, Sequence[Value]]:
         """Half a step of the chains: the factor, velocities and positions of the links."""
         velocity, position = list(value[:CHAIN_LENGTH]), list(value[CHAIN_LENGTH:])
         factor = 1.0
@@ -68,23 +73,26 @@ class NoseHooverChain:
     after = before
 
     @property
-    def energy(self) -> np.ndarray:
+    def energy(self) -> F64:
         """Energy of each chain [n_replicas]."""
         weight = np.ones(CHAIN_LENGTH)
         weight[0] = self.degrees_of_freedom
         velocity, position = np.split(self.value, 2)
-        return self._masses() / 2 @ velocity**2 + self.temperature * weight @ position
+        energy: F64 = self._masses() / 2 @ velocity**2 + self.temperature * weight @ position
+        return energy
 
-    def state(self) -> dict[str, np.ndarray]:
+    def state(self) -> dict[str, Array]:
         velocity, position = np.split(self.value, 2)
         return {"chain_velocity": velocity.T.copy(), "chain_position": position.T.copy()}
 
-    def restore(self, state: dict[str, np.ndarray]) -> None:
+    def restore(self, state: Mapping[str, Array]) -> None:
         parts = (np.array(state[name], dtype=np.float64).T for name in ("chain_velocity", "chain_position"))
         self.value = np.concatenate(list(parts))
 
 
-def _half_step(twice_kinetic, velocity, position, dt, constant):
+def _half_step(
+    twice_kinetic: Value, velocity: list[Value], position: list[Value], dt: Value, constant: Sequence[Value]
+) -> Value:
     """exp(iL_NHC dt/2): the chain from its end to its head, the factor, and back."""
     for link in reversed(range(CHAIN_LENGTH)):
         _push(link, twice_kinetic, velocity, dt, constant)
@@ -96,7 +104,7 @@ def _half_step(twice_kinetic, velocity, position, dt, constant):
     return factor
 
 
-def _push(link: int, twice_kinetic, velocity, dt, constant) -> None:
+def _push(link: int, twice_kinetic: Value, velocity: list[Value], dt: Value, constant: Sequence[Value]) -> None:
     """A quarter step of one link: pushed by the one before (the head: by the particles), dragged by the next."""
     _, temperature, target, *mass = constant
     if link == 0:
@@ -107,7 +115,7 @@ def _push(link: int, twice_kinetic, velocity, dt, constant) -> None:
     velocity[link] = (velocity[link] * drag + 0.25 * dt / mass[link] * excess) * drag
 
 
-def _exponential(x):
+def _exponential(x: Value) -> Value:
     """exp(x) by a Padé approximant, to 1e-15 where |x| < 0.03 and reversible in time everywhere.
 
     exp itself is rounded differently by different machines.

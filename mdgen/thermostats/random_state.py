@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 
 def jumped(stream: np.random.Generator) -> np.random.Generator:
@@ -16,12 +17,12 @@ def jumped(stream: np.random.Generator) -> np.random.Generator:
     return np.random.Generator(philox.jumped())
 
 
-def pack(streams: Sequence[np.random.Generator]) -> np.ndarray:
+def pack(streams: Sequence[np.random.Generator]) -> NDArray[np.uint64]:
     """The full state of Philox generators, uint64 [n_streams, 13]."""
     return np.array([_row(stream.bit_generator.state) for stream in streams], dtype=np.uint64).reshape(-1, 13)
 
 
-def unpack(packed: np.ndarray) -> list[np.random.Generator]:
+def unpack(packed: NDArray[np.uint64]) -> list[np.random.Generator]:
     """Generators that go on where those given to `pack` stood."""
     return [_generator(np.asarray(row, dtype=np.uint64)) for row in packed]
 
@@ -33,7 +34,7 @@ def _row(state: Mapping[str, Any]) -> list[int]:
     return [*state["state"]["counter"], *state["state"]["key"], *state["buffer"], *place]
 
 
-def _generator(row: np.ndarray) -> np.random.Generator:
+def _generator(row: NDArray[np.uint64]) -> np.random.Generator:
     philox = np.random.Philox()
     philox.state = {
         "bit_generator": "Philox",

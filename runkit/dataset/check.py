@@ -26,7 +26,7 @@ from runkit.dataset.card import card
 from runkit.dataset.contract import contract_of
 from runkit.dataset.layout import dtype_of
 from runkit.dataset.outcome import NOTHING_USABLE, outcome_of
-from runkit.dataset.reader import Dataset
+from runkit.dataset.reader import Dataset, whole
 from runkit.dataset.schema import COMPLETE, FAILED, PENDING, Field
 from runkit.errors import UserError, complain
 from runkit.outputs import as_path
@@ -69,7 +69,7 @@ def check(path: Path | str) -> Report:
     """Check one file; never raises for a bad one. An unfinished file (`.part`) may have pending units."""
     report = Report(as_path(path))
     try:
-        with Dataset(path, unfinished=True) as dataset:
+        with whole(report.path), Dataset(path, unfinished=True) as dataset:
             report.problems += _structure(dataset)
             if report.good:
                 report.problems += _stages(dataset)
@@ -81,7 +81,7 @@ def check(path: Path | str) -> Report:
                 report.lost = str(outcome) if outcome.n_failed else ""
                 if report.good:
                     _look_closer(report, dataset)
-    except (UserError, OSError, RuntimeError) as error:
+    except UserError as error:
         report.problems.append(str(error))
     return report
 

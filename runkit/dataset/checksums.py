@@ -110,7 +110,8 @@ class Checksums:
         for field in fields:
             state = xxhash.xxh3_64(seed=seed)
             for slices in _pieces(field, self._shapes[field.name], unit, ends):
-                state.update(np.ascontiguousarray(self._read(field.name, slices)).tobytes())
+                values = np.ascontiguousarray(self._read(field.name, slices)).reshape(-1)
+                state.update(values.view(np.uint8).data)
             found.append(state.intdigest())
         return np.array(found, np.uint64)
 

@@ -49,5 +49,6 @@ class Contract:
 
 def contract_of(dataset: Dataset) -> Contract:
     """The contract that a file follows; raises UserError if it is not one of ours."""
-    found: Contract = contract.build(dataset.schema.name)
+    found = contract.build(dataset.schema.name)
+    assert isinstance(found, Contract)
     return found

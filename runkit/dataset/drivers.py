@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeGuard
 
 import h5py
 import numpy as np
@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from runkit.dataset.selection import runs
 from runkit.errors import UserError
-from runkit.mpi import World
+from runkit.mpi import MpiWorld, World
 
 DRIVERS = ("auto", "mpio", "posix")
 
@@ -58,7 +58,7 @@ def open_driver(world: World, path: Path, wanted: str) -> Driver:
         driver = MpioDriver(world, path)
     except (OSError, RuntimeError) as error:
         failure = str(error)
-    failures = [text for text in world.allgather(failure) if text]
+    failures = [text for text in world.all_gather(failure) if text]
     if driver is not None and not failures:
         return driver
     if wanted == "mpio":
@@ -66,8 +66,8 @@ def open_driver(world: World, path: Path, wanted: str) -> Driver:
     return PosixDriver(path)
 
 
-def _has_mpio(world: World) -> bool:
-    return bool(h5py.get_config().mpi) and world.comm is not None
+def _has_mpio(world: World) -> TypeGuard[MpiWorld]:
+    return bool(h5py.get_config().mpi) and isinstance(world, MpiWorld)
 
 
 class MpioDriver:
@@ -75,7 +75,7 @@ class MpioDriver:
 
     name = "MPI-IO"
 
-    def __init__(self, world: World, path: Path) -> None:
+    def __init__(self, world: MpiWorld, path: Path) -> None:
         # Without data sieving, which would write back neighbouring bytes that another rank may have changed.
         hints = world.hints(romio_ds_write="disable")
         self._file = h5py.File(path, "r+", driver="mpio", comm=world.comm, info=hints, libver=("v108", "v110"))
@@ -117,8 +117,12 @@ class PosixDriver:
 
     def read(self, field: str, slices: tuple[slice, ...]) -> NDArray[Any]:
         place = self._arrays[field]
-        data = b"".join(_read_whole(self._descriptor, size, offset) for offset, size in place.bytes_of(slices))
-        return np.frombuffer(bytearray(data), dtype=place.dtype).reshape([item.stop - item.start for item in slices])
+        values = np.empty([item.stop - item.start for item in slices], place.dtype)
+        rest = memoryview(values.reshape(-1).view(np.uint8))  # type: ignore[arg-type]
+        for offset, size in place.bytes_of(slices):
+            _read_whole(self._descriptor, rest[:size], offset)
+            rest = rest[size:]
+        return values
 
     def flush(self) -> None:
         """Every write has gone to the operating system already."""
@@ -151,12 +155,9 @@ def _write_whole(descriptor: int, data: memoryview, offset: int) -> None:
         data, offset = data[written:], offset + written
 
 
-def _read_whole(descriptor: int, size: int, offset: int) -> bytes:
-    parts: list[bytes] = []
-    while size:
-        part = os.pread(descriptor, size, offset)
-        if not part:
-            raise OSError(f"the file ends before byte {offset + size}")
-        parts.append(part)
-        size, offset = size - len(part), offset + len(part)
-    return b"".join(parts)
+def _read_whole(descriptor: int, data: memoryview, offset: int) -> None:
+    while data:
+        n_read = os.preadv(descriptor, [data], offset)
+        if not n_read:
+            raise OSError(f"the file ends before byte {offset + len(data)}")
+        data, offset = data[n_read:], offset + n_read

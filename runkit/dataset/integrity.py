@@ -14,7 +14,7 @@ from runkit.dataset.checksums import ATTRIBUTE, GROUP, Checksums, fields_of_sums
 from runkit.dataset.drivers import PosixDriver
 from runkit.dataset.layout import texts_in
 from runkit.dataset.lock import FileLock
-from runkit.dataset.reader import Dataset
+from runkit.dataset.reader import BROKEN, Dataset, whole
 from runkit.dataset.schema import PENDING
 from runkit.dataset.verify import Damaged
 from runkit.errors import UserError
@@ -47,9 +47,10 @@ def damage_in_header(dataset: Dataset) -> list[str]:
 
 def texts_are_damaged(dataset: Dataset) -> bool:
     """Whether texts among the attributes are not what was written: HDF5 keeps them without a checksum."""
+    kept = dataset.attributes.get(ATTRIBUTE)
     try:
-        return bool(dataset.attributes.get(ATTRIBUTE) != sum_of_texts(texts_in(dataset.file)))
-    except (OSError, RuntimeError, UnicodeError):
+        return not isinstance(kept, int) or kept != sum_of_texts(texts_in(dataset.file))
+    except BROKEN:
         return True
 
 
@@ -61,7 +62,7 @@ def repair(path: Path) -> str:
     part = path if path.suffix == ".part" else path.with_name(path.name + ".part")
     lock = FileLock(part.with_name(part.name + ".lock"))
     try:
-        with Dataset(path, unfinished=True) as dataset:
+        with whole(path), Dataset(path, unfinished=True) as dataset:
             if not has_checksums(dataset):
                 raise UserError(f"{path} has no checksums, since older code made it: damage cannot be told")
             if texts_are_damaged(dataset):

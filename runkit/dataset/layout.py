@@ -78,12 +78,17 @@ def lay_down(
 
 
 def texts_in(file: h5py.File) -> list[tuple[str, str, str | list[str]]]:
-    """(object, attribute, text or texts) of all attributes of a file that are texts."""
+    """(object, attribute, text or texts) of all attributes of a file that are texts, and of the file's own numbers.
+
+    Not of its counts, n_…: they may be known only when it is sealed.
+    """
     found: list[tuple[str, str, str | list[str]]] = []
 
     def look(name: str, item: h5py.Group | h5py.Dataset) -> None:
         for key, value in item.attrs.items():
             words = value.tolist() if isinstance(value, np.ndarray) and value.dtype == object else value
+            if isinstance(words, (int, float, np.number)) and name == "/" and not key.startswith("n_"):
+                words = repr(np.asarray(words).item()) if key != ATTRIBUTE else None
             if isinstance(words, (str, list)):
                 found.append((name, key, words))
 

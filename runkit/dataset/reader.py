@@ -11,6 +11,8 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
@@ -23,6 +25,19 @@ from runkit.arguments import shown
 from runkit.dataset.schema import Schema, contract
 from runkit.errors import UserError
 from runkit.outputs import as_path, require_regular, state_of
+
+# What h5py raises where the structure of a file is damaged.
+BROKEN = (OSError, RuntimeError, KeyError, ValueError, TypeError, UnicodeError)
+
+
+@contextmanager
+def whole(path: Path) -> Iterator[None]:
+    """Turns what h5py raises for a damaged file into a UserError."""
+    try:
+        yield
+    except BROKEN as error:
+        told = str(error.args[0] if error.args else error)
+        raise UserError(f"{path} is damaged: {told}; move the file away or delete it") from error
 
 
 class Dataset:
@@ -160,7 +175,7 @@ def _known_schema(path: Path, file: h5py.File) -> Schema:
     known = contract.names()
     if not isinstance(name, str) or name not in known:
         raise UserError(f"{path} is not one of our dataset files (schema: {name or 'none'}; known: {', '.join(known)})")
-    schema: Schema = contract.get(name).schema
+    schema = contract.get(name).schema
     if not isinstance(version, (int, np.integer)):
         raise UserError(f"{path}: attribute schema_version = {version!r} is damaged: a whole number is needed")
     if version != schema.version:

@@ -8,7 +8,7 @@ from typing import Any
 
 from runkit.config import differences
 from runkit.dataset.integrity import texts_are_damaged
-from runkit.dataset.reader import Dataset
+from runkit.dataset.reader import Dataset, whole
 from runkit.dataset.schema import Schema
 from runkit.errors import UserError
 from runkit.outputs import state_of
@@ -19,7 +19,7 @@ _WAY_OUT = "move the file away or choose another output"
 def holds(path: Path, schema: Schema) -> bool:
     """Whether a file is one of this schema, finished or not."""
     try:
-        with Dataset(path, unfinished=True) as file:
+        with whole(path), Dataset(path, unfinished=True) as file:
             return file.schema.name == schema.name
     except UserError:
         return False
@@ -60,7 +60,7 @@ def check_same(
     free_keys: Sequence[str],
 ) -> None:
     """Raise UserError if `path` has another schema, configuration or shape, naming all keys that differ."""
-    with Dataset(path, unfinished=True) as file:
+    with whole(path), Dataset(path, unfinished=True) as file:
         if file.schema != schema:
             raise UserError(f"{path} holds {file.schema.name}, not {schema.name}; {_WAY_OUT}")
         changed = differences(file.config, attributes["config"])
@@ -78,7 +78,7 @@ def check_same(
 
 def has_sums(path: Path, shapes: Mapping[str, tuple[int, ...]]) -> bool:
     """Whether a file has arrays of checksums, of these shapes; those of older code have none. Raises UserError."""
-    with Dataset(path, unfinished=True) as file:
+    with whole(path), Dataset(path, unfinished=True) as file:
         found = {name: getattr(file.file.get(name), "shape", None) for name in shapes}
         if set(found.values()) == {None}:
             return False

@@ -9,11 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar, Protocol
 
-from runkit.registry import Registry
-
-contract = Registry("file contract", "runkit.dataset.contracts")
+from runkit.registry import ClassRegistry
 
 
 @dataclass(frozen=True)
@@ -67,5 +65,13 @@ class Schema:
         """The status fields: one flag per unit of work, PENDING, COMPLETE or FAILED."""
         return tuple(known for known in self.fields if known.unit == "status")
 
+
+class OfSchema(Protocol):
+    """What the reader asks of a file contract (`contract.Contract`)."""
+
+    schema: ClassVar[Schema]
+
+
+contract: ClassRegistry[OfSchema] = ClassRegistry("file contract", "runkit.dataset.contracts")
 
 PENDING, COMPLETE, FAILED = 0, 1, 2

@@ -16,6 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 from tqdm import tqdm
 
 from runkit.checkpoint import load_arrays, save_arrays
+from runkit.efficiency import FILE, counted
 from runkit.errors import UserError
 
 Arrays = dict[str, NDArray[Any]]
@@ -28,6 +29,7 @@ class Scratch:
     def __init__(self, path: Path) -> None:
         self.path = path
 
+    @counted(FILE)
     def save(self, name: str, **arrays: ArrayLike) -> None:
         """Write a checkpoint in place of the last one of this name. Raises UserError."""
         try:
@@ -36,6 +38,7 @@ class Scratch:
             raise UserError(f"checkpoints cannot be written to {self.path}: {error.strerror}") from error
         save_arrays(self.path / name, **arrays)
 
+    @counted(FILE)
     def load(self, name: str, fault: Callable[[Arrays], str]) -> Arrays | None:
         """The arrays of a checkpoint; None if there is none, or if it is no good, which is said and removes it.
 

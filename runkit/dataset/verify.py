@@ -7,19 +7,39 @@ made from data that were sound when they were read (`Writer.require_sound`), and
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING, NamedTuple
+from pathlib import Path
+from typing import NamedTuple, Protocol
 
 import numpy as np
 
-from runkit.dataset.checksums import Unit, in_words
+from runkit.arrays import Array
+from runkit.dataset.checksums import Checksums, Unit, in_words
 from runkit.dataset.schema import PENDING, Schema
 from runkit.errors import UserError
+from runkit.mpi import World
 from runkit.progress import Progress
 
-if TYPE_CHECKING:
-    from runkit.dataset.writer import Writer
-
 SHOWN = 10  # damaged units that are told one by one
+
+
+class Unfinished(Protocol):
+    """What is asked of the `Writer` of a file."""
+
+    world: World
+    schema: Schema
+    part: Path
+    """Name of the file while it is not sealed."""
+    checksums: Checksums | None
+    """Those of its units; None for a file of older code."""
+
+    def read(self, name: str) -> Array:
+        """A whole field; not collective."""
+
+    def mark(self, stage: str, unit: Unit, flag: int) -> None:
+        """Set the status of a unit; not collective."""
+
+    def sync(self) -> None:
+        """Wait until all ranks have written; collective."""
 
 
 class Damaged(NamedTuple):
@@ -34,7 +54,7 @@ class Damaged(NamedTuple):
         return f"{in_words(schema[self.stage], self.unit)}: {', '.join(self.fields)}"
 
 
-def verify(file: Writer) -> None:
+def verify(file: Unfinished) -> None:
     """Make damaged units of an unfinished file pending again, each with a word; collective."""
     world, sums = file.world, file.checksums
     if sums is None:
@@ -47,7 +67,7 @@ def verify(file: Writer) -> None:
             if fields := sums.differing(stage, unit):
                 found.append(Damaged(stage, unit, fields))
             progress.advance()
-    found = [one for part in world.allgather(found) for one in part]
+    found = [one for part in world.all_gather(found) for one in part]
     if found and world.is_root:
         _tell(file, found)
         for one in found:
@@ -56,7 +76,7 @@ def verify(file: Writer) -> None:
         file.sync()
 
 
-def require_sound(file: Writer, stage: str, unit: Unit) -> None:
+def require_sound(file: Unfinished, stage: str, unit: Unit) -> None:
     """Raise UserError if a unit from which others are made is not what was written; not collective."""
     fields = file.checksums.differing(stage, unit) if file.checksums is not None else []
     if fields:
@@ -64,7 +84,7 @@ def require_sound(file: Writer, stage: str, unit: Unit) -> None:
         raise UserError(f"{file.part}: {where} was changed from outside in mid-run; run again: it is made anew")
 
 
-def _units(file: Writer) -> list[tuple[str, Unit]]:
+def _units(file: Unfinished) -> list[tuple[str, Unit]]:
     """All units that claim to be over."""
     return [
         (stage.name, tuple(map(int, unit)))
@@ -73,7 +93,7 @@ def _units(file: Writer) -> list[tuple[str, Unit]]:
     ]
 
 
-def _tell(file: Writer, found: list[Damaged]) -> None:
+def _tell(file: Unfinished, found: list[Damaged]) -> None:
     for one in found[:SHOWN]:
         told = f"note: {file.part}: {one.told(file.schema)} changed since it was written: the unit is made again"
         print(told, file=sys.stderr, flush=True)

@@ -15,7 +15,6 @@ of work: nobody else writes to it.
 from __future__ import annotations
 
 import os
-import stat
 from collections.abc import Mapping, Sequence
 from itertools import product
 from pathlib import Path
@@ -27,17 +26,19 @@ from numpy.typing import ArrayLike, NDArray
 
 from runkit.checkpoint import sync_directory
 from runkit.dataset.checksums import HEADER, Checksums, fields_of_sums, sums_of
+from runkit.dataset.claim import Claim, How
 from runkit.dataset.drivers import Driver, check_driver, open_driver
 from runkit.dataset.layout import Groups, dtype_of, lay_down, replace_attributes, why_not_written
 from runkit.dataset.lock import FileLock
-from runkit.dataset.resume import check_same, has_sums, holds, require_readable
+from runkit.dataset.resume import has_sums
 from runkit.dataset.schema import PENDING, Schema
 from runkit.dataset.scratch import Scratch
 from runkit.dataset.selection import Index, box, in_words
 from runkit.dataset.verify import verify
+from runkit.efficiency import FILE, count_bytes, counted
 from runkit.errors import UserError
 from runkit.mpi import World
-from runkit.outputs import require_own_name, require_replaceable, shortened, state_of
+from runkit.outputs import require_replaceable, state_of
 
 
 class Writer:
@@ -59,6 +60,7 @@ class Writer:
         self._lock: FileLock | None = None
 
     @classmethod
+    @counted(FILE)
     def open(
         cls,
         world: World,
@@ -87,8 +89,7 @@ class Writer:
         writer = cls(world, Path(path), schema, sizes)
         check_driver(world, driver)
         about = {**attributes, "mpi_library": world.library}
-        world.on_root(writer._require_name, reads)
-        writer.state = world.on_root(writer._prepare, sizes, about, groups or {}, free_keys, replace)
+        writer.state = world.on_root(writer._prepare, sizes, about, groups or {}, How(free_keys, replace, reads))
         if not writer.finished:
             try:
                 writer._descriptor = os.open(writer.part, os.O_RDWR)
@@ -125,6 +126,7 @@ class Writer:
         """Lengths of the axes of a field."""
         return self._shapes[name]
 
+    @counted(FILE)
     def write(self, name: str, index: Index, values: ArrayLike) -> None:
         """Store `values` in `name[index]`; not collective. Raises UserError if the disk refuses."""
         driver = self._open_driver()
@@ -135,6 +137,7 @@ class Writer:
         self._require_size()
         try:
             driver.write(name, slices, array)
+            count_bytes(array.nbytes)
         except (OSError, RuntimeError) as error:
             told = why_not_written(self.part, array.nbytes, error)
             raise UserError(f"{in_words(name, index)} cannot be written to {self.part}: {told}") from error
@@ -144,6 +147,7 @@ class Writer:
         dtype = dtype_of(self._fields[name])
         self.write(name, index, np.array(words.encode()[: dtype.itemsize], dtype))
 
+    @counted(FILE)
     def read(self, name: str, index: Index = ()) -> NDArray[Any]:
         """The array `name[index]`; not collective. What other ranks wrote is there after `sync`."""
         slices, shape = box(self._shapes[name], index)
@@ -183,6 +187,7 @@ class Writer:
         _, shape = box(self._shapes[name], index)
         self.write(name, index, np.full(shape, status, dtype_of(self._fields[name])))
 
+    @counted(FILE)
     def to_disk(self) -> None:
         """Bring all that this rank has written to disk; not collective."""
         try:
@@ -190,12 +195,14 @@ class Writer:
         except OSError as error:
             raise UserError(f"{self.part} cannot be brought to disk: {error.strerror}") from error
 
+    @counted(FILE)
     def sync(self) -> None:
         """From here on every rank reads what any rank wrote before; collective."""
         self._open_driver().flush()
         self.to_disk()
         self.world.barrier()
 
+    @counted(FILE)
     def seal(self, attributes: Mapping[str, int] | None = None) -> None:
         """Give the file its name; collective. Raises UserError if units are pending.
 
@@ -215,6 +222,7 @@ class Writer:
         self._release()
         self.state = "finished"
 
+    @counted(FILE)
     def close(self) -> None:
         """Leave the file as it is; collective."""
         if self._driver is not None:
@@ -236,54 +244,18 @@ class Writer:
                 self._driver.close()
             self._release()
 
-    def _require_name(self, reads: Sequence[Path | str]) -> None:
-        """Whether files can have these names, and none of them is a source."""
-        directory = self.path.parent
-        if state_of(directory) is None or not directory.is_dir():
-            raise UserError(f"cannot write {shortened(self.path)}: directory {directory} does not exist")
-        require_own_name(self.path)
-        for path in (self.path, self.part):
-            require_replaceable(path, lambda _: True, reads)
-        folder = state_of(self.scratch.path)
-        if folder is not None and not stat.S_ISDIR(folder.st_mode):
-            raise UserError(f"{self.scratch.path} is in the way: checkpoints go to a folder of this name; move it away")
-
-    def _prepare(
-        self,
-        sizes: Mapping[str, int],
-        attributes: Mapping[str, Any],
-        groups: Groups,
-        free_keys: Sequence[str],
-        replace: bool,
-    ) -> str:
+    def _prepare(self, sizes: Mapping[str, int], attributes: Mapping[str, Any], groups: Groups, how: How) -> str:
         """On root: find out what is there, lock it, lay down what is not; returns the state."""
         shapes = {field.name: self._shapes[field.name] for field in self.schema.fields}
-        if replace or not self.path.exists():
-            self._lock = FileLock(self.part.with_name(self.part.name + ".lock"))
-        try:
-            if replace:
-                self._make_room()
-            # Asked again: another run may have finished it before it left us the lock.
-            if self.path.exists():
-                check_same(self.path, self.schema, shapes, attributes, free_keys)
+        claim = Claim(self.path, self.part, self.scratch, self.schema)
+        state, self._lock = claim.take(shapes, attributes, how)
+        if state == "new":
+            try:
+                lay_down(self.part, self.schema, sizes, attributes, groups)
+            except UserError:
                 self._release()
-                return "finished"
-            if self.part.exists():
-                require_readable(self.part)
-                check_same(self.part, self.schema, shapes, attributes, free_keys)
-                return "resumed"
-            lay_down(self.part, self.schema, sizes, attributes, groups)
-            return "new"
-        except UserError:
-            self._release()
-            raise
-
-    def _make_room(self) -> None:
-        """Delete an older file of this schema, and what is left of one; any other is refused."""
-        for path in (self.path, self.part):
-            require_replaceable(path, lambda old: holds(old, self.schema))
-        for path in (self.path, self.part):
-            path.unlink(missing_ok=True)
+                raise
+        return state
 
     def _rename(self, attributes: Mapping[str, int]) -> None:
         self._require_same_file()

@@ -19,6 +19,6 @@ formula a function for Numba kernels. Machines and `compiled` are imported from 
 made of formulas needs NumPy alone.
 """
 
-from runkit.formula.algebra import Fused, Plain, power, rounded, value_of
+from runkit.formula.algebra import Fused, Machine, Plain, Value, power, rounded, value_of
 
-__all__ = ["Fused", "Plain", "power", "rounded", "value_of"]
+__all__ = ["Fused", "Machine", "Plain", "Value", "power", "rounded", "value_of"]

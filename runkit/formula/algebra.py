@@ -1,24 +1,58 @@
 """Values that a formula is applied to while a kernel is written: they tell a machine each operation, in order.
 
-A machine has a method for each of OPERATIONS and `fma(a, b, c)` = a * b + c, which take and give values of its own
-kind, and `constant(number)`. Every operation is rounded once. Which operations a formula becomes, and in which order,
-is decided here alone: so its results have the same bits on every machine.
+Which operations a formula becomes, and in which order, is decided here alone: so its results have the same bits on
+every machine.
 """
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Protocol, TypeAlias, TypeVar
 
 import numpy as np
 
 # What NumPy calls the functions that every machine rounds alike. `greater` is 1 or 0.
 OPERATIONS = frozenset({"add", "subtract", "multiply", "divide", "negative", "sqrt", "copysign", "greater"})
 
+Value: TypeAlias = Any
+"""What a formula is applied to, and what it gives: an array, a number, or a value of an algebra.
+
+It is asked for nothing but the operations; none of these types could say so of itself.
+"""
+V = TypeVar("V")
+
+
+class Machine(Protocol[V]):
+    """What does operations, on values of a kind of its own; each is rounded once."""
+
+    def constant(self, number: float, /) -> V:
+        """A number of the formula, rounded to the type of the values."""
+
+    def fma(self, a: V, b: V, c: V, /) -> V:
+        """a * b + c, rounded once."""
+
+    def add(self, a: V, b: V, /) -> V: ...
+
+    def subtract(self, a: V, b: V, /) -> V: ...
+
+    def multiply(self, a: V, b: V, /) -> V: ...
+
+    def divide(self, a: V, b: V, /) -> V: ...
+
+    def negative(self, a: V, /) -> V: ...
+
+    def sqrt(self, a: V, /) -> V: ...
+
+    def copysign(self, a: V, b: V, /) -> V:
+        """The size of `a` with the sign of `b`."""
+
+    def greater(self, a: V, b: V, /) -> V:
+        """1 where a > b, else 0."""
+
 
 class Plain(np.lib.mixins.NDArrayOperatorsMixin):
     """A value of `machine`: every operation is done as it stands in the formula. Numbers become constants."""
 
-    def __init__(self, machine: Any, value: Any) -> None:
+    def __init__(self, machine: Machine[Any], value: Any) -> None:
         self.machine, self._value = machine, value
 
     @property
@@ -86,17 +120,18 @@ class _Product(Fused):
         return _Product(-self._a, self._b)
 
 
-def value_of(machine: Any, result: Any) -> Any:
+def value_of(machine: Machine[V], result: Value) -> V:
     """What `machine` knows a formula's result by, which may be a number."""
-    return result.value if isinstance(result, Plain) else machine.constant(float(result))
+    found: V = result.value if isinstance(result, Plain) else machine.constant(float(result))
+    return found
 
 
-def rounded(value: Any) -> Any:
+def rounded(value: Value) -> Value:
     """The value itself, rounded before anything is added to it: a product that no multiply-add takes in."""
     return value._made(value.value) if isinstance(value, Plain) else value
 
 
-def power(base: Any, exponent: int) -> Any:
+def power(base: Value, exponent: int) -> Value:
     """base^exponent for a whole exponent from 1, by squaring: the same products for arrays and for registers."""
     if exponent < 1:
         raise ValueError(f"exponent = {exponent}; allowed: 1 or more")

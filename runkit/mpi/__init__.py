@@ -5,15 +5,20 @@ Nothing is imported or initialised before `connect`. A program's road takes a `W
     run_program("mdgen", Case, run=partial(launch, generate))      # calls generate(world, config)
 """
 
+from runkit.mpi.communicator import MpiWorld
+from runkit.mpi.counter import SharedCounter
 from runkit.mpi.direct import takes_device_arrays
 from runkit.mpi.launch import connect, launch, single_threaded
 from runkit.mpi.library import native_calls
 from runkit.mpi.messages import Messages
-from runkit.mpi.world import SerialWorld, World, share
+from runkit.mpi.serial import SerialWorld
+from runkit.mpi.world import World, share
 
 __all__ = [
     "Messages",
+    "MpiWorld",
     "SerialWorld",
+    "SharedCounter",
     "World",
     "connect",
     "launch",

@@ -13,23 +13,22 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
-from typing import Any
 
 from runkit.child import run_apart
 from runkit.errors import UserError
 from runkit.launcher import alone
 from runkit.log import say
-from runkit.mpi.echo import wrong
+from runkit.mpi.echo import Accelerator, wrong
 from runkit.mpi.library import says_cuda_aware
 from runkit.mpi.world import World
 
 VARIABLE = "GLASSFLOW_MESSAGES"
 CHOICES = ("auto", "device", "host")
-TRIAL = (sys.executable, "-m", "runkit.mpi.echo")  # and the number of the GPU
+TRIAL = (sys.executable, "-m", "runkit.trial")  # and the number of the GPU
 SECONDS = 60.0  # for Python, CuPy and MPI to start from a slow disk; what hangs costs them once
 
 
-def takes_device_arrays(world: World, gpu: Any, trial: Sequence[str] = TRIAL, seconds: float = SECONDS) -> bool:
+def takes_device_arrays(world: World, gpu: Accelerator, trial: Sequence[str] = TRIAL, seconds: float = SECONDS) -> bool:
     """Whether all ranks send and receive arrays of their GPUs; says which way messages go. Collective."""
     wanted = world.on_root(_wanted)
     if wanted != "auto":
@@ -37,10 +36,10 @@ def takes_device_arrays(world: World, gpu: Any, trial: Sequence[str] = TRIAL, se
         return bool(wanted == "device")
     node = world.node()
     mine = _refusal([*trial, str(gpu.index)], seconds) if node.is_root else ""
-    refusal = next(filter(None, world.allgather(mine)), "")
+    refusal = next(filter(None, world.all_gather(mine)), "")
     _announce(world, refusal or "tried", not refusal)
     if not refusal:
-        refusal = next(filter(None, world.allgather(wrong(world, gpu))), "")
+        refusal = next(filter(None, world.all_gather(wrong(world, gpu))), "")
         if refusal:
             _announce(world, refusal, False)
     return not refusal

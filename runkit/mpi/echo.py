@@ -1,24 +1,40 @@
-"""Messages of device buffers, tried: `python -m runkit.mpi.echo INDEX` sends some to itself on GPU number INDEX.
-
-Run in a process of its own by `direct.py`, since a library that takes a device's address for the host's may crash.
-"""
+"""Messages of device buffers, tried by the ranks of a run, or by a process alone (`runkit/trial.py`)."""
 
 from __future__ import annotations
 
-import sys
-from typing import Any
-
-import numpy as np
+from typing import TYPE_CHECKING, Any, Protocol
 
 from runkit.mpi.messages import Messages
 from runkit.mpi.world import World
+
+if TYPE_CHECKING:  # NumPy is not to be loaded yet: see `single_threaded`
+    from runkit.arrays import Floats
 
 SIZES = (1, 1 << 10, 1 << 18)  # float64 numbers: libraries send short and long messages in ways of their own
 TURNS = 2  # a persistent message is started again
 
 
-def wrong(world: World, gpu: Any) -> str:
+class Accelerator(Protocol):
+    """What is asked here of a GPU (`runkit.device.Gpu`)."""
+
+    index: int
+    """Its number on the node."""
+
+    @property
+    def xp(self) -> Any:
+        """The module of its arrays, which has the functions of NumPy."""
+
+    def wait(self) -> None:
+        """Until all that was asked of it is done."""
+
+    def to_host(self, array: Any, /) -> Any:
+        """A copy as a NumPy array."""
+
+
+def wrong(world: World, gpu: Accelerator) -> str:
     """What does not arrive as it was sent when each rank sends to the next one; "" if all does. Collective."""
+    import numpy as np
+
     found = ""
     before, after = ((world.rank + step) % world.size for step in (-1, 1))
     for n in SIZES:
@@ -37,18 +53,7 @@ def wrong(world: World, gpu: Any) -> str:
     return found
 
 
-def _numbers(n: int, rank: int, turn: int) -> np.ndarray:
+def _numbers(n: int, rank: int, turn: int) -> Floats:
+    import numpy as np
+
     return np.arange(n) + 0.5 + 1e6 * rank + 1e3 * turn
-
-
-def main(gpu: Any) -> None:
-    """Send to oneself, and end with what is wrong."""
-    from mpi4py import MPI
-
-    sys.exit(wrong(World(MPI.COMM_SELF), gpu) or 0)
-
-
-if __name__ == "__main__":
-    from runkit.device import Gpu
-
-    main(Gpu(int(sys.argv[1])))

@@ -11,7 +11,12 @@ from typing import Any
 
 from runkit.errors import UserError, complain
 from runkit.launcher import Launch, forget_lost_connection, mpi_launch, this_launch
-from runkit.mpi.world import SerialWorld, World
+from runkit.memory import INTERRUPTED, shortage
+from runkit.mpi.communicator import MpiWorld
+from runkit.mpi.room import require_room
+from runkit.mpi.serial import SerialWorld
+from runkit.mpi.world import World
+from runkit.watch import watch_hosts
 
 # How long a failing rank waits to see whether all the others fail alike.
 AGREEMENT_SECONDS = 1.0
@@ -24,9 +29,10 @@ def connect() -> World:
     """Join the ranks that were started together; without mpi4py and without a launcher, one rank alone.
 
     What MPI says counts; variables that contradict it are named. Raises UserError if a launcher that shows itself
-    started more processes than the one that MPI sees.
+    started more processes than the one that MPI sees, or if MPI does not find the room that it needs.
     """
     lost, launched = forget_lost_connection(), mpi_launch()
+    require_room()
     try:
         from mpi4py import MPI
     except (ImportError, RuntimeError) as error:
@@ -34,7 +40,7 @@ def connect() -> World:
             started = f"{launched.launcher} started {launched.size} processes"
             raise UserError(f"{started}, but mpi4py does not work here: {error}") from error
         return SerialWorld()
-    world = World(MPI.COMM_WORLD)
+    world = MpiWorld(MPI.COMM_WORLD)
     _settle(world, launched or lost)
     return world
 
@@ -44,8 +50,8 @@ def launch(main: Callable[..., int | None], *arguments: Any) -> None:
 
     What `main` returns, if it is not None, is the exit code, the same on every rank.
 
-    A UserError is shown as one line and ends the program with code 2, any other error as a traceback with its rank and
-    code 1.
+    A UserError, or a lack of memory, is shown as one line and ends the program with code 2, any other error as a
+    traceback with its rank and code 1.
     """
     try:
         world = connect()
@@ -54,13 +60,17 @@ def launch(main: Callable[..., int | None], *arguments: Any) -> None:
         if launched.rank == 0 or not launched.is_sure:
             complain(error)
         sys.exit(2)
-    alarm = world.comm.Dup() if world.size > 1 else None
+    except KeyboardInterrupt:
+        sys.exit(INTERRUPTED)
+    alarm = world.comm.Dup() if isinstance(world, MpiWorld) and world.size > 1 else None
     try:
+        if alarm is not None:
+            watch_hosts(world.rank, alarm.allgather)
         code = main(world, *arguments)
     except UserError as error:
         _end_user_error(world, alarm, error)
     except KeyboardInterrupt:
-        _abort(world, 130)
+        _abort(world, INTERRUPTED)
     except BrokenPipeError:
         if world.size == 1:
             raise  # the command line ends it quietly
@@ -70,7 +80,9 @@ def launch(main: Callable[..., int | None], *arguments: Any) -> None:
         if end.code:
             _abort(world, end.code if isinstance(end.code, int) else 1)
         raise
-    except BaseException:
+    except BaseException as error:
+        if (told := shortage(error)) is not None:
+            _end_user_error(world, alarm, told)
         where = f"rank {world.rank} of {world.size}: " if world.size > 1 else ""
         print(where + traceback.format_exc(), file=sys.stderr, end="", flush=True)
         _abort(world, 1)
@@ -126,6 +138,6 @@ def _abort(world: World, code: int) -> None:
     sys.stdout.flush()
     sys.stderr.flush()
     time.sleep(FORWARDING_SECONDS)
-    if world.size > 1:
+    if isinstance(world, MpiWorld) and world.size > 1:
         world.comm.Abort(code)
     sys.exit(code)

@@ -6,6 +6,7 @@ import ctypes
 from collections.abc import Sequence
 from typing import Any
 
+from runkit.mpi.communicator import MpiWorld
 from runkit.mpi.world import World
 
 
@@ -15,9 +16,12 @@ class Messages:
     def __init__(
         self, world: World, sends: Sequence[tuple[int, int, Any]], receives: Sequence[tuple[int, int, Any]]
     ) -> None:
-        comm = world.comm
-        self._requests = [comm.Recv_init(array, rank, tag) for rank, tag, array in receives]
-        self._requests += [comm.Send_init(array, rank, tag) for rank, tag, array in sends]
+        self._requests: list[Any] = []
+        if isinstance(world, MpiWorld):
+            self._requests += [world.comm.Recv_init(array, rank, tag) for rank, tag, array in receives]
+            self._requests += [world.comm.Send_init(array, rank, tag) for rank, tag, array in sends]
+        elif sends or receives:
+            raise TypeError(f"messages go through MPI, which has not joined the ranks of a {type(world).__name__}")
 
     def start(self) -> None:
         """Send what the arrays hold now; from here until `wait` they are not to be touched."""

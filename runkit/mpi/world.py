@@ -1,14 +1,26 @@
-"""A group of ranks, and one rank without MPI that has the same methods."""
+"""A group of ranks: what each way of joining processes must give, and what follows from that.
+
+A rank is one process of a program that was started several times. `MpiWorld` joins ranks by MPI, `SerialWorld` is one
+rank alone, and `dtrain.world.TorchWorld` joins them by torch.distributed.
+"""
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Callable
 from itertools import chain
-from typing import Any
+from typing import TYPE_CHECKING, Any, ParamSpec, Protocol, TypeVar
 
 from runkit.errors import UserError
-from runkit.mpi.library import library_version
-from runkit.mpi.tickets import SerialTickets, Tickets
+from runkit.mpi.counter import SharedCounter
+
+if TYPE_CHECKING:  # NumPy is not to be loaded yet: see `single_threaded`
+    from numpy.typing import NDArray
+
+T = TypeVar("T")
+P = ParamSpec("P")
+Summand = TypeVar("Summand", int, float, "NDArray[Any]")
+Number = TypeVar("Number", int, float)
 
 
 def share(n_items: int, rank: int, size: int) -> range:
@@ -16,15 +28,57 @@ def share(n_items: int, rank: int, size: int) -> range:
     return range(n_items * rank // size, n_items * (rank + 1) // size)
 
 
-class World:
-    """A group of ranks. `comm` is the mpi4py communicator; methods without a note are collective."""
+class World(Protocol):
+    """Rank number `rank` in a group of `size` ranks, which are numbered 0, 1, …; rank 0 is root.
 
-    takes_device_arrays = False  # whether messages may be arrays of a GPU; to be set by who has tried (`direct.py`)
+    Methods without a note are collective: all ranks of the group call them, in the same order. Values that travel are
+    pickled. An implementation derives from this class and gives what is abstract; the rest follows.
+    """
 
-    def __init__(self, comm: Any) -> None:
-        self.comm = comm
-        self.rank: int = comm.Get_rank()
-        self.size: int = comm.Get_size()
+    rank: int
+    size: int
+
+    @property
+    @abstractmethod
+    def takes_device_arrays(self) -> bool:
+        """Whether messages (`Messages`) may be arrays of a GPU; False where there are none (not collective)."""
+
+    @property
+    @abstractmethod
+    def library(self) -> str:
+        """Name and version of the MPI library, "none" where no MPI joins the ranks (not collective)."""
+
+    @abstractmethod
+    def barrier(self) -> None:
+        """Wait until all ranks are here."""
+
+    @abstractmethod
+    def bcast(self, value: T, root: int = 0) -> T:
+        """The value of rank `root`, on every rank; what the others give is not looked at."""
+
+    @abstractmethod
+    def gather(self, value: T, root: int = 0) -> list[T] | None:
+        """The values of all ranks in their order, on rank `root`; None elsewhere."""
+
+    @abstractmethod
+    def all_gather(self, value: T) -> list[T]:
+        """The values of all ranks in their order, on every rank."""
+
+    @abstractmethod
+    def split(self, color: int) -> World:
+        """The group of the ranks that gave the same color, in the order that they have here."""
+
+    @abstractmethod
+    def node(self) -> World:
+        """The group of the ranks on this node, in the order that they have here."""
+
+    @abstractmethod
+    def shared_counter(self) -> SharedCounter:
+        """A new counter that all ranks share, at 0."""
+
+    @abstractmethod
+    def progress(self) -> None:
+        """Let others take numbers of a shared counter while this rank computes, where that needs its help (not collective)."""
 
     @property
     def is_root(self) -> bool:
@@ -35,141 +89,52 @@ class World:
         """This rank's contiguous part of `range(n_items)` (not collective)."""
         return share(n_items, self.rank, self.size)
 
-    def barrier(self) -> None:
-        """Wait for all ranks."""
-        self.comm.Barrier()
-
-    def bcast(self, value: Any, root: int = 0) -> Any:
-        """The value of `root`, on every rank."""
-        return self.comm.bcast(value, root=root)
-
-    def gather(self, value: Any, root: int = 0) -> list[Any] | None:
-        """The values of all ranks in their order, on `root`; None elsewhere."""
-        values: list[Any] | None = self.comm.gather(value, root=root)
-        return values
-
-    def allgather(self, value: Any) -> list[Any]:
-        """The values of all ranks in their order, on every rank."""
-        if self.size == 1:  # a message to oneself costs more than a small sum
-            return [value]
-        values: list[Any] = self.comm.allgather(value)
-        return values
-
-    def sum(self, value: Any) -> Any:
-        """Sum over ranks of numbers or arrays, in the order of ranks."""
-        values = self.allgather(value)
+    def sum(self, value: Summand) -> Summand:
+        """Sum over ranks of numbers, or of arrays of one shape, added in the order of ranks."""
+        values = self.all_gather(value)
         return sum(values[1:], start=values[0])
 
-    def max(self, value: Any) -> Any:
+    def max(self, value: Number) -> Number:
         """Largest number of all ranks."""
-        return max(self.allgather(value))
+        return max(self.all_gather(value))
 
-    def split(self, color: int) -> World:
-        """The group of the ranks that gave the same color."""
-        return World(self.comm.Split(color, self.rank))
-
-    def on_root(self, function: Callable[..., Any], *arguments: Any) -> Any:
+    def on_root(self, function: Callable[P, T], *arguments: P.args, **named: P.kwargs) -> T:
         """Call on root alone; its value, or its UserError, reaches every rank."""
         outcome: Any = None
         if self.is_root:
             try:
-                outcome = function(*arguments)
+                outcome = function(*arguments, **named)
             except UserError as error:
                 outcome = error
         outcome = self.bcast(outcome)
         if isinstance(outcome, UserError):
             raise outcome
-        return outcome
+        found: T = outcome
+        return found
 
-    def each(self, function: Callable[[int], Any], n_items: int) -> list[Any]:
+    def each(self, function: Callable[[int], T], n_items: int) -> list[T]:
         """`function` of every number below `n_items`, shared out: all values, or the first UserError, on every rank.
 
         An error reaches ranks when they have finished their own shares.
         """
-        mine: list[Any] = []
+        mine: list[T] = []
         error: UserError | None = None
         try:
             for i in self.share(n_items):
                 mine.append(function(i))
         except UserError as raised:
             error = raised
-        parts = self.allgather((mine, error))
+        parts = self.all_gather((mine, error))
         for _, error in parts:
             if error is not None:
                 raise error
         return list(chain(*(values for values, _ in parts)))
 
-    def tickets(self) -> Tickets:
-        """A counter that all ranks share."""
-        return Tickets(self.comm)
-
-    def progress(self) -> None:
-        """Let MPI serve what other ranks want of this one (not collective)."""
-        self.comm.Iprobe()
-
-    def node(self) -> World:
-        """The group of the ranks on this node."""
-        from mpi4py import MPI
-
-        return World(self.comm.Split_type(MPI.COMM_TYPE_SHARED))
-
-    def first_on_each_node(self, function: Callable[..., Any], *arguments: Any) -> None:
+    def first_on_each_node(self, function: Callable[P, object], *arguments: P.args, **named: P.kwargs) -> None:
         """Call on one rank of each node, then on its others: for what fills a cache that a node shares."""
         node = self.node()
         if node.is_root:
-            function(*arguments)
+            function(*arguments, **named)
         node.barrier()
         if not node.is_root:
-            function(*arguments)
-
-    def hints(self, **hints: str) -> Any:
-        """An MPI info object (not collective)."""
-        from mpi4py import MPI
-
-        return MPI.Info.Create(list(hints.items()))
-
-    @property
-    def library(self) -> str:
-        """Name and version of the MPI library (not collective)."""
-        return library_version()
-
-
-class SerialWorld(World):
-    """One rank without MPI."""
-
-    def __init__(self) -> None:
-        self.comm, self.rank, self.size = None, 0, 1
-
-    def barrier(self) -> None:
-        """Nobody to wait for."""
-
-    def bcast(self, value: Any, root: int = 0) -> Any:
-        return value
-
-    def gather(self, value: Any, root: int = 0) -> list[Any] | None:
-        return [value]
-
-    def allgather(self, value: Any) -> list[Any]:
-        return [value]
-
-    def split(self, color: int) -> World:
-        return self
-
-    def tickets(self) -> Tickets:
-        return SerialTickets()
-
-    def progress(self) -> None:
-        """Nobody wants anything."""
-
-    def node(self) -> World:
-        return self
-
-    def first_on_each_node(self, function: Callable[..., Any], *arguments: Any) -> None:
-        function(*arguments)
-
-    def hints(self, **hints: str) -> Any:
-        raise RuntimeError("there is no MPI to give hints to")
-
-    @property
-    def library(self) -> str:
-        return "none"
+            function(*arguments, **named)

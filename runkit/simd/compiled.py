@@ -9,6 +9,7 @@ them, and a process that loads both calls the parts of one from the other: here 
 
 import pickle
 import secrets
+import sys
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from functools import cache
@@ -33,24 +34,31 @@ helper = njit(error_model="numpy", forceinline=True)
 part = njit(error_model="numpy")
 
 
-def kernel(function: Callable[..., Any], variant: str = "", folders: Sequence[Path] = ()) -> Any:
+def kernel(
+    function: Callable[..., Any], variant: str = "", folders: Sequence[Path] = (), parts: Sequence[type] = ()
+) -> Any:
     """A function compiled at its first call and kept on disk, if there is a place for it.
 
-    It is made of the Python text in its own folder, in the one above, in those of SHARED and in `folders`. Closures
-    over different parts tell themselves apart by `variant`.
+    It is made of the Python text in its own folder, in the one above, in those of SHARED and in `folders`, and of the
+    packages of `parts` that come from elsewhere. Closures over different parts tell themselves apart by `variant`.
     """
-    dispatcher: Any = njit(error_model="numpy")(function)
+    # While it runs, another thread may end the process (`runkit.stop`).
+    dispatcher: Any = njit(error_model="numpy", nogil=True)(function)
     with suppress(RuntimeError):  # no writable place: every process compiles for itself
-        dispatcher._cache = _TextCache(function, variant, folders)
+        dispatcher._cache = _TextCache(function, variant, folders, parts)
     return dispatcher
 
 
 class _TextCache(FunctionCache):
-    def __init__(self, function: Any, variant: str, folders: Sequence[Path]) -> None:
-        super().__init__(function)
+    def __init__(self, function: Any, variant: str, folders: Sequence[Path], parts: Sequence[type]) -> None:
+        FunctionCache.__init__(self, function)
         own = Path(function.__code__.co_filename).parent
+        foreign = [part for part in parts if _root(part.__module__) != _root(function.__module__)]
         self._variant = variant
-        self._text = tuple(_digest(folder) for folder in (own, own.parent, *SHARED, *folders))
+        self._text = (
+            *(_digest(folder) for folder in (own, own.parent, *SHARED, *folders)),
+            *(f"{part.__module__}.{part.__qualname__} {_package_digest(part)}" for part in foreign),
+        )
         self._cache_file: Any = _Files(Path(self.cache_path), self._impl.filename_base)
 
     def _index_key(self, sig: Any, codegen: Any) -> Any:
@@ -82,4 +90,19 @@ class _Files:
 
 @cache
 def _digest(folder: Path) -> str:
-    return sha256(b"".join(path.read_bytes() for path in sorted(folder.glob("*.py")))).hexdigest()
+    return _digest_of(list(folder.glob("*.py")))
+
+
+def _package_digest(part: type) -> str:
+    """Of all text of the package that a part comes from, or of its one file."""
+    folders = getattr(sys.modules[_root(part.__module__)], "__path__", None)
+    files = [path for folder in folders or () for path in Path(folder).rglob("*.py")]
+    return _digest_of(files or [Path(str(sys.modules[part.__module__].__file__))])
+
+
+def _root(module: str) -> str:
+    return module.partition(".")[0]
+
+
+def _digest_of(files: Sequence[Path]) -> str:
+    return sha256(b"".join(path.read_bytes() for path in sorted(files))).hexdigest()

@@ -83,24 +83,42 @@ def free_port() -> str:
 
 def on_two(program: Callable[[Sequence[str]], None], directory: Path, *words: object, timeout: float = 200) -> str:
     """Run a program on two processes, forked from one that has done the imports; all that they printed."""
-    join = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": free_port(), "WORLD_SIZE": "2"}
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("DS_ACCELERATOR", "cpu")  # for the one that imports
-        processes = [
-            READY.Process(target=_one_of_two, args=(program, directory, join | {"RANK": rank}, [*map(str, words)]))
-            for rank in "01"
-        ]
-        for process in processes:
-            process.start()
-    for process in processes:
-        process.join(timeout)
-        process.kill()
-    printed = (directory / "printed").read_text()
-    assert [process.exitcode for process in processes] == [0, 0], printed
+    codes, printed = on_processes(2, program, directory, *words, timeout=timeout)
+    assert codes == [0, 0], printed
     return printed
 
 
-def _one_of_two(program: Callable, directory: Path, environment: dict[str, str], words: list[str]) -> None:
+def on_processes(
+    n: int, program: Callable[[Sequence[str]], None], directory: Path, *words: object, timeout: float = 200
+) -> tuple[list[int | None], str]:
+    """Run a program on `n` such processes; their exit codes and all that they printed."""
+    processes = begin_on(n, program, directory, *words)
+    for process in processes:
+        process.join(timeout)
+        process.kill()
+    return [process.exitcode for process in processes], (directory / "printed").read_text()
+
+
+def begin_on_two(program: Callable[[Sequence[str]], None], directory: Path, *words: object) -> list:
+    """As `on_two`, but only begin: the processes, ranks 0 and 1; what they print goes to the file "printed"."""
+    return begin_on(2, program, directory, *words)
+
+
+def begin_on(n: int, program: Callable[[Sequence[str]], None], directory: Path, *words: object) -> list:
+    """Begin a program on `n` processes; what they print goes to the file "printed"."""
+    join = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": free_port(), "WORLD_SIZE": str(n)}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("DS_ACCELERATOR", "cpu")  # for the one that imports
+        processes = [
+            READY.Process(target=_one_of, args=(program, directory, join | {"RANK": rank}, [*map(str, words)]))
+            for rank in map(str, range(n))
+        ]
+        for process in processes:
+            process.start()
+    return processes
+
+
+def _one_of(program: Callable, directory: Path, environment: dict[str, str], words: list[str]) -> None:
     os.environ.update(environment, LOCAL_RANK=environment["RANK"])
     os.chdir(directory)
     printed = os.open("printed", os.O_CREAT | os.O_APPEND | os.O_WRONLY)

@@ -7,10 +7,13 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 import torch
 import torch.distributed as dist
+import torch.multiprocessing as mp
 
 from dtrain import ranks as module
 from dtrain.ranks import Ranks, connect
+from dtrain.world import TorchWorld
 from runkit.errors import UserError
+from tests.worlds import check
 
 
 @pytest.fixture
@@ -43,6 +46,27 @@ def test_a_mistake_of_one_process_is_told_by_itself(two, capsys):
 def test_a_count_is_the_same_for_all_groups_once_all_have_counted(two):
     with ThreadPoolExecutor() as pool:
         assert list(pool.map(lambda ranks: ranks.count_all("failures", 3 + ranks.number), two)) == [7, 7]
+
+
+@pytest.mark.parametrize("size", [1, 2])
+def test_processes_that_torch_has_joined_do_what_a_world_promises(tmp_path, size):
+    mp.start_processes(check_world, (size, str(tmp_path)), nprocs=size, start_method="forkserver")
+
+
+def check_world(rank: int, size: int, folder: str) -> None:
+    store = dist.FileStore(f"{folder}/store", size)
+    dist.init_process_group("gloo", store=dist.PrefixStore("gloo", store), rank=rank, world_size=size)
+    check(TorchWorld(rank, size, store))
+    dist.destroy_process_group()
+
+
+def test_two_groups_of_a_campaign_have_counters_of_their_own(two):
+    class Alone(TorchWorld):
+        def all_gather(self, value):
+            return [value]
+
+    first, second = (Alone(0, 1, ranks.store).shared_counter() for ranks in two)
+    assert [first.next(), first.next(), second.next()] == [0, 1, 0]
 
 
 def test_groups_that_do_not_divide_the_processes_are_refused(monkeypatch):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import getpass
 import os
 import subprocess
 import sys
@@ -20,11 +21,32 @@ SITES = {
     "pjm": {"SCHEDULER": "pjm", "ACCOUNT": "jh1"} | OPEN_MPI,
 }
 COMMANDS = {
-    "slurm": ("sbatch", "srun", "squeue", "scancel"),
-    "pbs": ("qsub", "mpirun", "mpiexec.hydra", "qstat", "qdel"),
+    "slurm": ("sbatch", "srun", "squeue", "scancel", "scontrol"),
+    "pbs": ("qsub", "mpirun", "mpiexec.hydra", "qstat", "qdel", "qalter"),
     "gridengine": ("qsub", "mpirun", "qstat", "qdel"),
     "pjm": ("pjsub", "mpirun", "mpiexec", "pjstat", "pjdel"),
 }
+
+
+PROGRAM = """#!/bin/bash
+[[ "$2 $3" != *--version* && $2 != show ]] || exit 1
+echo "rank $PMI_RANK of $PMI_SIZE at ${MASTER_ADDR-}:${MASTER_PORT-}"; printf "<%s>\\n" "$@"
+if [[ " $* " == *" warn "* && ! -e $STAND_INS/warned ]]; then
+    touch "$STAND_INS/warned"
+    trap 'echo 5 >"$UNFINISHED_NOTE"; echo was warned; exit 75' USR1
+    kill -USR2 $(($(ps -o ppid= -p "$PPID")))
+    for i in {1..100}; do sleep 0.1; done
+    exit 1
+fi
+if [[ " $* " =~ " unfinished="([0-9]+) && $PMI_RANK = 0 ]]; then
+    echo x >>"$STAND_INS/tries${SLURM_ARRAY_TASK_ID-}"
+    if (($(wc -l <"$STAND_INS/tries${SLURM_ARRAY_TASK_ID-}") <= BASH_REMATCH[1])); then
+        [[ " $* " == *" stuck "* ]] || echo 7 >"$UNFINISHED_NOTE"
+        exit 75
+    fi
+fi
+[[ " $* " != *" fail "* ]]
+"""
 
 
 @pytest.fixture(params=SITES)
@@ -64,7 +86,9 @@ def executable(path: Path, text: str) -> None:
 def commands(tmp_path) -> Callable[[str], dict[str, str]]:
     """commands("pbs") -> an environment with that batch system's commands; a submitted job runs at once.
 
-    `program` stands for Python in jobs: it prints its rank and arguments, and ends in an error if one is "fail".
+    `program` stands for Python in jobs: it prints its rank and arguments, and ends in an error if one is "fail". With
+    "unfinished=N" it is unfinished N times, and keeps something each time, unless another word is "stuck"; with "warn"
+    it sends its job a warning, and is unfinished if that comes back to it.
     """
 
     def make(scheduler: str) -> dict[str, str]:
@@ -74,13 +98,7 @@ def commands(tmp_path) -> Callable[[str], dict[str, str]]:
         for name in COMMANDS[scheduler]:
             start = f'SCHEDULER_HERE={scheduler} exec {sys.executable} -Es {STAND_INS} {name} "$@"'
             executable(folder / name, f"#!/bin/bash\n{start}\n")
-        executable(folder / "scontrol", f"#!/bin/bash\n[ \"$1 $2\" = 'show hostnames' ] && cat {kept}/hostnames\n")
-        executable(
-            folder / "program",
-            '#!/bin/bash\n[ "$3" != --version ] || exit 1\n'
-            'echo "rank $PMI_RANK of $PMI_SIZE at ${MASTER_ADDR-}:${MASTER_PORT-}"; printf "<%s>\\n" "$@"\n'
-            '[[ " $* " != *" fail "* ]]\n',
-        )
+        executable(folder / "program", PROGRAM)
         return {"PATH": f"{folder}:{os.environ['PATH']}", "STAND_INS": str(kept), "TMPDIR": str(tmp_path)}
 
     return make
@@ -89,10 +107,39 @@ def commands(tmp_path) -> Callable[[str], dict[str, str]]:
 def submit(*arguments: str | Path, root: Path = ROOT, env: dict[str, str] | None = None) -> subprocess.CompletedProcess:
     environment = os.environ | (env or {})
     return subprocess.run(
-        [root / "jobs" / "submit", *arguments], capture_output=True, text=True, env=environment, timeout=30
+        [root / "jobs" / "submit", *arguments], capture_output=True, text=True, env=environment, timeout=120
     )
 
 
 @pytest.fixture(name="submit")
 def submit_command():
     return submit
+
+
+TWO_NODES = {"GENERATE_NODES": "2", "GENERATE_TASKS_PER_NODE": "2", "TRAIN_NODES": "2", "TRAIN_TASKS_PER_NODE": "2"}
+
+
+@pytest.fixture
+def run(scheduler, site, commands, copy, submit, monkeypatch):
+    """run(*words, **settings of the site) -> (submit's result, text of all logs)."""
+    monkeypatch.setenv("NODES", "2")
+
+    def submitted(*words: str, more: str = "", **changed: str):
+        path = site(scheduler, **TWO_NODES | changed)
+        path.write_text(path.read_text() + more)
+        done = submit("--site", path, *words, root=copy, env=commands(scheduler))
+        logs = sorted((copy / "runs" / "jobs").glob("*[!a-z]log")) + sorted((copy / "runs" / "jobs").glob("*.o*"))
+        return done, "".join(log.read_text() for log in logs)
+
+    return submitted
+
+
+def in_queue(scheduler: str, ident: str, name: str = "train", user: str = "") -> str:
+    """A running job as the scheduler lists it, who cuts long names short."""
+    user = user or getpass.getuser()
+    return {
+        "slurm": f"{ident} RUNNING {name} {user}\n",
+        "pbs": f"{ident}.pbs {name} {user} 0 R q\n",
+        "pjm": f"{ident} {name} NM RUN {user}\n",
+        "gridengine": f"{ident} 0.5 {name[:10]} {user} r 11/27\n",
+    }[scheduler]

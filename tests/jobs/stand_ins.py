@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import os
 import re
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -20,6 +21,7 @@ from stand_in_options import directives, parse, refuse, script_of
 
 KEPT = Path(os.environ["STAND_INS"])
 TIME = r"\d+:\d\d:\d\d"
+RERUN = 99  # exit code by which a job of Grid Engine asks to be run again
 
 
 def next_number() -> int:
@@ -39,17 +41,34 @@ def succeeded(job: str) -> bool:
 
 
 def run(ident: str, script: Path, folder: str, log: Callable[[int], str], variables: list[dict[str, str]]) -> None:
-    """Run the job, once per set of variables, with nothing else in its environment but what a login gives."""
+    """Run the job, once per set of variables, with nothing else in its environment but what a login gives.
+
+    It runs again if it has asked for that (`scontrol requeue` in Slurm), or said so by its exit code (Grid Engine).
+    """
     codes = []
     for index, given in enumerate(variables):
         path = Path(log(index))
         if not path.parent.is_dir():
             refuse(f"no folder for the log {path}")
         environment = {name: os.environ[name] for name in ("PATH", "HOME", "STAND_INS", "TMPDIR")} | given
-        with path.open("a") as out:
-            done = subprocess.run(["/bin/bash", script.resolve()], cwd=folder, env=environment, stdout=out, stderr=out)
-        codes.append(str(done.returncode))
+        code, n_restarts = None, 0
+        while code is None or is_to_run_again(given, code):
+            if code is not None and "SLURM_RESTART_COUNT" in environment:
+                n_restarts += 1
+                environment["SLURM_RESTART_COUNT"] = str(n_restarts)
+            with path.open("a") as out:
+                words = ["/bin/bash", script.resolve()]
+                code = subprocess.run(words, cwd=folder, env=environment, stdout=out, stderr=out).returncode
+        codes.append(str(code))
     (KEPT / "jobs" / ident).write_text(" ".join(codes))
+
+
+def is_to_run_again(given: dict[str, str], code: int) -> bool:
+    asked = KEPT / f"requeue-{given.get('SLURM_JOB_ID')}"
+    if asked.exists():
+        asked.unlink()
+        return True
+    return "NSLOTS" in given and code == RERUN
 
 
 def nodes_file(names: list[str], form: str = "{}\n", times: int = 1) -> str:
@@ -76,7 +95,7 @@ def sbatch(words: list[str]) -> None:
         **dict.fromkeys(("--job-name", "--partition", "--account"), r"[\w.-]+"),
         **{"--output": r"\S+", "--open-mode": "append|truncate", "--requeue": None, "--time": TIME},
         **{"--gres": rf"gpu:{number}", "--dependency": r"afterok(:\d+)+", "--kill-on-invalid-dep": "yes|no"},
-        "--array": r"\d+-\d+",
+        **{"--array": r"\d+-\d+", "--signal": r"(B:)?USR[12](@\d{1,5})?"},
     }
     found, rest = parse(words, known)
     options, script, job = dict(found), script_of(rest), next_number()
@@ -90,7 +109,7 @@ def sbatch(words: list[str]) -> None:
         "SLURM_JOB_NODELIST": f"node[07-{6 + nodes:02}]",
         "SLURM_NTASKS": str(nodes * tasks),
         "SLURM_CPUS_PER_TASK": options.get("--cpus-per-task", ""),
-        "SLURM_RESTART_COUNT": os.environ.get("RESTARTS", "0"),
+        "SLURM_RESTART_COUNT": os.environ.get("RESTARTED", "0"),
     }
     each = [
         given if i is None else given | {"SLURM_JOB_ID": str(job + i), "SLURM_ARRAY_TASK_ID": str(i)}
@@ -109,7 +128,12 @@ def qsub_of_pbs(words: list[str]) -> None:
     known = {
         **{"-N": r"[A-Za-z]\S{0,229}", "-S": r"/\S+", "-j": "oe|eo|n", "-o": r"\S+", "-r": "y|n", "-q": r"\w[\w-]*"},
         **{"-l": rf"select={chunk}|place=(scatter|pack|free)|walltime={TIME}", "-A": r"\S+", "-P": r"\S+"},
-        **{"-W": r"group_list=\w+|depend=afterok(:\d+(\[\])?)+", "-J": r"\d+-\d+", "-v": r"\w+=\w+", "-k": "[oed]+"},
+        **{
+            "-W": r"group_list=\w+|depend=after(ok|any)(:\d+(\[\])?)+",
+            "-J": r"\d+-\d+",
+            "-v": r"\w+=\w+",
+            "-k": "[oed]+",
+        },
         "-V": None,
     }
     found, rest = parse(words, known)
@@ -127,7 +151,8 @@ def qsub_of_pbs(words: list[str]) -> None:
     ident = f"{job}[]" if is_array else str(job)
     print(f"{ident}.pbs")
     depend = next((value for name, value in found if name == "-W" and value.startswith("depend")), "depend=afterok")
-    if not all(succeeded(before) for before in depend.split(":")[1:]):
+    before = [succeeded(one) for one in depend.split(":")[1:]]
+    if not depend.startswith("depend=afterany") and not all(before):
         return
     chunks = next(value for value in of_l if value.startswith("select="))
     nodes, mpiprocs = (
@@ -162,7 +187,7 @@ def qsub_of_grid_engine(words: list[str]) -> None:
             "-q": r"\S+",
         },
         **{"-l": r"\w+=[^\s=]+(,\w+=[^\s=]+)*", "-pe": r"\w+", "-A": r"\S+", "-g": r"\w+", "-p": r"-?\d+"},
-        **{"-hold_jid": r"\d+(,\d+)*", "-t": r"[1-9]\d*-[1-9]\d*", "-V": None},
+        **{"-hold_jid": r"\d+(,\d+)*", "-t": r"[1-9]\d*-[1-9]\d*", "-V": None, "-notify": None},
     }
     slots = 0
     if "-pe" in words:  # the one option with two values
@@ -176,6 +201,8 @@ def qsub_of_grid_engine(words: list[str]) -> None:
     asked = dict(part.split("=") for name, value in found if name == "-l" for part in value.split(","))
     if not re.fullmatch(TIME, asked.get("h_rt", "")):
         refuse("Unable to run job: Job is rejected. h_rt must be specified.")
+    if asked.get("s_rt", asked["h_rt"]) > asked["h_rt"]:
+        refuse("Job is rejected: s_rt is longer than h_rt")
     if "-g" not in options and "node_f" in asked and asked["h_rt"] > "00:10:00":
         refuse("Job is rejected, h_rt can not be longer than 10 mins with this group")
     job = next_number()
@@ -252,9 +279,12 @@ def pjsub(words: list[str]) -> None:
 
 
 def start(ranks: int, command: list[str]) -> None:
+    """One rank after another; SIGUSR1 is passed on to the present one."""
     for rank in range(ranks):
         launched = {"PMI_RANK": str(rank), "PMI_SIZE": str(ranks)}
-        code = subprocess.run(command, env=os.environ | launched).returncode
+        process = subprocess.Popen(command, env=os.environ | launched)
+        signal.signal(signal.SIGUSR1, lambda *_, process=process: process.send_signal(signal.SIGUSR1))
+        code = process.wait()
         if code:
             sys.exit(code)
 
@@ -291,9 +321,29 @@ def deleting(words: list[str]) -> None:
     print(sys.argv[1], *words)
 
 
+def scontrol(words: list[str]) -> None:
+    if words[:2] == ["show", "hostnames"]:
+        print((KEPT / "hostnames").read_text(), end="")
+    elif len(words) == 2 and words[0] == "requeue" and words[1] == os.environ["SLURM_JOB_ID"]:
+        (KEPT / f"requeue-{words[1]}").touch()
+    else:
+        refuse(f"invalid entity: {words}")
+
+
+def qalter(words: list[str]) -> None:
+    found, rest = parse(words, {"-W": r"depend=afterany(:\d+(\[\])?)+"})
+    if not found or len(rest) != 1:
+        refuse("one job and its dependencies are wanted")
+    with (KEPT / "altered").open("a") as file:
+        file.write(f"{rest[0]} {found[0][1]}\n")
+
+
 COMMANDS = {
-    "slurm": {"sbatch": sbatch, "srun": srun, "squeue": listing, "scancel": deleting},
-    "pbs": {"qsub": qsub_of_pbs, "mpirun": mpirun, "mpiexec.hydra": mpirun, "qstat": listing, "qdel": deleting},
+    "slurm": {"sbatch": sbatch, "srun": srun, "squeue": listing, "scancel": deleting, "scontrol": scontrol},
+    "pbs": {
+        **{"qsub": qsub_of_pbs, "mpirun": mpirun, "mpiexec.hydra": mpirun},
+        **{"qstat": listing, "qdel": deleting, "qalter": qalter},
+    },
     "gridengine": {"qsub": qsub_of_grid_engine, "mpirun": mpirun, "qstat": listing, "qdel": deleting},
     "pjm": {"pjsub": pjsub, "mpirun": mpirun, "mpiexec": mpirun, "pjstat": listing, "pjdel": deleting},
 }

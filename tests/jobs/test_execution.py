@@ -3,26 +3,12 @@
 from __future__ import annotations
 
 import re
+import socket
 from pathlib import Path
 
 import pytest
 
-TWO_NODES = {"GENERATE_NODES": "2", "GENERATE_TASKS_PER_NODE": "2", "TRAIN_NODES": "2", "TRAIN_TASKS_PER_NODE": "2"}
-
-
-@pytest.fixture
-def run(scheduler, site, commands, copy, submit, monkeypatch):
-    """run(*words, **settings of the site) -> (submit's result, text of all logs)."""
-    monkeypatch.setenv("NODES", "2")
-
-    def submitted(*words: str, more: str = "", **changed: str):
-        path = site(scheduler, **TWO_NODES | changed)
-        path.write_text(path.read_text() + more)
-        done = submit("--site", path, *words, root=copy, env=commands(scheduler))
-        logs = sorted((copy / "runs" / "jobs").glob("*[!a-z]log")) + sorted((copy / "runs" / "jobs").glob("*.o*"))
-        return done, "".join(log.read_text() for log in logs)
-
-    return submitted
+from tests.jobs.conftest import in_queue
 
 
 def test_a_submitted_generation_starts_the_generator_on_all_ranks_with_its_arguments(run):
@@ -71,15 +57,21 @@ def test_a_job_waits_for_all_jobs_of_an_array(run, scheduler):
 
 def test_status_lists_what_was_submitted_here_and_cancel_ends_only_that(run, scheduler, tmp_path):
     run("train", "minutes=5", "seed=2")
-    line = {"slurm": "1234567 RUNNING", "pbs": "1234567.pbs train me 0 R q", "pjm": "1234567 train NM RUN me"}
-    queued = line.get(scheduler, "1234567 0.5 train me r 11/27")
-    (tmp_path / "kept" / "queued").write_text(f"{queued}\n{queued.replace('1234567', '7654321')}\n")
+    queue = tmp_path / "kept" / "queued"
+    queued = in_queue(scheduler, "1234567")
+    queue.write_text(queued + in_queue(scheduler, "7654321"))
     done, _ = run("status")
     assert done.returncode == 0 and re.fullmatch(r"1234567\tR\w*\t[^\t]+\ttrain minutes=5 seed=2\n", done.stdout, re.I)
     done, _ = run("cancel", "7654321")
     assert done.returncode == 2 and done.stderr == "submit: cancel 7654321: not submitted from here\n"
     done, _ = run("cancel", "1234567")
     assert done.returncode == 0 and done.stdout.split()[-1] == "1234567", done.stderr
+    for foreign in (in_queue(scheduler, "1234567", name="other"), in_queue(scheduler, "1234567", user="somebody")):
+        queue.write_text(foreign)
+        done, _ = run("status")
+        assert re.match(r"1234567\tnot-ours:R", done.stdout, re.I), done.stdout
+        done, _ = run("cancel", "1234567")
+        assert done.returncode == 2 and "belongs to another job now" in done.stderr
 
 
 def test_a_job_that_the_scheduler_refuses_leaves_nothing(run, copy):
@@ -90,7 +82,7 @@ def test_a_job_that_the_scheduler_refuses_leaves_nothing(run, copy):
 
 @pytest.mark.parametrize("scheduler", ["slurm"], indirect=True)
 def test_a_requeued_slurm_job_is_launched_as_a_later_step(run, monkeypatch):
-    monkeypatch.setenv("RESTARTS", "2")
+    monkeypatch.setenv("RESTARTED", "2")
     _, log = run("generate", "mdgen")
     assert re.findall(r"^srun (\S+)", log, re.M) == ["--ntasks=1"] * 2 + ["--kill-on-bad-exit=1"]
 
@@ -114,3 +106,21 @@ def test_a_machine_file_is_named_where_mpirun_needs_one(run, tmp_path):
     _, log = run("generate", "mdgen", MACHINEFILE_FLAG="-machinefile")
     named = re.findall(r"-machinefile (\S+)", log)
     assert len(named) == 1 and Path(named[0]).read_text().split()[::3][0] == "node07", log
+
+
+def test_a_port_at_which_somebody_listens_is_not_given_to_a_training(run):
+    with socket.create_server(("127.0.0.1", 20000 + 1234567 % 20000)):
+        done, log = run("train", "minutes=5")
+    assert done.returncode == 0 and log.count(f":{20000 + 1234567 % 20000 + 1}\n") == 4, log
+
+
+def test_a_training_by_the_launcher_of_deepspeed_gets_the_nodes_of_the_job(run, tmp_path):
+    launcher = tmp_path / "bin" / "deepspeed"
+    launcher.parent.mkdir()
+    launcher.write_text('#!/bin/bash\necho "$@"; cat "$2" "$DS_ENV_FILE"; exit "${ENDS:-0}"\n')
+    launcher.chmod(0o755)
+    site = f"TRAIN_BY=deepspeed PYTHON={launcher.parent}/python\nexport NCCL_SOCKET_IFNAME='ib0 ib1'\n"
+    done, log = run("train", "recipe.toml", "minutes=5", more=site)
+    assert done.returncode == 0, done.stderr
+    assert re.search(r"--master_addr node07 --master_port \d+ dtrain/train.py recipe.toml minutes=5\n", log), log
+    assert "node07 slots=2\nnode08 slots=2\n" in log and r"NCCL_SOCKET_IFNAME=ib0\ ib1" in log

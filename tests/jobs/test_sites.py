@@ -13,7 +13,7 @@ ROOT = Path(__file__).parents[2]
 SHELL = sorted(
     path
     for path in (ROOT / "jobs").rglob("*")
-    if path.is_file() and path.suffix not in {".toml", ".md"} and path != ROOT / "jobs" / "site.env"
+    if path.is_file() and path.suffix not in {".toml", ".md", ".py"} and path != ROOT / "jobs" / "site.env"
 )
 SITES = sorted((ROOT / "jobs" / "sites").glob("*.env"))
 SCHEDULERS = {path.stem for path in (ROOT / "jobs" / "schedulers").glob("*.sh")}

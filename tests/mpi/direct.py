@@ -14,8 +14,9 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
+from runkit import trial as program
 from runkit.log import say
-from runkit.mpi import direct, echo, launch
+from runkit.mpi import direct, launch
 from tests.shim import StandIn
 
 
@@ -32,7 +33,7 @@ def trial(way: str) -> None:
         os.kill(os.getpid(), signal.SIGSEGV)
     if way == "hang":
         time.sleep(600)
-    echo.main(Forgetful() if way == "wrong" else StandIn())
+    program.main(Forgetful() if way == "wrong" else StandIn())
 
 
 def main(world) -> None:
@@ -41,7 +42,7 @@ def main(world) -> None:
     command = (sys.executable, __file__, way, "trial")
     gpu = Forgetful() if way == "ring" and world.is_root else StandIn()
     found = direct.takes_device_arrays(world, gpu, command, 2.0 if way == "hang" else 60.0)
-    assert len(set(world.allgather(found))) == 1
+    assert len(set(world.all_gather(found))) == 1
     say(world, str(found))
 
 

@@ -46,6 +46,7 @@ def run(mpiexec, n_ranks: int, name: str, *settings: str) -> Path:
     """The file of a run that has to succeed."""
     done = mpiexec(n_ranks, "-m", "lbmgen", *CASE, *settings, f"output={name}.h5")
     assert done.returncode == 0, done.stderr
+    assert f"% of {n_ranks} rank(s)" in done.stdout and "memory: about" in done.stdout
     return mpiexec.directory / f"{name}.h5"
 
 

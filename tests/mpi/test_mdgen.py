@@ -49,6 +49,7 @@ def test_the_file_is_the_same_on_one_two_and_three_ranks(mpiexec):
     for n_ranks in (1, 2, 3):
         done = mpiexec(n_ranks, "-m", "mdgen", *CASE, f"output=run{n_ranks}.h5")
         assert done.returncode == 0, done.stderr
+        assert f"% of {n_ranks} rank(s)" in done.stdout and "memory: about" in done.stdout
     for n_ranks in (2, 3):
         assert_same(mpiexec.directory / "run1.h5", mpiexec.directory / f"run{n_ranks}.h5")
     assert check(mpiexec.directory / "run1.h5").good

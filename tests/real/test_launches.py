@@ -155,6 +155,8 @@ def test_a_plan_does_not_count_ranks_that_are_left_over(variables, monkeypatch, 
     for name, value in variables.items():
         monkeypatch.setenv(name, value)
     assert planned_size() == 1
+    monkeypatch.setenv("PLANNED_RANKS", "6")
+    assert planned_size() == 6
     assert f"{', '.join(list(variables)[-2:])} = " in (told := capsys.readouterr().err) and "looks left over" in told
 
 

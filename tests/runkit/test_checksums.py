@@ -15,6 +15,7 @@ from runkit.dataset.check import check, main
 from runkit.dataset.checksums import covered, fields_of_sums, header_fields, sums_of
 from runkit.dataset.contracts.isoconfig import ISOCONFIG
 from runkit.dataset.schema import COMPLETE, FAILED, PENDING, contract
+from runkit.errors import UserError
 from tests.ensemble import content, fill, open_writer, raw, whole_file
 
 # Stage, unit and index of one value of each field of the tiny file that a stage fills.
@@ -113,6 +114,15 @@ def test_a_repaired_file_is_finished_to_the_same_file_byte_for_byte(whole, tmp_p
     assert sorted(tmp_path.iterdir()) == [path]
 
 
+@pytest.mark.parametrize(("name", "value"), [("seed", 3), ("config", "{}"), ("attributes_checksum", [1, 2])])
+def test_an_attribute_that_changes_is_told_and_no_run_goes_on(whole, tmp_path, name, value):
+    with h5py.File(unsealed(whole, tmp_path), "r+") as file:
+        file.attrs[name] = value
+    assert any("attributes were changed" in problem for problem in check(tmp_path / "a.h5.part").problems)
+    with pytest.raises(UserError):
+        open_writer(tmp_path / "a.h5")
+
+
 @pytest.mark.parametrize(
     ("why", "told"), [("attributes", "attributes"), ("older", "no checksums"), ("part", "already")]
 )
@@ -147,7 +157,7 @@ def test_arrays_of_checksums_that_are_damaged_are_refused(whole, tmp_path):
     with h5py.File(unsealed(whole, tmp_path), "r+") as file:
         del file["checksums/labelled"]
     assert not check(tmp_path / "a.h5.part").good
-    with pytest.raises(Exception, match="its checksums are damaged"):
+    with pytest.raises(UserError, match="its checksums are damaged"):
         open_writer(tmp_path / "a.h5")
 
 

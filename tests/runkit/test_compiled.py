@@ -1,12 +1,15 @@
 """Compiled functions on disk: never those of another text, variant or process."""
 
+import importlib
 import os
 import subprocess
 import sys
 from pathlib import Path
 
+from runkit.simd.compiled import kernel
+
 ROOT = Path(__file__).parents[2]
-MODULE = '''
+MODULE = """
 import sys
 import numpy as np
 from runkit.simd.compiled import kernel, part
@@ -25,7 +28,7 @@ if __name__ == "__main__":
         for kind in (np.float32(2), np.float64(2)):
             found = float(make(factor)(kind))
             assert found == 2.0 * factor + OFFSET, (factor, kind, found)
-'''
+"""
 # Too long a law to be inlined.
 MODULE = MODULE.replace("WAVES", " + ".join(f"np.sin({k} * a)" for k in range(36)))
 
@@ -61,3 +64,29 @@ def test_another_text_is_compiled_again_into_the_same_files(tmp_path):
     before = files(tmp_path)
     assert start(tmp_path, offset=2).wait() == 0
     assert files(tmp_path) == before
+
+
+def test_a_kernel_with_parts_of_another_package_is_made_of_all_text_of_that(tmp_path, monkeypatch):
+    """Also of files that the part's own one uses; a part of the kernel's own package is known by its folder."""
+    package = tmp_path / "elsewhere_of_test"
+    package.mkdir()
+    (package / "__init__.py").write_text("")
+    (package / "law.py").write_text("class Law:\n    pass\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    law = importlib.import_module("elsewhere_of_test.law").Law
+
+    def text(*parts):
+        return kernel(_function, parts=parts)._cache._text
+
+    found = [text(), text(law)]
+    (package / "constants.py").write_text("RATE = 2\n")
+    found.append(text(law))
+    assert len(set(found)) == 3 and text(_Own) == found[0]
+
+
+class _Own:
+    """A part of this package."""
+
+
+def _function(a):
+    return a

@@ -49,7 +49,7 @@ def test_the_cpu_is_taken_when_asked_for(capsys):
 def test_a_rank_takes_the_gpu_of_its_number_on_the_node(monkeypatch, capsys):
     class OnlyRoot(SerialWorld):
         def node(self):
-            return SimpleNamespace(rank=4, allgather=lambda mine: [mine, "00:02", mine])
+            return SimpleNamespace(rank=4, all_gather=lambda mine: [mine, "00:02", mine])
 
     monkeypatch.setattr(device, "_count", lambda: 3)
     monkeypatch.setattr(device, "Gpu", FakeGpu)
@@ -71,7 +71,7 @@ def test_a_missing_gpu_is_refused_if_asked_for_and_else_explained(monkeypatch, c
 
 def test_ranks_of_which_some_find_no_gpu_are_refused_together(monkeypatch):
     class Mixed(SerialWorld):
-        def allgather(self, value):
+        def all_gather(self, value):
             return [value, False, True]
 
     monkeypatch.setattr(device, "_count", lambda: 1)

@@ -7,13 +7,15 @@ import os
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 
 from runkit import launcher
 from runkit.errors import UserError
 from runkit.launcher import mpi_launch, this_launch, torch_launch
-from runkit.mpi import SerialWorld, share, single_threaded
+from runkit.mpi import Messages, SerialWorld, World, share, single_threaded
 from tests.conftest import clean_environment
+from tests.worlds import check
 
 
 @pytest.mark.parametrize(("n_items", "size"), list(itertools.product([0, 1, 7, 64], [1, 2, 3, 10])))
@@ -23,19 +25,25 @@ def test_shares_cover_all_items_once_and_evenly(n_items, size):
     assert max(map(len, shares)) - min(map(len, shares)) <= 1
 
 
-def test_one_rank_without_mpi_is_a_world():
-    world = SerialWorld()
-    assert world.is_root and list(world.share(3)) == [0, 1, 2]
-    assert (world.bcast(1), world.gather(1), world.allgather(1), world.sum(2), world.max(3)) == (1, [1], [1], 2, 3)
-    assert world.split(0).size == 1 and world.on_root(max, 1, 2) == 2
+def test_one_rank_without_mpi_does_what_a_world_promises():
+    check(SerialWorld())
 
 
-def test_an_error_of_root_is_raised():
-    def fail():
-        raise UserError("no")
+def test_a_world_without_all_its_methods_cannot_be_made():
+    class Deaf(World):
+        def barrier(self) -> None:
+            pass
 
-    with pytest.raises(UserError, match="no"):
-        SerialWorld().on_root(fail)
+    with pytest.raises(TypeError, match=r"abstract methods? .*all_gather.*bcast.*shared_counter"):
+        Deaf()
+
+
+def test_messages_without_mpi_are_refused_where_there_are_any():
+    messages = Messages(SerialWorld(), [], [])
+    messages.start()
+    messages.wait()
+    with pytest.raises(TypeError, match="messages go through MPI, which has not joined the ranks of a SerialWorld"):
+        Messages(SerialWorld(), [(0, 1, np.zeros(3))], [])
 
 
 @pytest.fixture
@@ -121,6 +129,12 @@ def test_a_launcher_of_another_mpi_library_is_noticed(tmp_path):
     )
     assert done.returncode == 2 and "rank" not in done.stdout
     assert "mpirun started 2 processes, but MPI sees 1" in done.stderr and "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("program", ["mdgen", "lbmgen"])
+def test_threads_are_limited_before_numpy_looks(program):
+    code = f"import sys, {program}.__main__; sys.exit('numpy' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], env=clean_environment(), timeout=60).returncode == 0
 
 
 def test_nothing_is_connected_at_import():

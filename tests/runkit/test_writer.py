@@ -14,8 +14,8 @@ import h5py
 import numpy as np
 import pytest
 
+from runkit.dataset import claim as claim_module
 from runkit.dataset import drivers, layout
-from runkit.dataset import writer as writer_module
 from runkit.dataset.contracts.isoconfig import ISOCONFIG
 from runkit.dataset.reader import Dataset
 from runkit.dataset.schema import COMPLETE, FAILED
@@ -122,13 +122,13 @@ def test_a_lock_is_not_lost_when_its_file_vanishes_between_opening_and_locking(t
 
 def test_a_file_that_another_run_finished_meanwhile_is_left_alone(tmp_path, monkeypatch):
     path = whole_file(tmp_path / "b.h5")
-    real = writer_module.FileLock
+    real = claim_module.FileLock
 
     def late(lock_path):
         path.rename(tmp_path / "a.h5")
         return real(lock_path)
 
-    monkeypatch.setattr(writer_module, "FileLock", late)
+    monkeypatch.setattr(claim_module, "FileLock", late)
     assert open_writer(tmp_path / "a.h5").finished and os.listdir(tmp_path) == ["a.h5"]
 
 

@@ -12,7 +12,7 @@ import torch
 
 from dtrain.checkpoint import load_model
 from dtrain.data.clips import Clips, rollout
-from dtrain.data.flow import Flow
+from dtrain.data.flow import Flow, FlowOptions
 from lbmgen.block import look
 from lbmgen.cases import draw_case
 from lbmgen.config import Case
@@ -34,7 +34,7 @@ def run(arguments) -> None:
     trained = load_model(arguments.run)
     if trained.recipe.data.name != "flow":
         raise UserError(f"{arguments.run}: a network of {trained.recipe.data.name}, not of flow")
-    data = Flow(trained.options, trained.recipe.seed, trained.normalisation)
+    data = Flow(trained.options_as(FlowOptions), trained.recipe.seed, trained.normalisation)
     simulate, about = _simulation(data)
     print(f"{about}; one core\n")
     show(_rows(arguments, trained.network, data, simulate), "frames/s", "simulation")

@@ -18,7 +18,7 @@ from lbmgen.domain import Body, Domain, body_of
 from lbmgen.kernels import COPY, SWEEP
 from lbmgen.kernels.gpu.launches import Now
 from lbmgen.kernels.gpu.part import BOUNDARIES, Batch
-from lbmgen.kernels.gpu.steps import SideBySide
+from lbmgen.kernels.gpu.steps import SideBySide, Steps
 from lbmgen.lattices import lattice
 from runkit.mpi import SerialWorld
 
@@ -67,6 +67,7 @@ class Cases:
         fluid = Fluid(of, collision.build(flow.law), 0.8, None, flow.dtype)
         self.flow, self._device = flow, device
         self.block = Block(fluid, domain, whole, SerialWorld(), _body(flow, domain), device)
+        assert isinstance(self.block.steps, Steps)  # on a GPU
         self.steps = self.block.steps
         self.parts = [self.block.part]
         if flow.n_cases > 1:

@@ -21,7 +21,7 @@ from lbmgen.collisions import collision
 from lbmgen.decomposition import Decomposition
 from lbmgen.domain import Body, Domain, body_of
 from lbmgen.lattices import lattice
-from runkit.mpi import Messages, World, connect, single_threaded
+from runkit.mpi import Messages, MpiWorld, World, connect, single_threaded
 
 STREET = {"x_low": {"kind": "velocity", "velocity": 0.08}, "x_high": "convective", "y": "free-slip"}
 MEMORY = 1 << 27  # bytes of an array that no cache holds
@@ -100,10 +100,11 @@ def _timed(world: World, run, seconds: float) -> float:
 
 def _next_line(world: World) -> str:
     """What root reads; the others sleep until then, so that they do not take the cores of whom we are compared with."""
-    line = sys.stdin.readline() if world.is_root else None
-    arrived = world.comm.Ibarrier()
-    while not arrived.Test():
-        time.sleep(1e-3)
+    line = sys.stdin.readline() if world.is_root else ""
+    if isinstance(world, MpiWorld):
+        arrived = world.comm.Ibarrier()
+        while not arrived.Test():
+            time.sleep(1e-3)
     return world.bcast(line)
 
 

@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from mdgen.batch import Batch
 from mdgen.dynamics import Dynamics
 from mdgen.kernels.gpu import COORD, entry_type
 
@@ -27,7 +28,8 @@ MOTION_BYTES = {"float32": 140, "float64": 180}  # of a particle in a step: moti
 def limits(device: Any, dynamics: Dynamics, bandwidth: float) -> dict[str, float]:
     """Million atom-steps per second that `issue` of instructions, `gather` of places and `memory` do not let exceed."""
     precision, n_particles = dynamics.ensemble.precision, dynamics.n_particles
-    length, entry = dynamics.engine.neighbors(0)  # type: ignore[union-attr]
+    assert isinstance(dynamics.engine, Batch)  # on a GPU
+    length, entry = dynamics.engine.neighbors(0)
     steps = _entries_of_warps(length).sum() / n_particles  # of a warp, for a particle
     cycles = device.n_multiprocessors * device.clock
     place = 4 * np.dtype(COORD[precision]).itemsize

@@ -35,10 +35,10 @@ class Task:
         """Form batches on a device from now on; samples stay there, or in memory."""
         self.store = Store(device, device if stay else torch.device("cpu"), float("inf"), 0)
 
-    def batch(self, samples: Sequence[int], epochs: Sequence[int]) -> Any:
+    def batch(self, samples: Sequence[int], epochs: Sequence[int] | None = None) -> Any:
         """A batch as in training, each sample in one of its reflections."""
         kept = [self.store.get(k % N_SAMPLES, partial(self.sample, k % N_SAMPLES)) for k in samples]
-        return self.join(kept, epochs)
+        return self.join(kept, epochs or [0] * len(kept))
 
     def network(self, **parameters: Any) -> nn.Module:
         raise NotImplementedError

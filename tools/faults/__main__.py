@@ -23,8 +23,8 @@ from pkgutil import iter_modules
 
 from runkit.cli import OptionParser
 from tools.faults import kinds
-from tools.faults.subjects import Subject, subjects
 from tools.faults.table import Row, table
+from tools.faults.targets import Target, targets
 from tools.faults.trial import KINDS, Bad, Kind, Trial
 
 
@@ -37,7 +37,7 @@ def main(words: list[str] | None = None) -> int:
     if options.list:
         print("\n".join(f"{kind.name}: {', '.join(kind.programs)}" for kind in KINDS))
         return 0
-    numbers = [options.number] if options.number is not None else range(options.first, len(planned))
+    numbers = options.number or range(options.first, len(planned))
     folder = Path(tempfile.mkdtemp(prefix="faults-", dir=options.folder))
     try:
         tried = _ready(folder, {planned[number][1] for number in numbers})
@@ -68,7 +68,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = OptionParser("python -m tools.faults", description=__doc__, formatter_class=written)
     parser.add_argument("--count", type=int, help="faults of the campaign (default: each kind as often as its share)")
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--number", type=int, help="one fault alone")
+    parser.add_argument("--number", type=int, nargs="+", help="these faults alone")
     parser.add_argument("--first", type=int, default=0, help="begin with this number")
     parser.add_argument("--keep", action="store_true", help="leave folders where they are")
     parser.add_argument("--folder", type=Path, help="where to work (default: the folder of temporary files)")
@@ -76,9 +76,9 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _ready(folder: Path, programs: set[str]) -> dict[str, Subject]:
+def _ready(folder: Path, programs: set[str]) -> dict[str, Target]:
     """Undisturbed runs of the programs that will be tried, the generators first: they make the data of trainings."""
-    made = subjects()
+    made = targets()
     needed = set(programs)
     needed |= {"lbmgen"} if "dtrain" in programs else set()
     needed |= {"mdgen"} if "dtrain-glass" in programs else set()
@@ -94,11 +94,11 @@ def _ready(folder: Path, programs: set[str]) -> dict[str, Subject]:
 
 
 def _try(
-    number: int, kind: Kind, program: str, made: dict[str, Subject], folder: Path, options: argparse.Namespace
+    number: int, kind: Kind, program: str, made: dict[str, Target], folder: Path, options: argparse.Namespace
 ) -> Row:
-    subject, own = made[program], folder / f"{number:04d}"
-    subject.prepare(own)
-    trial = Trial(number, subject, own, random.Random(f"{options.seed} {number}"), [])
+    target, own = made[program], folder / f"{number:04d}"
+    target.prepare(own)
+    trial = Trial(number, target, own, random.Random(f"{options.seed} {number}"), [])
     begun = time.monotonic()
     verdict, why = "survived", ""
     try:

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from mdgen.batch import Batch
 from mdgen.dynamics import Dynamics
 from mdgen.formats import read
 from mdgen.initial import Configuration, melt
@@ -61,4 +62,5 @@ def equilibrated(bench: Bench) -> Configuration:
 
 def kernels(dynamics: Dynamics) -> Any:
     """What launches kernels for these replicas: whether it `marches`, by blocks of how many `threads`."""
-    return dynamics.engine.kernels  # type: ignore[union-attr]
+    assert isinstance(dynamics.engine, Batch)  # on a GPU
+    return dynamics.engine.kernels

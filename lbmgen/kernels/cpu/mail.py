@@ -1,11 +1,16 @@
 """What blocks on the CPU send each other: packed, sent, awaited and unpacked by compiled code."""
 
+from __future__ import annotations
+
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
 
+from lbmgen.kernels import Exchange
 from lbmgen.kernels.cpu.runs import move, runs_of
-from runkit.mpi import Messages
+from runkit.arrays import I64, DType, Floats
+from runkit.mpi import Messages, World
 from runkit.simd.compiled import part
 from runkit.simd.messages import Native, start, wait
 
@@ -17,16 +22,16 @@ class Mail(NamedTuple):
     among its requests come those to receive, up to `sends` int64 [n_exchanges].
     """
 
-    read: np.ndarray
-    written: np.ndarray
-    out: np.ndarray
-    back: np.ndarray
-    ends: np.ndarray
-    sends: np.ndarray
+    read: I64
+    written: I64
+    out: Floats
+    back: Floats
+    ends: I64
+    sends: I64
     native: Native
 
 
-def mail_of(exchanges, dtype, group) -> tuple[Mail, list[Messages]]:
+def mail_of(exchanges: Sequence[Exchange], dtype: DType, group: World) -> tuple[Mail, list[Messages]]:
     """The mail of a block among the ranks of `group`, and its messages, which live as long and are to be freed."""
     sizes = [(len(each.read), len(each.written), len(each.sends) + len(each.receives)) for each in exchanges]
     ends = np.cumsum([(0, 0, 0), *sizes], axis=0)

@@ -1,35 +1,57 @@
 """Many steps of a block in one call, messages to its neighbours included: the items of its program, one by one."""
 
+from __future__ import annotations
+
+from collections.abc import Callable
 from functools import cache
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from lbmgen.kernels import COPY, EVEN, KEEP, OUTLETS, RECEIVE, SEND, SWEEP, WALLS, Copies, Program
-from lbmgen.kernels.cpu.mail import receive, send
+from lbmgen.boundaries.face import open_faces
+from lbmgen.collisions import Collision
+from lbmgen.kernels import (
+    COPY,
+    EVEN,
+    KEEP,
+    OUTLETS,
+    RECEIVE,
+    SEND,
+    SWEEP,
+    WALLS,
+    Copies,
+    Kept,
+    Links,
+    Outlets,
+    Part,
+    Program,
+)
+from lbmgen.kernels.cpu.mail import Mail, receive, send
 from lbmgen.kernels.cpu.open_faces import make_outlets
 from lbmgen.kernels.cpu.runs import move, runs_of
 from lbmgen.kernels.cpu.sweep import PARTS, make_sweep
 from lbmgen.kernels.cpu.walls import keep, walls
+from lbmgen.lattices import Lattice
+from runkit.arrays import F64, I64, Floats
 from runkit.simd.compiled import kernel
 
 
 class Task(NamedTuple):
     """What a march needs to know of a block: fields of a `Part`, its copies as runs, and its `Mail`."""
 
-    program: Any
-    places: Any
-    numbers: Any
-    copies: Any
-    mail: Any
-    links: Any
-    kept: Any
-    outlets: Any
-    c: Any
-    w: Any
+    program: Program
+    places: tuple[tuple[int, ...], ...]
+    numbers: tuple[Any, ...]
+    copies: tuple[I64, ...]
+    mail: Mail
+    links: Links
+    kept: Kept
+    outlets: Outlets
+    c: I64
+    w: F64
 
     @classmethod
-    def of(cls, part, mail):
+    def of(cls, part: Part, mail: Mail) -> Task:
         """That of a part with its mail."""
         program, copies = _in_runs(part.program, part.copies)
         return cls(
@@ -46,7 +68,7 @@ class Task(NamedTuple):
         )
 
 
-def _in_runs(program: Program, copies: Copies) -> tuple[Program, tuple[np.ndarray, ...]]:
+def _in_runs(program: Program, copies: Copies) -> tuple[Program, tuple[I64, ...]]:
     """A program that counts runs where it counted copies, and the runs by parity."""
     programs, tables = [items.copy() for items in program[1:]], []
     for state, (source, target) in enumerate(zip(copies.source, copies.target, strict=True)):
@@ -61,7 +83,7 @@ def _in_runs(program: Program, copies: Copies) -> tuple[Program, tuple[np.ndarra
 
 
 @cache
-def make_march(lattice, law, forced):
+def make_march(lattice: Lattice, law: Collision, forced: bool) -> Callable[[Floats, Task, int, F64, I64], None]:
     """The compiled loop over steps for a lattice, a law and, if `forced`, a force density.
 
     Called as march(h, task, parity, clock, tally): flat populations, a `Task`, `parity` of the first step, `clock`
@@ -95,4 +117,4 @@ def make_march(lattice, law, forced):
                     receive(h, task.mail, begin)
             step += 2 if in_one_pass else 1
 
-    return kernel(march, f"{lattice.name} {law} {forced}", PARTS)
+    return kernel(march, f"{lattice.name} {law} {forced}", PARTS, (type(law), *open_faces()))

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 
+from lbmgen.kernels import Part
 from lbmgen.kernels.cpu.totals import totals
+from runkit.arrays import F64, Floats
 
 
-def moments(part, h, state):
+def moments(part: Part, h: Floats, state: int) -> tuple[F64, F64]:
     """Density [*shape] and velocity [*shape, d] of populations `h`; 1 and 0 in solid sites."""
     rows, shape = part.rows.start, part.solid.shape
     density = np.zeros((len(rows), shape[-1]))

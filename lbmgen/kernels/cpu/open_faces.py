@@ -13,7 +13,7 @@ from lbmgen.kernels.open_faces import Places, needs_of, on_row
 from runkit.formula import Plain
 from runkit.formula.compiled import inlined
 from runkit.simd.compiled import part
-from runkit.simd.lanes import peek
+from runkit.simd.lanes import element
 
 
 @cache
@@ -47,7 +47,7 @@ def _either(number, this, others):
 
     @part
     def set_site(h, faces, site, state, c, w, row):
-        if peek(faces.law, site) == number:
+        if element(faces.law, site) == number:
             this(h, faces, site, state, c, w, row)
         else:
             others(h, faces, site, state, c, w, row)
@@ -68,7 +68,7 @@ def _make_site(face, d):
         left = (state * len(faces.law) + site) * len(w)
         _moments(h, faces, left, 0, c, row, at.moments, needs.velocity)
         if needs.inside:
-            _moments(h, faces, left, peek(faces.inward, site), c, row, at.inside, True)
+            _moments(h, faces, left, element(faces.inward, site), c, row, at.inside, True)
         if needs.place:
             for axis in range(d):
                 row[at.normal + axis] = faces.normal[site, axis]
@@ -76,19 +76,19 @@ def _make_site(face, d):
                 row[at.share + k] = faces.share[site, k]
         if needs.arrived:
             _known(h, faces, left, c, row, at.arrived)
-            for link in range(peek(faces.start, site), peek(faces.start, site + 1)):
+            for link in range(element(faces.start, site), element(faces.start, site + 1)):
                 _see_link(h, faces, link, state, left, c, w, row, at)
                 value = guess(to_fixed_tuple(row, size))
                 row[at.arrived] += value
                 for axis in range(d):
                     row[at.arrived + 1 + axis] += c[faces.i[link], axis] * value
-        for link in range(peek(faces.start, site), peek(faces.start, site + 1)):
+        for link in range(element(faces.start, site), element(faces.start, site + 1)):
             _see_link(h, faces, link, state, left, c, w, row, at)
             if guesses:
                 row[at.guess] = guess(to_fixed_tuple(row, size))
             value = arriving(to_fixed_tuple(row, size))
             faces.memory[np.uint64(link)] = value
-            h[np.uint64(peek(faces.target, state * len(faces.i) + link))] = value
+            h[np.uint64(element(faces.target, state * len(faces.i) + link))] = value
 
     return set_site
 
@@ -103,13 +103,13 @@ def _moments(h, faces, left, shift, c, row, place, with_velocity):
     """Excess density and, if asked for, velocity of what has left a site, or the one at a distance `shift` from it."""
     excess = 0.0
     for i in range(len(c)):
-        excess += np.float64(peek(h, peek(faces.left, left + i) + shift))
+        excess += np.float64(element(h, element(faces.left, left + i) + shift))
     row[place] = excess
     if with_velocity:
         for axis in range(c.shape[1]):
             momentum = 0.0
             for i in range(len(c)):
-                momentum += c[i, axis] * np.float64(peek(h, peek(faces.left, left + i) + shift))
+                momentum += c[i, axis] * np.float64(element(h, element(faces.left, left + i) + shift))
             row[place + 1 + axis] = momentum / (1.0 + excess)
 
 
@@ -118,9 +118,9 @@ def _known(h, faces, left, c, row, place):
     """Excess density and momentum of what has arrived at a site by other ways than its open faces."""
     row[place : place + 1 + c.shape[1]] = 0.0
     for i in range(len(c)):
-        here = peek(faces.here, left + i)
+        here = element(faces.here, left + i)
         if here >= 0:
-            value = np.float64(peek(h, here))
+            value = np.float64(element(h, here))
             row[place] += value
             for axis in range(c.shape[1]):
                 row[place + 1 + axis] += c[i, axis] * value
@@ -129,10 +129,10 @@ def _known(h, faces, left, c, row, place):
 @part
 def _see_link(h, faces, link, state, left, c, w, row, at):
     """What formulas take of a link."""
-    i = peek(faces.i, link)
+    i = element(faces.i, link)
     for axis in range(c.shape[1]):
         row[at.c + axis] = c[i, axis]
     row[at.w] = w[i]
-    row[at.opposite] = peek(h, peek(faces.left, left + (i + 1 if i % 2 == 1 else i - 1)))
-    row[at.inner] = peek(h, peek(faces.inner, state * len(faces.i) + link))
-    row[at.memory] = peek(faces.memory, link)
+    row[at.opposite] = element(h, element(faces.left, left + (i + 1 if i % 2 == 1 else i - 1)))
+    row[at.inner] = element(h, element(faces.inner, state * len(faces.i) + link))
+    row[at.memory] = element(faces.memory, link)

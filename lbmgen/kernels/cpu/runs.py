@@ -4,10 +4,11 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from runkit.arrays import I64
 from runkit.simd.compiled import kernel, part
 
 
-def runs_of(source: np.ndarray, target: np.ndarray, ends: Sequence[int] | np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def runs_of(source: I64, target: I64, ends: Sequence[int] | I64) -> tuple[I64, I64]:
     """Runs of moves from offsets `source` to `target`, int64 [n] each; none goes on over one of `ends`, 0 to n.
 
     Returns runs, int64 [n_runs, 5]: source, target, count, stride of either; and where the runs of each end begin.

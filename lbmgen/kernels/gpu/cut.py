@@ -10,10 +10,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 
-import numpy as np
-
 from lbmgen.kernels.gpu.launches import Launches, Now
-from lbmgen.kernels.gpu.part import Batch, Placed
+from lbmgen.kernels.gpu.part import Batch, Items, Placed
+from runkit.arrays import F64, I64
 
 
 class Cut:
@@ -23,20 +22,21 @@ class Cut:
         self._launches, self._gpu, self._steps = launches, launches.gpu, part.steps
         self._batch = Batch(self._gpu, [part], n_steps)
         self._side = self._gpu.stream()
-        self._graphs: dict[tuple, Callable[[], None] | None] = {}
+        self._graphs: dict[tuple[int, object], Callable[[], None] | None] = {}
 
     def holds(self, n_steps: int) -> bool:
         """Whether rounds have so many steps."""
         return self._batch.n_steps == n_steps
 
-    def march(self, parity: int, clock: np.ndarray) -> np.ndarray:
+    def march(self, parity: int, clock: F64) -> I64:
         """The steps of a round, the first of `parity`; returns what bodies have taken, [1, n_steps, …]."""
         self._batch.begin(clock[None], -1)
         for step in range(len(clock)):
             self._step((parity + step) % 2, is_first=step == 0)
         if len(clock):
             self._end((parity + len(clock) - 1) % 2)
-        return self._gpu.to_host(self._batch.tally)
+        tally: I64 = self._gpu.to_host(self._batch.tally)
+        return tally
 
     def _step(self, parity: int, is_first: bool) -> None:
         """A step to its last messages."""
@@ -64,10 +64,10 @@ class Cut:
     def _end(self, parity: int) -> None:
         self._do(parity, self._steps[parity][1])
 
-    def _do(self, parity: int, items: list) -> None:
+    def _do(self, parity: int, items: Items) -> None:
         self._launches.do(Now(self._batch, parity), items)
 
-    def _again(self, key: tuple, function: Callable[[], None]) -> None:
+    def _again(self, key: tuple[int, object], function: Callable[[], None]) -> None:
         """Launch it, as a graph from the second time on: what comes once is not worth a recording."""
         if key not in self._graphs:
             self._graphs[key] = None

@@ -7,11 +7,14 @@ other cases on the same multiprocessor go on.
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from lbmgen.kernels import COPY, SWEEP
 from lbmgen.kernels.gpu.launches import THREADS, Launches
 from lbmgen.kernels.gpu.part import Batch, Placed
+from runkit.device import Gpu
 
 # The part of the cache that populations and tables may take. An A100 and an H100 have it in two halves, and what
 # multiprocessors of both read may lie in either.
@@ -28,7 +31,7 @@ class InCache:
         self._sizes = sizes(len(batch.parts), n_together(batch.gpu, batch.parts, self._n_resident))
         self._how = self._arguments(batch.parts[0])
 
-    def _arguments(self, part: Placed) -> tuple:
+    def _arguments(self, part: Placed) -> tuple[Any, ...]:
         """What a launch takes beside the cases: sites and copies."""
         sweeps = [what for _, items in part.steps for operation, what in items if operation == SWEEP]
         copies = [what for _, items in part.steps for operation, what in items if operation == COPY]
@@ -52,7 +55,7 @@ class InCache:
             first += size
 
 
-def n_together(gpu, parts: list[Placed], n_resident: int) -> int:
+def n_together(gpu: Gpu, parts: list[Placed], n_resident: int) -> int:
     """Cases that the cache holds at once, each with a block of threads or more; 0 if there is no room for one."""
     return min(int(SHARE * gpu.l2_bytes / max(part.n_bytes for part in parts)), n_resident)
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from lbmgen.kernels import COPY, RECEIVE, SEND, SWEEP
 from lbmgen.kernels.gpu.part import BOUNDARIES, Batch, Items, Mail, Runs
+from runkit.device import DeviceArray, Gpu
 
 THREADS = 256  # of a block; lbm.cu is compiled for no more
 NAMES = ("sweep", "copy", "gather", "scatter", "boundaries", "march", "look")
@@ -26,7 +27,7 @@ class Now(NamedTuple):
 class Launches:
     """What the items of a step launch, on the present stream."""
 
-    def __init__(self, gpu, text: str) -> None:
+    def __init__(self, gpu: Gpu, text: str) -> None:
         self.gpu, module = gpu, gpu.compile(text)
         self.kernels = {name: module.get_function(name) for name in NAMES}
         self._do: dict[int, Callable[[Now, Any], None]] = {
@@ -52,7 +53,7 @@ class Launches:
             self("sweep", n_runs * length, len(now.batch.parts), now.batch.table, start, *how)
             tick = 0
 
-    def _copy(self, now: Now, tables: list) -> None:
+    def _copy(self, now: Now, tables: Sequence[DeviceArray]) -> None:
         source, target = tables
         n = len(source)
         self("copy", n, len(now.batch.parts), now.batch.table, source, target, np.uint32(n))
@@ -76,7 +77,7 @@ class Launches:
         n = len(mail.back)
         self("scatter", n, 1, now.batch.parts[0].h, mail.written, mail.back, np.uint32(n))
 
-    def __call__(self, name: str, n_threads: int, n_cases: int, *arguments) -> None:
+    def __call__(self, name: str, n_threads: int, n_cases: int, *arguments: Any) -> None:
         """Nothing, if there is nothing to do."""
         if n_threads:
             self.kernels[name]((-(-n_threads // THREADS), n_cases), (THREADS,), arguments)

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Sequence
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 
 from lbmgen.kernels import COPY, OUTLETS, RECEIVE, SEND, SWEEP, VECTOR, WALLS, Exchange, Links, Part, Region
+from runkit.arrays import F64, I64, DType
+from runkit.device import DeviceArray, Gpu
 from runkit.mpi import World
 
 BOUNDARIES = WALLS  # a GPU sets walls, the mass that they keep, and open faces at once
 WARP = 32  # threads
 
-Runs = list[tuple]  # of equal length: first sites, number of runs, sites in a run
-Items = list[tuple]  # (operation, what its kernel takes)
+Runs: TypeAlias = list[tuple[DeviceArray, int, int]]  # of equal length: first sites, number of runs, sites in a run
+Items: TypeAlias = list[tuple[int, Any]]  # (operation, what its kernel takes)
 
 
 class Stage(NamedTuple):
@@ -27,9 +30,9 @@ class Stage(NamedTuple):
 class Placed:
     """A part on the GPU; `row` describes it to kernels, as `Case` of cases.cu does."""
 
-    def __init__(self, gpu, part: Part, group: World) -> None:
+    def __init__(self, gpu: Gpu, part: Part, group: World) -> None:
         self.shape, self.places = part.solid.shape, part.places
-        self.host = part._replace(h=None)  # for what is computed there
+        self.host = part._replace(h=np.empty(0, part.h.dtype))  # for what is computed there
         self.h = gpu.xp.asarray(part.h)
         self.row_start = gpu.xp.asarray(part.rows.start)
         self.mail = [Mail(gpu, exchange, part.h.dtype, group) for exchange in part.exchanges]
@@ -51,7 +54,7 @@ class Placed:
         self.row = np.concatenate([[*a, *n] for a, n in zip(addresses, sizes, strict=True)]).astype(np.int64)
         self.n_bytes = sum(array.nbytes for table in self._held for array in table)
 
-    def _step(self, gpu, part: Part, items: np.ndarray) -> tuple[list[Stage], Items]:
+    def _step(self, gpu: Gpu, part: Part, items: I64) -> tuple[list[Stage], Items]:
         """A step as a program has it: what goes around each exchange, then what comes after all of them."""
         stages: list[Stage] = []
         present: Items = []
@@ -78,7 +81,7 @@ class Placed:
 class Mail:
     """An exchange: tables and buffers on the GPU, and what MPI sees: these buffers or, if it cannot, copies."""
 
-    def __init__(self, gpu, exchange: Exchange, dtype, group: World) -> None:
+    def __init__(self, gpu: Gpu, exchange: Exchange, dtype: DType, group: World) -> None:
         self.read, self.written = gpu.xp.asarray(exchange.read), gpu.xp.asarray(exchange.written)
         self.out, self.back = (gpu.xp.empty(len(table), dtype) for table in (self.read, self.written))
         self.sent, self.received = self.out, self.back
@@ -91,7 +94,7 @@ class Mail:
 class Batch:
     """Parts with the same layout and law whose steps are launched together, and the record of `n_steps` steps."""
 
-    def __init__(self, gpu, parts: list[Placed], n_steps: int) -> None:
+    def __init__(self, gpu: Gpu, parts: Sequence[Placed], n_steps: int) -> None:
         xp, d, self.n_bodies = gpu.xp, len(parts[0].shape), parts[0].host.n_bodies
         self.gpu, self.parts, self.n_steps = gpu, list(parts), n_steps
         self.table = xp.asarray(np.stack([part.row for part in parts]))
@@ -100,18 +103,18 @@ class Batch:
         self.step = xp.zeros(1, np.int32)  # where kernels read which step it is
         self.n_boundary = max(part.n_boundary for part in parts)
 
-    def begin(self, clocks: np.ndarray, step: int) -> None:
+    def begin(self, clocks: F64, step: int) -> None:
         """Empty the record; kernels find `step` where they read which step it is."""
         self.clock[...] = self.gpu.xp.asarray(clocks)
         self.tally[...] = 0
         self.step[...] = step
 
-    def holds(self, parts: list[Placed], n_steps: int) -> bool:
+    def holds(self, parts: Sequence[Placed], n_steps: int) -> bool:
         """Whether it is the batch of these parts."""
         return self.n_steps == n_steps and list(map(id, self.parts)) == list(map(id, parts))
 
 
-def setters(links: Links, places: np.ndarray) -> np.ndarray:
+def setters(links: Links, places: I64) -> I64:
     """Which link of a wall sets each of `places` [2, …] by state, int64 of their shape; -1 where none does."""
     result = np.full(places.shape, -1, np.int64)
     for setter, target, place in zip(result, links.target, places, strict=True):
@@ -127,7 +130,7 @@ def warps(n: int) -> int:
     return -(-n // WARP) * WARP
 
 
-def runs_of(gpu, region: Region) -> Runs:
+def runs_of(gpu: Gpu, region: Region) -> Runs:
     """The runs of a region by their length in sites."""
     result = []
     for n_vectors in np.unique(region.n_vectors[region.n_vectors > 0]):

@@ -6,33 +6,41 @@ two or three launches for a step of all of them, two steps as a graph. Those wit
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+
 import numpy as np
 
+from lbmgen.collisions import Collision
+from lbmgen.kernels import Grid, Part, Seen
 from lbmgen.kernels.gpu.cut import Cut
 from lbmgen.kernels.gpu.in_cache import InCache, n_together
 from lbmgen.kernels.gpu.launches import THREADS, Launches, Now
 from lbmgen.kernels.gpu.part import Batch, Placed
 from lbmgen.kernels.gpu.text import source
+from lbmgen.lattices import Lattice
+from runkit.arrays import F64, I64, Floats
+from runkit.device import Gpu
+from runkit.mpi import World
 
 
 class Steps:
     """For a lattice, a law and, if `forced`, a force density. Parts lie where the kernels run."""
 
-    def __init__(self, gpu, lattice, law, forced, dtype):
+    def __init__(self, gpu: Gpu, lattice: Lattice, law: Collision, forced: bool, dtype: str) -> None:
         self.gpu = gpu
         self.launches = Launches(gpu, source(lattice, law, forced, dtype))
-        self._side_by_side = None  # those without neighbours that have taken steps together last
+        self._side_by_side: SideBySide | None = None  # those without neighbours that have taken steps together last
         self._cut: dict[Placed, Cut] = {}
 
-    def rows_together(self, layout):
+    def rows_together(self, layout: Grid) -> int:
         """No two steps in one pass: launches have no order of rows."""
         return 0
 
-    def place(self, part, group):
+    def place(self, part: Part, group: World) -> Placed:
         """The part, where kernels can reach it; its neighbours are among the ranks of `group`."""
         return Placed(self.gpu, part, group)
 
-    def free(self, part):
+    def free(self, part: Placed) -> None:
         """The part takes no more steps."""
         if self._side_by_side is not None and part in self._side_by_side.batch.parts:
             self._side_by_side = None
@@ -40,16 +48,17 @@ class Steps:
         for mail in part.mail:
             mail.messages.free()
 
-    def populations(self, part):
+    def populations(self, part: Placed) -> Floats:
         """Its populations, for reading or, followed by `restore`, for writing."""
-        return self.gpu.to_host(part.h)
+        h: Floats = self.gpu.to_host(part.h)
+        return h
 
-    def restore(self, part, h, state):
+    def restore(self, part: Placed, h: Floats, state: int) -> None:
         """Set populations and what open faces remember; they lie as after a step of parity `state`."""
         self.gpu.to_device(h, part.h)
         self.launches("gather", part.n_open, 1, part.h, part.target[state], part.memory, np.uint32(part.n_open))
 
-    def march(self, parts, parity, clocks):
+    def march(self, parts: Sequence[Placed], parity: int, clocks: F64) -> I64:
         """Steps of parts, the first of `parity`; `clocks` [n_parts, n_steps] scale moving walls.
 
         Returns what bodies have taken, int64 [n_parts, n_steps, n_bodies, d + 1] (see `lbmgen.forces`).
@@ -62,18 +71,18 @@ class Steps:
             self._side_by_side = SideBySide(self.launches, Batch(self.gpu, parts, n_steps))
         return self._side_by_side.march(parity, clocks)
 
-    def _cut_for(self, part, n_steps):
+    def _cut_for(self, part: Placed, n_steps: int) -> Cut:
         if part not in self._cut or not self._cut[part].holds(n_steps):
             self._cut[part] = Cut(self.launches, part, n_steps)
         return self._cut[part]
 
-    def moments(self, part, state):
+    def moments(self, part: Placed, state: int) -> tuple[F64, F64]:
         """Density [*shape] and velocity [*shape, d]; 1 and 0 in solid sites."""
         from lbmgen.kernels.cpu.moments import moments  # Numba takes a second to import: only where this is asked for
 
         return moments(part.host, self.populations(part), state)
 
-    def look(self, parts, state, width):
+    def look(self, parts: Sequence[Placed], state: int, width: int | None) -> list[Seen]:
         """Of each part: the largest speed, the largest |density - 1| and, if `width` is not None, means over cells of
         density - 1 and velocity."""
         xp, n, shape = self.gpu.xp, len(parts), parts[0].shape
@@ -100,21 +109,22 @@ class SideBySide:
         self.batch, self.launches, gpu = batch, launches, batch.gpu
         n_resident = gpu.resident_blocks(launches.kernels["march"], THREADS)
         self._in_cache = InCache(launches, batch) if n_together(gpu, batch.parts, n_resident) else None
-        self._pairs: dict = {}  # graphs of two steps, by the parity of the first
+        self._pairs: dict[int, Callable[[], None]] = {}  # graphs of two steps, by the parity of the first
 
     @property
     def is_in_cache(self) -> bool:
         """Whether a round goes from the cache."""
         return self._in_cache is not None
 
-    def march(self, parity: int, clocks: np.ndarray) -> np.ndarray:
+    def march(self, parity: int, clocks: F64) -> I64:
         """The steps of a round, the first of `parity`; returns what bodies have taken, as `Steps.march` does."""
         self.batch.begin(clocks, -2)
         if self._in_cache:
             self._in_cache.march(parity)
         else:
             self._from_memory(parity, *divmod(clocks.shape[1], 2))
-        return self.batch.gpu.to_host(self.batch.tally)
+        tally: I64 = self.batch.gpu.to_host(self.batch.tally)
+        return tally
 
     def _from_memory(self, parity: int, n_pairs: int, rest: int) -> None:
         if n_pairs and parity not in self._pairs:

@@ -2,26 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 
-from lbmgen.boundaries.face import most_parameters, open_faces
+from lbmgen.boundaries.face import Open, most_parameters, open_faces
+from lbmgen.collisions import Collision
 from lbmgen.kernels.open_faces import Places, needs_of, on_row
-from runkit.formula import Fused, Plain, value_of
+from lbmgen.lattices import Lattice
+from runkit.formula import Fused, Plain, Value, value_of
 from runkit.formula.cuda import TYPES, Lines, function
 
 KERNELS = ("cases.cu", "boundaries.cu", "lbm.cu")  # each builds on those before
 
 
 @cache
-def source(lattice, law, forced, dtype):
+def source(lattice: Lattice, law: Collision, forced: bool, dtype: str) -> str:
     """CUDA C of all kernels for a lattice, a law, if `forced` a force density, and populations of `dtype`."""
     kernels = "\n".join(Path(__file__).with_name(name).read_text() for name in KERNELS)
     parts = _constants(lattice, forced, dtype), _collide(lattice, law, forced, dtype), _open_faces(lattice.d), kernels
     return "\n".join(parts)
 
 
-def _constants(lattice, forced, dtype):
+def _constants(lattice: Lattice, forced: bool, dtype: str) -> str:
     velocities = ", ".join("{" + ", ".join(map(str, c)) + "}" for c in lattice.c)
     weights = ", ".join(w.hex() for w in lattice.w)
     places = range(lattice.q)
@@ -40,7 +43,7 @@ def _constants(lattice, forced, dtype):
     )
 
 
-def _collide(lattice, law, forced, dtype):
+def _collide(lattice: Lattice, law: Collision, forced: bool, dtype: str) -> str:
     """The law as a function: populations before and after, and its rates, followed by the force."""
     machine = Lines(dtype)
     n_rates = len(law.rates(1.0))
@@ -58,7 +61,7 @@ def _collide(lattice, law, forced, dtype):
     return function(head, machine, *results)
 
 
-def _open_faces(d):
+def _open_faces(d: int) -> str:
     """All kinds of open faces by their numbers: their formulas, and where in a row of numbers what they take lies."""
     faces = open_faces()
     numbers = range(len(faces))
@@ -72,7 +75,7 @@ def _open_faces(d):
     )
 
 
-def _open_face(number, face, d):
+def _open_face(number: int, face: type[Open], d: int) -> str:
     """A kind as a type."""
     needs = {f"needs_{name}": int(is_so) for name, is_so in needs_of(face, d)._asdict().items()}
     places = ", ".join(f"{name} = {value}" for name, value in (Places.of(face, d)._asdict() | needs).items())
@@ -80,7 +83,7 @@ def _open_face(number, face, d):
     return "\n".join([f"template <> struct Face<{number}> {{", f"enum {{ {places} }};", *formulas, "};"])
 
 
-def _formula(name, formula, face, d):
+def _formula(name: str, formula: Callable[..., Value] | None, face: type[Open], d: int) -> str:
     machine = Lines("float64")
     row = [Plain(machine, f"row[{k}]") for k in range(Places.of(face, d).size)]
     result = value_of(machine, on_row(formula, face, d)(*row) if formula else 0.0)

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from functools import cache
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 
 from mdgen.kernels import fire, grain
 from mdgen.kernels.gpu.text import source, table
+from mdgen.potentials.pair import PairPotential
+from mdgen.thermostats import Thermostat
+from runkit.device import DeviceArray, Gpu
 
 BLOCK, ARRANGING = 128, 1024  # threads of a block where many share a replica; where one sorts it
 CHUNK, CELLS = 32, 8  # particles of a chunk, and cells for each particle that there is room for, as in replica.cu
@@ -20,20 +23,23 @@ FEW = 2  # species whose law fits the registers of a thread
 FROZEN, PRUNE, BUILD, FULL, SETTLED = 1, 2, 4, 8, 16  # flags of a replica
 FLAGS, N_BUILDS, N_PRUNES, N_LATE, N_COUPLED, N_STATUS = range(6)  # columns of `status`
 
+Room: TypeAlias = tuple[int, int]  # entries that the inner and the outer list of a particle may have
+Bath: TypeAlias = tuple[DeviceArray, DeviceArray, DeviceArray]  # values, random numbers and constants
+
 
 class Arrays(NamedTuple):
     """State of R replicas on the device, as `replica.cu` describes it."""
 
-    edge: Any
-    law: Any
-    reach: Any
-    motion: Any
-    force: Any
-    place: Any
-    cells: Any
-    count: Any
-    near: Any
-    status: Any
+    edge: DeviceArray
+    law: DeviceArray
+    reach: DeviceArray
+    motion: DeviceArray
+    force: DeviceArray
+    place: DeviceArray
+    cells: DeviceArray
+    count: DeviceArray
+    near: DeviceArray
+    status: DeviceArray
 
 
 def cells_length(n_particles: int) -> int:
@@ -56,14 +62,14 @@ class Kernels:
 
     def __init__(
         self,
-        device,
-        shape,
-        potential,
+        device: Gpu,
+        shape: tuple[int, int],
+        potential: PairPotential,
         precision: str,
-        thermostat,
+        thermostat: Thermostat | None,
         marches: bool | None = None,
         threads: int | None = None,
-    ):
+    ) -> None:
         self._shape, self._n_species, self._thermostat = shape, potential.n_species, thermostat
         self._most_shared = device.shared_bytes - STATIC_SHARED
         self.shared = 4 * shape[1] * np.dtype(COORD[precision]).itemsize + table(potential, precision).nbytes
@@ -80,12 +86,12 @@ class Kernels:
         self._module = _module(device, text, options)
         self._functions: dict[str, Any] = {}
 
-    def march(self, arrays: Arrays, room, n_steps: int, dt: float, longest: float, bath) -> None:
+    def march(self, arrays: Arrays, room: Room, n_steps: int, dt: float, longest: float, bath: Bath) -> None:
         """`n_steps` steps in one launch; `bath` are values, random numbers and constants of the thermostat."""
         steps = (np.int32(n_steps), np.float64(dt), np.float64(longest))
         self._launch("march", (1,), (self.threads,), arrays, room, *steps, *bath, self._grain, shared=self.shared)
 
-    def move(self, arrays: Arrays, room, dt: float, longest: float, n_kicks: int = 1, kicks: bool = True) -> None:
+    def move(self, arrays: Arrays, room: Room, dt: float, longest: float, n_kicks: int = 1, kicks: bool = True) -> None:
         """One step, or forces at the present places if `dt` is zero: halves of a kick before (2 if one is left from
         the step before) and, if `kicks`, one after it."""
         n = self._shape[1]
@@ -95,25 +101,25 @@ class Kernels:
         self._launch("refresh", blocks, (BLOCK,), arrays, room)
         self._launch("push", blocks, (BLOCK,), arrays, room, np.float64(dt), np.int32(kicks))
 
-    def couple(self, arrays: Arrays, room, after: bool, bath) -> None:
+    def couple(self, arrays: Arrays, room: Room, after: bool, bath: Bath) -> None:
         """Rescale velocities as the thermostat says; the next coupling takes the next random numbers."""
-        if after or self._thermostat.before:
+        if after or (self._thermostat is not None and self._thermostat.before):
             self._launch("couple", (1,), (self.threads,), arrays, room, np.int32(after), *bath, self._grain)
 
-    def descend(self, arrays: Arrays, room, tolerance: float, most: int, state) -> None:
+    def descend(self, arrays: Arrays, room: Room, tolerance: float, most: int, state: DeviceArray) -> None:
         """An iteration of FIRE from the forces at the present positions; `state` [5, R] as `fire.cu` has it."""
         given = (np.float64(each) for each in (tolerance, most, fire.LONGEST_STEP))
         self._launch("descend", (1,), (fire.COLUMNS,), arrays, room, *given, state)
 
-    def kinetic_energy(self, arrays: Arrays, room, energy) -> None:
+    def kinetic_energy(self, arrays: Arrays, room: Room, energy: DeviceArray) -> None:
         """Write the kinetic energies [R]."""
         self._launch("kinetic_energy", (1,), (self.threads,), arrays, room, self._grain, energy)
 
-    def energies(self, arrays: Arrays, room, law, energy) -> None:
+    def energies(self, arrays: Arrays, room: Room, law: DeviceArray, energy: DeviceArray) -> None:
         """Write energy and virial of each particle's pairs with higher ones [R, 2, n]; `law` in double precision."""
         self._launch("energies", (_up(self._shape[1], BLOCK) // BLOCK,), (BLOCK,), arrays, room, law, energy)
 
-    def total(self, arrays: Arrays, room, value, total) -> None:
+    def total(self, arrays: Arrays, room: Room, value: DeviceArray, total: DeviceArray) -> None:
         """Write the sums [R, 2] of `value` [R, 2, n], in the order of the particles."""
         self._launch("total", (1,), (CHUNK,), arrays, room, value, total)
 
@@ -121,7 +127,16 @@ class Kernels:
     def _grain(self) -> np.float64:
         return np.float64(grain(self._shape[1]))
 
-    def _launch(self, name: str, blocks, threads, arrays: Arrays, room, *more, shared: int = 0) -> None:
+    def _launch(
+        self,
+        name: str,
+        blocks: tuple[int, ...],
+        threads: tuple[int, ...],
+        arrays: Arrays,
+        room: Room,
+        *more: Any,
+        shared: int = 0,
+    ) -> None:
         if name not in self._functions:
             self._functions[name] = self._module.get_function(name)
             if shared:  # the same for all shapes: they share the function, and with it this attribute
@@ -137,7 +152,7 @@ def _options(n_particles: int, n_species: int) -> tuple[str, ...]:
 
 
 @cache
-def _module(device, text: str, options: tuple[str, ...]):
+def _module(device: Gpu, text: str, options: tuple[str, ...]) -> Any:
     return device.compile(text, options)
 
 

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
 
 from mdgen.kernels import fire
-from runkit.formula import Fused, Plain, value_of
+from mdgen.potentials.pair import Pair, PairPotential
+from mdgen.thermostats import Formula, Thermostat, Values
+from runkit.arrays import Floats
+from runkit.formula import Fused, Plain, Value, value_of
 from runkit.formula.cuda import Lines, function
 
 TEXTS = ("replica", "motion", "cells", "lists", "thermostat", "march", "spread", "fire", "observe")  # in this order
@@ -16,7 +20,7 @@ PAIR_BYTES = 16  # which a thread fetches at once
 SQUARE = "square"  # what the squared distance is called
 
 
-def source(potential, precision: str, thermostat=None) -> str:
+def source(potential: PairPotential, precision: str, thermostat: Thermostat | None = None) -> str:
     """All kernels for a `PairPotential`, with those of the thermostat (None: without)."""
     replica, *others = (Path(__file__).with_name(f"{name}.cu").read_text() for name in TEXTS)
     double = "#define DOUBLE\n" if precision == "float64" else ""
@@ -24,20 +28,20 @@ def source(potential, precision: str, thermostat=None) -> str:
     return "\n".join([*before, replica, _formulas(potential, precision), *others])
 
 
-def table(potential, precision: str) -> np.ndarray:
+def table(potential: PairPotential, precision: str) -> Floats:
     """What the kernels have as `PairOf`: flat, whole multiples of PAIR_BYTES for each pair of species."""
     columns = potential.table(precision)
     padding = -columns.shape[-1] % (PAIR_BYTES // columns.itemsize)
     return np.pad(columns, ((0, 0), (0, 0), (0, padding)))
 
 
-def _pair(potential) -> str:
+def _pair(potential: PairPotential) -> str:
     """What belongs to a pair of species."""
     names = ", ".join(["cutoff_square", *potential.columns])
     return f"template <class T> struct alignas({PAIR_BYTES}) PairOf {{ T {names}; }};\n"
 
 
-def _formulas(potential, precision: str) -> str:
+def _formulas(potential: PairPotential, precision: str) -> str:
     """The pair law's formulas as functions of a squared distance and of a pair of species."""
     law, names = potential.law, tuple(potential.columns)
     return "".join(
@@ -49,7 +53,7 @@ def _formulas(potential, precision: str) -> str:
     )
 
 
-def _formula(name: str, formula, columns: tuple[str, ...], machine: Lines) -> str:
+def _formula(name: str, formula: Callable[[Value, Pair], Value], columns: tuple[str, ...], machine: Lines) -> str:
     pair = SimpleNamespace(**{column: Fused(machine, f"pair.{column}") for column in columns})
     value = value_of(machine, formula(Fused(machine, SQUARE), pair))
     real = machine.type
@@ -76,20 +80,22 @@ class DistanceLines(Lines):
         return root
 
 
-def _coupling(thermostat) -> str:
+def _coupling(thermostat: Thermostat) -> str:
     """`scale_before`, `scale_after` and what `thermostat.cu` has to know about them."""
     n_numbers = thermostat.draw(0).shape[1]
     head = f"#define COUPLED\n#define N_NUMBERS {n_numbers}\n#define HAS_BEFORE {int(thermostat.before is not None)}\n"
     sizes = (len(thermostat.value), n_numbers, len(thermostat.constants))
-    formulas = {"scale_before": thermostat.before or _unchanged, "scale_after": thermostat.after}
+    formulas = {"scale_before": thermostat.before or _unchanged, "scale_after": thermostat.after or _unchanged}
     return head + "".join(_scale(name, formula, *sizes) for name, formula in formulas.items())
 
 
-def _unchanged(kinetic, value, number, constant):
-    return 1.0, value
+def _unchanged(
+    kinetic: Value, value: Values, number: Values, constant: Sequence[Value]
+) -> tuple[Value, Sequence[Value]]:
+    return 1.0, list(value)
 
 
-def _scale(name: str, formula, n_values: int, n_numbers: int, n_constants: int) -> str:
+def _scale(name: str, formula: Formula, n_values: int, n_numbers: int, n_constants: int) -> str:
     """The factor for one replica; values and numbers lie `stride` apart, new values replace the old.
 
     Never inlined: one thread calls it, and all would pay for its registers.

@@ -135,8 +135,10 @@ def test_other_readers_are_given_complete_cases_alone(tmp_path):
     assert code == PARTLY_FAILED and found["computed"].tolist() == [COMPLETE, FAILED, FAILED]
     about = [json.loads(text) for text in found["description"]]
     assert sorted(each["case"] for each in about) == [0, 1, 2] and about[0]["case"] != 0
-    assert about[0]["reynolds_number"] == found["scalars/reynolds_number"][0] < min(
-        each["reynolds_number"] for each in about[1:]
+    assert (
+        about[0]["reynolds_number"]
+        == found["scalars/reynolds_number"][0]
+        < min(each["reynolds_number"] for each in about[1:])
     )
     assert [bool(text) for text in found["failure"]] == [False, True, True]
     well = WellDataset(path=str(tmp_path), n_steps_input=2, n_steps_output=1, use_normalization=False)

@@ -1,12 +1,18 @@
-"""A wall that has a name of its own."""
+"""An open face to a fluid at rest."""
 
 from dataclasses import dataclass
 
 from lbmgen.boundaries import boundary
-from lbmgen.boundaries.wall import NoSlip
+from lbmgen.boundaries.face import Open
 
 
-@boundary("fringe-wall")
+@boundary("fringe-opening")
 @dataclass(frozen=True)
-class Fringe(NoSlip):
-    """At rest, or sliding."""
+class Fringe(Open):
+    """What enters is the equilibrium of a fluid of this density that does not move."""
+
+    density: float = 1.0
+
+    @staticmethod
+    def arriving(face, site, link):
+        return link.w * (face.density - 1.0)

@@ -3,11 +3,23 @@
 from __future__ import annotations
 
 from array import array
-from typing import Any
+from typing import Any, Protocol
+
+from runkit.efficiency import WAIT, counted
 
 
-class Tickets:
-    """Numbers 0, 1, 2, …, each given to one rank: work for whoever is free. Making and freeing are collective."""
+class SharedCounter(Protocol):
+    """Numbers 0, 1, 2, …, each given to one rank of a group: work for whoever is free."""
+
+    def next(self) -> int:
+        """The next number, which no other call on any rank gets (not collective)."""
+
+    def free(self) -> None:
+        """Give the counter back; collective. No rank asks for a number after it."""
+
+
+class MpiCounter:
+    """A counter in the memory of rank 0 of an mpi4py communicator; making it is collective."""
 
     def __init__(self, comm: Any) -> None:
         from mpi4py import MPI
@@ -20,21 +32,20 @@ class Tickets:
             self._window.Unlock(0)
         comm.Barrier()
 
+    @counted(WAIT)
     def next(self) -> int:
-        """The next number (not collective)."""
-        one, ticket = array("q", [1]), array("q", [0])
+        one, number = array("q", [1]), array("q", [0])
         self._window.Lock(0)
-        self._window.Fetch_and_op(one, ticket, 0, op=self._sum)
+        self._window.Fetch_and_op(one, number, 0, op=self._sum)
         self._window.Unlock(0)
-        return ticket[0]
+        return number[0]
 
     def free(self) -> None:
-        """Give the window back; collective."""
         self._window.Free()
 
 
-class SerialTickets(Tickets):
-    """Tickets for one rank without MPI."""
+class SerialCounter:
+    """A counter for one rank alone."""
 
     def __init__(self) -> None:
         self._next = -1

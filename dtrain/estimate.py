@@ -1,0 +1,105 @@
+"""What a training step costs, before it is taken: operations and memory, from shapes alone; nothing is computed.
+
+Operations are those of products of matrices and convolutions, forward and backward, as torch counts them (one
+multiplication and one addition are two). Memory is what lies on a device besides samples that are kept there: weights,
+gradients and the two moments of Adam in float32, and what the forward pass keeps for the backward one.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch._subclasses.fake_tensor import (
+    DataDependentOutputException,
+    DynamicOutputShapeException,
+    FakeTensorMode,
+    UnsupportedOperatorException,
+)
+from torch.utils.flop_counter import FlopCounterMode
+
+from runkit.dataset.layout import in_units
+from runkit.efficiency import peak_bytes
+
+ADAM = 16  # bytes of a parameter: weight, gradient, two moments
+_UNKNOWN = (DataDependentOutputException, DynamicOutputShapeException, UnsupportedOperatorException)
+
+
+class Cost(NamedTuple):
+    """Operations of a sample, bytes of parameters, bytes that the forward pass of a sample keeps."""
+
+    n_operations: float
+    parameter_bytes: float
+    kept_bytes: float
+
+    def in_words(self, micro: int) -> str:
+        """What a device does and holds with `micro` samples at a time, in float32."""
+        n_bytes = self.parameter_bytes + micro * self.kept_bytes
+        return (
+            f"{self.n_operations / 1e9:.3g} GFLOP per sample; memory: {in_units(n_bytes)} per device in float32, "
+            f"{in_units(self.parameter_bytes)} of it weights, gradients and Adam, besides samples that stay there"
+        )
+
+
+def cost_of(network: nn.Module, data: Any, options: Any) -> Cost | None:
+    """The cost of the first training sample; None if shapes depend on values. Asks no other process for anything.
+
+    `network` is as it was, with statistics that it has gathered.
+    """
+    batch = data.batch([data.split["train"][0]])
+    kept: dict[int, int] = {}  # bytes of a storage, which lives as long as the losses do
+    parameters = [parameter for parameter in network.parameters() if parameter.requires_grad]
+    own = {tensor.untyped_storage()._cdata for tensor in (*network.parameters(), *network.buffers())}
+
+    def keep(tensor: Tensor) -> Tensor:
+        storage = tensor.untyped_storage()
+        if storage._cdata not in own:
+            kept[storage._cdata] = storage.nbytes()
+        return tensor
+
+    was_training = network.training
+    network.eval()  # in training some layers ask the other processes for their statistics
+    try:
+        with FakeTensorMode(allow_non_fake_inputs=True), FlopCounterMode(display=False) as counter:
+            fake = batch.each(torch.empty_like)
+            with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
+                loss = data.loss(data.output(network, fake), fake, options)["loss"].sum()
+            torch.autograd.grad(loss, parameters, allow_unused=True)
+    except _UNKNOWN:
+        return None
+    finally:
+        network.train(was_training)
+    n_parameters = sum(parameter.numel() for parameter in network.parameters())
+    return Cost(float(counter.get_total_flops()), float(ADAM * n_parameters), float(sum(kept.values())))
+
+
+def peak_rate(device: torch.device, dtype: torch.dtype = torch.float32) -> float:
+    """Operations per second of a product of large square matrices in the present precision: the best of some.
+
+    On the CPU by processor time of all threads, so that it is the rate of cores that nobody else uses.
+    """
+    on_gpu = device.type == "cuda"
+    n, seconds = (8192, 0.1) if on_gpu else (512, 0.05)
+    a, b = (torch.ones(n, n, device=device, dtype=dtype) for _ in "ab")
+    best, deadline = float("inf"), time.perf_counter() + seconds
+    while best == float("inf") or time.perf_counter() < deadline:
+        _wait(device)
+        began = time.perf_counter() if on_gpu else time.process_time()
+        torch.mm(a, b)
+        _wait(device)
+        taken = time.perf_counter() - began if on_gpu else (time.process_time() - began) / torch.get_num_threads()
+        best = min(best, taken)
+    return 2 * n**3 / best
+
+
+def peak_memory(device: torch.device) -> int:
+    """The largest memory so far: of torch on a GPU, of this process on the CPU."""
+    return torch.cuda.max_memory_allocated(device) if device.type == "cuda" else peak_bytes()
+
+
+def _wait(device: torch.device) -> None:
+    """Until a GPU has computed all that it was given."""
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)

@@ -1,0 +1,113 @@
+"""Where the time of a run goes: on each rank what it computes, waits for others, spends on the file and on kernels.
+
+    account = Account()                        # at the beginning of a run
+    …                                          # methods that are `counted` add to it
+    account.tell(world)                        # at its end: least, mean and most of the ranks
+
+What is counted inside of something else counts there alone, so the parts and the computation, which is all that is
+left, add up to the run. Only the thread that opened the account counts. Ranks that share a domain wait for each other's
+messages inside compiled code: that counts as computation. An account costs less than a microsecond for each call.
+"""
+
+from __future__ import annotations
+
+import functools
+import resource
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, TypeVar, cast
+
+from runkit.log import say
+
+WAIT, FILE, KERNELS = "waited", "file", "kernels"  # beside "computed"
+PARTS = (WAIT, FILE, KERNELS)
+Method = TypeVar("Method", bound=Callable[..., Any])
+
+
+class Account:
+    """Seconds of this rank by what they were spent on, from now on; it takes the place of an earlier account."""
+
+    present: Account | None = None
+
+    def __init__(self) -> None:
+        self._began = time.perf_counter()
+        self._thread = threading.get_ident()
+        self._inner = 0.0  # seconds of what has ended inside of the part that is open
+        self.seconds = dict.fromkeys(PARTS, 0.0)
+        self.n_bytes = 0
+        Account.present = self
+
+    @contextmanager
+    def part(self, name: str) -> Iterator[None]:
+        """What is done inside counts as `name`."""
+        outer, self._inner, began = self._inner, 0.0, time.perf_counter()
+        try:
+            yield
+        finally:
+            taken = time.perf_counter() - began
+            self.seconds[name] += taken - self._inner
+            self._inner = outer + taken
+
+    def parts(self) -> list[float]:
+        """Seconds since the account was opened: computed, then those of `PARTS`."""
+        spent = list(self.seconds.values())
+        return [time.perf_counter() - self._began - sum(spent), *spent]
+
+    def tell(self, world: Any) -> None:
+        """Say where the time went; collective."""
+        mine = (self.parts(), self.n_bytes, peak_bytes())
+        everyone = world.gather(mine)
+        Account.present = None
+        if everyone is not None:
+            for line in report(*zip(*everyone, strict=True)):
+                say(world, line)
+
+
+def counted(name: str) -> Callable[[Method], Method]:
+    """A method whose time counts as `name` while an account is open."""
+
+    def decorated(method: Method) -> Method:
+        @functools.wraps(method)
+        def timed(*arguments: Any, **options: Any) -> Any:
+            account = Account.present
+            if account is None or account._thread != threading.get_ident():
+                return method(*arguments, **options)
+            with account.part(name):
+                return method(*arguments, **options)
+
+        return cast(Method, timed)
+
+    return decorated
+
+
+def count_bytes(n_bytes: int) -> None:
+    """Bytes that were written to the file."""
+    if Account.present is not None:
+        Account.present.n_bytes += n_bytes
+
+
+def report(parts: Sequence[Sequence[float]], n_bytes: Sequence[int], peak: Sequence[int]) -> list[str]:
+    """Lines from the seconds of each rank (`Account.parts`), the bytes that it wrote, and its largest memory."""
+    totals = [sum(of_rank) for of_rank in parts]
+    columns = dict(zip(("computed", *PARTS), zip(*parts, strict=True), strict=True))
+    written, slowest, computed = sum(n_bytes) / 1e6, max(columns[FILE]), sum(columns["computed"])
+    rate = f" for {written:.3g} MB, {written / slowest:.3g} MB/s" if written and slowest else ""
+    rows = [(name, values, 1.0, " s" + rate * (name == FILE)) for name, values in columns.items()]
+    rows.append(("memory", tuple(peak), 1e6, " MB, the largest"))
+    lines = [
+        f"efficiency: {100 * computed / sum(totals):.0f} % of {len(parts)} rank(s) x {max(totals):.3g} s computed; "
+        "least, mean, most of a rank:"
+    ]
+    for name, values, unit, note in rows:
+        low, mean, high = min(values) / unit, sum(values) / len(values) / unit, max(values) / unit
+        lines.append(f"  {name:<9} {low:9.4g} {mean:9.4g} {high:9.4g}{note}")
+    return lines
+
+
+def peak_bytes() -> int:
+    """The largest memory that this process has had."""
+    unit = 1 if sys.platform == "darwin" else 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit

@@ -1,0 +1,46 @@
+"""Memory that a program cannot have, as one line: a machine or a limit that is too small is no mistake of the code."""
+
+from __future__ import annotations
+
+import re
+import resource
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from runkit.errors import UserError, complain
+
+INTERRUPTED = 130  # exit code, as of a shell
+# How libraries say it: NumPy and Python by MemoryError, the loader, the C library and torch in words.
+_WORDS = re.compile(
+    r"failed to map segment|cannot allocate|unable to (allocate|mmap)|not enough memory|out of memory|can't allocate"
+    r"|resource temporarily unavailable|can't start new thread|bad_alloc",
+    re.IGNORECASE,
+)
+
+
+def shortage(error: BaseException) -> UserError | None:
+    """What a user is told of an error that comes from a lack of memory; None for any other."""
+    is_one = isinstance(error, MemoryError)
+    if not is_one and not (isinstance(error, (ImportError, OSError, RuntimeError)) and _WORDS.search(str(error))):
+        return None
+    limit, _ = resource.getrlimit(resource.RLIMIT_AS)
+    limited = "" if limit == resource.RLIM_INFINITY else f" (ulimit -v allows {limit >> 20} MiB)"
+    first = (str(error).splitlines() or [""])[0]
+    return UserError(f"out of memory{limited}{': ' if first else ''}{first}; lower the case, or give the job more")
+
+
+@contextmanager
+def memory_for_imports() -> Iterator[None]:
+    """For a program whose imports are large: where memory does not suffice for them, end it with one line and code 2,
+    and without a word where it is interrupted meanwhile.
+    """
+    try:
+        yield
+    except KeyboardInterrupt:
+        sys.exit(INTERRUPTED)
+    except (ImportError, OSError, RuntimeError, MemoryError) as error:
+        if (told := shortage(error)) is None:
+            raise
+        complain(told)
+        sys.exit(2)

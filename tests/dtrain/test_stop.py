@@ -1,0 +1,126 @@
+"""A training that has to end: all processes learn of it, save, and end in time; going on gives the same weights."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+from safetensors.torch import load_file
+
+from dtrain import clock, train
+from runkit.stop import NOTE, UNFINISHED, Notice
+from tests.dtrain.conftest import begin_on_two, finish, on_two, start, train_here
+from tests.flow_factory import FLOW_RECIPE, write_flow
+
+IN_TIME = 25  # seconds: less than the 30 that are allowed
+RECIPE = FLOW_RECIPE.replace("epochs = 1\n", "epochs = 150\n").replace("log_every = 1\n", "log_every = 10\n")
+
+
+@pytest.fixture(scope="module")
+def flow(tmp_path_factory) -> Path:
+    return write_flow(tmp_path_factory.mktemp("data") / "flow.h5")
+
+
+@pytest.fixture
+def folder(flow, tmp_path) -> Path:
+    """A folder with a recipe of 300 steps and a validation after every 100."""
+    (tmp_path / "recipe.toml").write_text(f"validate_every = 50\n{RECIPE.replace('flow.h5', str(flow))}")
+    return tmp_path
+
+
+@pytest.fixture(scope="module")
+def whole(flow, tmp_path_factory) -> dict[int, dict[str, bytes]]:
+    """The weights of undisturbed runs of one and of two processes."""
+    found = {}
+    for n in (1, 2):
+        folder = tmp_path_factory.mktemp(f"whole{n}")
+        (folder / "recipe.toml").write_text(f"validate_every = 50\n{RECIPE.replace('flow.h5', str(flow))}")
+        code, output = train_here(folder, "recipe.toml") if n == 1 else (0, on_two(train.main, folder, "recipe.toml"))
+        assert code == 0 and "finished" in output, output
+        found[n] = weights(folder)
+    return found
+
+
+def weights(folder: Path) -> dict[str, bytes]:
+    """Every array of the network, to the last bit."""
+    return {name: value.numpy().tobytes() for name, value in load_file(folder / "runs/run/model.safetensors").items()}
+
+
+def wait_until_it_trains(folder: Path) -> None:
+    """Until a row of the curve is written."""
+    curve, deadline = folder / "runs/run/training.csv", time.monotonic() + 120
+    while not curve.exists() and time.monotonic() < deadline:
+        time.sleep(0.02)
+    assert curve.exists(), (folder / "printed").read_text() if (folder / "printed").exists() else ""
+
+
+@pytest.mark.parametrize(("number", "warned"), [(signal.SIGUSR2, [1]), (signal.SIGTERM, [0, 1])])
+def test_a_warned_training_ends_in_time_and_goes_on_to_the_same_weights(folder, whole, number, warned):
+    """One process or both get the signal: both save and end; the last one says that the run is unfinished."""
+    processes = begin_on_two(train.main, folder, "recipe.toml")
+    wait_until_it_trains(folder)
+    for rank in warned:
+        os.kill(processes[rank].pid, number)
+    for process in processes:
+        process.join(IN_TIME)
+    printed = (folder / "printed").read_text()
+    assert [process.exitcode for process in processes] == [UNFINISHED, 0], printed
+    assert int(re.findall(r"unfinished: .*; (\d+) pieces", printed)[0]) > 0 and "Traceback" not in printed
+    assert "goes on after step" in on_two(train.main, folder, "recipe.toml")
+    assert weights(folder) == whole[2]
+
+
+def test_a_training_that_is_ended_again_and_again_is_done_at_last(folder, whole, monkeypatch):
+    """It stops after any step, before and amid a validation, and always makes progress."""
+    monkeypatch.setattr(clock, "ASK_SECONDS", 0.0)
+    monkeypatch.setenv(NOTE, str(folder / "note"))
+    asked, really = [0], Notice.is_wanted
+
+    def is_wanted(notice: Notice, ahead: float = 0.0) -> bool:
+        asked[0] += 1
+        if asked[0] > n_places:
+            notice.learn("the test")
+        return really(notice, ahead)
+
+    monkeypatch.setattr(Notice, "is_wanted", is_wanted)
+    code, n_jobs = UNFINISHED, 0
+    while code == UNFINISHED:
+        n_places, asked[0] = (0, 49, 99, 0, 100, 1, 10_000)[n_jobs], 0
+        code, output = train_here(folder, "recipe.toml")
+        n_jobs += 1
+        assert code == 0 or int((folder / "note").read_text()) >= 0, output
+    assert code == 0 and n_jobs > 4
+    assert weights(folder) == whole[1]
+
+
+def test_a_signal_to_the_launcher_of_deepspeed_loses_nothing(folder, whole):
+    """It passes SIGTERM on to one process after another, and kills those that take more than 30 seconds."""
+    process = start("deepspeed", folder, "recipe.toml")
+    wait_until_it_trains(folder)
+    (launcher,) = [
+        child for child in psutil.Process(process.pid).children() if "deepspeed.launcher.launch" in child.cmdline()
+    ]
+    launcher.send_signal(signal.SIGTERM)
+    printed = finish(process, timeout=2 * IN_TIME)
+    assert "unfinished: SIGTERM" in printed, printed
+    assert "goes on after step" in on_two(train.main, folder, "recipe.toml")
+    assert weights(folder) == whole[2]
+
+
+def test_all_groups_of_a_campaign_end_when_one_process_is_warned(folder):
+    words = ("recipe.toml", "campaign.grid.seed=[1, 2, 3]", "phase.one.epochs=2000")
+    processes = begin_on_two(train.main, folder, *words)
+    deadline = time.monotonic() + 120
+    while len(list(folder.glob("runs/run/*/training.csv"))) < 2 and time.monotonic() < deadline:
+        time.sleep(0.02)
+    os.kill(processes[1].pid, signal.SIGUSR1)
+    for process in processes:
+        process.join(IN_TIME)
+    printed = (folder / "printed").read_text()
+    assert [process.exitcode for process in processes] == [UNFINISHED, 0], printed
+    assert printed.count("the same command goes on") == 3, printed

@@ -1,0 +1,183 @@
+"""Units of work measured here, in processor time, which other programs on the machine hardly disturb; and whole runs.
+
+A run on P ranks takes the processor time of one rank's run and, for each further rank, that of a start: MPI, imports,
+kernels from the cache (a run that does next to nothing else). That is what `runs` compares. Wall times stand beside it:
+with more ranks than cores they follow the cores.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import resource
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import numpy as np
+
+from mdgen.dynamics import Dynamics
+from mdgen.initial import Configuration, melt, wrap
+from mdgen.neighbors import spatial_order
+from mdgen.observables import sample_labels
+from mdgen.potentials import potential
+from mdgen.velocities import maxwell_velocities
+from runkit.child import run_apart
+from runkit.errors import UserError
+
+CASE = (
+    "system.n_particles=500", "system.temperature=1.0", "initial.melt_time=0.5", "initial.cooling_time=1",
+    "initial.hold_time=1", "production.n_samples=4", "production.n_replicas=64", "production.times=[0.1,4]",
+)  # fmt: skip
+TEMPERATURE, DT = 2.0, 0.005
+SHORT = (*CASE[:2], "initial.melt_time=0.005", "initial.cooling_time=0.005", "initial.hold_time=0.005",
+         "production.n_samples=1", "production.n_replicas=2", "production.times=[0.005]")  # fmt: skip
+LIMIT = 600.0  # seconds of a run
+EXCHANGE = """
+import sys, time, numpy as np
+from mpi4py import MPI
+comm, n = MPI.COMM_WORLD, int(sys.argv[1])
+a, b = np.ones(n // 4, np.float32), np.empty(n // 4, np.float32)
+best = 1e9
+for _ in range(30):
+    comm.Barrier()
+    began = time.perf_counter()
+    comm.Allreduce(a, b)
+    best = min(best, time.perf_counter() - began)
+if comm.rank == 0:
+    print("seconds", best)
+"""
+
+
+def units(n_particles: int = 4096) -> Iterator[tuple[str, float, str]]:
+    """Name, value and unit of what a piece of work costs on one core."""
+    start = _liquid(n_particles)
+    for name, n_replicas in (("one system", 1), ("8 replicas together", 8)):
+        n_steps = 400 // n_replicas
+        dynamics = _dynamics(start, n_replicas)
+        seconds = _processor_seconds(partial(dynamics.step, n_steps, dt=DT))
+        yield f"molecular dynamics, {name}", n_replicas * n_steps * n_particles / seconds / 1e6, "M atom-steps/s"
+    replicas = start.position + 0.3 * np.random.default_rng(1).random((32, n_particles, 3))
+    seconds = _processor_seconds(lambda: sample_labels([replicas], start, 2))
+    yield "labels, 32 replicas at one time", 1e9 * seconds / (32 * n_particles), "ns per particle and replica"
+    yield from _file(replicas.astype(np.float32))
+    for n_ranks in (2, 4):
+        for n_bytes in (8, 1 << 20):
+            told = _launched(n_ranks, ["-c", EXCHANGE, str(n_bytes)])
+            found = re.search(r"seconds (\S+)", told)
+            if found:
+                yield f"all-reduce of {n_bytes} bytes, {n_ranks} ranks", 1e6 * float(found[1]), "us"
+
+
+def training(recipe: str, settings: list[str]) -> Iterator[tuple[str, float, str]]:
+    """Cost of a sample of a recipe: reading and forming it, a step, operations."""
+    import torch
+
+    from dtrain.checkpoint import build_network
+    from dtrain.config import load_recipe
+    from dtrain.data import data as data_sets
+    from dtrain.estimate import cost_of, peak_rate
+
+    given = load_recipe(recipe, settings)
+    torch.set_num_threads(1)
+    name = next(iter(given.phase))
+    data = data_sets.get(given.data.name)(given.data_in(name), seed=1)
+    network, options = build_network(given, data.sizes), given.loss_in(name)
+    sample = data.split["train"][0]
+    yield "forming a sample (its graph)", 1e3 * _processor_seconds(lambda: data.batch([sample]), 0), "ms"
+    batch = data.batch([sample])
+
+    def step() -> None:
+        data.loss(data.output(network, batch), batch, options)["loss"].sum().backward()
+
+    seconds = _processor_seconds(step)
+    yield "training step of a sample", 1e3 * seconds, "ms"
+    cost = cost_of(network, data, options)
+    if cost is not None:
+        share = cost.n_operations / seconds / peak_rate(torch.device("cpu"))
+        yield "its operations", cost.n_operations / 1e9, f"GFLOP, {100 * share:.0f} % of a matrix product's rate"
+    yield "its gradients", 4 * sum(p.numel() for p in network.parameters()) / 1e3, "kB to be summed"
+
+
+def runs(ranks: list[int]) -> Iterator[tuple[int, float, float, float, list[str]]]:
+    """For each number of ranks: processor seconds of a run, those of the model, wall seconds, and what the run says of
+    itself."""
+    with TemporaryDirectory() as folder:
+        _run(folder, 1, "first.h5", SHORT)  # fills the cache of kernels
+        start, *_ = _run(folder, 1, "start.h5", SHORT)
+        one, taken, told = _run(folder, 1, "one.h5", CASE)
+        for n_ranks in ranks:
+            spent = one
+            if n_ranks > 1:
+                spent, taken, told = _run(folder, n_ranks, f"run{n_ranks}.h5", CASE)
+            yield n_ranks, spent, one + (n_ranks - 1) * start, taken, told
+
+
+def _run(folder: str, n_ranks: int, name: str, case: Sequence[str]) -> tuple[float, float, list[str]]:
+    before, began = _children(), time.perf_counter()
+    told = _launched(n_ranks, ["-m", "mdgen", *case, f"output={folder}/{name}"])
+    return _children() - before, time.perf_counter() - began, _own_words(told)
+
+
+def _own_words(told: str) -> list[str]:
+    """The lines of a run from `efficiency` on."""
+    lines = told.splitlines()
+    first = next((i for i, line in enumerate(lines) if line.startswith("efficiency")), len(lines))
+    return lines[first : first + 6]
+
+
+def _launched(n_ranks: int, command: list[str]) -> str:
+    launcher = Path(sys.executable).with_name("mpiexec")
+    program = launcher if launcher.exists() else Path("mpiexec")
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path)), "OMP_NUM_THREADS": "1"}
+    ended = run_apart([program, "-n", str(n_ranks), sys.executable, *command], LIMIT, environment)
+    if ended.code != 0:
+        raise UserError(f"mpiexec -n {n_ranks} {' '.join(command)[:60]}: {ended.how}: {ended.text.strip()[-300:]}")
+    return ended.text
+
+
+def _children() -> float:
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
+
+
+def _processor_seconds(work: Callable[[], Any], n_first: int = 1) -> float:
+    """Of one call, after some that compile and fill caches."""
+    for _ in range(n_first):
+        work()
+    began = time.process_time()
+    work()
+    return time.process_time() - began
+
+
+def _liquid(n_particles: int) -> Configuration:
+    """The mixture by Kob and Andersen at its density, hot and off its lattice."""
+    start = melt(n_particles, (0.8, 0.2), 1.2, 1, 0)
+    dynamics = _dynamics(start, 1)
+    dynamics.step(400, dt=DT)
+    return replace(start, position=wrap(dynamics.position[0], start.box))
+
+
+def _dynamics(start: Configuration, n_replicas: int) -> Dynamics:
+    n_particles = len(start.position)
+    velocity = [maxwell_velocities(n_particles, TEMPERATURE, 1, 0, replica) for replica in range(n_replicas)]
+    law = potential.build("kob-andersen")
+    order = spatial_order(start.position, start.box)
+    return Dynamics([start.position] * n_replicas, velocity, start.species, start.box, law, DT, "float32", order=order)
+
+
+def _file(values: np.ndarray) -> Iterator[tuple[str, float, str]]:
+    """A file of 32 replicas' positions, to disk."""
+    with TemporaryDirectory(dir=".") as folder:
+        began = time.perf_counter()
+        with open(Path(folder) / "values", "wb") as file:
+            for _ in range(8):
+                file.write(values.tobytes())
+            file.flush()
+            os.fsync(file.fileno())
+        yield "writing, to disk", 8 * values.nbytes / (time.perf_counter() - began) / 1e6, "MB/s (wall time)"
