@@ -16,12 +16,12 @@ version = release = version_of("glassflow")
 html_title = f"glassflow {release}"
 
 extensions = [
-    "live",
     "myst_parser",
     "sphinx.ext.autodoc",
     "sphinx.ext.napoleon",
     "sphinx.ext.mathjax",
     "sphinx_copybutton",
+    "live",  # after autodoc, whose events it takes
 ]
 exclude_patterns = ["_build"]
 default_role = "code"  # docstrings mark code by single backquotes
