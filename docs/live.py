@@ -44,18 +44,17 @@ class Live(SphinxDirective):
 
 
 class Keys(Live):
-    """Keys of a `Config`, a table for each section."""
+    """Keys of a `Config` by section, a definition of each."""
 
     def lines(self, argument: str) -> Iterable[str]:
-        sections: dict[str, list[Row]] = {}
+        section = ""
         for key, field, default in leaves(found(argument)):
-            standard = "must be given" if field.is_required() else f"`{value_text(default)}`"
-            sections.setdefault(key.rpartition(".")[0], []).append(
-                (f"`{key}`", standard, field.description or "", describe(field))
-            )
-        for section, rows in sections.items():
-            yield from (f"**[{section}]**", "") if section else ()
-            yield from table(("key", "default", "meaning", "allowed"), rows)
+            if key.rpartition(".")[0] != section:
+                section = key.rpartition(".")[0]
+                yield from (f"**[{section}]**", "")
+            standard = "must be given" if field.is_required() else f"= `{value_text(default)}`"
+            meaning = f"{field.description}; " if field.description else ""
+            yield from (f"`{key}` {standard}", f": {meaning}{describe(field)}", "")
 
 
 class Parts(Live):
