@@ -1,4 +1,4 @@
-"""Trained weights as one file: safetensors, with all that is needed to use them in its header."""
+"""Trained weights as one file: safetensors, with all that is needed to use them, and checksums, in its header."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+import xxhash
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
@@ -28,6 +29,7 @@ from runkit.version import code_version
 
 PUBLISHED_RECIPE = PACKAGE / "recipes" / "botan_published.toml"
 MODEL = "model.safetensors"
+CHECKSUMS = "checksums"  # in the header; files of older code have none
 
 
 @dataclass(frozen=True)
@@ -56,7 +58,7 @@ def save_model(
     path: Path,
     weights: Mapping[str, Tensor],
     recipe: Recipe,
-    sizes: Mapping[str, int],
+    sizes: Mapping[str, Any],
     normalisation: Normalisation,
     about: Mapping[str, Any],
     origin: Origin | None = None,
@@ -75,6 +77,7 @@ def save_model(
         "code": code_version(),
     }
     tensors = {name: value.detach().cpu().contiguous() for name, value in weights.items()}
+    header[CHECKSUMS] = json.dumps({"header": _sum_of_header(header), "weights": _sum_of_weights(tensors)})
     with written_whole(path) as beside:
         try:
             save_file(tensors, beside, metadata=header)
@@ -121,9 +124,12 @@ def read_recipe(path: Path | str) -> Recipe:
     return _recipe_in(_load_safetensors(path, False)[1], path)
 
 
-def build_network(recipe: Recipe, sizes: Mapping[str, int]) -> nn.Module:
+def build_network(recipe: Recipe, sizes: Mapping[str, Any]) -> nn.Module:
     """The recipe's network with fresh weights, for inputs of these sizes; UserError if it refuses a parameter."""
     name, parameters = recipe.model.name, recipe.model.parameters
+    taken = networks.parameters(name)
+    takes_any = any(parameter.kind is parameter.VAR_KEYWORD for parameter in taken.values())
+    sizes = {size: found for size, found in sizes.items() if size in taken or takes_any}
     for size, found in sizes.items():
         if parameters.get(size, found) != found:
             told = f"model.parameters.{size} = {parameters[size]!r}"
@@ -211,10 +217,30 @@ def _load_safetensors(path: Path, with_weights: bool = True) -> tuple[dict[str, 
             weights = {name: file.get_tensor(name) for name in names}
     except (SafetensorError, OSError) as error:
         raise UserError(f"{path} cannot be read as safetensors: {error}") from error
+    kept = _table_in(header, CHECKSUMS, path)
+    if kept and kept.get("header") != _sum_of_header(header):
+        raise UserError(f"{path} is damaged: its header is not what was written")
+    if kept and with_weights and kept.get("weights") != _sum_of_weights(weights):
+        raise UserError(f"{path} is damaged: its weights are not what was written")
     missing = {"recipe", "sizes", "normalisation"} - header.keys()
     if missing:
         raise UserError(f"{path} does not come from dtrain: its header lacks {', '.join(sorted(missing))}")
     return weights, header
+
+
+def _sum_of_header(header: Mapping[str, str]) -> str:
+    """XXH3 (64 bits) of what a header says, but of the checksums."""
+    texts = {name: text for name, text in header.items() if name != CHECKSUMS}
+    return xxhash.xxh3_64_hexdigest(json.dumps(texts, sort_keys=True).encode())
+
+
+def _sum_of_weights(tensors: Mapping[str, Tensor]) -> str:
+    """XXH3 (64 bits) of names, types, shapes and bytes of tensors."""
+    state = xxhash.xxh3_64()
+    for name, value in sorted(tensors.items()):
+        state.update(f"{name} {value.dtype} {tuple(value.shape)}".encode())
+        state.update(value.reshape(-1).view(torch.uint8).numpy().data)
+    return state.hexdigest()
 
 
 def _fill(network: nn.Module, weights: Mapping[str, Tensor], path: Path) -> None:

@@ -83,9 +83,13 @@ def _train_phases(
     names = list(recipe.phase)
     data = [data_sets.get(recipe.data.name)(recipe.data_in(name), seed=recipe.seed) for name in names]
     _hold_to_data(ranks, folder, recipe, dict(zip(names, data, strict=True)))
+    require_phases(recipe, dict(zip(names, data, strict=True)))
+    for one in data:
+        _ = one.normalisation  # read now: that of a later phase may be undefined
     network = build_network(recipe, data[0].sizes)
     start_from(network, recipe.initial)
     if recipe.compile:
+        say(ranks, "compile = true: the first steps and the first validation compile the network, for minutes each")
         network.compile(backend=COMPILER, dynamic=getattr(network, "dynamic", None))
     engine = Engine(network, config, ranks, folder.checkpoints)
     paces = {}
@@ -102,6 +106,25 @@ def _train_phases(
     finally:
         engine.close()
     return paces
+
+
+def require_phases(recipe: Recipe, data: Mapping[str, Any]) -> None:
+    """Raise UserError for data that a phase cannot learn from, or not with the network of the first one.
+
+    `data` are those of all phases by name: the last phase is looked at before the first one takes hours.
+    """
+    first, *_ = data.values()
+    for name, one in data.items():
+        try:
+            one.require(recipe.loss_in(name))
+            if not one.split["train"]:
+                raise UserError(f"{one.options.file}: no sample is left for training; change data.split")
+        except UserError as error:
+            raise UserError(f"phase {name}: {error}") from error
+        for size, found in one.sizes.items():
+            if found != first.sizes[size]:
+                told = f"the network's {size} is {first.sizes[size]} in the first phase, and would be {found}"
+                raise UserError(f"phase.{name}.data: {told}; all phases train one network")
 
 
 def _hold_to_data(ranks: Ranks, folder: RunFolder, recipe: Recipe, data: Mapping[str, Any]) -> None:

@@ -9,7 +9,8 @@ from dtrain.campaign import train_campaign
 from dtrain.checkpoint import build_network
 from dtrain.config import Recipe, command_line
 from dtrain.data import data as data_sets
-from dtrain.loop import Clock, train_run
+from dtrain.loop import Clock, require_phases, train_run
+from dtrain.models import model as networks
 from dtrain.ranks import connect
 from runkit.cli import run_program
 from runkit.config import dump_toml
@@ -33,8 +34,10 @@ def show(recipe: Recipe) -> None:
     print(dump_toml(recipe))
     if recipe.campaign.grid:
         print("# runs: " + ", ".join(run.name for run in recipe.runs()))
+    of_phases = {name: data_sets.get(recipe.data.name)(recipe.data_in(name), seed=recipe.seed) for name in recipe.phase}
+    require_phases(recipe, of_phases)
     for name, phase in recipe.phase.items():
-        data = data_sets.get(recipe.data.name)(recipe.data_in(name), seed=recipe.seed)
+        data = of_phases[name]
         network = build_network(recipe, data.sizes)
         n_steps = phase.epochs * len(data.split["train"]) / recipe.batch
         print(
@@ -47,7 +50,8 @@ def show(recipe: Recipe) -> None:
 def main(words: Sequence[str]) -> None:
     """The program with its command line."""
     model, line = command_line(words)
-    run_program("dtrain", model, train, show, arguments=line, launched=torch_launch)
+    parts = {"model.name": networks}
+    run_program("python dtrain/train.py", model, train, show, arguments=line, launched=torch_launch, parts=parts)
 
 
 if __name__ == "__main__":

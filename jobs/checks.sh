@@ -92,6 +92,21 @@ look_at_configuration() { # GENERATOR WORD...
     compare_time "$(sed -n 's/^# cost .* about \([0-9.]* [a-z]*\) on .*/\1/p' <<<"$told")"
 }
 
+look_at_recipe() { # WORD...: likewise; data that an earlier job is still to make are not there yet
+    if ! (load_site >&2; "$PYTHON" dtrain/train.py --version) >/dev/null 2>&1; then
+        echo "submit: dtrain does not run here, so its recipe was not looked at" >&2
+        return 0
+    fi
+    local told
+    if told=$(load_site >&2; "$PYTHON" dtrain/train.py show "$@"); then
+        sed -n '/^# /p' <<<"$told"
+    elif [ -n "$after" ]; then
+        echo "submit: that may be because $after has not ended yet; the job is submitted" >&2
+    else
+        fail "nothing is submitted"
+    fi
+}
+
 compare_memory() { # "337 MB", of a rank, against what a node of the queue has
     [[ -n $1 && ${memory_limit:--} != - ]] || return 0
     local needed

@@ -13,11 +13,19 @@ def main() -> None:
     Exit code: 0 all cases are complete, 3 some failed, 4 all failed, 2 a mistake in the configuration, 1 another error.
     """
     single_threaded()
+    from lbmgen.boundaries import boundary
+    from lbmgen.collisions import collision
     from lbmgen.config import Case
+    from lbmgen.obstacles import obstacle
     from lbmgen.plan import show
     from runkit.cli import run_program
 
-    run_program("python -m lbmgen", Case, partial(launch, _generate), show, main.__doc__ or "")
+    parts = {
+        "obstacles.families and obstacles.given": obstacle,
+        "boundaries": boundary,
+        "collision.name": collision,
+    }
+    run_program("python -m lbmgen", Case, partial(launch, _generate), show, main.__doc__ or "", parts=parts)
 
 
 def _generate(world, case) -> int:

@@ -7,41 +7,104 @@ is written beside the file first: a run that is killed meanwhile goes on with it
 
 from __future__ import annotations
 
+import json
+from collections.abc import Callable
+from functools import partial
+
 import numpy as np
 
-from runkit.dataset.schema import COMPLETE, FAILED
+from runkit.dataset.checksums import sums_of
+from runkit.dataset.schema import COMPLETE, FAILED, PENDING
 from runkit.dataset.scratch import Arrays
 from runkit.dataset.writer import Writer
+from runkit.errors import UserError
 
 JOURNAL = "aside.npz"
-NAMES = {"hole", "last", "moved", "description", "failure"}  # of its arrays
+NAMES = {"hole", "last", "moved", "description", "failure", "sums"}  # of its arrays
 STAGE, OWN = "computed", ("computed", "failure", "description")  # the status field; what is not blank in a failed case
+SUMS = sums_of(STAGE)
 
 
 def set_failed_aside(file: Writer) -> int:
     """Order the cases of a file without pending ones; on root alone. Returns the number of complete ones."""
-    plan = file.scratch.load(JOURNAL, _fault) or _plan(file)
-    if len(plan["hole"]):
-        if not plan["moved"]:
-            file.scratch.save(JOURNAL, **plan)
-            for hole, last in zip(plan["hole"], plan["last"], strict=True):
-                _copy(file, int(last), int(hole))
-            file.to_disk()
-            file.scratch.save(JOURNAL, **plan | {"moved": np.array(True)})
-        for k, (hole, last) in enumerate(zip(plan["hole"], plan["last"], strict=True)):
-            blank(file, int(last))
-            file.write("description", (int(last),), plan["description"][k])
-            file.write("failure", (int(last),), plan["failure"][k])
-            file.write("failure", (int(hole),), np.zeros((), plan["failure"].dtype))
-        file.to_disk()
-        for hole, last in zip(plan["hole"], plan["last"], strict=True):
-            file.mark(STAGE, (int(hole),), COMPLETE)
-            file.mark(STAGE, (int(last),), FAILED)
+    go_on(file)
+    _move(file, _plan(file))
     return int(np.sum(file.read(STAGE) == COMPLETE))
 
 
-def _fault(arrays: Arrays) -> str:
-    return "" if arrays.keys() == NAMES else "it is no journal"
+def go_on(file: Writer) -> None:
+    """Finish what a run that was killed had begun to move; on root alone."""
+    if plan := file.scratch.load(JOURNAL, partial(_fault, file)):
+        _move(file, plan)
+
+
+def order_of(file: Writer) -> list[int]:
+    """The number of the case that belongs to each place of a file; on root alone.
+
+    Pending ones are where they were drawn, or, in a file whose failed cases were set aside, where they were moved to.
+    Raises UserError if the places of damaged cases cannot be told.
+    """
+    status, told = file.read(STAGE), [_number_in(text) for text in file.read("description")]
+    done, pending = (np.flatnonzero(which).tolist() for which in (status != PENDING, status == PENDING))
+    order = {place: place if (number := told[place]) is None else number for place in done}
+    if all(place == number for place, number in order.items()):  # nothing was moved
+        return list(range(len(status)))
+    missing = set(range(len(status))) - set(order.values())
+    guesses: list[Callable[[int], int | None]] = [told.__getitem__, lambda place: place]
+    for guess in (*guesses, lambda _: min(missing) if len(missing) == 1 else None):
+        for place in pending:
+            number = None if place in order else guess(place)
+            if number is not None and number in missing:
+                order[place] = number
+                missing.remove(number)
+    if missing:
+        raise UserError(f"{file.part}: cases {sorted(missing)} are damaged, and it is not known where; delete the file")
+    return [order[place] for place in range(len(status))]
+
+
+def _number_in(description: bytes) -> int | None:
+    try:
+        number = json.loads(description)["case"]
+    except (ValueError, KeyError, TypeError):
+        return None
+    return number if isinstance(number, int) else None
+
+
+def _move(file: Writer, plan: Arrays) -> None:
+    """Let failed cases and the complete ones behind them change places, with their checksums; again, if killed."""
+    if not len(plan["hole"]):
+        return
+    pairs = list(zip(plan["hole"].tolist(), plan["last"].tolist(), strict=True))
+    if not plan["moved"]:
+        file.scratch.save(JOURNAL, **plan)
+        for hole, last in pairs:
+            _copy(file, last, hole)
+        file.to_disk()
+        file.scratch.save(JOURNAL, **plan | {"moved": np.array(True)})
+    for k, (hole, last) in enumerate(pairs):
+        blank(file, last)
+        file.write("description", (last,), plan["description"][k])
+        file.write("failure", (last,), plan["failure"][k])
+        file.write("failure", (hole,), np.zeros((), plan["failure"].dtype))
+        if file.checksums is not None:
+            file.write(SUMS, (last,), plan["sums"][k])
+    for hole, last in pairs:
+        file.set_flag(STAGE, (hole,), COMPLETE)
+        file.set_flag(STAGE, (last,), FAILED)
+    file.to_disk()
+    file.scratch.discard(JOURNAL)
+
+
+def _fault(file: Writer, arrays: Arrays) -> str:
+    """What is wrong with a journal, "" if nothing is."""
+    if arrays.keys() != NAMES:
+        return "it is no journal"
+    n, cases = arrays["hole"].size, file.shape(STAGE)[0]
+    if any(arrays[name].shape[:1] != (n,) for name in NAMES - {"moved"}) or arrays["moved"].shape:
+        return "its arrays have other lengths"
+    places = np.concatenate([arrays["hole"], arrays["last"]])
+    is_sound = places.dtype.kind == "i" and len(set(places.tolist())) == 2 * n and np.isin(places, range(cases)).all()
+    return "" if is_sound else "it names no cases"
 
 
 def blank(file: Writer, i_case: int) -> None:
@@ -59,11 +122,14 @@ def _plan(file: Writer) -> dict[str, np.ndarray]:
     n_complete = int(np.sum(status == COMPLETE))
     hole = np.flatnonzero(status[:n_complete] == FAILED)
     last = n_complete + np.flatnonzero(status[n_complete:] == COMPLETE)
-    texts = {name: file.read(name)[hole] for name in ("description", "failure")}
-    return {"hole": hole, "last": last, "moved": np.array(False), **texts}
+    own = {name: file.read(name)[hole] for name in ("description", "failure")}
+    sums = np.zeros(len(hole)) if file.checksums is None else file.read(SUMS)[hole]
+    return {"hole": hole, "last": last, "moved": np.array(False), "sums": sums, **own}
 
 
 def _copy(file: Writer, source: int, target: int) -> None:
+    if file.checksums is not None:
+        file.write(SUMS, (target,), file.read(SUMS, (source,)))
     for field in file.schema.fields:
         if field.dims[:1] == ("case",) and field.name not in (STAGE, "failure"):
             for part in _parts(file.shape(field.name)[1:]):

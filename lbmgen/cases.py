@@ -8,15 +8,14 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from lbmgen.boundaries import boundary
-from lbmgen.boundaries.outlet import Convective
-from lbmgen.boundaries.wall import Velocity
+from lbmgen.boundaries.face import Face
 from lbmgen.config import Case
 from lbmgen.domain import AXES, Domain
 from lbmgen.flow_case import FlowCase
@@ -29,6 +28,7 @@ from runkit.mpi import World
 from runkit.progress import Progress
 from runkit.rng import stream
 
+PLACE = ("family", "center", "size", "angle", "parameters")  # keys of a given body; others are its family's
 DRAWS = 20  # of a case, before its configuration is refused
 
 
@@ -72,7 +72,7 @@ def most_bodies(case: Case) -> int:
 def input_files(case: Case) -> list[str]:
     """Files that bodies are read from."""
     given = case.obstacles.given
-    tables = [table.get("parameters", {}) for table in given] if given else list(case.obstacles.families)
+    tables = [_parameters(table) for table in given] if given else list(case.obstacles.families)
     paths = [table.get("path", ()) for table in tables if isinstance(table, dict)]
     return [path for entry in paths for path in ([entry] if isinstance(entry, str) else entry)]
 
@@ -102,11 +102,13 @@ def _domain(case: Case, velocity: float) -> Domain:
         raise UserError(f"grid.cells = {list(case.grid.cells)}: {case.grid.lattice} needs {d} numbers")
     if case.flow.force and len(case.flow.force) != d:
         raise UserError(f"flow.force = {list(case.flow.force)}: {case.grid.lattice} needs {d} numbers")
-    faces = tuple(tuple(_face(case, f"{axis}_{side}", velocity) for side in ("low", "high")) for axis in AXES[:d])
+    faces = tuple(
+        (_face(case, f"{axis}_low", velocity), _face(case, f"{axis}_high", velocity)) for axis in AXES[:d]
+    )
     return Domain(tuple(n * case.grid.refinement for n in case.grid.cells), faces)
 
 
-def _face(case: Case, name: str, velocity: float) -> Any:
+def _face(case: Case, name: str, velocity: float) -> Face:
     table = dict(getattr(case.boundaries, name))
     kind = table.pop("kind", None)
     if kind is None:
@@ -115,10 +117,8 @@ def _face(case: Case, name: str, velocity: float) -> Any:
         face = boundary.build(kind, **table)
     except UserError as error:
         raise UserError(f"boundaries.{name}: {error}") from None
-    if isinstance(face, Velocity) and "velocity" not in table:
-        return replace(face, velocity=velocity)
-    if isinstance(face, Convective) and "speed" not in table:
-        return replace(face, speed=velocity)
+    if face.from_flow and face.from_flow not in table:
+        return replace(face, **{face.from_flow: velocity})
     return face
 
 
@@ -136,10 +136,9 @@ def _bodies(case: Case, domain: Domain, random: np.random.Generator) -> tuple[tu
 def _given(i: int, table: dict[str, Any], width: int, cells: Sequence[int]) -> Placed:
     """A body in sites from its table in cells, the `i`-th one; raises UserError."""
     where, d = f"obstacles.given: body {i} (counted from 0): ", len(cells)
-    needed, allowed = {"family", "center", "size"}, {"angle", "parameters"}
-    if not needed <= set(table) <= needed | allowed:
-        raise UserError(f"{where}{table}: needed: {sorted(needed)}; allowed beside them: {sorted(allowed)}")
-    center, parameters = table["center"], table.get("parameters", {})
+    if missing := [key for key in PLACE[:3] if key not in table]:
+        raise UserError(f"{where}{table} has no {missing[0]}; needed: family, center and size")
+    center, parameters = table["center"], _parameters(table)
     numbers = [*(center if isinstance(center, (list, tuple)) else [None]), table["size"], table.get("angle", 0.0)]
     if len(numbers) != d + 2 or not all(_is_number(value) for value in numbers) or not isinstance(parameters, dict):
         raise UserError(
@@ -154,6 +153,12 @@ def _given(i: int, table: dict[str, Any], width: int, cells: Sequence[int]) -> P
         return Placed(table["family"], parameters, tuple(x * width for x in place), size * width, angle)
     except UserError as error:
         raise UserError(f"{where}{error}") from None
+
+
+def _parameters(table: Mapping[str, Any]) -> Any:
+    """The parameters of a given body's family: they stand beside its place, or in a table of their own."""
+    beside, apart = {key: value for key, value in table.items() if key not in PLACE}, table.get("parameters", {})
+    return beside | apart if isinstance(apart, dict) else apart
 
 
 def _is_number(value: Any) -> bool:

@@ -113,7 +113,9 @@ class Obstacles(Config):
     thickness: float = Field(4.0, ge=4, le=1e6, description="least thickness of a body [site]")
     walls: Literal["interpolated", "half-way"] = Field("interpolated", description="where links meet bodies")
     given: tuple[Table, ...] = Field(
-        (), description="bodies of every case: family, center, size [cell], angle [rad], parameters; none: random ones"
+        (),
+        description="bodies of every case: family, center and size [cell], angle [rad], and the family's parameters; "
+        "none: random ones",
     )
 
 

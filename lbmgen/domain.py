@@ -9,18 +9,14 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
-from lbmgen.boundaries.outlet import Convective, Pressure
-from lbmgen.boundaries.periodic import Periodic
-from lbmgen.boundaries.wall import NoSlip, Velocity
+from lbmgen.boundaries.face import OPEN, PERIODIC, Face, named
 from runkit.errors import UserError
 
-Faces = tuple[tuple[Any, Any], ...]
+Faces = tuple[tuple[Face, Face], ...]
 AXES = "xyz"
-OPEN = Pressure, Convective
 
 
 @dataclass(frozen=True)
@@ -32,43 +28,43 @@ class Domain:
 
     def __post_init__(self) -> None:
         for axis, pair in enumerate(self.faces):
-            if sum(isinstance(face, Periodic) for face in pair) == 1:
+            if sum(face.way == PERIODIC for face in pair) == 1:
                 raise UserError(f"boundaries: both faces of axis {AXES[axis]} must be periodic, or none")
 
     @property
     def periodic(self) -> tuple[bool, ...]:
         """Which axes are periodic."""
-        return tuple(isinstance(low, Periodic) for low, _ in self.faces)
+        return tuple(low.way == PERIODIC for low, _ in self.faces)
 
     @property
     def no_slip(self) -> tuple[tuple[bool, bool], ...]:
         """Which faces are no-slip walls."""
-        return tuple((isinstance(low, NoSlip), isinstance(high, NoSlip)) for low, high in self.faces)
+        return tuple((low.is_no_slip, high.is_no_slip) for low, high in self.faces)
 
     @property
     def holds_density(self) -> bool:
         """Whether there is an open face, which draws the density to a given one."""
-        return any(isinstance(face, OPEN) for pair in self.faces for face in pair)
+        return any(face.way == OPEN for pair in self.faces for face in pair)
 
     def require_fit(self) -> None:
         """Raise UserError if a face does not fit its place."""
         for axis, pair in enumerate(self.faces):
             for face in pair:
-                if isinstance(face, (NoSlip, Velocity)):
-                    face.require_fit(axis, self)
+                face.require_fit(axis, self)
 
     def require_way_out(self) -> None:
         """Raise UserError if inlets fill a domain that has no open face."""
         inflow = [
-            face.velocity * math.prod(self.shape) / self.shape[axis]
+            face.inflow * math.prod(self.shape) / self.shape[axis]
             for axis, pair in enumerate(self.faces)
             for face in pair
-            if isinstance(face, Velocity)
+            if face.inflow is not None
         ]
         if not self.holds_density and abs(sum(inflow)) > 1e-9 * sum(map(abs, inflow)):
+            kinds = " or ".join(map(repr, named(OPEN)))
             raise UserError(
-                "boundaries: fluid is let in or out and there is no open face; allowed: kind = 'pressure' or "
-                "'convective' for a face, or inlets that together let in as much as they let out"
+                f"boundaries: fluid is let in or out and there is no open face; allowed: kind = {kinds} for a face, or "
+                "inlets that together let in as much as they let out"
             )
 
 

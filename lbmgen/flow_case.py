@@ -11,7 +11,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from lbmgen.boundaries.wall import NoSlip, Velocity
 from lbmgen.domain import Domain
 from lbmgen.obstacles.placed import Placed, nearest_body
 from runkit.errors import UserError
@@ -65,8 +64,7 @@ class FlowCase:
     @property
     def is_nominal(self) -> bool:
         """Whether nothing in the domain has the reference velocity: neither inlet nor sliding wall."""
-        faces = [face for pair in self.domain.faces for face in pair]
-        return not any(isinstance(face, Velocity) or (isinstance(face, NoSlip) and face.velocity) for face in faces)
+        return not any(face.inflow is not None or face.slide for pair in self.domain.faces for face in pair)
 
     def description(self) -> str:
         """All that was drawn, as JSON."""

@@ -5,12 +5,14 @@ from __future__ import annotations
 import math
 import sys
 from collections import Counter
+from collections.abc import Mapping, Sequence
 from contextlib import redirect_stdout
+from pathlib import Path
 
 import numpy as np
 
 from lbmgen.cases import draw_all, most_bodies
-from lbmgen.config import Case
+from lbmgen.config import FREE_KEYS, Case
 from lbmgen.decomposition import Decomposition
 from lbmgen.flow_case import FlowCase
 from lbmgen.lattices import lattice
@@ -20,9 +22,10 @@ from lbmgen.soundness import fastest_of
 from runkit.config import dump_toml
 from runkit.dataset.contracts.flow import FLOW, FLOW_3D
 from runkit.dataset.layout import in_units, n_bytes
+from runkit.dataset.resume import found_at
 from runkit.dataset.schema import Schema
 from runkit.errors import UserError
-from runkit.launcher import this_launch
+from runkit.launcher import planned_size
 from runkit.mpi import SerialWorld
 from runkit.outputs import require_own_name
 from runkit.progress import duration
@@ -58,7 +61,8 @@ def require_whole_records(case: Case) -> None:
 def n_groups(n_ranks: int, ranks_per_case: int) -> int:
     """Groups that ranks form; raises UserError if there are too few ranks for one."""
     if ranks_per_case > n_ranks:
-        raise UserError(f"ranks_per_case = {ranks_per_case}: there are {n_ranks} ranks; allowed: 1 to {n_ranks}")
+        there = "there is 1 rank; allowed: 1" if n_ranks == 1 else f"there are {n_ranks} ranks; allowed: 1 to {n_ranks}"
+        raise UserError(f"ranks_per_case = {ranks_per_case}: {there}")
     return n_ranks // ranks_per_case
 
 
@@ -81,7 +85,7 @@ def show(case: Case) -> None:
     require_whole_records(case)
     with redirect_stdout(sys.stderr):  # progress
         flows = draw_all(case.model_copy(update={"n_cases": min(case.n_cases, DRAWN)}), SerialWorld())
-    sizes, n_ranks = sizes_of(case), this_launch().size
+    sizes, n_ranks = sizes_of(case), planned_size()
     groups = n_groups(n_ranks, case.ranks_per_case)
     decomposition = Decomposition.best(flows[0].shape, n_ranks // groups, case.grid.refinement)
     steps = (warm_up_rounds(case) + case.frames.count) * case.frames.every
@@ -91,10 +95,11 @@ def show(case: Case) -> None:
     memory = sites / decomposition.n_blocks * (lattice(case.grid.lattice).q * (12 if _is_single(case) else 24) + 60)
     drawn = f", in the first {DRAWN} cases" if case.n_cases > DRAWN else ""
     print(dump_toml(case))
+    there = found_at(Path(case.output), schema_of(case), case.model_dump(mode="json"), FREE_KEYS)
     for line in (
-        f"file       {case.output}: {in_units(n_bytes(schema_of(case), sizes))}, "
-        + ", ".join(f"{n} {name}" for name, n in sizes.items()),
-        f"cases      {case.n_cases} of {' x '.join(map(str, flows[0].shape))} sites, {steps} steps each, of which "
+        f"file       {case.output}: {in_units(n_bytes(schema_of(case), sizes))}, {_dimensions(case, sizes)}",
+        *([f"there      {there}"] if there else []),
+        f"cases      {case.n_cases} of {_by(flows[0].shape)} sites, {steps} steps each, of which "
         f"{case.frames.count * case.frames.every} in frames",
         f"bodies     {_counted(flows)}{drawn}",
         f"tau        {_ends([flow.tau for flow in flows])}, "
@@ -107,13 +112,28 @@ def show(case: Case) -> None:
             else f"at its peak {_ends([fastest_of(flow.domain) for flow in flows])}"
         )
         + drawn,
-        f"ranks      {n_ranks} in {groups} groups; a case is cut into {' x '.join(map(str, decomposition.grid))}",
+        f"ranks      {n_ranks} in {_many(groups, 'group', 'groups')}; a case is cut into {_by(decomposition.grid)}",
         f"memory     about {in_units(3e8 + memory)} per rank; on a GPU {in_units(on_gpu)} per case, as many at once as "
         f"it holds, up to {case.cases_per_gpu if case.ranks_per_case == 1 else 1}",
         f"cost       {case.n_cases * sites * steps:.3g} site updates, about {duration(seconds)} on as many cores as "
         "ranks",
     ):
         print("# " + line)
+
+
+def _dimensions(case: Case, sizes: Mapping[str, int]) -> str:
+    """Lengths of the dimensions of the file, in words."""
+    told = {"case": "case/cases", "time": "frame/frames", "force_time": "force record/force records"}
+    counts = [_many(sizes[name], *words.split("/")) for name, words in told.items()]
+    return ", ".join([*counts, f"room for {_many(sizes['body'], 'body', 'bodies')}", f"{_by(case.grid.cells)} cells"])
+
+
+def _many(n: int, one: str, more: str) -> str:
+    return f"{n} {one if n == 1 else more}"
+
+
+def _by(numbers: Sequence[int]) -> str:
+    return " x ".join(map(str, numbers))
 
 
 def _is_single(case: Case) -> bool:

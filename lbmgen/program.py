@@ -90,6 +90,8 @@ class _Pass:
 
     def __init__(self, layout: Layout, boundary: Boundary, copies: Copies, work: _Work, rows_together: int) -> None:
         self._work, self._n_bands = work, -(-layout.shape[0] // rows_together)
+        # Open faces read what lies with the row further in, which an odd step of the row after that one overwrites.
+        self._reach = 2 if rows_together == 1 and len(boundary.outlets.law) else 1
 
         def ranges(offset: np.ndarray) -> dict[int, list[Range]]:
             row = layout.site(offset)[:, 0]
@@ -104,7 +106,8 @@ class _Pass:
         }
         self.items: list[Item] = []
         self._done: set[tuple] = set()
-        n, inner = self._n_bands, range(3, self._n_bands - 3)  # bands that need nothing from beyond
+        n = self._n_bands
+        inner = range(2 + self._reach, n - 2 - self._reach)  # bands that need nothing from beyond
         if work.n_cut:
             self._do(self._copies, EVEN, (0, n - 1))
             self.items += work.message(SEND, EVEN)
@@ -125,13 +128,13 @@ class _Pass:
         """An operation on one band, if the band has any of it."""
         self.items += [(operation, parity, *ends) for ends in self._ranges[operation][parity].get(band, ())]
 
-    def _beside(self, band: int) -> range:
-        return range(max(0, band - 1), min(self._n_bands, band + 2))
+    def _beside(self, band: int, reach: int = 1) -> range:
+        return range(max(0, band - reach), min(self._n_bands, band + reach + 1))
 
     def _sweep(self, parity: int, band: int) -> None:
         """An odd step overwrites what boundaries beside it read."""
         if parity == ODD:
-            self._do(self._outlets, EVEN, self._beside(band))
+            self._do(self._outlets, EVEN, self._beside(band, self._reach))
         self._add(SWEEP, parity, band)
 
     def _copies(self, parity: int, band: int) -> None:

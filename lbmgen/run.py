@@ -6,12 +6,12 @@ from collections.abc import Generator, Iterator
 from contextlib import closing
 from functools import partial
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from lbmgen.ahead import one_ahead
-from lbmgen.aside import set_failed_aside
+from lbmgen.aside import go_on, order_of, set_failed_aside
 from lbmgen.block import Block
 from lbmgen.cases import draw_all, input_files
 from lbmgen.config import FREE_KEYS, Case
@@ -22,6 +22,7 @@ from lbmgen.plan import gpu_bytes, group_of, require_whole_records, schema_of, s
 from lbmgen.simulation import Prepared, Simulation, fluid_of, go_round, prepare
 from runkit.dataset.outcome import conclude
 from runkit.dataset.schema import COMPLETE, FAILED
+from runkit.dataset.verify import verify
 from runkit.dataset.writer import Writer
 from runkit.device import Gpu, choose, need
 from runkit.digest import digests
@@ -50,7 +51,12 @@ def generate(world: World, case: Case) -> int:
             world.on_root(file.scratch.clear)
         say(world, "kernels: loaded, or compiled in a minute or two where they are new")
         world.first_on_each_node(_compile, case, flows[0], gpu)
-        _simulate_all(Crew(world, group, gpu), case, flows, file)
+        if file.state == "resumed":
+            world.on_root(go_on, file)
+            file.sync()
+            verify(file)
+        order = world.on_root(order_of, file)
+        _simulate_all(Crew(world, group, gpu), case, [flows[number] for number in order], file)
         file.sync()
         n_complete = world.on_root(set_failed_aside, file)
         file.seal({"n_trajectories": n_complete})
@@ -67,11 +73,12 @@ class Crew(NamedTuple):
 
 
 def _simulate_all(crew: Crew, case: Case, flows: list[FlowCase], file: Writer) -> None:
-    """Groups take the next cases when they are done with theirs."""
+    """Groups take the next cases when they are done with theirs; `flows` are in the order of the file."""
     world, group, _ = crew
     pending = [unit[0] for unit in file.pending("computed")]
     together = _cases_together(crew, case, flows[0], len(pending))
     tickets = world.tickets()
+    place_of = {flow.number: place for place, flow in enumerate(flows)}
 
     def batches() -> Iterator[list[FlowCase]]:
         while (first := group.on_root(tickets.next) * together) < len(pending):
@@ -82,8 +89,10 @@ def _simulate_all(crew: Crew, case: Case, flows: list[FlowCase], file: Writer) -
         closing(_prepared(crew, case, batches())) as ready,
     ):
         for prepared in ready:
-            progress.reach(pending.index(prepared[0].flow.number))
-            _simulate(crew, case, prepared, file)
+            progress.reach(pending.index(place_of[prepared[0].flow.number]))
+            running = [Simulation(case, one, file, crew.group, place_of[one.flow.number]) for one in prepared]
+            prepared.clear()  # what is over is to leave memory
+            _simulate(crew, running)
         world.barrier()
         progress.reach(len(pending))
     tickets.free()
@@ -100,10 +109,10 @@ def _prepared(crew: Crew, case: Case, batches: Iterator[list[FlowCase]]) -> Gene
     return ([make(flow) for flow in batch] for batch in batches)
 
 
-def _simulate(crew: Crew, case: Case, prepared: list[Prepared], file: Writer) -> None:
+def _simulate(crew: Crew, started: list[Simulation]) -> None:
     """Cases to their end, round by round; one that is over leaves."""
-    running = [Simulation(case, one, file, crew.group) for one in prepared]
-    prepared.clear()  # what is over is to leave memory
+    running = list(started)
+    started.clear()  # what is over is to leave memory
     while running := _going(running):
         for simulation, found in zip(running, go_round(running), strict=True):
             simulation.record(*found)
@@ -169,7 +178,8 @@ def _open(world: World, case: Case, flows: list[FlowCase]) -> Writer:
         for axis, pair in faces
         for side, face in zip(("low", "high"), pair, strict=True)
     }
-    file = Writer.open(world, path, schema, sizes, attributes, free_keys=FREE_KEYS, groups=groups)
+    room: dict[str, Any] = {"free_keys": FREE_KEYS, "groups": groups, "verified": False}  # cases may be on the move
+    file = Writer.open(world, path, schema, sizes, attributes, **room)
     if not file.finished:
         if world.is_root:  # also when resumed: the first try may have died before
             _write_axes(case, file)

@@ -27,6 +27,7 @@ from lbmgen.forces import momentum_exchange
 from lbmgen.frames import density_in_cells, fluid_fraction
 from lbmgen.lattices import lattice
 from runkit.dataset.contracts.flow import LARGEST_DEVIATION, LARGEST_SPEED
+from runkit.dataset.schema import PENDING
 from runkit.dataset.scratch import Arrays, fault_in
 from runkit.dataset.writer import Writer
 from runkit.mpi import World
@@ -58,16 +59,16 @@ class Prepared(NamedTuple):
 
 
 class Simulation:
-    """A case in `file`; all methods are collective over `group`."""
+    """A case in `file`, at `place`; all methods are collective over `group`."""
 
-    def __init__(self, case: Case, prepared: Prepared, file: Writer, group: World) -> None:
+    def __init__(self, case: Case, prepared: Prepared, file: Writer, group: World, place: int) -> None:
         self.case, self.file, self.group = case, file, group
         self.flow, self.block, distance, self._fraction = prepared
-        flow, i_case = self.flow, self.flow.number
-        self.i_case = i_case
+        flow = self.flow
+        self.i_case = place
         self._n_fluid = group.sum(int((~self.block.solid).sum()))
         self._flux = np.zeros(len(flow.shape), np.int64)  # quanta of velocity, summed over the cells of stored frames
-        self._checkpoint = f"case-{i_case:06d}.npz"
+        self._checkpoint = f"case-{self.i_case:06d}.npz"
         self._last_save = time.monotonic()
         self.n_warm = warm_up_rounds(case)
         self._write_constants(distance)
@@ -173,8 +174,21 @@ class Simulation:
     def _fault_in_checkpoint(self, saved: Arrays) -> str:
         """What is wrong with a checkpoint, "" if nothing is."""
         whole = np.broadcast_to(self.block.layout.dtype.type(0), (self.block.fluid.lattice.q, *self.flow.shape))
-        wanted = {"arrived": whole, "flux": self._flux}
-        return fault_in(saved, wanted, {"n_rounds": self.n_warm + self.case.frames.count})
+        wanted = {"arrived": whole, "flux": self._flux, **self._written(0)}
+        if told := fault_in(saved, wanted, {"n_rounds": self.n_warm + self.case.frames.count}):
+            return told
+        written = self._written(int(saved["n_rounds"]))
+        is_same = all(np.array_equal(saved[name], sums) for name, sums in written.items())
+        return "" if is_same else "the frames that it goes on from were changed"
+
+    def _written(self, n_rounds: int) -> Arrays:
+        """Checksums of what the case has left in the file after some rounds, and will not repeat."""
+        if self.file.checksums is None:
+            return {}
+        n_frames = max(0, n_rounds - self.n_warm)
+        n_records = n_frames * self.case.frames.every // self.case.frames.force_every
+        ends = {"time": n_frames, "force_time": n_records}
+        return {"written": self.file.checksums.of("computed", (self.i_case,), PENDING, ends)}
 
     def _sites(self) -> tuple[slice, ...]:
         return tuple(slice(a, a + n) for a, n in zip(self.block.origin, self.block.shape, strict=True))
@@ -219,9 +233,8 @@ class Simulation:
             whole = np.empty((self.block.fluid.lattice.q, *self.flow.shape), self.block.layout.dtype)
             for sites, arrived in parts:
                 whole[(slice(None), *sites)] = arrived
-            self.file.scratch.save(
-                self._checkpoint, n_rounds=np.array(self.n_done), arrived=whole, flux=self._flux
-            )
+            state = {"arrived": whole, "flux": self._flux, **self._written(self.n_done)}
+            self.file.scratch.save(self._checkpoint, n_rounds=np.array(self.n_done), **state)
         self._last_save = time.monotonic()
 
 

@@ -7,11 +7,8 @@ from __future__ import annotations
 
 import math
 from itertools import combinations
-from typing import Any
 
-from lbmgen.boundaries.free_slip import FreeSlip
-from lbmgen.boundaries.periodic import Periodic
-from lbmgen.boundaries.wall import NoSlip, Velocity
+from lbmgen.boundaries.face import PERIODIC, Face
 from lbmgen.collisions import collision
 from lbmgen.config import Case
 from lbmgen.domain import AXES, Domain
@@ -28,14 +25,13 @@ SURE = 1e-9  # numbers that differ by less, over their size, are the same
 
 def require_one_velocity(domain: Domain, velocity: float) -> None:
     """Raise UserError unless the reference velocity is that of an inlet or, where there is none, of a sliding wall."""
-    given = {
-        f"boundaries.{AXES[axis]}_{side}": (face, face.velocity if isinstance(face, Velocity) else _slide(face))
+    faces = {
+        f"boundaries.{AXES[axis]}_{side}": face
         for axis, pair in enumerate(domain.faces)
         for side, face in zip(("low", "high"), pair, strict=True)
-        if isinstance(face, (NoSlip, Velocity))
     }
-    inlets = {name: speed for name, (face, speed) in given.items() if isinstance(face, Velocity)}
-    speeds = inlets or {name: speed for name, (_, speed) in given.items() if speed}
+    inlets = {name: face.inflow for name, face in faces.items() if face.inflow is not None}
+    speeds = inlets or {name: face.slide for name, face in faces.items() if face.slide}
     if speeds and not any(abs(speed - velocity) <= SURE * velocity for speed in speeds.values()):
         name, speed = max(speeds.items(), key=lambda item: item[1])
         way_out = "leave it away, or set" if inlets else "set"
@@ -50,7 +46,7 @@ def require_sound(case: Case, flow: FlowCase) -> None:
     _require_bodies(case, flow)
     _require_slow(case, flow)
     law = collision.build(case.collision.name, **case.collision.parameters)
-    slides = any(isinstance(face, NoSlip) and _slide(face) for pair in flow.domain.faces for face in pair)
+    slides = any(face.slide for pair in flow.domain.faces for face in pair)
     least = max(law.least_tau, law.least_tau_sliding) if slides else law.least_tau
     if flow.tau < least:
         raise UserError(
@@ -67,19 +63,7 @@ def require_sound(case: Case, flow: FlowCase) -> None:
 
 def fastest_of(domain: Domain) -> float:
     """The largest speed that inlets and sliding walls give, at the peak of their profile."""
-    return max(
-        (
-            face.fastest(axis, domain)
-            for axis, pair in enumerate(domain.faces)
-            for face in pair
-            if isinstance(face, (NoSlip, Velocity))
-        ),
-        default=0.0,
-    )
-
-
-def _slide(face: Any) -> float:
-    return math.hypot(*face.velocity) if face.velocity else 0.0
+    return max(face.fastest(axis, domain) for axis, pair in enumerate(domain.faces) for face in pair)
 
 
 def _require_slow(case: Case, flow: FlowCase) -> None:
@@ -105,7 +89,7 @@ def _require_bodies(case: Case, flow: FlowCase) -> None:
     if blocked > options.blockage:
         raise UserError(
             f"obstacles: bodies take {blocked:.2f} of the cross-section; allowed: up to obstacles.blockage = "
-            f"{options.blockage:g}; lower obstacles.diameter or obstacles.count, or raise grid.cells"
+            f"{options.blockage:g}; lower obstacles.diameter (or size) or obstacles.count, or raise grid.cells"
         )
     if options.given:  # drawn ones keep these rules by construction
         _require_room(case, flow.domain, flow.placed)
@@ -125,7 +109,7 @@ def _require_room(case: Case, domain: Domain, placed: tuple[Placed, ...]) -> Non
             _require_distance(case, domain, f"obstacles.given: body {i} (counted from 0)", body, axis, pair)
 
 
-def _require_distance(case: Case, domain: Domain, what: str, body: Placed, axis: int, pair: tuple[Any, Any]) -> None:
+def _require_distance(case: Case, domain: Domain, what: str, body: Placed, axis: int, pair: tuple[Face, Face]) -> None:
     low, high = body.extent(axis)
     if axis >= body.shape.dimensions:  # it goes through, from face to face
         return
@@ -134,9 +118,9 @@ def _require_distance(case: Case, domain: Domain, what: str, body: Placed, axis:
             raise UserError(f"{what} is nearer than obstacles.gap = {case.obstacles.gap:g} sites to its image")
         return
     for side, face, room in (("low", pair[0], low), ("high", pair[1], domain.shape[axis] - high)):
-        touches = isinstance(face, (NoSlip, FreeSlip, Periodic)) and room <= 0
+        touches = face.may_touch and room <= 0
         if room < case.obstacles.clearance and not touches:
-            wall = ", or let it touch the wall" if isinstance(face, (NoSlip, FreeSlip)) else ""
+            wall = ", or let it touch the wall" if face.may_touch and face.way != PERIODIC else ""
             raise UserError(
                 f"{what} is {room:.3g} sites from boundaries.{AXES[axis]}_{side}; allowed: obstacles.clearance = "
                 f"{case.obstacles.clearance:g} or more; move it{wall}"

@@ -16,12 +16,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
-from lbmgen.boundaries.free_slip import FreeSlip
-from lbmgen.domain import OPEN, Body, Domain
+from lbmgen.boundaries.face import MIRROR, OPEN, Face, Open, most_parameters, open_faces
+from lbmgen.domain import Body, Domain
 from lbmgen.kernels import Kept, Links, Outlets
 from lbmgen.layout import STATES, STRAIGHT, Layout
 
@@ -50,7 +49,7 @@ class Boundary:
         self.lattice, self.origin = layout.lattice, np.array(origin)
         self.site = np.argwhere(self._touches() & ~body.inner)
         self.offset = layout.offset(self.site)
-        self._open: list[tuple[int, np.ndarray, Any]] = []  # velocity, sites, face
+        self._open: list[tuple[int, np.ndarray, Open]] = []  # velocity, sites, face
         parts = [part for i in range(1, self.lattice.q) for part in self._parts(i)]
         self.links = self._joined(parts)
         self.kept = self._kept()
@@ -80,9 +79,9 @@ class Boundary:
             here = np.flatnonzero(face == number)
             across, side = divmod(int(number), 2)
             kind = self.domain.faces[across][side]
-            if isinstance(kind, OPEN):
+            if isinstance(kind, Open):
                 self._open.append((i, here, kind))
-            elif isinstance(kind, FreeSlip):
+            elif kind.way == MIRROR:
                 yield from self._mirror_links(i, here)
             else:
                 yield self._wall_links(i, here, kind, across)
@@ -131,7 +130,7 @@ class Boundary:
             body=number,
         )
 
-    def _wall_links(self, i: int, which: np.ndarray, kind: Any, axis: int) -> _Part:
+    def _wall_links(self, i: int, which: np.ndarray, kind: Face, axis: int) -> _Part:
         """Links that bounce back from a face, which may move or let fluid in."""
         back, w, c = self.lattice.opposite[i], self.lattice.w[i], np.array(self.lattice.c[i])
         place = self.site[which] + self.origin + 0.5 - 0.5 * c
@@ -200,35 +199,65 @@ class Boundary:
         along = np.array([i for i, _, _ in self._open], np.int64)
         order = np.lexsort((along[group], site))
         group, site = group[order], site[order]
-        sites, start = np.unique(site, return_index=True)
+        sites, start, number = np.unique(site, return_index=True, return_inverse=True)
+        i = along[group]
+        places = [
+            np.array([[place(k, state) for k in range(self.lattice.q)] for state in STATES])
+            for place in (self.layout.arrival, self.layout.departure)
+        ]
+        here, left = (self.offset[sites][None, :, None] + place[:, None, :] for place in places)
+        target = here[:, number, i]
+        here[:, number, i] = -1
+        inward, solid_inside = self._inward(site, i)
+        back = left[:, number, np.array(self.lattice.opposite)[i]]
         kinds = [kind for _, _, kind in self._open]
-        arrival = [[self.layout.arrival(i, state) for i in along] for state in STATES]
-        target = self.offset[site] + np.array(arrival, np.int64).reshape(2, -1)[:, group]
-        leaving = np.array([[self.layout.departure(i, state) for i in range(self.lattice.q)] for state in STATES])
-        back = self.offset[site] + leaving[:, np.array(self.lattice.opposite)[along[group]]]
-        inward, solid_inside = self._inward(site, along[group])
-        of_site = group[start]
-
-        def each(name: str, dtype: Any) -> np.ndarray:
-            return np.array([getattr(kind, name) for kind in kinds], dtype)[of_site]
-
         return Outlets(
             start=np.append(start, len(site)).astype(np.int64),
-            left=self.offset[sites][None, :, None] + leaving[:, None, :],
+            left=left,
+            here=here,
+            **self._of_sites(sites, [kinds[k] for k in group[start]]),
+            share=self._share(len(sites), number, i),
             target=np.ascontiguousarray(target),
             inner=np.ascontiguousarray(np.where(solid_inside, back, target + inward)),
-            i=along[group],
+            i=i,
             memory=np.zeros(len(site), self.layout.dtype),
-            law=each("law", np.int64),
-            density=each("density", self.layout.dtype),
-            speed=each("speed", self.layout.dtype),
         )
+
+    def _of_sites(self, sites: np.ndarray, kinds: Sequence[Open]) -> dict[str, np.ndarray]:
+        """What each site is told of its face and of the way in."""
+        rows = [[getattr(kind, name) for name in kind.parameters()] for kind in kinds]
+        parameters = np.zeros((len(sites), most_parameters()), self.layout.dtype)
+        for given, row in zip(parameters, rows, strict=True):
+            given[: len(row)] = row
+        place, total = self.site[sites] + self.origin, np.array(self.domain.shape)
+        low, high = self._open_sides()
+        steps = ((place == 0) & low).astype(np.int64) - ((place == total - 1) & high)
+        is_solid = self.body.solid[tuple((self.site[sites] + steps + 1).T)]
+        inward = steps @ np.array(self.layout.strides, np.int64)
+        return {
+            "inward": np.where(is_solid, 0, inward),
+            "law": np.array([open_faces().index(type(kind)) for kind in kinds], np.int64),
+            "parameters": parameters,
+            "normal": -steps / np.maximum(1.0, np.linalg.norm(steps, axis=1))[:, None],
+        }
+
+    def _share(self, n_sites: int, number: np.ndarray, i: np.ndarray) -> np.ndarray:
+        """Excess density and momentum [n_sites, 1 + d] of the weights of the links of each site."""
+        w, c = np.array(self.lattice.w)[i], np.array(self.lattice.c)[i]
+        share = np.zeros((n_sites, 1 + self.lattice.d))
+        np.add.at(share, number, np.column_stack([w, w[:, None] * c]))
+        return share
+
+    def _open_sides(self) -> tuple[np.ndarray, np.ndarray]:
+        """For each axis whether its low and its high face are open."""
+        low, high = (np.array([pair[side].way == OPEN for pair in self.domain.faces]) for side in (0, 1))
+        return low, high
 
     def _inward(self, site: np.ndarray, along: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Distance in memory to the site inside of all open faces that a link crosses, and whether it is solid."""
         c = np.array(self.lattice.c)[along]
         source, total = self.site[site] + self.origin - c, np.array(self.domain.shape)
-        low, high = (np.array([isinstance(pair[side], OPEN) for pair in self.domain.faces]) for side in (0, 1))
+        low, high = self._open_sides()
         inward = c * ((source < 0) & low | (source >= total) & high)
         is_solid = self.body.solid[tuple((self.site[site] + inward + 1).T)]
         return inward @ np.array(self.layout.strides, np.int64), is_solid

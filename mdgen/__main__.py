@@ -15,9 +15,11 @@ def main() -> None:
     single_threaded()
     from mdgen.config import Case
     from mdgen.plan import show
+    from mdgen.potentials import potential
     from runkit.cli import run_program
 
-    run_program("python -m mdgen", Case, partial(launch, _generate), show, main.__doc__ or "")
+    parts = {"system.potential": potential}
+    run_program("python -m mdgen", Case, partial(launch, _generate), show, main.__doc__ or "", parts=parts)
 
 
 def _generate(world, case) -> int:

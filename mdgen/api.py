@@ -1,14 +1,17 @@
 """The public functions of mdgen: NumPy arrays in, NumPy arrays out, any number of particles, float64 by default.
 
 `box` is three edges, or one number for a cube; each must be at least twice the longest cutoff. `potential` is a
-registered name or a `PairPotential`. Positions may lie anywhere and are never wrapped.
+registered name, with its `parameters` as `system.parameters` of a case has them, or a `PairPotential`. `dtype` is the
+arithmetic of the pair forces, "float64" or "float32"; `device` a GPU that `runkit.device.choose` gave, or None for the
+CPU. Positions may lie anywhere and are never wrapped.
 Units: Lennard-Jones (epsilon_AA = sigma_AA = m = k_B = 1).
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -41,14 +44,21 @@ class Evaluation:
     virial: float
 
 
-def evaluate(position, species, box, potential="kob-andersen", dtype="float64", device=None) -> Evaluation:
+def evaluate(
+    position,
+    species,
+    box,
+    potential: str | PairPotential = "kob-andersen",
+    dtype: str = "float64",
+    device: Gpu | None = None,
+    parameters: Mapping[str, Any] | None = None,
+) -> Evaluation:
     """Energy, forces and virial of particles at `position` [n, 3] of `species` [n].
 
-    `dtype` is the arithmetic of the pair forces, "float64" or "float32"; `device` a GPU that `runkit.device.choose`
-    gave, or None for the CPU. Raises `UserError` for input that is not a configuration of this potential.
+    Raises `UserError` for input that is not a configuration of this potential.
     """
-    position = _numbers("position", position)
-    dynamics = _dynamics(position[None], np.zeros_like(position)[None], species, box, potential, dtype, device)
+    position, law = _numbers("position", position), _law(potential, parameters)
+    dynamics = _dynamics(position[None], np.zeros_like(position)[None], species, box, law, dtype, device)
     found = Evaluation(float(dynamics.potential_energy[0]), dynamics.force[0], float(dynamics.virial[0]))
     if not (np.isfinite([found.energy, found.virial]).all() and np.isfinite(found.force).all()):
         raise UserError("position: particles lie on each other, or so close that energy or force are not finite")
@@ -56,7 +66,16 @@ def evaluate(position, species, box, potential="kob-andersen", dtype="float64", 
 
 
 def propagate(
-    position, velocity, species, box, dt: float, n_steps: int, potential="kob-andersen", dtype="float64"
+    position,
+    velocity,
+    species,
+    box,
+    dt: float,
+    n_steps: int,
+    potential: str | PairPotential = "kob-andersen",
+    dtype: str = "float64",
+    device: Gpu | None = None,
+    parameters: Mapping[str, Any] | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Position and velocity [n, 3] after `n_steps` velocity-Verlet steps of length `dt` (NVE), unwrapped.
 
@@ -66,7 +85,8 @@ def propagate(
     if velocity.shape != position.shape or not np.isfinite(velocity).all():
         raise UserError(f"velocity: finite values of the shape of position {position.shape} are needed")
     n_steps, dt = whole("n_steps", n_steps, 0, MOST_STEPS), positive("dt", dt, *STEP)
-    dynamics = _dynamics(position[None], velocity[None], species, box, potential, dtype)
+    law = _law(potential, parameters)
+    dynamics = _dynamics(position[None], velocity[None], species, box, law, dtype, device)
     energy = dynamics.snapshot().energy_per_particle
     dynamics.step(n_steps, dt=dt)
     _require_sound(dynamics.snapshot(), energy, dt)
@@ -84,6 +104,8 @@ def isoconfigurational(
     dt: float = 0.005,
     potential: str | PairPotential = "kob-andersen",
     dtype: str = "float64",
+    device: Gpu | None = None,
+    parameters: Mapping[str, Any] | None = None,
 ) -> np.ndarray:
     """Propensity [n_times, n]: mean of |r_i(t) - r_i(0)| over `n_replicas` NVE trajectories from one configuration.
 
@@ -94,13 +116,13 @@ def isoconfigurational(
     position = _numbers("position", position)
     n_replicas, times = whole("n_replicas", n_replicas, 1, MOST_REPLICAS), _ascending(times)
     dt, spread = positive("dt", dt, *STEP), positive("temperature", temperature, 1e-6, 1e6)
-    blocks = production_blocks(times, dt)
+    blocks, law = production_blocks(times, dt), _law(potential, parameters)
     moved = np.empty((len(times), n_replicas, len(position)))
     for first in range(0, n_replicas, GROUP):
         replicas = range(first, min(first + GROUP, n_replicas))
         velocity = np.stack([maxwell_velocities(len(position), spread, seed, 0, replica) for replica in replicas])
         together = np.repeat(position[None], len(replicas), axis=0)
-        dynamics = _dynamics(together, velocity, species, box, potential, dtype)
+        dynamics = _dynamics(together, velocity, species, box, law, dtype, device)
         energy = dynamics.snapshot().energy_per_particle
         for block in blocks:
             dynamics.step(block.n_steps, dt=block.dt)
@@ -110,11 +132,20 @@ def isoconfigurational(
     return moved.mean(axis=1)
 
 
-def _dynamics(position, velocity, species, box, potential, dtype: str, device=None) -> Dynamics:
+def _law(potential: str | PairPotential, parameters: Mapping[str, Any] | None) -> PairPotential:
+    if not isinstance(parameters, Mapping | None):
+        raise UserError(f"parameters = {shown(parameters)}: a dict of the potential's parameters is needed")
+    if not isinstance(potential, PairPotential):
+        return registry.build(potential, **(parameters or {}))
+    if parameters:
+        raise UserError("parameters: a PairPotential has its own; they belong to the name of a registered potential")
+    return potential
+
+
+def _dynamics(position, velocity, species, box, law: PairPotential, dtype: str, device) -> Dynamics:
     dtype = float_type("dtype", dtype)
     if device is not None and not isinstance(device, Gpu):
         raise UserError(f"device = {shown(device)}: a GPU that runkit.device.choose gave, or None, is needed")
-    law = potential if isinstance(potential, PairPotential) else registry.build(potential)
     edges = numbers("box", box, "three edges, or one of a cube,")
     edges = np.full(3, float(edges)) if edges.ndim == 0 else edges
     start = Configuration.of("input", position[0], species, edges)

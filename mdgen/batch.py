@@ -16,6 +16,7 @@ from mdgen.bath import Bath
 from mdgen.cells import cells
 from mdgen.ensemble import Ensemble
 from mdgen.kernels import fire, gpu
+from mdgen.kernels.gpu.text import table
 from mdgen.neighbors import ROUNDING
 from mdgen.outbox import Outbox
 from mdgen.room import Room, first_room, list_bytes, replica_bytes
@@ -33,12 +34,12 @@ class Batch:
 
     def __init__(self, device, ensemble: Ensemble, position, velocity, tuning: Tuning):
         self._device, self._ensemble, self._tuning = device, ensemble, tuning
-        law = ensemble.potential.n_species, ensemble.precision, ensemble.thermostat
+        law = ensemble.potential, ensemble.precision, ensemble.thermostat
         self.kernels = gpu.Kernels(device, ensemble.shape, *law, tuning.marches, tuning.threads)
         n_replicas, n_particles = ensemble.shape
         self._room = first_room(n_particles, ensemble.box.prod(axis=1).min(), ensemble.potential, tuning)
         need(device, n_replicas * replica_bytes(n_particles, ensemble.precision, self._room), ADVICE)
-        self._law64 = device.xp.asarray(ensemble.table("float64"))
+        self._law64 = device.xp.asarray(table(ensemble.potential, "float64"))
         self._arrays = self._allocate()
         self._bath = Bath(device, ensemble.thermostat)
         self._outbox: Outbox | None = None
@@ -230,7 +231,7 @@ class Batch:
         sorted_by[:, :3] = cells(ensemble.box, n_particles, ensemble.potential.largest_cutoff + self._tuning.outer_skin)
         return gpu.Arrays(
             edge=xp.asarray(np.hstack([2.0**32 / ensemble.box, ensemble.box])),
-            law=xp.asarray(ensemble.table(real)),
+            law=xp.asarray(table(ensemble.potential, real)),
             reach=xp.asarray(_reach(ensemble.potential.cutoff, self._tuning).astype(real)),
             motion=xp.empty((n_replicas, 2, 3, n_particles)),
             force=xp.zeros((n_replicas, 3, n_particles), real),

@@ -9,13 +9,16 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
-from types import ModuleType
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from mdgen.ensemble import Ensemble
 from mdgen.kernels import Law, State, fire, grain
 from mdgen.neighbors import NeighborList
+
+if TYPE_CHECKING:
+    from mdgen.kernels.cpu import Kernels
 
 CACHE_LINE = 64  # bytes
 
@@ -28,13 +31,13 @@ class System:
     species: np.ndarray
     box: np.ndarray
     ensemble: Ensemble
-    kernels: ModuleType
+    kernels: Kernels
     count: Counter
 
     def law(self, precision: str) -> Law:
         """The pair law for the kernels; single precision takes integer places."""
         scale = self.box * (2.0**-32 if precision == "float32" else 1.0)
-        return Law(self.species, self.ensemble.table(precision).ravel(), scale.astype(precision))
+        return Law(self.species, self.ensemble.potential.table(precision).ravel(), scale.astype(precision))
 
 
 class Bundle:

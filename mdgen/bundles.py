@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
-from types import ModuleType
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -14,6 +14,9 @@ from mdgen.integrators import advance, advance_coupled
 from mdgen.kernels.fire import Valley
 from mdgen.snapshot import Seen
 
+if TYPE_CHECKING:
+    from mdgen.kernels.cpu import Kernels
+
 REGROUP = 2000  # steps after which it is asked whether replicas should still share a list
 ALONE = 1.2  # time for an entry of the list of one replica, over that of an entry shared by many
 
@@ -21,7 +24,7 @@ ALONE = 1.2  # time for an entry of the list of one replica, over that of an ent
 class Bundles:
     """All replicas of an ensemble, at `position` with `velocity` [R, n, 3] in the order of summation."""
 
-    def __init__(self, kernels: ModuleType, ensemble: Ensemble, position, velocity):
+    def __init__(self, kernels: Kernels, ensemble: Ensemble, position, velocity):
         self._ensemble = ensemble
         self._count: Counter[str] = Counter()
         self._asked = 0, 0.0  # number and length of steps

@@ -177,16 +177,15 @@ class Dynamics:
         return array
 
 
-def warm_up(precision: str, device=None, thermostat=None, n_species: int = 1) -> None:
+def warm_up(potential: PairPotential, precision: str, device=None, thermostat=None) -> None:
     """Compile all kernels, or load them if that was done before; also those of a thermostat for two replicas.
 
     Several processes of a machine must not compile at once: let one of them do this before the others go on.
     """
-    at_rest = np.zeros((2, 2, 3))
-    apart = at_rest + np.array([[0.0], [1.2]])
-    one = np.ones((n_species, n_species))
-    law = PairPotential.lennard_jones(one, one, 2.5 * one)
-    dynamics = Dynamics(apart, at_rest, [0, 0], [6.0] * 3, law, 0.001, precision, thermostat, device=device)
+    at_rest, cutoff = np.zeros((2, 2, 3)), potential.largest_cutoff
+    apart = at_rest + np.array([[0.0], [cutoff / 2]])
+    given = (apart, at_rest, [0, 0], [3 * cutoff] * 3, potential, 0.001, precision, thermostat)
+    dynamics = Dynamics(*given, device=device)
     dynamics.step(1)
     dynamics.blown_up()
 
@@ -197,4 +196,4 @@ def _engine(device, ensemble: Ensemble, position, velocity, tuning: Tuning) -> B
         return Batch(device, ensemble, position, velocity, tuning)
     from mdgen.kernels import cpu  # Numba takes a second to import: only where something moves on the CPU
 
-    return Bundles(cpu, ensemble, position, velocity)
+    return Bundles(cpu.kernels_of(ensemble.potential), ensemble, position, velocity)

@@ -48,13 +48,6 @@ class Ensemble:
         """Beyond it a replica has blown up: a component of what a particle moves in one time step."""
         return LONGEST_STEP * self.potential.largest_cutoff
 
-    def table(self, precision: str) -> np.ndarray:
-        """The pair law for kernels [n_species, n_species, 4]: 48 epsilon sigma^12, -24 epsilon sigma^6, cutoff^2,
-        energy at the cutoff."""
-        p = self.potential
-        columns = 48 * p.epsilon * p.sigma**12, -24 * p.epsilon * p.sigma**6, p.cutoff**2, p.shift
-        return np.stack(columns, axis=-1).astype(precision)
-
 
 def replicas(position, velocity) -> tuple[np.ndarray, np.ndarray]:
     """Both as float64 [R, n, 3]; raises `UserError` if their shapes differ or a value is not finite."""

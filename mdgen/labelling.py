@@ -8,6 +8,7 @@ from mdgen.config import Case
 from mdgen.initial import Configuration
 from mdgen.observables import sample_labels
 from runkit.dataset.schema import COMPLETE, FAILED
+from runkit.dataset.verify import require_sound
 from runkit.dataset.writer import Writer
 from runkit.mpi import World
 from runkit.progress import Progress
@@ -29,6 +30,9 @@ def label(case: Case, n_species: int, file: Writer, world: World) -> None:
 
 
 def _label_sample(case: Case, n_species: int, file: Writer, sample: int) -> None:
+    require_sound(file, "equilibrated", (sample,))
+    for replica in range(file.shape("propagated")[1]):
+        require_sound(file, "propagated", (sample, replica))
     position, species, box = (file.read(name, (sample,)) for name in ("initial_position", "species", "box"))
     start = Configuration.of(f"sample {sample}", position, species, box)
     slices = (file.read("position", (sample, i_time)) for i_time in range(len(case.production.times)))

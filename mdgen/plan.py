@@ -5,12 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from itertools import chain
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
 from mdgen import equilibration, production
-from mdgen.config import Case, System
+from mdgen.config import FREE_KEYS, Case, Initial, System
 from mdgen.formats import load
 from mdgen.formats.independence import require_distinct
 from mdgen.groups import GroupSize, form_groups
@@ -24,17 +25,22 @@ from mdgen.thermostats import thermostat
 from runkit.config import dump_toml
 from runkit.dataset.contracts.isoconfig import ISOCONFIG
 from runkit.dataset.layout import in_units, n_bytes
+from runkit.dataset.resume import found_at
 from runkit.errors import UserError
-from runkit.launcher import this_launch
+from runkit.launcher import planned_size
 from runkit.outputs import require_own_name
 from runkit.progress import duration
 
 # Atom-steps per core-second that the estimate assumes: one system, replicas together (docs/performance.md).
 ONE_SYSTEM, TOGETHER = 3e6, 8e6
+# Keys of [initial] that count for melts alone, and for files alone.
+MELTED = ("temperature", "melt_time", "cooling_time", "hold_time", "thermostat", "relaxation_time")
+READ = ("species", "frames")
 
 
 def potential_of(case: Case) -> PairPotential:
     """The interaction that `case` names; raises `UserError` if the rest of it does not fit, or its thermostat."""
+    require_used(case.initial)
     require_thermostat(case)
     system = case.system
     law = registry.build(system.potential, **system.parameters)
@@ -103,9 +109,28 @@ def require_as_set(system: System, given: Configuration) -> None:
             )
 
 
-def taken_as_given(given: Sequence[Configuration]) -> str:
+def require_used(initial: Initial) -> None:
+    """Raise `UserError` for a key of [initial] that the user has set, to no effect, beside files or without them.
+
+    A key that is set to its default contradicts nothing: `show` prints all of them.
+    """
+    unused = MELTED if initial.file else READ
+    for key in unused:
+        value = getattr(initial, key)
+        if key in initial.model_fields_set and value != type(initial).model_fields[key].default:
+            why = (
+                "taken as they are, neither cooled nor held" if initial.file else "cooled from a melt: no initial.file"
+            )
+            value = list(value) if isinstance(value, tuple) else value
+            raise UserError(f"initial.{key} = {value!r}: samples are {why}; leave it out")
+
+
+def taken_as_given(case: Case, given: Sequence[Configuration]) -> str:
     """What becomes of given configurations, in words."""
-    return f"{len(given)} given configuration(s), taken as they are: neither cooled nor held"
+    told = f"{len(given)} given configuration(s), taken as they are: neither cooled nor held"
+    if "temperature" in case.system.model_fields_set or any(one.temperature is not None for one in given):
+        return told
+    return f"{told}; the files do not say their temperature: system.temperature = {case.system.temperature:g} is taken"
 
 
 def resolved(case: Case, given: Sequence[Configuration]) -> Case:
@@ -163,17 +188,20 @@ def show(case: Case) -> None:
     require_own_name(case.output)
     potential = potential_of(case)
     given = given_configurations(case, potential)
+    start = taken_as_given(case, given) if given else hold_in_words(case)[0]
     case = resolved(case, given)
-    sizes, n_ranks = dimensions(case, potential, given), this_launch().size
+    sizes, n_ranks = dimensions(case, potential, given), planned_size()
     on_cpu, on_gpu = _work_on_cpu(sizes, n_ranks), _work_on_gpu(sizes, n_ranks, case.replicas_per_gpu)
     samples, replicas = on_gpu if case.device == "gpu" else on_cpu
     print(dump_toml(case))
+    there = found_at(Path(case.output), ISOCONFIG, case.model_dump(mode="json"), FREE_KEYS)
     for line in (
         f"file       {case.output}: {in_units(n_bytes(ISOCONFIG, sizes))}, "
         + ", ".join(f"{n} {name}s" for name, n in sizes.items() if name != "species"),
+        *([f"there      {there}"] if there else []),
         f"work       {sizes['sample']} samples, then {sizes['sample'] * sizes['replica']} replicas, up to "
         f"{replicas.largest} together",
-        f"start      {taken_as_given(given) if given else hold_in_words(case)[0]}",
+        f"start      {start}",
         f"ranks      {n_ranks}, each with {samples.shares} samples, then {replicas.shares} replicas",
         f"memory     about {in_units(3e8 + rank_bytes(sizes, replicas.largest))} per rank",
         *_of_gpu(case, potential, given, sizes, on_gpu),

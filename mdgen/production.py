@@ -16,9 +16,10 @@ from mdgen.neighbors import spatial_order
 from mdgen.schedule import Schedule, production_blocks
 from mdgen.snapshot import Snapshot
 from mdgen.soundness import exploded
-from mdgen.trajectory import Checkpoint, Run, advance
+from mdgen.trajectory import Checkpoint, Run, Written, advance
 from mdgen.velocities import maxwell_velocities
 from runkit.dataset.schema import COMPLETE, FAILED, PENDING
+from runkit.dataset.verify import require_sound
 from runkit.dataset.writer import Writer
 from runkit.progress import Progress
 
@@ -50,7 +51,8 @@ def _pending(run: Run) -> list[Replica]:
 
 def _run_group(run: Run, group: list[Replica], blocks: Schedule, progress: Progress) -> None:
     """Run a group to its end; one that blows up is marked when its block is looked at, the others go on."""
-    checkpoint = Checkpoint(run.file, [_resting_place(unit) for unit in group], run.case.checkpoint_seconds)
+    names, period = [_resting_place(unit) for unit in group], run.case.checkpoint_seconds
+    checkpoint = Checkpoint(run.file, names, period, _written(run.file, group, blocks))
     dynamics = _start(run, group)
     energy, sound = dynamics.snapshot().energy_per_particle, np.ones(len(group), bool)
     for block, reached in advance(dynamics, blocks, checkpoint):
@@ -59,11 +61,12 @@ def _run_group(run: Run, group: list[Replica], blocks: Schedule, progress: Progr
         _mark(run.file, group, lost, FAILED)
         sound &= ~lost
         if block.snapshot is not None:
-            _write_snapshot(run.file, reached, group, block.snapshot)
+            _write_snapshot(run.file, reached, group, sound, block.snapshot)
     if dynamics.statistics["dangerous_builds"]:
         raise RuntimeError(f"samples {sorted({unit[0] for unit in group})}: a neighbour list was used beyond its reach")
-    for unit, drift in zip(group, dynamics.snapshot().energy_per_particle - energy, strict=True):
-        run.file.write("energy_drift", unit, drift)
+    drift = dynamics.snapshot().energy_per_particle - energy
+    for k in np.flatnonzero(sound):
+        run.file.write("energy_drift", group[k], drift[k])
     _mark(run.file, group, sound, COMPLETE)
     checkpoint.discard()
 
@@ -95,11 +98,21 @@ def _start(run: Run, group: list[Replica]) -> Dynamics:
 
 def _read_start(file: Writer, sample: int) -> tuple:
     """Position, species, box, order of summation and temperature of a sample."""
+    require_sound(file, "equilibrated", (sample,))
     position, species, box = (file.read(name, (sample,)) for name in ("initial_position", "species", "box"))
     return position, species, box, spatial_order(position, box), float(file.read("temperature", (sample,)))
 
 
-def _write_snapshot(file: Writer, reached: Snapshot, group: list[Replica], i_time: int) -> None:
+def _written(file: Writer, group: list[Replica], blocks: Schedule) -> Written | None:
+    """Checksums of the snapshots that a replica of a group has after some blocks."""
+    sums = file.checksums
+    if sums is None:
+        return None
+    return lambda k, n_blocks: sums.of("propagated", group[k], PENDING, {"time": blocks.snapshots_in(n_blocks)})
+
+
+def _write_snapshot(file: Writer, reached: Snapshot, group: list[Replica], sound: np.ndarray, i_time: int) -> None:
+    """Of replicas that are sound: others have their last status."""
     position = reached.position
     values = {
         "position": position,
@@ -107,8 +120,9 @@ def _write_snapshot(file: Writer, reached: Snapshot, group: list[Replica], i_tim
         "kinetic_energy": reached.kinetic_energy / position.shape[1],
     }
     for name, of_group in values.items():
-        for (sample, replica), value in zip(group, of_group, strict=True):
-            file.write(name, (sample, i_time, replica), value)
+        for k in np.flatnonzero(sound):
+            sample, replica = group[k]
+            file.write(name, (sample, i_time, replica), of_group[k])
 
 
 def _resting_place(unit: Replica) -> str:

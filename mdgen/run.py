@@ -30,6 +30,7 @@ def generate(world: World, case: Case) -> int:
     """Make the file that `case` describes, or finish it; collective. Returns the exit code."""
     potential, device = potential_of(case), choose(world, case.device)
     given = world.on_root(given_configurations, case, potential)
+    start = taken_as_given(case, given)
     case = resolved(case, given)
     with _open(world, case, dimensions(case, potential, given), given) as file:
         if file.finished:
@@ -39,7 +40,7 @@ def generate(world: World, case: Case) -> int:
             world.on_root(file.scratch.clear)
         told, is_short = hold_in_words(case)
         if given:
-            say(world, taken_as_given(given))
+            say(world, start)
         elif is_short:
             say(world, f"warning: {told}; samples are still ageing")
         run = Run(case, potential, file, world, device)
@@ -55,11 +56,11 @@ def generate(world: World, case: Case) -> int:
 def _compile(run: Run, cools: bool) -> None:
     """Compile the kernels once on each node: trajectories in the precision of the case, minima in float64."""
     say(run.world, "kernels: loaded, or compiled in a minute or two where they are new")
-    precision, n_species = run.case.integrator.precision, run.potential.n_species
-    run.world.first_on_each_node(warm_up, "float64", run.device, None, n_species)
-    run.world.first_on_each_node(warm_up, precision, run.device, None, n_species)
+    precision, potential = run.case.integrator.precision, run.potential
+    run.world.first_on_each_node(warm_up, potential, "float64", run.device)
+    run.world.first_on_each_node(warm_up, potential, precision, run.device)
     if cools:
-        run.world.first_on_each_node(warm_up, precision, run.device, baths(run.case, [0, 1]), n_species)
+        run.world.first_on_each_node(warm_up, potential, precision, run.device, baths(run.case, [0, 1]))
 
 
 def _open(world: World, case: Case, sizes: dict[str, int], given: list[Configuration]) -> Writer:

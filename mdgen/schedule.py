@@ -56,6 +56,11 @@ class Schedule:
         rest = sum(stretch.n_steps for stretch in self._stretches[which:])
         return rest - (n_blocks - self._first[which]) * BLOCK_STEPS if rest else 0
 
+    def snapshots_in(self, n_blocks: int) -> int:
+        """Snapshots that the first `n_blocks` blocks reach."""
+        ends = zip(self._stretches, self._first[1:], strict=True)
+        return sum(end <= n_blocks for stretch, end in ends if stretch.snapshot is not None)
+
 
 def production_blocks(times: Sequence[float], dt: float) -> Schedule:
     """Blocks that reach every one of `times` with steps no longer than `dt`."""

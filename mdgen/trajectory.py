@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from itertools import groupby
 from typing import NamedTuple
 
@@ -23,6 +24,8 @@ from runkit.dataset.scratch import Arrays, fault_in
 from runkit.dataset.writer import Writer
 from runkit.device import Gpu
 from runkit.mpi import World
+
+Written = Callable[[int, int], np.ndarray]
 
 
 class Run(NamedTuple):
@@ -59,11 +62,13 @@ class Run(NamedTuple):
 class Checkpoint:
     """Where the replicas that advance together rest, one file of these names each, in a folder beside `file`.
 
-    Written at most every `period` seconds.
+    Written at most every `period` seconds. `written(k, n_blocks)` gives checksums of what replica k has left in the
+    file by then and will not repeat; a checkpoint that does not go with it is damaged.
     """
 
-    def __init__(self, file: Writer, names: Sequence[str], period: float):
+    def __init__(self, file: Writer, names: Sequence[str], period: float, written: Written | None = None):
         self._file, self._names, self._period = file, names, period
+        self._written = written
         self._last = time.monotonic()
 
     def resume(self, dynamics: Dynamics, n_blocks: int) -> int:
@@ -72,11 +77,9 @@ class Checkpoint:
         All start anew if the checkpoint of one is damaged.
         """
         one = {name: values[0] for name, values in self._state(dynamics).items()}
-
-        def fault(arrays: Arrays) -> str:
-            return fault_in(arrays, one, {"n_blocks": n_blocks})
-
-        saved = [self._file.scratch.load(name, fault) for name in self._names]
+        saved = [
+            self._file.scratch.load(name, partial(self._fault, k, one, n_blocks)) for k, name in enumerate(self._names)
+        ]
         whole = [one for one in saved if one is not None]
         done = {int(one.pop("n_blocks")) for one in whole}
         if len(whole) < len(saved) or len(done) != 1:
@@ -85,6 +88,16 @@ class Checkpoint:
         if dynamics.thermostat:
             dynamics.thermostat.restore({key: np.stack([s[key] for s in whole]) for key in whole[0]})
         return done.pop()
+
+    def _fault(self, k: int, one: Arrays, n_blocks: int, arrays: Arrays) -> str:
+        """What is wrong with the checkpoint of replica k, whose state looks like `one`; "" if nothing is."""
+        sums = arrays.pop("written", None) if self._written is not None else None
+        if told := fault_in(arrays, one, {"n_blocks": n_blocks}):
+            return told
+        if self._written is None:
+            return ""
+        is_same = sums is not None and np.array_equal(sums, self._written(k, int(arrays["n_blocks"])))
+        return "" if is_same else "what it goes on from in the file was changed"
 
     @property
     def is_due(self) -> bool:
@@ -98,6 +111,8 @@ class Checkpoint:
         for k, name in enumerate(self._names):
             if np.isfinite(state["position"][k]).all():
                 own = {key: values[k] for key, values in state.items()}
+                if self._written is not None:
+                    own["written"] = self._written(k, n_blocks)
                 self._file.scratch.save(name, n_blocks=np.array(n_blocks), **own)
         self._last = time.monotonic()
 

@@ -14,15 +14,19 @@ import io
 import os
 import re
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, NoReturn, TypeVar
 
-from runkit.config import Config, load
+from runkit.config import Config, load, read_toml
 from runkit.constraints import is_list
 from runkit.errors import UserError, complain
 from runkit.launcher import Launch, this_launch
+from runkit.programs import owner
+from runkit.registry import Registry
 from runkit.usage import help_text
 from runkit.version import code_version
 
@@ -43,12 +47,13 @@ def run_program(
     arguments: Sequence[str] | None = None,
     positional: Sequence[str] = (),
     launched: Callable[[], Launch] = this_launch,
+    parts: Mapping[str, Registry] = MappingProxyType({}),
 ) -> None:
     """Read the command line, then call `run(config)`, or `show(config)` on rank 0 alone.
 
     Words that are not settings give the `positional` keys in their order, the last key all that remain if it is a list;
     without such keys the only word is a configuration file. `launched` tells which of those that were started together
-    this process is.
+    this process is. `parts` are the registries whose parts keys name: `--help` lists them with their parameters.
 
     A UserError ends the program with code 2 and one line on standard error; so does a reader of the standard output
     that goes away, with code 141.
@@ -60,7 +65,8 @@ def run_program(
     with plain_streams():
         try:
             is_root = _speaks(launched())
-            _do(name, model, run, show, description, words, positional, is_root)
+            about = partial(help_text, name, model, description, show is not None, positional, parts)
+            _do(name, model, run, show, about, words, positional, is_root)
         except UserError as error:
             if is_root:
                 complain(error)
@@ -77,21 +83,21 @@ def _do(
     model: type[Model],
     run: Callable[[Model], Any],
     show: Callable[[Model], Any] | None,
-    description: str,
+    about: Callable[[], str],
     words: Sequence[str],
     positional: Sequence[str],
     is_root: bool,
 ) -> None:
     if {"-h", "--help"} & set(words):
-        _print_from_root(is_root, help_text(name, model, description, show is not None, positional))
+        _print_from_root(is_root, about())
     elif "--version" in words:
         _print_from_root(is_root, f"{name} {code_version()}")
     elif words[:1] == ["show"] and show is not None:
-        config = _configure(model, words[1:], positional)
+        config = _configure(name, model, words[1:], positional)
         if is_root:
             show(config)
     else:
-        run(_configure(model, words, positional))
+        run(_configure(name, model, words, positional))
 
 
 @contextmanager
@@ -120,7 +126,7 @@ class OptionParser(argparse.ArgumentParser):
         sys.exit(2)
 
 
-def _configure(model: type[Model], words: Sequence[str], positional: Sequence[str]) -> Model:
+def _configure(name: str, model: type[Model], words: Sequence[str], positional: Sequence[str]) -> Model:
     options = [word for word in words if word.startswith("-")]
     if options:
         raise UserError(f"unknown option {options[0]!r}; settings are section.key=value, see --help")
@@ -132,6 +138,8 @@ def _configure(model: type[Model], words: Sequence[str], positional: Sequence[st
         raise UserError(f"one configuration file at most; given: {', '.join(files)}")
     if files and not Path(files[0]).is_file():
         raise UserError(f"there is no configuration file {files[0]!r}; settings are section.key=value, see --help")
+    if files and (program := owner(read_toml(files[0]))) not in ("", name):
+        raise UserError(f"{files[0]} is a configuration of another program: {program} {files[0]}")
     return load(model, files[0] if files else None, settings)
 
 

@@ -13,6 +13,7 @@ from __future__ import annotations
 import math
 import os
 import stat
+import sys
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -114,6 +115,19 @@ def mpi_launch() -> Launch | None:
 def this_launch() -> Launch:
     """How an MPI launcher started this process; rank 0 of 1 if none did."""
     return mpi_launch() or ALONE
+
+
+def planned_size() -> int:
+    """Ranks for which a program that is about to show a plan should make it; a note if variables look left over.
+
+    Without MPI nobody confirms them, so they count if their launcher shows itself.
+    """
+    launch = this_launch()
+    if launch.size == 1 or launch.is_sure:
+        return launch.size
+    told = f"{launch} in the environment looks left over: no {launch.launcher} is above this process"
+    print(f"note: {told}; this plan is for one rank", file=sys.stderr, flush=True)
+    return 1
 
 
 def alone(environment: Mapping[str, str]) -> dict[str, str]:

@@ -13,6 +13,7 @@ from __future__ import annotations
 import difflib
 import inspect
 from collections.abc import Callable, Mapping
+from numbers import Integral, Real
 from typing import Any, TypeVar
 
 from runkit.errors import UserError
@@ -77,6 +78,11 @@ class Registry:
     def build(self, name: str, /, **parameters: Any) -> Any:
         """Call the part with checked parameters; a wrong type or value in them is a UserError too."""
         self.check(name, parameters)
+        known = self.parameters(name)
+        for key, value in parameters.items():
+            kind, needed = _KINDS.get(known[key].annotation if key in known else "", (object, ""))
+            if not isinstance(value, kind) or (kind in (Real, Integral) and isinstance(value, bool)):
+                raise UserError(f"{self.kind} {name!r}: {key} = {value!r} is not allowed; allowed: {needed}")
         try:
             return self.get(name)(**parameters)
         except (TypeError, ValueError, ArithmeticError) as error:
@@ -93,6 +99,15 @@ class Registry:
             self._parts = before  # what has failed is told again at the next look-up
             raise
         self._complete = True
+
+
+# What the values of a parameter with a plain annotation must be; modules have their annotations as text.
+_KINDS: Mapping[Any, tuple[type, str]] = {
+    "float": (Real, "a number"),
+    "int": (Integral, "a whole number"),
+    "str": (str, "a text"),
+    "bool": (bool, "true or false"),
+}
 
 
 def nearest(word: str, known: Any) -> str:

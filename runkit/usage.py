@@ -2,23 +2,35 @@
 
 from __future__ import annotations
 
+import inspect
 import shutil
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 from runkit.config import Config
 from runkit.constraints import describe, is_list, leaves
+from runkit.registry import Registry
 
 
-def help_text(name: str, model: type[Config], description: str, has_show: bool, positional: Sequence[str] = ()) -> str:
-    """Usage of the program `name`, whose configuration is a `model`."""
+def help_text(
+    name: str,
+    model: type[Config],
+    description: str,
+    has_show: bool,
+    positional: Sequence[str] = (),
+    parts: Mapping[str, Registry] = MappingProxyType({}),
+) -> str:
+    """Usage of the program `name`, whose configuration is a `model`; keys name registered `parts`, with parameters."""
     width = max(60, min(110, shutil.get_terminal_size((100, 24)).columns))
     words = " ".join(_placeholder(model, key) for key in positional) or "[case.toml]"
     lines = [f"usage: {name} {'[show] ' if has_show else ''}{words} [section.key=value ...]", ""]
     paragraphs = (description or model.__doc__ or "").split("\n\n")
     lines += [textwrap.fill(" ".join(paragraph.split()), width) for paragraph in paragraphs if paragraph.strip()]
     lines += ["", 'Values are TOML (numbers, true, "text", [lists]); later ones win. Keys:', *_keys(model, width), ""]
+    for key, registry in parts.items():
+        lines += [*_parts(key, registry, width), ""]
     if has_show:
         lines.append("  show       print the resolved configuration and what it will cost, and end")
     return "\n".join([*lines, "  --help     print this and end", "  --version  print the version of the code and end"])
@@ -33,6 +45,17 @@ def _keys(model: type[Config], width: int) -> list[str]:
             lines.append("")
         lines.append(f"  {key} " + ("must be given" if field.is_required() else f"= {value_text(default)}"))
         about = f"{field.description + '; ' if field.description else ''}{describe(field)}"
+        lines += textwrap.wrap(about, width, initial_indent="      ", subsequent_indent="      ")
+    return lines
+
+
+def _parts(key: str, registry: Registry, width: int) -> list[str]:
+    lines = [f"What {key} may name, with parameters:"]
+    for name in registry.names():
+        takes = registry.parameters(name).items()
+        words = [key if one.default is one.empty else f"{key} = {_value(one.default)}" for key, one in takes]
+        lines.append(f"  {name}" + (f" ({', '.join(words)})" if words else ""))
+        about = (inspect.getdoc(registry.get(name)) or "").partition("\n\n")[0]
         lines += textwrap.wrap(about, width, initial_indent="      ", subsequent_indent="      ")
     return lines
 

@@ -13,6 +13,7 @@ Units: lattice units, as in the file.
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from xml.etree import ElementTree as xml
 
@@ -24,9 +25,10 @@ from runkit.config import Config
 from runkit.dataset.reader import Dataset
 from runkit.dataset.schema import COMPLETE
 from runkit.errors import UserError
-from runkit.outputs import written_whole
+from runkit.outputs import require_replaceable, starts_with, written_whole
 
 Item = xml.Element
+MARK = '<?xml version="1.0" ?>\n<!-- written by tools.export_xdmf -->\n'
 
 
 class Export(Config):
@@ -50,11 +52,11 @@ def export(options: Export) -> None:
         series = xml.SubElement(xml.SubElement(root, "Domain"), "Grid", Name="cases", GridType="Tree")
         for case in cases:
             _add_case(series, data, case, centres)
-    _require_ours(path.with_suffix(".xdmf"), path.with_suffix(".points"))
+    _require_ours(path, path.with_suffix(".xdmf"), path.with_suffix(".points"))
     points = np.zeros((*map(len, centres), 3), "<f4")
     points[..., : len(axes)] = np.stack(np.meshgrid(*centres, indexing="ij"), axis=-1)
     xml.indent(root)
-    text = b'<?xml version="1.0" ?>\n' + xml.tostring(root) + b"\n"
+    text = MARK.encode() + xml.tostring(root) + b"\n"
     _write(path.with_suffix(".points"), points.tobytes())
     _write(path.with_suffix(".xdmf"), text)
     print(f"wrote {path.with_suffix('.xdmf')}: {len(cases)} cases of {n_frames} frames")
@@ -118,13 +120,11 @@ def _words(numbers: tuple[int, ...]) -> str:
     return " ".join(map(str, numbers))
 
 
-def _require_ours(xdmf: Path, points: Path) -> None:
-    """Raise UserError rather than replace a file that this program has not written."""
+def _require_ours(source: Path, xdmf: Path, points: Path) -> None:
+    """Raise UserError rather than replace a file that this program has not written, or that it reads."""
+    require_replaceable(xdmf, starts_with(re.escape(MARK)), reads=[source])
     text = xdmf.read_text(errors="replace") if xdmf.exists() else ""
-    if xdmf.exists() and "<Xdmf" not in text[:200]:
-        raise UserError(f"{xdmf} is no XDMF file; move it away")
-    if points.exists() and points.name not in text:
-        raise UserError(f"{points} is not of this program; move it away")
+    require_replaceable(points, lambda path: f">{path.name}<" in text, reads=[source])
 
 
 def _write(path: Path, content: bytes) -> None:

@@ -106,7 +106,7 @@ def import_files(world: World, options: Import) -> None:
         if file.finished:
             say(world, f"{file.path} is complete already")
             return
-        world.first_on_each_node(warm_up, "float64")
+        world.first_on_each_node(warm_up, potential, "float64")
         if plan.kind == "positions":
             equilibrate(Run(case, potential, file, world, None), given)
             _read_trajectories(case, plan, given, file, world)

@@ -8,6 +8,7 @@ A data set is a class with two configurations and one road from a file to batche
 - `parts`: name of a part -> what is split, as numbers, of which all `usable` ones could be; it may be changed before
   `split` is asked for. `mark(number)` tells one from all others by its content, and `context` says, in words and
   numbers, how the file was made where a network cannot see it (`dtrain.origin`)
+- `require(options)`: UserError if a phase with these keys of `[loss]` cannot learn from the data
 - `sizes`: arguments of the network that the data determine
 - `normalisation`: mean and spread of each output over the training targets
 - `place(device)`: from now on batches are formed there; samples stay there if they fit. Returns where they are kept

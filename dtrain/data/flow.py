@@ -62,6 +62,7 @@ class FlowOptions(Options):
     through: bool = Field(False, description="gradients through all calls; else through the last one alone")
     noise: float = Field(0.0, ge=0, description="noise on given frames in training [spread of the field]")
     horizon: int = Field(12, ge=1, description="frames that are rolled out in a validation")
+    periodic: bool = Field(True, description="the network sees the other side beyond periodic faces; else zeros")
     mirror: bool = Field(True, description="reflect half of the clips in y, if both y faces are alike")
     split: Split = Split()
     outside: Outside = Outside()
@@ -101,6 +102,9 @@ class Flow:
             for part, cases in self.cases.items()
         }
 
+    def require(self, options: FlowLoss) -> None:
+        _ = self.split  # draws clips
+
     @property
     def parts(self) -> dict[str, list[int]]:
         return self.cases
@@ -111,15 +115,23 @@ class Flow:
 
     @property
     def context(self) -> dict[str, float]:
-        return {"steps between frames": self.interval, "sites per cell": self.cell}
+        periods = dict(zip(("periodic x", "periodic y"), map(float, map(bool, self.periods)), strict=True))
+        return {"steps between frames": self.interval, "sites per cell": self.cell, **periods}
+
+    @cached_property
+    def periods(self) -> list[int]:
+        """Cells after which a flow repeats along x and y, as far as a network is to know it; 0: it does not."""
+        faces = {axis: self.dataset.file[f"boundary_conditions/{axis}_low"].attrs["bc_type"] for axis in "xy"}
+        wraps = {axis: self.options.periodic and kind == "PERIODIC" for axis, kind in faces.items()}
+        return [self.dataset.sizes[axis] if wraps[axis] else 0 for axis in "xy"]
 
     def mark(self, case: int) -> str:
         geometry = [self.dataset[f"t0_fields/{name}"][case] for name in ("signed_distance", "fluid_fraction")]
         return mark_of(self.dataset["scalars/reynolds_number"][case], *geometry, self.frames(case, 0, 1))
 
     @property
-    def sizes(self) -> dict[str, int]:
-        return {"inputs": len(CHANNELS) + 1, "outputs": len(CHANNELS)}
+    def sizes(self) -> dict[str, Any]:
+        return {"inputs": len(CHANNELS) + 1, "outputs": len(CHANNELS), "periodic": self.periods}
 
     @cached_property
     def normalisation(self) -> Normalisation:

@@ -9,6 +9,7 @@ Units: Lennard-Jones.
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -89,8 +90,17 @@ class Glass:
                 f"data.time = {options.time} is not in {options.file}, where 0 to {len(times) - 1} are the times "
                 f"{', '.join(f'{time:g}' for time in times)}"
             )
+        label = self.dataset.config.get("label")
+        bond = label.get("bond_cutoff") if isinstance(label, dict) else None
+        if isinstance(bond, (int, float)) and not math.isclose(bond, options.cutoff, rel_tol=1e-9):
+            told = f"{options.file} labels bonds up to {bond:g}"
+            raise UserError(f"data.cutoff = {options.cutoff:g}: {told}; set data.cutoff to that")
         self.split = options.split.draw(self._labelled())
         self._store = self._choose_store(torch.device("cpu"))
+
+    def require(self, options: GlassLoss) -> None:
+        if options.p < 1 and not self.has_bond_change:
+            raise UserError(f"{self.options.file} does not label bonds; loss.p = 1 learns from particles alone")
 
     @property
     def parts(self) -> dict[str, list[int]]:
@@ -171,8 +181,6 @@ class Glass:
         return network(*self.inputs(batch))
 
     def loss(self, output: tuple[Tensor, Tensor], batch: Graphs, options: GlassLoss) -> dict[str, Tensor]:
-        if options.p < 1 and not self.has_bond_change:
-            raise UserError(f"{self.options.file} does not label bonds; loss.p = 1 learns from particles alone")
         return node_edge(output, (batch.node_target, batch.edge_target), (batch.n_nodes, batch.n_edges), options.p)
 
     @staticmethod

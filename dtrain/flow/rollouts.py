@@ -83,6 +83,7 @@ def write_rollouts(
     with Writer.open(world, path, FLOW_PREDICTION, sizes, attributes, **room) as file:
         if world.is_root:
             _write_grid(file, data, cases, start, sizes["time"])
+        file.sync()  # the checksums of units cover what root has written
         for case, predicted in rollouts:
             place = cases.index(case)
             frames = np.concatenate([data.frames(case, start, n_given), predicted], axis=1)

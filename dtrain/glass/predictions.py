@@ -56,6 +56,7 @@ def write_predictions(
         if world.is_root:
             file.write("time", (0,), dataset["time"][i_time])
             file.write("sample", (), np.array(samples, dtype=np.int32))
+        file.sync()  # the checksums of units cover what root has written
         for sample, propensity, change in rows:
             place, n_bonds, capacity = samples.index(sample), len(change), sizes["bond"]
             file.write("propensity", (place, 0), propensity)

@@ -43,7 +43,8 @@ def report(folder: Path, about: dict[str, Any], rows: Sequence[Row]) -> None:
 
 def table(about: dict[str, Any], rows: Sequence[Row], known: dict[str, float]) -> list[str]:
     """Lines of the table: ours, the ceiling, and what was published for the same temperature and time."""
-    width = max(20, *(len(row.name) for row in rows))
+    limit = f"noise ceiling, {about['part']}"
+    width = max(20, len(limit), *(len(row.name) for row in rows))
     kinds = [kind for kind in KINDS if any(getattr(row, kind) for row in rows)]
     columns = f"{'rho':>7} {'+-':>6} {'pooled':>7} {'bias':>7}"
     lines = [
@@ -56,7 +57,7 @@ def table(about: dict[str, Any], rows: Sequence[Row], known: dict[str, float]) -
         lines.append(row.name.ljust(width) + "".join("   " + _numbers(getattr(row, kind)) for kind in kinds))
     ceilings = [about["ceiling"].get(kind) for kind in kinds]
     shown = [f"{value:7.3f}" if value is not None else f"{'-':>7}" for value in ceilings]
-    lines.append("noise ceiling".ljust(width) + "".join("   " + text.ljust(len(columns)) for text in shown).rstrip())
+    lines.append(limit.ljust(width) + "".join("   " + text.ljust(len(columns)) for text in shown).rstrip())
     if known:
         lines.append("published, particles, 400 to train on: " + ", ".join(f"{k} {v:.3f}" for k, v in known.items()))
     return lines

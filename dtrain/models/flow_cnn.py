@@ -1,7 +1,8 @@
 """The flow CNN: 3-D convolutions over time and space and the mirrored deconvolutions, with skip connections.
 
 Going down, a layer halves the two axes of space and keeps that of time; going up, its deconvolution doubles them again
-and may see what the layer was given (`skip`). Fully convolutional: any grid, any number of frames.
+and may see what the layer was given (`skip`). Fully convolutional: any grid, any number of frames. Beyond a
+periodic face layers see the other side of the flow, beyond any other zeros.
 
 Source: the network of the report of JHPCN project jh220052 (2022), section 5.2: tanh, batch normalisation in all layers
 but those of input and output, U-Net-like skips (O. Ronneberger et al., arXiv:1505.04597). Widths and kernels are ours.
@@ -9,7 +10,7 @@ but those of input and output, U-Net-like skips (O. Ronneberger et al., arXiv:15
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -17,9 +18,10 @@ from torch.nn.functional import pad
 
 from dtrain.models import model, require_switch, require_whole
 from dtrain.models.norms import norm_layer
+from dtrain.models.periodic import doubling, halving
+from runkit.errors import UserError
 
-# Of all layers, over (t, x, y); a kernel of twice the stride covers every cell equally often on the way up.
-KERNEL, STRIDE, PADDING = (3, 4, 4), (1, 2, 2), (1, 1, 1)
+Layer = Callable[[int, int, tuple[bool, bool], bool], nn.Module]
 DEEPEST = 12  # layers going down: a grid of 4096 cells has become one cell
 
 
@@ -27,7 +29,8 @@ DEEPEST = 12  # layers going down: a grid of 4096 cells has become one cell
 class FlowCNN(nn.Module):
     """Frames [n, inputs, t, x, y] -> the next t frames [n, outputs, t, x, y], whose quantities are the first of inputs.
 
-    `widths` are the channels going down; with `increments` the network adds to the last frame it was given.
+    `widths` are the channels going down; with `increments` the network adds to the last frame it was given. `periodic`
+    are the cells after which x and y repeat, each a multiple of 2 to the number of widths; 0: they do not.
     """
 
     def __init__(
@@ -38,6 +41,7 @@ class FlowCNN(nn.Module):
         skip: bool = True,
         norm: str = "batch",
         increments: bool = True,
+        periodic: Sequence[int] = (0, 0),
     ) -> None:
         super().__init__()
         if not (isinstance(widths, (list, tuple)) and 1 <= len(widths) <= DEEPEST):
@@ -45,23 +49,26 @@ class FlowCNN(nn.Module):
         require_whole(inputs=inputs, outputs=outputs, **{f"widths[{i}]": width for i, width in enumerate(widths)})
         require_switch(skip=skip, increments=increments)
         self.outputs, self.skip, self.increments = outputs, skip, increments
-        self.stride = 2 ** len(widths)
-        depth = len(widths)
+        self.stride, depth = 2 ** len(widths), len(widths)
+        self.periodic = axes = _axes(periodic, self.stride)
         self.down = nn.ModuleList(
-            _layer(nn.Conv3d, a, b, norm if i > 0 else "none")
+            _layer(halving, a, b, norm if i > 0 else "none", axes)
             for i, (a, b) in enumerate(zip((inputs, *widths), widths, strict=False))
         )
         above = (outputs, *widths)
         self.up = nn.ModuleList(
-            _layer(nn.ConvTranspose3d, widths[i] * (2 if skip and i < depth - 1 else 1), above[i], norm)
+            _layer(doubling, widths[i] * (2 if skip and i < depth - 1 else 1), above[i], norm, axes)
             for i in range(depth - 1, 0, -1)
         )
-        self.last = nn.ConvTranspose3d(widths[0] * (2 if skip and depth > 1 else 1), outputs, KERNEL, STRIDE, PADDING)
+        self.last = doubling(widths[0] * (2 if skip and depth > 1 else 1), outputs, axes)
         with torch.no_grad():
             self.last.weight.mul_(0.1)  # predictions start near the mean, or near the last frame
 
     def forward(self, x: Tensor) -> tuple[Tensor]:
         nx, ny = x.shape[-2:]
+        for n, name, is_periodic in zip((nx, ny), "xy", self.periodic, strict=True):
+            if is_periodic and n % self.stride:
+                raise UserError(_no_multiple(name, n, self.stride))
         y = pad(x, (0, self._missing(ny), 0, self._missing(nx)))
         y = y.contiguous(memory_format=torch.channels_last_3d)  # a quarter faster on the CPU
         passed: list[Tensor] = []
@@ -81,7 +88,21 @@ class FlowCNN(nn.Module):
         return (self.stride - n % self.stride) % self.stride
 
 
-def _layer(convolution: type[nn.Module], inputs: int, outputs: int, norm: str) -> nn.Sequential:
+def _axes(periodic: Sequence[int], stride: int) -> tuple[bool, bool]:
+    """Whether x and y are periodic; ValueError for a period that the layers cannot halve to the end."""
+    if not (isinstance(periodic, (list, tuple)) and len(periodic) == 2 and all(type(n) is int for n in periodic)):
+        raise ValueError(f"periodic = {periodic!r} is not allowed; allowed: two whole numbers, 0: not periodic")
+    for n, name in zip(periodic, "xy", strict=True):
+        if n < 0 or n % stride:
+            raise ValueError(_no_multiple(name, n, stride))
+    return periodic[0] > 0, periodic[1] > 0
+
+
+def _no_multiple(axis: str, n: int, stride: int) -> str:
+    told = f"{n} cells along {axis}, which is periodic, are no multiple of {stride} = 2 to the number of widths"
+    return f"{told}; take fewer widths, or data.periodic = false"
+
+
+def _layer(layer: Layer, inputs: int, outputs: int, norm: str, periodic: tuple[bool, bool]) -> nn.Sequential:
     has_bias = norm != "batch"  # batch statistics take it away again
-    layer = convolution(inputs, outputs, KERNEL, STRIDE, PADDING, bias=has_bias)
-    return nn.Sequential(layer, norm_layer(norm, outputs), nn.Tanh())
+    return nn.Sequential(layer(inputs, outputs, periodic, has_bias), norm_layer(norm, outputs), nn.Tanh())

@@ -1,12 +1,6 @@
 """What holds at the faces of the domain: one kind per file, registered by name.
 
-A boundary is a frozen dataclass with
-
-- `priority`: the lower wins where a link leaves the domain through two faces
-- `kind`: the name of the_well for it, WALL, OPEN or PERIODIC
-- and what its family needs: a wall `velocity_at(place, axis, room)`, `require_fit(axis, room)` and
-  `fastest(axis, room)`, where `room` is the domain; an outlet `law`, `density` and `speed`
-
+A kind is a frozen dataclass of its parameters that builds on `Face` or, if it is open, on `Open` (`face.py`).
 A face lies half a site outside the outermost sites.
 """
 

@@ -5,12 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from lbmgen.boundaries import boundary
+from lbmgen.boundaries.face import MIRROR, Face
 
 
 @boundary("free-slip")
 @dataclass(frozen=True)
-class FreeSlip:
+class FreeSlip(Face):
     """Populations are reflected; at an edge with another kind of face, that one holds."""
 
-    kind = "WALL"
+    way = MIRROR
     priority = 4
+    may_touch = True

@@ -5,12 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from lbmgen.boundaries import boundary
+from lbmgen.boundaries.face import PERIODIC, Face
 
 
 @boundary("periodic")
 @dataclass(frozen=True)
-class Periodic:
+class Periodic(Face):
     """To be given for both faces of an axis."""
 
+    way = PERIODIC
     kind = "PERIODIC"
-    priority = 9
+    may_touch = True

@@ -16,18 +16,20 @@ from dataclasses import dataclass
 import numpy as np
 
 from lbmgen.boundaries import boundary
+from lbmgen.boundaries.face import Face
 from lbmgen.boundaries.profile import Room, has_profile, peak, profile
 from runkit.errors import UserError
 
 
 @boundary("no-slip")
 @dataclass(frozen=True)
-class NoSlip:
+class NoSlip(Face):
     """A wall that moves at `velocity` [d] (none: at rest)."""
 
     velocity: Sequence[float] = ()
-    kind = "WALL"
     priority = 1
+    is_no_slip = True
+    may_touch = True
 
     def __post_init__(self) -> None:
         if not all(math.isfinite(component) for component in self.velocity):
@@ -46,14 +48,19 @@ class NoSlip:
                 f"boundary 'no-slip': velocity = {list(self.velocity)}; {d} components are needed, 0 across the wall"
             )
 
+    @property
+    def slide(self) -> float:
+        """The speed of the wall."""
+        return math.hypot(*self.velocity)
+
     def fastest(self, axis: int, room: Room) -> float:
         """The speed of the wall."""
-        return math.hypot(*self.velocity) if self.velocity else 0.0
+        return self.slide
 
 
 @boundary("velocity")
 @dataclass(frozen=True)
-class Velocity:
+class Velocity(Face):
     """An inlet of mean velocity `velocity` into the domain; negative: an outlet.
 
     `profile` is uniform, or parabolic: that of a developed flow between the no-slip walls beside it (`profile.py`).
@@ -63,12 +70,18 @@ class Velocity:
     profile: str = "uniform"
     kind = "OPEN"
     priority = 2
+    from_flow = "velocity"
 
     def __post_init__(self) -> None:
         if isinstance(self.velocity, bool) or not math.isfinite(self.velocity):
             raise ValueError(f"velocity = {self.velocity}; a finite number is needed")
         if self.profile not in ("uniform", "parabolic"):
             raise ValueError(f"profile = {self.profile!r}; allowed: 'uniform', 'parabolic'")
+
+    @property
+    def inflow(self) -> float:
+        """The mean velocity."""
+        return self.velocity
 
     def velocity_at(self, place: np.ndarray, axis: int, room: Room) -> np.ndarray:
         """Velocity [n, d] at places [n, d] of the face at right angles to `axis` of a domain."""

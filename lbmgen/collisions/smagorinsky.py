@@ -11,6 +11,8 @@ from functools import reduce
 from math import sqrt
 from operator import add
 
+import numpy as np
+
 from lbmgen.collisions import collision
 from lbmgen.collisions.bgk import relax
 from lbmgen.equilibrium import moments, stress
@@ -37,6 +39,6 @@ class Smagorinsky:
         of = moments(lattice, h, force)
         tensor = stress(lattice, h, of, force)
         square = reduce(add, (value * value if a == b else 2.0 * (value * value) for (a, b), value in tensor.items()))
-        root = square**0.5 * (of.per_density * of.per_density)
-        omega = 2.0 / (tau + (tau * tau + strength * root) ** 0.5)
+        root = np.sqrt(square) * (of.per_density * of.per_density)
+        omega = 2.0 / (tau + np.sqrt(tau * tau + strength * root))
         return relax(lattice, h, omega, force)

@@ -61,22 +61,28 @@ class Kept(NamedTuple):
 
 
 class Outlets(NamedTuple):
-    """Open faces: sites, and their links of site s, `start[s]:start[s + 1]`.
+    """Open faces: sites, and their links of site s, `start[s]:start[s + 1]`. Offsets are int64, by parity.
 
-    `left` int64 [2, n_sites, q] is where the populations lie that left the site; for each link `target` and `inner`
-    (a population inside to follow, which no link through an open face sets) int64 [2, n], direction `i`
-    int64 [n], and `memory` [n], what arrived last. For each site `law`: 0 pressure, 1 convective; `density`, `speed`.
+    Of each site: where the populations lie that left it, and that arrived `here` [2, n_sites, q], -1 for those that
+    enter through an open face; `inward` int64, how far the site further in is; `law` int64, the number of its kind of
+    face (`lbmgen.boundaries.face.open_faces`), whose `parameters` [n_sites, n_parameters] are of the type of
+    populations; `normal` [n_sites, d] and `share` [n_sites, 1 + d] in double precision (`lbmgen.kernels.open_faces`).
+    Of each link: `target` and `inner` (a population inside to follow, which no link through an open face sets) [2, n],
+    direction `i` int64 [n], and `memory` [n], what arrived last.
     """
 
     start: np.ndarray
     left: np.ndarray
+    here: np.ndarray
+    inward: np.ndarray
+    law: np.ndarray
+    parameters: np.ndarray
+    normal: np.ndarray
+    share: np.ndarray
     target: np.ndarray
     inner: np.ndarray
     i: np.ndarray
     memory: np.ndarray
-    law: np.ndarray
-    density: np.ndarray
-    speed: np.ndarray
 
 
 class Copies(NamedTuple):

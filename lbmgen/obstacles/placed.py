@@ -44,7 +44,8 @@ class Placed:
         if not all(map(math.isfinite, (*self.center, self.angle))):
             raise UserError(f"obstacle {self.family!r}: center = {self.center}, angle = {self.angle} must be finite")
         if len(self.center) < (needed := self.shape.dimensions):
-            raise UserError(f"obstacle {self.family!r}: center = {self.center} needs {needed} coordinates")
+            told = f"obstacle {self.family!r} has {needed} dimensions, center = {self.center} has {len(self.center)}"
+            raise UserError(f"{told}; a grid.lattice of {needed} dimensions is needed, such as D3Q19")
 
     @cached_property
     def shape(self) -> Shape:

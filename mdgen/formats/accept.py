@@ -44,12 +44,25 @@ def accept(frame: Frame, source: str, species: Sequence[str], density: float | N
     else:
         box, origin = _cube(frame, position, source, density), np.zeros(3)
     kinds, order = species_indices(frame, source, species), _order(frame, source)
-    return Configuration.of(source, (position - origin)[order], kinds[order], box, _temperature(frame, source))
+    found = Configuration.of(source, (position - origin)[order], kinds[order], box, _temperature(frame, source))
+    _require_apart(found, order, frame)
+    return found
 
 
 def at(frame: Frame, i: int) -> str:
     """Where particle `i` stands."""
     return f", line {frame.line[i]}" if len(frame.line) else ""
+
+
+def _require_apart(found: Configuration, order: np.ndarray, frame: Frame) -> None:
+    """Raise `UserError` if two particles are at one place, as far as places are told apart: no force is finite then."""
+    place = np.rint(found.position / found.box * 2.0**32) % 2.0**32
+    sorting = np.lexsort(place.T)
+    same = np.flatnonzero(~np.diff(place[sorting], axis=0).any(axis=1))
+    if len(same):
+        i, j = sorted(order[sorting[same[0] : same[0] + 2]].tolist())
+        which = f", lines {frame.line[i]} and {frame.line[j]}" if len(frame.line) else ""
+        raise UserError(f"{found.source}{which}: particles {i} and {j} are at the same place")
 
 
 def _require_masses(frame: Frame, source: str) -> None:

@@ -81,6 +81,7 @@ def _frame(path: Path, place: str, header_line: tuple[int, str], rows: list[tupl
         first=header.first,
         temperature=header.temperature,
         periodic=header.periodic,
+        units=header.units,
         mass=_mass(header, table, species, where),
         identity=table.integers(header.column["id"], "id") if "id" in header.column else None,
         line=table.line,

@@ -29,7 +29,8 @@ SPECIES = ("species", "type", "types", "element", "particle_type", "typeid", "at
 POSITION = ("pos", "position", "positions", "coordinates", "r", "position_unfolded", "unwrapped_position")
 MASS = ("mass", "masses")
 _IDENTITY = ("id", "ids", "identifier", "particle_identifier")
-TRUE, FALSE = ("t", "true", "1", "p", "pp"), ("f", "false", "0")
+PERIODIC = ("pbc", "periodic", "boundary")
+TRUE, FALSE = ("t", "true", "1", "p", "pp"), ("f", "false", "0", "s", "m", "ff", "fs", "fm")
 
 
 @dataclass(frozen=True)
@@ -43,6 +44,7 @@ class Header:
     periodic: tuple[bool, ...] = ()
     masses: np.ndarray | None = None  # of the species, in order
     temperature: float | None = None
+    units: str = "lj"
     time: str = ""
     first: int | None = None
 
@@ -54,7 +56,7 @@ class Header:
 def parse(text: str, where: str) -> Header:
     """What the header `text` says; raises `UserError` that begins with `where` if it contradicts itself."""
     entries = _entries(text)
-    if not entries.keys() & {*BOX, "properties", "columns", "pbc", "temperature"}:
+    if not entries.keys() & {*BOX, *PERIODIC, "properties", "columns", "temperature", "units"}:
         return Header()
     cell = next((_numbers(entries[key], f"{where}, {key}") for key in BOX if key in entries), None)
     masses = next((_numbers(entries[key], f"{where}, {key}") for key in MASS if key in entries), None)
@@ -68,9 +70,10 @@ def parse(text: str, where: str) -> Header:
         width=width,
         cell=cell,
         origin=origin.tolist(),
-        periodic=_flags(entries["pbc"], where) if "pbc" in entries else (),
+        periodic=next((_flags(entries[key], f"{where}: {key}") for key in PERIODIC if key in entries), ()),
         masses=masses,
         temperature=None if temperature is None else float(temperature[0]) if len(temperature) else float("nan"),
+        units=entries.get("units", "lj").lower(),
         time=entries.get("time", ""),
         first=0 if entries.keys() & {"ioformat", "sim_box"} else None,  # RUMD
     )
@@ -97,7 +100,7 @@ def _flags(text: str, where: str) -> tuple[bool, ...]:
     words = list(words[0]) if len(words) == 1 and re.fullmatch("[tf]{3}", words[0]) else words
     words *= 3 if len(words) == 1 else 1
     if len(words) != 3 or not all(word in TRUE + FALSE for word in words):
-        raise UserError(f"{where}: pbc = {text!r}: three flags, T or F, are needed")
+        raise UserError(f"{where} = {text!r}: three flags, T or F, are needed")
     return tuple(word in TRUE for word in words)
 
 

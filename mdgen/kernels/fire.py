@@ -1,8 +1,9 @@
 """FIRE 2.0 for many replicas: what an iteration decides, as a formula, and iterations on NumPy arrays.
 
-The formula is applied to arrays [R] and, for `gpu/fire.cu`, to symbols (see `formula`); it adds, multiplies, divides,
-takes roots and compares. Sums over the 3 n components run in one order everywhere: each of COLUMNS columns from its
-top, then these as rows of 32, then those 32. So the way down has the same bits on the CPU and on a GPU, in any company.
+The formula is applied to arrays [R] and, for `gpu/fire.cu`, to registers (see `runkit.formula`); it adds, multiplies,
+divides, takes roots and compares. Sums over the 3 n components run in one order everywhere: each of COLUMNS columns
+from its top, then these as rows of 32, then those 32. So the way down has the same bits on the CPU and on a GPU, in any
+company.
 
 Source: J. Guénolé et al., Comput. Mater. Sci. 175, 109584 (2020), doi:10.1016/j.commatsci.2020.109584 (semi-implicit
 Euler, half-step back on uphill motion); E. Bitzek et al., Phys. Rev. Lett. 97, 170201 (2006),

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from mdgen.potentials import potential
+from mdgen.potentials.lennard_jones import LennardJones
 from mdgen.potentials.pair import PairPotential, symmetric
 
 
@@ -18,5 +19,6 @@ def binary_lennard_jones(
     cutoff: float | Sequence[float] = 2.5,
 ) -> PairPotential:
     """Species 0 is A, 1 is B; parameters are (AA, AB, BB) or one value; cut and shifted at cutoff * sigma_ab."""
-    sigma_ab = symmetric(sigma, "sigma")
-    return PairPotential.lennard_jones(symmetric(epsilon, "epsilon"), sigma_ab, symmetric(cutoff, "cutoff") * sigma_ab)
+    strength, sigma_ab = symmetric(epsilon, "epsilon"), symmetric(sigma, "sigma")
+    cutoff_ab = symmetric(cutoff, "cutoff") * sigma_ab
+    return PairPotential.of(LennardJones(), cutoff_ab, epsilon=strength, sigma=sigma_ab)

@@ -9,12 +9,14 @@ from __future__ import annotations
 import numpy as np
 
 from mdgen.potentials import potential
+from mdgen.potentials.lennard_jones import LennardJones
 from mdgen.potentials.pair import PairPotential
+
+EPSILON = np.array([[1.0, 1.5], [1.5, 0.5]])
+SIGMA = np.array([[1.0, 0.8], [0.8, 0.88]])
 
 
 @potential("kob-andersen")
 def kob_andersen(cutoff: float = 2.5) -> PairPotential:
     """The 80:20 mixture, species 0 is A and species 1 is B, cut and shifted at cutoff * sigma_ab."""
-    epsilon = np.array([[1.0, 1.5], [1.5, 0.5]])
-    sigma = np.array([[1.0, 0.8], [0.8, 0.88]])
-    return PairPotential.lennard_jones(epsilon, sigma, cutoff * sigma)
+    return PairPotential.of(LennardJones(), cutoff * SIGMA, epsilon=EPSILON, sigma=SIGMA)

@@ -1,11 +1,14 @@
-"""Pair interactions between species: what every law of this package returns.
+"""Pair interactions between species: what a law is, and what every registered function returns.
 
 Units: those of the arrays given; Lennard-Jones units in the registered laws.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, is_dataclass
+from types import MappingProxyType, SimpleNamespace
+from typing import Any
 
 import numpy as np
 
@@ -14,50 +17,96 @@ from runkit.errors import UserError
 LEAST, MOST = 1e-20, 1e5  # of a parameter: their 12th powers are numbers in any arithmetic of float64
 
 
-@dataclass(frozen=True)
-class PairPotential:
-    """U(r) = 4 eps [(sigma/r)^12 - (sigma/r)^6] - (the same at the cutoff) for r < cutoff, else 0.
+class PairLaw:
+    """A law U(r): a frozen dataclass of the numbers that stand in its formulas, the same for all pairs of species.
 
-    The energy is continuous at the cutoff, the force is not. `epsilon`, `sigma` and `cutoff` are float64
-    [n_species, n_species], symmetric and positive.
+    What differs between pairs of species are columns: `energy`, `force` and `virial` are formulas (`runkit.formula`) of
+    `square` = r² and of the columns of the pair, as attributes of `pair`. They hold below the cutoff; beyond it kernels
+    set zero. They are applied to arrays, to registers of the CPU, and to names in CUDA C.
     """
 
-    epsilon: np.ndarray
-    sigma: np.ndarray
+    def columns(self, cutoff: Any, *args: Any, **parameters: Any) -> dict[str, np.ndarray]:
+        """Columns by name, float64 [n_species, n_species], from the cutoff and parameters of pairs, of that shape
+        too; a law names its parameters."""
+        raise NotImplementedError
+
+    def energy(self, square: Any, pair: Any) -> Any:
+        """U(r), which is zero at the cutoff."""
+        raise NotImplementedError
+
+    def force(self, square: Any, pair: Any) -> Any:
+        """-U'(r) / r, which times r_i - r_j is the force on i."""
+        raise NotImplementedError
+
+    def virial(self, square: Any, pair: Any) -> Any:
+        """-r U'(r); a law may have another way to it, which is rounded otherwise."""
+        return square * self.force(square, pair)
+
+
+@dataclass(frozen=True)
+class PairPotential:
+    """A law for particles of some species: `cutoff`, `parameters` and `columns`, all float64 [n_species, n_species],
+    symmetric. Particles interact where r < cutoff."""
+
+    law: PairLaw
     cutoff: np.ndarray
+    parameters: Mapping[str, np.ndarray]
+    columns: Mapping[str, np.ndarray]
 
     @classmethod
-    def lennard_jones(cls, epsilon, sigma, cutoff) -> PairPotential:
+    def of(cls, law: PairLaw, cutoff: Any, **parameters: Any) -> PairPotential:
         """The potential of these matrices [n_species, n_species]; raises `UserError` if one is not acceptable."""
-        matrices = {"epsilon": epsilon, "sigma": sigma, "cutoff": cutoff}
-        return cls(**{name: _matrix(name, values) for name, values in matrices.items()})
+        if not is_dataclass(law):  # compiled kernels are kept under what it is written as
+            raise TypeError(f"{type(law).__name__}: a law is a frozen dataclass")
+        checked = {name: _matrix(name, values) for name, values in parameters.items()} | {
+            "cutoff": _matrix("cutoff", cutoff)
+        }
+        with np.errstate(all="ignore"):
+            columns = law.columns(**checked)
+        for name, values in columns.items():
+            if not np.isfinite(values).all():
+                given = ", ".join(f"{name} = {values.tolist()}" for name, values in checked.items())
+                raise UserError(f"{given}: too large or too small, {name} of the law is not finite; use other units")
+        return cls(law, checked.pop("cutoff"), MappingProxyType(checked), MappingProxyType(columns))
 
     @property
     def n_species(self) -> int:
-        return len(self.epsilon)
+        return len(self.cutoff)
 
     @property
     def largest_cutoff(self) -> float:
         return float(self.cutoff.max())
 
-    @property
-    def shift(self) -> np.ndarray:
-        """What is subtracted from the energy of a pair [n_species, n_species]."""
-        power = (self.sigma / self.cutoff) ** 6
-        return 4 * self.epsilon * (power**2 - power)
+    def table(self, precision: str) -> np.ndarray:
+        """The law for kernels [n_species, n_species, 1 + n_columns]: cutoff², and its columns in their order.
 
-    def energy(self, r, a, b) -> np.ndarray:
+        Raises `UserError` for what has no number in this precision.
+        """
+        table = np.stack([self.cutoff**2, *self.columns.values()], axis=-1)
+        if np.abs(table).max() > np.finfo(precision).max:
+            name = ("cutoff²", *self.columns)[int(np.abs(table).max(axis=(0, 1)).argmax())]
+            raise UserError(f"{name} of the potential is too large for precision = {precision}; use other units")
+        return table.astype(precision)
+
+    def energy(self, r: Any, a: Any, b: Any) -> np.ndarray:
         """Energy of pairs of species `a` and `b` at distance `r`; arrays broadcast."""
-        power = (self.sigma[a, b] / r) ** 6
-        return np.where(r < self.cutoff[a, b], 4 * self.epsilon[a, b] * (power**2 - power) - self.shift[a, b], 0.0)
+        return self._within(self.law.energy, r, a, b)
 
-    def force(self, r, a, b) -> np.ndarray:
+    def force(self, r: Any, a: Any, b: Any) -> np.ndarray:
         """-dU/dr of pairs of species `a` and `b` at distance `r`, positive where they repel; arrays broadcast."""
-        power = (self.sigma[a, b] / r) ** 6
-        return np.where(r < self.cutoff[a, b], 24 * self.epsilon[a, b] * (2 * power**2 - power) / r, 0.0)
+        return np.asarray(r) * self._within(self.law.force, r, a, b)
+
+    def virial(self, r: Any, a: Any, b: Any) -> np.ndarray:
+        """-r dU/dr of pairs of species `a` and `b` at distance `r`; arrays broadcast."""
+        return self._within(self.law.virial, r, a, b)
+
+    def _within(self, formula: Any, r: Any, a: Any, b: Any) -> np.ndarray:
+        """A formula where r is below the cutoff, else zero."""
+        pair = SimpleNamespace(**{name: values[a, b] for name, values in self.columns.items()})
+        return np.where(np.asarray(r) < self.cutoff[a, b], formula(np.square(r), pair), 0.0)
 
 
-def symmetric(values, name: str = "parameter") -> np.ndarray:
+def symmetric(values: Any, name: str = "parameter") -> np.ndarray:
     """The matrix [[aa, ab], [ab, bb]] of three values (aa, ab, bb); one value stands for all."""
     flat = np.atleast_1d(np.asarray(values, dtype=float)).ravel()
     if len(flat) not in (1, 3):
@@ -66,7 +115,7 @@ def symmetric(values, name: str = "parameter") -> np.ndarray:
     return np.array([[aa, ab], [ab, bb]])
 
 
-def _matrix(name: str, values) -> np.ndarray:
+def _matrix(name: str, values: Any) -> np.ndarray:
     matrix = np.array(values, dtype=np.float64)
     if matrix.ndim != 2 or not np.array_equal(matrix, matrix.T, equal_nan=True):
         raise UserError(f"{name} = {matrix.tolist()}: a symmetric matrix [species, species] is needed")

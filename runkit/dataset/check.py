@@ -3,8 +3,9 @@
 A file is good if every field of its schema is there with its type, unit and dimensions, no unit of work is pending, at
 least one is complete, and all numbers of complete units are finite and within their physical range. Failed units are
 counted beside the verdict. A good file may come with warnings, if its numbers are not those of what it seems to hold,
-such as an equilibrium liquid. What is special to one kind of file is in its contract (`contract.py`). Large files are
-read piece by piece.
+such as an equilibrium liquid. What is special to one kind of file is in its contract (`contract.py`). Data that were
+changed after they were written are told by their checksums; `--repair` marks such units to be made again. Large files
+are read piece by piece.
 Exit code: 0 all good, 1 some are not, 2 wrong usage.
 """
 
@@ -20,13 +21,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from runkit.cli import OptionParser, plain_streams
+from runkit.dataset import integrity
 from runkit.dataset.card import card
 from runkit.dataset.contract import contract_of
 from runkit.dataset.layout import dtype_of
 from runkit.dataset.outcome import NOTHING_USABLE, outcome_of
 from runkit.dataset.reader import Dataset
 from runkit.dataset.schema import COMPLETE, FAILED, PENDING, Field
-from runkit.errors import UserError
+from runkit.errors import UserError, complain
 from runkit.outputs import as_path
 
 # Elements read at once.
@@ -71,6 +73,7 @@ def check(path: Path | str) -> Report:
             report.problems += _structure(dataset)
             if report.good:
                 report.problems += _stages(dataset)
+                report.problems += _silent_damage(dataset, report)
                 report.problems += _values(dataset)
                 report.problems += contract_of(dataset).broken(dataset)
                 report.card = card(dataset)
@@ -89,7 +92,7 @@ def _look_closer(report: Report, dataset: Dataset) -> None:
     found = list(contract.findings(dataset))
     report.card = "\n".join([report.card, *(f"  {finding.told}" for finding in found)])
     report.warnings = [finding.warning for finding in found if finding.warning]
-    report.not_checked = contract.not_checked(dataset)
+    report.not_checked += contract.not_checked(dataset)
 
 
 def _structure(dataset: Dataset) -> Iterator[str]:
@@ -127,6 +130,19 @@ def _stages(dataset: Dataset) -> Iterator[str]:
     outcome = outcome_of(dataset)
     if outcome.code == NOTHING_USABLE and dataset.is_complete:
         yield f"nothing can be used: {outcome}"
+
+
+def _silent_damage(dataset: Dataset, report: Report) -> Iterator[str]:
+    """What was changed after it was written."""
+    if not integrity.has_checksums(dataset):
+        report.not_checked.append("whether data are as they were written: the file has no checksums")
+        return
+    if integrity.texts_are_damaged(dataset):
+        yield "texts among the attributes were changed after the file was laid down"
+    for name in integrity.damage_in_header(dataset):
+        yield f"{name}: changed after the file was sealed"
+    for one in integrity.damaged_units(dataset):
+        yield f"{one.told(dataset.schema)}: changed after the unit was written"
 
 
 def _values(dataset: Dataset) -> Iterator[str]:
@@ -181,13 +197,27 @@ def main(arguments: list[str] | None = None) -> int:
     """Check all files and print their cards; returns the exit code."""
     parser = OptionParser("python -m runkit.dataset.check", description="Check dataset files.")
     parser.add_argument("file", nargs="+", type=Path)
-    paths = parser.parse_args(arguments).file
+    parser.add_argument("--repair", action="store_true", help="mark units that were changed to be made again")
+    options = parser.parse_args(arguments)
+    paths = options.file
     missing = [path for path in paths if not path.is_file()]
     if missing:
         parser.error(f"{missing[0]} does not exist")
+    if options.repair:
+        return _repair(paths)
     reports = [check(path) for path in paths]
     print("\n\n".join(map(str, reports)))
     return 0 if all(report.good for report in reports) else 1
+
+
+def _repair(paths: list[Path]) -> int:
+    try:
+        for path in paths:
+            print(integrity.repair(path))
+    except UserError as error:
+        complain(error)
+        return 2
+    return 0
 
 
 if __name__ == "__main__":

@@ -21,6 +21,7 @@ import h5py
 import numpy as np
 
 from runkit.checkpoint import sync_directory
+from runkit.dataset.checksums import ATTRIBUTE, fields_of_sums, sum_of_texts
 from runkit.dataset.schema import Field, Schema
 from runkit.errors import UserError
 from runkit.outputs import require_regular, shortened, state_of
@@ -37,7 +38,8 @@ def dtype_of(field: Field) -> np.dtype[Any]:
 
 def n_bytes(schema: Schema, sizes: Mapping[str, int]) -> int:
     """Bytes of raw data of a file."""
-    return sum(math.prod(field.shape(dict(sizes))) * dtype_of(field).itemsize for field in schema.fields)
+    fields = (*schema.fields, *fields_of_sums(schema))
+    return sum(math.prod(field.shape(dict(sizes))) * dtype_of(field).itemsize for field in fields)
 
 
 Groups = Mapping[str, Mapping[str, Any]]
@@ -60,10 +62,11 @@ def lay_down(
             for name, value in (_about_code() | dict(attributes)).items():
                 file.attrs[name] = value if isinstance(value, (str, int, float, np.generic)) else json.dumps(value)
             file.attrs["schema"], file.attrs["schema_version"] = schema.name, schema.version
-            for field in schema.fields:
+            for field in (*schema.fields, *fields_of_sums(schema)):
                 _create(file, field, field.shape(dict(sizes)))
             for name in schema.groups:
                 _describe(file.require_group(name), {**schema.groups[name], **groups.get(name, {})})
+            file.attrs[ATTRIBUTE] = np.uint64(sum_of_texts(texts_in(file)))
         with open(beside, "rb+") as handle:
             os.fsync(handle.fileno())
         os.replace(beside, path)
@@ -72,6 +75,21 @@ def lay_down(
         with suppress(OSError):
             beside.unlink(missing_ok=True)
         raise UserError(f"{shortened(path)} cannot be created: {error.strerror or error}") from error
+
+
+def texts_in(file: h5py.File) -> list[tuple[str, str, str | list[str]]]:
+    """(object, attribute, text or texts) of all attributes of a file that are texts."""
+    found: list[tuple[str, str, str | list[str]]] = []
+
+    def look(name: str, item: h5py.Group | h5py.Dataset) -> None:
+        for key, value in item.attrs.items():
+            words = value.tolist() if isinstance(value, np.ndarray) and value.dtype == object else value
+            if isinstance(words, (str, list)):
+                found.append((name, key, words))
+
+    look("/", file)
+    file.visititems(look)
+    return found
 
 
 def replace_attributes(path: Path, attributes: Mapping[str, int]) -> None:

@@ -7,9 +7,11 @@ from pathlib import Path
 from typing import Any
 
 from runkit.config import differences
+from runkit.dataset.integrity import texts_are_damaged
 from runkit.dataset.reader import Dataset
 from runkit.dataset.schema import Schema
 from runkit.errors import UserError
+from runkit.outputs import state_of
 
 _WAY_OUT = "move the file away or choose another output"
 
@@ -21,6 +23,33 @@ def holds(path: Path, schema: Schema) -> bool:
             return file.schema.name == schema.name
     except UserError:
         return False
+
+
+def found_at(path: Path, schema: Schema, config: Mapping[str, Any], free_keys: Sequence[str]) -> str:
+    """What a run of this configuration would find under its output's name, in words; nothing is there: ""."""
+    fates = {path: "is complete: a run ends at once", path.with_name(path.name + ".part"): "is gone on with"}
+    for there, fate in fates.items():
+        if state_of(there) is None:
+            continue
+        try:
+            with Dataset(there, unfinished=True) as file:
+                if file.schema.name != schema.name:
+                    return f"{there} holds {file.schema.name} data: a run is refused"
+                changed = [key for key in differences(file.config, config) if key not in free_keys]
+        except UserError as error:
+            return f"{error}: a run is refused"
+        told = f"was made with another {', '.join(changed)}: a run is refused" if changed else fate
+        return f"{there} {told}"
+    return ""
+
+
+def require_readable(part: Path) -> None:
+    """Raise UserError with the way out if an unfinished file is damaged, or none of ours."""
+    try:
+        with Dataset(part, unfinished=True) as file:
+            _ = file.schema
+    except UserError as error:
+        raise UserError(f"{error}; it cannot be gone on with: move it away, and the run begins anew") from error
 
 
 def check_same(
@@ -45,6 +74,19 @@ def check_same(
             found = file.file[name].shape
             if found != shape:
                 raise UserError(f"{path}: field {name} has shape {found}, not {shape}; {_WAY_OUT}")
+
+
+def has_sums(path: Path, shapes: Mapping[str, tuple[int, ...]]) -> bool:
+    """Whether a file has arrays of checksums, of these shapes; those of older code have none. Raises UserError."""
+    with Dataset(path, unfinished=True) as file:
+        found = {name: getattr(file.file.get(name), "shape", None) for name in shapes}
+        if set(found.values()) == {None}:
+            return False
+        if found != shapes:
+            raise UserError(f"{path}: its checksums are damaged, or of another code; {_WAY_OUT}")
+        if texts_are_damaged(file):
+            raise UserError(f"{path}: texts among its attributes were changed; {_WAY_OUT}")
+    return True
 
 
 def _require_same_inputs(path: Path, then: Mapping[str, str], now: Mapping[str, str]) -> None:

@@ -2,13 +2,14 @@
 
     writer = Writer.open(world, "data/case.h5", ISOCONFIG, sizes, {"config": config, "seed": 1})
     writer.write("position", (sample, slice(None), replica), position)     # any rank, at any time
-    writer.mark("propagated", (sample, replica), COMPLETE)                 # data first, on disk; then the flag
+    writer.mark("propagated", (sample, replica), COMPLETE)                 # data and checksums, on disk; then the flag
     writer.sync()                                                          # all ranks: now each reads what others wrote
     writer.seal()                                                          # all ranks: the file gets its name
 
 The file is `case.h5.part` until it is sealed. After layout only raw data is written, so it stays readable when any rank
-dies at any moment, and `open` with the same configuration goes on with it. What happens to the file from outside
-meanwhile (deleted, renamed, truncated) ends the run at the next unit of work: nobody else writes to it.
+dies at any moment, and `open` with the same configuration goes on with it; units whose bytes have changed since are
+made again. What happens to the file from outside meanwhile (deleted, renamed, truncated) ends the run at the next unit
+of work: nobody else writes to it.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Mapping, Sequence
+from itertools import product
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -24,13 +26,15 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from runkit.checkpoint import sync_directory
+from runkit.dataset.checksums import HEADER, Checksums, fields_of_sums, sums_of
 from runkit.dataset.drivers import Driver, check_driver, open_driver
 from runkit.dataset.layout import Groups, dtype_of, lay_down, replace_attributes, why_not_written
 from runkit.dataset.lock import FileLock
-from runkit.dataset.resume import check_same, holds
+from runkit.dataset.resume import check_same, has_sums, holds, require_readable
 from runkit.dataset.schema import PENDING, Schema
 from runkit.dataset.scratch import Scratch
 from runkit.dataset.selection import Index, box, in_words
+from runkit.dataset.verify import verify
 from runkit.errors import UserError
 from runkit.mpi import World
 from runkit.outputs import require_own_name, require_replaceable, shortened, state_of
@@ -46,7 +50,9 @@ class Writer:
         self.world, self.path, self.schema = world, path, schema
         self.part = path.with_name(path.name + ".part")
         self.state = "new"
-        self._shapes = {field.name: field.shape(dict(sizes)) for field in schema.fields}
+        self._fields = {field.name: field for field in (*schema.fields, *fields_of_sums(schema))}
+        self._shapes = {name: field.shape(dict(sizes)) for name, field in self._fields.items()}
+        self.checksums: Checksums | None = Checksums(schema, self._shapes, self._read)  # None: older code made the file
         self._driver: Driver | None = None
         self._descriptor = -1
         self._size = 0  # bytes of the file, which never change
@@ -66,6 +72,7 @@ class Writer:
         driver: str = "auto",
         replace: bool = False,
         reads: Sequence[Path | str] = (),
+        verified: bool = True,
     ) -> Writer:
         """Lay the file down, or go on with an unfinished one; collective.
 
@@ -73,6 +80,7 @@ class Writer:
         with the same one, apart from the dotted `free_keys`. `attributes["inputs"]`, if given, holds the digests of
         files that the run reads (`runkit.digest`), which must be the same too. With `replace` a file of the same schema
         makes room instead. `groups` adds attributes to groups of the schema; `reads` are the sources of the data.
+        Units of an unfinished file that are not what was written become pending again; not with `verified=False`.
         Raises UserError on all ranks: another configuration, a file that is read or not ours, no such directory, no
         room, another run on the same file.
         """
@@ -86,6 +94,10 @@ class Writer:
                 writer._descriptor = os.open(writer.part, os.O_RDWR)
                 writer._size = os.fstat(writer._descriptor).st_size
                 writer._driver = open_driver(world, writer.part, driver)
+                if writer.state == "resumed" and not world.on_root(has_sums, writer.part, writer._shapes_of_sums()):
+                    writer.checksums = None
+                if writer.state == "resumed" and verified:
+                    verify(writer)
             except OSError as error:
                 writer._release()
                 raise UserError(f"{writer.part} cannot be opened: {error.strerror or error}") from error
@@ -117,7 +129,7 @@ class Writer:
         """Store `values` in `name[index]`; not collective. Raises UserError if the disk refuses."""
         driver = self._open_driver()
         slices, shape = box(self._shapes[name], index)
-        array = np.asarray(values).astype(dtype_of(self.schema[name]), order="C", casting="same_kind", copy=False)
+        array = np.asarray(values).astype(dtype_of(self._fields[name]), order="C", casting="same_kind", copy=False)
         if array.shape != shape:
             raise ValueError(f"{in_words(name, index)} has shape {shape}, not {array.shape}")
         self._require_size()
@@ -129,14 +141,17 @@ class Writer:
 
     def write_text(self, name: str, index: Index, words: str) -> None:
         """Store words, as many as the field holds; not collective."""
-        dtype = dtype_of(self.schema[name])
+        dtype = dtype_of(self._fields[name])
         self.write(name, index, np.array(words.encode()[: dtype.itemsize], dtype))
 
     def read(self, name: str, index: Index = ()) -> NDArray[Any]:
         """The array `name[index]`; not collective. What other ranks wrote is there after `sync`."""
         slices, shape = box(self._shapes[name], index)
+        return self._read(name, slices).reshape(shape)
+
+    def _read(self, name: str, index: tuple[slice, ...]) -> NDArray[Any]:
         try:
-            return self._open_driver().read(name, slices).reshape(shape)
+            return self._open_driver().read(name, index)
         except OSError as error:
             raise UserError(f"{in_words(name, index)} cannot be read from {self.part}: {error}") from error
 
@@ -150,14 +165,23 @@ class Writer:
         return [tuple(unit) for unit in units]
 
     def mark(self, name: str, index: Index, status: int) -> None:
-        """Set a status flag, after all that this rank has written is on disk; not collective.
+        """Set the status of units, after all that this rank has written is on disk with checksums; not collective.
 
-        Raises UserError if the file has been deleted, moved or truncated from outside.
+        Nothing may be written to these units afterwards. Raises UserError if the file has been deleted, moved or
+        truncated from outside.
         """
+        slices, _ = box(self._shapes[name], index)
+        if status != PENDING and self.checksums is not None:
+            for unit in product(*(range(part.start, part.stop) for part in slices)):
+                self.write(sums_of(name), unit, self.checksums.of(name, unit, status))
+        self.set_flag(name, index, status)
+
+    def set_flag(self, name: str, index: Index, status: int) -> None:
+        """Set the status of units that have checksums already; not collective."""
         self.to_disk()
         self._require_same_file()
         _, shape = box(self._shapes[name], index)
-        self.write(name, index, np.full(shape, status, dtype_of(self.schema[name])))
+        self.write(name, index, np.full(shape, status, dtype_of(self._fields[name])))
 
     def to_disk(self) -> None:
         """Bring all that this rank has written to disk; not collective."""
@@ -182,6 +206,9 @@ class Writer:
         if any(pending.values()):
             open_units = ", ".join(f"{name}: {count}" for name, count in pending.items() if count)
             raise UserError(f"{self.part} is not complete; pending units: {open_units}")
+        if self.checksums is not None and self.world.is_root:
+            self.write(HEADER, (), self.checksums.of_header())
+            self.to_disk()
         self._open_driver().close()
         self._driver = None
         self.world.on_root(self._rename, attributes or {})
@@ -230,6 +257,7 @@ class Writer:
         replace: bool,
     ) -> str:
         """On root: find out what is there, lock it, lay down what is not; returns the state."""
+        shapes = {field.name: self._shapes[field.name] for field in self.schema.fields}
         if replace or not self.path.exists():
             self._lock = FileLock(self.part.with_name(self.part.name + ".lock"))
         try:
@@ -237,11 +265,12 @@ class Writer:
                 self._make_room()
             # Asked again: another run may have finished it before it left us the lock.
             if self.path.exists():
-                check_same(self.path, self.schema, self._shapes, attributes, free_keys)
+                check_same(self.path, self.schema, shapes, attributes, free_keys)
                 self._release()
                 return "finished"
             if self.part.exists():
-                check_same(self.part, self.schema, self._shapes, attributes, free_keys)
+                require_readable(self.part)
+                check_same(self.part, self.schema, shapes, attributes, free_keys)
                 return "resumed"
             lay_down(self.part, self.schema, sizes, attributes, groups)
             return "new"
@@ -278,6 +307,9 @@ class Writer:
         if found is None or not os.path.samestat(found, os.fstat(self._descriptor)):
             fate = "deleted or renamed" if found is None else "replaced by another file"
             raise UserError(f"{self.part} was {fate} in mid-run; what has been computed since cannot be kept there")
+
+    def _shapes_of_sums(self) -> dict[str, tuple[int, ...]]:
+        return {field.name: self._shapes[field.name] for field in fields_of_sums(self.schema)}
 
     def _open_driver(self) -> Driver:
         if self._driver is None:

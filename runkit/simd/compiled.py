@@ -27,6 +27,8 @@ from runkit.outputs import written_whole
 _numbers: Any = iter(lambda: secrets.randbits(60), None)
 FunctionIdentity._unique_ids = _numbers
 
+SHARED = (Path(__file__).parent, Path(__file__).parents[1] / "formula")  # what any kernel may be made of
+
 helper = njit(error_model="numpy", forceinline=True)
 part = njit(error_model="numpy")
 
@@ -34,7 +36,7 @@ part = njit(error_model="numpy")
 def kernel(function: Callable[..., Any], variant: str = "", folders: Sequence[Path] = ()) -> Any:
     """A function compiled at its first call and kept on disk, if there is a place for it.
 
-    It is made of the Python text in its own folder, in the one above, in that of this file and in `folders`. Closures
+    It is made of the Python text in its own folder, in the one above, in those of SHARED and in `folders`. Closures
     over different parts tell themselves apart by `variant`.
     """
     dispatcher: Any = njit(error_model="numpy")(function)
@@ -48,7 +50,7 @@ class _TextCache(FunctionCache):
         super().__init__(function)
         own = Path(function.__code__.co_filename).parent
         self._variant = variant
-        self._text = tuple(_digest(folder) for folder in (own, own.parent, Path(__file__).parent, *folders))
+        self._text = tuple(_digest(folder) for folder in (own, own.parent, *SHARED, *folders))
         self._cache_file: Any = _Files(Path(self.cache_path), self._impl.filename_base)
 
     def _index_key(self, sig: Any, codegen: Any) -> Any:

@@ -86,6 +86,25 @@ def load(typingctx, array, offset):
     return lanes(array, types.intp), codegen
 
 
+def loader(count):
+    """A function of an array and an offset: `count` vectors of LANES elements, one after the other, as a tuple."""
+    @intrinsic
+    def loads(typingctx, array, offset):
+        lanes = Lanes(array.dtype)
+
+        def codegen(context, builder, sig, args):
+            data, values = _data(context, builder, sig, args), []
+            for k in range(count):
+                start = builder.gep(data, [builder.add(args[1], args[1].type(k * LANES))])
+                values.append(builder.load(builder.bitcast(start, lanes.vector.as_pointer())))
+                values[-1].align = array.dtype.bitwidth // 8
+            return context.make_tuple(builder, sig.return_type, values)
+
+        return types.UniTuple(lanes, count)(array, types.intp), codegen
+
+    return loads
+
+
 @intrinsic
 def store(typingctx, array, offset, value):
     """Write LANES consecutive elements."""

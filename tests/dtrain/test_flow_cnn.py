@@ -40,6 +40,36 @@ def test_all_parameters_learn(norm, skip):
     assert not still
 
 
+@pytest.mark.parametrize("skip", [True, False])
+@pytest.mark.parametrize("periodic", [(0, 16), (24, 0), (24, 16), (0, 0)])
+def test_a_shift_along_a_periodic_axis_shifts_the_answer_and_along_no_other(periodic, skip):
+    """By the stride of the coarsest layer; a network that is not told of the axis sees its edges."""
+    torch.manual_seed(1)
+    network = FlowCNN(widths=(6, 10, 12), skip=skip, increments=False, periodic=periodic).eval()
+    x = torch.randn(2, 4, 3, 24, 16)
+    for axis, is_periodic in zip((-2, -1), map(bool, periodic), strict=True):
+        (found,), (shifted,) = network(x), network(x.roll(8, axis))
+        assert torch.allclose(shifted, found.roll(8, axis), atol=1e-6) is is_periodic
+
+
+def test_a_network_of_a_periodic_flow_has_the_weights_of_one_that_is_not():
+    """So weights of either can start the other; away from the edges the answers are the same."""
+    plain, periodic = FlowCNN(widths=(4,)).eval(), FlowCNN(widths=(4,), periodic=(0, 32)).eval()
+    periodic.load_state_dict(plain.state_dict())
+    x = torch.randn(1, 4, 3, 16, 32)
+    (a,), (b,) = plain(x), periodic(x)
+    torch.testing.assert_close(a[..., 4:-4], b[..., 4:-4])
+    assert not torch.allclose(a, b)
+
+
+@pytest.mark.parametrize("periodic", [(0, 12), (-8, 0), (8,), "xy", (8.0, 0)])
+def test_a_period_that_cannot_be_halved_to_the_end_is_refused(periodic):
+    with pytest.raises(UserError, match=r"no multiple of 8 .*data.periodic = false|two whole numbers"):
+        model.build("flow-cnn", widths=[4, 4, 4], periodic=periodic)
+    with pytest.raises(UserError, match=r"12 cells along y, .* no multiple of 8"):
+        FlowCNN(widths=(4, 4, 4), periodic=(0, 16))(torch.zeros(1, 4, 3, 8, 12))
+
+
 def test_input_and_output_layers_are_not_normalised():
     layers = [type(layer).__name__ for layer in FlowCNN().modules()]
     assert layers.count("BatchNorm") == 4 and layers.count("Tanh") == 5

@@ -158,8 +158,12 @@ def test_options_that_the_file_cannot_serve_are_refused(isoconfig, options, mess
 
 
 def test_a_cutoff_other_than_that_of_the_labels_is_refused(isoconfig):
+    with pytest.raises(UserError, match=r"data.cutoff = 1.8: .* labels bonds up to 2; set data.cutoff to that"):
+        Glass(GlassOptions(file=str(isoconfig), cutoff=1.8))
+    data = Glass(GlassOptions(file=str(isoconfig)))
+    data.options = GlassOptions(file=str(isoconfig), cutoff=1.8)  # of a file that does not say its own
     with pytest.raises(UserError, match=r"lists \d+ bonds, but \d+ pairs are closer than data.cutoff = 1.8"):
-        Glass(GlassOptions(file=str(isoconfig), cutoff=1.8)).example(0)
+        data.example(0)
 
 
 def test_pairs_kept_beside_the_file_give_the_same_graph(isoconfig, glass):
@@ -179,7 +183,7 @@ def test_a_file_without_labelled_bonds_teaches_particles_alone(isoconfig, tmp_pa
     losses = glass.loss(output, batch, GlassLoss(p=1.0))
     torch.testing.assert_close(losses["loss"], batch.node_target.square().mean().view(1))
     with pytest.raises(UserError, match=r"does not label bonds; loss\.p = 1"):
-        glass.loss(output, batch, GlassLoss(p=0.4))
+        glass.require(GlassLoss(p=0.4))
 
 
 def test_memory_bounds_what_is_kept(isoconfig):

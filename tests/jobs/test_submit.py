@@ -6,6 +6,8 @@ import sys
 
 import pytest
 
+from tests.flow_factory import FLOW_RECIPE, write_flow
+
 
 def test_a_dry_run_prints_the_command_of_slurm(submit, site):
     done = submit("--dry-run", "--site", site("slurm", TRAIN_NODES="2", TRAIN_QUEUE="gpu"), "train", "seed=2")
@@ -60,6 +62,23 @@ def test_a_wrong_setting_is_named_with_what_is_allowed(submit, changed, named, s
     done = submit("--dry-run", "--site", site("slurm", **changed), "generate", "mdgen")
     assert done.returncode == 2
     assert named in done.stderr and done.stderr.count("\n") == 1
+
+
+def test_a_mistake_in_a_recipe_is_told_before_anything_is_queued(submit, site, tmp_path):
+    """Data that are not there are one, unless an earlier job is still to make them."""
+    chosen = site("slurm", PYTHON=sys.executable)
+    done = submit("--site", chosen, "train", "phase.joint.epoch=3")
+    assert done.returncode == 2
+    assert "did you mean" in done.stderr and "nothing is submitted" in done.stderr
+    recipe = tmp_path / "recipe.toml"
+    recipe.write_text(FLOW_RECIPE.replace("flow.h5", str(tmp_path / "flow.h5")))
+    done = submit("--dry-run", "--site", chosen, "train", recipe)
+    assert done.returncode == 2 and "flow.h5" in done.stderr and "nothing is submitted" in done.stderr
+    done = submit("--dry-run", "--site", chosen, "--after", "12", "train", recipe)
+    assert done.returncode == 0 and "12 has not ended yet" in done.stderr and "sbatch" in done.stdout
+    write_flow(tmp_path / "flow.h5")
+    done = submit("--dry-run", "--site", chosen, "train", recipe)
+    assert done.returncode == 0 and "# phase one: " in done.stdout and "minutes=470" in done.stdout
 
 
 def test_a_mistake_in_a_configuration_is_told_before_anything_is_queued(submit, site):

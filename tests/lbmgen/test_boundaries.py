@@ -82,22 +82,11 @@ def test_between_two_pressures_a_channel_carries_what_poiseuille_says():
     assert 0 < nx + drop / slope < 0.12 * ny
 
 
-@pytest.mark.parametrize(("outlet", "tolerance"), [("pressure", 3e-3), ("convective", 8e-3)])
-def test_what_enters_leaves(outlet, tolerance):
-    """Between a parabolic inlet and an outlet the parabola stays, through each cross-section flows the same."""
-    nx, ny, velocity = 48, 15, 0.04
-    inlet = {"kind": "velocity", "velocity": velocity, "profile": "parabolic"}
-    faces = {"x_low": inlet, "x_high": {"kind": outlet, "density": 1.0}, "y": "no-slip"}
-    flow = simulate(*rest((nx, ny)), 0.8, 8000, collision="trt", boundaries=faces)
-    y, flux = (np.arange(ny) + 0.5) / ny, flow.rho * flow.u[..., 0]
-    np.testing.assert_allclose(flux[nx // 2], 6 * velocity * y * (1 - y), rtol=0, atol=0.006 * velocity)
-    np.testing.assert_allclose(flux.sum(axis=1), velocity * ny, rtol=5e-3)
-    np.testing.assert_allclose(flux.sum(axis=1), flux[0].sum(), rtol=1e-5)
-    assert abs(flow.rho[-1].mean() - 1) < tolerance
+OUT = "outlet", "low", "high"
 
 
-@pytest.mark.parametrize(("outlet", "low", "high"), [("pressure", 0.7, 1.1), ("convective", 0.0, 0.2)])
-def test_sound_leaves_through_a_convective_outlet(outlet, low, high):
+@pytest.mark.parametrize(OUT, [("pressure", 0.7, 1.1), ("convective", 0.0, 0.2), ("characteristic", 0.0, 0.03)])
+def test_sound_leaves(outlet, low, high):
     """The largest density that comes back from a pulse, over that of the pulse."""
     n, width, height = 200, 8, 1e-3
     x = np.arange(n) + 0.5
@@ -108,8 +97,8 @@ def test_sound_leaves_through_a_convective_outlet(outlet, low, high):
     assert low < np.abs(flow.rho[90:170, 2] - 1).max() / height < high
 
 
-@pytest.mark.parametrize(("outlet", "low", "high"), [("pressure", 0.15, 0.5), ("convective", 0.0, 0.05)])
-def test_a_vortex_leaves_through_a_convective_outlet(outlet, low, high):
+@pytest.mark.parametrize(OUT, [("pressure", 0.15, 0.5), ("convective", 0.0, 0.05), ("characteristic", 0.0, 0.02)])
+def test_a_vortex_leaves(outlet, low, high):
     """Half way out its velocity is that in a longer domain."""
     speed, radius, size = 0.1, 6.0, 0.04
 

@@ -102,7 +102,7 @@ def test_a_plane_shape_is_a_cylinder_in_three_dimensions():
     assert np.ptp(circle.distance(points), axis=2).max() == 0
     both = union_distance([flat, Placed("sphere", {}, (15.0, 8.0, 2.5), 3)], points, (None, None, 5))
     assert both[14, 7, 2] < 0 and both[8, 7, 0] < 0
-    with pytest.raises(UserError, match="3 coordinates"):
+    with pytest.raises(UserError, match="3 dimensions"):
         Placed("sphere", {}, (1.0, 2.0), 3)
 
 

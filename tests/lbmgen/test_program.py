@@ -5,9 +5,11 @@ import pytest
 
 from lbmgen import simulate
 from lbmgen.block import Block, Fluid
+from lbmgen.boundaries.convective import Convective
+from lbmgen.boundaries.face import open_faces
 from lbmgen.boundaries.free_slip import FreeSlip
-from lbmgen.boundaries.outlet import Convective, Pressure
 from lbmgen.boundaries.periodic import Periodic
+from lbmgen.boundaries.pressure import Pressure
 from lbmgen.boundaries.wall import NoSlip, Velocity
 from lbmgen.collisions import collision
 from lbmgen.decomposition import Decomposition
@@ -27,6 +29,7 @@ FACES = {
     "channel": (PERIODIC, (NoSlip(), FreeSlip())),
     "convective outlet": (OPEN, (FreeSlip(), FreeSlip())),
     "pressure outlet": ((Velocity(0.05), Pressure()), PERIODIC),
+    **{face.__name__: ((Velocity(0.05), face()), (face(), FreeSlip())) for face in open_faces()},
     "mirrors across": ((FreeSlip(), FreeSlip()), PERIODIC),
     "mirrors": ((FreeSlip(), FreeSlip()), (FreeSlip(), NoSlip())),
     "open faces that meet": ((Pressure(), Convective()), (Pressure(), Convective(0.05))),
@@ -62,7 +65,7 @@ def test_one_pass_gives_the_bits_of_two(faces, monkeypatch):
             np.testing.assert_array_equal(ours, theirs)
 
 
-KINDS = NoSlip(), FreeSlip(), Velocity(0.05), Pressure(), Convective(), Convective(0.05)
+KINDS = NoSlip(), FreeSlip(), Velocity(0.05), *(face() for face in open_faces())
 
 
 @pytest.mark.parametrize("seed", range(40))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from mdgen.potentials import potential
+from mdgen.potentials.lennard_jones import LennardJones
 from mdgen.potentials.pair import PairPotential
 
 
@@ -12,9 +13,14 @@ def kob_andersen() -> PairPotential:
     return potential.build("kob-andersen")
 
 
+def lennard_jones(epsilon, sigma, cutoff) -> PairPotential:
+    """The law of these matrices [n_species, n_species]."""
+    return PairPotential.of(LennardJones(), cutoff, epsilon=epsilon, sigma=sigma)
+
+
 def faint(cutoff) -> PairPotential:
     """A law with these cutoffs [n_species, n_species] and next to no force."""
-    return PairPotential.lennard_jones(np.full_like(cutoff, 1e-9), np.full_like(cutoff, 1e-3), cutoff)
+    return lennard_jones(np.full_like(cutoff, 1e-9), np.full_like(cutoff, 1e-3), cutoff)
 
 
 def jittered_lattice(n_edge=6, density=1.2, jitter=0.04, seed=0):

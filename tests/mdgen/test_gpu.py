@@ -208,29 +208,31 @@ def test_a_block_has_a_replica_where_blocks_are_enough_and_can_hold_it():
     device = StandIn()
     device.n_multiprocessors = 132
     cases = {(132, 4096): True, (66, 4096): True, (65, 4096): False, (1, 1024): True, (132, 16384): False}
-    assert {shape: gpu.Kernels(device, shape, 2, "float32", None).marches for shape in cases} == cases
+    assert {shape: gpu.Kernels(device, shape, kob_andersen(), "float32", None).marches for shape in cases} == cases
 
 
 VARIANTS = [
-    *((("-DFEW", *options), None) for options in ((), ("-DDOUBLE",), ("-DWIDE",))),
-    *((("-DFEW",), name) for name in thermostat.names()),
-    ((), None),  # more than two species
+    (("-DFEW",), "float32", None),
+    (("-DFEW",), "float64", None),
+    (("-DFEW", "-DWIDE"), "float32", None),
+    *((("-DFEW",), "float32", name) for name in thermostat.names()),
+    ((), "float32", None),  # more than two species
 ]
 
 
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
-@pytest.mark.parametrize("options, bath", VARIANTS)
-def test_kernels_compile_for_real_gpus_and_fit_their_registers(architecture, options, bath):
+@pytest.mark.parametrize("options, precision, bath", VARIANTS)
+def test_kernels_compile_for_real_gpus_and_fit_their_registers(architecture, options, precision, bath):
     """Threads of a block that marches keep everything in registers, but for four that the call of Nosé–Hoover chains
     may save, once per step. The law of many species may cost as much, once per particle."""
     law = bath and thermostat.get(bath)(0.9, 0.1, 0.004, 645, [stream(1, "bath")])
-    used = resources(gpu.source(law), architecture, options)
+    used = resources(gpu.source(kob_andersen(), precision, law), architecture, options)
     names = {"march", "drift", "arrange", "refresh", "push", "descend", "kinetic_energy", "energies", "total"}
     assert names | ({"couple"} if bath else set()) <= set(used)
     few = 0 if "-DFEW" in options else 16
     assert used["march"].spilled <= (16 if bath == "nose-hoover" else few) and used["push"].spilled <= few
     assert used["refresh"].spilled == used["descend"].spilled == 0
-    threads = gpu.MARCHING["float64" if "-DDOUBLE" in options else "float32"]
+    threads = gpu.MARCHING[precision]
     assert used["march"].registers * threads <= 65536 and 0 < used["march"].shared <= gpu.STATIC_SHARED
 
 
@@ -238,7 +240,7 @@ def test_kernels_compile_for_real_gpus_and_fit_their_registers(architecture, opt
 def test_kernels_compile_for_newer_gpus(architecture):
     if not is_known(architecture):
         pytest.skip(f"the compiler is older than {architecture}")
-    used = resources(gpu.source(None), architecture, ("-DFEW",))["march"]
+    used = resources(gpu.source(kob_andersen(), "float32"), architecture, ("-DFEW",))["march"]
     assert used.spilled == 0 and used.registers * gpu.MARCHING["float32"] <= 65536
 
 

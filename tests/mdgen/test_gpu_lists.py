@@ -98,9 +98,9 @@ def test_lists_of_any_system_hold_all_neighbours_in_ascending_order(seed, marche
 @pytest.mark.parametrize("window", [32, 96])
 def test_lists_of_more_particles_than_a_window_of_bits_hold_all_neighbours(window, monkeypatch):
     """The kernels for more than 65536 particles, on a few."""
-    text = gpu.source(None)
+    text = gpu.source(kob_andersen(), "float32")
     assert "const int WINDOW = 65536;" in text
-    monkeypatch.setattr(gpu, "source", lambda _: text.replace("WINDOW = 65536;", f"WINDOW = {window};"))
+    monkeypatch.setattr(gpu, "source", lambda *_: text.replace("WINDOW = 65536;", f"WINDOW = {window};"))
     monkeypatch.setattr(gpu, "NARROW", 100)
     box, cutoff, random = np.array([7.0, 6.0, 9.0]), kob_andersen().cutoff, np.random.default_rng(3)
     position, species = random.random((450, 3)) * box, random.integers(0, 2, 450)

@@ -8,9 +8,9 @@ import pytest
 
 from mdgen.dynamics import warm_up
 from mdgen.kernels import gpu
-from mdgen.potentials.pair import PairPotential
 from mdgen.thermostats import thermostat
 from mdgen.tuning import Tuning
+from tests.mdgen.liquid import kob_andersen, lennard_jones
 from tests.mdgen.test_gpu import assert_same, marching, spreading, start
 from tests.shim import StandIn
 from tests.shim.device import Arrays, Stream
@@ -39,7 +39,7 @@ extern "C" __global__ void reciprocals(int k, int exponent, int* n_tried, int* n
 def reciprocals(k: int, exponent: int) -> tuple[int, int, list[float]]:
     """How many were tried, how many are wrong, and the last wrong one."""
     tried, wrong, last = np.zeros(1, np.int32), np.zeros(1, np.int32), np.zeros(2, np.float32)
-    kernel = StandIn().compile(gpu.source(None) + RECIPROCALS).get_function("reciprocals")
+    kernel = StandIn().compile(gpu.source(kob_andersen(), "float32") + RECIPROCALS).get_function("reciprocals")
     kernel((2**23 // 512,), (512,), (np.int32(k), np.int32(exponent), tried, wrong, last))
     return int(tried[0]), int(wrong[0]), last.tolist()
 
@@ -68,7 +68,7 @@ def wrong_reciprocals(device, first: int, end: int) -> int:
     }
     """
     n_wrong = device.xp.zeros(1, np.int32)
-    kernel = device.compile(gpu.source(None) + text).get_function("reciprocals")
+    kernel = device.compile(gpu.source(kob_andersen(), "float32") + text).get_function("reciprocals")
     kernel((1024,), (256,), (np.int32(first), np.int32(end), n_wrong))
     return int(n_wrong[0])
 
@@ -99,7 +99,7 @@ def test_laws_of_one_and_of_many_species_have_the_same_bits(device, n_species, p
     random = np.random.default_rng(2)
     kind = np.arange(n_species)
     epsilon, sigma = 1 + 0.3 * np.outer(kind, kind), 0.6 + 0.1 * np.add.outer(kind, kind)
-    law = PairPotential.lennard_jones(epsilon, sigma, 2.5 * sigma)
+    law = lennard_jones(epsilon, sigma, 2.5 * sigma)
     given = dict(potential=law, species=random.integers(0, n_species, 216), box=[7.2] * 3)
     ours, theirs = (start(each, 2, precision, **given) for each in (device, None))
     for each in (ours, theirs):
@@ -114,7 +114,8 @@ def test_kernels_for_a_number_of_species_can_be_compiled_ahead(monkeypatch):
     compile_ = device.compile
     monkeypatch.setattr(device, "compile", lambda *text: (compiled.append(text[1]), compile_(*text))[1])
     for n_species in (1, 2, 3):
-        warm_up("float32", device, None, n_species)
+        one = np.ones((n_species, n_species))
+        warm_up(lennard_jones(one, one, 2.5 * one), "float32", device)
     start(device, 1)
     assert compiled == [("-DFEW",), ()]
 
@@ -169,7 +170,7 @@ def test_lists_are_as_long_as_the_tuning_says():
 )
 def test_a_tuning_that_cannot_be_is_refused(shared_bytes, choice, complaint):
     with pytest.raises(ValueError, match=complaint):
-        gpu.Kernels(StandIn(shared_bytes), (2, 216), 2, "float32", None, **choice)
+        gpu.Kernels(StandIn(shared_bytes), (2, 216), kob_andersen(), "float32", None, **choice)
 
 
 def test_the_outer_list_is_asked_about_when_the_inner_one_is_worn_out():

@@ -74,7 +74,7 @@ def test_loops_use_packed_instructions(name):
     """Vector divisions and multiply-adds, and not one scalar division."""
     position, velocity, species, box = replicas(2)
     Dynamics(position, velocity, species, box, kob_andersen(), 0.005).step(1)
-    kernel = getattr(cpu, name)
+    kernel = getattr(cpu.kernels_of(kob_andersen()), name)
     fresh = njit(error_model="numpy")(kernel.py_func)
     fresh.compile(next(signature for signature in kernel.signatures if "float32" in str(signature)))
     code = "\n".join(fresh.inspect_asm().values())

@@ -34,7 +34,7 @@ def test_a_dimer_relaxes_to_minus_epsilon():
     law = potential.build("lennard-jones")
     found = fire(*cluster(2, law), np.array([[0.0, 0, 0], [1.4, 0.2, 0]]), tolerance=1e-10)
     assert found.converged
-    assert found.energy == pytest.approx(-1 - law.shift[0, 0], abs=1e-12)
+    assert found.energy == pytest.approx(-1 - law.columns["shift"][0, 0], abs=1e-12)
     assert np.linalg.norm(found.position[1] - found.position[0]) == pytest.approx(2 ** (1 / 6), abs=1e-9)
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import mdgen
-from mdgen import equilibration
+from mdgen import equilibration, minimize
 from mdgen.config import Case
 from mdgen.plan import potential_of, show
 from mdgen.relaxation import ENOUGH, KOB_ANDERSEN, hold_in_words, relaxation_of
@@ -16,8 +16,10 @@ from mdgen.run import generate
 from mdgen.soundness import exploded, is_canonical
 from mdgen.thermostats import thermostat
 from mdgen.velocities import maxwell_velocities as draw
+from runkit.dataset.check import check
 from runkit.dataset.outcome import NOTHING_USABLE, PARTLY_FAILED
 from runkit.dataset.reader import Dataset
+from runkit.dataset.schema import COMPLETE, FAILED
 from runkit.errors import UserError
 from runkit.mpi import SerialWorld
 from tests.mdgen.liquid import replicas
@@ -65,6 +67,22 @@ def test_a_melt_that_blows_up_fails_and_the_others_are_made(tmp_path, monkeypatc
     with Dataset(tmp_path / "lost.h5") as data:
         assert [bool(text) for text in data["failure"][()]] == [False, True]
         assert data["failure"][1] == b"equilibration: positions or velocities are not finite"
+
+
+def test_a_sample_without_an_energy_minimum_fails_and_the_others_go_on(tmp_path, monkeypatch):
+    """A perfect lattice is one from the start, a disturbed one is not within three iterations."""
+    monkeypatch.setattr(minimize, "MOST", 3)
+    lattice = np.stack(np.meshgrid(*[np.arange(6.0)] * 3, indexing="ij"), -1).reshape(-1, 3)
+    for name, noise in (("bad", 0.02), ("good", 0.0)):
+        position = lattice + np.random.default_rng(1).normal(0, noise, lattice.shape)
+        np.savez(tmp_path / f"{name}.npz", initial_positions=position, types=np.zeros(216, int), box=6.0)
+    initial = {"file": [str(tmp_path / "bad.npz"), str(tmp_path / "good.npz")]}
+    case = Case(output=str(tmp_path / "run.h5"), device="cpu", initial=initial, production=SMALL["production"])
+    assert generate(SerialWorld(), case) == PARTLY_FAILED
+    with Dataset(tmp_path / "run.h5") as data:
+        assert data["labelled"][()].tolist() == [FAILED, COMPLETE]
+        assert data["failure"][0] == b"equilibration: no energy minimum within 3 iterations"
+    assert check(tmp_path / "run.h5").good
 
 
 def test_a_chain_must_be_slower_than_the_step_can_follow():

@@ -30,6 +30,7 @@ FACES = (
     {"x_low": INLET, "x_high": "pressure", "y": "no-slip", "z": "free-slip"},
     {"x": "periodic", "y_low": "convective", "y_high": "pressure", "z": "no-slip"},
     {"x": "free-slip", "y": "periodic", "z": "no-slip"},
+    {"x_low": INLET, "x_high": "characteristic", "y_low": "no-slip", "y_high": "characteristic", "z": "free-slip"},
 )
 CASES = [
     ("D2Q9", (24, 35), "trt", (1e-5, 2e-5), "float32"),

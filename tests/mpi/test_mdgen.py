@@ -117,19 +117,6 @@ def test_a_blown_up_sample_is_marked_with_its_replica_and_the_others_go_on(mpiex
     assert "1 of 2 sample(s) FAILED" in done.stdout
 
 
-def test_a_sample_that_cannot_be_made_is_marked_and_the_others_go_on(mpiexec):
-    """Two particles at one point have no energy minimum: the sample fails before its replicas start."""
-    lattice = np.stack(np.meshgrid(*[np.arange(6)] * 3, indexing="ij"), -1).reshape(-1, 3) * 1.0
-    for name, position in (("bad", np.vstack([lattice[:1], lattice[:-1]])), ("good", lattice)):
-        np.savez(mpiexec.directory / f"{name}.npz", initial_positions=position, types=np.zeros(216, int), box=6.0)
-    case = ("initial.file=['bad.npz', 'good.npz']", "production.n_replicas=4", "production.times=[0.05]")
-    done = mpiexec(1, "-m", "mdgen", *case, "output=run.h5")
-    assert done.returncode == PARTLY_FAILED, done.stderr
-    found = arrays(mpiexec.directory / "run.h5")
-    assert found["labelled"].tolist() == [FAILED, COMPLETE] and found["failure"][0].startswith(b"equilibration")
-    assert check(mpiexec.directory / "run.h5").good
-
-
 def test_checkpoints_of_another_run_are_not_used(mpiexec):
     """What lies in the folder of checkpoints when a file is new is not gone on with."""
     assert mpiexec(1, "-m", "mdgen", *CASE, "output=clean.h5").returncode == 0

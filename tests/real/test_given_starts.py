@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mdgen.config import Case
+from mdgen.config import Case, Initial
 from mdgen.formats import load
 from mdgen.initial import Configuration
-from mdgen.plan import given_configurations, potential_of, resolved
+from mdgen.plan import given_configurations, potential_of, resolved, taken_as_given
 from runkit.config import load as configure
 from runkit.errors import UserError
 from tests.isoconfig_factory import write_isoconfig
@@ -79,6 +79,29 @@ def test_a_setting_that_the_file_contradicts_is_told(tmp_path, setting, told):
     with pytest.raises(UserError) as refusal:
         starts(f"initial.file={path}", setting)
     assert told.format(path=path) in str(refusal.value)
+
+
+@pytest.mark.parametrize("key", ["temperature", "melt_time", "cooling_time", "hold_time", "relaxation_time"])
+def test_a_key_of_the_melt_beside_a_file_is_refused_unless_it_says_the_default(tmp_path, key):
+    path, default = write(tmp_path / "a.xyz", liquid(0)), getattr(Initial(), key)
+    with pytest.raises(UserError, match=r"= 7\.0: samples are taken as they are, neither cooled") as refusal:
+        starts(f"initial.file={path}", f"initial.{key}=7.0")
+    assert f"initial.{key} = 7.0" in str(refusal.value)
+    assert len(starts(f"initial.file={path}", f"initial.{key}={default}")[1]) == 1
+
+
+@pytest.mark.parametrize("setting", ["initial.frames=3", "initial.species=[A, B]", "initial.species=[1, 2]"])
+def test_a_key_of_files_without_a_file_is_refused(setting):
+    with pytest.raises(UserError, match=r"samples are cooled from a melt: no initial\.file"):
+        starts(setting.replace("[A, B]", '["A", "B"]'))
+
+
+def test_a_temperature_that_no_file_says_is_told(tmp_path):
+    path = write(tmp_path / "a.xyz", liquid(0))
+    for settings, is_told in (((), True), (("system.temperature=0.64",), False)):
+        wanted = case(f"initial.file={path}", *settings)
+        told = taken_as_given(wanted, given_configurations(wanted, potential_of(wanted)))
+        assert ("system.temperature = 0.64 is taken" in told) == is_told
 
 
 def test_settings_that_agree_are_no_contradiction(tmp_path):

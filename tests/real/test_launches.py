@@ -15,6 +15,7 @@ import torch.distributed as dist
 from dtrain import join
 from dtrain.join import Party
 from runkit.errors import UserError
+from runkit.launcher import planned_size
 from tests.conftest import ROOT, Mpiexec, clean_environment
 from tests.flow_factory import write_flow
 
@@ -145,6 +146,22 @@ def test_variables_left_over_from_a_launcher_are_named_and_the_process_works_alo
     assert done.returncode == 0 and done.stdout == "rank 0 of 1\n", done.stderr
     counts = not any(name in variables for name in ("RANK",)) and variables.get("PMI_RANK") != "first"
     assert ("is left over" in done.stderr) == counts
+
+
+@pytest.mark.parametrize(
+    "variables", [LEFT_OVER[0], LEFT_OVER[2], LEFT_OVER[5]], ids=lambda variables: ",".join(variables)
+)
+def test_a_plan_does_not_count_ranks_that_are_left_over(variables, monkeypatch, capsys):
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    assert planned_size() == 1
+    assert f"{', '.join(list(variables)[-2:])} = " in (told := capsys.readouterr().err) and "looks left over" in told
+
+
+@pytest.mark.parametrize("program", ["mdgen", "lbmgen"])
+def test_a_plan_counts_the_ranks_of_a_launcher_that_shows_itself(program, mpiexec: Mpiexec):
+    done = mpiexec(2, "-m", program, "show")
+    assert done.returncode == 0 and "# ranks      2" in done.stdout and "left over" not in done.stderr, done.stderr
 
 
 @pytest.mark.parametrize("variables", LEFT_OVER[2:], ids=lambda variables: ",".join(variables))

@@ -11,6 +11,8 @@ import pytest
 import mdgen
 from runkit.errors import UserError
 from tests.real.dialects import (
+    AB,
+    EDGE,
     LATTICE,
     NI_P,
     ONE_TWO,
@@ -42,6 +44,13 @@ REFUSALS: dict[str, tuple[str, str, str]] = {
     "not periodic": ("a.xyz", xyz(f'{HEAD} pbc="T T F"'), "frame 0: periodic along x y z is T T F; only"),
     "a cluster": ("a.xyz", xyz(f'{HEAD} pbc="F F F"'), "periodic along x y z is F F F"),
     "pbc of words": ("a.xyz", xyz(f"{HEAD} pbc=maybe"), "line 2: pbc = 'maybe': three flags"),
+    "periodic in other words": ("a.xyz", xyz(f'{HEAD} boundary="p p f"'), "periodic along x y z is T T F"),
+    "units of another kind": ("a.xyz", xyz(f"{HEAD} units=metal"), "frame 0: units are 'metal'; Lennard-Jones units"),
+    "two particles at one place": (
+        "a.xyz",
+        replaced(xyz(), 9, f"{AB[SPECIES[6]]} {coordinates(2, EDGE)}"),
+        "frame 0, lines 5 and 9: particles 2 and 6 are at the same place",
+    ),
     "no box": ("a.xyz", xyz("Atoms. Timestep: 0", ONE_TWO), f"frame 0: {BOXLESS}; give system.density"),
     "a tilted box": ("a.xyz", xyz(f'Lattice="3 0 0 0.1 3 0 0 0 3" {PROPERTIES}'), "is tilted; edges along x, y and z"),
     "a box of two edges": ("a.xyz", xyz(f'Lattice="3 3" {PROPERTIES}'), "the box has 2 numbers"),

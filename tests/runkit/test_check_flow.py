@@ -56,8 +56,9 @@ def test_a_file_of_older_code_passes_without_what_came_later(path):
         for field in FLOW.fields:
             if field.optional:
                 del file[field.name]
+        del file["checksums"]
     report = check(path)
-    assert report.good, str(report)
+    assert report.good and "the file has no checksums" in str(report), str(report)
     with Dataset(path) as data:
         assert "scalars/measured_velocity" not in data and data.sizes["case"] == 3 and "body" not in data.sizes
 

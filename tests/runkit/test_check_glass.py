@@ -8,6 +8,7 @@ import pytest
 
 from runkit.dataset.check import check, main
 from tests.isoconfig_factory import write_isoconfig
+from tests.renew import renew
 from tests.runkit.test_bond_order import crystal
 
 
@@ -23,7 +24,7 @@ def path(tmp_path):
         file["kinetic_energy"][...] = 0.75 * 107 / 108
         file["inherent_position"][...] += np.random.default_rng(0).normal(0, 0.3, file["inherent_position"].shape)
         file["inherent_energy"][...] = -7.6 + 0.01 * np.random.default_rng(1).normal(size=12)
-    return path
+    return renew(path)
 
 
 def test_a_liquid_in_equilibrium_gives_no_warning(path, capsys):
@@ -56,6 +57,6 @@ def test_what_is_not_an_equilibrium_liquid_is_told(path, told):
     """One warning that names it; the file is in order all the same."""
     with h5py.File(path, "r+") as file:
         WARNINGS[told](file)
-    report = check(path)
+    report = check(renew(path))
     assert report.good and len(report.warnings) == 1 and told in report.warnings[0]
     assert f"warning: {report.warnings[0]}" in str(report)

@@ -11,6 +11,7 @@ from lbmgen.collisions import collision
 from lbmgen.kernels.gpu import text
 from lbmgen.lattices import lattice
 from mdgen.kernels import gpu
+from mdgen.potentials import potential
 from runkit import nvrtc
 from runkit.device import Gpu
 from runkit.nvrtc import NoGpu, extents, machine_code, target
@@ -18,9 +19,10 @@ from tests.shim.compile import ARCHITECTURES
 
 SCALE = 'extern "C" __global__ void scale(float* value) { value[threadIdx.x] *= 0.25f; }'
 CODE = machine_code(SCALE, "sm_90")[0]
+LAW = potential.build("kob-andersen")
 KERNELS = {
-    "md": (gpu.source(None), ()),
-    "md in double precision": (gpu.source(None), ("-DDOUBLE",)),
+    "md": (gpu.source(LAW, "float32"), ()),
+    "md in double precision": (gpu.source(LAW, "float64"), ()),
     "lbm": (text.source(lattice("D2Q9"), collision.build("bgk"), False, "float32"), ()),
     "small": (SCALE, ()),
 }

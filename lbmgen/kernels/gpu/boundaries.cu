@@ -38,46 +38,86 @@ __device__ __forceinline__ void keep_mass(const Case& at, int state, long long s
     *rest = (real)((double)*rest - gained);
 }
 
-// The population inside that a link of an open face follows; where a wall sets it, what that one sets.
-__device__ __forceinline__ double followed(const Case& at, int state, long long link, double clock) {
-    const long long k = state * at.outlets.n_links + link, wall = at.outlets.wall[k];
+// A population that has arrived at `place`; where link `wall` sets it, what that one sets.
+__device__ __forceinline__ double seen(const Case& at, int state, long long place, long long wall, double clock) {
     real left;
     if (wall >= 0) return (double)(real)returned(at.links, at.h, state, wall, clock, left);
-    return at.h[at.outlets.inner[k]];
+    return at.h[place];
 }
 
-// Sets what enters through open faces at a site.
+// Excess density and, if asked for, velocity of populations at `places` moved by `shift`.
+__device__ __forceinline__ void moments(const real* h, const long long* places, long long shift, bool with_velocity,
+                                        double* to) {
+    double excess = 0.0, momentum[D] = {};
+    for (int i = 0; i < Q; ++i) {
+        const double value = h[places[i] + shift];
+        excess += value;
+        for (int axis = 0; axis < D; ++axis) momentum[axis] += velocity(i, axis) * value;
+    }
+    to[0] = excess;
+    if (with_velocity)
+        for (int axis = 0; axis < D; ++axis) to[1 + axis] = momentum[axis] / (1.0 + excess);
+}
+
+// What formulas take of a link.
+template <class Face>
+__device__ __forceinline__ void see_link(const Case& at, int state, long long link, const long long* left, double clock,
+                                         double* row) {
+    const Outlets& faces = at.outlets;
+    const long long k = state * faces.n_links + link;
+    const int i = (int)faces.i[link];
+    for (int axis = 0; axis < D; ++axis) row[Face::c + axis] = velocity(i, axis);
+    row[Face::w] = WEIGHT[i];
+    row[Face::opposite] = at.h[left[i % 2 == 1 ? i + 1 : i - 1]];
+    row[Face::inner] = seen(at, state, faces.inner[k], faces.inner_wall[k], clock);
+    row[Face::memory] = faces.memory[link];
+}
+
+// Excess density and momentum of what has arrived at a site, with what its open faces guess for their links.
+template <class Face>
+__device__ __forceinline__ void see_arrived(const Case& at, int state, long long site, const long long* left,
+                                            double clock, double* row) {
+    const Outlets& faces = at.outlets;
+    const long long first = (state * faces.n_sites + site) * Q;
+    double* arrived = row + Face::arrived;
+    for (int k = 0; k <= D; ++k) arrived[k] = 0.0;
+    for (int i = 0; i < Q; ++i) {
+        if (faces.here[first + i] < 0) continue;
+        const double value = seen(at, state, faces.here[first + i], faces.here_wall[first + i], clock);
+        arrived[0] += value;
+        for (int axis = 0; axis < D; ++axis) arrived[1 + axis] += velocity(i, axis) * value;
+    }
+    for (long long link = faces.start[site]; link < faces.start[site + 1]; ++link) {
+        see_link<Face>(at, state, link, left, clock, row);
+        const double value = Face::guess_of(row);
+        arrived[0] += value;
+        for (int axis = 0; axis < D; ++axis) arrived[1 + axis] += row[Face::c + axis] * value;
+    }
+}
+
+// Sets what enters through open faces of a kind at a site.
+template <class Face>
 __device__ __forceinline__ void set_outlet(const Case& at, int state, long long site, double clock) {
     const Outlets& faces = at.outlets;
     const long long* left = faces.left + (state * faces.n_sites + site) * Q;
-    double excess = 0.0, u[D] = {}, square = 0.0;
-    for (int i = 0; i < Q; ++i) {
-        const double value = at.h[left[i]];
-        excess += value;
-        for (int axis = 0; axis < D; ++axis) u[axis] += velocity(i, axis) * value;
-    }
-    for (int axis = 0; axis < D; ++axis) {
-        u[axis] /= 1.0 + excess;
-        square += u[axis] * u[axis];
-    }
-    const double density = faces.density[site], speed = faces.speed[site];
+    double row[Face::size] = {};
+    for (int k = 0; k < Face::moments; ++k) row[k] = faces.parameters[site * N_PARAMETERS + k];
+    moments(at.h, left, 0, Face::needs_velocity, row + Face::moments);
+    if (Face::needs_inside) moments(at.h, left, faces.inward[site], true, row + Face::inside);
+    for (int axis = 0; axis < D; ++axis) row[Face::normal + axis] = faces.normal[site * D + axis];
+    for (int k = 0; k <= D; ++k) row[Face::share + k] = faces.share[site * (D + 1) + k];
+    if (Face::needs_arrived) see_arrived<Face>(at, state, site, left, clock, row);
     for (long long link = faces.start[site]; link < faces.start[site + 1]; ++link) {
-        const int i = (int)faces.i[link];
-        double arriving;
-        if (faces.law[site] == CONVECTIVE) {
-            arriving = (faces.memory[link] + speed * followed(at, state, link, clock)) / (1.0 + speed);
-            arriving -= ANCHOR * WEIGHT[i] * (1.0 + excess - density);
-        } else {
-            double along = 0.0;
-            for (int axis = 0; axis < D; ++axis) along += velocity(i, axis) * u[axis];
-            const double shape = 1.0 + 4.5 * along * along - 1.5 * square;
-            const double opposite = at.h[left[i % 2 == 1 ? i + 1 : i - 1]];
-            arriving = 2.0 * WEIGHT[i] * (density * shape - 1.0) - opposite;
-        }
-        faces.memory[link] = (real)arriving;
-        at.h[faces.target[state * faces.n_links + link]] = (real)arriving;
+        see_link<Face>(at, state, link, left, clock, row);
+        row[Face::guess] = Face::guess_of(row);
+        const double value = Face::arriving_of(row);
+        faces.memory[link] = (real)value;
+        at.h[faces.target[state * faces.n_links + link]] = (real)value;
     }
 }
+
+#define SET_OUTLET(number) \
+    case number: set_outlet<Face<number>>(at, state, k - open, clock); break;
 
 __device__ __forceinline__ unsigned warps(long long n) { return (unsigned)((n + 31) / 32 * 32); }
 
@@ -97,7 +137,7 @@ __device__ __forceinline__ void set_boundaries(const Case& at, int state, double
         } else if (k >= kept && k < kept + at.kept.n_sites) {
             keep_mass(at, state, k - kept, clock);
         } else if (k >= open && k < end) {
-            set_outlet(at, state, k - open, clock);
+            switch (at.outlets.law[k - open]) { EACH_FACE(SET_OUTLET) }
         }
         if (first >= n_links) continue;
         // Integers: the order of sums does not matter. A warp adds up first, body by body.

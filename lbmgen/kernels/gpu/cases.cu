@@ -4,7 +4,9 @@
 // those of lbmgen.layout and lbmgen.walls; `state` is how populations lie after the step.
 //
 // What comes before this text: `real`; Q, D, FORCED; VELOCITIES, WEIGHTS, OPPOSITE; PLACE_PARAMETERS(name), PLACES(name)
-// (where, relative to a site, a step reads each population); and collide(here, numbers, gone).
+// (where, relative to a site, a step reads each population); collide(here, numbers, gone); N_PARAMETERS of an open
+// face at most; Face<number> for each kind of them: where numbers lie in the row that its formulas take, what these need,
+// guess_of(row) and arriving_of(row); and EACH_FACE(use), which is use(number) for each.
 
 struct Links {  // lbmgen.kernels.Links
     const long long *target, *first, *second;
@@ -21,11 +23,13 @@ struct Kept {  // lbmgen.kernels.Kept
 };
 
 struct Outlets {  // lbmgen.kernels.Outlets
-    const long long *start, *left, *target, *inner, *i;
+    const long long *start, *left, *here, *inward, *law;
+    const real* parameters;
+    const double *normal, *share;
+    const long long *target, *inner, *i;
     real* memory;
-    const long long* law;
-    const real *density, *speed;
-    const long long* wall;  // for each link by state the one of Links that sets `inner`, or -1
+    // By state the link of Links that sets `inner` of each link, and `here` of each population of a site; -1 for none.
+    const long long *inner_wall, *here_wall;
     long long n_sites, n_links;
 };
 
@@ -39,8 +43,6 @@ struct Case {
     Outlets outlets;
 };
 
-const int CONVECTIVE = 1;
-const double ANCHOR = 0.01;
 const double UNIT = 281474976710656.0;  // 2**48 quanta of force
 const double LARGEST = 8.0;
 

@@ -35,7 +35,8 @@ class Placed:
         self.mail = [Mail(gpu, exchange, part.h.dtype, group) for exchange in part.exchanges]
         self.steps = [self._step(gpu, part, items) for items in (part.program.even, part.program.odd)]
         kept = *part.kept, setters(part.links, part.kept.arrived)
-        open_faces = *part.outlets, setters(part.links, part.outlets.inner)
+        walls = (setters(part.links, places) for places in (part.outlets.inner, part.outlets.here))
+        open_faces = *part.outlets, *walls
         links, kept, outlets = (tuple(map(gpu.xp.asarray, table)) for table in (part.links, kept, open_faces))
         numbers = gpu.xp.asarray(np.array(part.numbers, part.h.dtype))
         own = (self.h, numbers, *(gpu.xp.asarray(table) for table in (part.force, part.solid)))
@@ -111,7 +112,7 @@ class Batch:
 
 
 def setters(links: Links, places: np.ndarray) -> np.ndarray:
-    """Which link of a wall sets each of `places` [2, n] by state, int64 [2, n]; -1 where none does."""
+    """Which link of a wall sets each of `places` [2, …] by state, int64 of their shape; -1 where none does."""
     result = np.full(places.shape, -1, np.int64)
     for setter, target, place in zip(result, links.target, places, strict=True):
         if len(target):

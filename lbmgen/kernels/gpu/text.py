@@ -1,62 +1,24 @@
-"""The text of the kernels for a lattice, a law and a precision: the files of CUDA C after what they need to know.
-
-A collision law is applied to names of variables: each of its operations becomes a line of CUDA C.
-"""
+"""The text of the kernels for a lattice, a law and a precision: the files of CUDA C after what they need to know."""
 
 from __future__ import annotations
 
 from functools import cache
 from pathlib import Path
 
-import numpy as np
-
-from lbmgen.kernels.algebra import Register
+from lbmgen.boundaries.face import most_parameters, open_faces
+from lbmgen.kernels.open_faces import Places, needs_of, on_row
+from runkit.formula import Fused, Plain, value_of
+from runkit.formula.cuda import TYPES, Lines, function
 
 KERNELS = ("cases.cu", "boundaries.cu", "lbm.cu")  # each builds on those before
-TYPES = {"float32": ("float", "f"), "float64": ("double", "")}  # in C, and the end of its numbers and functions
-
-
-class Lines:
-    """A machine for `algebra` that writes lines of C; its values are names, and numbers as C writes them."""
-
-    def __init__(self, dtype):
-        self.dtype, self.suffix = np.dtype(dtype).type, TYPES[dtype][1]
-        self.lines = []
-
-    def constant(self, number):
-        return f"({float(self.dtype(number)).hex()}{self.suffix})"
-
-    def negate(self, a):
-        return self._line(f"-{a}")
-
-    def add(self, a, b):
-        return self._line(f"{a} + {b}")
-
-    def subtract(self, a, b):
-        return self._line(f"{a} - {b}")
-
-    def multiply(self, a, b):
-        return self._line(f"{a} * {b}")
-
-    def divide(self, a, b):
-        return self._line(f"{a} / {b}")
-
-    def fma(self, a, b, c):
-        return self._line(f"fma{self.suffix}({a}, {b}, {c})")
-
-    def root(self, a):
-        return self._line(f"sqrt{self.suffix}({a})")
-
-    def _line(self, expression):
-        self.lines.append(f"    const real t{len(self.lines)} = {expression};")
-        return f"t{len(self.lines) - 1}"
 
 
 @cache
 def source(lattice, law, forced, dtype):
     """CUDA C of all kernels for a lattice, a law, if `forced` a force density, and populations of `dtype`."""
     kernels = "\n".join(Path(__file__).with_name(name).read_text() for name in KERNELS)
-    return f"{_constants(lattice, forced, dtype)}\n{_collide(lattice, law, forced, dtype)}\n{kernels}"
+    parts = _constants(lattice, forced, dtype), _collide(lattice, law, forced, dtype), _open_faces(lattice.d), kernels
+    return "\n".join(parts)
 
 
 def _constants(lattice, forced, dtype):
@@ -83,7 +45,7 @@ def _collide(lattice, law, forced, dtype):
     machine = Lines(dtype)
     n_rates = len(law.rates(1.0))
     here, rates, force = (
-        [Register(machine, f"{name}[{k}]") for k in places]
+        [Fused(machine, f"{name}[{k}]") for k in places]
         for name, places in (
             ("here", range(lattice.q)),
             ("numbers", range(n_rates)),
@@ -91,6 +53,36 @@ def _collide(lattice, law, forced, dtype):
         )
     )
     after = law.collide(lattice, here, rates, force if forced else None)
-    results = [f"    gone[{i}] = {value.value};" for i, value in enumerate(after)]
-    head = "__device__ __forceinline__ void collide(const real* here, const real* numbers, real* gone) {"
-    return "\n".join([head, *machine.lines, *results, "}"])
+    results = [f"gone[{i}] = {value.value};" for i, value in enumerate(after)]
+    head = "__device__ __forceinline__ void collide(const real* here, const real* numbers, real* gone)"
+    return function(head, machine, *results)
+
+
+def _open_faces(d):
+    """All kinds of open faces by their numbers: their formulas, and where in a row of numbers what they take lies."""
+    faces = open_faces()
+    numbers = range(len(faces))
+    return "\n".join(
+        [
+            f"#define N_PARAMETERS {most_parameters()}",
+            f"#define EACH_FACE(use) {' '.join(f'use({number})' for number in numbers)}",
+            "template <int number> struct Face;",
+            *(_open_face(number, face, d) for number, face in zip(numbers, faces, strict=True)),
+        ]
+    )
+
+
+def _open_face(number, face, d):
+    """A kind as a type."""
+    needs = {f"needs_{name}": int(is_so) for name, is_so in needs_of(face, d)._asdict().items()}
+    places = ", ".join(f"{name} = {value}" for name, value in (Places.of(face, d)._asdict() | needs).items())
+    formulas = [_formula(name, getattr(face, name), face, d) for name in ("guess", "arriving")]
+    return "\n".join([f"template <> struct Face<{number}> {{", f"enum {{ {places} }};", *formulas, "};"])
+
+
+def _formula(name, formula, face, d):
+    machine = Lines("float64")
+    row = [Plain(machine, f"row[{k}]") for k in range(Places.of(face, d).size)]
+    result = value_of(machine, on_row(formula, face, d)(*row) if formula else 0.0)
+    head = f"static __device__ __forceinline__ double {name}_of(const double* row)"
+    return function(head, machine, f"return {result};")

@@ -1,8 +1,43 @@
 """Molecular dynamics on the CPU: Numba kernels that keep LANES values in each vector."""
 
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+from typing import Any, NamedTuple
+
 from mdgen.kernels.cpu.lists import build, prune
-from mdgen.kernels.cpu.motion import farthest, kick, kinetic_energy, locate, march
-from mdgen.kernels.cpu.pairs import energies, forces
+from mdgen.kernels.cpu.motion import farthest, kick, kinetic_energy, locate, make_march
+from mdgen.kernels.cpu.pairs import Formulas, make_energies, make_forces
 from runkit.simd.lanes import LANES
 
-__all__ = ["LANES", "build", "energies", "farthest", "forces", "kick", "kinetic_energy", "locate", "march", "prune"]
+
+class Kernels(NamedTuple):
+    """The kernels of a pair law, and those that all laws share: see the files of this folder."""
+
+    forces: Callable[..., Any]
+    energies: Callable[..., Any]
+    march: Callable[..., Any]
+    LANES: int = LANES
+    build: Callable[..., Any] = build
+    farthest: Callable[..., Any] = farthest
+    kick: Callable[..., Any] = kick
+    kinetic_energy: Callable[..., Any] = kinetic_energy
+    locate: Callable[..., Any] = locate
+    prune: Callable[..., Any] = prune
+
+
+def kernels_of(potential: Any) -> Kernels:
+    """The kernels of a `PairPotential`; potentials with the same law share them."""
+    return _kernels(potential.law, tuple(potential.columns))
+
+
+@cache
+def _kernels(law: Any, columns: tuple[str, ...]) -> Kernels:
+    # What is compiled depends on the text of the law, and of those that it is derived from.
+    files = {inspect.getfile(each) for each in type(law).__mro__ if each is not object}
+    formulas = Formulas.of(law, columns, tuple(sorted({Path(file).parent for file in files})))
+    forces = make_forces(formulas)
+    return Kernels(forces, make_energies(formulas), make_march(forces, formulas))

@@ -6,7 +6,6 @@ Units: mass 1; `step` [LANES] is the time step of each lane, `unit` [3] places p
 
 import numpy as np
 
-from mdgen.kernels.cpu.pairs import forces
 from mdgen.kernels.cpu.rows import BLOCK
 from runkit.simd.compiled import helper, kernel
 from runkit.simd.lanes import LANES, fill, fma, larger, load, nearest, placed, smaller, spread, store, wide, zeros
@@ -40,24 +39,6 @@ def _drift(n_kicks, position, velocity, force, step):
             v = fma(half, wide(load(force, at)), v)
         store(velocity, at, v)
         store(position, at, fma(whole, v, load(position, at)))
-
-
-@kernel
-def march(replicas, n_steps, n_kicks, state, step, unit, rows, near, law, cover):
-    """Up to `n_steps` steps, the first with `n_kicks` half kicks before its drift, without the half kick at the end.
-
-    Returns how many are done: if fewer, the next one has drifted to where the list may lack pairs.
-    """
-    for i_step in range(n_steps):
-        _drift(n_kicks, state.position, state.velocity, state.force, step)
-        n_kicks = 2
-        locate(state.position, unit, state.coordinate)
-        if not farthest(replicas, state.coordinate, cover) <= cover.skin:
-            return i_step
-        if state.place.itemsize > state.coordinate.itemsize:
-            locate(state.position, unit * 2.0**-32, state.place)
-        forces(replicas, state.place, state.force, rows, near, law)
-    return n_steps
 
 
 @kernel
@@ -102,3 +83,25 @@ def kinetic_energy(replicas, velocity, grain, energy):
     store(energy, 0, total * fill(0.5))
     if not replicas:
         energy[0] = energy.sum()
+
+
+def make_march(forces, formulas):
+    """The kernel of many steps with these forces: march(replicas, n_steps, n_kicks, state, step, unit, rows, near, law,
+    cover).
+
+    Up to `n_steps` steps, the first with `n_kicks` half kicks before its drift, without the half kick at the end.
+    Returns how many are done: if fewer, the next one has drifted to where the list may lack pairs.
+    """
+    def march(replicas, n_steps, n_kicks, state, step, unit, rows, near, law, cover):
+        for i_step in range(n_steps):
+            _drift(n_kicks, state.position, state.velocity, state.force, step)
+            n_kicks = 2
+            locate(state.position, unit, state.coordinate)
+            if not farthest(replicas, state.coordinate, cover) <= cover.skin:
+                return i_step
+            if state.place.itemsize > state.coordinate.itemsize:
+                locate(state.position, unit * 2.0**-32, state.place)
+            forces(replicas, state.place, state.force, rows, near, law)
+        return n_steps
+
+    return kernel(march, formulas.variant, formulas.folders)

@@ -5,12 +5,20 @@ multiply-add. With replicas as lanes a pair is visited once, in the row of its l
 lower rows have left there; with particles as lanes each row visits all its neighbours. Both give the same bits, and
 listed pairs out of range add exactly zero. Energies are float64 sums over rows of sums over higher neighbours.
 
-Columns of the table of pairs: 48 epsilon sigma^12, -24 epsilon sigma^6, cutoff^2, energy at the cutoff.
+The formulas of the pair law stand in the loops (`runkit.formula`). Columns of the table of pairs: cutoff², then those
+of the law.
 """
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from types import SimpleNamespace
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from mdgen.kernels.cpu.rows import get_other, get_row, set_row, set_row_table, slot_of
+from runkit.formula.compiled import inlined
 from runkit.simd.compiled import helper, kernel
 from runkit.simd.lanes import (
     LANES,
@@ -19,6 +27,7 @@ from runkit.simd.lanes import (
     keep_below,
     keep_unequal,
     load,
+    loader,
     minus,
     nearest,
     peek,
@@ -27,95 +36,122 @@ from runkit.simd.lanes import (
     zeros,
 )
 
-COLUMNS = 4
-STRIDE = COLUMNS * LANES
+
+class Formulas(NamedTuple):
+    """The formulas of a law for kernels, called with (r², *columns), how many columns there are, and what compiled
+    kernels are kept under: see `runkit.simd.compiled`."""
+
+    force: Callable[..., Any]
+    energy: Callable[..., Any]
+    virial: Callable[..., Any]
+    n_columns: int
+    variant: str
+    folders: tuple
+
+    @classmethod
+    def of(cls, law: Any, columns: tuple[str, ...], folders: tuple) -> Formulas:
+        """Those of a `PairLaw` with these columns, whose text lies in these folders."""
+        force, energy, virial = (_of_pair(formula, columns) for formula in (law.force, law.energy, law.virial))
+        return cls(force, energy, virial, len(columns), f"{law} {columns}", folders)
 
 
-@helper
-def _row_table(table):
-    return np.empty(int(np.sqrt(table.size // COLUMNS)) * STRIDE, table.dtype)
+def _of_pair(formula: Callable[..., Any], columns: tuple[str, ...]) -> Callable[..., Any]:
+    return inlined(lambda square, *values: formula(square, SimpleNamespace(**dict(zip(columns, values, strict=True)))))
 
 
-@kernel
-def forces(replicas, place, force, rows, near, law):
-    """Write the force on every particle into the blocks `force`."""
-    if replicas:
-        _forces(True, place, force, rows, near, law)
-    else:
-        _forces(False, place, force, rows, near, law)
+def make_forces(formulas):
+    """The kernel forces(replicas, place, force, rows, near, law): it writes the force on every particle."""
+    strength_of, columns_at, stride = formulas.force, loader(formulas.n_columns), (1 + formulas.n_columns) * LANES
 
-
-@helper
-def _forces(replicas, place, force, rows, near, law):
-    one, zero = fill(law.table.dtype.type(1)), zeros(law.table)
-    scale_x, scale_y, scale_z = spread(law.scale, 0), spread(law.scale, 1), spread(law.scale, 2)
-    row_table = _row_table(law.table)
-    if replicas:
-        force[:] = 0
-    for row in range(near.start.size - 1):
-        at = row * LANES
-        set_row_table(replicas, law.table, rows, at, row_table)
-        x, y, z = (get_row(replicas, place, rows, at, 0), get_row(replicas, place, rows, at, 1),
-                   get_row(replicas, place, rows, at, 2))
-        particle = load(rows.particle, at)
-        force_x, force_y, force_z = zero, zero, zero
+    @helper
+    def work(replicas, place, force, rows, near, law):
+        zero = zeros(law.table)
+        scale_x, scale_y, scale_z = spread(law.scale, 0), spread(law.scale, 1), spread(law.scale, 2)
+        row_table = _row_table(law.table, stride)
         if replicas:
-            force_x, force_y, force_z = (get_row(replicas, force, rows, at, 0), get_row(replicas, force, rows, at, 1),
-                                         get_row(replicas, force, rows, at, 2))
-        for k in range(near.start[row], near.start[row + 1]):
-            j = peek(near.entry, k)
-            slot = slot_of(replicas, j)
-            pair = peek(law.species, j) * STRIDE
-            dx = nearest(x - get_other(replicas, place, slot, 0)) * scale_x
-            dy = nearest(y - get_other(replicas, place, slot, 1)) * scale_y
-            dz = nearest(z - get_other(replicas, place, slot, 2)) * scale_z
-            square = fma(dx, dx, fma(dy, dy, dz * dz))
-            inverse = one / square
-            sixth = inverse * inverse * inverse
-            strength = fma(load(row_table, pair), sixth, load(row_table, pair + LANES)) * (sixth * inverse)
-            strength = keep_below(strength, square, load(row_table, pair + 2 * LANES))
+            force[:] = 0
+        for row in range(near.start.size - 1):
+            at = row * LANES
+            set_row_table(replicas, law.table, rows, at, row_table)
+            x, y, z = (get_row(replicas, place, rows, at, 0), get_row(replicas, place, rows, at, 1),
+                       get_row(replicas, place, rows, at, 2))
+            particle = load(rows.particle, at)
+            force_x, force_y, force_z = zero, zero, zero
             if replicas:
-                store(force, slot, fma(minus(strength), dx, load(force, slot)))
-                store(force, slot + LANES, fma(minus(strength), dy, load(force, slot + LANES)))
-                store(force, slot + 2 * LANES, fma(minus(strength), dz, load(force, slot + 2 * LANES)))
-            else:
-                strength = keep_unequal(strength, particle, fill(j))
-            force_x = fma(strength, dx, force_x)
-            force_y = fma(strength, dy, force_y)
-            force_z = fma(strength, dz, force_z)
-        set_row(replicas, force, rows, at, 0, force_x)
-        set_row(replicas, force, rows, at, 1, force_y)
-        set_row(replicas, force, rows, at, 2, force_z)
+                force_x, force_y, force_z = (
+                    get_row(replicas, force, rows, at, 0), get_row(replicas, force, rows, at, 1),
+                    get_row(replicas, force, rows, at, 2))
+            for k in range(near.start[row], near.start[row + 1]):
+                j = peek(near.entry, k)
+                slot = slot_of(replicas, j)
+                pair = peek(law.species, j) * stride
+                dx = nearest(x - get_other(replicas, place, slot, 0)) * scale_x
+                dy = nearest(y - get_other(replicas, place, slot, 1)) * scale_y
+                dz = nearest(z - get_other(replicas, place, slot, 2)) * scale_z
+                square = fma(dx, dx, fma(dy, dy, dz * dz))
+                given = (square,) + columns_at(row_table, pair + LANES)  # noqa: RUF005  # Numba knows no star here
+                strength = strength_of(given)
+                strength = keep_below(strength, square, load(row_table, pair))
+                if replicas:
+                    store(force, slot, fma(minus(strength), dx, load(force, slot)))
+                    store(force, slot + LANES, fma(minus(strength), dy, load(force, slot + LANES)))
+                    store(force, slot + 2 * LANES, fma(minus(strength), dz, load(force, slot + 2 * LANES)))
+                else:
+                    strength = keep_unequal(strength, particle, fill(j))
+                force_x = fma(strength, dx, force_x)
+                force_y = fma(strength, dy, force_y)
+                force_z = fma(strength, dz, force_z)
+            set_row(replicas, force, rows, at, 0, force_x)
+            set_row(replicas, force, rows, at, 1, force_y)
+            set_row(replicas, force, rows, at, 2, force_z)
+
+    def forces(replicas, place, force, rows, near, law):
+        if replicas:
+            work(True, place, force, rows, near, law)
+        else:
+            work(False, place, force, rows, near, law)
+
+    return kernel(forces, formulas.variant, formulas.folders)
 
 
-@kernel
-def energies(replicas, place, energy, virial, rows, near, law):
-    """Write energy and r.F of every particle's pairs with higher ones into the x component of two blocks."""
-    one, zero, twelfth, one_sixth = fill(1.0), zeros(law.table), fill(1.0 / 12.0), fill(1.0 / 6.0)
-    scale_x, scale_y, scale_z = spread(law.scale, 0), spread(law.scale, 1), spread(law.scale, 2)
-    row_table = _row_table(law.table)
-    for row in range(near.start.size - 1):
-        at = row * LANES
-        set_row_table(replicas, law.table, rows, at, row_table)
-        x, y, z = (get_row(replicas, place, rows, at, 0), get_row(replicas, place, rows, at, 1),
-                   get_row(replicas, place, rows, at, 2))
-        particle = load(rows.particle, at)
-        row_energy, row_virial = zero, zero
-        for k in range(near.start[row], near.start[row + 1]):
-            j = peek(near.entry, k)
-            slot = slot_of(replicas, j)
-            pair = peek(law.species, j) * STRIDE
-            dx = nearest(x - get_other(replicas, place, slot, 0)) * scale_x
-            dy = nearest(y - get_other(replicas, place, slot, 1)) * scale_y
-            dz = nearest(z - get_other(replicas, place, slot, 2)) * scale_z
-            square = fma(dx, dx, fma(dy, dy, dz * dz))
-            sixth = one / (square * square * square)
-            repulsion, attraction = load(row_table, pair), load(row_table, pair + LANES)
-            value = sixth * fma(repulsion * twelfth, sixth, attraction * one_sixth) - load(row_table, pair + 3 * LANES)
-            work = sixth * fma(repulsion, sixth, attraction)
-            if not replicas:
-                value, work = keep_below(value, particle, fill(j)), keep_below(work, particle, fill(j))
-            row_energy = row_energy + keep_below(value, square, load(row_table, pair + 2 * LANES))
-            row_virial = row_virial + keep_below(work, square, load(row_table, pair + 2 * LANES))
-        set_row(replicas, energy, rows, at, 0, row_energy)
-        set_row(replicas, virial, rows, at, 0, row_virial)
+def make_energies(formulas):
+    """The kernel energies(replicas, place, energy, virial, rows, near, law): it writes energy and r.F of every
+    particle's pairs with higher ones into the x component of two blocks."""
+    energy_of, virial_of = formulas.energy, formulas.virial
+    columns_at, stride = loader(formulas.n_columns), (1 + formulas.n_columns) * LANES
+
+    def energies(replicas, place, energy, virial, rows, near, law):
+        zero = zeros(law.table)
+        scale_x, scale_y, scale_z = spread(law.scale, 0), spread(law.scale, 1), spread(law.scale, 2)
+        row_table = _row_table(law.table, stride)
+        for row in range(near.start.size - 1):
+            at = row * LANES
+            set_row_table(replicas, law.table, rows, at, row_table)
+            x, y, z = (get_row(replicas, place, rows, at, 0), get_row(replicas, place, rows, at, 1),
+                       get_row(replicas, place, rows, at, 2))
+            particle = load(rows.particle, at)
+            row_energy, row_virial = zero, zero
+            for k in range(near.start[row], near.start[row + 1]):
+                j = peek(near.entry, k)
+                slot = slot_of(replicas, j)
+                pair = peek(law.species, j) * stride
+                dx = nearest(x - get_other(replicas, place, slot, 0)) * scale_x
+                dy = nearest(y - get_other(replicas, place, slot, 1)) * scale_y
+                dz = nearest(z - get_other(replicas, place, slot, 2)) * scale_z
+                square, reach = fma(dx, dx, fma(dy, dy, dz * dz)), load(row_table, pair)
+                given = (square,) + columns_at(row_table, pair + LANES)  # noqa: RUF005
+                value, work = energy_of(given), virial_of(given)
+                if not replicas:
+                    value, work = keep_below(value, particle, fill(j)), keep_below(work, particle, fill(j))
+                row_energy = row_energy + keep_below(value, square, reach)
+                row_virial = row_virial + keep_below(work, square, reach)
+            set_row(replicas, energy, rows, at, 0, row_energy)
+            set_row(replicas, virial, rows, at, 0, row_virial)
+
+    return kernel(energies, formulas.variant, formulas.folders)
+
+
+@helper
+def _row_table(table, stride):
+    """Room for the rows of a table for LANES species."""
+    return np.empty(int(np.sqrt(table.size // (stride // LANES))) * stride, table.dtype)

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from functools import cache
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from mdgen.kernels import fire, grain
-from mdgen.kernels.formula import decision_in_c, thermostat_in_c
+from mdgen.kernels.gpu.text import source, table
 
-TEXTS = ("replica", "motion", "cells", "lists", "thermostat", "march", "spread", "fire", "observe")  # in this order
 BLOCK, ARRANGING = 128, 1024  # threads of a block where many share a replica; where one sorts it
 CHUNK, CELLS = 32, 8  # particles of a chunk, and cells for each particle that there is room for, as in replica.cu
 MARCHING = {"float32": 1024, "float64": 512}  # most threads of a block that has a replica to itself, as in replica.cu
@@ -49,7 +47,7 @@ def entry_type(n_particles: int) -> type:
 
 
 class Kernels:
-    """The kernels for replicas of `shape` [R, n] of a law with `n_species`, in the precision of the pair forces.
+    """The kernels for replicas of `shape` [R, n] of a `PairPotential`, in the precision of the pair forces.
 
     `marches` says whether a block of `threads` (a multiple of 32, up to `MARCHING`) has a replica to itself, or
     replicas spread over many blocks; None: as it suits the device. No result depends on them. Raises ValueError for
@@ -60,16 +58,15 @@ class Kernels:
         self,
         device,
         shape,
-        n_species: int,
+        potential,
         precision: str,
         thermostat,
         marches: bool | None = None,
         threads: int | None = None,
     ):
-        self._shape, self._n_species, self._thermostat = shape, n_species, thermostat
+        self._shape, self._n_species, self._thermostat = shape, potential.n_species, thermostat
         self._most_shared = device.shared_bytes - STATIC_SHARED
-        coord, real = np.dtype(COORD[precision]).itemsize, np.dtype(precision).itemsize
-        self.shared = 4 * (shape[1] * coord + n_species**2 * real)
+        self.shared = 4 * shape[1] * np.dtype(COORD[precision]).itemsize + table(potential, precision).nbytes
         # A block per replica: if it fits, and if blocks are enough for the device or could not share the work anyway.
         fits = self.shared <= self._most_shared
         fills = 2 * shape[0] >= device.n_multiprocessors or shape[1] <= MARCHING["float32"]
@@ -79,7 +76,8 @@ class Kernels:
             raise ValueError(f"{shape[1]} particles: their places do not fit the shared memory of a block")
         if self.threads % CHUNK or not CHUNK <= self.threads <= MARCHING[precision]:
             raise ValueError(f"threads = {threads}: a multiple of {CHUNK} up to {MARCHING[precision]} is needed")
-        self._module = _module(device, source(thermostat), _options(shape[1], n_species, precision))
+        text, options = source(potential, precision, thermostat), _options(shape[1], self._n_species)
+        self._module = _module(device, text, options)
         self._functions: dict[str, Any] = {}
 
     def march(self, arrays: Arrays, room, n_steps: int, dt: float, longest: float, bath) -> None:
@@ -132,15 +130,9 @@ class Kernels:
         self._functions[name]((*blocks, self._shape[0]), threads, (*sizes, *arrays, *more), shared_mem=shared)
 
 
-def source(thermostat) -> str:
-    """The text of all kernels, with those of the thermostat (None: without)."""
-    texts = (Path(__file__).with_name(f"{name}.cu").read_text() for name in TEXTS)
-    return "\n".join([thermostat_in_c(thermostat) if thermostat else "", decision_in_c(), *texts])
-
-
-def _options(n_particles: int, n_species: int, precision: str) -> tuple[str, ...]:
+def _options(n_particles: int, n_species: int) -> tuple[str, ...]:
     """What the compiler has to know."""
-    chosen = {"-DWIDE": n_particles > NARROW, "-DDOUBLE": precision == "float64", "-DFEW": n_species <= FEW}
+    chosen = {"-DWIDE": n_particles > NARROW, "-DFEW": n_species <= FEW}
     return tuple(option for option, holds in chosen.items() if holds)
 
 

@@ -50,10 +50,8 @@ __device__ __forceinline__ Vector force_on(const Replica& s, const Place* place,
             const Pair pair = row[(int)other.kind];
             Vector d = apart(s, own, other);
             REAL square = squared(d);
-            REAL inverse = reciprocal(square);
-            REAL sixth = inverse * inverse * inverse;
-            REAL strength = FMA(pair.repulsion, sixth, pair.attraction) * (sixth * inverse);
-            strength = square < pair.square && j != i ? strength : (REAL)0;
+            REAL strength = force_over_r(square, pair);
+            strength = square < pair.cutoff_square && j != i ? strength : (REAL)0;
             f = {FMA(strength, d.x, f.x), FMA(strength, d.y, f.y), FMA(strength, d.z, f.z)};
         }
     }

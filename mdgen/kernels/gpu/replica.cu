@@ -4,8 +4,9 @@
 // and walks its whole list in ascending order; a list may hold more than another does, since what is out of range adds
 // exactly zero.
 //
-// Options: DOUBLE (pair forces in double precision), WIDE (more than 65536 particles), FEW (at most two species),
-// COUPLED (functions scale_before and scale_after, N_NUMBERS and HAS_BEFORE come first).
+// Options: WIDE (more than 65536 particles), FEW (at most two species). What comes before this text (`text.py`): DOUBLE
+// (pair forces in double precision), PairOf (columns of the pair law), COUPLED (functions scale_before and scale_after,
+// N_NUMBERS and HAS_BEFORE).
 
 #ifdef DOUBLE
 typedef double REAL, COORD;  // a place counts boxes
@@ -34,7 +35,7 @@ typedef unsigned short ENTRY;
 #endif
 
 struct alignas(16) Place { COORD x, y, z, kind; };
-struct alignas(16) Pair { REAL repulsion, attraction, square, shift; };
+typedef PairOf<REAL> Pair;
 struct alignas(4 * sizeof(ENTRY)) Quad { ENTRY entry[4]; };
 struct Vector { REAL x, y, z; };
 

@@ -69,4 +69,21 @@ def test_a_mesh_that_is_no_body_is_refused(tmp_path):
     assert "bad.stl" in refusal(*FLOW, given(tmp_path / "bad.stl"))
     assert "no such file" in refusal(*FLOW, given(tmp_path / "none.stl"))
     trimesh.creation.box(extents=SIZES).export(tmp_path / "box.stl")
-    assert "needs 3 coordinates" in refusal(given(tmp_path / "box.stl"))
+    assert "a grid.lattice of 3 dimensions is needed" in refusal(given(tmp_path / "box.stl"))
+
+
+def test_a_given_mesh_has_its_parameters_beside_its_place_or_in_a_table(tmp_path):
+    """A mistake in either is told as what it is."""
+    trimesh.creation.icosphere(radius=2).export(tmp_path / "ball.stl")
+    path, place = f"path='{tmp_path / 'ball.stl'}'", "family='mesh', center=[14, 16, 16], size=9"
+    bodies = [f"{{{place}, {path}, diameter=4}}", f"{{{place}, parameters={{{path}, diameter=4}}}}"]
+    flows = [draw_case(load(Case, None, [*FLOW, f"obstacles.given=[{body}]"]), 0) for body in bodies]
+    assert flows[0].placed == flows[1].placed
+    for body, told in {
+        f"{{{place}, {path}}}": "obstacle 'mesh' needs parameter 'diameter'",
+        f"{{{place}, {path}, diameter='4'}}": "diameter = '4' is not allowed; allowed: a number",
+        f"{{{place}, {path}, diameter=4, turn=1}}": "obstacle 'mesh' has no parameter 'turn'; allowed: path, diameter",
+        f"{{family='mesh', size=9, {path}, diameter=4}}": "has no center; needed: family, center and size",
+        f"{{family='mesh', center=[14, 16, 16], {path}, diameter=4}}": "has no size; needed",
+    }.items():
+        assert told in refusal(*FLOW, f"obstacles.given=[{body}]")

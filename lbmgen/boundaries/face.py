@@ -1,0 +1,103 @@
+"""What a domain asks of a kind of face: the base of all kinds, and of those that are open.
+
+What comes back through a face is found in one of four ways: it is PERIODIC, or a MIRROR, or populations BOUNCE off it
+as off a wall, or it is OPEN, and a formula says what enters. Nothing else in the code knows one kind from another.
+"""
+
+from __future__ import annotations
+
+import math
+import numbers
+from dataclasses import fields
+from functools import cache
+from typing import Any, ClassVar
+
+import numpy as np
+
+from lbmgen.boundaries import boundary
+from lbmgen.boundaries.profile import Room
+
+PERIODIC, MIRROR, BOUNCE, OPEN = "periodic", "mirror", "bounce", "open"
+
+
+class Face:
+    """Base of all kinds, which are frozen dataclasses of their parameters."""
+
+    way: ClassVar[str] = BOUNCE
+    kind: ClassVar[str] = "WALL"  # the name of the_well for it, WALL, OPEN or PERIODIC
+    priority: ClassVar[int] = 9  # the lower wins where a link leaves the domain through two faces
+    from_flow: ClassVar[str] = ""  # the parameter that is the velocity of the flow unless it is given
+    is_no_slip: ClassVar[bool] = False  # whether fluid sticks to it, so that a developed flow has a profile
+    may_touch: ClassVar[bool] = False  # whether bodies may reach through it
+
+    @property
+    def inflow(self) -> float | None:
+        """Mean velocity at which it lets fluid in; None if it sets none."""
+        return None
+
+    @property
+    def slide(self) -> float:
+        """Speed at which it slides."""
+        return 0.0
+
+    def fastest(self, axis: int, room: Room) -> float:
+        """The largest speed that it gives to fluid, as a face at right angles to `axis` of a domain."""
+        return 0.0
+
+    def require_fit(self, axis: int, room: Room) -> None:
+        """Raise UserError if it cannot be at this face of a domain."""
+
+    def velocity_at(self, place: np.ndarray, axis: int, room: Room) -> np.ndarray:
+        """Velocity [n, d] that populations bounce off at places [n, d] of the face."""
+        return np.zeros_like(place)
+
+
+class Open(Face):
+    """Base of open faces: they hold the density of the far field, and formulas say what enters.
+
+    Parameters are numbers. A formula is computed in double precision, by arithmetic alone, for each link through the
+    face at each step: `arriving(face, site, link)` is the population that enters. `face` holds the parameters; what
+    `site` and `link` hold is told in `lbmgen.kernels.open_faces`. With `guess(face, site, link)`, a first value of it,
+    `site.arrived` and `link.guess` are known to `arriving` too.
+    """
+
+    way = OPEN
+    kind = "OPEN"
+    priority = 3
+    density: float
+    guess: ClassVar[Any] = None
+
+    @staticmethod
+    def arriving(face: Any, site: Any, link: Any) -> Any:
+        """The population that enters along a link."""
+        raise NotImplementedError
+
+    @classmethod
+    def parameters(cls) -> tuple[str, ...]:
+        """Names of its parameters, in their order."""
+        return tuple(field.name for field in fields(cls))  # type: ignore[arg-type]
+
+    def __post_init__(self) -> None:
+        for name in self.parameters():
+            value = getattr(self, name)
+            if isinstance(value, bool) or not isinstance(value, numbers.Real) or not math.isfinite(value):
+                raise ValueError(f"{name} = {value!r}; a finite number is needed")
+        if not self.density > 0:
+            raise ValueError(f"density = {self.density:g}; allowed: above 0")
+
+
+@cache
+def open_faces() -> tuple[type[Open], ...]:
+    """All kinds of open faces, in the order of their names; kernels number them so."""
+    parts = map(boundary.get, boundary.names())
+    return tuple(part for part in parts if isinstance(part, type) and issubclass(part, Open))
+
+
+def most_parameters() -> int:
+    """The largest number of parameters of a kind of open face: the width of tables of them."""
+    return max((len(face.parameters()) for face in open_faces()), default=0)
+
+
+def named(*ways: str) -> tuple[str, ...]:
+    """Names of all kinds that are of these ways."""
+    return tuple(name for name in boundary.names() if boundary.get(name).way in ways)

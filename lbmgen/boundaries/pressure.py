@@ -1,0 +1,31 @@
+"""Pressure: what comes back is reflected with its sign reversed, which keeps the density and reflects all sound.
+
+h_i = -h_opposite + 2 w_i [rho (1 + 9/2 (c_i·u)^2 - 3/2 u^2) - 1]: an opening free of shear.
+
+Source: I. Ginzburg, D. d'Humieres, A. Kuzmin, J. Stat. Phys. 139, 1090 (2010), doi:10.1007/s10955-010-9967-9.
+Units: lattice units.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from lbmgen.boundaries import boundary
+from lbmgen.boundaries.face import Open
+
+
+@boundary("pressure")
+@dataclass(frozen=True)
+class Pressure(Open):
+    """Density `density`, that is pressure density / 3."""
+
+    density: float = 1.0
+
+    @staticmethod
+    def arriving(face: Any, site: Any, link: Any) -> Any:
+        """What left along the opposite link, with its sign reversed, about the equilibrium of the density."""
+        square = sum(u * u for u in site.velocity)
+        along = sum(c * u for c, u in zip(link.c, site.velocity, strict=True))
+        shape = 1.0 + 4.5 * along * along - 1.5 * square
+        return 2.0 * link.w * (face.density * shape - 1.0) - link.opposite

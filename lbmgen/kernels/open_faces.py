@@ -1,0 +1,111 @@
+"""What the formulas of open faces are applied to: numbers in double precision, in one order for every machine.
+
+Of a face: its parameters, by name. Of a site:
+
+- `excess` (density - 1) and `velocity` [d]: those of the populations that have left it in this step
+- `inside`: the same of the site further in, straight away from all open faces that the site is at; of itself if that
+  one is solid
+- `normal` [d]: a unit vector that points out of the domain, through all these faces
+- `share`: `excess` and `momentum` [d] that it would gain if each link that enters through an open face had its weight
+  more
+- `arrived`: `excess` and `momentum` [d] of what has arrived, guesses among it; a guess cannot depend on them
+
+Of a link that enters: `c` [d] and `w`, its velocity and its weight; `opposite`, the population that left the site the
+other way; `memory`, what arrived last; `inner`, what arrived along it at the site further in; `guess`, that of the face
+for it, or zero.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import cache
+from types import SimpleNamespace
+from typing import Any, NamedTuple
+
+from lbmgen.boundaries.face import Open
+from runkit.formula import Plain, value_of
+
+
+class Places(NamedTuple):
+    """Where each kind of numbers begins in a row, after the parameters of a face; `size` is the length of the row."""
+
+    moments: int
+    inside: int
+    normal: int
+    share: int
+    arrived: int
+    c: int
+    w: int
+    opposite: int
+    inner: int
+    memory: int
+    guess: int
+    size: int
+
+    @classmethod
+    def of(cls, face: type[Open], d: int) -> Places:
+        """Those of a face in `d` dimensions."""
+        ends = [len(face.parameters())]
+        for length in (1 + d, 1 + d, d, 1 + d, 1 + d, d, 1, 1, 1, 1, 1):
+            ends.append(ends[-1] + length)
+        return cls(*ends)
+
+
+def arguments(face: type[Open], d: int, row: Sequence[Any]) -> tuple[Any, Any, Any]:
+    """What a formula of `face` takes, from a row of numbers."""
+    at = Places.of(face, d)
+
+    def moments(place: int, name: str) -> SimpleNamespace:
+        return SimpleNamespace(**{"excess": row[place], name: row[place + 1 : place + 1 + d]})
+
+    site = moments(at.moments, "velocity")
+    site.inside, site.normal = moments(at.inside, "velocity"), row[at.normal : at.normal + d]
+    site.share, site.arrived = moments(at.share, "momentum"), moments(at.arrived, "momentum")
+    link = SimpleNamespace(c=row[at.c : at.c + d])
+    for name in ("w", "opposite", "inner", "memory", "guess"):
+        setattr(link, name, row[getattr(at, name)])
+    return SimpleNamespace(**dict(zip(face.parameters(), row, strict=False))), site, link
+
+
+def on_row(formula: Callable[..., Any], face: type[Open], d: int) -> Callable[..., Any]:
+    """A formula of `face` as one of a row of numbers."""
+
+    def of_row(*row: Any) -> Any:
+        return formula(*arguments(face, d, row))
+
+    return of_row
+
+
+class Needs(NamedTuple):
+    """What has to be found for the formulas of a face before they are computed."""
+
+    velocity: bool
+    inside: bool
+    place: bool  # normal and share
+    arrived: bool
+
+
+@cache
+def needs_of(face: type[Open], d: int) -> Needs:
+    """What the formulas of a face depend on; raises TypeError for a guess that depends on what follows from it."""
+    at = Places.of(face, d)
+
+    def depends(formula: Callable[..., Any] | None, begin: int, end: int) -> bool:
+        row = [Plain(_Dependence(), frozenset([place])) for place in range(at.size)]
+        used = value_of(_Dependence(), on_row(formula, face, d)(*row)) if formula else frozenset()
+        return not used.isdisjoint(range(begin, end))
+
+    if depends(face.guess, at.arrived, at.c) or depends(face.guess, at.guess, at.size):
+        raise TypeError(f"{face.__name__}.guess depends on site.arrived or link.guess, which follow from it")
+    ends = (at.moments + 1, at.inside), (at.inside, at.normal), (at.normal, at.arrived), (at.arrived, at.c)
+    return Needs(*(depends(face.guess, *pair) or depends(face.arriving, *pair) for pair in ends))
+
+
+class _Dependence:
+    """A machine for formulas whose values are sets: the places of a row that a value depends on."""
+
+    def constant(self, number: float) -> frozenset[int]:
+        return frozenset()
+
+    def __getattr__(self, operation: str) -> Callable[..., frozenset[int]]:
+        return lambda *values: frozenset().union(*values)

@@ -1,0 +1,81 @@
+"""Whether what a file holds is what was written to it: every complete unit against its checksums.
+
+A unit of an unfinished file that differs becomes pending again, so that the run makes it anew. What depends on it was
+made from data that were sound when they were read (`Writer.require_sound`), and stays.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from runkit.dataset.checksums import Unit, in_words
+from runkit.dataset.schema import PENDING, Schema
+from runkit.errors import UserError
+from runkit.progress import Progress
+
+if TYPE_CHECKING:
+    from runkit.dataset.writer import Writer
+
+SHOWN = 10  # damaged units that are told one by one
+
+
+class Damaged(NamedTuple):
+    """A unit that is not what was written: its stage, its number, and the fields that differ."""
+
+    stage: str
+    unit: Unit
+    fields: list[str]
+
+    def told(self, schema: Schema) -> str:
+        """In words: sample 1, replica 3: position."""
+        return f"{in_words(schema[self.stage], self.unit)}: {', '.join(self.fields)}"
+
+
+def verify(file: Writer) -> None:
+    """Make damaged units of an unfinished file pending again, each with a word; collective."""
+    world, sums = file.world, file.checksums
+    if sums is None:
+        return
+    units = world.on_root(_units, file)
+    mine = units[world.rank :: world.size]  # stages, which differ in size, are spread evenly
+    found: list[Damaged] = []
+    with Progress(world, len(mine), "units", "verify") as progress:
+        for stage, unit in mine:
+            if fields := sums.differing(stage, unit):
+                found.append(Damaged(stage, unit, fields))
+            progress.advance()
+    found = [one for part in world.allgather(found) for one in part]
+    if found and world.is_root:
+        _tell(file, found)
+        for one in found:
+            file.mark(one.stage, one.unit, PENDING)
+    if found:
+        file.sync()
+
+
+def require_sound(file: Writer, stage: str, unit: Unit) -> None:
+    """Raise UserError if a unit from which others are made is not what was written; not collective."""
+    fields = file.checksums.differing(stage, unit) if file.checksums is not None else []
+    if fields:
+        where = Damaged(stage, unit, fields).told(file.schema)
+        raise UserError(f"{file.part}: {where} was changed from outside in mid-run; run again: it is made anew")
+
+
+def _units(file: Writer) -> list[tuple[str, Unit]]:
+    """All units that claim to be over."""
+    return [
+        (stage.name, tuple(map(int, unit)))
+        for stage in file.schema.stages
+        for unit in np.argwhere(file.read(stage.name) != PENDING)
+    ]
+
+
+def _tell(file: Writer, found: list[Damaged]) -> None:
+    for one in found[:SHOWN]:
+        told = f"note: {file.part}: {one.told(file.schema)} changed since it was written: the unit is made again"
+        print(told, file=sys.stderr, flush=True)
+    if len(found) > SHOWN:
+        print(f"note: {file.part}: and {len(found) - SHOWN} more units", file=sys.stderr, flush=True)

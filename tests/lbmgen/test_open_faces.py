@@ -1,0 +1,166 @@
+"""Every kind of open face: its formula is what the CPU and the GPU compute, and what any outlet has to do holds."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from lbmgen import simulate
+from lbmgen.block import Block
+from lbmgen.boundaries import boundary
+from lbmgen.boundaries.face import OPEN, Open, named, open_faces
+from lbmgen.boundaries.pressure import Pressure
+from lbmgen.kernels.open_faces import Places, arguments, needs_of, on_row
+from runkit.errors import UserError
+from tests.lbmgen.flows import INLET, SHAPES, Setting, assert_same_flow, clock
+from tests.shim import StandIn
+
+KINDS = named(OPEN)
+
+
+def around(kind: str) -> dict:
+    """Faces of which this kind is beside an inlet, a mirror, a wall, and itself."""
+    return {"x_low": INLET, "x_high": kind, "y_low": kind, "y_high": "no-slip", "z": "free-slip"}
+
+
+def setting(kind: str, lattice: str, dtype: str = "float64") -> Setting:
+    faces = around(kind)
+    there = {face: faces[face] for face in faces if lattice[1] == "3" or face != "z"}
+    return Setting(lattice, dtype=dtype, faces=there)
+
+
+@pytest.fixture(scope="module")
+def gpu():
+    return StandIn()
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("lattice", ["D2Q9", "D3Q19"])
+@pytest.mark.parametrize("kind", KINDS)
+def test_its_text_for_gpus_gives_the_bits_of_the_cpu(kind, lattice, dtype, gpu):
+    assert_same_flow(setting(kind, lattice, dtype), gpu)
+
+
+def reference(block: Block, memory: np.ndarray) -> np.ndarray:
+    """What enters along each link by the formulas alone, as NumPy computes them; `memory` is what entered last."""
+    outlets, lattice = block.boundary.outlets, block.layout.lattice
+    h, state, d = block.steps.populations(block.part), block.state, lattice.d
+    site = np.repeat(np.arange(len(outlets.law)), np.diff(outlets.start))
+    c, w = np.array(lattice.c), np.array(lattice.w)
+
+    def moments(populations: list[np.ndarray]) -> list[np.ndarray]:
+        excess = sum(populations)
+        return [excess, *(sum(c[i, axis] * value for i, value in enumerate(populations)) for axis in range(d))]
+
+    def velocities(shift: np.ndarray) -> list[np.ndarray]:
+        excess, *momentum = moments([h[outlets.left[state][:, i] + shift] for i in range(lattice.q)])
+        return [excess, *(each / (1.0 + excess) for each in momentum)]
+
+    result = np.empty(len(site))
+    for number, face in enumerate(open_faces()):
+        at, here = Places.of(face, d), outlets.law[site] == number
+        row: list = [np.zeros(len(site)) for _ in range(at.size)]
+        row[: at.moments] = [outlets.parameters[site, k].astype(float) for k in range(at.moments)]
+        row[at.moments : at.inside] = [each[site] for each in velocities(np.zeros_like(outlets.inward))]
+        row[at.inside : at.normal] = [each[site] for each in velocities(outlets.inward)]
+        row[at.normal : at.share], row[at.share : at.arrived] = outlets.normal[site].T, outlets.share[site].T
+        row[at.c : at.w], row[at.w] = c[outlets.i].T.astype(float), w[outlets.i]
+        row[at.opposite] = h[outlets.left[state][site, np.array(lattice.opposite)[outlets.i]]]
+        row[at.inner], row[at.memory] = h[outlets.inner[state]], memory
+        if face.guess:
+            row[at.guess] = on_row(face.guess, face, d)(*row)
+            known = [np.where(place >= 0, h[place], 0.0) for place in outlets.here[state].T]
+            arrived = moments(known)
+            for each, factor in zip(arrived, [np.ones(len(site)), *c[outlets.i].T], strict=True):
+                np.add.at(each, site, factor * row[at.guess])
+            row[at.arrived : at.c] = [each[site] for each in arrived]
+        result[here] = on_row(face.arriving, face, d)(*row)[here]
+    return result
+
+
+@pytest.mark.parametrize("lattice", SHAPES)
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_cpu_computes_its_formula(kind, lattice):
+    """Bit by bit, after steps of both parities, at edges and beside a body too."""
+    block = setting(kind, lattice).block()
+    outlets = block.boundary.outlets
+    assert len(outlets.i) > 50
+    for _ in range(4):
+        before = outlets.memory.copy()
+        block.advance(clock(1))
+        expected = reference(block, before)
+        np.testing.assert_array_equal(outlets.memory, expected)
+        np.testing.assert_array_equal(block.steps.populations(block.part)[outlets.target[block.state]], expected)
+        assert np.abs(expected).max() > 1e-4
+
+
+@pytest.mark.parametrize("lattice", SHAPES)
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_fluid_at_rest_stays_at_rest(kind, lattice):
+    shape = SHAPES[lattice]
+    flow = simulate(np.ones(shape), np.zeros((*shape, len(shape))), 0.6, 20, lattice=lattice, boundaries=kind)
+    assert (flow.rho == 1).all() and not flow.u.any()
+
+
+@pytest.mark.parametrize(("lattice", "shape"), [("D2Q9", (24, 20)), ("D3Q19", (12, 9, 10))])
+@pytest.mark.parametrize("kind", KINDS)
+def test_noise_between_open_faces_fades(kind, lattice, shape):
+    """Edges and corners where faces of a kind meet feed nothing; a uniform flow may stay."""
+    random = np.random.default_rng(5)
+    rho, u = 1 + 0.01 * random.standard_normal(shape), 0.02 * random.standard_normal((*shape, len(shape)))
+    flow = simulate(rho, u, 0.6, 3000, lattice=lattice, boundaries=kind)
+    assert np.abs(flow.rho - 1).max() < 1e-3 and np.abs(flow.u).max() < 0.02
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_what_enters_leaves(kind):
+    """Between a parabolic inlet and an outlet the parabola stays, through each cross-section flows the same."""
+    nx, ny, velocity = 48, 15, 0.04
+    inlet = {"kind": "velocity", "velocity": velocity, "profile": "parabolic"}
+    faces = {"x_low": inlet, "x_high": {"kind": kind, "density": 1.0}, "y": "no-slip"}
+    flow = simulate(np.ones((nx, ny)), np.zeros((nx, ny, 2)), 0.8, 8000, collision="trt", boundaries=faces)
+    y, flux = (np.arange(ny) + 0.5) / ny, flow.rho * flow.u[..., 0]
+    np.testing.assert_allclose(flux[nx // 2], 6 * velocity * y * (1 - y), rtol=0, atol=0.006 * velocity)
+    np.testing.assert_allclose(flux.sum(axis=1), velocity * ny, rtol=5e-3)
+    np.testing.assert_allclose(flux.sum(axis=1), flux[0].sum(), rtol=1e-5)
+    assert abs(flow.rho[-1].mean() - 1) < 8e-3
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_it_draws_the_density_to_its_own(kind):
+    """A fluid that is denser than the far field comes to the density of that."""
+    faces = {"x": {"kind": kind, "density": 1.01}, "y": "free-slip"}
+    flow = simulate(np.ones((30, 4)), np.zeros((30, 4, 2)), 0.8, 6000, boundaries=faces)
+    np.testing.assert_allclose(flow.rho, 1.01, rtol=0, atol=1e-3)
+    np.testing.assert_allclose(flow.u, 0, rtol=0, atol=1e-3)
+
+
+@pytest.mark.parametrize("value", ["x", np.nan, np.inf, True, 0, -1])
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_density_of_no_sense_is_told(kind, value):
+    with pytest.raises(UserError, match=f"boundary '{kind}': density = "):
+        boundary.build(kind, density=value)
+
+
+class Circular(Open):
+    """A face whose guess depends on what follows from it."""
+
+    parameters = Pressure.parameters
+
+    @staticmethod
+    def guess(face, site, link):
+        return site.arrived.excess * link.w
+
+    arriving = guess
+
+
+def test_a_guess_that_depends_on_what_follows_from_it_is_told():
+    with pytest.raises(TypeError, match=r"Circular\.guess depends on site\.arrived"):
+        needs_of(Circular, 2)
+
+
+def test_only_what_formulas_depend_on_is_found():
+    """A pressure needs velocities, and nothing from further in."""
+    assert needs_of(Pressure, 2)._asdict() == {"velocity": True, "inside": False, "place": False, "arrived": False}
+    face, site, link = arguments(Pressure, 2, list(range(Places.of(Pressure, 2).size)))
+    assert (face.density, site.excess, site.velocity, site.inside.excess) == (0, 1, [2, 3], 4) and len(link.c) == 2

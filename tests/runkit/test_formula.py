@@ -1,0 +1,131 @@
+"""Formulas: one text, computed by NumPy, as instructions of the CPU and as CUDA C, with the same bits."""
+
+from __future__ import annotations
+
+from functools import cache
+
+import numpy as np
+import pytest
+from numba import njit
+
+from runkit.formula import Fused, Plain, power, rounded, value_of
+from runkit.formula.compiled import inlined
+from runkit.formula.cuda import Lines, function
+from runkit.simd.lanes import LANES, load, store
+from tests.shim import StandIn
+
+DTYPES = ("float32", "float64")
+N = 32 * LANES
+
+
+def everything(x, y):
+    """All that a formula may do, with numbers on either side."""
+    root = np.sqrt(x * x + 2.0 * y * y) - 1.0 / (x + 3.0)
+    signed = np.copysign(y / 3.0, x) - (-x * y) * 0.1
+    return (root - signed * x) + np.greater(x, 0.25) * (x * y - root * 7.0) - power(y, 5) + rounded(x * y)
+
+
+@cache
+def on_cpu(algebra, dtype):
+    """Everything by a Numba kernel, lanes at a time and one by one."""
+    call = inlined(everything, algebra)
+
+    @njit(error_model="numpy")
+    def packed(x, y, result):
+        for at in range(0, x.size, LANES):
+            store(result, at, call((load(x, at), load(y, at))))
+
+    @njit(error_model="numpy")
+    def single(x, y, result):
+        for k in range(x.size):
+            result[k] = call((x[k], y[k]))
+
+    results = np.zeros((2, N), dtype)
+    packed(*inputs(dtype), results[0])
+    single(*inputs(dtype), results[1])
+    assert results[0].tobytes() == results[1].tobytes()
+    return results[0]
+
+
+def on_gpu(algebra, dtype):
+    """Everything by CUDA C, behind a stand-in for a GPU."""
+    machine = Lines(dtype)
+    given = [algebra(machine, machine.variable(f"{name}[threadIdx.x]")) for name in "xy"]
+    value = value_of(machine, everything(*given))
+    head = f'extern "C" __global__ void f(const {machine.type}* x, const {machine.type}* y, {machine.type}* result)'
+    text = function(head, machine, f"result[threadIdx.x] = {value};")
+    result = np.zeros(N, dtype)
+    StandIn().compile(text).get_function("f")((1,), (N,), (*inputs(dtype), result))
+    return result
+
+
+def inputs(dtype):
+    random = np.random.default_rng(3)
+    return [random.normal(size=N).astype(dtype) for _ in range(2)]
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("algebra", [Plain, Fused])
+def test_a_formula_has_the_same_bits_on_either_machine(algebra, dtype):
+    cpu, gpu = on_cpu(algebra, dtype), on_gpu(algebra, dtype)
+    assert cpu.tobytes() == gpu.tobytes() and np.isfinite(cpu).all()
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_a_plain_formula_has_the_bits_of_numpy(dtype):
+    assert on_cpu(Plain, dtype).tobytes() == everything(*inputs(dtype)).tobytes()
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_a_fused_formula_is_numpys_to_rounding_and_not_to_the_bit(dtype):
+    fused, reference = on_cpu(Fused, dtype), everything(*inputs(dtype))
+    assert np.abs(fused - reference).max() < 100 * np.finfo(dtype).eps * np.abs(reference).max()
+    assert fused.tobytes() != reference.tobytes()
+
+
+def lines_of(formula, algebra=Fused):
+    machine = Lines("float64")
+    value = value_of(machine, formula(*(algebra(machine, name) for name in "xyz")))
+    return [*(line.split(" = ")[1] for line in machine.lines), value]
+
+
+@pytest.mark.parametrize(
+    ("formula", "lines"),
+    [
+        (lambda x, y, z: x * y + z, ["fma(x, y, z);", "t0"]),
+        (lambda x, y, z: z + x * y, ["fma(x, y, z);", "t0"]),
+        (lambda x, y, z: x * y - z, ["-z;", "fma(x, y, t0);", "t1"]),
+        (lambda x, y, z: z - x * y, ["-x;", "fma(t0, y, z);", "t1"]),
+        (lambda x, y, z: -(x * y) + z, ["-x;", "fma(t0, y, z);", "t1"]),
+        (lambda x, y, z: x * y + z * x, ["z * x;", "fma(x, y, t0);", "t1"]),
+        (lambda x, y, z: rounded(x * y) + z, ["x * y;", "t0 + z;", "t1"]),
+        (lambda x, y, z: x + y, ["x + y;", "t0"]),
+        (lambda x, y, z: power(x, 6), ["x * x;", "t0 * t0;", "t0 * t1;", "t2"]),
+        (lambda x, y, z: 2, ["(0x1.0000000000000p+1)"]),
+    ],
+)
+def test_a_product_that_is_added_to_something_becomes_one_instruction(formula, lines):
+    assert lines_of(formula) == lines
+
+
+def test_plain_values_are_never_fused():
+    assert lines_of(lambda x, y, z: x * y + z, Plain) == ["x * y;", "t0 + z;", "t1"]
+
+
+def test_what_machines_round_differently_is_refused():
+    with pytest.raises(NotImplementedError, match=r"np\.exp: a formula knows add, "):
+        lines_of(lambda x, y, z: np.exp(x))
+    with pytest.raises(NotImplementedError, match=r"np\.power"):
+        lines_of(lambda x, y, z: x**2)
+
+
+def test_a_constant_that_c_cannot_write_is_refused():
+    with pytest.raises(ValueError, match=r"1e\+39 is no number of type float"):
+        Lines("float32").constant(1e39)
+
+
+@pytest.mark.parametrize("exponent", range(1, 40))
+def test_powers_are_products_of_equal_factors(exponent):
+    assert power(3, exponent) == 3**exponent
+    with pytest.raises(ValueError, match="exponent = 0; allowed: 1 or more"):
+        power(3, 0)

@@ -1,0 +1,1 @@
+"""Kinds of faults: one function each, registered by `@fault`."""

@@ -1,0 +1,91 @@
+"""Runs that are ended: by kills, signals, wall times."""
+
+from __future__ import annotations
+
+import os
+import signal
+
+from tools.faults.trial import GENERATORS, Trial, fault
+
+ALL = (*GENERATORS, "dtrain", "dtrain-glass")
+
+
+@fault("SIGKILL of all, thrice", 14)
+def kill_all(trial: Trial) -> None:
+    for _ in range(3):
+        run = trial.start()
+        run.during(trial.moment())
+        run.send(signal.SIGKILL)
+        trial.end(run, [signal.SIGKILL])
+    trial.complete()
+
+
+@fault("SIGKILL of all, once", 6, ("dtrain", "dtrain-glass"))
+def kill_training(trial: Trial) -> None:
+    run = trial.start()
+    run.during(trial.moment(low=0.3))
+    run.send(signal.SIGKILL)
+    trial.end(run, [signal.SIGKILL])
+    trial.complete()
+
+
+@fault("SIGKILL of one rank of 2", 5)
+def kill_one(trial: Trial) -> None:
+    run = trial.start(ranks=2)
+    if run.during(trial.moment(2)) and (ranks := run.ranks()):
+        os.kill(trial.random.choice(ranks), signal.SIGKILL)
+    trial.end(run, [signal.SIGKILL], several=True)
+    trial.complete()
+
+
+@fault("SIGKILL of all ranks, resumed by 3", 2)
+def kill_ranks(trial: Trial) -> None:
+    run = trial.start(ranks=2)
+    run.during(trial.moment(2))
+    run.send(signal.SIGKILL)
+    trial.end(run, [signal.SIGKILL], several=True)
+    trial.end(trial.start(ranks=3), several=True)
+    trial.complete()
+
+
+def _signal(trial: Trial, number: signal.Signals) -> None:
+    run = trial.start()
+    if run.during(trial.moment()):
+        os.kill(run.pid, number)
+    trial.end(run, [number])
+    trial.complete()
+
+
+@fault("SIGTERM", 4, ALL)
+def terminate(trial: Trial) -> None:
+    _signal(trial, signal.SIGTERM)
+
+
+@fault("SIGINT", 4, ALL)
+def interrupt(trial: Trial) -> None:
+    _signal(trial, signal.SIGINT)
+
+
+@fault("SIGINT to 2 ranks", 2)
+def interrupt_ranks(trial: Trial) -> None:
+    run = trial.start(ranks=2)
+    if run.during(trial.moment(2)):
+        os.killpg(run.pid, signal.SIGINT)
+    trial.end(run, [signal.SIGINT], several=True)
+    trial.complete()
+
+
+@fault("wall time: SIGTERM, then SIGKILL", 4, ALL)
+def wall_time(trial: Trial) -> None:
+    run = trial.start()
+    if run.during(trial.moment()):
+        os.kill(run.pid, signal.SIGTERM)
+        run.during(0.3)
+        run.send(signal.SIGKILL)
+    trial.end(run, [signal.SIGTERM, signal.SIGKILL])
+    trial.complete()
+
+
+@fault("a warning before the wall time (USR1, USR2, XCPU)", 4)
+def warn(trial: Trial) -> None:
+    _signal(trial, trial.random.choice([signal.SIGUSR1, signal.SIGUSR2, signal.SIGXCPU]))

@@ -1,0 +1,113 @@
+"""Files of a training that change between two runs, or while it goes on."""
+
+from __future__ import annotations
+
+import fcntl
+import shutil
+from pathlib import Path
+
+from dtrain.checkpoint import load_model
+from runkit.errors import UserError
+from tools.faults.kinds.damage import cut, flip
+from tools.faults.trial import TRAININGS, Bad, Trial, fault
+
+
+def begun(trial: Trial) -> list[Path]:
+    """A training that was killed after a checkpoint; the files of the checkpoint."""
+    run = trial.start()
+    while not (trial.folder / "run/checkpoint/latest").exists() and run.during(0.01):
+        pass
+    run.during(trial.moment(high=0.1))
+    run.send(9)
+    trial.end(run, [9])
+    return sorted(path for path in trial.folder.glob("run/checkpoint/**/*") if path.is_file())
+
+
+@fault("a bit of a checkpoint of a training", 6, TRAININGS)
+def bit_of_checkpoint(trial: Trial) -> None:
+    files = begun(trial)
+    if files:
+        flip(trial.random.choice(files), trial)
+    trial.complete()
+
+
+@fault("a checkpoint of a training is cut", 3, TRAININGS)
+def checkpoint_is_cut(trial: Trial) -> None:
+    files = begun(trial)
+    if files:
+        cut(trial.random.choice(files), trial)
+    trial.complete()
+
+
+@fault("a bit of what a training has noted", 5, TRAININGS)
+def bit_of_note(trial: Trial) -> None:
+    begun(trial)
+    name = trial.random.choice(["recipe.toml", "ds_config.json", "data.json", "training.csv", "validation.csv"])
+    path = trial.folder / "run" / name
+    if path.exists():
+        flip(path, trial)
+    trial.complete()
+
+
+@fault("a bit of trained weights", 6, TRAININGS)
+def bit_of_weights(trial: Trial) -> None:
+    path = trial.folder / "model.safetensors"
+    shutil.copy(trial.subject.folder / "run/model.safetensors", path)
+    flip(path, trial)
+    wanted = load_model(trial.subject.folder / "run")
+    try:
+        found = load_model(path)
+    except UserError as error:
+        trial.note(str(error))
+        return
+    weights = found.network.state_dict()
+    is_same = all(value.equal(weights[name]) for name, value in wanted.network.state_dict().items())
+    if not is_same or (found.recipe, found.normalisation) != (wanted.recipe, wanted.normalisation):
+        raise Bad("wrong", "changed weights are loaded without a word")
+
+
+@fault("a bit of the data of a training", 3, TRAININGS)
+def bit_of_data(trial: Trial) -> None:
+    begun(trial)
+    flip(trial.folder / "data.h5", trial)
+    end = trial.end(trial.start())
+    assert trial.subject.data is not None
+    shutil.copy(trial.subject.data, trial.folder / "data.h5")
+    if end.code == 0:
+        raise Bad("wrong", "a training went on with other data")
+    trial.complete()
+
+
+@fault("kept pairs are damaged", 4, ("dtrain-glass",))
+def pairs(trial: Trial) -> None:
+    trial.end(trial.start("phase.one.epochs=1", "name=other"))
+    kept = sorted(trial.folder.glob("data.h5.pairs/*.npz"))
+    if not kept:
+        raise Bad("unclear", "no pairs were kept")
+    for path in kept:
+        (flip if trial.random.random() < 0.7 else cut)(path, trial)
+    trial.complete()
+
+
+@fault("the folder of a training deleted or renamed in mid-run", 3, TRAININGS)
+def folder_goes(trial: Trial) -> None:
+    run = trial.start()
+    folder = trial.folder / "run"
+    while not folder.exists() and run.during(0.01):
+        pass
+    if run.during(trial.moment(high=0.6)) and folder.exists():
+        if trial.random.random() < 0.5:
+            shutil.rmtree(folder, ignore_errors=True)
+        else:
+            folder.rename(trial.folder / "elsewhere")
+    trial.end(run)
+    trial.complete()
+
+
+@fault("a folder in which another training runs", 2, TRAININGS)
+def locked(trial: Trial) -> None:
+    (trial.folder / "run").mkdir()
+    with open(trial.folder / "run/run.lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        trial.refused(trial.start())
+    trial.complete()
