@@ -17,7 +17,7 @@ from lbmgen.kernels.open_faces import Places, needs_of, on_row
 from runkit.formula import Plain, value_of
 from runkit.formula.llvm import Instructions
 from runkit.simd.compiled import helper, part
-from runkit.simd.lanes import peek
+from runkit.simd.lanes import element
 
 
 @cache
@@ -36,36 +36,36 @@ def make_outlets(d):
     def outlets(h, faces, begin, end, state, c, w):
         row = np.zeros(at.size)
         for site in range(begin, end):
-            law, first, last = peek(faces.law, site), peek(faces.start, site), peek(faces.start, site + 1)
+            law, first, last = element(faces.law, site), element(faces.start, site), element(faces.start, site + 1)
             left = (state * len(faces.law) + site) * len(w)
             for k in range(n_parameters):
-                row[k] = peek(faces.parameters, site * n_parameters + k)
-            _moments(h, faces.left, left, 0, c, row, at.moments, peek(velocity, law))
-            if peek(inside, law):
-                _moments(h, faces.left, left, peek(faces.inward, site), c, row, at.inside, 1)
-            if peek(place, law):
+                row[k] = element(faces.parameters, site * n_parameters + k)
+            _moments(h, faces.left, left, 0, c, row, at.moments, element(velocity, law))
+            if element(inside, law):
+                _moments(h, faces.left, left, element(faces.inward, site), c, row, at.inside, 1)
+            if element(place, law):
                 for axis in range(d):
-                    row[at.normal + axis] = peek(faces.normal, site * d + axis)
+                    row[at.normal + axis] = element(faces.normal, site * d + axis)
                 for k in range(1 + d):
-                    row[at.share + k] = peek(faces.share, site * (1 + d) + k)
-            if peek(arrived, law):
+                    row[at.share + k] = element(faces.share, site * (1 + d) + k)
+            if element(arrived, law):
                 _known(h, faces.here, left, c, row, at.arrived)
                 for link in range(first, last):
                     _see_link(h, faces, link, state, w, row, at)
-                    _see_way(h, faces, peek(faces.i, link), left, c, row, at)
+                    _see_way(h, faces, element(faces.i, link), left, c, row, at)
                     value = guess(law, row)
                     row[at.arrived] += value
                     for axis in range(d):
                         row[at.arrived + 1 + axis] += row[at.c + axis] * value
             for link in range(first, last):
                 _see_link(h, faces, link, state, w, row, at)
-                if peek(whole, law):
-                    _see_way(h, faces, peek(faces.i, link), left, c, row, at)
-                if peek(guesses, law):
+                if element(whole, law):
+                    _see_way(h, faces, element(faces.i, link), left, c, row, at)
+                if element(guesses, law):
                     row[at.guess] = guess(law, row)
                 value = arriving(law, row)
                 faces.memory[np.uint64(link)] = value
-                h[np.uint64(peek(faces.target, state * len(faces.i) + link))] = value
+                h[np.uint64(element(faces.target, state * len(faces.i) + link))] = value
 
     return outlets
 
@@ -102,13 +102,13 @@ def _moments(h, places, left, shift, c, row, begin, with_velocity):
     """Excess density and, if asked for, velocity of what has left a site, or the one at a distance `shift` from it."""
     excess = 0.0
     for i in range(len(c)):
-        excess += np.float64(peek(h, peek(places, left + i) + shift))
+        excess += np.float64(element(h, element(places, left + i) + shift))
     row[begin] = excess
     if with_velocity:
         for axis in range(c.shape[1]):
             momentum = 0.0
             for i in range(len(c)):
-                momentum += c[i, axis] * np.float64(peek(h, peek(places, left + i) + shift))
+                momentum += c[i, axis] * np.float64(element(h, element(places, left + i) + shift))
             row[begin + 1 + axis] = momentum / (1.0 + excess)
 
 
@@ -118,9 +118,9 @@ def _known(h, places, left, c, row, begin):
     for k in range(1 + c.shape[1]):
         row[begin + k] = 0.0
     for i in range(len(c)):
-        place = peek(places, left + i)
+        place = element(places, left + i)
         if place >= 0:
-            value = np.float64(peek(h, place))
+            value = np.float64(element(h, place))
             row[begin] += value
             for axis in range(c.shape[1]):
                 row[begin + 1 + axis] += c[i, axis] * value
@@ -129,9 +129,9 @@ def _known(h, places, left, c, row, begin):
 @helper
 def _see_link(h, faces, link, state, w, row, at):
     """What formulas take of a link."""
-    row[at.w] = peek(w, peek(faces.i, link))
-    row[at.inner] = peek(h, peek(faces.inner, state * len(faces.i) + link))
-    row[at.memory] = peek(faces.memory, link)
+    row[at.w] = element(w, element(faces.i, link))
+    row[at.inner] = element(h, element(faces.inner, state * len(faces.i) + link))
+    row[at.memory] = element(faces.memory, link)
 
 
 @helper
@@ -139,4 +139,4 @@ def _see_way(h, faces, i, left, c, row, at):
     """Its velocity, and what left the site the other way."""
     for axis in range(c.shape[1]):
         row[at.c + axis] = c[i, axis]
-    row[at.opposite] = peek(h, peek(faces.left, left + (i + 1 if i % 2 == 1 else i - 1)))
+    row[at.opposite] = element(h, element(faces.left, left + (i + 1 if i % 2 == 1 else i - 1)))
