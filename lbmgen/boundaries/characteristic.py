@@ -1,16 +1,17 @@
 """Characteristic: neither sound nor vortices come back, since the wave that would enter is set and the others leave.
 
 Of the waves along the normal, sound that leaves has rho' = u_n' / c_s, so that the amplitude of what enters,
-B = rho' - u_n' / c_s = (1 + speed / c_s) rho' - j_n' / c_s (j = rho u, about a flow at `speed`), is zero whatever sound
-leaves. What B there is in a vortex leaves with the flow, and it relaxes as far as the density is not that of the far
-field:
+B = rho' - u_n' / c_s = (1 + speed / c_s) rho' - j_n' / c_s (j = rho u, about a flow at `speed`), is zero in it,
+whatever its shape. What B there is in a vortex leaves with the flow, and it relaxes as far as the density is not that
+of the far field:
 
     d_t B + speed d_n B = -relaxation (rho - density)
 
-The first term alone is what Poinsot and Lele assume (their L1, relaxation = sigma (1 - Ma^2) c_s / length), and
-reflects vortices as they are; the second is what is left of the terms along the face, which others add to it, for what
-is carried by the flow. Populations that enter are those carried out at `speed`, as of a convective face, and a part at
-rest that gives the site the amplitude B.
+Poinsot and Lele leave out the second term (their L1, relaxation = sigma (1 - Ma^2) c_s / length), and so reflect
+vortices; it is what is left of the terms along the face, which others add, for what is carried by the flow. Density
+falls along a flow that a pressure drives, too, where momentum does not change: that is no wave and is taken out of
+d_n B (`_of_waves`), or it would shift the mean density by speed d_n rho / relaxation. Populations that enter are those
+that are carried out at `speed`, as of a convective face, and a part at rest that gives the site its B.
 
 Source: T. J. Poinsot, S. K. Lele, J. Comput. Phys. 101, 104 (1992), doi:10.1016/0021-9991(92)90046-2;
 S. Izquierdo, N. Fueyo, Phys. Rev. E 78, 046707 (2008), doi:10.1103/PhysRevE.78.046707 (lattice Boltzmann);
@@ -29,6 +30,9 @@ from lbmgen.boundaries.convective import carried
 from lbmgen.boundaries.face import Open
 
 SOUND = 1 / math.sqrt(3)
+# (c_s d rho)^2 is (d j)^2 in sound and much less in a vortex; beyond so many times that, it is a pressure that drives.
+MARGIN = 16.0
+FAINTEST = 1e-60  # keeps a fluid at rest from 0 / 0
 
 
 @boundary("characteristic")
@@ -56,9 +60,11 @@ class Characteristic(Open):
     @staticmethod
     def arriving(face: Any, site: Any, link: Any) -> Any:
         """The guess, with as much at rest, shared out by weights, as gives the site its amplitude."""
-        here = _amplitude(face, site, site.excess, _momentum(site))
-        inside = _amplitude(face, site, site.inside.excess, _momentum(site.inside))
-        wanted = here + face.speed * (inside - here) - face.relaxation * (1.0 + site.excess - face.density)
+        here, inside = _momentum(site), _momentum(site.inside)
+        change = [there - j for there, j in zip(inside, here, strict=True)]
+        density = _of_waves(site.inside.excess - site.excess, change)
+        wanted = _amplitude(face, site, site.excess, here) + face.speed * _amplitude(face, site, density, change)
+        wanted = wanted - face.relaxation * (1.0 + site.excess - face.density)
         found = _amplitude(face, site, site.arrived.excess, site.arrived.momentum)
         return link.guess + link.w * (wanted - found) / _amplitude(face, site, site.share.excess, site.share.momentum)
 
@@ -71,3 +77,9 @@ def _amplitude(face: Any, site: Any, excess: Any, momentum: Any) -> Any:
 
 def _momentum(of: Any) -> list[Any]:
     return [(1.0 + of.excess) * u for u in of.velocity]
+
+
+def _of_waves(density: Any, momentum: Any) -> Any:
+    """What of a difference of density belongs to sound and vortices, which differ in momentum by as much and more."""
+    carried_along = MARGIN * sum(j * j for j in momentum) / SOUND**2
+    return density * carried_along / (carried_along + density * density + FAINTEST)

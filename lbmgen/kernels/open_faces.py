@@ -79,21 +79,33 @@ class Needs(NamedTuple):
     inside: bool
     place: bool  # normal and share
     arrived: bool
+    link: bool  # c and opposite
 
 
 def needs_of(face: type[Open], d: int) -> Needs:
     """What the formulas of a face depend on; raises TypeError for a guess that depends on what follows from it."""
     at = Places.of(d)
 
-    def depends(name: str, begin: int, end: int) -> bool:
+    def used_by(name: str) -> frozenset[int]:
         row = [Plain(_Dependence(), frozenset([place])) for place in range(at.size)]
         used: frozenset[int] = value_of(_Dependence(), on_row(name, face, d, row))
-        return not used.isdisjoint(range(begin, end))
+        return used
 
-    if depends("guess", at.arrived, at.c) or depends("guess", at.guess, at.size):
+    first = used_by("guess")
+    if not first.isdisjoint([*range(at.arrived, at.c), at.guess]):
         raise TypeError(f"{face.__name__}.guess depends on site.arrived or link.guess, which follow from it")
-    ends = (at.moments + 1, at.inside), (at.inside, at.normal), (at.normal, at.arrived), (at.arrived, at.c)
-    return Needs(*(depends("guess", *pair) or depends("arriving", *pair) for pair in ends))
+    used = first | used_by("arriving")
+
+    def needs(*places: int) -> bool:
+        return not used.isdisjoint(places)
+
+    return Needs(
+        velocity=needs(*range(at.moments + 1, at.inside)),
+        inside=needs(*range(at.inside, at.normal)),
+        place=needs(*range(at.normal, at.arrived)),
+        arrived=needs(*range(at.arrived, at.c)),
+        link=needs(*range(at.c, at.w), at.opposite),
+    )
 
 
 class _Dependence:

@@ -1,4 +1,8 @@
-"""Open faces after a step: what enters, by the formulas of their kinds, which become instructions of one function."""
+"""Open faces after a step: what enters, by the formulas of their kinds, which become instructions of one function.
+
+Functions that are called for each link have no branches that could be outside of them: Numba would count references to
+all tables in every call then, by atomic instructions, which takes four times as long as all the rest.
+"""
 
 from functools import cache
 
@@ -25,37 +29,39 @@ def make_outlets(d):
     """
     at, n_parameters = Places.of(d), most_parameters()
     guess, arriving = _make_formula("guess", d), _make_formula("arriving", d)
-    needs = np.array([needs_of(face, d) for face in open_faces()]).reshape(-1, 4)
-    guesses = np.array([face.guess is not None for face in open_faces()])
+    velocity, inside, place, arrived, whole = np.array([needs_of(face, d) for face in open_faces()], np.int64).T.copy()
+    guesses = np.array([face.guess is not None for face in open_faces()], np.int64)
 
     @part
     def outlets(h, faces, begin, end, state, c, w):
         row = np.zeros(at.size)
         for site in range(begin, end):
             law, first, last = element(faces.law, site), element(faces.start, site), element(faces.start, site + 1)
-            needs_velocity, needs_inside, needs_place, needs_arrived = needs[law]
             left = (state * len(faces.law) + site) * len(w)
             for k in range(n_parameters):
                 row[k] = element(faces.parameters, site * n_parameters + k)
-            _moments(h, faces.left, left, 0, c, row, at.moments, needs_velocity)
-            if needs_inside:
-                _moments(h, faces.left, left, element(faces.inward, site), c, row, at.inside, True)
-            if needs_place:
+            _moments(h, faces.left, left, 0, c, row, at.moments, element(velocity, law))
+            if element(inside, law):
+                _moments(h, faces.left, left, element(faces.inward, site), c, row, at.inside, 1)
+            if element(place, law):
                 for axis in range(d):
                     row[at.normal + axis] = element(faces.normal, site * d + axis)
                 for k in range(1 + d):
                     row[at.share + k] = element(faces.share, site * (1 + d) + k)
-            if needs_arrived:
+            if element(arrived, law):
                 _known(h, faces.here, left, c, row, at.arrived)
                 for link in range(first, last):
-                    _see_link(h, faces, link, state, left, c, w, row, at)
+                    _see_link(h, faces, link, state, w, row, at)
+                    _see_way(h, faces, element(faces.i, link), left, c, row, at)
                     value = guess(law, row)
                     row[at.arrived] += value
                     for axis in range(d):
                         row[at.arrived + 1 + axis] += row[at.c + axis] * value
             for link in range(first, last):
-                _see_link(h, faces, link, state, left, c, w, row, at)
-                if guesses[law]:
+                _see_link(h, faces, link, state, w, row, at)
+                if element(whole, law):
+                    _see_way(h, faces, element(faces.i, link), left, c, row, at)
+                if element(guesses, law):
                     row[at.guess] = guess(law, row)
                 value = arriving(law, row)
                 faces.memory[np.uint64(link)] = value
@@ -121,12 +127,16 @@ def _known(h, places, left, c, row, begin):
 
 
 @helper
-def _see_link(h, faces, link, state, left, c, w, row, at):
+def _see_link(h, faces, link, state, w, row, at):
     """What formulas take of a link."""
-    i = element(faces.i, link)
-    for axis in range(c.shape[1]):
-        row[at.c + axis] = c[i, axis]
-    row[at.w] = element(w, i)
-    row[at.opposite] = element(h, element(faces.left, left + (i + 1 if i % 2 == 1 else i - 1)))
+    row[at.w] = element(w, element(faces.i, link))
     row[at.inner] = element(h, element(faces.inner, state * len(faces.i) + link))
     row[at.memory] = element(faces.memory, link)
+
+
+@helper
+def _see_way(h, faces, i, left, c, row, at):
+    """Its velocity, and what left the site the other way."""
+    for axis in range(c.shape[1]):
+        row[at.c + axis] = c[i, axis]
+    row[at.opposite] = element(h, element(faces.left, left + (i + 1 if i % 2 == 1 else i - 1)))
