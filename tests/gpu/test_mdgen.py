@@ -19,7 +19,7 @@ from mdgen.tuning import Tuning
 from mdgen.velocities import maxwell_velocities
 from runkit.mpi import SerialWorld
 from runkit.rng import stream
-from tests.mdgen.test_gpu import assert_same_in_turns
+from tests.mdgen.test_gpu import LAWS, assert_same_in_turns
 from tests.mdgen.test_gpu_lists import assert_whole, drawn, made
 from tests.mdgen.test_gpu_motion import wrong_reciprocals
 from tests.mdgen.test_run_on_gpu import CASE
@@ -63,6 +63,19 @@ def test_trajectories_have_the_same_bits(gpu, n_particles, n_replicas, precision
         each.step(300)
     assert_same(ours, theirs)
     assert ours.statistics["n_builds"] > 3 * n_replicas and ours.statistics["dangerous_builds"] == 0
+
+
+@pytest.mark.parametrize("precision", ["float32", "float64"])
+@pytest.mark.parametrize("law", LAWS.values(), ids=[str(law) for law in LAWS])
+def test_every_law_has_the_same_bits(gpu, law, precision):
+    """Formulas as the compiler for GPUs reads them: divisions, roots, multiply-adds; energies too."""
+    start = crystal(500, 2)
+    position, velocity, species, box = start.given
+    given = (position, velocity, species % law.n_species, box, law, DT / 2, precision)
+    ours, theirs = (Dynamics(*given, order=start.order, device=device) for device in (gpu, None))
+    for each in (ours, theirs):
+        each.step(100)
+    assert_same(ours, theirs)
 
 
 @pytest.mark.parametrize("n_particles", [4096, 16384, 65536, 70000])
