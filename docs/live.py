@@ -19,7 +19,6 @@ from docutils import nodes
 from docutils.statemachine import StringList
 from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
-from sphinx.util.nodes import make_id
 
 from runkit.constraints import describe, leaves
 from runkit.dataset.schema import contract

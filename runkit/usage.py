@@ -53,7 +53,7 @@ def _parts(key: str, registry: Registry[Any], width: int) -> list[str]:
     lines = [f"What {key} may name, with parameters:"]
     for name in registry.names():
         takes = registry.parameters(name).items()
-        words = [key if one.default is one.empty else f"{key} = {_value(one.default)}" for key, one in takes]
+        words = [key if one.default is one.empty else f"{key} = {value_text(one.default)}" for key, one in takes]
         lines.append(f"  {name}" + (f" ({', '.join(words)})" if words else ""))
         about = (inspect.getdoc(registry.get(name)) or "").partition("\n\n")[0]
         lines += textwrap.wrap(about, width, initial_indent="      ", subsequent_indent="      ")
