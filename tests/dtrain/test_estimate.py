@@ -80,14 +80,14 @@ class Alone:
 
     device = torch.device("cpu")
 
-    def gather(self, value):
+    def all_gather(self, value):
         return [value]
 
 
 class Pair(Alone):
     """Two processes, of which the other one waits more."""
 
-    def gather(self, value):
+    def all_gather(self, value):
         pace, rate, memory = value
         return [value, (pace._replace(waited=1.0), rate, memory + 5)]
 
