@@ -1,4 +1,4 @@
-"""The watch over hosts, without hosts: settings, one host alone, and who may connect (`tests/services` has the rest)."""
+"""The watch over hosts, without hosts: settings, one host alone, who may connect (`tests/services` has the rest)."""
 
 from __future__ import annotations
 
