@@ -153,5 +153,7 @@ def test_a_training_over_two_hosts_ends_in_time_if_one_vanishes_and_then_goes_on
         wait_until(lambda: "train.py" not in hosts.hosts["second"].run("ps", "ax").stdout, 30, "the lost rank goes on")
     finally:
         hosts.plug("second")
-    out, err = by_mpi_without_ssh(hosts, *words, "minutes=0.05").communicate(timeout=240)
-    assert re.search(r"goes on after step [1-9]", out) and "stopped after" in out, out + err
+    again = by_mpi_without_ssh(hosts, *words, "minutes=0.05")
+    out, err = again.communicate(timeout=240)
+    assert re.search(r"goes on after step [1-9]", out) and "the same command goes on" in out, out + err
+    assert again.returncode == 75, err
