@@ -78,7 +78,7 @@ class World(Protocol):
 
     @abstractmethod
     def progress(self) -> None:
-        """Let others take numbers of a shared counter while this rank computes, where that needs its help (not collective)."""
+        """Let others take numbers of a shared counter while this one computes, if it has to help (not collective)."""
 
     @property
     def is_root(self) -> bool:
