@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from runkit.mpi import World, launch, single_threaded
 
 if TYPE_CHECKING:  # NumPy is not to be loaded yet: see `single_threaded`
-    from lbmgen.config import Case
+    from lbmgen.config import RunConfig
     from runkit.registry import Registry
 
 
@@ -21,7 +21,7 @@ def main() -> None:
     single_threaded()
     from lbmgen.boundaries import boundary
     from lbmgen.collisions import collision
-    from lbmgen.config import Case
+    from lbmgen.config import RunConfig
     from lbmgen.obstacles import obstacle
     from lbmgen.plan import show
     from runkit.cli import run_program
@@ -31,13 +31,13 @@ def main() -> None:
         "boundaries": boundary,
         "collision.name": collision,
     }
-    run_program("python -m lbmgen", Case, partial(launch, _generate), show, main.__doc__ or "", parts=parts)
+    run_program("python -m lbmgen", RunConfig, partial(launch, _generate), show, main.__doc__ or "", parts=parts)
 
 
-def _generate(world: World, case: Case) -> int:
+def _generate(world: World, config: RunConfig) -> int:
     from lbmgen.run import generate
 
-    return generate(world, case)
+    return generate(world, config)
 
 
 if __name__ == "__main__":

@@ -15,7 +15,7 @@ from lbmgen.ahead import one_ahead
 from lbmgen.aside import go_on, order_of, set_failed_aside
 from lbmgen.block import Block
 from lbmgen.cases import draw_all, input_files
-from lbmgen.config import FREE_KEYS, Case
+from lbmgen.config import FREE_KEYS, RunConfig
 from lbmgen.decomposition import Decomposition
 from lbmgen.domain import AXES, Body, Domain
 from lbmgen.flow_case import FlowCase
@@ -37,33 +37,33 @@ from runkit.stop import Stop, Stopped
 SMALL = 8  # sites of a domain that is simulated for its kernels
 
 
-def generate(world: World, case: Case) -> int:
-    """Make the file that `case` describes, or finish it; collective. Returns the exit code."""
+def generate(world: World, config: RunConfig) -> int:
+    """Make the file that `config` describes, or finish it; collective. Returns the exit code."""
     account = Account()
-    require_whole_records(case)
-    flows = draw_all(case, world)
-    group = world.split(group_of(world.rank, world.size, case.ranks_per_case))
-    Decomposition.best(flows[0].shape, group.size, case.grid.refinement)  # refused before anything is laid down
-    gpu = choose(world, case.device)
-    if gpu is not None and isinstance(group, MpiWorld) and min(world.size, case.ranks_per_case) > 1:
+    require_whole_records(config)
+    flows = draw_all(config, world)
+    group = world.split(group_of(world.rank, world.size, config.ranks_per_case))
+    Decomposition.best(flows[0].shape, group.size, config.grid.refinement)  # refused before anything is laid down
+    gpu = choose(world, config.device)
+    if gpu is not None and isinstance(group, MpiWorld) and min(world.size, config.ranks_per_case) > 1:
         group.takes_device_arrays = takes_device_arrays(world, gpu)
-    with Stop(world, case) as stop, _open(world, case, flows) as file:
+    with Stop(world, config) as stop, _open(world, config, flows) as file:
         if file.finished:
             return conclude(world, file.path, f"{file.path} is complete already; give another output to run again")
         say(world, f"{file.state}: {file.part}, written by {file.method}")
         if file.state == "new":  # checkpoints that lie here belong to a file that is gone
             world.on_root(file.scratch.clear)
-        say(world, f"memory: {memory_in_words(case, flows[0], group.size)}")
+        say(world, f"memory: {memory_in_words(config, flows[0], group.size)}")
         say(world, "kernels: loaded, or compiled in a minute or two where they are new")
         with account.part(KERNELS):
-            world.first_on_each_node(_compile, case, flows[0], gpu)
+            world.first_on_each_node(_compile, config, flows[0], gpu)
         if file.state == "resumed":
             world.on_root(go_on, file)
             file.sync()
             verify(file)
         order = world.on_root(order_of, file)
         crew = Crew(world, group, gpu, stop)
-        if _simulate_all(crew, case, [flows[number] for number in order], file):
+        if _simulate_all(crew, config, [flows[number] for number in order], file):
             account.tell(world)
             return stop.conclude(file.part)
         file.sync()
@@ -87,14 +87,14 @@ class Crew(NamedTuple):
         self.stop.keep(n_pieces if self.group.is_root else 0)
 
 
-def _simulate_all(crew: Crew, case: Case, flows: list[FlowCase], file: Writer) -> bool:
+def _simulate_all(crew: Crew, config: RunConfig, flows: list[FlowCase], file: Writer) -> bool:
     """Groups take the next cases when they are done with theirs; `flows` are in the order of the file.
 
     Returns whether they were ended before all were simulated.
     """
     world, group = crew.world, crew.group
     pending = [unit[0] for unit in file.pending("computed")]
-    together = _cases_together(crew, case, flows[0], len(pending))
+    together = _cases_together(crew, config, flows[0], len(pending))
     tickets = world.tickets()
     place_of = {flow.number: place for place, flow in enumerate(flows)}
 
@@ -107,12 +107,12 @@ def _simulate_all(crew: Crew, case: Case, flows: list[FlowCase], file: Writer) -
 
     with (
         Progress(Audience(world.is_root), len(pending), "cases", "simulate") as progress,
-        closing(_prepared(crew, case, batches())) as ready,
+        closing(_prepared(crew, config, batches())) as ready,
     ):
         with suppress(Stopped):
             for prepared in ready:
                 progress.reach(pending.index(place_of[prepared[0].flow.number]))
-                running = [Simulation(case, one, file, crew.group, place_of[one.flow.number]) for one in prepared]
+                running = [Simulation(config, one, file, crew.group, place_of[one.flow.number]) for one in prepared]
                 prepared.clear()  # what is over is to leave memory
                 _simulate(crew, running)
         has_ended_early = crew.stop.meet()
@@ -122,12 +122,12 @@ def _simulate_all(crew: Crew, case: Case, flows: list[FlowCase], file: Writer) -
     return has_ended_early
 
 
-def _prepared(crew: Crew, case: Case, batches: Iterator[list[FlowCase]]) -> Generator[list[Prepared]]:
+def _prepared(crew: Crew, config: RunConfig, batches: Iterator[list[FlowCase]]) -> Generator[list[Prepared]]:
     """Batches that are ready to start: the next one is prepared while a GPU works on the present one.
 
     Not where the host has work of its own: on the CPU, and between the steps of a domain that is cut.
     """
-    make = partial(prepare, case, group=crew.group, gpu=crew.gpu)
+    make = partial(prepare, config, group=crew.group, gpu=crew.gpu)
     if crew.gpu is not None and crew.group.size == 1:
         return one_ahead(batches, make)
     return ([make(flow) for flow in batch] for batch in batches)
@@ -175,39 +175,39 @@ def _going(simulations: list[Simulation], crew: Crew) -> list[Simulation]:
     return [simulation for simulation in simulations if not simulation.is_over]
 
 
-def _cases_together(crew: Crew, case: Case, flow: FlowCase, n_pending: int) -> int:
+def _cases_together(crew: Crew, config: RunConfig, flow: FlowCase, n_pending: int) -> int:
     """Cases that a group takes at once: on a GPU as many as it can hold, and as all groups can share."""
     world, group, gpu = crew.world, crew.group, crew.gpu
     if gpu is None:
         return 1
-    n_bytes = gpu_bytes(case, flow, group.size)
+    n_bytes = gpu_bytes(config, flow, group.size)
     need(gpu, n_bytes, "lower grid.cells or grid.refinement, or raise ranks_per_case")
-    mine = min(case.cases_per_gpu, int(gpu.free_bytes / n_bytes)) if group.size == 1 else 1
+    mine = min(config.cases_per_gpu, int(gpu.free_bytes / n_bytes)) if group.size == 1 else 1
     n_groups = world.sum(int(group.is_root))
     return max(1, min(*world.all_gather(mine), -(-n_pending // n_groups)))
 
 
-def _compile(case: Case, flow: FlowCase, gpu: Gpu | None) -> None:
+def _compile(config: RunConfig, flow: FlowCase, gpu: Gpu | None) -> None:
     """Compile the kernels: one step of a small domain with the same fluid and faces."""
     domain = Domain((SMALL,) * len(flow.shape), flow.domain.faces)
     whole = Decomposition(domain.shape, (1,) * len(flow.shape))
     body = Body(np.zeros([n + 2 for n in domain.shape], bool))
-    block = Block(fluid_of(case, flow), domain, whole, SerialWorld(), body, gpu)
+    block = Block(fluid_of(config, flow), domain, whole, SerialWorld(), body, gpu)
     block.start(np.ones(block.shape), np.zeros((*block.shape, len(block.shape))))
     block.advance([0.0])
 
 
-def _open(world: World, case: Case, flows: list[FlowCase]) -> Writer:
-    path, schema, sizes = Path(case.output), schema_of(case), sizes_of(case)
+def _open(world: World, config: RunConfig, flows: list[FlowCase]) -> Writer:
+    path, schema, sizes = Path(config.output), schema_of(config), sizes_of(config)
     world.on_root(make_folder, path.parent)
     attributes = {
-        "config": case.model_dump(mode="json"),
-        "seed": case.seed,
+        "config": config.model_dump(mode="json"),
+        "seed": config.seed,
         "dataset_name": "lbmgen",
         "grid_type": "cartesian",
-        "n_spatial_dims": len(case.grid.cells),
-        "n_trajectories": case.n_cases,
-        "inputs": world.on_root(digests, input_files(case)),
+        "n_spatial_dims": len(config.grid.cells),
+        "n_trajectories": config.n_cases,
+        "inputs": world.on_root(digests, input_files(config)),
     }
     faces = zip(AXES, flows[0].domain.faces, strict=False)
     groups = {
@@ -219,15 +219,15 @@ def _open(world: World, case: Case, flows: list[FlowCase]) -> Writer:
     file = Writer.open(world, path, schema, sizes, attributes, **room)
     if not file.finished:
         if world.is_root:  # also when resumed: the first try may have died before
-            _write_axes(case, file)
+            _write_axes(config, file)
         file.sync()
     return file
 
 
-def _write_axes(case: Case, file: Writer) -> None:
+def _write_axes(config: RunConfig, file: Writer) -> None:
     """Coordinates of cells, frames and forces, and where the boundary conditions hold."""
-    width, frames = case.grid.refinement, case.frames
-    for axis, n in zip(AXES, case.grid.cells, strict=False):
+    width, frames = config.grid.refinement, config.frames
+    for axis, n in zip(AXES, config.grid.cells, strict=False):
         file.write(f"dimensions/{axis}", (), width * (np.arange(n) + 0.5))
         for side, end in (("low", 0), ("high", n - 1)):
             file.write(f"boundary_conditions/{axis}_{side}/mask", (), np.arange(n) == end)

@@ -19,7 +19,7 @@ from lbmgen.aside import blank
 from lbmgen.block import Block, Fluid, Look, advance, look
 from lbmgen.cases import most_bodies
 from lbmgen.collisions import collision
-from lbmgen.config import Case
+from lbmgen.config import RunConfig
 from lbmgen.decomposition import Decomposition
 from lbmgen.domain import Body, places_of
 from lbmgen.flow_case import FlowCase
@@ -42,14 +42,14 @@ REACH = 4.0  # distance from a body that a link may ask for, and more [site]
 KEPT = 1 << 22  # bytes of frames that are kept before they are written at once: a write costs more than a small frame
 
 
-def warm_up_rounds(case: Case) -> int:
+def warm_up_rounds(config: RunConfig) -> int:
     """Rounds before the first frame."""
-    return math.ceil(case.frames.warm_up * _crossing_time(case) / case.frames.every)
+    return math.ceil(config.frames.warm_up * _crossing_time(config) / config.frames.every)
 
 
-def _crossing_time(case: Case) -> float:
+def _crossing_time(config: RunConfig) -> float:
     """Steps in which the slowest inlet crosses the domain."""
-    return case.grid.cells[0] * case.grid.refinement / case.flow.velocity[0]
+    return config.grid.cells[0] * config.grid.refinement / config.flow.velocity[0]
 
 
 class Prepared(NamedTuple):
@@ -64,8 +64,8 @@ class Prepared(NamedTuple):
 class Simulation:
     """A case in `file`, at `place`; all methods without a note are collective over `group`."""
 
-    def __init__(self, case: Case, prepared: Prepared, file: Writer, group: World, place: int) -> None:
-        self.case, self.file, self.group = case, file, group
+    def __init__(self, config: RunConfig, prepared: Prepared, file: Writer, group: World, place: int) -> None:
+        self.config, self.file, self.group = config, file, group
         self.flow, self.block, distance, self._fraction = prepared
         flow = self.flow
         self.i_case = place
@@ -73,7 +73,7 @@ class Simulation:
         self._flux = np.zeros(len(flow.shape), np.int64)  # quanta of velocity, summed over the cells of stored frames
         self._checkpoint = f"case-{self.i_case:06d}.npz"
         self._last_save = time.monotonic()
-        self.n_warm = warm_up_rounds(case)
+        self.n_warm = warm_up_rounds(config)
         self._write_constants(distance)
         self.n_done = self._n_saved = self._begin()
         self.failure = ""  # why the case cannot be continued
@@ -82,7 +82,7 @@ class Simulation:
     @property
     def is_over(self) -> bool:
         """Whether the last frame is written, or the case cannot be continued."""
-        return bool(self.failure) or self.n_done == self.n_warm + self.case.frames.count
+        return bool(self.failure) or self.n_done == self.n_warm + self.config.frames.count
 
     @property
     def is_warm(self) -> bool:
@@ -125,7 +125,7 @@ class Simulation:
     @property
     def is_due(self) -> bool:
         """Whether the last save is no longer recent (not collective)."""
-        return time.monotonic() - self._last_save >= self.case.checkpoint_seconds
+        return time.monotonic() - self._last_save >= self.config.checkpoint_seconds
 
     def save(self) -> int:
         """Save what the future depends on; how many rounds were not saved before."""
@@ -149,7 +149,7 @@ class Simulation:
         elif self.group.is_root:
             blank(self.file, self.i_case)
         if self.group.is_root and not self.failure:
-            sites = self.case.grid.refinement ** len(self.flow.shape) / (self._n_fluid * self.case.frames.count)
+            sites = self.config.grid.refinement ** len(self.flow.shape) / (self._n_fluid * self.config.frames.count)
             velocity = math.hypot(*(self._flux / FLUX * sites))
             reynolds = velocity * self.flow.length / self.flow.viscosity
             for name, value in (("velocity", velocity), ("reynolds_number", reynolds)):
@@ -169,7 +169,7 @@ class Simulation:
             self._flux = saved["flux"]
             return int(saved["n_rounds"])
         x = (np.arange(self.block.shape[0]) + self.block.origin[0] + 0.5) / self.flow.shape[0]
-        wave = self.case.flow.disturbance * self.flow.velocity * self._waves(x)
+        wave = self.config.flow.disturbance * self.flow.velocity * self._waves(x)
         ones = np.ones((len(x), *[1] * (len(self.block.shape) - 1)))
         velocity = np.zeros((*ones.shape, ones.ndim))
         velocity[..., 1] = wave.reshape(ones.shape)
@@ -178,7 +178,7 @@ class Simulation:
 
     def _waves(self, x: F64) -> F64:
         """A few waves, 1 at most, of places x from 0 to 1 along the flow: no two cases start alike."""
-        random = stream(self.case.seed, "start", self.flow.number)
+        random = stream(self.config.seed, "start", self.flow.number)
         weight, phase = random.uniform(0.5, 1.0, 3), random.uniform(0.0, 2 * np.pi, 3)
         waves = [a * sin(2 * np.pi * k * x + shift) for k, a, shift in zip((1, 2, 3), weight, phase, strict=True)]
         found: F64 = (waves[0] + waves[1] + waves[2]) / weight.sum()
@@ -187,7 +187,7 @@ class Simulation:
     def _fault(self, seen: Look) -> str:
         """What ends the case, or nothing."""
         largest = [self.group.max(float(x) if np.isfinite(x) else math.inf) for x in (seen.fastest, seen.deviation)]
-        step = (self.n_done + 1) * self.case.frames.every
+        step = (self.n_done + 1) * self.config.frames.every
         if largest[0] > LARGEST_SPEED:
             return f"step {step}: the largest velocity is {largest[0]:.3g}; allowed: up to {LARGEST_SPEED}"
         if largest[1] > LARGEST_DEVIATION:
@@ -198,7 +198,7 @@ class Simulation:
         """What is wrong with a checkpoint, "" if nothing is."""
         whole = np.broadcast_to(self.block.layout.dtype.type(0), (self.block.fluid.lattice.q, *self.flow.shape))
         wanted = {"arrived": whole, "flux": self._flux, **self._written(0)}
-        if told := fault_in(saved, wanted, {"n_rounds": self.n_warm + self.case.frames.count}):
+        if told := fault_in(saved, wanted, {"n_rounds": self.n_warm + self.config.frames.count}):
             return told
         written = self._written(int(saved["n_rounds"]))
         is_same = all(np.array_equal(saved[name], sums) for name, sums in written.items())
@@ -209,7 +209,7 @@ class Simulation:
         if self.file.checksums is None:
             return {}
         n_frames = max(0, n_rounds - self.n_warm)
-        n_records = n_frames * self.case.frames.every // self.case.frames.force_every
+        n_records = n_frames * self.config.frames.every // self.config.frames.force_every
         ends = {"time": n_frames, "force_time": n_records}
         return {"written": self.file.checksums.of("computed", (self.i_case,), PENDING, ends)}
 
@@ -218,7 +218,7 @@ class Simulation:
 
     def _write_cells(self, name: str, values: Array, *frames: slice) -> None:
         """Store this block's cells of a field."""
-        width = self.case.grid.refinement
+        width = self.config.grid.refinement
         cells = (slice(a // width, (a + n) // width) for a, n in zip(self.block.origin, self.block.shape, strict=True))
         self.file.write(name, (self.i_case, *frames, *cells), values.astype(np.float32))
 
@@ -241,17 +241,17 @@ class Simulation:
         """Force coefficients [n_records, 1 + n_bodies, d], averaged over `force_every` steps, of the sums of all ranks:
         of all bodies together, then of each."""
         force = momentum_exchange(np.concatenate([tally.sum(axis=1, keepdims=True), tally], axis=1))
-        mean = force.reshape(-1, self.case.frames.force_every, *force.shape[1:]).mean(axis=1)
+        mean = force.reshape(-1, self.config.frames.force_every, *force.shape[1:]).mean(axis=1)
         mean[:, 1 + len(self.flow.placed) :] = np.nan
         found: F64 = mean / (0.5 * self.flow.velocity**2 * self.flow.area)
         return found
 
 
-def clock(case: Case, n_done: int) -> F64:
+def clock(config: RunConfig, n_done: int) -> F64:
     """The speed of inlets and walls in the steps of the round after `n_done` rounds, over their mean one."""
-    every, flow = case.frames.every, case.flow
+    every, flow = config.frames.every, config.flow
     steps = np.arange(n_done * every, (n_done + 1) * every)
-    duration = case.frames.ramp * _crossing_time(case)
+    duration = config.frames.ramp * _crossing_time(config)
     progress = np.minimum(1.0, (steps + 1) / duration) if duration else np.ones(len(steps))
     pulse = 1.0 + flow.pulsation * sin(2 * np.pi * (steps + 1) / flow.period)
     found: F64 = (0.5 - 0.5 * cos(np.pi * progress)) * pulse
@@ -261,33 +261,33 @@ def clock(case: Case, n_done: int) -> F64:
 def go_round(simulations: Sequence[Simulation]) -> list[tuple[I64, Look]]:
     """All take the steps of a round; returns what each is to record."""
     blocks = [simulation.block for simulation in simulations]
-    case, rounds = simulations[0].case, [simulation.n_done for simulation in simulations]
-    clocks = {n_done: clock(case, n_done) for n_done in set(rounds)}
+    config, rounds = simulations[0].config, [simulation.n_done for simulation in simulations]
+    clocks = {n_done: clock(config, n_done) for n_done in set(rounds)}
     taken = advance(blocks, np.stack([clocks[n_done] for n_done in rounds]))
     is_stored = any(simulation.is_warm for simulation in simulations)
-    seen = look(blocks, simulations[0].case.grid.refinement if is_stored else None)
+    seen = look(blocks, simulations[0].config.grid.refinement if is_stored else None)
     return list(zip(taken, seen, strict=True))
 
 
-def fluid_of(case: Case, flow: FlowCase) -> Fluid:
+def fluid_of(config: RunConfig, flow: FlowCase) -> Fluid:
     """What flows in a case."""
-    law = collision.build(case.collision.name, **case.collision.parameters)
-    return Fluid(lattice(case.grid.lattice), law, flow.tau, case.flow.force or None, case.collision.precision)
+    law = collision.build(config.collision.name, **config.collision.parameters)
+    return Fluid(lattice(config.grid.lattice), law, flow.tau, config.flow.force or None, config.collision.precision)
 
 
-def prepare(case: Case, flow: FlowCase, group: World, gpu: Gpu | None = None) -> Prepared:
+def prepare(config: RunConfig, flow: FlowCase, group: World, gpu: Gpu | None = None) -> Prepared:
     """A case before its first step; asks neither the GPU nor other ranks for anything."""
-    block, width = make_block(case, flow, group, gpu), case.grid.refinement
+    block, width = make_block(config, flow, group, gpu), config.grid.refinement
     axes = [a + width * (np.arange(n // width) + 0.5) for a, n in zip(block.origin, block.shape, strict=True)]
     centres = np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1)
     distance, _ = flow.nearest(centres, float(max(flow.shape)))
     return Prepared(flow, block, distance, fluid_fraction(block.solid, width))
 
 
-def make_block(case: Case, flow: FlowCase, group: World, gpu: Gpu | None = None) -> Block:
+def make_block(config: RunConfig, flow: FlowCase, group: World, gpu: Gpu | None = None) -> Block:
     """This rank's block of a case."""
-    cutting = Decomposition.best(flow.shape, group.size, case.grid.refinement, slabs=gpu is None)
+    cutting = Decomposition.best(flow.shape, group.size, config.grid.refinement, slabs=gpu is None)
     distance, number = flow.nearest(places_of(*cutting.block(group.rank), flow.domain), REACH)
-    is_interpolated = case.obstacles.walls == "interpolated"
-    body = Body(distance <= 0, distance if is_interpolated else None, number, most_bodies(case))
-    return Block(fluid_of(case, flow), flow.domain, cutting, group, body, gpu)
+    is_interpolated = config.obstacles.walls == "interpolated"
+    body = Body(distance <= 0, distance if is_interpolated else None, number, most_bodies(config))
+    return Block(fluid_of(config, flow), flow.domain, cutting, group, body, gpu)

@@ -10,7 +10,7 @@ from itertools import combinations
 
 from lbmgen.boundaries.face import PERIODIC, Face
 from lbmgen.collisions import collision
-from lbmgen.config import Case
+from lbmgen.config import RunConfig
 from lbmgen.domain import AXES, Domain
 from lbmgen.flow_case import FlowCase
 from lbmgen.obstacles.placed import Placed
@@ -41,16 +41,16 @@ def require_one_velocity(domain: Domain, velocity: float) -> None:
         )
 
 
-def require_sound(case: Case, flow: FlowCase) -> None:
+def require_sound(config: RunConfig, flow: FlowCase) -> None:
     """Raise UserError if a case cannot be stable or accurate."""
-    _require_bodies(case, flow)
-    _require_slow(case, flow)
-    law = collision.build(case.collision.name, **case.collision.parameters)
+    _require_bodies(config, flow)
+    _require_slow(config, flow)
+    law = collision.build(config.collision.name, **config.collision.parameters)
     slides = any(face.slide for pair in flow.domain.faces for face in pair)
     least = max(law.least_tau, law.least_tau_sliding) if slides else law.least_tau
     if flow.tau < least:
         raise UserError(
-            f"flow.reynolds = {flow.reynolds:.4g}: tau = {flow.tau:.4f} is too near 1/2 for {case.collision.name!r} "
+            f"flow.reynolds = {flow.reynolds:.4g}: tau = {flow.tau:.4f} is too near 1/2 for {config.collision.name!r} "
             f"{'beside a sliding wall ' if slides else ''}(allowed: {least:g} or more); lower flow.reynolds, raise "
             "grid.refinement, obstacles.diameter or flow.velocity, or take another collision.name"
         )
@@ -66,9 +66,9 @@ def fastest_of(domain: Domain) -> float:
     return max(face.fastest(axis, domain) for axis, pair in enumerate(domain.faces) for face in pair)
 
 
-def _require_slow(case: Case, flow: FlowCase) -> None:
+def _require_slow(config: RunConfig, flow: FlowCase) -> None:
     fastest = fastest_of(flow.domain)
-    mach = math.sqrt(3) * max(fastest, flow.velocity) * (1 + case.flow.pulsation)
+    mach = math.sqrt(3) * max(fastest, flow.velocity) * (1 + config.flow.pulsation)
     if mach > MACH_LIMIT:
         raise UserError(
             f"flow.velocity = {flow.velocity:.4g}: the fastest fluid of an inlet, or wall, has {fastest:.4g}, a Mach "
@@ -77,8 +77,8 @@ def _require_slow(case: Case, flow: FlowCase) -> None:
         )
 
 
-def _require_bodies(case: Case, flow: FlowCase) -> None:
-    options = case.obstacles
+def _require_bodies(config: RunConfig, flow: FlowCase) -> None:
+    options = config.obstacles
     for body in flow.placed:
         if body.thickness < options.thickness:
             raise UserError(
@@ -92,36 +92,38 @@ def _require_bodies(case: Case, flow: FlowCase) -> None:
             f"{options.blockage:g}; lower obstacles.diameter (or size) or obstacles.count, or raise grid.cells"
         )
     if options.given:  # drawn ones keep these rules by construction
-        _require_room(case, flow.domain, flow.placed)
+        _require_room(config, flow.domain, flow.placed)
 
 
-def _require_room(case: Case, domain: Domain, placed: tuple[Placed, ...]) -> None:
+def _require_room(config: RunConfig, domain: Domain, placed: tuple[Placed, ...]) -> None:
     """Bodies keep apart, and away from faces; walls they may also touch, and then without a crack."""
     periods = [n if periodic else None for n, periodic in zip(domain.shape, domain.periodic, strict=True)]
     for (i, one), (j, other) in combinations(enumerate(placed), 2):
-        if not apart(one, other, case.obstacles.gap, periods):
+        if not apart(one, other, config.obstacles.gap, periods):
             raise UserError(
                 f"obstacles.given: bodies {i} and {j} (counted from 0) overlap or are nearer than obstacles.gap = "
-                f"{case.obstacles.gap:g} sites; allowed: farther apart, or one body from a polygon or a file"
+                f"{config.obstacles.gap:g} sites; allowed: farther apart, or one body from a polygon or a file"
             )
     for i, body in enumerate(placed):
         for axis, pair in enumerate(domain.faces):
-            _require_distance(case, domain, f"obstacles.given: body {i} (counted from 0)", body, axis, pair)
+            _require_distance(config, domain, f"obstacles.given: body {i} (counted from 0)", body, axis, pair)
 
 
-def _require_distance(case: Case, domain: Domain, what: str, body: Placed, axis: int, pair: tuple[Face, Face]) -> None:
+def _require_distance(
+    config: RunConfig, domain: Domain, what: str, body: Placed, axis: int, pair: tuple[Face, Face]
+) -> None:
     low, high = body.extent(axis)
     if axis >= body.shape.dimensions:  # it goes through, from face to face
         return
     if domain.periodic[axis]:
-        if domain.shape[axis] - (high - low) < case.obstacles.gap:
-            raise UserError(f"{what} is nearer than obstacles.gap = {case.obstacles.gap:g} sites to its image")
+        if domain.shape[axis] - (high - low) < config.obstacles.gap:
+            raise UserError(f"{what} is nearer than obstacles.gap = {config.obstacles.gap:g} sites to its image")
         return
     for side, face, room in (("low", pair[0], low), ("high", pair[1], domain.shape[axis] - high)):
         touches = face.may_touch and room <= 0
-        if room < case.obstacles.clearance and not touches:
+        if room < config.obstacles.clearance and not touches:
             wall = ", or let it touch the wall" if face.may_touch and face.way != PERIODIC else ""
             raise UserError(
                 f"{what} is {room:.3g} sites from boundaries.{AXES[axis]}_{side}; allowed: obstacles.clearance = "
-                f"{case.obstacles.clearance:g} or more; move it{wall}"
+                f"{config.obstacles.clearance:g} or more; move it{wall}"
             )

@@ -8,7 +8,7 @@ import pytest
 
 from lbmgen import run, simulation
 from lbmgen.ahead import one_ahead
-from lbmgen.config import Case
+from lbmgen.config import RunConfig
 from runkit.config import load
 from runkit.dataset.reader import Dataset
 from runkit.dataset.schema import COMPLETE
@@ -64,19 +64,19 @@ def test_a_mistake_comes_where_its_batch_would_and_what_is_behind_it_is_left():
 def test_a_case_that_cannot_be_prepared_ends_the_run_and_the_next_one_goes_on(tmp_path, monkeypatch):
     """In the second batch: the first one is in the file by then."""
     monkeypatch.setattr(run, "choose", lambda world, wanted: StandIn())
-    case = load(Case, None, [*RUN, "n_cases=4", f"output={tmp_path}/run.h5"])
+    config = load(RunConfig, None, [*RUN, "n_cases=4", f"output={tmp_path}/run.h5"])
 
-    def broken(case, flow, group, gpu=None):
+    def broken(config, flow, group, gpu=None):
         if flow.number == 2:
             raise UserError("case 2: no")
-        return simulation.prepare(case, flow, group, gpu)
+        return simulation.prepare(config, flow, group, gpu)
 
     with monkeypatch.context() as patch:
         patch.setattr(run, "prepare", broken)
         with pytest.raises(UserError, match="case 2: no"):
-            run.generate(SerialWorld(), case)
+            run.generate(SerialWorld(), config)
     with Dataset(tmp_path / "run.h5.part", unfinished=True) as file:
         assert file["computed"][...].tolist() == [COMPLETE, COMPLETE, 0, 0]
-    run.generate(SerialWorld(), case)
+    run.generate(SerialWorld(), config)
     with Dataset(tmp_path / "run.h5") as file:
         assert file["computed"][...].tolist() == [COMPLETE] * 4

@@ -12,7 +12,7 @@ import pytest
 from lbmgen import run, simulate
 from lbmgen.block import advance, look
 from lbmgen.collisions import collision
-from lbmgen.config import Case
+from lbmgen.config import RunConfig
 from lbmgen.halo import own_copies
 from lbmgen.kernels.gpu.in_cache import SHARE, n_together, shared_out, sizes
 from lbmgen.kernels.gpu.part import setters
@@ -231,7 +231,7 @@ def assert_same_file(directory: Path, monkeypatch, gpu, *settings: str) -> dict[
     made = []
     for name, device in (("cpu", None), ("gpu", gpu)):
         monkeypatch.setattr(run, "choose", lambda world, wanted, device=device: device)
-        run.generate(SerialWorld(), load(Case, None, [*RUN, *settings, f"output={directory / name}.h5"]))
+        run.generate(SerialWorld(), load(RunConfig, None, [*RUN, *settings, f"output={directory / name}.h5"]))
         made.append(arrays(directory / f"{name}.h5"))
     different = [name for name in made[0] if made[0][name].tobytes() != made[1][name].tobytes()]
     assert not different
@@ -258,7 +258,7 @@ def test_a_domain_that_no_gpu_holds_is_refused_with_what_to_lower(tmp_path, monk
     small = StandIn(free_bytes=1000)
     monkeypatch.setattr(run, "choose", lambda world, wanted: small)
     with pytest.raises(UserError, match=r"GiB are needed .* lower grid.cells or grid.refinement"):
-        run.generate(SerialWorld(), load(Case, None, [*RUN, f"output={tmp_path}/run.h5"]))
+        run.generate(SerialWorld(), load(RunConfig, None, [*RUN, f"output={tmp_path}/run.h5"]))
 
 
 def test_an_unknown_device_is_refused():

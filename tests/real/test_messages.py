@@ -23,7 +23,7 @@ from tests.conftest import ROOT
 from tests.isoconfig_factory import write_isoconfig
 from tests.real.test_outputs import refused
 
-MODELS = dict(zip(OWN_TABLES, (mdgen.config.Case, lbmgen.config.Case, recipe_class()), strict=True))
+MODELS = dict(zip(OWN_TABLES, (mdgen.config.Case, lbmgen.config.RunConfig, recipe_class()), strict=True))
 SHOWS = {"python -m mdgen": mdgen.plan.show, "python -m lbmgen": lbmgen.plan.show, "python dtrain/train.py": print}
 FILES = {
     "python -m mdgen": "jobs/cases/kob_andersen_T0.44.toml",
@@ -88,7 +88,7 @@ def test_an_unfinished_file_that_is_damaged_is_told_with_the_way_out(tmp_path):
 
 
 def test_help_lists_every_part_with_its_parameters_and_what_it_is():
-    text = help_text("program", lbmgen.config.Case, "", has_show=False, parts={"obstacles.given": obstacle})
+    text = help_text("program", lbmgen.config.RunConfig, "", has_show=False, parts={"obstacles.given": obstacle})
     assert all(f"\n  {name}" in text for name in obstacle.names())
     assert "mesh (path, diameter)\n      Closed triangles in an .stl" in text and 'code = "0012"' in text
 

@@ -19,7 +19,7 @@ from runkit.mpi import SerialWorld
 
 ROOMS: dict[str, tuple[Any, Any]] = {
     "mdgen": (mdgen.run, mdgen.config.Case),
-    "lbmgen": (lbmgen.run, lbmgen.config.Case),
+    "lbmgen": (lbmgen.run, lbmgen.config.RunConfig),
 }
 
 
