@@ -16,9 +16,9 @@ import numpy as np
 
 from lbmgen.boundaries import boundary
 from lbmgen.boundaries.face import Face
+from lbmgen.case import Case
 from lbmgen.config import RunConfig
 from lbmgen.domain import AXES, Domain
-from lbmgen.flow_case import FlowCase
 from lbmgen.lattices import lattice
 from lbmgen.obstacles.placed import Placed
 from lbmgen.obstacles.placement import Rules, draw
@@ -32,7 +32,7 @@ PLACE = ("family", "center", "size", "angle", "parameters")  # keys of a given b
 DRAWS = 20  # of a case, before its configuration is refused
 
 
-def draw_case(config: RunConfig, i_case: int) -> FlowCase:
+def draw_case(config: RunConfig, i_case: int) -> Case:
     """Case number `i_case`; raises UserError if the configuration allows none.
 
     A draw that cannot be stable or accurate is rejected and drawn again.
@@ -40,19 +40,19 @@ def draw_case(config: RunConfig, i_case: int) -> FlowCase:
     random = stream(config.seed, "case", i_case)
     rejected: Counter[str] = Counter()
     for _ in range(DRAWS):
-        flow = _draw(config, i_case, random)
+        case = _draw(config, i_case, random)
         try:
-            require_sound(config, flow)
-            flow.description()
+            require_sound(config, case)
+            case.description()
         except UserError as error:
             reason = error
             rejected["unsound"] += 1
             continue
-        return replace(flow, rejections=dict(rejected + Counter(flow.rejections)))
+        return replace(case, rejections=dict(rejected + Counter(case.rejections)))
     raise reason
 
 
-def _draw(config: RunConfig, i_case: int, random: np.random.Generator) -> FlowCase:
+def _draw(config: RunConfig, i_case: int, random: np.random.Generator) -> Case:
     reynolds = _log_uniform(random, config.flow.reynolds)
     velocity = float(random.uniform(config.flow.velocity[0], config.flow.velocity[-1]))
     domain = _domain(config, velocity)
@@ -61,7 +61,7 @@ def _draw(config: RunConfig, i_case: int, random: np.random.Generator) -> FlowCa
     require_one_velocity(domain, velocity)
     placed, rejections = _bodies(config, domain, random)
     length = max((body.width for body in placed), default=float(domain.shape[1]))
-    return FlowCase(i_case, domain, placed, reynolds, velocity, length, rejections)
+    return Case(i_case, domain, placed, reynolds, velocity, length, rejections)
 
 
 def most_bodies(config: RunConfig) -> int:
@@ -77,23 +77,23 @@ def input_files(config: RunConfig) -> list[str]:
     return [path for entry in paths for path in ([entry] if isinstance(entry, str) else entry)]
 
 
-def draw_all(config: RunConfig, world: World) -> list[FlowCase]:
+def draw_all(config: RunConfig, world: World) -> list[Case]:
     """All cases of a run, drawn by all ranks; collective. Raises UserError for the first that cannot be, and if all are
     one and the same."""
     with Progress(world, len(world.share(config.n_cases)), "cases", "draw") as progress:
 
-        def draw_next(i_case: int) -> FlowCase:
-            flow = draw_case(config, i_case)
+        def draw_next(i_case: int) -> Case:
+            case = draw_case(config, i_case)
             progress.advance()
-            return flow
+            return case
 
-        flows = world.each(draw_next, config.n_cases)
-    if len(flows) > 1 and config.flow.disturbance == 0 and all(replace(flow, number=0) == flows[0] for flow in flows):
+        cases = world.each(draw_next, config.n_cases)
+    if len(cases) > 1 and config.flow.disturbance == 0 and all(replace(case, number=0) == cases[0] for case in cases):
         raise UserError(
             f"n_cases = {config.n_cases}: all cases would be the same to the last bit; allowed: 1, or a range for "
             "flow.reynolds, flow.velocity or obstacles, or flow.disturbance above 0"
         )
-    return flows
+    return cases
 
 
 def _domain(config: RunConfig, velocity: float) -> Domain:

@@ -14,11 +14,11 @@ import numpy as np
 from lbmgen.ahead import one_ahead
 from lbmgen.aside import go_on, order_of, set_failed_aside
 from lbmgen.block import Block
+from lbmgen.case import Case
 from lbmgen.cases import draw_all, input_files
 from lbmgen.config import FREE_KEYS, RunConfig
 from lbmgen.decomposition import Decomposition
 from lbmgen.domain import AXES, Body, Domain
-from lbmgen.flow_case import FlowCase
 from lbmgen.plan import gpu_bytes, group_of, memory_in_words, require_whole_records, schema_of, sizes_of
 from lbmgen.simulation import Prepared, Simulation, fluid_of, go_round, prepare
 from runkit.dataset.outcome import conclude
@@ -41,29 +41,29 @@ def generate(world: World, config: RunConfig) -> int:
     """Make the file that `config` describes, or finish it; collective. Returns the exit code."""
     account = Account()
     require_whole_records(config)
-    flows = draw_all(config, world)
+    cases = draw_all(config, world)
     group = world.split(group_of(world.rank, world.size, config.ranks_per_case))
-    Decomposition.best(flows[0].shape, group.size, config.grid.refinement)  # refused before anything is laid down
+    Decomposition.best(cases[0].shape, group.size, config.grid.refinement)  # refused before anything is laid down
     gpu = choose(world, config.device)
     if gpu is not None and isinstance(group, MpiWorld) and min(world.size, config.ranks_per_case) > 1:
         group.takes_device_arrays = takes_device_arrays(world, gpu)
-    with Stop(world, config) as stop, _open(world, config, flows) as file:
+    with Stop(world, config) as stop, _open(world, config, cases) as file:
         if file.finished:
             return conclude(world, file.path, f"{file.path} is complete already; give another output to run again")
         say(world, f"{file.state}: {file.part}, written by {file.method}")
         if file.state == "new":  # checkpoints that lie here belong to a file that is gone
             world.on_root(file.scratch.clear)
-        say(world, f"memory: {memory_in_words(config, flows[0], group.size)}")
+        say(world, f"memory: {memory_in_words(config, cases[0], group.size)}")
         say(world, "kernels: loaded, or compiled in a minute or two where they are new")
         with account.part(KERNELS):
-            world.first_on_each_node(_compile, config, flows[0], gpu)
+            world.first_on_each_node(_compile, config, cases[0], gpu)
         if file.state == "resumed":
             world.on_root(go_on, file)
             file.sync()
             verify(file)
         order = world.on_root(order_of, file)
         crew = Crew(world, group, gpu, stop)
-        if _simulate_all(crew, config, [flows[number] for number in order], file):
+        if _simulate_all(crew, config, [cases[number] for number in order], file):
             account.tell(world)
             return stop.conclude(file.part)
         file.sync()
@@ -87,23 +87,23 @@ class Crew(NamedTuple):
         self.stop.keep(n_pieces if self.group.is_root else 0)
 
 
-def _simulate_all(crew: Crew, config: RunConfig, flows: list[FlowCase], file: Writer) -> bool:
-    """Groups take the next cases when they are done with theirs; `flows` are in the order of the file.
+def _simulate_all(crew: Crew, config: RunConfig, cases: list[Case], file: Writer) -> bool:
+    """Groups take the next cases when they are done with theirs; `cases` are in the order of the file.
 
     Returns whether they were ended before all were simulated.
     """
     world, group = crew.world, crew.group
     pending = [unit[0] for unit in file.pending("computed")]
-    together = _cases_together(crew, config, flows[0], len(pending))
+    together = _cases_together(crew, config, cases[0], len(pending))
     tickets = world.tickets()
-    place_of = {flow.number: place for place, flow in enumerate(flows)}
+    place_of = {case.number: place for place, case in enumerate(cases)}
 
     def take() -> int:
         return len(pending) if crew.stop.is_wanted() else tickets.next() * together
 
-    def batches() -> Iterator[list[FlowCase]]:
+    def batches() -> Iterator[list[Case]]:
         while (first := group.on_root(take)) < len(pending):
-            yield [flows[i_case] for i_case in pending[first : first + together]]
+            yield [cases[i_case] for i_case in pending[first : first + together]]
 
     with (
         Progress(Audience(world.is_root), len(pending), "cases", "simulate") as progress,
@@ -111,8 +111,8 @@ def _simulate_all(crew: Crew, config: RunConfig, flows: list[FlowCase], file: Wr
     ):
         with suppress(Stopped):
             for prepared in ready:
-                progress.reach(pending.index(place_of[prepared[0].flow.number]))
-                running = [Simulation(config, one, file, crew.group, place_of[one.flow.number]) for one in prepared]
+                progress.reach(pending.index(place_of[prepared[0].case.number]))
+                running = [Simulation(config, one, file, crew.group, place_of[one.case.number]) for one in prepared]
                 prepared.clear()  # what is over is to leave memory
                 _simulate(crew, running)
         has_ended_early = crew.stop.meet()
@@ -122,7 +122,7 @@ def _simulate_all(crew: Crew, config: RunConfig, flows: list[FlowCase], file: Wr
     return has_ended_early
 
 
-def _prepared(crew: Crew, config: RunConfig, batches: Iterator[list[FlowCase]]) -> Generator[list[Prepared]]:
+def _prepared(crew: Crew, config: RunConfig, batches: Iterator[list[Case]]) -> Generator[list[Prepared]]:
     """Batches that are ready to start: the next one is prepared while a GPU works on the present one.
 
     Not where the host has work of its own: on the CPU, and between the steps of a domain that is cut.
@@ -130,7 +130,7 @@ def _prepared(crew: Crew, config: RunConfig, batches: Iterator[list[FlowCase]]) 
     make = partial(prepare, config, group=crew.group, gpu=crew.gpu)
     if crew.gpu is not None and crew.group.size == 1:
         return one_ahead(batches, make)
-    return ([make(flow) for flow in batch] for batch in batches)
+    return ([make(case) for case in batch] for batch in batches)
 
 
 def _simulate(crew: Crew, started: list[Simulation]) -> None:
@@ -175,29 +175,29 @@ def _going(simulations: list[Simulation], crew: Crew) -> list[Simulation]:
     return [simulation for simulation in simulations if not simulation.is_over]
 
 
-def _cases_together(crew: Crew, config: RunConfig, flow: FlowCase, n_pending: int) -> int:
+def _cases_together(crew: Crew, config: RunConfig, case: Case, n_pending: int) -> int:
     """Cases that a group takes at once: on a GPU as many as it can hold, and as all groups can share."""
     world, group, gpu = crew.world, crew.group, crew.gpu
     if gpu is None:
         return 1
-    n_bytes = gpu_bytes(config, flow, group.size)
+    n_bytes = gpu_bytes(config, case, group.size)
     need(gpu, n_bytes, "lower grid.cells or grid.refinement, or raise ranks_per_case")
     mine = min(config.cases_per_gpu, int(gpu.free_bytes / n_bytes)) if group.size == 1 else 1
     n_groups = world.sum(int(group.is_root))
     return max(1, min(*world.all_gather(mine), -(-n_pending // n_groups)))
 
 
-def _compile(config: RunConfig, flow: FlowCase, gpu: Gpu | None) -> None:
+def _compile(config: RunConfig, case: Case, gpu: Gpu | None) -> None:
     """Compile the kernels: one step of a small domain with the same fluid and faces."""
-    domain = Domain((SMALL,) * len(flow.shape), flow.domain.faces)
-    whole = Decomposition(domain.shape, (1,) * len(flow.shape))
+    domain = Domain((SMALL,) * len(case.shape), case.domain.faces)
+    whole = Decomposition(domain.shape, (1,) * len(case.shape))
     body = Body(np.zeros([n + 2 for n in domain.shape], bool))
-    block = Block(fluid_of(config, flow), domain, whole, SerialWorld(), body, gpu)
+    block = Block(fluid_of(config, case), domain, whole, SerialWorld(), body, gpu)
     block.start(np.ones(block.shape), np.zeros((*block.shape, len(block.shape))))
     block.advance([0.0])
 
 
-def _open(world: World, config: RunConfig, flows: list[FlowCase]) -> Writer:
+def _open(world: World, config: RunConfig, cases: list[Case]) -> Writer:
     path, schema, sizes = Path(config.output), schema_of(config), sizes_of(config)
     world.on_root(make_folder, path.parent)
     attributes = {
@@ -209,7 +209,7 @@ def _open(world: World, config: RunConfig, flows: list[FlowCase]) -> Writer:
         "n_trajectories": config.n_cases,
         "inputs": world.on_root(digests, input_files(config)),
     }
-    faces = zip(AXES, flows[0].domain.faces, strict=False)
+    faces = zip(AXES, cases[0].domain.faces, strict=False)
     groups = {
         f"boundary_conditions/{axis}_{side}": {"bc_type": face.kind}
         for axis, pair in faces

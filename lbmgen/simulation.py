@@ -17,12 +17,12 @@ import numpy as np
 
 from lbmgen.aside import blank
 from lbmgen.block import Block, Fluid, Look, advance, look
+from lbmgen.case import Case
 from lbmgen.cases import most_bodies
 from lbmgen.collisions import collision
 from lbmgen.config import RunConfig
 from lbmgen.decomposition import Decomposition
 from lbmgen.domain import Body, places_of
-from lbmgen.flow_case import FlowCase
 from lbmgen.forces import momentum_exchange
 from lbmgen.frames import density_in_cells, fluid_fraction
 from lbmgen.lattices import lattice
@@ -55,7 +55,7 @@ def _crossing_time(config: RunConfig) -> float:
 class Prepared(NamedTuple):
     """What a case needs before its first step, on the host alone."""
 
-    flow: FlowCase
+    case: Case
     block: Block
     distance: F64  # of the centres of cells
     fraction: F64
@@ -66,11 +66,11 @@ class Simulation:
 
     def __init__(self, config: RunConfig, prepared: Prepared, file: Writer, group: World, place: int) -> None:
         self.config, self.file, self.group = config, file, group
-        self.flow, self.block, distance, self._fraction = prepared
-        flow = self.flow
+        self.case, self.block, distance, self._fraction = prepared
+        case = self.case
         self.i_case = place
         self._n_fluid = group.sum(int((~self.block.solid).sum()))
-        self._flux = np.zeros(len(flow.shape), np.int64)  # quanta of velocity, summed over the cells of stored frames
+        self._flux = np.zeros(len(case.shape), np.int64)  # quanta of velocity, summed over the cells of stored frames
         self._checkpoint = f"case-{self.i_case:06d}.npz"
         self._last_save = time.monotonic()
         self.n_warm = warm_up_rounds(config)
@@ -133,7 +133,7 @@ class Simulation:
         self.file.to_disk()  # the frames that a resumed case will not repeat
         parts = self.group.gather((self._sites(), self.block.arrived()))
         if parts is not None:
-            whole = np.empty((self.block.fluid.lattice.q, *self.flow.shape), self.block.layout.dtype)
+            whole = np.empty((self.block.fluid.lattice.q, *self.case.shape), self.block.layout.dtype)
             for sites, arrived in parts:
                 whole[(slice(None), *sites)] = arrived
             state = {"arrived": whole, "flux": self._flux, **self._written(self.n_done)}
@@ -149,9 +149,9 @@ class Simulation:
         elif self.group.is_root:
             blank(self.file, self.i_case)
         if self.group.is_root and not self.failure:
-            sites = self.config.grid.refinement ** len(self.flow.shape) / (self._n_fluid * self.config.frames.count)
+            sites = self.config.grid.refinement ** len(self.case.shape) / (self._n_fluid * self.config.frames.count)
             velocity = math.hypot(*(self._flux / FLUX * sites))
-            reynolds = velocity * self.flow.length / self.flow.viscosity
+            reynolds = velocity * self.case.length / self.case.viscosity
             for name, value in (("velocity", velocity), ("reynolds_number", reynolds)):
                 self.file.write(f"scalars/measured_{name}", (self.i_case,), value)
 
@@ -168,8 +168,8 @@ class Simulation:
             self.block.restore(saved["arrived"][(slice(None), *self._sites())])
             self._flux = saved["flux"]
             return int(saved["n_rounds"])
-        x = (np.arange(self.block.shape[0]) + self.block.origin[0] + 0.5) / self.flow.shape[0]
-        wave = self.config.flow.disturbance * self.flow.velocity * self._waves(x)
+        x = (np.arange(self.block.shape[0]) + self.block.origin[0] + 0.5) / self.case.shape[0]
+        wave = self.config.flow.disturbance * self.case.velocity * self._waves(x)
         ones = np.ones((len(x), *[1] * (len(self.block.shape) - 1)))
         velocity = np.zeros((*ones.shape, ones.ndim))
         velocity[..., 1] = wave.reshape(ones.shape)
@@ -178,7 +178,7 @@ class Simulation:
 
     def _waves(self, x: F64) -> F64:
         """A few waves, 1 at most, of places x from 0 to 1 along the flow: no two cases start alike."""
-        random = stream(self.config.seed, "start", self.flow.number)
+        random = stream(self.config.seed, "start", self.case.number)
         weight, phase = random.uniform(0.5, 1.0, 3), random.uniform(0.0, 2 * np.pi, 3)
         waves = [a * sin(2 * np.pi * k * x + shift) for k, a, shift in zip((1, 2, 3), weight, phase, strict=True)]
         found: F64 = (waves[0] + waves[1] + waves[2]) / weight.sum()
@@ -196,7 +196,7 @@ class Simulation:
 
     def _fault_in_checkpoint(self, saved: Arrays) -> str:
         """What is wrong with a checkpoint, "" if nothing is."""
-        whole = np.broadcast_to(self.block.layout.dtype.type(0), (self.block.fluid.lattice.q, *self.flow.shape))
+        whole = np.broadcast_to(self.block.layout.dtype.type(0), (self.block.fluid.lattice.q, *self.case.shape))
         wanted = {"arrived": whole, "flux": self._flux, **self._written(0)}
         if told := fault_in(saved, wanted, {"n_rounds": self.n_warm + self.config.frames.count}):
             return told
@@ -228,22 +228,22 @@ class Simulation:
         if not self.group.is_root:
             return
         scalars = {
-            "reynolds_number": self.flow.reynolds,
-            "length": self.flow.length,
-            "velocity": self.flow.velocity,
-            "viscosity": self.flow.viscosity,
+            "reynolds_number": self.case.reynolds,
+            "length": self.case.length,
+            "velocity": self.case.velocity,
+            "viscosity": self.case.viscosity,
         }
         for name, value in scalars.items():
             self.file.write(f"scalars/{name}", (self.i_case,), value)
-        self.file.write_text("description", (self.i_case,), self.flow.description())
+        self.file.write_text("description", (self.i_case,), self.case.description())
 
     def _coefficients(self, tally: I64) -> F64:
         """Force coefficients [n_records, 1 + n_bodies, d], averaged over `force_every` steps, of the sums of all ranks:
         of all bodies together, then of each."""
         force = momentum_exchange(np.concatenate([tally.sum(axis=1, keepdims=True), tally], axis=1))
         mean = force.reshape(-1, self.config.frames.force_every, *force.shape[1:]).mean(axis=1)
-        mean[:, 1 + len(self.flow.placed) :] = np.nan
-        found: F64 = mean / (0.5 * self.flow.velocity**2 * self.flow.area)
+        mean[:, 1 + len(self.case.placed) :] = np.nan
+        found: F64 = mean / (0.5 * self.case.velocity**2 * self.case.area)
         return found
 
 
@@ -269,25 +269,25 @@ def go_round(simulations: Sequence[Simulation]) -> list[tuple[I64, Look]]:
     return list(zip(taken, seen, strict=True))
 
 
-def fluid_of(config: RunConfig, flow: FlowCase) -> Fluid:
+def fluid_of(config: RunConfig, case: Case) -> Fluid:
     """What flows in a case."""
     law = collision.build(config.collision.name, **config.collision.parameters)
-    return Fluid(lattice(config.grid.lattice), law, flow.tau, config.flow.force or None, config.collision.precision)
+    return Fluid(lattice(config.grid.lattice), law, case.tau, config.flow.force or None, config.collision.precision)
 
 
-def prepare(config: RunConfig, flow: FlowCase, group: World, gpu: Gpu | None = None) -> Prepared:
+def prepare(config: RunConfig, case: Case, group: World, gpu: Gpu | None = None) -> Prepared:
     """A case before its first step; asks neither the GPU nor other ranks for anything."""
-    block, width = make_block(config, flow, group, gpu), config.grid.refinement
+    block, width = make_block(config, case, group, gpu), config.grid.refinement
     axes = [a + width * (np.arange(n // width) + 0.5) for a, n in zip(block.origin, block.shape, strict=True)]
     centres = np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1)
-    distance, _ = flow.nearest(centres, float(max(flow.shape)))
-    return Prepared(flow, block, distance, fluid_fraction(block.solid, width))
+    distance, _ = case.nearest(centres, float(max(case.shape)))
+    return Prepared(case, block, distance, fluid_fraction(block.solid, width))
 
 
-def make_block(config: RunConfig, flow: FlowCase, group: World, gpu: Gpu | None = None) -> Block:
+def make_block(config: RunConfig, case: Case, group: World, gpu: Gpu | None = None) -> Block:
     """This rank's block of a case."""
-    cutting = Decomposition.best(flow.shape, group.size, config.grid.refinement, slabs=gpu is None)
-    distance, number = flow.nearest(places_of(*cutting.block(group.rank), flow.domain), REACH)
+    cutting = Decomposition.best(case.shape, group.size, config.grid.refinement, slabs=gpu is None)
+    distance, number = case.nearest(places_of(*cutting.block(group.rank), case.domain), REACH)
     is_interpolated = config.obstacles.walls == "interpolated"
     body = Body(distance <= 0, distance if is_interpolated else None, number, most_bodies(config))
-    return Block(fluid_of(config, flow), flow.domain, cutting, group, body, gpu)
+    return Block(fluid_of(config, case), case.domain, cutting, group, body, gpu)

@@ -9,10 +9,10 @@ import math
 from itertools import combinations
 
 from lbmgen.boundaries.face import PERIODIC, Face
+from lbmgen.case import Case
 from lbmgen.collisions import collision
 from lbmgen.config import RunConfig
 from lbmgen.domain import AXES, Domain
-from lbmgen.flow_case import FlowCase
 from lbmgen.obstacles.placed import Placed
 from lbmgen.obstacles.placement import apart
 from lbmgen.obstacles.shadow import shadow
@@ -41,22 +41,22 @@ def require_one_velocity(domain: Domain, velocity: float) -> None:
         )
 
 
-def require_sound(config: RunConfig, flow: FlowCase) -> None:
+def require_sound(config: RunConfig, case: Case) -> None:
     """Raise UserError if a case cannot be stable or accurate."""
-    _require_bodies(config, flow)
-    _require_slow(config, flow)
+    _require_bodies(config, case)
+    _require_slow(config, case)
     law = collision.build(config.collision.name, **config.collision.parameters)
-    slides = any(face.slide for pair in flow.domain.faces for face in pair)
+    slides = any(face.slide for pair in case.domain.faces for face in pair)
     least = max(law.least_tau, law.least_tau_sliding) if slides else law.least_tau
-    if flow.tau < least:
+    if case.tau < least:
         raise UserError(
-            f"flow.reynolds = {flow.reynolds:.4g}: tau = {flow.tau:.4f} is too near 1/2 for {config.collision.name!r} "
+            f"flow.reynolds = {case.reynolds:.4g}: tau = {case.tau:.4f} is too near 1/2 for {config.collision.name!r} "
             f"{'beside a sliding wall ' if slides else ''}(allowed: {least:g} or more); lower flow.reynolds, raise "
             "grid.refinement, obstacles.diameter or flow.velocity, or take another collision.name"
         )
-    if flow.tau > LARGEST_TAU:
+    if case.tau > LARGEST_TAU:
         raise UserError(
-            f"flow.reynolds = {flow.reynolds:.4g}: tau = {flow.tau:.4g} is too large (allowed: {LARGEST_TAU:g} or "
+            f"flow.reynolds = {case.reynolds:.4g}: tau = {case.tau:.4g} is too large (allowed: {LARGEST_TAU:g} or "
             "less); raise flow.reynolds, or lower grid.refinement, obstacles.diameter or flow.velocity"
         )
 
@@ -66,33 +66,33 @@ def fastest_of(domain: Domain) -> float:
     return max(face.fastest(axis, domain) for axis, pair in enumerate(domain.faces) for face in pair)
 
 
-def _require_slow(config: RunConfig, flow: FlowCase) -> None:
-    fastest = fastest_of(flow.domain)
-    mach = math.sqrt(3) * max(fastest, flow.velocity) * (1 + config.flow.pulsation)
+def _require_slow(config: RunConfig, case: Case) -> None:
+    fastest = fastest_of(case.domain)
+    mach = math.sqrt(3) * max(fastest, case.velocity) * (1 + config.flow.pulsation)
     if mach > MACH_LIMIT:
         raise UserError(
-            f"flow.velocity = {flow.velocity:.4g}: the fastest fluid of an inlet, or wall, has {fastest:.4g}, a Mach "
+            f"flow.velocity = {case.velocity:.4g}: the fastest fluid of an inlet, or wall, has {fastest:.4g}, a Mach "
             f"number of {mach:.3f} at its peak; allowed: up to {MACH_LIMIT}; lower flow.velocity, or the velocity in "
             f"boundaries, by a factor of {mach / MACH_LIMIT:.3g}"
         )
 
 
-def _require_bodies(config: RunConfig, flow: FlowCase) -> None:
+def _require_bodies(config: RunConfig, case: Case) -> None:
     options = config.obstacles
-    for body in flow.placed:
+    for body in case.placed:
         if body.thickness < options.thickness:
             raise UserError(
                 f"obstacles: a {body.family} is {body.thickness:.3g} sites thick; allowed: {options.thickness:g} or "
                 "more; raise obstacles.diameter (or size) or grid.refinement"
             )
-    blocked = shadow(flow.placed, flow.shape, flow.domain.periodic)
+    blocked = shadow(case.placed, case.shape, case.domain.periodic)
     if blocked > options.blockage:
         raise UserError(
             f"obstacles: bodies take {blocked:.2f} of the cross-section; allowed: up to obstacles.blockage = "
             f"{options.blockage:g}; lower obstacles.diameter (or size) or obstacles.count, or raise grid.cells"
         )
     if options.given:  # drawn ones keep these rules by construction
-        _require_room(config, flow.domain, flow.placed)
+        _require_room(config, case.domain, case.placed)
 
 
 def _require_room(config: RunConfig, domain: Domain, placed: tuple[Placed, ...]) -> None:

@@ -66,10 +66,10 @@ def test_a_case_that_cannot_be_prepared_ends_the_run_and_the_next_one_goes_on(tm
     monkeypatch.setattr(run, "choose", lambda world, wanted: StandIn())
     config = load(RunConfig, None, [*RUN, "n_cases=4", f"output={tmp_path}/run.h5"])
 
-    def broken(config, flow, group, gpu=None):
-        if flow.number == 2:
+    def broken(config, case, group, gpu=None):
+        if case.number == 2:
             raise UserError("case 2: no")
-        return simulation.prepare(config, flow, group, gpu)
+        return simulation.prepare(config, case, group, gpu)
 
     with monkeypatch.context() as patch:
         patch.setattr(run, "prepare", broken)

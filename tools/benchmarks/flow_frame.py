@@ -65,8 +65,8 @@ def _network(network: torch.nn.Module, data: Flow, n_cases: int) -> Form:
 def _simulation(data: Flow) -> tuple[Form, str]:
     """A function that simulates so many frames of the first case of the data, and what it simulates."""
     config = load(RunConfig, None, [data.dataset.config])
-    flow = draw_case(config, 0)
-    block = make_block(config, flow, SerialWorld())
+    case = draw_case(config, 0)
+    block = make_block(config, case, SerialWorld())
     block.start(np.ones(block.shape), np.zeros((*block.shape, len(block.shape))))
     width, fraction = config.grid.refinement, fluid_fraction(block.solid, config.grid.refinement)
 
@@ -78,7 +78,7 @@ def _simulation(data: Flow) -> tuple[Form, str]:
         return n_frames
 
     simulate(1)
-    sites = " x ".join(map(str, flow.shape))
+    sites = " x ".join(map(str, case.shape))
     return simulate, f"{sites} sites, {config.grid.refinement} per cell, {config.frames.every} steps per frame"
 
 

@@ -18,7 +18,7 @@ LONGEST_DESCRIPTION = 2048
 
 
 @dataclass(frozen=True)
-class FlowCase:
+class Case:
     """Case `number`: what stands in the domain, and how fast what flows past it."""
 
     number: int
