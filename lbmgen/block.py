@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
@@ -19,7 +19,7 @@ from lbmgen.decomposition import Decomposition
 from lbmgen.domain import Body, Domain
 from lbmgen.equilibrium import Moments, equilibrium
 from lbmgen.halo import exchanges, own_copies
-from lbmgen.kernels import Part, steps_on
+from lbmgen.kernels import Part, Statistics, steps_on
 from lbmgen.lattices import Lattice
 from lbmgen.layout import STATES, STRAIGHT, Layout
 from lbmgen.program import program_of
@@ -42,16 +42,6 @@ class Fluid:
     def numbers(self) -> tuple[np.floating[Any], ...]:
         """What a site's collision needs, in the type of the populations."""
         return tuple(np.dtype(self.dtype).type(value) for value in (*self.law.rates(self.tau), *(self.force or ())))
-
-
-class Look(NamedTuple):
-    """Largest speed and |density - 1| of a site, infinite or not a number if one is; means over cells of density - 1
-    and velocity."""
-
-    fastest: float
-    deviation: float
-    excess: F64 | None
-    velocity: F64 | None
 
 
 class Block:
@@ -127,13 +117,13 @@ class Block:
         h = self.steps.populations(self.part)
         return np.stack([self.layout.arrived(h, i, self.state) for i in range(self.fluid.lattice.q)])
 
-    def advance(self, clock: Sequence[float] | F64) -> I64:
-        """As many steps as `clock` has values, which scale the motion of walls.
+    def advance(self, scale: Sequence[float] | F64) -> I64:
+        """Take as many steps as `scale` has values, which multiply the velocities of walls.
 
-        Returns the momentum that this block's bodies have taken at each step, int64 [n_steps, n_bodies, d + 1], as
-        `lbmgen.forces` takes it.
+        Returns the impulse on each body at each step from the links of this block, int64 [n_steps, n_bodies, d + 1]:
+        the momentum in quanta, then the number of links that blew up (see `lbmgen.forces`).
         """
-        return advance([self], np.asarray(clock, np.float64)[None])[0]
+        return advance([self], np.asarray(scale, np.float64)[None])[0]
 
     def moments(self) -> tuple[F64, F64]:
         """Density [*shape] and velocity [*shape, d]; 1 and 0 in solid sites."""
@@ -144,32 +134,30 @@ class Block:
         self.steps.free(self.part)
 
 
-def advance(blocks: Sequence[Block], clocks: F64) -> list[I64]:
-    """The steps of several blocks, on a GPU together where they are alike; `clocks` [n_blocks, n_steps].
+def advance(blocks: Sequence[Block], scales: F64) -> list[I64]:
+    """The impulse on the bodies of each block, as `Block.advance` returns it, after the steps of several blocks.
 
-    Of blocks with neighbours one at a time: groups of ranks agree on no order of several.
-    Returns what `Block.advance` does, of each.
+    `scales` [n_blocks, n_steps] multiply the velocities of walls. On a GPU blocks that are alike take their steps
+    together; blocks with neighbours go one at a time, since groups of ranks agree on no order of several.
     """
-    taken: dict[int, I64] = {}
+    impulses: dict[int, I64] = {}
     for members in _alike(blocks):
         first = blocks[members[0]]
-        tallies = first.steps.march([blocks[k].part for k in members], 1 - first.state, clocks[members])
-        for k, tally in zip(members, tallies, strict=True):
-            taken[k] = tally
+        found = first.steps.advance([blocks[k].part for k in members], 1 - first.state, scales[members])
+        impulses.update(zip(members, found, strict=True))
     for block in blocks:
-        block.state = (block.state + clocks.shape[1]) % 2
-    return [taken[k] for k in range(len(blocks))]
+        block.state = (block.state + scales.shape[1]) % 2
+    return [impulses[k] for k in range(len(blocks))]
 
 
-def look(blocks: Sequence[Block], width: int | None) -> list[Look]:
-    """What is seen of several blocks; without `width`, the largest speed and deviation of density alone."""
-    seen: dict[int, Look] = {}
+def statistics(blocks: Sequence[Block], width: int | None) -> list[Statistics]:
+    """The statistics of several blocks: with `width` means over cells of so many sites, else extremes alone."""
+    result: dict[int, Statistics] = {}
     for members in _alike(blocks):
         first = blocks[members[0]]
-        found = first.steps.look([blocks[k].part for k in members], first.state, width)
-        for k, one in zip(members, found, strict=True):
-            seen[k] = Look(*one)
-    return [seen[k] for k in range(len(blocks))]
+        found = first.steps.statistics([blocks[k].part for k in members], first.state, width)
+        result.update(zip(members, found, strict=True))
+    return [result[k] for k in range(len(blocks))]
 
 
 def _alike(blocks: Sequence[Block]) -> list[list[int]]:

@@ -20,7 +20,7 @@ from lbmgen.config import FREE_KEYS, RunConfig
 from lbmgen.decomposition import Decomposition
 from lbmgen.domain import AXES, Body, Domain
 from lbmgen.plan import gpu_bytes, group_of, memory_in_words, require_whole_records, schema_of, sizes_of
-from lbmgen.simulation import Prepared, Simulation, fluid_of, go_round, prepare
+from lbmgen.simulation import Prepared, Simulation, advance_round, fluid_of, prepare
 from runkit.dataset.outcome import conclude
 from runkit.dataset.schema import COMPLETE, FAILED
 from runkit.dataset.verify import verify
@@ -139,7 +139,7 @@ def _simulate(crew: Crew, started: list[Simulation]) -> None:
     started.clear()  # what is over is to leave memory
     while running := _going(running, crew):
         began = time.monotonic()
-        for simulation, found in zip(running, go_round(running), strict=True):
+        for simulation, found in zip(running, advance_round(running), strict=True):
             simulation.record(*found)
         crew.world.progress()
         # One answer for all ranks of the group: nothing, a checkpoint, or the end.

@@ -16,7 +16,7 @@ from typing import NamedTuple
 import numpy as np
 
 from lbmgen.aside import blank
-from lbmgen.block import Block, Fluid, Look, advance, look
+from lbmgen.block import Block, Fluid, advance, statistics
 from lbmgen.case import Case
 from lbmgen.cases import most_bodies
 from lbmgen.collisions import collision
@@ -25,6 +25,7 @@ from lbmgen.decomposition import Decomposition
 from lbmgen.domain import Body, places_of
 from lbmgen.forces import momentum_exchange
 from lbmgen.frames import density_in_cells, fluid_fraction
+from lbmgen.kernels import Statistics
 from lbmgen.lattices import lattice
 from runkit.arrays import F64, I64, Array
 from runkit.dataset.contracts.flow import LARGEST_DEVIATION, LARGEST_SPEED
@@ -89,9 +90,9 @@ class Simulation:
         """Whether the present round, or the next one, ends with a frame."""
         return self.n_done >= self.n_warm
 
-    def record(self, tally: I64, seen: Look) -> None:
+    def record(self, impulse: I64, seen: Statistics) -> None:
         """Keep or write what a round has brought; what has diverged is left out."""
-        tally = self.group.sum(tally)
+        impulse = self.group.sum(impulse)
         self.failure = self._fault(seen)
         if self.failure:
             return
@@ -100,7 +101,7 @@ class Simulation:
             quanta = np.rint(seen.velocity * FLUX).astype(np.int64)
             self._flux = self._flux + self.group.sum(quanta.reshape(-1, quanta.shape[-1]).sum(axis=0))
             fields = density_in_cells(seen.excess, self._fraction), seen.velocity
-            self._kept.append((*(values.astype(np.float32) for values in fields), self._coefficients(tally)))
+            self._kept.append((*(values.astype(np.float32) for values in fields), self._coefficients(impulse)))
         self.n_done += 1
         if self._kept and len(self._kept) * sum(values.nbytes for values in self._kept[0]) >= KEPT:
             self.write()
@@ -184,7 +185,7 @@ class Simulation:
         found: F64 = (waves[0] + waves[1] + waves[2]) / weight.sum()
         return found
 
-    def _fault(self, seen: Look) -> str:
+    def _fault(self, seen: Statistics) -> str:
         """What ends the case, or nothing."""
         largest = [self.group.max(float(x) if np.isfinite(x) else math.inf) for x in (seen.fastest, seen.deviation)]
         step = (self.n_done + 1) * self.config.frames.every
@@ -237,18 +238,18 @@ class Simulation:
             self.file.write(f"scalars/{name}", (self.i_case,), value)
         self.file.write_text("description", (self.i_case,), self.case.description())
 
-    def _coefficients(self, tally: I64) -> F64:
+    def _coefficients(self, impulse: I64) -> F64:
         """Force coefficients [n_records, 1 + n_bodies, d], averaged over `force_every` steps, of the sums of all ranks:
         of all bodies together, then of each."""
-        force = momentum_exchange(np.concatenate([tally.sum(axis=1, keepdims=True), tally], axis=1))
+        force = momentum_exchange(np.concatenate([impulse.sum(axis=1, keepdims=True), impulse], axis=1))
         mean = force.reshape(-1, self.config.frames.force_every, *force.shape[1:]).mean(axis=1)
         mean[:, 1 + len(self.case.placed) :] = np.nan
         found: F64 = mean / (0.5 * self.case.velocity**2 * self.case.area)
         return found
 
 
-def clock(config: RunConfig, n_done: int) -> F64:
-    """The speed of inlets and walls in the steps of the round after `n_done` rounds, over their mean one."""
+def wall_scale(config: RunConfig, n_done: int) -> F64:
+    """The factor [n_steps] by which ramp and pulsation scale inlets and walls in the round after `n_done` rounds."""
     every, flow = config.frames.every, config.flow
     steps = np.arange(n_done * every, (n_done + 1) * every)
     duration = config.frames.ramp * _crossing_time(config)
@@ -258,15 +259,15 @@ def clock(config: RunConfig, n_done: int) -> F64:
     return found
 
 
-def go_round(simulations: Sequence[Simulation]) -> list[tuple[I64, Look]]:
-    """All take the steps of a round; returns what each is to record."""
+def advance_round(simulations: Sequence[Simulation]) -> list[tuple[I64, Statistics]]:
+    """Advance all simulations by a round; returns the impulse and the statistics that each is to record."""
     blocks = [simulation.block for simulation in simulations]
     config, rounds = simulations[0].config, [simulation.n_done for simulation in simulations]
-    clocks = {n_done: clock(config, n_done) for n_done in set(rounds)}
-    taken = advance(blocks, np.stack([clocks[n_done] for n_done in rounds]))
+    scales = {n_done: wall_scale(config, n_done) for n_done in set(rounds)}
+    impulses = advance(blocks, np.stack([scales[n_done] for n_done in rounds]))
     is_stored = any(simulation.is_warm for simulation in simulations)
-    seen = look(blocks, simulations[0].config.grid.refinement if is_stored else None)
-    return list(zip(taken, seen, strict=True))
+    seen = statistics(blocks, simulations[0].config.grid.refinement if is_stored else None)
+    return list(zip(impulses, seen, strict=True))
 
 
 def fluid_of(config: RunConfig, case: Case) -> Fluid:

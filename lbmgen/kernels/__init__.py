@@ -36,7 +36,7 @@ class Region(NamedTuple):
 
 
 class Links(NamedTuple):
-    """Walls: what arrives along a link is a sum of two populations and a constant, which the clock scales.
+    """Walls: what arrives along a link is a sum of two populations and a constant, scaled at each step.
 
     Offsets int64 [2, n] by parity; factors [n]; `exchange` int8 [n, d] is the velocity of what leaves the fluid, for
     links of bodies whose force is measured, else zero, and `body` int32 [n] the number of the body. The first term is
@@ -182,9 +182,17 @@ class Grid(Protocol):
     def dtype(self) -> np.dtype[Any]: ...
 
 
-Seen: TypeAlias = tuple[float, float, F64 | None, F64 | None]
-"""The largest speed, the largest |density - 1|; means over cells of density - 1 and of velocity [..., d]."""
 Placed = TypeVar("Placed")
+
+
+class Statistics(NamedTuple):
+    """Largest speed and |density - 1| of a site, infinite or not a number if one is; means over cells of density - 1
+    and of velocity [..., d], or None where they were not wanted."""
+
+    fastest: float
+    deviation: float
+    excess: F64 | None
+    velocity: F64 | None
 
 
 class Steps(Protocol[Placed]):
@@ -210,17 +218,17 @@ class Steps(Protocol[Placed]):
     def restore(self, placed: Placed, h: Floats, state: int, /) -> None:
         """Set populations, which lie as `state` says, and with them what open faces remember."""
 
-    def march(self, parts: Sequence[Placed], parity: int, clocks: F64, /) -> I64:
-        """Steps of alike parts, the first of `parity`; `clocks` [n_parts, n_steps] scale moving walls.
+    def advance(self, parts: Sequence[Placed], parity: int, scales: F64, /) -> I64:
+        """Steps of alike parts, the first of `parity`; `scales` [n_parts, n_steps] scale moving walls.
 
-        Returns what bodies have taken, int64 [n_parts, n_steps, n_bodies, d + 1] (see `lbmgen.forces`).
+        Returns the impulse on each body, int64 [n_parts, n_steps, n_bodies, d + 1] (see `lbmgen.forces`).
         """
 
     def moments(self, placed: Placed, state: int, /) -> tuple[F64, F64]:
         """Density [*shape] and velocity [*shape, d]; 1 and 0 in solid sites."""
 
-    def look(self, parts: Sequence[Placed], state: int, width: int | None, /) -> list[Seen]:
-        """What is seen of each part; means over cells of `width` sites, if it is not None."""
+    def statistics(self, parts: Sequence[Placed], state: int, width: int | None, /) -> list[Statistics]:
+        """The statistics of each part; means over cells of `width` sites, if it is not None."""
 
 
 AnySteps: TypeAlias = Steps[Any]  # a block hands on what `place` gave without looking into it

@@ -12,7 +12,7 @@ from lbmgen.boundaries.face import OPEN, Open, named, open_faces
 from lbmgen.boundaries.pressure import Pressure
 from lbmgen.kernels.open_faces import Places, arguments, needs_of, on_row
 from runkit.errors import UserError
-from tests.lbmgen.flows import INLET, SHAPES, Setting, assert_same_flow, clock
+from tests.lbmgen.flows import INLET, SHAPES, Setting, assert_same_flow, ramp
 from tests.shim import StandIn
 
 KINDS = named(OPEN)
@@ -87,7 +87,7 @@ def test_the_cpu_computes_its_formula(kind, lattice):
     assert len(outlets.i) > 50
     for _ in range(4):
         before = outlets.memory.copy()
-        block.advance(clock(1))
+        block.advance(ramp(1))
         expected = reference(block, before)
         np.testing.assert_array_equal(outlets.memory, expected)
         np.testing.assert_array_equal(block.steps.populations(block.part)[outlets.target[block.state]], expected)

@@ -13,7 +13,7 @@ import torch
 from dtrain.checkpoint import load_model
 from dtrain.data.clips import Clips, rollout
 from dtrain.data.flow import Flow, FlowOptions
-from lbmgen.block import look
+from lbmgen.block import statistics
 from lbmgen.cases import draw_case
 from lbmgen.config import RunConfig
 from lbmgen.frames import density_in_cells, fluid_fraction
@@ -73,7 +73,7 @@ def _simulation(data: Flow) -> tuple[Form, str]:
     def simulate(n_frames: int) -> int:
         for _ in range(n_frames):
             block.advance(np.ones(config.frames.every))
-            seen: Any = look([block], width)[0]
+            seen: Any = statistics([block], width)[0]
             density_in_cells(seen.excess, fraction)
         return n_frames
 

@@ -107,13 +107,13 @@ class Cases:
     def _launch(self, operation: int, now: Now, what: Any) -> Callable[[], None]:
         return lambda: self.steps.launches.do(now, [(operation, what)])
 
-    def march(self, n_steps: int) -> None:
+    def advance(self, n_steps: int) -> None:
         """Steps as a run takes them, with all that the host does for them."""
-        self.steps.march(self.parts, 0, np.ones((len(self.parts), n_steps)))
+        self.steps.advance(self.parts, 0, np.ones((len(self.parts), n_steps)))
 
-    def look(self, width: int) -> None:
+    def statistics(self, width: int) -> None:
         """What a run stores of a frame."""
-        self.steps.look(self.parts, 1, width)
+        self.steps.statistics(self.parts, 1, width)
 
     def free(self) -> None:
         """No more steps."""

@@ -11,9 +11,9 @@ import numpy as np
 
 from lbmgen.averages import averaged
 from lbmgen.collisions import Collision
-from lbmgen.kernels import Grid, Part, Seen
+from lbmgen.kernels import Grid, Part, Statistics
+from lbmgen.kernels.cpu.advance import Task, make_advance
 from lbmgen.kernels.cpu.mail import mail_of
-from lbmgen.kernels.cpu.march import Task, make_march
 from lbmgen.kernels.cpu.moments import moments
 from lbmgen.lattices import Lattice
 from runkit.arrays import F64, I64, Floats
@@ -24,7 +24,7 @@ BAND_BYTES = 1 << 17  # of rows that do so together: several times as much shoul
 
 
 class Placed(NamedTuple):
-    """A part, what a march needs to know of it, and the messages that carry its mail."""
+    """A part, what `advance` needs to know of it, and the messages that carry its mail."""
 
     part: Part
     task: Task
@@ -35,7 +35,7 @@ class Steps:
     """For a lattice, a law and, if `forced`, a force density. Parts lie where the kernels run."""
 
     def __init__(self, lattice: Lattice, law: Collision, forced: bool) -> None:
-        self._march = make_march(lattice, law, forced)
+        self._advance = make_advance(lattice, law, forced)
 
     def rows_together(self, layout: Grid) -> int:
         """Rows of a band, where two steps in one pass are faster, else 0."""
@@ -62,31 +62,31 @@ class Steps:
         outlets = placed.part.outlets
         outlets.memory[:] = h[outlets.target[state]]
 
-    def march(self, parts: Sequence[Placed], parity: int, clocks: F64) -> I64:
-        """Steps of parts, the first of `parity`; `clocks` [n_parts, n_steps] scale moving walls.
+    def advance(self, parts: Sequence[Placed], parity: int, scales: F64) -> I64:
+        """Steps of parts, the first of `parity`; `scales` [n_parts, n_steps] scale moving walls.
 
-        Returns what bodies have taken, int64 [n_parts, n_steps, n_bodies, d + 1] (see `lbmgen.forces`).
+        Returns the impulse on each body, int64 [n_parts, n_steps, n_bodies, d + 1] (see `lbmgen.forces`).
         """
         first = parts[0].part
-        tally = np.zeros((*clocks.shape, first.n_bodies, first.c.shape[1] + 1), np.int64)
-        for placed, clock, taken in zip(parts, clocks, tally, strict=True):
-            self._march(placed.part.h, placed.task, parity, clock, taken)
-        return tally
+        impulse = np.zeros((*scales.shape, first.n_bodies, first.c.shape[1] + 1), np.int64)
+        for placed, scale, taken in zip(parts, scales, impulse, strict=True):
+            self._advance(placed.part.h, placed.task, parity, scale, taken)
+        return impulse
 
     def moments(self, placed: Placed, state: int) -> tuple[F64, F64]:
         """Density [*shape] and velocity [*shape, d]; 1 and 0 in solid sites."""
         return moments(placed.part, placed.part.h, state)
 
-    def look(self, parts: Sequence[Placed], state: int, width: int | None) -> list[Seen]:
+    def statistics(self, parts: Sequence[Placed], state: int, width: int | None) -> list[Statistics]:
         """Of each part: the largest speed, the largest |density - 1| and, if `width` is not None, means over cells of
         density - 1 and velocity."""
-        return [_look(*self.moments(placed, state), width) for placed in parts]
+        return [_statistics(*self.moments(placed, state), width) for placed in parts]
 
 
-def _look(density: F64, velocity: F64, width: int | None) -> Seen:
+def _statistics(density: F64, velocity: F64, width: int | None) -> Statistics:
     d = density.ndim
     fastest = np.sqrt(reduce(add, (velocity[..., axis] ** 2 for axis in range(d))).max())
     deviation = np.abs(density - 1.0).max()
     if width is None:
-        return fastest, deviation, None, None
-    return fastest, deviation, averaged(density - 1.0, width, d), averaged(velocity, width, d)
+        return Statistics(fastest, deviation, None, None)
+    return Statistics(fastest, deviation, averaged(density - 1.0, width, d), averaged(velocity, width, d))

@@ -28,15 +28,15 @@ class Cut:
         """Whether rounds have so many steps."""
         return self._batch.n_steps == n_steps
 
-    def march(self, parity: int, clock: F64) -> I64:
-        """The steps of a round, the first of `parity`; returns what bodies have taken, [1, n_steps, …]."""
-        self._batch.begin(clock[None], -1)
-        for step in range(len(clock)):
+    def advance(self, parity: int, scale: F64) -> I64:
+        """The steps of a round, the first of `parity`; returns the impulse on bodies, [1, n_steps, …]."""
+        self._batch.begin(scale[None], -1)
+        for step in range(len(scale)):
             self._step((parity + step) % 2, is_first=step == 0)
-        if len(clock):
-            self._end((parity + len(clock) - 1) % 2)
-        tally: I64 = self._gpu.to_host(self._batch.tally)
-        return tally
+        if len(scale):
+            self._end((parity + len(scale) - 1) % 2)
+        impulse: I64 = self._gpu.to_host(self._batch.impulse)
+        return impulse
 
     def _step(self, parity: int, is_first: bool) -> None:
         """A step to its last messages."""

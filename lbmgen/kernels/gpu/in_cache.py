@@ -27,7 +27,7 @@ class InCache:
     def __init__(self, launches: Launches, batch: Batch) -> None:
         self._launches, self._batch = launches, batch
         self._met = batch.gpu.xp.zeros(len(batch.parts), np.uint32)  # blocks that have come to where they wait
-        self._n_resident = batch.gpu.resident_blocks(launches.kernels["march"], THREADS)
+        self._n_resident = batch.gpu.resident_blocks(launches.kernels["advance"], THREADS)
         self._sizes = sizes(len(batch.parts), n_together(batch.gpu, batch.parts, self._n_resident))
         self._how = self._arguments(batch.parts[0])
 
@@ -40,7 +40,7 @@ class InCache:
         tables = [value for source, target in copies for value in (source, target, np.uint32(len(source)))]
         return start, np.uint32(n_runs), np.uint32(length), *tables
 
-    def march(self, parity: int) -> None:
+    def advance(self, parity: int) -> None:
         """All steps, the first of `parity`."""
         batch, first = self._batch, 0
         self._met[...] = 0
@@ -48,10 +48,10 @@ class InCache:
         for size in self._sizes:
             these = slice(first, first + size)
             numbers = map(np.int32, (parity, batch.n_steps, batch.n_bodies))
-            how = *numbers, batch.clock[these], batch.tally[these], self._met[these]
+            how = *numbers, batch.scale[these], batch.impulse[these], self._met[these]
             grid = shared_out(self._n_blocks, self._n_resident // size), size
             arguments = batch.table[these], *self._how, *how, *places
-            batch.gpu.launch_together(self._launches.kernels["march"], grid, (THREADS,), arguments)
+            batch.gpu.launch_together(self._launches.kernels["advance"], grid, (THREADS,), arguments)
             first += size
 
 

@@ -12,11 +12,11 @@ from lbmgen.kernels.gpu.part import BOUNDARIES, Batch, Items, Mail, Runs
 from runkit.device import DeviceArray, Gpu
 
 THREADS = 256  # of a block; lbm.cu is compiled for no more
-NAMES = ("sweep", "copy", "gather", "scatter", "boundaries", "march", "look")
+NAMES = ("sweep", "copy", "gather", "scatter", "boundaries", "advance", "statistics")
 
 
 class Now(NamedTuple):
-    """A step: of whom, its parity, by how much it moves their clock on, and how much later than that clock it is."""
+    """A step: of whom, its parity, by how much it moves their step counter on, and how far ahead of it the step is."""
 
     batch: Batch
     parity: int
@@ -44,7 +44,7 @@ class Launches:
             self._do[operation](now, what)
 
     def sweep(self, now: Now, runs: Runs) -> None:
-        """Collide and stream; the first launch moves the clock on."""
+        """Collide and stream; the first launch moves the step counter on."""
         part, tick = now.batch.parts[0], now.tick
         places = tuple(map(np.int64, part.places[now.parity]))
         for start, n_runs, length in runs:
@@ -60,7 +60,7 @@ class Launches:
 
     def _boundaries(self, now: Now, _: None) -> None:
         batch = now.batch
-        record = batch.clock, batch.tally, batch.step, *map(np.int32, (now.later, batch.n_steps, batch.n_bodies))
+        record = batch.scale, batch.impulse, batch.step, *map(np.int32, (now.later, batch.n_steps, batch.n_bodies))
         self("boundaries", batch.n_boundary, len(batch.parts), batch.table, np.int32(now.parity), *record)
 
     def _pack(self, now: Now, mail: Mail) -> None:

@@ -98,15 +98,15 @@ class Batch:
         xp, d, self.n_bodies = gpu.xp, len(parts[0].shape), parts[0].host.n_bodies
         self.gpu, self.parts, self.n_steps = gpu, list(parts), n_steps
         self.table = xp.asarray(np.stack([part.row for part in parts]))
-        self.clock = xp.zeros((len(parts), n_steps))
-        self.tally = xp.zeros((len(parts), n_steps, self.n_bodies, d + 1), np.int64)
+        self.scale = xp.zeros((len(parts), n_steps))
+        self.impulse = xp.zeros((len(parts), n_steps, self.n_bodies, d + 1), np.int64)
         self.step = xp.zeros(1, np.int32)  # where kernels read which step it is
         self.n_boundary = max(part.n_boundary for part in parts)
 
-    def begin(self, clocks: F64, step: int) -> None:
+    def begin(self, scales: F64, step: int) -> None:
         """Empty the record; kernels find `step` where they read which step it is."""
-        self.clock[...] = self.gpu.xp.asarray(clocks)
-        self.tally[...] = 0
+        self.scale[...] = self.gpu.xp.asarray(scales)
+        self.impulse[...] = 0
         self.step[...] = step
 
     def holds(self, parts: Sequence[Placed], n_steps: int) -> bool:

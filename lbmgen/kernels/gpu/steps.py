@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from lbmgen.collisions import Collision
-from lbmgen.kernels import Grid, Part, Seen
+from lbmgen.kernels import Grid, Part, Statistics
 from lbmgen.kernels.gpu.cut import Cut
 from lbmgen.kernels.gpu.in_cache import InCache, n_together
 from lbmgen.kernels.gpu.launches import THREADS, Launches, Now
@@ -58,18 +58,18 @@ class Steps:
         self.gpu.to_device(h, part.h)
         self.launches("gather", part.n_open, 1, part.h, part.target[state], part.memory, np.uint32(part.n_open))
 
-    def march(self, parts: Sequence[Placed], parity: int, clocks: F64) -> I64:
-        """Steps of parts, the first of `parity`; `clocks` [n_parts, n_steps] scale moving walls.
+    def advance(self, parts: Sequence[Placed], parity: int, scales: F64) -> I64:
+        """Steps of parts, the first of `parity`; `scales` [n_parts, n_steps] scale moving walls.
 
-        Returns what bodies have taken, int64 [n_parts, n_steps, n_bodies, d + 1] (see `lbmgen.forces`).
+        Returns the impulse on each body, int64 [n_parts, n_steps, n_bodies, d + 1] (see `lbmgen.forces`).
         """
-        n_steps = clocks.shape[1]
+        n_steps = scales.shape[1]
         if parts[0].mail:
-            each = zip(parts, clocks, strict=True)
-            return np.concatenate([self._cut_for(part, n_steps).march(parity, clock) for part, clock in each])
+            each = zip(parts, scales, strict=True)
+            return np.concatenate([self._cut_for(part, n_steps).advance(parity, scale) for part, scale in each])
         if self._side_by_side is None or not self._side_by_side.batch.holds(parts, n_steps):
             self._side_by_side = SideBySide(self.launches, Batch(self.gpu, parts, n_steps))
-        return self._side_by_side.march(parity, clocks)
+        return self._side_by_side.advance(parity, scales)
 
     def _cut_for(self, part: Placed, n_steps: int) -> Cut:
         if part not in self._cut or not self._cut[part].holds(n_steps):
@@ -82,7 +82,7 @@ class Steps:
 
         return moments(part.host, self.populations(part), state)
 
-    def look(self, parts: Sequence[Placed], state: int, width: int | None) -> list[Seen]:
+    def statistics(self, parts: Sequence[Placed], state: int, width: int | None) -> list[Statistics]:
         """Of each part: the largest speed, the largest |density - 1| and, if `width` is not None, means over cells of
         density - 1 and velocity."""
         xp, n, shape = self.gpu.xp, len(parts), parts[0].shape
@@ -93,13 +93,17 @@ class Steps:
         table = xp.asarray(np.concatenate([part.row for part in parts]))
         arrival = xp.asarray(np.array(parts[0].places[1 - state]))
         sizes = (int(np.prod(cells)), shape[1] if len(shape) == 3 else 1, shape[-1], width, int(stored))
-        self.launches("look", sizes[0], n, table, parts[0].row_start, arrival, *map(np.int32, sizes), mean, extreme)
+        self.launches(
+            "statistics", sizes[0], n, table, parts[0].row_start, arrival, *map(np.int32, sizes), mean, extreme
+        )
         squares, deviations = self.gpu.to_host(extreme).view(np.float64).T
         extremes = list(zip(np.sqrt(squares), deviations, strict=True))
         if not stored:
-            return [(*pair, None, None) for pair in extremes]
+            return [Statistics(*pair, None, None) for pair in extremes]
         means = self.gpu.to_host(mean)
-        return [(*pair, seen[0], np.moveaxis(seen[1:], 0, -1)) for pair, seen in zip(extremes, means, strict=True)]
+        return [
+            Statistics(*pair, mean[0], np.moveaxis(mean[1:], 0, -1)) for pair, mean in zip(extremes, means, strict=True)
+        ]
 
 
 class SideBySide:
@@ -107,7 +111,7 @@ class SideBySide:
 
     def __init__(self, launches: Launches, batch: Batch) -> None:
         self.batch, self.launches, gpu = batch, launches, batch.gpu
-        n_resident = gpu.resident_blocks(launches.kernels["march"], THREADS)
+        n_resident = gpu.resident_blocks(launches.kernels["advance"], THREADS)
         self._in_cache = InCache(launches, batch) if n_together(gpu, batch.parts, n_resident) else None
         self._pairs: dict[int, Callable[[], None]] = {}  # graphs of two steps, by the parity of the first
 
@@ -116,15 +120,15 @@ class SideBySide:
         """Whether a round goes from the cache."""
         return self._in_cache is not None
 
-    def march(self, parity: int, clocks: F64) -> I64:
-        """The steps of a round, the first of `parity`; returns what bodies have taken, as `Steps.march` does."""
-        self.batch.begin(clocks, -2)
+    def advance(self, parity: int, scales: F64) -> I64:
+        """The steps of a round, the first of `parity`; returns the impulse on bodies, as `Steps.advance` does."""
+        self.batch.begin(scales, -2)
         if self._in_cache:
-            self._in_cache.march(parity)
+            self._in_cache.advance(parity)
         else:
-            self._from_memory(parity, *divmod(clocks.shape[1], 2))
-        tally: I64 = self.batch.gpu.to_host(self.batch.tally)
-        return tally
+            self._from_memory(parity, *divmod(scales.shape[1], 2))
+        impulse: I64 = self.batch.gpu.to_host(self.batch.impulse)
+        return impulse
 
     def _from_memory(self, parity: int, n_pairs: int, rest: int) -> None:
         if n_pairs and parity not in self._pairs:
@@ -135,7 +139,7 @@ class SideBySide:
             self._step(Now(self.batch, parity, tick=0, later=2))
 
     def pair(self, parity: int) -> None:
-        """Two steps, from memory; the clock of the batch goes on by two."""
+        """Two steps, from memory; the step counter of the batch goes on by two."""
         self._step(Now(self.batch, parity, tick=2, later=0))
         self._step(Now(self.batch, 1 - parity, tick=0, later=1))
 

@@ -13,7 +13,7 @@ from lbmgen import aside
 from lbmgen.cases import draw_case
 from lbmgen.config import RunConfig
 from lbmgen.run import generate
-from lbmgen.simulation import clock
+from lbmgen.simulation import wall_scale
 from runkit.config import load
 from runkit.dataset.check import check
 from runkit.dataset.contracts.flow import FLOW
@@ -95,7 +95,7 @@ def test_an_inlet_may_pulse(tmp_path):
     """A harmonic oscillation about the mean, after the ramp."""
     settings = ("flow.pulsation=0.25", "flow.period=40", "frames.ramp=0", "flow.velocity=0.05")
     config = load(RunConfig, None, [*SMALL, *settings, f"output={tmp_path}/a.h5"])
-    found = np.concatenate([clock(config, n_done) for n_done in (0, 1)])
+    found = np.concatenate([wall_scale(config, n_done) for n_done in (0, 1)])
     assert found.mean() == pytest.approx(1) and np.ptp(found) == pytest.approx(0.5)
     np.testing.assert_allclose(found, 1 + 0.25 * np.sin(2 * np.pi * np.arange(1, 41) / 40))
 

@@ -37,7 +37,7 @@ from runkit.simd.compiled import kernel
 
 
 class Task(NamedTuple):
-    """What a march needs to know of a block: fields of a `Part`, its copies as runs, and its `Mail`."""
+    """What `advance` needs to know of a block: fields of a `Part`, its copies as runs, and its `Mail`."""
 
     program: Program
     places: tuple[tuple[int, ...], ...]
@@ -83,20 +83,20 @@ def _in_runs(program: Program, copies: Copies) -> tuple[Program, tuple[I64, ...]
 
 
 @cache
-def make_march(lattice: Lattice, law: Collision, forced: bool) -> Callable[[Floats, Task, int, F64, I64], None]:
+def make_advance(lattice: Lattice, law: Collision, forced: bool) -> Callable[[Floats, Task, int, F64, I64], None]:
     """The compiled loop over steps for a lattice, a law and, if `forced`, a force density.
 
-    Called as march(h, task, parity, clock, tally): flat populations, a `Task`, `parity` of the first step, `clock`
-    [n_steps], and `tally` int64 [n_steps, n_bodies, d + 1], which gains what bodies take.
+    Called as advance(h, task, parity, scale, impulse): flat populations, a `Task`, `parity` of the first step, `scale`
+    [n_steps], and `impulse` int64 [n_steps, n_bodies, d + 1], to which the impulse on bodies is added.
     """
     sweep, outlets = make_sweep(lattice, law, forced), make_outlets(lattice.d)
 
-    def march(h, task, parity, clock, tally):
+    def advance(h, task, parity, scale, impulse):
         program, copies = task.program, task.copies
         step = 0
-        while step < clock.size:
+        while step < scale.size:
             first = (parity + step) % 2
-            in_one_pass = first == EVEN and step + 1 < clock.size and program.both.size > 0
+            in_one_pass = first == EVEN and step + 1 < scale.size and program.both.size > 0
             items = program.both if in_one_pass else (program.even if first == EVEN else program.odd)
             for item in range(len(items)):
                 operation, state, begin, end = items[item]
@@ -106,7 +106,7 @@ def make_march(lattice: Lattice, law: Collision, forced: bool) -> Callable[[Floa
                 elif operation == COPY:
                     move(h, h, copies[state], begin, end)
                 elif operation == WALLS:
-                    walls(h, task.links, begin, end, state, clock[now], tally[now])
+                    walls(h, task.links, begin, end, state, scale[now], impulse[now])
                 elif operation == KEEP:
                     keep(h, task.kept, begin, end, state)
                 elif operation == OUTLETS:
@@ -117,4 +117,4 @@ def make_march(lattice: Lattice, law: Collision, forced: bool) -> Callable[[Floa
                     receive(h, task.mail, begin)
             step += 2 if in_one_pass else 1
 
-    return kernel(march, f"{lattice.name} {law} {forced}", PARTS, (type(law), *open_faces()))
+    return kernel(advance, f"{lattice.name} {law} {forced}", PARTS, (type(law), *open_faces()))
