@@ -177,7 +177,7 @@ def test_flows_in_the_cache_take_all_their_steps_in_one_launch_for_as_many_as_it
     for n_steps in (5, 2, 2):
         launched.clear()
         taken = advance(together, np.stack([ramp(n_steps)] * 7))
-        assert launched == ["advance"] * 3
+        assert launched == ["advance_cached"] * 3
         for found, block in zip(taken, alone, strict=True):
             np.testing.assert_array_equal(found, block.advance(ramp(n_steps)))
     for ours, theirs in zip(together, alone, strict=True):
@@ -277,6 +277,6 @@ def test_every_kernel_compiles_and_float32_ones_keep_to_registers(lattice, law, 
     assert used["sweep"].spilled == 0
     if lattice != "D3Q27":
         assert all(kernel.spilled == 0 for kernel in used.values())
-        assert used["sweep"].registers <= 128 and used["advance"].registers <= 128
+        assert used["sweep"].registers <= 128 and used["advance_cached"].registers <= 128
     if lattice == "D2Q9":
-        assert used["advance"].registers <= 64  # four blocks to a multiprocessor
+        assert used["advance_cached"].registers <= 64  # four blocks to a multiprocessor

@@ -27,7 +27,7 @@ class InCache:
     def __init__(self, launches: Launches, batch: Batch) -> None:
         self._launches, self._batch = launches, batch
         self._met = batch.gpu.xp.zeros(len(batch.parts), np.uint32)  # blocks that have come to where they wait
-        self._n_resident = batch.gpu.resident_blocks(launches.kernels["advance"], THREADS)
+        self._n_resident = batch.gpu.resident_blocks(launches.kernels["advance_cached"], THREADS)
         self._sizes = sizes(len(batch.parts), n_together(batch.gpu, batch.parts, self._n_resident))
         self._how = self._arguments(batch.parts[0])
 
@@ -51,7 +51,7 @@ class InCache:
             how = *numbers, batch.scale[these], batch.impulse[these], self._met[these]
             grid = shared_out(self._n_blocks, self._n_resident // size), size
             arguments = batch.table[these], *self._how, *how, *places
-            batch.gpu.launch_together(self._launches.kernels["advance"], grid, (THREADS,), arguments)
+            batch.gpu.launch_together(self._launches.kernels["advance_cached"], grid, (THREADS,), arguments)
             first += size
 
 

@@ -12,7 +12,7 @@ from lbmgen.kernels.gpu.part import BOUNDARIES, Batch, Items, Mail, Runs
 from runkit.device import DeviceArray, Gpu
 
 THREADS = 256  # of a block; lbm.cu is compiled for no more
-NAMES = ("sweep", "copy", "gather", "scatter", "boundaries", "advance", "statistics")
+NAMES = ("sweep", "copy", "gather", "scatter", "boundaries", "advance_cached", "statistics")
 
 
 class Now(NamedTuple):

@@ -11,7 +11,7 @@ __device__ __forceinline__ void move(const Case& at, real* site, const long long
     for (int i = 0; i < Q; ++i) site[place[opposite[i]]] = gone[i];
 }
 
-// A step of all sites of `n_runs` runs of `length` sites that begin at `start`. The scale moves on by `tick` steps.
+// A step of all sites of `n_runs` runs of `length` sites that begin at `start`. The step counter moves on by `tick` steps.
 extern "C" __global__ void __launch_bounds__(256)
     sweep(const long long* table, const long long* start, unsigned n_runs, unsigned length, int* step, int tick,
           PLACE_PARAMETERS(place)) {
@@ -39,8 +39,9 @@ extern "C" __global__ void scatter(real* h, const long long* target, const real*
     if (thread() < n) h[target[thread()]] = buffer[thread()];
 }
 
-// Walls and open faces at step *step + later of `n_steps`; `scale` is [n_cases, n_steps], what bodies take is added to
-// `impulse` [n_cases, n_steps, n_bodies, D + 1], whose last column counts links that blew up.
+// Walls and open faces at step *step + later of `n_steps`; `scale` [n_cases, n_steps] multiplies the velocities of walls.
+// The momentum that bodies take is added to `impulse` [n_cases, n_steps, n_bodies, D + 1], whose last column counts links
+// that blew up.
 extern "C" __global__ void __launch_bounds__(256, 1)
     boundaries(const long long* table, int state, const double* scale, long long* impulse, const int* step, int later,
                int n_steps, int n_bodies) {
@@ -87,7 +88,7 @@ __device__ __forceinline__ void step_of(const Case& at, int state, const long lo
 // `n_steps` steps, the first of `parity`, of cases whose populations stay in the cache: the blocks of a case, all of
 // them resident, go on without those of others. `met` [n_cases] begins with zeros. Tables and places by parity.
 extern "C" __global__ void __launch_bounds__(256)
-    advance(const long long* table, const long long* start, unsigned n_runs, unsigned length,
+    advance_cached(const long long* table, const long long* start, unsigned n_runs, unsigned length,
           const long long* even_source, const long long* even_target, unsigned n_even, const long long* odd_source,
           const long long* odd_target, unsigned n_odd, int parity, int n_steps, int n_bodies, const double* scale,
           long long* impulse, unsigned* met, PLACE_PARAMETERS(even), PLACE_PARAMETERS(odd)) {

@@ -111,7 +111,7 @@ class SideBySide:
 
     def __init__(self, launches: Launches, batch: Batch) -> None:
         self.batch, self.launches, gpu = batch, launches, batch.gpu
-        n_resident = gpu.resident_blocks(launches.kernels["advance"], THREADS)
+        n_resident = gpu.resident_blocks(launches.kernels["advance_cached"], THREADS)
         self._in_cache = InCache(launches, batch) if n_together(gpu, batch.parts, n_resident) else None
         self._pairs: dict[int, Callable[[], None]] = {}  # graphs of two steps, by the parity of the first
 
