@@ -27,7 +27,7 @@ from dtrain.precision import use_precision
 from dtrain.ranks import Ranks
 from runkit.errors import UserError
 from runkit.log import say
-from runkit.progress import Audience, Progress
+from runkit.progress import Progress, Reporter
 from runkit.stop import Stopped
 
 CURVES = "training", "validation"
@@ -190,7 +190,7 @@ class PhaseTrainer:
     def _take_steps(self, state: State, clock: Clock, title: str) -> State:
         present, steps = state.phase, range(state.phase_step, self.n_steps)
         clock.begin()
-        with Progress(Audience(self.ranks.is_root), len(steps), "step", title) as progress:
+        with Progress(Reporter(self.ranks.is_root), len(steps), "step", title) as progress:
             for step, micro_batches in zip(steps, self.feed.steps(self.order, self.share, steps), strict=True):
                 self.engine.set_learning_rate(learning_rate(self.phase, step, self.n_steps))
                 self._step(micro_batches)

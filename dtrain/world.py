@@ -10,7 +10,7 @@ from typing import cast
 
 import torch.distributed as dist
 
-from runkit.mpi import Tickets, World
+from runkit.mpi import SharedCounter, World
 from runkit.mpi.world import T
 
 
@@ -54,7 +54,7 @@ class TorchWorld(World):
         names = self.all_gather(socket.gethostname())
         return self.split(names.index(names[self.rank]))
 
-    def tickets(self) -> Tickets:
+    def shared_counter(self) -> SharedCounter:
         return StoreTickets(self)
 
     def progress(self) -> None:

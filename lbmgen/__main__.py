@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from runkit.memory import memory_for_imports
 from runkit.mpi import World, launch, single_threaded
 
 if TYPE_CHECKING:  # NumPy is not to be loaded yet: see `single_threaded`
@@ -19,12 +20,13 @@ def main() -> None:
     signal warned it (the same command goes on), 2 a mistake in the configuration, 1 another error.
     """
     single_threaded()
-    from lbmgen.boundaries import boundary
-    from lbmgen.collisions import collision
-    from lbmgen.config import RunConfig
-    from lbmgen.obstacles import obstacle
-    from lbmgen.plan import show
-    from runkit.cli import run_program
+    with memory_for_imports():
+        from lbmgen.boundaries import boundary
+        from lbmgen.collisions import collision
+        from lbmgen.config import RunConfig
+        from lbmgen.obstacles import obstacle
+        from lbmgen.plan import show
+        from runkit.cli import run_program
 
     parts: dict[str, Registry[Any]] = {
         "obstacles.families and obstacles.given": obstacle,

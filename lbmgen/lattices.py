@@ -17,7 +17,7 @@ import numpy as np
 
 from runkit.arguments import shown
 from runkit.errors import UserError
-from runkit.registry import nearest
+from runkit.registry import suggestion
 
 CS2 = 1 / 3  # square of the speed of sound
 
@@ -57,7 +57,7 @@ class Lattice:
 def lattice(name: str) -> Lattice:
     """The lattice of this name; raises UserError."""
     if not (isinstance(name, str) and name in LATTICES):
-        raise UserError(f"unknown lattice {shown(name)}{nearest(str(name), LATTICES)}; known: {', '.join(LATTICES)}")
+        raise UserError(f"unknown lattice {shown(name)}{suggestion(str(name), LATTICES)}; known: {', '.join(LATTICES)}")
     return LATTICES[name]
 
 

@@ -31,7 +31,7 @@ from runkit.efficiency import KERNELS, Account
 from runkit.folders import make_folder
 from runkit.log import say
 from runkit.mpi import MpiWorld, SerialWorld, World, takes_device_arrays
-from runkit.progress import Audience, Progress
+from runkit.progress import Progress, Reporter
 from runkit.stop import Stop, Stopped
 
 SMALL = 8  # sites of a domain that is simulated for its kernels
@@ -95,18 +95,18 @@ def _simulate_all(crew: Crew, config: RunConfig, cases: list[Case], file: Writer
     world, group = crew.world, crew.group
     pending = [unit[0] for unit in file.pending("computed")]
     together = _cases_together(crew, config, cases[0], len(pending))
-    tickets = world.tickets()
+    counter = world.shared_counter()
     place_of = {case.number: place for place, case in enumerate(cases)}
 
     def take() -> int:
-        return len(pending) if crew.stop.is_wanted() else tickets.next() * together
+        return len(pending) if crew.stop.is_wanted() else counter.next() * together
 
     def batches() -> Iterator[list[Case]]:
         while (first := group.on_root(take)) < len(pending):
             yield [cases[i_case] for i_case in pending[first : first + together]]
 
     with (
-        Progress(Audience(world.is_root), len(pending), "cases", "simulate") as progress,
+        Progress(Reporter(world.is_root), len(pending), "cases", "simulate") as progress,
         closing(_prepared(crew, config, batches())) as ready,
     ):
         with suppress(Stopped):
@@ -118,7 +118,7 @@ def _simulate_all(crew: Crew, config: RunConfig, cases: list[Case], file: Writer
         has_ended_early = crew.stop.meet()
         if not has_ended_early:
             progress.reach(len(pending))
-    tickets.free()
+    counter.free()
     return has_ended_early
 
 

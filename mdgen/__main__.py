@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
+from runkit.memory import memory_for_imports
 from runkit.mpi import World, launch, single_threaded
 
 if TYPE_CHECKING:  # NumPy is not to be loaded yet: see `single_threaded`
@@ -18,10 +19,11 @@ def main() -> None:
     warned it (the same command goes on), 2 a mistake in the configuration, 1 another error.
     """
     single_threaded()
-    from mdgen.config import Case
-    from mdgen.plan import show
-    from mdgen.potentials import potential
-    from runkit.cli import run_program
+    with memory_for_imports():
+        from mdgen.config import Case
+        from mdgen.plan import show
+        from mdgen.potentials import potential
+        from runkit.cli import run_program
 
     parts = {"system.potential": potential}
     run_program("python -m mdgen", Case, partial(launch, _generate), show, main.__doc__ or "", parts=parts)

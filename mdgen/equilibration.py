@@ -48,9 +48,9 @@ def equilibrate(run: Run, given: list[Configuration]) -> None:
     """Make every initial configuration that the file still lacks: this rank's share of them."""
     case, file = run.case, run.file
     pending = [sample for (sample,) in file.pending("equilibrated")]
-    mine = run.groups(pending, _resting_place, kind=int, size=GROUP_SIZE)
+    mine = run.groups(pending, checkpoint_name, kind=int, size=GROUP_SIZE)
     blocks = Schedule() if given else cooling_blocks(case.initial, case.system.temperature, case.integrator.dt)
-    amount = (sum(map(len, mine)), "samples") if given else (run.steps_left(mine, _resting_place, blocks), "steps")
+    amount = (sum(map(len, mine)), "samples") if given else (run.steps_left(mine, checkpoint_name, blocks), "steps")
     with Progress(run.world, *amount, "equilibrate") as progress, suppress(Stopped):
         for samples in mine:
             run.stop.here()
@@ -157,8 +157,8 @@ def _write_sample(run: Run, sample: int, start: Configuration, inherent: Minimum
 
 
 def _checkpoint(file: Writer, samples: list[int], period: float = 0.0) -> Checkpoint:
-    return Checkpoint(file, [_resting_place(sample) for sample in samples], period)
+    return Checkpoint(file, [checkpoint_name(sample) for sample in samples], period)
 
 
-def _resting_place(sample: int) -> str:
+def checkpoint_name(sample: int) -> str:
     return f"equilibrate-{sample:05d}.npz"

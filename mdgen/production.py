@@ -34,8 +34,8 @@ Replica = tuple[int, int]  # number of the sample, number of the trajectory
 def propagate(run: Run) -> None:
     """Run every replica that the file still lacks: this rank's share of them."""
     blocks = production_blocks(run.case.production.times, run.case.integrator.dt)
-    mine = run.groups(_pending(run), _resting_place, kind=itemgetter(0), size=GROUP_SIZE)
-    n_steps = run.steps_left(mine, _resting_place, blocks)
+    mine = run.groups(_pending(run), checkpoint_name, kind=itemgetter(0), size=GROUP_SIZE)
+    n_steps = run.steps_left(mine, checkpoint_name, blocks)
     with Progress(run.world, n_steps, "steps", "propagate") as progress, suppress(Stopped):
         for group in mine:
             run.stop.here()
@@ -55,7 +55,7 @@ def _pending(run: Run) -> list[Replica]:
 
 def _run_group(run: Run, group: list[Replica], blocks: Schedule, progress: Progress) -> None:
     """Run a group to its end; one that blows up is marked when its block is looked at, the others go on."""
-    names, period = [_resting_place(unit) for unit in group], run.case.checkpoint_seconds
+    names, period = [checkpoint_name(unit) for unit in group], run.case.checkpoint_seconds
     checkpoint = Checkpoint(run.file, names, period, _written(run.file, group, blocks))
     dynamics = _start(run, group)
     energy, sound = dynamics.snapshot().energy_per_particle, np.ones(len(group), bool)
@@ -130,5 +130,5 @@ def _write_snapshot(file: Writer, reached: Snapshot, group: list[Replica], sound
             file.write(name, (sample, i_time, replica), of_group[k])
 
 
-def _resting_place(unit: Replica) -> str:
+def checkpoint_name(unit: Replica) -> str:
     return "propagate-{:05d}-{:04d}.npz".format(*unit)

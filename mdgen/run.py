@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -52,7 +51,7 @@ def generate(world: World, case: Case) -> int:
         run = Run(case, potential, file, world, device, stop)
         with account.part(KERNELS):
             _compile(run, cools=not given)
-        if not run.go_through(partial(equilibrate, given=given), propagate, label):
+        if not run.go_through(lambda run: equilibrate(run, given), propagate, label):
             account.tell(world)
             return stop.conclude(file.part)
         file.seal()

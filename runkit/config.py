@@ -10,15 +10,16 @@ import math
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar, get_args, get_origin
 
 import tomli_w
-from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, ValidationError, ValidationInfo, field_validator, model_validator
+from pydantic_core import PydanticCustomError
 
 from runkit.constraints import allowed, is_list, keys
 from runkit.errors import UserError
 from runkit.outputs import as_path, require_regular, state_of
-from runkit.registry import nearest
+from runkit.registry import suggestion
 
 Model = TypeVar("Model", bound="Config")
 
@@ -38,6 +39,25 @@ class Config(BaseModel):
             name: [value] if name in lists and isinstance(value, (str, int, float)) else value
             for name, value in values.items()
         }
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _a_truth_value_is_no_number(cls, value: Any, info: ValidationInfo) -> Any:
+        field = cls.model_fields[info.field_name or ""]
+        found = value if isinstance(value, (list, tuple)) else [value]
+        if any(isinstance(one, bool) for one in found) and _is_of_numbers(field.annotation):
+            raise PydanticCustomError("truth_value", "numbers, not truth values")
+        return value
+
+
+def _is_of_numbers(annotation: Any) -> bool:
+    """Whether a key takes numbers and no truth values."""
+    kinds, left = set(), [annotation]
+    while left:
+        kind = left.pop()
+        kinds.add(kind)
+        left += get_args(kind) if get_origin(kind) is not Literal else ()
+    return bool(kinds & {int, float}) and not kinds & {bool, Any}
 
 
 def load(
@@ -144,7 +164,7 @@ def _explain(model: type[Config], error: ValidationError, origin: Mapping[str, s
     where = ".".join(str(part) for part in first["loc"])
     names = [part for part in first["loc"] if isinstance(part, str)]
     if first["type"] == "extra_forbidden":
-        text = f"unknown key {where!r}{nearest(where, keys(model))}"
+        text = f"unknown key {where!r}{suggestion(where, keys(model))}"
     elif first["type"] == "missing":
         text = f"{where} must be given; allowed: {allowed(model, names)}"
     elif first["type"] == "value_error":

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 
 from runkit.errors import UserError, complain
 
+INTERRUPTED = 130  # exit code, as of a shell
 # How libraries say it: NumPy and Python by MemoryError, the loader, the C library and torch in words.
 _WORDS = re.compile(
     r"failed to map segment|cannot allocate|unable to (allocate|mmap)|not enough memory|out of memory|can't allocate"
@@ -31,9 +32,13 @@ def shortage(error: BaseException) -> UserError | None:
 
 @contextmanager
 def memory_for_imports() -> Iterator[None]:
-    """For a script whose imports are large: where memory does not suffice for them, end it with one line and code 2."""
+    """For a program whose imports are large: where memory does not suffice for them, end it with one line and code 2,
+    and without a word where it is interrupted meanwhile.
+    """
     try:
         yield
+    except KeyboardInterrupt:
+        sys.exit(INTERRUPTED)
     except (ImportError, OSError, RuntimeError, MemoryError) as error:
         if (told := shortage(error)) is None:
             raise

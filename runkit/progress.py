@@ -20,7 +20,7 @@ QUIET_SECONDS = 10.0
 REMIND_SECONDS = 300.0
 
 
-class Audience(NamedTuple):
+class Reporter(NamedTuple):
     """Who is told: one root, whose count is that of all."""
 
     is_root: bool
@@ -30,7 +30,7 @@ class Audience(NamedTuple):
 class Progress:
     """Counts `total` units of work of this rank: `with Progress(world, 10, "step", "propagate") as progress: …`."""
 
-    def __init__(self, world: World | Audience, total: float, unit: str = "unit", title: str = "") -> None:
+    def __init__(self, world: World | Reporter, total: float, unit: str = "unit", title: str = "") -> None:
         self.total, self.unit, self.title = float(total), unit, title
         self.done = 0.0
         self._shown = world.is_root
@@ -82,7 +82,7 @@ class Progress:
         percent = 100 * self.done / self.total if self.total else 100.0
         print(
             f"{self.title}{self._share}: {percent:3.0f} %, {self.done:g} of {self.total:g} {self.unit}, "
-            f"{rate:.3g} {self.unit}/s, {clock(passed)} passed, {clock(max(left, 0.0))} left",
+            f"{rate:.3g} {self.unit}/s, {clock_time(passed)} passed, {clock_time(max(left, 0.0))} left",
             flush=True,
         )
 
@@ -96,7 +96,7 @@ def duration(seconds: float) -> str:
     return f"{seconds / 3600:.{1 if seconds < 36000 else 0}f} h"
 
 
-def clock(seconds: float) -> str:
+def clock_time(seconds: float) -> str:
     """Hours, minutes and seconds, the leading zero units left out."""
     hours, rest = divmod(round(seconds), 3600)
     minutes, rest = divmod(rest, 60)

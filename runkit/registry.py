@@ -57,7 +57,7 @@ class Registry(Generic[Made]):
         self._import_modules()
         if not isinstance(name, str) or name not in self._parts:
             known = ", ".join(self.names())
-            raise UserError(f"unknown {self.kind} {name!r}{nearest(str(name), self.names())}; known: {known}")
+            raise UserError(f"unknown {self.kind} {name!r}{suggestion(str(name), self.names())}; known: {known}")
         return self._parts[name]
 
     def parameters(self, name: str) -> Mapping[str, inspect.Parameter]:
@@ -71,9 +71,8 @@ class Registry(Generic[Made]):
         unknown = [] if takes_any else [key for key in given if key not in known]
         if unknown:
             allowed = ", ".join(known) or "none"
-            raise UserError(
-                f"{self.kind} {name!r} has no parameter {unknown[0]!r}{nearest(unknown[0], known)}; allowed: {allowed}"
-            )
+            perhaps = suggestion(unknown[0], known)
+            raise UserError(f"{self.kind} {name!r} has no parameter {unknown[0]!r}{perhaps}; allowed: {allowed}")
         missing = [key for key, parameter in known.items() if _is_necessary(parameter) and key not in given]
         if missing:
             raise UserError(f"{self.kind} {name!r} needs parameter {missing[0]!r}; given: {', '.join(given) or 'none'}")
@@ -122,7 +121,7 @@ _KINDS: Mapping[Any, tuple[type, str]] = {
 }
 
 
-def nearest(word: str, known: Iterable[str]) -> str:
+def suggestion(word: str, known: Iterable[str]) -> str:
     """ "; did you mean 'x'?" for the known word that is most alike, or "" if none is."""
     match = difflib.get_close_matches(word, list(known), n=1, cutoff=0.5)
     return f"; did you mean {match[0]!r}?" if match else ""

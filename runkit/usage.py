@@ -43,7 +43,7 @@ def _keys(model: type[Config], width: int) -> list[str]:
         if key.rpartition(".")[0] != section:
             section = key.rpartition(".")[0]
             lines.append("")
-        lines.append(f"  {key} " + ("must be given" if field.is_required() else f"= {_value(default)}"))
+        lines.append(f"  {key} " + ("must be given" if field.is_required() else f"= {value_text(default)}"))
         about = f"{field.description + '; ' if field.description else ''}{describe(field)}"
         lines += textwrap.wrap(about, width, initial_indent="      ", subsequent_indent="      ")
     return lines
@@ -53,7 +53,7 @@ def _parts(key: str, registry: Registry[Any], width: int) -> list[str]:
     lines = [f"What {key} may name, with parameters:"]
     for name in registry.names():
         takes = registry.parameters(name).items()
-        words = [key if one.default is one.empty else f"{key} = {_value(one.default)}" for key, one in takes]
+        words = [key if one.default is one.empty else f"{key} = {value_text(one.default)}" for key, one in takes]
         lines.append(f"  {name}" + (f" ({', '.join(words)})" if words else ""))
         about = (inspect.getdoc(registry.get(name)) or "").partition("\n\n")[0]
         lines += textwrap.wrap(about, width, initial_indent="      ", subsequent_indent="      ")
@@ -67,12 +67,12 @@ def _placeholder(model: type[Config], key: str) -> str:
     return word if field.is_required() else f"[{word}]"
 
 
-def _value(value: Any) -> str:
+def value_text(value: Any) -> str:
     """A value as it would be written in TOML."""
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, (tuple, list)):
-        return "[" + ", ".join(_value(item) for item in value) + "]"
+        return "[" + ", ".join(value_text(item) for item in value) + "]"
     if isinstance(value, dict):
-        return "{" + ", ".join(f"{key} = {_value(item)}" for key, item in value.items()) + "}"
+        return "{" + ", ".join(f"{key} = {value_text(item)}" for key, item in value.items()) + "}"
     return f'"{value}"' if isinstance(value, str) else "not set" if value is None else str(value)

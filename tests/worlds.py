@@ -18,7 +18,7 @@ def check(world: World) -> None:
     _check_work(world)
     _check_errors(world)
     _check_groups(world)
-    _check_tickets(world)
+    _check_shared_counter(world)
     world.barrier()
 
 
@@ -88,19 +88,19 @@ def _check_groups(world: World) -> None:
     assert all(len(one) == 1 and one[0] >= all_ended[0][0] for one in all_ended)
 
 
-def _check_tickets(world: World) -> None:
+def _check_shared_counter(world: World) -> None:
     for n_each in (3, 2):  # a counter begins at 0, also after another one
-        tickets, other = world.tickets(), world.tickets()
-        mine = [tickets.next() for _ in range(n_each)]
+        counter, other = world.shared_counter(), world.shared_counter()
+        mine = [counter.next() for _ in range(n_each)]
         world.progress()
         assert mine == sorted(mine), "an older number came later"
         taken = sorted(number for part in world.all_gather(mine) for number in part)
         assert taken == list(range(n_each * world.size)), "a number was given twice, or never"
         assert sorted(world.all_gather(other.next())) == list(range(world.size))
-        tickets.free()
+        counter.free()
         other.free()
     group = world.split(world.rank % 2)  # each group has a counter of its own
-    own = group.tickets()
+    own = group.shared_counter()
     assert sorted(group.all_gather(own.next())) == list(range(group.size))
     own.free()
 

@@ -43,7 +43,7 @@ from tools.flow_cases import (
     taylor_green,
 )
 from tools.lbmpy_reference import propagate
-from tools.limits import Report
+from tools.report import Report
 
 CYLINDER = {"drag": 5.57953523384, "lift": 0.010618948146, "pressure": 0.11752016697}
 STREET = {"St": (0.295, 0.305), "largest drag": (3.22, 3.24), "largest lift": (0.99, 1.01)}  # intervals of 1996

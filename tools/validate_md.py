@@ -41,7 +41,7 @@ from runkit.mpi import SerialWorld
 from runkit.progress import Progress
 from runkit.rng import stream
 from tools.lammps_reference import Lammps
-from tools.limits import Report
+from tools.report import Report
 
 LAW = potential.build("kob-andersen")
 MIXTURE: dict[str, Any] = {"epsilon": [1.0, 1.5, 0.5], "sigma": [1.0, 0.8, 0.88]}

@@ -27,7 +27,7 @@ from mdgen.observables import bond_change, displacement, neighbour_pairs, reliab
 from runkit.cli import OptionParser
 from runkit.dataset.reader import Dataset
 from runkit.errors import UserError, complain
-from tools.limits import Report
+from tools.report import Report
 
 A, NEAREST = 0, 1.35  # species and bonds over which the published work scores
 

@@ -17,16 +17,16 @@ for it, or zero.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from types import SimpleNamespace
 from typing import Any, NamedTuple
 
-from lbmgen.boundaries.face import Open
+from lbmgen.boundaries.face import Open, most_parameters
 from runkit.formula import Plain, value_of
 
 
 class Places(NamedTuple):
-    """Where each kind of numbers begins in a row, after the parameters of a face; `size` is the length of the row."""
+    """Where each kind of numbers begins in a row, after room for the parameters of any face; `size` is its length."""
 
     moments: int
     inside: int
@@ -42,9 +42,9 @@ class Places(NamedTuple):
     size: int
 
     @classmethod
-    def of(cls, face: type[Open], d: int) -> Places:
-        """Those of a face in `d` dimensions."""
-        ends = [len(face.parameters())]
+    def of(cls, d: int) -> Places:
+        """Those in `d` dimensions."""
+        ends = [most_parameters()]
         for length in (1 + d, 1 + d, d, 1 + d, 1 + d, d, 1, 1, 1, 1, 1):
             ends.append(ends[-1] + length)
         return cls(*ends)
@@ -52,7 +52,7 @@ class Places(NamedTuple):
 
 def arguments(face: type[Open], d: int, row: Sequence[Any]) -> tuple[Any, Any, Any]:
     """What a formula of `face` takes, from a row of numbers."""
-    at = Places.of(face, d)
+    at = Places.of(d)
 
     def moments(place: int, name: str) -> SimpleNamespace:
         return SimpleNamespace(**{"excess": row[place], name: row[place + 1 : place + 1 + d]})
@@ -66,13 +66,10 @@ def arguments(face: type[Open], d: int, row: Sequence[Any]) -> tuple[Any, Any, A
     return SimpleNamespace(**dict(zip(face.parameters(), row, strict=False))), site, link
 
 
-def on_row(formula: Callable[..., Any], face: type[Open], d: int) -> Callable[..., Any]:
-    """A formula of `face` as one of a row of numbers."""
-
-    def of_row(*row: Any) -> Any:
-        return formula(*arguments(face, d, row))
-
-    return of_row
+def on_row(name: str, face: type[Open], d: int, row: Sequence[Any]) -> Any:
+    """What the formula of this name gives for a row of numbers: 0 if `face` has none."""
+    formula = getattr(face, name)
+    return formula(*arguments(face, d, row)) if formula else 0.0
 
 
 class Needs(NamedTuple):
@@ -86,17 +83,17 @@ class Needs(NamedTuple):
 
 def needs_of(face: type[Open], d: int) -> Needs:
     """What the formulas of a face depend on; raises TypeError for a guess that depends on what follows from it."""
-    at = Places.of(face, d)
+    at = Places.of(d)
 
-    def depends(formula: Callable[..., Any] | None, begin: int, end: int) -> bool:
+    def depends(name: str, begin: int, end: int) -> bool:
         row = [Plain(_Dependence(), frozenset([place])) for place in range(at.size)]
-        used = value_of(_Dependence(), on_row(formula, face, d)(*row)) if formula else frozenset()
+        used: frozenset[int] = value_of(_Dependence(), on_row(name, face, d, row))
         return not used.isdisjoint(range(begin, end))
 
-    if depends(face.guess, at.arrived, at.c) or depends(face.guess, at.guess, at.size):
+    if depends("guess", at.arrived, at.c) or depends("guess", at.guess, at.size):
         raise TypeError(f"{face.__name__}.guess depends on site.arrived or link.guess, which follow from it")
     ends = (at.moments + 1, at.inside), (at.inside, at.normal), (at.normal, at.arrived), (at.arrived, at.c)
-    return Needs(*(depends(face.guess, *pair) or depends(face.arriving, *pair) for pair in ends))
+    return Needs(*(depends("guess", *pair) or depends("arriving", *pair) for pair in ends))
 
 
 class _Dependence:

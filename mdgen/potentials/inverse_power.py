@@ -28,8 +28,7 @@ class InversePower(PairLaw):
     exponent: int
 
     def __post_init__(self) -> None:
-        is_whole = isinstance(self.exponent, int) and not isinstance(self.exponent, bool)
-        if not is_whole or self.exponent % 2 or not 2 <= self.exponent <= STEEPEST:
+        if self.exponent % 2 or not 2 <= self.exponent <= STEEPEST:
             raise ValueError(f"exponent = {self.exponent}; allowed: even integers from 2 to {STEEPEST}")
 
     def columns(self, cutoff: F64, epsilon: F64, sigma: F64) -> dict[str, F64]:

@@ -6,19 +6,19 @@ Nothing is imported or initialised before `connect`. A program's road takes a `W
 """
 
 from runkit.mpi.communicator import MpiWorld
+from runkit.mpi.counter import SharedCounter
 from runkit.mpi.direct import takes_device_arrays
 from runkit.mpi.launch import connect, launch, single_threaded
 from runkit.mpi.library import native_calls
 from runkit.mpi.messages import Messages
 from runkit.mpi.serial import SerialWorld
-from runkit.mpi.tickets import Tickets
 from runkit.mpi.world import World, share
 
 __all__ = [
     "Messages",
     "MpiWorld",
     "SerialWorld",
-    "Tickets",
+    "SharedCounter",
     "World",
     "connect",
     "launch",

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from runkit.efficiency import WAIT, counted
+from runkit.mpi.counter import MpiCounter, SharedCounter
 from runkit.mpi.library import library_version
-from runkit.mpi.tickets import MpiTickets, Tickets
 from runkit.mpi.world import T, World
 
 
@@ -62,8 +62,8 @@ class MpiWorld(World):
 
         return MpiWorld(self.comm.Split_type(MPI.COMM_TYPE_SHARED))
 
-    def tickets(self) -> Tickets:
-        return MpiTickets(self.comm)
+    def shared_counter(self) -> SharedCounter:
+        return MpiCounter(self.comm)
 
     def progress(self) -> None:
         """MPI looks after requests of other ranks when it is called."""

@@ -11,7 +11,7 @@ from typing import Any
 
 from runkit.errors import UserError, complain
 from runkit.launcher import Launch, forget_lost_connection, mpi_launch, this_launch
-from runkit.memory import shortage
+from runkit.memory import INTERRUPTED, shortage
 from runkit.mpi.communicator import MpiWorld
 from runkit.mpi.room import require_room
 from runkit.mpi.serial import SerialWorld
@@ -60,6 +60,8 @@ def launch(main: Callable[..., int | None], *arguments: Any) -> None:
         if launched.rank == 0 or not launched.is_sure:
             complain(error)
         sys.exit(2)
+    except KeyboardInterrupt:
+        sys.exit(INTERRUPTED)
     alarm = world.comm.Dup() if isinstance(world, MpiWorld) and world.size > 1 else None
     try:
         if alarm is not None:
@@ -68,7 +70,7 @@ def launch(main: Callable[..., int | None], *arguments: Any) -> None:
     except UserError as error:
         _end_user_error(world, alarm, error)
     except KeyboardInterrupt:
-        _abort(world, 130)
+        _abort(world, INTERRUPTED)
     except BrokenPipeError:
         if world.size == 1:
             raise  # the command line ends it quietly

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from runkit.mpi.tickets import SerialTickets, Tickets
+from runkit.mpi.counter import SerialCounter, SharedCounter
 from runkit.mpi.world import T, World
 
 
@@ -33,8 +33,8 @@ class SerialWorld(World):
     def node(self) -> World:
         return self
 
-    def tickets(self) -> Tickets:
-        return SerialTickets()
+    def shared_counter(self) -> SharedCounter:
+        return SerialCounter()
 
     def progress(self) -> None:
         """Nobody wants anything."""

@@ -12,7 +12,7 @@ from itertools import chain
 from typing import TYPE_CHECKING, Any, ParamSpec, Protocol, TypeVar
 
 from runkit.errors import UserError
-from runkit.mpi.tickets import Tickets
+from runkit.mpi.counter import SharedCounter
 
 if TYPE_CHECKING:  # NumPy is not to be loaded yet: see `single_threaded`
     from numpy.typing import NDArray
@@ -73,12 +73,12 @@ class World(Protocol):
         """The group of the ranks on this node, in the order that they have here."""
 
     @abstractmethod
-    def tickets(self) -> Tickets:
+    def shared_counter(self) -> SharedCounter:
         """A new counter that all ranks share, at 0."""
 
     @abstractmethod
     def progress(self) -> None:
-        """Let other ranks have their tickets while this one computes, where that takes its help (not collective)."""
+        """Let others take shared numbers while this rank computes, where that needs its help (not collective)."""
 
     @property
     def is_root(self) -> bool:

@@ -64,7 +64,7 @@ def _call(builder, name, vector, *args):
 
 
 @intrinsic
-def peek(typingctx, array, offset):
+def element(typingctx, array, offset):
     """One element, without the test for a negative index that Numba's own subscript makes."""
     def codegen(context, builder, sig, args):
         return builder.load(builder.gep(_data(context, builder, sig, args), [args[1]]))
@@ -118,7 +118,7 @@ def store(typingctx, array, offset, value):
 
 
 @intrinsic
-def spread(typingctx, array, offset):
+def load_splat(typingctx, array, offset):
     """One element in every lane."""
     lanes = Lanes(array.dtype)
 
@@ -162,7 +162,7 @@ def scatter(typingctx, array, index, at, shift, value):
 
 
 @intrinsic
-def fill(typingctx, value):
+def splat(typingctx, value):
     """A scalar in every lane."""
     lanes = Lanes(value)
     return lanes(value), lambda context, builder, sig, args: _splat(builder, args[0], lanes)
@@ -182,13 +182,13 @@ def fma(typingctx, a, b, c):
 
 
 @intrinsic
-def minus(typingctx, value):
+def negative(typingctx, value):
     """-value, which costs nothing as a factor of `fma`."""
     return value(value), lambda context, builder, sig, args: builder.fneg(args[0])
 
 
 @intrinsic
-def wide(typingctx, value):
+def as_float64(typingctx, value):
     """The same values as float64."""
     result = Lanes(types.float64)
 
@@ -199,7 +199,7 @@ def wide(typingctx, value):
 
 
 @intrinsic
-def placed(typingctx, position, unit, array):
+def to_fixed_point(typingctx, position, unit, array):
     """position * unit as a place of the type of `array`: modulo 2**32 as an integer, or modulo 1."""
     result = Lanes(array.dtype)
 
@@ -214,7 +214,7 @@ def placed(typingctx, position, unit, array):
 
 
 @intrinsic
-def nearest(typingctx, difference):
+def minimum_image(typingctx, difference):
     """The minimum image of a difference of places, as floats; integers overflow to it."""
     result = Lanes(types.float32 if difference.dtype == types.int32 else difference.dtype)
 
@@ -233,7 +233,7 @@ def _compare(builder, sign, kind, a, b):
 
 
 @intrinsic
-def larger(typingctx, a, b):
+def maximum(typingctx, a, b):
     """a where a > b, else b."""
     def codegen(context, builder, sig, args):
         return builder.select(_compare(builder, ">", a, *args), *args)
@@ -242,7 +242,7 @@ def larger(typingctx, a, b):
 
 
 @intrinsic
-def smaller(typingctx, a, b):
+def minimum(typingctx, a, b):
     """a where a < b, else b."""
     def codegen(context, builder, sig, args):
         return builder.select(_compare(builder, "<", a, *args), *args)
@@ -250,7 +250,7 @@ def smaller(typingctx, a, b):
     return a(a, a), codegen
 
 
-def _keep_where(sign):
+def _where(sign):
     @intrinsic
     def keep(typingctx, value, a, b):
         def codegen(context, builder, sig, args):
@@ -263,12 +263,12 @@ def _keep_where(sign):
     return keep
 
 
-keep_below = _keep_where("<")
-keep_unequal = _keep_where("!=")
+where_below = _where("<")
+where_unequal = _where("!=")
 
 
 @intrinsic
-def bits_below(typingctx, a, b):
+def mask_below(typingctx, a, b):
     """A number whose bit k says whether a < b in lane k."""
     def codegen(context, builder, sig, args):
         bits = builder.bitcast(_compare(builder, "<", a, *args), ir.IntType(LANES))

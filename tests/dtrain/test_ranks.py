@@ -65,7 +65,7 @@ def test_two_groups_of_a_campaign_have_counters_of_their_own(two):
         def all_gather(self, value):
             return [value]
 
-    first, second = (Alone(0, 1, ranks.store).tickets() for ranks in two)
+    first, second = (Alone(0, 1, ranks.store).shared_counter() for ranks in two)
     assert [first.next(), first.next(), second.next()] == [0, 1, 0]
 
 

@@ -163,8 +163,9 @@ def test_a_checkpoint_of_many_replicas_asks_the_device_once(make, monkeypatch):
         with monkeypatch.context() as patch:
             patch.setattr(Batch, "array", lambda batch, name: (names.append(name), array(batch, name))[1])
             names: list[str] = []
-            save(checkpoint, *arguments)
+            n_blocks = save(checkpoint, *arguments)
         asked.append((len(checkpoint._names), names))
+        return n_blocks
 
     monkeypatch.setattr(Checkpoint, "save", count)
     make(StandIn(), "gpu")

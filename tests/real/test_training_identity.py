@@ -126,6 +126,7 @@ def test_a_file_of_two_cases_is_scored_whole_or_refused_with_the_way_out(folder,
 def test_weights_whose_origin_is_damaged_are_refused(folder, capsys, text):
     path = Path("runs/run/model.safetensors")
     header = safe_open(path, "pt").metadata()
+    del header["checksums"]  # as in files of older code
     save_file(load_file(path), path, metadata={**header, "origin": text})
     assert "learnt from is damaged" in refused(evaluate.main, "runs/run", capsys=capsys)
 

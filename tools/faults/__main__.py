@@ -23,8 +23,8 @@ from pkgutil import iter_modules
 
 from runkit.cli import OptionParser
 from tools.faults import kinds
-from tools.faults.subjects import Subject, subjects
 from tools.faults.table import Row, table
+from tools.faults.targets import Target, targets
 from tools.faults.trial import KINDS, Bad, Kind, Trial
 
 
@@ -76,9 +76,9 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _ready(folder: Path, programs: set[str]) -> dict[str, Subject]:
+def _ready(folder: Path, programs: set[str]) -> dict[str, Target]:
     """Undisturbed runs of the programs that will be tried, the generators first: they make the data of trainings."""
-    made = subjects()
+    made = targets()
     needed = set(programs)
     needed |= {"lbmgen"} if "dtrain" in programs else set()
     needed |= {"mdgen"} if "dtrain-glass" in programs else set()
@@ -94,11 +94,11 @@ def _ready(folder: Path, programs: set[str]) -> dict[str, Subject]:
 
 
 def _try(
-    number: int, kind: Kind, program: str, made: dict[str, Subject], folder: Path, options: argparse.Namespace
+    number: int, kind: Kind, program: str, made: dict[str, Target], folder: Path, options: argparse.Namespace
 ) -> Row:
-    subject, own = made[program], folder / f"{number:04d}"
-    subject.prepare(own)
-    trial = Trial(number, subject, own, random.Random(f"{options.seed} {number}"), [])
+    target, own = made[program], folder / f"{number:04d}"
+    target.prepare(own)
+    trial = Trial(number, target, own, random.Random(f"{options.seed} {number}"), [])
     begun = time.monotonic()
     verdict, why = "survived", ""
     try:

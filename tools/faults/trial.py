@@ -16,12 +16,12 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from tools.faults.launched import End, Hung, Launched
-from tools.faults.subjects import LIMIT, Subject
+from tools.faults.targets import LIMIT, Target
 
 VERDICTS = ("survived", "lost", "wrong", "hung", "unclear")
 TRIES = 4
 STOPPED = {signal.SIGTERM: {-15, 75, 143}, signal.SIGINT: {-2, 75, 130}, signal.SIGUSR1: {75}, signal.SIGUSR2: {75}}
-STOPPED |= {signal.SIGXCPU: {75}, signal.SIGKILL: {-9, 9, 137}}
+STOPPED |= {signal.SIGXCPU: {75}, signal.SIGKILL: {-9, 9, 137}, signal.SIGPIPE: {141}}
 
 
 class Bad(Exception):
@@ -61,7 +61,7 @@ class Trial:
     """A fault with its number, folder and random numbers; `notes` tell what was done."""
 
     number: int
-    subject: Subject
+    target: Target
     folder: Path
     random: random.Random
     notes: list[str]
@@ -72,13 +72,13 @@ class Trial:
 
     def start(self, *words: str, **how: Any) -> Launched:
         """Start the program."""
-        return self.subject.run(self.folder, *words, **how)
+        return self.target.run(self.folder, *words, **how)
 
     def moment(self, ranks: int = 1, low: float = 0.0, high: float = 1.0) -> float:
         """A random time within an undisturbed run [s]."""
         part = self.random.uniform(low, high)
         self.note(f"after {part:.3f} of a run")
-        return part * self.subject.seconds[ranks]
+        return part * self.target.seconds[ranks]
 
     def end(self, run: Launched, signalled: Iterable[int] = (), several: bool = False) -> End:
         """Wait for the end, which has to be in order. `signalled` is what it may end by; `several` ranks may speak."""
@@ -89,6 +89,8 @@ class Trial:
         allowed = set().union(*(STOPPED[signal.Signals(number)] for number in signalled))
         if signalled and several:
             allowed |= {1, 9, 15, 130, 137, 139, 143}  # of the launcher
+        if signalled and not self.unfinished().exists():  # nothing to lose: a program may end as the system has it end
+            allowed |= {-number for number in signalled}
         return self.in_order(end, allowed, several)
 
     def in_order(self, end: End, allowed: Iterable[int] = (), several: bool = False) -> End:
@@ -115,7 +117,7 @@ class Trial:
 
     def unfinished(self) -> Path:
         """What a run leaves when it is killed."""
-        is_training = self.subject.name.startswith("dtrain")
+        is_training = self.target.name.startswith("dtrain")
         return self.folder / ("run/recipe.toml" if is_training else "a.h5.part")
 
     def refused(self, run: Launched) -> End:
@@ -150,7 +152,7 @@ class Trial:
 
     def compare(self, but: Iterable[str] = ()) -> None:
         """Hold the result against that of the undisturbed run; `but` may differ, where the output has another name."""
-        found, wanted = self.subject.result(self.folder), self.subject.reference
+        found, wanted = self.target.result(self.folder), self.target.reference
         if found is None:
             raise Bad("lost", "the program ended well, but there is no result")
         names = (found.keys() | wanted.keys()) - set(but)

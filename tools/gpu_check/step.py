@@ -15,7 +15,7 @@ from types import ModuleType
 from typing import Any, TypeVar
 
 from runkit.errors import UserError
-from runkit.registry import nearest
+from runkit.registry import suggestion
 
 PACKAGE = "tools.gpu_check.steps"
 T = TypeVar("T")
@@ -112,7 +112,7 @@ def names() -> dict[str, str]:
 def module_of(name: str) -> ModuleType:
     """The step of this name; raises UserError for none."""
     if name not in names():
-        raise UserError(f"unknown step {name!r}{nearest(name, names())}; A, B, or of: {', '.join(names())}")
+        raise UserError(f"unknown step {name!r}{suggestion(name, names())}; A, B, or of: {', '.join(names())}")
     return import_module(f"{PACKAGE}.{name}")
 
 

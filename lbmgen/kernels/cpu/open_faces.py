@@ -1,19 +1,19 @@
-"""Open faces after a step: what enters, by the formulas of their kinds, made into functions for Numba.
-
-Each kind has a loop over the links of a site, which finds what its formulas need and no more.
-"""
+"""Open faces after a step: what enters, by the formulas of their kinds, which become instructions of one function."""
 
 from functools import cache
 
 import numpy as np
-from numba.np.unsafe.ndarray import to_fixed_tuple
+from llvmlite import ir
+from numba import types
+from numba.core import cgutils
+from numba.extending import intrinsic
 
-from lbmgen.boundaries.face import open_faces
+from lbmgen.boundaries.face import most_parameters, open_faces
 from lbmgen.kernels.open_faces import Places, needs_of, on_row
-from runkit.formula import Plain
-from runkit.formula.compiled import inlined
-from runkit.simd.compiled import part
-from runkit.simd.lanes import peek
+from runkit.formula import Plain, value_of
+from runkit.formula.llvm import Instructions
+from runkit.simd.compiled import helper, part
+from runkit.simd.lanes import element
 
 
 @cache
@@ -23,116 +23,110 @@ def make_outlets(d):
     Called as outlets(h, faces, begin, end, state, c, w): flat populations, `Outlets`, some of its sites, how
     populations lie, velocities [q, d] and weights [q].
     """
-    set_site, size = _nothing, 0
-    for number, face in reversed(list(enumerate(open_faces()))):
-        set_site = _either(number, _make_site(face, d), set_site)
-        size = max(size, Places.of(face, d).size)
+    at, n_parameters = Places.of(d), most_parameters()
+    guess, arriving = _make_formula("guess", d), _make_formula("arriving", d)
+    needs = np.array([needs_of(face, d) for face in open_faces()]).reshape(-1, 4)
+    guesses = np.array([face.guess is not None for face in open_faces()])
 
     @part
     def outlets(h, faces, begin, end, state, c, w):
-        row = np.zeros(size)
+        row = np.zeros(at.size)
         for site in range(begin, end):
-            set_site(h, faces, site, state, c, w, row)
+            law, first, last = element(faces.law, site), element(faces.start, site), element(faces.start, site + 1)
+            needs_velocity, needs_inside, needs_place, needs_arrived = needs[law]
+            left = (state * len(faces.law) + site) * len(w)
+            for k in range(n_parameters):
+                row[k] = element(faces.parameters, site * n_parameters + k)
+            _moments(h, faces.left, left, 0, c, row, at.moments, needs_velocity)
+            if needs_inside:
+                _moments(h, faces.left, left, element(faces.inward, site), c, row, at.inside, True)
+            if needs_place:
+                for axis in range(d):
+                    row[at.normal + axis] = element(faces.normal, site * d + axis)
+                for k in range(1 + d):
+                    row[at.share + k] = element(faces.share, site * (1 + d) + k)
+            if needs_arrived:
+                _known(h, faces.here, left, c, row, at.arrived)
+                for link in range(first, last):
+                    _see_link(h, faces, link, state, left, c, w, row, at)
+                    value = guess(law, row)
+                    row[at.arrived] += value
+                    for axis in range(d):
+                        row[at.arrived + 1 + axis] += row[at.c + axis] * value
+            for link in range(first, last):
+                _see_link(h, faces, link, state, left, c, w, row, at)
+                if guesses[law]:
+                    row[at.guess] = guess(law, row)
+                value = arriving(law, row)
+                faces.memory[np.uint64(link)] = value
+                h[np.uint64(element(faces.target, state * len(faces.i) + link))] = value
 
     return outlets
 
 
-@part
-def _nothing(h, faces, site, state, c, w, row):
-    """No kind has another number."""
+def _make_formula(name, d):
+    """The formulas of this name, of all kinds: called with the number of a kind and a row of numbers."""
+
+    @intrinsic
+    def formula(typingctx, law, row):
+        def codegen(context, builder, sig, args):
+            data = context.make_array(sig.args[1])(context, builder, args[1]).data
+            machine, integer = Instructions(builder, ir.DoubleType()), ir.IntType(64)
+            result = cgutils.alloca_once_value(builder, machine.constant(0.0))
+            end = builder.append_basic_block("end")
+            choice = builder.switch(args[0], end)
+            for number, face in enumerate(open_faces()):
+                block = builder.append_basic_block(face.__name__)
+                choice.add_case(args[0].type(number), block)
+                builder.position_at_end(block)
+                places = range(Places.of(d).size)
+                values = [Plain(machine, builder.load(builder.gep(data, [integer(place)]))) for place in places]
+                builder.store(value_of(machine, on_row(name, face, d, values)), result)
+                builder.branch(end)
+            builder.position_at_end(end)
+            return builder.load(result)
+
+        return types.float64(law, row), codegen
+
+    return formula
 
 
-def _either(number, this, others):
-    """What sets a site at a face of the kind with this number, and else `others`."""
-
-    @part
-    def set_site(h, faces, site, state, c, w, row):
-        if peek(faces.law, site) == number:
-            this(h, faces, site, state, c, w, row)
-        else:
-            others(h, faces, site, state, c, w, row)
-
-    return set_site
-
-
-def _make_site(face, d):
-    """What sets a site at a face of a kind. `row` are the numbers that formulas take (`lbmgen.kernels.open_faces`)."""
-    at, needs, guesses = Places.of(face, d), needs_of(face, d), face.guess is not None
-    arriving, guess = (inlined(on_row(formula, face, d), Plain) for formula in (face.arriving, face.guess or _none))
-    n_parameters, size = at.moments, at.size
-
-    @part
-    def set_site(h, faces, site, state, c, w, row):
-        for k in range(n_parameters):
-            row[k] = faces.parameters[site, k]
-        left = (state * len(faces.law) + site) * len(w)
-        _moments(h, faces, left, 0, c, row, at.moments, needs.velocity)
-        if needs.inside:
-            _moments(h, faces, left, peek(faces.inward, site), c, row, at.inside, True)
-        if needs.place:
-            for axis in range(d):
-                row[at.normal + axis] = faces.normal[site, axis]
-            for k in range(1 + d):
-                row[at.share + k] = faces.share[site, k]
-        if needs.arrived:
-            _known(h, faces, left, c, row, at.arrived)
-            for link in range(peek(faces.start, site), peek(faces.start, site + 1)):
-                _see_link(h, faces, link, state, left, c, w, row, at)
-                value = guess(to_fixed_tuple(row, size))
-                row[at.arrived] += value
-                for axis in range(d):
-                    row[at.arrived + 1 + axis] += c[faces.i[link], axis] * value
-        for link in range(peek(faces.start, site), peek(faces.start, site + 1)):
-            _see_link(h, faces, link, state, left, c, w, row, at)
-            if guesses:
-                row[at.guess] = guess(to_fixed_tuple(row, size))
-            value = arriving(to_fixed_tuple(row, size))
-            faces.memory[np.uint64(link)] = value
-            h[np.uint64(peek(faces.target, state * len(faces.i) + link))] = value
-
-    return set_site
-
-
-def _none(face, site, link):
-    """The guess of a face that makes none."""
-    return 0.0
-
-
-@part
-def _moments(h, faces, left, shift, c, row, place, with_velocity):
+@helper
+def _moments(h, places, left, shift, c, row, begin, with_velocity):
     """Excess density and, if asked for, velocity of what has left a site, or the one at a distance `shift` from it."""
     excess = 0.0
     for i in range(len(c)):
-        excess += np.float64(peek(h, peek(faces.left, left + i) + shift))
-    row[place] = excess
+        excess += np.float64(element(h, element(places, left + i) + shift))
+    row[begin] = excess
     if with_velocity:
         for axis in range(c.shape[1]):
             momentum = 0.0
             for i in range(len(c)):
-                momentum += c[i, axis] * np.float64(peek(h, peek(faces.left, left + i) + shift))
-            row[place + 1 + axis] = momentum / (1.0 + excess)
+                momentum += c[i, axis] * np.float64(element(h, element(places, left + i) + shift))
+            row[begin + 1 + axis] = momentum / (1.0 + excess)
 
 
-@part
-def _known(h, faces, left, c, row, place):
+@helper
+def _known(h, places, left, c, row, begin):
     """Excess density and momentum of what has arrived at a site by other ways than its open faces."""
-    row[place : place + 1 + c.shape[1]] = 0.0
+    for k in range(1 + c.shape[1]):
+        row[begin + k] = 0.0
     for i in range(len(c)):
-        here = peek(faces.here, left + i)
-        if here >= 0:
-            value = np.float64(peek(h, here))
-            row[place] += value
+        place = element(places, left + i)
+        if place >= 0:
+            value = np.float64(element(h, place))
+            row[begin] += value
             for axis in range(c.shape[1]):
-                row[place + 1 + axis] += c[i, axis] * value
+                row[begin + 1 + axis] += c[i, axis] * value
 
 
-@part
+@helper
 def _see_link(h, faces, link, state, left, c, w, row, at):
     """What formulas take of a link."""
-    i = peek(faces.i, link)
+    i = element(faces.i, link)
     for axis in range(c.shape[1]):
         row[at.c + axis] = c[i, axis]
-    row[at.w] = w[i]
-    row[at.opposite] = peek(h, peek(faces.left, left + (i + 1 if i % 2 == 1 else i - 1)))
-    row[at.inner] = peek(h, peek(faces.inner, state * len(faces.i) + link))
-    row[at.memory] = peek(faces.memory, link)
+    row[at.w] = element(w, i)
+    row[at.opposite] = element(h, element(faces.left, left + (i + 1 if i % 2 == 1 else i - 1)))
+    row[at.inner] = element(h, element(faces.inner, state * len(faces.i) + link))
+    row[at.memory] = element(faces.memory, link)

@@ -8,7 +8,7 @@ test for negative numbers that subscripts make, which would take as long as the 
 import numpy as np
 
 from runkit.simd.compiled import helper, part
-from runkit.simd.lanes import peek
+from runkit.simd.lanes import element
 
 UNIT = 2.0**48  # force quanta in one lattice unit
 LARGEST = 8.0  # of what a link exchanges: thousands of links add up without overflow
@@ -24,9 +24,10 @@ def walls(h, links, begin, end, state, scale, impulse):
     target, first, second = links.target[state], links.first[state], links.second[state]
     exchange, axes = links.exchange, links.exchange.shape[1]
     for k in range(begin, end):
-        left = peek(h, peek(first, k))
-        back = peek(links.a, k) * left + peek(links.b, k) * peek(h, peek(second, k)) + peek(links.constant, k) * scale
-        h[np.uint64(peek(target, k))] = back
+        left = element(h, element(first, k))
+        right, constant = element(h, element(second, k)), element(links.constant, k) * scale
+        back = element(links.a, k) * left + element(links.b, k) * right + constant
+        h[np.uint64(element(target, k))] = back
         measured = False
         for axis in range(axes):
             measured |= exchange[k, axis] != 0

@@ -45,10 +45,14 @@ __device__ __forceinline__ double seen(const Case& at, int state, long long plac
     return at.h[place];
 }
 
+// What follows finds a row of numbers for formulas of open faces. Few threads do: rows stay in memory, and some parts are
+// functions of their own, so that the kernels in which all threads step sites keep their registers.
+
 // Excess density and, if asked for, velocity of populations at `places` moved by `shift`.
-__device__ __forceinline__ void moments(const real* h, const long long* places, long long shift, bool with_velocity,
-                                        double* to) {
+__device__ __noinline__ void moments(const real* h, const long long* places, long long shift, bool with_velocity,
+                                     double* to) {
     double excess = 0.0, momentum[D] = {};
+#pragma unroll 1
     for (int i = 0; i < Q; ++i) {
         const double value = h[places[i] + shift];
         excess += value;
@@ -60,27 +64,26 @@ __device__ __forceinline__ void moments(const real* h, const long long* places, 
 }
 
 // What formulas take of a link.
-template <class Face>
-__device__ __forceinline__ void see_link(const Case& at, int state, long long link, const long long* left, double scale,
-                                         double* row) {
+__device__ __noinline__ void see_link(const Case& at, int state, long long link, const long long* left, double scale,
+                                      double* row) {
     const Outlets& faces = at.outlets;
     const long long k = state * faces.n_links + link;
     const int i = (int)faces.i[link];
-    for (int axis = 0; axis < D; ++axis) row[Face::c + axis] = velocity(i, axis);
-    row[Face::w] = WEIGHT[i];
-    row[Face::opposite] = at.h[left[i % 2 == 1 ? i + 1 : i - 1]];
-    row[Face::inner] = seen(at, state, faces.inner[k], faces.inner_wall[k], scale);
-    row[Face::memory] = faces.memory[link];
+    for (int axis = 0; axis < D; ++axis) row[AT_C + axis] = velocity(i, axis);
+    row[AT_W] = WEIGHT[i];
+    row[AT_OPPOSITE] = at.h[left[i % 2 == 1 ? i + 1 : i - 1]];
+    row[AT_INNER] = seen(at, state, faces.inner[k], faces.inner_wall[k], scale);
+    row[AT_MEMORY] = faces.memory[link];
 }
 
 // Excess density and momentum of what has arrived at a site, with what its open faces guess for their links.
-template <class Face>
-__device__ __forceinline__ void see_arrived(const Case& at, int state, long long site, const long long* left,
-                                            double scale, double* row) {
+__device__ __forceinline__ void see_arrived(const Case& at, long long law, int state, long long site,
+                                            const long long* left, double scale, double* row) {
     const Outlets& faces = at.outlets;
     const long long first = (state * faces.n_sites + site) * Q;
-    double* arrived = row + Face::arrived;
+    double* arrived = row + AT_ARRIVED;
     for (int k = 0; k <= D; ++k) arrived[k] = 0.0;
+#pragma unroll 1
     for (int i = 0; i < Q; ++i) {
         if (faces.here[first + i] < 0) continue;
         const double value = seen(at, state, faces.here[first + i], faces.here_wall[first + i], scale);
@@ -88,36 +91,32 @@ __device__ __forceinline__ void see_arrived(const Case& at, int state, long long
         for (int axis = 0; axis < D; ++axis) arrived[1 + axis] += velocity(i, axis) * value;
     }
     for (long long link = faces.start[site]; link < faces.start[site + 1]; ++link) {
-        see_link<Face>(at, state, link, left, scale, row);
-        const double value = Face::guess_of(row);
+        see_link(at, state, link, left, scale, row);
+        const double value = guess((int)law, row);
         arrived[0] += value;
-        for (int axis = 0; axis < D; ++axis) arrived[1 + axis] += row[Face::c + axis] * value;
+        for (int axis = 0; axis < D; ++axis) arrived[1 + axis] += row[AT_C + axis] * value;
     }
 }
 
-// Sets what enters through open faces of a kind at a site.
-template <class Face>
+// Sets what enters through open faces at a site.
 __device__ __forceinline__ void set_outlet(const Case& at, int state, long long site, double scale) {
     const Outlets& faces = at.outlets;
-    const long long* left = faces.left + (state * faces.n_sites + site) * Q;
-    double row[Face::size] = {};
-    for (int k = 0; k < Face::moments; ++k) row[k] = faces.parameters[site * N_PARAMETERS + k];
-    moments(at.h, left, 0, Face::needs_velocity, row + Face::moments);
-    if (Face::needs_inside) moments(at.h, left, faces.inward[site], true, row + Face::inside);
-    for (int axis = 0; axis < D; ++axis) row[Face::normal + axis] = faces.normal[site * D + axis];
-    for (int k = 0; k <= D; ++k) row[Face::share + k] = faces.share[site * (D + 1) + k];
-    if (Face::needs_arrived) see_arrived<Face>(at, state, site, left, scale, row);
+    const long long law = faces.law[site], *left = faces.left + (state * faces.n_sites + site) * Q;
+    double row[AT_SIZE] = {};
+    for (int k = 0; k < N_PARAMETERS; ++k) row[k] = faces.parameters[site * N_PARAMETERS + k];
+    moments(at.h, left, 0, needs_velocity((int)law), row + AT_MOMENTS);
+    if (needs_inside((int)law)) moments(at.h, left, faces.inward[site], true, row + AT_INSIDE);
+    for (int axis = 0; axis < D; ++axis) row[AT_NORMAL + axis] = faces.normal[site * D + axis];
+    for (int k = 0; k <= D; ++k) row[AT_SHARE + k] = faces.share[site * (D + 1) + k];
+    if (needs_arrived((int)law)) see_arrived(at, law, state, site, left, scale, row);
     for (long long link = faces.start[site]; link < faces.start[site + 1]; ++link) {
-        see_link<Face>(at, state, link, left, scale, row);
-        row[Face::guess] = Face::guess_of(row);
-        const double value = Face::arriving_of(row);
+        see_link(at, state, link, left, scale, row);
+        row[AT_GUESS] = guess((int)law, row);
+        const double value = arriving((int)law, row);
         faces.memory[link] = (real)value;
         at.h[faces.target[state * faces.n_links + link]] = (real)value;
     }
 }
-
-#define SET_OUTLET(number) \
-    case number: set_outlet<Face<number>>(at, state, k - open, scale); break;
 
 __device__ __forceinline__ unsigned warps(long long n) { return (unsigned)((n + 31) / 32 * 32); }
 
@@ -137,7 +136,7 @@ __device__ __forceinline__ void set_boundaries(const Case& at, int state, double
         } else if (k >= kept && k < kept + at.kept.n_sites) {
             keep_mass(at, state, k - kept, scale);
         } else if (k >= open && k < end) {
-            switch (at.outlets.law[k - open]) { EACH_FACE(SET_OUTLET) }
+            set_outlet(at, state, k - open, scale);
         }
         if (first >= n_links) continue;
         // Integers: the order of sums does not matter. A warp adds up first, body by body.

@@ -5,8 +5,8 @@
 //
 // What comes before this text: `real`; Q, D, FORCED; VELOCITIES, WEIGHTS, OPPOSITE; PLACE_PARAMETERS(name), PLACES(name)
 // (where, relative to a site, a step reads each population); collide(here, numbers, gone); N_PARAMETERS of an open
-// face at most; Face<number> for each kind of them: where numbers lie in the row that its formulas take, what these need,
-// guess_of(row) and arriving_of(row); and EACH_FACE(use), which is use(number) for each.
+// face at most, where numbers begin in the row of AT_SIZE that formulas of open faces take (AT_...), what the kind with a
+// number needs (needs_...(law)), and its formulas guess(law, row) and arriving(law, row).
 
 struct Links {  // lbmgen.kernels.Links
     const long long *target, *first, *second;

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 
 from lbmgen.boundaries.face import Open, most_parameters, open_faces
 from lbmgen.collisions import Collision
-from lbmgen.kernels.open_faces import Places, needs_of, on_row
+from lbmgen.kernels.open_faces import Needs, Places, needs_of, on_row
 from lbmgen.lattices import Lattice
-from runkit.formula import Fused, Plain, Value, value_of
+from runkit.formula import Fused, Plain, value_of
 from runkit.formula.cuda import TYPES, Lines, function
 
 KERNELS = ("cases.cu", "boundaries.cu", "lbm.cu")  # each builds on those before
@@ -62,30 +62,36 @@ def _collide(lattice: Lattice, law: Collision, forced: bool, dtype: str) -> str:
 
 
 def _open_faces(d: int) -> str:
-    """All kinds of open faces by their numbers: their formulas, and where in a row of numbers what they take lies."""
+    """What formulas of open faces take and where, what each kind needs, and the formulas, by the number of the kind."""
     faces = open_faces()
-    numbers = range(len(faces))
+    needs = [needs_of(face, d) for face in faces]
     return "\n".join(
         [
             f"#define N_PARAMETERS {most_parameters()}",
-            f"#define EACH_FACE(use) {' '.join(f'use({number})' for number in numbers)}",
-            "template <int number> struct Face;",
-            *(_open_face(number, face, d) for number, face in zip(numbers, faces, strict=True)),
+            *(f"#define AT_{name.upper()} {place}" for name, place in Places.of(d)._asdict().items()),
+            *(
+                _by_kind(f"bool needs_{name}(int law)", [int(getattr(each, name)) for each in needs])
+                for name in Needs._fields
+            ),
+            *(_formula(name, faces, d) for name in ("guess", "arriving")),
         ]
     )
 
 
-def _open_face(number: int, face: type[Open], d: int) -> str:
-    """A kind as a type."""
-    needs = {f"needs_{name}": int(is_so) for name, is_so in needs_of(face, d)._asdict().items()}
-    places = ", ".join(f"{name} = {value}" for name, value in (Places.of(face, d)._asdict() | needs).items())
-    formulas = [_formula(name, getattr(face, name), face, d) for name in ("guess", "arriving")]
-    return "\n".join([f"template <> struct Face<{number}> {{", f"enum {{ {places} }};", *formulas, "};"])
+def _formula(name: str, faces: Sequence[type[Open]], d: int) -> str:
+    """The formulas of a name: a function of each kind, and one that chooses. Rows stay in memory, not in registers."""
+    texts = []
+    for number, face in enumerate(faces):
+        machine = Lines("float64")
+        row = [Plain(machine, f"row[{place}]") for place in range(Places.of(d).size)]
+        result = value_of(machine, on_row(name, face, d, row))
+        head = f"__device__ __noinline__ double {name}_{number}(const double* row)"
+        texts.append(function(head, machine, f"return {result};"))
+    calls = [f"{name}_{number}(row)" for number in range(len(faces))]
+    return "".join([*texts, _by_kind(f"double {name}(int law, const double* row)", calls)])
 
 
-def _formula(name: str, formula: Callable[..., Value] | None, face: type[Open], d: int) -> str:
-    machine = Lines("float64")
-    row = [Plain(machine, f"row[{k}]") for k in range(Places.of(face, d).size)]
-    result = value_of(machine, on_row(formula, face, d)(*row) if formula else 0.0)
-    head = f"static __device__ __forceinline__ double {name}_of(const double* row)"
-    return function(head, machine, f"return {result};")
+def _by_kind(head: str, values: Sequence[object]) -> str:
+    """A function of the number of a kind that returns one of `values`."""
+    cases = " ".join(f"case {number}: return {value};" for number, value in enumerate(values))
+    return f"__device__ __forceinline__ {head} {{\n    switch (law) {{ {cases} }}\n    return 0;\n}}\n"

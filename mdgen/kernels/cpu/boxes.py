@@ -11,7 +11,7 @@ import numpy as np
 
 from mdgen.kernels.cpu.rows import BLOCK
 from runkit.simd.compiled import helper
-from runkit.simd.lanes import LANES, bits_below, fill, fma, larger, load, lowest_bit, nearest, spread
+from runkit.simd.lanes import LANES, fma, load, load_splat, lowest_bit, mask_below, maximum, minimum_image, splat
 
 ABSENT = np.float32(-1e30)  # half edge of a box that is not there: far from everything
 MARGIN = np.float32(1e-4)  # of half edges, for rounding
@@ -66,7 +66,7 @@ def _around(center, half, scale) -> tuple[np.ndarray, np.ndarray]:
 def search(tree, row, square, scale, found, spare):
     """Ranks of the particles whose boxes come closer than sqrt(square) to a row; returns the array that holds them
     (`found` or `spare`) and their number."""
-    zero, limit = fill(np.float32(0)), fill(square)
+    zero, limit = splat(np.float32(0)), splat(square)
     found[0] = 0
     count = 1
     for level in range(tree.first.size - 2, -1, -1):
@@ -76,11 +76,12 @@ def search(tree, row, square, scale, found, spare):
             total = zero
             for axis in range(3):
                 at = block * BLOCK + axis * LANES
-                d = nearest(load(tree.center, at) - spread(tree.row_center, 3 * row + axis)) * spread(scale, axis)
-                gap = larger(d, zero - d) - (load(tree.half, at) + spread(tree.row_half, 3 * row + axis))
-                gap = larger(gap, zero)
+                between = load(tree.center, at) - load_splat(tree.row_center, 3 * row + axis)
+                d = minimum_image(between) * load_splat(scale, axis)
+                gap = maximum(d, zero - d) - (load(tree.half, at) + load_splat(tree.row_half, 3 * row + axis))
+                gap = maximum(gap, zero)
                 total = fma(gap, gap, total)
-            bits = bits_below(total, limit)
+            bits = mask_below(total, limit)
             while bits:
                 spare[n_next] = found[k] * LANES + lowest_bit(bits)
                 n_next += 1

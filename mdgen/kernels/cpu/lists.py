@@ -9,7 +9,7 @@ import numpy as np
 from mdgen.kernels.cpu.boxes import grow, search
 from mdgen.kernels.cpu.rows import get_other, get_row, set_row_table, slot_of
 from runkit.simd.compiled import helper, kernel
-from runkit.simd.lanes import LANES, bits_below, fma, load, lowest_bit, nearest, peek, spread
+from runkit.simd.lanes import LANES, element, fma, load, load_splat, lowest_bit, mask_below, minimum_image
 
 ONE = np.uint64(1)
 
@@ -18,11 +18,11 @@ ONE = np.uint64(1)
 def _near(replicas, x, y, z, coordinate, j, law, row_table, scale_x, scale_y, scale_z):
     """Whether particle j is within reach of the row in any lane."""
     slot = slot_of(replicas, j)
-    dx = nearest(x - get_other(replicas, coordinate, slot, 0)) * scale_x
-    dy = nearest(y - get_other(replicas, coordinate, slot, 1)) * scale_y
-    dz = nearest(z - get_other(replicas, coordinate, slot, 2)) * scale_z
+    dx = minimum_image(x - get_other(replicas, coordinate, slot, 0)) * scale_x
+    dy = minimum_image(y - get_other(replicas, coordinate, slot, 1)) * scale_y
+    dz = minimum_image(z - get_other(replicas, coordinate, slot, 2)) * scale_z
     square = fma(dx, dx, fma(dy, dy, dz * dz))
-    return bits_below(square, load(row_table, peek(law.species, j) * LANES)) != 0
+    return mask_below(square, load(row_table, element(law.species, j) * LANES)) != 0
 
 
 @helper
@@ -61,7 +61,7 @@ def _build(replicas, coordinate, tree, ranked, rows, near, law):
 
 @helper
 def _build_for(replicas, coordinate, tree, ranked, rows, near, law):
-    scale_x, scale_y, scale_z = spread(law.scale, 0), spread(law.scale, 1), spread(law.scale, 2)
+    scale_x, scale_y, scale_z = load_splat(law.scale, 0), load_splat(law.scale, 1), load_splat(law.scale, 2)
     n = law.species.size
     found, spare = np.empty(n + LANES, np.int64), np.empty(n + LANES, np.int64)
     words, summary = np.zeros((n >> 6) + 1, np.uint64), np.zeros((n >> 12) + 1, np.uint64)
@@ -80,11 +80,11 @@ def _build_for(replicas, coordinate, tree, ranked, rows, near, law):
             return -1
         n_candidates = 0
         for k in range(count):
-            j = peek(ranked, peek(ranks, k))
+            j = element(ranked, element(ranks, k))
             ranks[n_candidates] = j
             n_candidates += j >= lowest
         for k in range(n_candidates):
-            j = np.int32(peek(ranks, k))
+            j = np.int32(element(ranks, k))
             near.entry[length] = j
             length += _near(replicas, x, y, z, coordinate, j, law, row_table, scale_x, scale_y, scale_z)
         _sort(near.entry, near.start[row], length, words, summary)
@@ -103,7 +103,7 @@ def prune(replicas, coordinate, outer, rows, near, law):
 
 @helper
 def _prune(replicas, coordinate, outer, rows, near, law):
-    scale_x, scale_y, scale_z = spread(law.scale, 0), spread(law.scale, 1), spread(law.scale, 2)
+    scale_x, scale_y, scale_z = load_splat(law.scale, 0), load_splat(law.scale, 1), load_splat(law.scale, 2)
     row_table = np.empty(int(np.sqrt(law.table.size)) * LANES, law.table.dtype)
     length = 0
     for row in range(near.start.size - 1):
@@ -113,7 +113,7 @@ def _prune(replicas, coordinate, outer, rows, near, law):
         x, y, z = (get_row(replicas, coordinate, rows, at, 0), get_row(replicas, coordinate, rows, at, 1),
                    get_row(replicas, coordinate, rows, at, 2))
         for k in range(outer.start[row], outer.start[row + 1]):
-            j = peek(outer.entry, k)
+            j = element(outer.entry, k)
             near.entry[length] = j
             length += _near(replicas, x, y, z, coordinate, j, law, row_table, scale_x, scale_y, scale_z)
     near.start[near.start.size - 1] = length

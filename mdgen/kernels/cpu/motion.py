@@ -14,7 +14,20 @@ import numpy as np
 from mdgen.kernels.cpu.pairs import Formulas
 from mdgen.kernels.cpu.rows import BLOCK
 from runkit.simd.compiled import helper, kernel
-from runkit.simd.lanes import LANES, fill, fma, larger, load, nearest, placed, smaller, spread, store, wide, zeros
+from runkit.simd.lanes import (
+    LANES,
+    as_float64,
+    fma,
+    load,
+    load_splat,
+    maximum,
+    minimum,
+    minimum_image,
+    splat,
+    store,
+    to_fixed_point,
+    zeros,
+)
 
 
 @kernel
@@ -23,26 +36,26 @@ def locate(position, unit, place):
     for block in range(0, position.size, BLOCK):
         for component in range(3):
             at = block + component * LANES
-            store(place, at, placed(load(position, at), spread(unit, component), place))
+            store(place, at, to_fixed_point(load(position, at), load_splat(unit, component), place))
 
 
 @kernel
 def kick(velocity, force, step):
     """Half a step of the velocities."""
-    half = load(step, 0) * fill(0.5)
+    half = load(step, 0) * splat(0.5)
     for at in range(0, velocity.size, LANES):
-        store(velocity, at, fma(half, wide(load(force, at)), load(velocity, at)))
+        store(velocity, at, fma(half, as_float64(load(force, at)), load(velocity, at)))
 
 
 @helper
 def _drift(n_kicks, position, velocity, force, step):
     """`n_kicks` half steps of the velocities, each rounded for itself, then a step of the positions."""
     whole = load(step, 0)
-    half = whole * fill(0.5)
+    half = whole * splat(0.5)
     for at in range(0, velocity.size, LANES):
         v = load(velocity, at)
         for _ in range(n_kicks):
-            v = fma(half, wide(load(force, at)), v)
+            v = fma(half, as_float64(load(force, at)), v)
         store(velocity, at, v)
         store(position, at, fma(whole, v, load(position, at)))
 
@@ -55,10 +68,10 @@ def farthest(replicas, coordinate, cover):
         square = zeros(cover.scale)
         for component in range(3):
             at = block + component * LANES
-            d = nearest(load(coordinate, at) - load(cover.reference, at)) * spread(cover.scale, component)
+            d = minimum_image(load(coordinate, at) - load(cover.reference, at)) * load_splat(cover.scale, component)
             square = fma(d, d, square)
-        second = larger(smaller(square, first), second)
-        first = larger(square, first)
+        second = maximum(minimum(square, first), second)
+        first = maximum(square, first)
     top = np.empty(2 * LANES, cover.scale.dtype)
     store(top, 0, first)
     store(top, LANES, second)
@@ -79,14 +92,14 @@ def kinetic_energy(replicas, velocity, grain, energy):
 
     Squares are rounded by `grain` (see `mdgen.kernels`), so that sums of them are exact, whatever their order.
     """
-    total, rounding = zeros(velocity), fill(grain)
+    total, rounding = zeros(velocity), splat(grain)
     for block in range(0, velocity.size, BLOCK):
         square = zeros(velocity)
         for component in range(3):
             v = load(velocity, block + component * LANES)
             square = fma(v, v, square)
         total = total + (square + rounding - rounding)
-    store(energy, 0, total * fill(0.5))
+    store(energy, 0, total * splat(0.5))
     if not replicas:
         energy[0] = energy.sum()
 

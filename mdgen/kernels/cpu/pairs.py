@@ -22,17 +22,17 @@ from runkit.formula.compiled import inlined
 from runkit.simd.compiled import helper, kernel
 from runkit.simd.lanes import (
     LANES,
-    fill,
+    element,
     fma,
-    keep_below,
-    keep_unequal,
     load,
+    load_splat,
     loader,
-    minus,
-    nearest,
-    peek,
-    spread,
+    minimum_image,
+    negative,
+    splat,
     store,
+    where_below,
+    where_unequal,
     zeros,
 )
 
@@ -66,7 +66,7 @@ def make_forces(formulas: Formulas) -> Callable[..., Any]:
     @helper
     def work(replicas, place, force, rows, near, law):
         zero = zeros(law.table)
-        scale_x, scale_y, scale_z = spread(law.scale, 0), spread(law.scale, 1), spread(law.scale, 2)
+        scale_x, scale_y, scale_z = load_splat(law.scale, 0), load_splat(law.scale, 1), load_splat(law.scale, 2)
         row_table = _row_table(law.table, stride)
         if replicas:
             force[:] = 0
@@ -82,22 +82,22 @@ def make_forces(formulas: Formulas) -> Callable[..., Any]:
                     get_row(replicas, force, rows, at, 0), get_row(replicas, force, rows, at, 1),
                     get_row(replicas, force, rows, at, 2))
             for k in range(near.start[row], near.start[row + 1]):
-                j = peek(near.entry, k)
+                j = element(near.entry, k)
                 slot = slot_of(replicas, j)
-                pair = peek(law.species, j) * stride
-                dx = nearest(x - get_other(replicas, place, slot, 0)) * scale_x
-                dy = nearest(y - get_other(replicas, place, slot, 1)) * scale_y
-                dz = nearest(z - get_other(replicas, place, slot, 2)) * scale_z
+                pair = element(law.species, j) * stride
+                dx = minimum_image(x - get_other(replicas, place, slot, 0)) * scale_x
+                dy = minimum_image(y - get_other(replicas, place, slot, 1)) * scale_y
+                dz = minimum_image(z - get_other(replicas, place, slot, 2)) * scale_z
                 square = fma(dx, dx, fma(dy, dy, dz * dz))
                 given = (square,) + columns_at(row_table, pair + LANES)  # noqa: RUF005  # Numba knows no star here
                 strength = strength_of(given)
-                strength = keep_below(strength, square, load(row_table, pair))
+                strength = where_below(strength, square, load(row_table, pair))
                 if replicas:
-                    store(force, slot, fma(minus(strength), dx, load(force, slot)))
-                    store(force, slot + LANES, fma(minus(strength), dy, load(force, slot + LANES)))
-                    store(force, slot + 2 * LANES, fma(minus(strength), dz, load(force, slot + 2 * LANES)))
+                    store(force, slot, fma(negative(strength), dx, load(force, slot)))
+                    store(force, slot + LANES, fma(negative(strength), dy, load(force, slot + LANES)))
+                    store(force, slot + 2 * LANES, fma(negative(strength), dz, load(force, slot + 2 * LANES)))
                 else:
-                    strength = keep_unequal(strength, particle, fill(j))
+                    strength = where_unequal(strength, particle, splat(j))
                 force_x = fma(strength, dx, force_x)
                 force_y = fma(strength, dy, force_y)
                 force_z = fma(strength, dz, force_z)
@@ -122,7 +122,7 @@ def make_energies(formulas: Formulas) -> Callable[..., Any]:
 
     def energies(replicas, place, energy, virial, rows, near, law):
         zero = zeros(law.table)
-        scale_x, scale_y, scale_z = spread(law.scale, 0), spread(law.scale, 1), spread(law.scale, 2)
+        scale_x, scale_y, scale_z = load_splat(law.scale, 0), load_splat(law.scale, 1), load_splat(law.scale, 2)
         row_table = _row_table(law.table, stride)
         for row in range(near.start.size - 1):
             at = row * LANES
@@ -132,19 +132,19 @@ def make_energies(formulas: Formulas) -> Callable[..., Any]:
             particle = load(rows.particle, at)
             row_energy, row_virial = zero, zero
             for k in range(near.start[row], near.start[row + 1]):
-                j = peek(near.entry, k)
+                j = element(near.entry, k)
                 slot = slot_of(replicas, j)
-                pair = peek(law.species, j) * stride
-                dx = nearest(x - get_other(replicas, place, slot, 0)) * scale_x
-                dy = nearest(y - get_other(replicas, place, slot, 1)) * scale_y
-                dz = nearest(z - get_other(replicas, place, slot, 2)) * scale_z
+                pair = element(law.species, j) * stride
+                dx = minimum_image(x - get_other(replicas, place, slot, 0)) * scale_x
+                dy = minimum_image(y - get_other(replicas, place, slot, 1)) * scale_y
+                dz = minimum_image(z - get_other(replicas, place, slot, 2)) * scale_z
                 square, reach = fma(dx, dx, fma(dy, dy, dz * dz)), load(row_table, pair)
                 given = (square,) + columns_at(row_table, pair + LANES)  # noqa: RUF005
                 value, work = energy_of(given), virial_of(given)
                 if not replicas:
-                    value, work = keep_below(value, particle, fill(j)), keep_below(work, particle, fill(j))
-                row_energy = row_energy + keep_below(value, square, reach)
-                row_virial = row_virial + keep_below(work, square, reach)
+                    value, work = where_below(value, particle, splat(j)), where_below(work, particle, splat(j))
+                row_energy = row_energy + where_below(value, square, reach)
+                row_virial = row_virial + where_below(work, square, reach)
             set_row(replicas, energy, rows, at, 0, row_energy)
             set_row(replicas, virial, rows, at, 0, row_virial)
 

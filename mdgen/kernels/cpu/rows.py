@@ -1,7 +1,7 @@
 """The lanes of a row of a list: replicas of one particle, or particles of one replica (see `mdgen.kernels`)."""
 
 from runkit.simd.compiled import helper
-from runkit.simd.lanes import LANES, gather, load, peek, scatter, spread, store
+from runkit.simd.lanes import LANES, element, gather, load, load_splat, scatter, store
 
 BLOCK = 3 * LANES
 
@@ -16,7 +16,7 @@ def slot_of(replicas, particle):
 def get_row(replicas, blocks, rows, at, component):
     """One component of the lanes of the row at `at`."""
     if replicas:
-        return load(blocks, peek(rows.slot, at) + component * LANES)
+        return load(blocks, element(rows.slot, at) + component * LANES)
     return gather(blocks, rows.slot, at, component * LANES)
 
 
@@ -24,7 +24,7 @@ def get_row(replicas, blocks, rows, at, component):
 def set_row(replicas, blocks, rows, at, component, value):
     """Write one component of the lanes of the row at `at`."""
     if replicas:
-        store(blocks, peek(rows.slot, at) + component * LANES, value)
+        store(blocks, element(rows.slot, at) + component * LANES, value)
     else:
         scatter(blocks, rows.slot, at, component * LANES, value)
 
@@ -34,17 +34,17 @@ def get_other(replicas, blocks, slot, component):
     """One component of a neighbour: its replicas, or the one particle in every lane."""
     if replicas:
         return load(blocks, slot + component * LANES)
-    return spread(blocks, slot + component * LANES)
+    return load_splat(blocks, slot + component * LANES)
 
 
 @helper
 def set_row_table(replicas, table, rows, at, row_table):
     """Copy the rows of a table [n_species, n_columns] for the lanes' species: row_table [n_columns, LANES],
     which still holds those of the row before."""
-    if replicas and at and peek(rows.kind, at) == peek(rows.kind, at - LANES):
+    if replicas and at and element(rows.kind, at) == element(rows.kind, at - LANES):
         return
     n_columns = row_table.size // LANES
     for lane in range(LANES):
-        first = peek(rows.kind, at if replicas else at + lane) * n_columns
+        first = element(rows.kind, at if replicas else at + lane) * n_columns
         for column in range(n_columns):
             row_table[column * LANES + lane] = table[first + column]

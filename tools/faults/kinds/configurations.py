@@ -33,7 +33,7 @@ def _numbers(table: dict[str, Any]) -> list[str]:
 
 @fault("wrong values", 12, (*GENERATORS, "dtrain"))
 def values(trial: Trial) -> None:
-    key = trial.random.choice(_numbers(tomllib.loads(trial.subject.case)))
+    key = trial.random.choice(_numbers(tomllib.loads(trial.target.case)))
     value = trial.random.choice(WRONG)
     trial.note(f"{key} = {value[:30]}")
     _refused(trial, f"{key}={value}")
@@ -41,7 +41,7 @@ def values(trial: Trial) -> None:
 
 @fault("keys that there are not", 3, (*GENERATORS, "dtrain"))
 def keys(trial: Trial) -> None:
-    known = list(flatten(tomllib.loads(trial.subject.case)))
+    known = list(flatten(tomllib.loads(trial.target.case)))
     key = trial.random.choice([*(f"{one}x" for one in known), "nothing", "system.system.system", ".", "a..b"])
     trial.note(key)
     _refused(trial, f"{key}=1")

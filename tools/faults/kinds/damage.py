@@ -9,7 +9,7 @@ import h5py
 import numpy as np
 
 from runkit.dataset.check import check, main
-from tools.faults.subjects import arrays_of
+from tools.faults.targets import arrays_of
 from tools.faults.trial import Bad, Trial, fault
 
 
@@ -134,11 +134,11 @@ def checkpoints_suffer(trial: Trial) -> None:
 @fault("a bit of a sealed file, found and repaired", 12)
 def bit_of_sealed(trial: Trial) -> None:
     path = trial.folder / "a.h5"
-    path.write_bytes((trial.subject.folder / "a.h5").read_bytes())
+    path.write_bytes((trial.target.folder / "a.h5").read_bytes())
     flip(path, trial)
     report = check(path)
     try:
-        is_same = arrays_of(path) == trial.subject.reference
+        is_same = arrays_of(path) == trial.target.reference
     except (OSError, RuntimeError, UnicodeError, KeyError):
         is_same = False
     if report.good and not is_same:

@@ -166,8 +166,8 @@ def second(trial: Trial) -> None:
     run = trial.start()
     if run.during(trial.moment(low=0.1, high=0.6)):
         errors = trial.folder / "second"
-        trial.subject.prepare(errors)
-        other = trial.subject.run(errors, "output=../a.h5")
+        trial.target.prepare(errors)
+        other = trial.target.run(errors, "output=../a.h5")
         trial.end(other)
     trial.end(run)
     shutil.rmtree(trial.folder / "second", ignore_errors=True)

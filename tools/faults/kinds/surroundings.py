@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import resource
+import signal
 import subprocess
 from collections.abc import Mapping
 from pathlib import Path
@@ -110,7 +111,7 @@ def closed(trial: Trial) -> None:
         os.dup2(write, 1)
 
     try:
-        trial.end(trial.start(before=close), [9])
+        trial.end(trial.start(before=close, anew=True), [signal.SIGPIPE])
     finally:
         trial.note("standard output is a closed pipe")
     trial.complete()

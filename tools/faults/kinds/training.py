@@ -52,9 +52,9 @@ def bit_of_note(trial: Trial) -> None:
 @fault("a bit of trained weights", 6, TRAININGS)
 def bit_of_weights(trial: Trial) -> None:
     path = trial.folder / "model.safetensors"
-    shutil.copy(trial.subject.folder / "run/model.safetensors", path)
+    shutil.copy(trial.target.folder / "run/model.safetensors", path)
     flip(path, trial)
-    wanted = load_model(trial.subject.folder / "run")
+    wanted = load_model(trial.target.folder / "run")
     try:
         found = load_model(path)
     except UserError as error:
@@ -71,8 +71,8 @@ def bit_of_data(trial: Trial) -> None:
     begun(trial)
     flip(trial.folder / "data.h5", trial)
     end = trial.end(trial.start())
-    assert trial.subject.data is not None
-    shutil.copy(trial.subject.data, trial.folder / "data.h5")
+    assert trial.target.data is not None
+    shutil.copy(trial.target.data, trial.folder / "data.h5")
     if end.code == 0:
         raise Bad("wrong", "a training went on with other data")
     trial.complete()

@@ -101,7 +101,7 @@ learning_rate = 1e-3
 
 
 @dataclass
-class Subject:
+class Target:
     """A program and its case. `output` is what a run makes, in the folder of a trial."""
 
     name: str
@@ -205,7 +205,7 @@ def _train(words: list[str]) -> None:
     main(words)
 
 
-def subjects() -> dict[str, Subject]:
+def targets() -> dict[str, Target]:
     """All of them; imports what they need and compiles their kernels."""
     single_threaded()
     os.environ["DS_ACCELERATOR"] = "cpu"
@@ -235,9 +235,9 @@ def subjects() -> dict[str, Subject]:
     lbmgen.run._compile(config, draw_all(config, SerialWorld())[0], None)
     script = (str(Path(dtrain.train.__file__)),)
     made = [
-        Subject("mdgen", MD, "a.h5", _generator("mdgen"), ("-m", "mdgen"), _dataset),
-        Subject("lbmgen", LBM, "a.h5", _generator("lbmgen"), ("-m", "lbmgen"), _dataset),
-        Subject("dtrain", TRAIN, "run/summary.json", _train, script, _training),
-        Subject("dtrain-glass", GLASS, "run/summary.json", _train, script, _training),
+        Target("mdgen", MD, "a.h5", _generator("mdgen"), ("-m", "mdgen"), _dataset),
+        Target("lbmgen", LBM, "a.h5", _generator("lbmgen"), ("-m", "lbmgen"), _dataset),
+        Target("dtrain", TRAIN, "run/summary.json", _train, script, _training),
+        Target("dtrain-glass", GLASS, "run/summary.json", _train, script, _training),
     ]
-    return {subject.name: subject for subject in made}
+    return {target.name: target for target in made}

@@ -8,7 +8,7 @@ from typing import Any, Protocol
 from runkit.efficiency import WAIT, counted
 
 
-class Tickets(Protocol):
+class SharedCounter(Protocol):
     """Numbers 0, 1, 2, …, each given to one rank of a group: work for whoever is free."""
 
     def next(self) -> int:
@@ -18,7 +18,7 @@ class Tickets(Protocol):
         """Give the counter back; collective. No rank asks for a number after it."""
 
 
-class MpiTickets:
+class MpiCounter:
     """A counter in the memory of rank 0 of an mpi4py communicator; making it is collective."""
 
     def __init__(self, comm: Any) -> None:
@@ -34,17 +34,17 @@ class MpiTickets:
 
     @counted(WAIT)
     def next(self) -> int:
-        one, ticket = array("q", [1]), array("q", [0])
+        one, number = array("q", [1]), array("q", [0])
         self._window.Lock(0)
-        self._window.Fetch_and_op(one, ticket, 0, op=self._sum)
+        self._window.Fetch_and_op(one, number, 0, op=self._sum)
         self._window.Unlock(0)
-        return ticket[0]
+        return number[0]
 
     def free(self) -> None:
         self._window.Free()
 
 
-class SerialTickets:
+class SerialCounter:
     """A counter for one rank alone."""
 
     def __init__(self) -> None:

@@ -1,0 +1,41 @@
+"""Sphinx: how the documentation is built (`tools/docs`)."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+sys.path.insert(0, str(Path(__file__).parent))  # live.py
+
+from importlib.metadata import version as version_of  # noqa: E402
+
+project = "glassflow"
+author = "the glassflow developers"
+version = release = version_of("glassflow")
+html_title = f"glassflow {release}"
+
+extensions = [
+    "myst_parser",
+    "sphinx.ext.autodoc",
+    "sphinx.ext.napoleon",
+    "sphinx.ext.mathjax",
+    "sphinx_copybutton",
+    "live",  # after autodoc, whose events it takes
+]
+exclude_patterns = ["_build"]
+default_role = "code"  # docstrings mark code by single backquotes
+
+myst_enable_extensions = ["colon_fence", "deflist", "dollarmath"]
+myst_heading_anchors = 4
+copybutton_exclude = ".linenos, .gp, .go"
+
+autodoc_typehints = "signature"
+autodoc_member_order = "bysource"
+
+html_theme = "furo"
+html_show_sphinx = False
+html_theme_options = {"navigation_with_keys": True}
+
+linkcheck_timeout = 20
+linkcheck_ignore = [r"https://doi\.org/.*"]  # publishers refuse programs

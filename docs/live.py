@@ -1,0 +1,130 @@
+"""Directives that write reference pages from the code itself, so that these cannot go stale.
+
+    {keys} mdgen.config:Case                 keys of a configuration: default, meaning, allowed range
+    {parts} mdgen.potentials:potential       what a registry knows: name, parameters, meaning, source
+    {contract} ISOCONFIG                     fields of a file: axes, type, unit, meaning
+    {program} mdgen                          a program's words, exit codes and keys, as `--help` prints them
+"""
+
+from __future__ import annotations
+
+import inspect
+import subprocess
+import sys
+from collections.abc import Iterable, Sequence
+from importlib import import_module
+from typing import Any
+
+from docutils import nodes
+from docutils.statemachine import StringList
+from sphinx.application import Sphinx
+from sphinx.util.docutils import SphinxDirective
+
+from runkit.constraints import describe, leaves
+from runkit.dataset.schema import contract
+from runkit.usage import value_text
+
+Row = Sequence[str]
+
+
+class Live(SphinxDirective):
+    """A directive with one argument that writes MyST."""
+
+    required_arguments = 1
+
+    def run(self) -> list[nodes.Node]:
+        place = nodes.Element()
+        lines = "\n".join(self.lines(self.arguments[0])).splitlines()
+        self.state.nested_parse(StringList(lines, source=self.get_source_info()[0]), self.content_offset, place)
+        return list(place.children)
+
+    def lines(self, argument: str) -> Iterable[str]:
+        raise NotImplementedError
+
+
+class Keys(Live):
+    """Keys of a `Config` by section, a definition of each."""
+
+    def lines(self, argument: str) -> Iterable[str]:
+        section = ""
+        for key, field, default in leaves(found(argument)):
+            if key.rpartition(".")[0] != section:
+                section = key.rpartition(".")[0]
+                yield from (f"**[{section}]**", "")
+            standard = "must be given" if field.is_required() else f"= `{value_text(default)}`"
+            meaning = f"{field.description}; " if field.description else ""
+            yield from (f"`{key}` {standard}", f": {meaning}{describe(field)}", "")
+
+
+class Parts(Live):
+    """Parts of a registry."""
+
+    def lines(self, argument: str) -> Iterable[str]:
+        registry = found(argument)
+        rows = []
+        for name in registry.names():
+            part = registry.get(name)
+            parameters = ", ".join(f"`{text(each)}`" for each in registry.parameters(name).values())
+            rows.append((f"`{name}`", parameters or "none", first_sentence(part)))
+        yield from table(("name", "parameters", "meaning"), rows)
+
+
+class Contract(Live):
+    """Fields of a kind of file."""
+
+    def lines(self, argument: str) -> Iterable[str]:
+        schema = contract.get(argument).schema
+        rows = [
+            (f"`{field.name}`", ", ".join(field.dims) or "one number", field.dtype, field.unit, field.doc)
+            for field in schema.fields
+        ]
+        yield f"{schema.name}, version {schema.version}."
+        yield ""
+        yield from table(("field", "axes", "type", "unit", "meaning"), rows)
+
+
+class Program(Live):
+    """What `--help` of a module or script prints."""
+
+    def lines(self, argument: str) -> Iterable[str]:
+        where = [argument] if argument.endswith(".py") else ["-m", argument]
+        done = subprocess.run([sys.executable, *where, "--help"], capture_output=True, text=True, check=True)
+        yield from ("```text", *done.stdout.splitlines(), "```")
+
+
+def found(path: str) -> Any:
+    """What `module:name` names."""
+    module, _, name = path.partition(":")
+    return getattr(import_module(module), name)
+
+
+def first_sentence(part: Any) -> str:
+    """Of a docstring."""
+    paragraph = (inspect.getdoc(part) or "").split("\n\n")[0]
+    return " ".join(paragraph.split())
+
+
+def text(parameter: inspect.Parameter) -> str:
+    """`name` or `name = default`."""
+    if parameter.default is inspect.Parameter.empty:
+        return parameter.name
+    return f"{parameter.name} = {value_text(parameter.default)}"
+
+
+def table(head: Row, rows: Sequence[Row]) -> list[str]:
+    """A table in Markdown."""
+    lines = [head, ["---"] * len(head), *rows]
+    return ["", *("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines), ""]
+
+
+def bars_are_bars(app: Sphinx, what: str, name: str, obj: Any, options: Any, lines: list[str]) -> None:
+    """In docstrings |r| is a length, not a substitution of reStructuredText."""
+    lines[:] = [line.replace("|", "\\|") for line in lines]
+
+
+def setup(app: Sphinx) -> dict[str, Any]:
+    """Called by Sphinx."""
+    for name, directive in {"keys": Keys, "parts": Parts, "contract": Contract, "program": Program}.items():
+        app.add_directive(name, directive)
+    app.connect("autodoc-process-docstring", bars_are_bars)
+    return {"parallel_read_safe": True}
