@@ -223,7 +223,7 @@ def targets() -> dict[str, Target]:
     from runkit.mpi import SerialWorld
 
     torch.set_num_threads(1)
-    md = load(mdgen.config.Case, None, ["device=cpu"])
+    md = load(mdgen.config.RunConfig, None, ["device=cpu"])
     for precision in ("float64", md.integrator.precision):
         for bath in (None, baths(md, [0, 1])):
             warm_up(potential_of(md), precision, None, bath)
