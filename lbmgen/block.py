@@ -1,7 +1,7 @@
 """A block of sites with its populations: a whole domain, or a rank's part of one.
 
-A step collides and streams all sites, then exchanges with neighbours, then sets what comes back from boundaries; after
-it, every fluid site holds what has arrived there. The order of all this is the block's program.
+A step collides and streams all sites, exchanges halos with neighbours and sets the populations that boundaries send
+back; then every fluid site holds what has arrived there. The program of a block says in which order.
 Units: lattice units.
 """
 
@@ -19,7 +19,7 @@ from lbmgen.decomposition import Decomposition
 from lbmgen.domain import Body, Domain
 from lbmgen.equilibrium import Moments, equilibrium
 from lbmgen.halo import exchanges, own_copies
-from lbmgen.kernels import Part, Statistics, steps_on
+from lbmgen.kernels import BlockData, Statistics, steps_on
 from lbmgen.lattices import Lattice
 from lbmgen.layout import STATES, STRAIGHT, Layout
 from lbmgen.program import program_of
@@ -62,20 +62,20 @@ class Block:
         self.boundary = Boundary(self.layout, domain, self.origin, body)
         self.state = STRAIGHT
         self.steps = steps_on(gpu, fluid.lattice, fluid.law, fluid.force is not None, fluid.dtype)
-        self._group, self._tables = group, self._part(decomposition, group.rank)
+        self._group, self._tables = group, self._data(decomposition, group.rank)
 
     @cached_property
-    def part(self) -> Any:
-        """The block where its kernels run, brought there when it is first asked for: until then all is on the host."""
-        part = self.steps.place(self._tables, self._group)
+    def loaded(self) -> Any:
+        """The block in the memory of its kernels, loaded at the first use: until then it needs the host alone."""
+        loaded = self.steps.load(self._tables, self._group)
         del self._tables
-        return part
+        return loaded
 
-    def _part(self, decomposition: Decomposition, rank: int) -> Part:
+    def _data(self, decomposition: Decomposition, rank: int) -> BlockData:
         fluid, layout, periodic, cut = self.fluid, self.layout, self.domain.periodic, decomposition.cut
         copies = own_copies(layout, [int(axis) for axis in np.flatnonzero(periodic) if axis not in cut], cut)
         h = layout.allocate()
-        return Part(
+        return BlockData(
             h=h,
             numbers=fluid.numbers(),
             force=np.array(fluid.force or (), np.float64),
@@ -94,7 +94,7 @@ class Block:
         )
 
     def start(self, rho: F64, u: F64) -> None:
-        """Equilibrium of density [*shape] and velocity [*shape, d]; solid sites are at rest.
+        """Set the equilibrium of density [*shape] and velocity [*shape, d]; solid sites are at rest.
 
         Axes along which neither changes may have length 1.
         """
@@ -105,16 +105,16 @@ class Block:
         self.restore(np.where(self.solid, rest, moving))
 
     def restore(self, arrived: Floats) -> None:
-        """Set what has arrived at each site, [q, *shape]."""
+        """Set the populations that have arrived at each site, [q, *shape]."""
         self.state = STRAIGHT
-        h = self.steps.populations(self.part)
+        h = self.steps.populations(self.loaded)
         for i, values in enumerate(arrived):
             self.layout.arrived(h, i, STRAIGHT)[...] = values
-        self.steps.restore(self.part, h, STRAIGHT)
+        self.steps.restore(self.loaded, h, STRAIGHT)
 
     def arrived(self) -> Floats:
-        """What has arrived at each site, [q, *shape]: all that the future depends on."""
-        h = self.steps.populations(self.part)
+        """The populations that have arrived at each site, [q, *shape]: the whole state of the flow."""
+        h = self.steps.populations(self.loaded)
         return np.stack([self.layout.arrived(h, i, self.state) for i in range(self.fluid.lattice.q)])
 
     def advance(self, scale: Sequence[float] | F64) -> I64:
@@ -127,11 +127,11 @@ class Block:
 
     def moments(self) -> tuple[F64, F64]:
         """Density [*shape] and velocity [*shape, d]; 1 and 0 in solid sites."""
-        return self.steps.moments(self.part, self.state)
+        return self.steps.moments(self.loaded, self.state)
 
     def free(self) -> None:
         """Give messages back to MPI; the block takes no more steps."""
-        self.steps.free(self.part)
+        self.steps.free(self.loaded)
 
 
 def advance(blocks: Sequence[Block], scales: F64) -> list[I64]:
@@ -143,7 +143,7 @@ def advance(blocks: Sequence[Block], scales: F64) -> list[I64]:
     impulses: dict[int, I64] = {}
     for members in _alike(blocks):
         first = blocks[members[0]]
-        found = first.steps.advance([blocks[k].part for k in members], 1 - first.state, scales[members])
+        found = first.steps.advance([blocks[k].loaded for k in members], 1 - first.state, scales[members])
         impulses.update(zip(members, found, strict=True))
     for block in blocks:
         block.state = (block.state + scales.shape[1]) % 2
@@ -155,7 +155,7 @@ def statistics(blocks: Sequence[Block], width: int | None) -> list[Statistics]:
     result: dict[int, Statistics] = {}
     for members in _alike(blocks):
         first = blocks[members[0]]
-        found = first.steps.statistics([blocks[k].part for k in members], first.state, width)
+        found = first.steps.statistics([blocks[k].loaded for k in members], first.state, width)
         result.update(zip(members, found, strict=True))
     return [result[k] for k in range(len(blocks))]
 

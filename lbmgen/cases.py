@@ -20,7 +20,7 @@ from lbmgen.case import Case
 from lbmgen.config import RunConfig
 from lbmgen.domain import AXES, Domain
 from lbmgen.lattices import lattice
-from lbmgen.obstacles.placed import Placed
+from lbmgen.obstacles.placed import PlacedShape
 from lbmgen.obstacles.placement import Rules, draw
 from lbmgen.soundness import require_one_velocity, require_sound
 from runkit.errors import UserError
@@ -59,9 +59,9 @@ def _draw(config: RunConfig, i_case: int, random: np.random.Generator) -> Case:
     domain.require_fit()
     domain.require_way_out()
     require_one_velocity(domain, velocity)
-    placed, rejections = _bodies(config, domain, random)
-    length = max((body.width for body in placed), default=float(domain.shape[1]))
-    return Case(i_case, domain, placed, reynolds, velocity, length, rejections)
+    bodies, rejections = _bodies(config, domain, random)
+    length = max((body.width for body in bodies), default=float(domain.shape[1]))
+    return Case(i_case, domain, bodies, reynolds, velocity, length, rejections)
 
 
 def most_bodies(config: RunConfig) -> int:
@@ -124,7 +124,7 @@ def _face(config: RunConfig, name: str, velocity: float) -> Face:
 
 def _bodies(
     config: RunConfig, domain: Domain, random: np.random.Generator
-) -> tuple[tuple[Placed, ...], dict[str, int]]:
+) -> tuple[tuple[PlacedShape, ...], dict[str, int]]:
     options, width = config.obstacles, config.grid.refinement
     if options.given:
         return tuple(_given(i, table, width, config.grid.cells) for i, table in enumerate(options.given)), {}
@@ -135,7 +135,7 @@ def _bodies(
     return draw(random, options.families, count, diameter, domain, rules)
 
 
-def _given(i: int, table: dict[str, Any], width: int, cells: Sequence[int]) -> Placed:
+def _given(i: int, table: dict[str, Any], width: int, cells: Sequence[int]) -> PlacedShape:
     """A body in sites from its table in cells, the `i`-th one; raises UserError."""
     where, d = f"obstacles.given: body {i} (counted from 0): ", len(cells)
     if missing := [key for key in PLACE[:3] if key not in table]:
@@ -152,7 +152,7 @@ def _given(i: int, table: dict[str, Any], width: int, cells: Sequence[int]) -> P
         raise UserError(f"{where}center = {center} is outside; allowed: {allowed_center} [cell]")
     *place, size, angle = map(float, numbers)
     try:
-        return Placed(table["family"], parameters, tuple(x * width for x in place), size * width, angle)
+        return PlacedShape(table["family"], parameters, tuple(x * width for x in place), size * width, angle)
     except UserError as error:
         raise UserError(f"{where}{error}") from None
 

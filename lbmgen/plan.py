@@ -150,7 +150,7 @@ def _by(numbers: Sequence[int]) -> str:
 
 
 def _counted(cases: list[Case]) -> str:
-    counts = Counter(body.family for case in cases for body in case.placed)
+    counts = Counter(body.family for case in cases for body in case.bodies)
     rejected = sum((Counter(case.rejections) for case in cases), Counter())
     told = ", ".join(f"{n} {family}" for family, n in sorted(counts.items())) or "none"
     return told + (f"; drawn again for {dict(sorted(rejected.items()))}" if rejected else "")

@@ -1,4 +1,4 @@
-"""The road of a generation run: groups of ranks take one case after another; all of it into one file, restartable."""
+"""A generation run: groups of ranks simulate one case after another and write them into one file; it can be resumed."""
 
 from __future__ import annotations
 
@@ -11,8 +11,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from lbmgen.ahead import one_ahead
-from lbmgen.aside import go_on, order_of, set_failed_aside
 from lbmgen.block import Block
 from lbmgen.case import Case
 from lbmgen.cases import draw_all, input_files
@@ -20,6 +18,8 @@ from lbmgen.config import FREE_KEYS, RunConfig
 from lbmgen.decomposition import Decomposition
 from lbmgen.domain import AXES, Body, Domain
 from lbmgen.plan import gpu_bytes, group_of, memory_in_words, require_whole_records, schema_of, sizes_of
+from lbmgen.prefetch import prefetched
+from lbmgen.reorder import case_order, finish_moves, move_failed_to_end
 from lbmgen.simulation import Prepared, Simulation, advance_round, fluid_of, prepare
 from runkit.dataset.outcome import conclude
 from runkit.dataset.schema import COMPLETE, FAILED
@@ -58,24 +58,24 @@ def generate(world: World, config: RunConfig) -> int:
         with account.part(KERNELS):
             world.first_on_each_node(_compile, config, cases[0], gpu)
         if file.state == "resumed":
-            world.on_root(go_on, file)
+            world.on_root(finish_moves, file)
             file.sync()
             verify(file)
-        order = world.on_root(order_of, file)
-        crew = Crew(world, group, gpu, stop)
-        if _simulate_all(crew, config, [cases[number] for number in order], file):
+        order = world.on_root(case_order, file)
+        resources = Resources(world, group, gpu, stop)
+        if _simulate_all(resources, config, [cases[number] for number in order], file):
             account.tell(world)
             return stop.conclude(file.part)
         file.sync()
-        n_complete = world.on_root(set_failed_aside, file)
+        n_complete = world.on_root(move_failed_to_end, file)
         file.seal({"n_trajectories": n_complete})
         world.on_root(file.scratch.clear)
     account.tell(world)
     return conclude(world, file.path, f"wrote {file.path}")
 
 
-class Crew(NamedTuple):
-    """Who works: all ranks, the group of this one, its GPU, if it has one, and what may end them early."""
+class Resources(NamedTuple):
+    """What simulates: all ranks, the group of this one, its GPU, if it has one, and what may end the run early."""
 
     world: World
     group: World
@@ -83,23 +83,23 @@ class Crew(NamedTuple):
     stop: Stop
 
     def keep(self, n_pieces: int) -> None:
-        """A group has done so much more (not collective)."""
+        """Count pieces of work that this group has done (not collective)."""
         self.stop.keep(n_pieces if self.group.is_root else 0)
 
 
-def _simulate_all(crew: Crew, config: RunConfig, cases: list[Case], file: Writer) -> bool:
-    """Groups take the next cases when they are done with theirs; `cases` are in the order of the file.
+def _simulate_all(resources: Resources, config: RunConfig, cases: list[Case], file: Writer) -> bool:
+    """Simulate the pending cases; `cases` are in the order of the file. Each group takes new ones when it has no more.
 
-    Returns whether they were ended before all were simulated.
+    Returns whether the run was ended before all were simulated.
     """
-    world, group = crew.world, crew.group
+    world, group = resources.world, resources.group
     pending = [unit[0] for unit in file.pending("computed")]
-    together = _cases_together(crew, config, cases[0], len(pending))
+    together = _cases_together(resources, config, cases[0], len(pending))
     counter = world.shared_counter()
     place_of = {case.number: place for place, case in enumerate(cases)}
 
     def take() -> int:
-        return len(pending) if crew.stop.is_wanted() else counter.next() * together
+        return len(pending) if resources.stop.is_wanted() else counter.next() * together
 
     def batches() -> Iterator[list[Case]]:
         while (first := group.on_root(take)) < len(pending):
@@ -107,60 +107,63 @@ def _simulate_all(crew: Crew, config: RunConfig, cases: list[Case], file: Writer
 
     with (
         Progress(Reporter(world.is_root), len(pending), "cases", "simulate") as progress,
-        closing(_prepared(crew, config, batches())) as ready,
+        closing(_prepared(resources, config, batches())) as ready,
     ):
         with suppress(Stopped):
             for prepared in ready:
                 progress.reach(pending.index(place_of[prepared[0].case.number]))
-                running = [Simulation(config, one, file, crew.group, place_of[one.case.number]) for one in prepared]
-                prepared.clear()  # what is over is to leave memory
-                _simulate(crew, running)
-        has_ended_early = crew.stop.meet()
+                running = [
+                    Simulation(config, one, file, resources.group, place_of[one.case.number]) for one in prepared
+                ]
+                prepared.clear()  # or this list would keep finished cases in memory
+                _simulate(resources, running)
+        has_ended_early = resources.stop.meet()
         if not has_ended_early:
             progress.reach(len(pending))
     counter.free()
     return has_ended_early
 
 
-def _prepared(crew: Crew, config: RunConfig, batches: Iterator[list[Case]]) -> Generator[list[Prepared]]:
-    """Batches that are ready to start: the next one is prepared while a GPU works on the present one.
+def _prepared(resources: Resources, config: RunConfig, batches: Iterator[list[Case]]) -> Generator[list[Prepared]]:
+    """Batches of cases that are ready to start.
 
-    Not where the host has work of its own: on the CPU, and between the steps of a domain that is cut.
+    On a GPU the next batch is prepared while the present one is simulated. Where the host itself takes part in the
+    steps, on the CPU or for a domain that is cut, a batch is prepared when its turn has come.
     """
-    make = partial(prepare, config, group=crew.group, gpu=crew.gpu)
-    if crew.gpu is not None and crew.group.size == 1:
-        return one_ahead(batches, make)
+    make = partial(prepare, config, group=resources.group, gpu=resources.gpu)
+    if resources.gpu is not None and resources.group.size == 1:
+        return prefetched(batches, make)
     return ([make(case) for case in batch] for batch in batches)
 
 
-def _simulate(crew: Crew, started: list[Simulation]) -> None:
-    """Cases to their end, round by round; one that is over leaves. Raises Stopped after checkpoints, if told to end."""
+def _simulate(resources: Resources, started: list[Simulation]) -> None:
+    """Simulate cases to their end, round by round. Raises Stopped, after checkpoints, if the run has to end early."""
     running = list(started)
-    started.clear()  # what is over is to leave memory
-    while running := _going(running, crew):
+    started.clear()  # or this list would keep finished cases in memory
+    while running := _going(running, resources):
         began = time.monotonic()
         for simulation, found in zip(running, advance_round(running), strict=True):
             simulation.record(*found)
-        crew.world.progress()
+        resources.world.progress()
         # One answer for all ranks of the group: nothing, a checkpoint, or the end.
         is_due = any(simulation.is_due for simulation in running)
-        call = crew.group.max(2 if crew.stop.is_wanted(time.monotonic() - began) else int(is_due))
+        call = resources.group.max(2 if resources.stop.is_wanted(time.monotonic() - began) else int(is_due))
         if call == 2:
-            crew.stop.arrive()
+            resources.stop.arrive()
         if call:
-            running = _going(running, crew)
+            running = _going(running, resources)
             for simulation in running:
-                crew.keep(simulation.save())
+                resources.keep(simulation.save())
         if call == 2:
             raise Stopped
 
 
-def _going(simulations: list[Simulation], crew: Crew) -> list[Simulation]:
-    """Those that are not over. Of the others data goes to disk, after that their status; with the reason, if failed."""
+def _going(simulations: list[Simulation], resources: Resources) -> list[Simulation]:
+    """Finish the simulations that are over, and return the others. Status flags are set once all data is on disk."""
     over = [simulation for simulation in simulations if simulation.is_over]
     if not over:
         return simulations
-    file, group = over[0].file, crew.group
+    file, group = over[0].file, resources.group
     for simulation in over:
         simulation.finish()
         if simulation.failure and group.is_root:
@@ -171,13 +174,13 @@ def _going(simulations: list[Simulation], crew: Crew) -> list[Simulation]:
         if group.is_root:
             file.mark("computed", (simulation.i_case,), FAILED if simulation.failure else COMPLETE)
         simulation.close()
-        crew.keep(1)
+        resources.keep(1)
     return [simulation for simulation in simulations if not simulation.is_over]
 
 
-def _cases_together(crew: Crew, config: RunConfig, case: Case, n_pending: int) -> int:
-    """Cases that a group takes at once: on a GPU as many as it can hold, and as all groups can share."""
-    world, group, gpu = crew.world, crew.group, crew.gpu
+def _cases_together(resources: Resources, config: RunConfig, case: Case, n_pending: int) -> int:
+    """Number of cases that a group simulates at once: on a GPU as many as it holds, but no more than its fair share."""
+    world, group, gpu = resources.world, resources.group, resources.gpu
     if gpu is None:
         return 1
     n_bytes = gpu_bytes(config, case, group.size)
@@ -215,8 +218,12 @@ def _open(world: World, config: RunConfig, cases: list[Case]) -> Writer:
         for axis, pair in faces
         for side, face in zip(("low", "high"), pair, strict=True)
     }
-    room: dict[str, Any] = {"free_keys": FREE_KEYS, "groups": groups, "verified": False}  # cases may be on the move
-    file = Writer.open(world, path, schema, sizes, attributes, **room)
+    options: dict[str, Any] = {
+        "free_keys": FREE_KEYS,
+        "groups": groups,
+        "verified": False,
+    }  # a killed run may have left cases in mid-move
+    file = Writer.open(world, path, schema, sizes, attributes, **options)
     if not file.finished:
         if world.is_root:  # also when resumed: the first try may have died before
             _write_axes(config, file)
@@ -225,7 +232,7 @@ def _open(world: World, config: RunConfig, cases: list[Case]) -> Writer:
 
 
 def _write_axes(config: RunConfig, file: Writer) -> None:
-    """Coordinates of cells, frames and forces, and where the boundary conditions hold."""
+    """Write the coordinates of cells, frames and forces, and where the boundary conditions hold."""
     width, frames = config.grid.refinement, config.frames
     for axis, n in zip(AXES, config.grid.cells, strict=False):
         file.write(f"dimensions/{axis}", (), width * (np.arange(n) + 0.5))

@@ -1,8 +1,8 @@
 """One case, from rest to its last frame, on the ranks of a group.
 
-The case goes in rounds of `frames.every` steps: those of the warm-up, then one for each frame. After a round the flow
-is looked at: one that is too fast, too dense or not finite ends the case. Several cases can go through a round
-together.
+A case is simulated in rounds of `frames.every` steps: first those of the warm-up, then one for each frame. After each
+round the flow is checked: if it is too fast, too dense or not finite, the case ends as failed. Several cases can take
+the steps of a round together.
 Units: lattice units.
 """
 
@@ -15,7 +15,6 @@ from typing import NamedTuple
 
 import numpy as np
 
-from lbmgen.aside import blank
 from lbmgen.block import Block, Fluid, advance, statistics
 from lbmgen.case import Case
 from lbmgen.cases import most_bodies
@@ -27,6 +26,7 @@ from lbmgen.forces import momentum_exchange
 from lbmgen.frames import density_in_cells, fluid_fraction
 from lbmgen.kernels import Statistics
 from lbmgen.lattices import lattice
+from lbmgen.reorder import fill_with_nan
 from runkit.arrays import F64, I64, Array
 from runkit.dataset.contracts.flow import LARGEST_DEVIATION, LARGEST_SPEED
 from runkit.dataset.schema import PENDING
@@ -39,8 +39,8 @@ from runkit.rng import stream
 
 FORCES = ("drag", "lift", "side")
 FLUX = 2.0**40  # quanta of velocity in one lattice unit: integers add up alike in any order
-REACH = 4.0  # distance from a body that a link may ask for, and more [site]
-KEPT = 1 << 22  # bytes of frames that are kept before they are written at once: a write costs more than a small frame
+REACH = 4.0  # distances are computed up to here [site]; links need them within sqrt(3) of a body
+WRITE_BYTES = 1 << 22  # of frames that are written together: a write costs more than a small frame
 
 
 def warm_up_rounds(config: RunConfig) -> int:
@@ -54,7 +54,7 @@ def _crossing_time(config: RunConfig) -> float:
 
 
 class Prepared(NamedTuple):
-    """What a case needs before its first step, on the host alone."""
+    """A case with its block and its constant fields before the first step, made on the host alone."""
 
     case: Case
     block: Block
@@ -63,7 +63,7 @@ class Prepared(NamedTuple):
 
 
 class Simulation:
-    """A case in `file`, at `place`; all methods without a note are collective over `group`."""
+    """The simulation of a case, which is stored at `place` of `file`; methods are collective unless they say not."""
 
     def __init__(self, config: RunConfig, prepared: Prepared, file: Writer, group: World, place: int) -> None:
         self.config, self.file, self.group = config, file, group
@@ -78,7 +78,7 @@ class Simulation:
         self._write_constants(distance)
         self.n_done = self._n_saved = self._begin()
         self.failure = ""  # why the case cannot be continued
-        self._kept: list[tuple[Array, ...]] = []  # density, velocity, coefficients of frames that are not written
+        self._unwritten: list[tuple[Array, ...]] = []  # density, velocity, force coefficients of frames
 
     @property
     def is_over(self) -> bool:
@@ -91,29 +91,32 @@ class Simulation:
         return self.n_done >= self.n_warm
 
     def record(self, impulse: I64, seen: Statistics) -> None:
-        """Keep or write what a round has brought; what has diverged is left out."""
+        """Take the impulse and the statistics of a round; write frames when there are enough. A fault ends the case."""
         impulse = self.group.sum(impulse)
         self.failure = self._fault(seen)
         if self.failure:
             return
         if self.is_warm:
-            assert seen.excess is not None and seen.velocity is not None  # cells were asked for
+            assert seen.excess is not None and seen.velocity is not None  # `is_warm` asked for means over cells
             quanta = np.rint(seen.velocity * FLUX).astype(np.int64)
             self._flux = self._flux + self.group.sum(quanta.reshape(-1, quanta.shape[-1]).sum(axis=0))
             fields = density_in_cells(seen.excess, self._fraction), seen.velocity
-            self._kept.append((*(values.astype(np.float32) for values in fields), self._coefficients(impulse)))
+            self._unwritten.append((*(values.astype(np.float32) for values in fields), self._coefficients(impulse)))
         self.n_done += 1
-        if self._kept and len(self._kept) * sum(values.nbytes for values in self._kept[0]) >= KEPT:
+        if (
+            self._unwritten
+            and len(self._unwritten) * sum(values.nbytes for values in self._unwritten[0]) >= WRITE_BYTES
+        ):
             self.write()
 
     def write(self) -> None:
-        """Write the frames that are kept."""
-        if not self._kept:
+        """Write the frames that are not yet written."""
+        if not self._unwritten:
             return
-        density, velocity, coefficient = (np.stack(values) for values in zip(*self._kept, strict=True))
+        density, velocity, coefficient = (np.stack(values) for values in zip(*self._unwritten, strict=True))
         last = self.n_done - self.n_warm
-        frames = slice(last - len(self._kept), last)
-        self._kept = []
+        frames = slice(last - len(self._unwritten), last)
+        self._unwritten = []
         self._write_cells("t0_fields/density", density, frames)
         self._write_cells("t1_fields/velocity", velocity, frames)
         if self.group.is_root:
@@ -129,7 +132,7 @@ class Simulation:
         return time.monotonic() - self._last_save >= self.config.checkpoint_seconds
 
     def save(self) -> int:
-        """Save what the future depends on; how many rounds were not saved before."""
+        """Save a checkpoint; returns how many rounds it holds beyond the one before."""
         self.write()
         self.file.to_disk()  # the frames that a resumed case will not repeat
         parts = self.group.gather((self._sites(), self.block.arrived()))
@@ -144,11 +147,11 @@ class Simulation:
         return self.n_done - n_before
 
     def finish(self) -> None:
-        """Write what is left and what was measured; of a case that has failed no number."""
+        """Write the last frames and measured scalars; the fields of a failed case are filled with NaN."""
         if not self.failure:
             self.write()
         elif self.group.is_root:
-            blank(self.file, self.i_case)
+            fill_with_nan(self.file, self.i_case)
         if self.group.is_root and not self.failure:
             sites = self.config.grid.refinement ** len(self.case.shape) / (self._n_fluid * self.config.frames.count)
             velocity = math.hypot(*(self._flux / FLUX * sites))
@@ -157,7 +160,7 @@ class Simulation:
                 self.file.write(f"scalars/measured_{name}", (self.i_case,), value)
 
     def close(self) -> None:
-        """Give the messages back and remove the checkpoint."""
+        """Free the messages and remove the checkpoint."""
         self.block.free()
         if self.group.is_root:
             self.file.scratch.discard(self._checkpoint)
@@ -186,7 +189,7 @@ class Simulation:
         return found
 
     def _fault(self, seen: Statistics) -> str:
-        """What ends the case, or nothing."""
+        """Why the case cannot be continued; "" if it can."""
         largest = [self.group.max(float(x) if np.isfinite(x) else math.inf) for x in (seen.fastest, seen.deviation)]
         step = (self.n_done + 1) * self.config.frames.every
         if largest[0] > LARGEST_SPEED:
@@ -243,7 +246,7 @@ class Simulation:
         of all bodies together, then of each."""
         force = momentum_exchange(np.concatenate([impulse.sum(axis=1, keepdims=True), impulse], axis=1))
         mean = force.reshape(-1, self.config.frames.force_every, *force.shape[1:]).mean(axis=1)
-        mean[:, 1 + len(self.case.placed) :] = np.nan
+        mean[:, 1 + len(self.case.bodies) :] = np.nan
         found: F64 = mean / (0.5 * self.case.velocity**2 * self.case.area)
         return found
 
@@ -271,13 +274,13 @@ def advance_round(simulations: Sequence[Simulation]) -> list[tuple[I64, Statisti
 
 
 def fluid_of(config: RunConfig, case: Case) -> Fluid:
-    """What flows in a case."""
+    """The fluid of a case."""
     law = collision.build(config.collision.name, **config.collision.parameters)
     return Fluid(lattice(config.grid.lattice), law, case.tau, config.flow.force or None, config.collision.precision)
 
 
 def prepare(config: RunConfig, case: Case, group: World, gpu: Gpu | None = None) -> Prepared:
-    """A case before its first step; asks neither the GPU nor other ranks for anything."""
+    """Make a case ready for its first step, without the GPU and without other ranks: a thread may do it meanwhile."""
     block, width = make_block(config, case, group, gpu), config.grid.refinement
     axes = [a + width * (np.arange(n // width) + 0.5) for a, n in zip(block.origin, block.shape, strict=True)]
     centres = np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1)

@@ -13,7 +13,7 @@ from lbmgen.case import Case
 from lbmgen.collisions import collision
 from lbmgen.config import RunConfig
 from lbmgen.domain import AXES, Domain
-from lbmgen.obstacles.placed import Placed
+from lbmgen.obstacles.placed import PlacedShape
 from lbmgen.obstacles.placement import apart
 from lbmgen.obstacles.shadow import shadow
 from runkit.errors import UserError
@@ -79,38 +79,38 @@ def _require_slow(config: RunConfig, case: Case) -> None:
 
 def _require_bodies(config: RunConfig, case: Case) -> None:
     options = config.obstacles
-    for body in case.placed:
+    for body in case.bodies:
         if body.thickness < options.thickness:
             raise UserError(
                 f"obstacles: a {body.family} is {body.thickness:.3g} sites thick; allowed: {options.thickness:g} or "
                 "more; raise obstacles.diameter (or size) or grid.refinement"
             )
-    blocked = shadow(case.placed, case.shape, case.domain.periodic)
+    blocked = shadow(case.bodies, case.shape, case.domain.periodic)
     if blocked > options.blockage:
         raise UserError(
             f"obstacles: bodies take {blocked:.2f} of the cross-section; allowed: up to obstacles.blockage = "
             f"{options.blockage:g}; lower obstacles.diameter (or size) or obstacles.count, or raise grid.cells"
         )
     if options.given:  # drawn ones keep these rules by construction
-        _require_room(config, case.domain, case.placed)
+        _require_room(config, case.domain, case.bodies)
 
 
-def _require_room(config: RunConfig, domain: Domain, placed: tuple[Placed, ...]) -> None:
+def _require_room(config: RunConfig, domain: Domain, bodies: tuple[PlacedShape, ...]) -> None:
     """Bodies keep apart, and away from faces; walls they may also touch, and then without a crack."""
     periods = [n if periodic else None for n, periodic in zip(domain.shape, domain.periodic, strict=True)]
-    for (i, one), (j, other) in combinations(enumerate(placed), 2):
+    for (i, one), (j, other) in combinations(enumerate(bodies), 2):
         if not apart(one, other, config.obstacles.gap, periods):
             raise UserError(
                 f"obstacles.given: bodies {i} and {j} (counted from 0) overlap or are nearer than obstacles.gap = "
                 f"{config.obstacles.gap:g} sites; allowed: farther apart, or one body from a polygon or a file"
             )
-    for i, body in enumerate(placed):
+    for i, body in enumerate(bodies):
         for axis, pair in enumerate(domain.faces):
             _require_distance(config, domain, f"obstacles.given: body {i} (counted from 0)", body, axis, pair)
 
 
 def _require_distance(
-    config: RunConfig, domain: Domain, what: str, body: Placed, axis: int, pair: tuple[Face, Face]
+    config: RunConfig, domain: Domain, what: str, body: PlacedShape, axis: int, pair: tuple[Face, Face]
 ) -> None:
     low, high = body.extent(axis)
     if axis >= body.shape.dimensions:  # it goes through, from face to face

@@ -33,7 +33,7 @@ def test_a_case_depends_on_seed_and_number_alone():
 def test_the_default_cases_are_sound_and_differ():
     """All families occur, and every relaxation time is one that the law allows."""
     cases = draw_all(RunConfig(n_cases=30), SerialWorld())
-    assert {body.family for case in cases for body in case.placed} == {"circle", "ellipse", "blob"}
+    assert {body.family for case in cases for body in case.bodies} == {"circle", "ellipse", "blob"}
     assert all(0.506 <= case.tau < 0.6 and 100 <= case.reynolds <= 200 for case in cases)
     assert len({case.reynolds for case in cases}) == 30
 
@@ -41,18 +41,18 @@ def test_the_default_cases_are_sound_and_differ():
 def test_viscosity_follows_from_the_reynolds_number():
     """Re = U L / nu, with L the extent of the largest body across the flow, and tau = 3 nu + 1/2."""
     case = draw_case(config_of("obstacles.families=[{family='circle'}]"), 0)
-    assert case.length == pytest.approx(case.placed[0].size)
+    assert case.length == pytest.approx(case.bodies[0].size)
     assert case.reynolds == pytest.approx(case.velocity * case.length / ((case.tau - 0.5) / 3))
 
 
 def test_the_description_tells_what_was_drawn():
     """From it the same distance field can be made again."""
-    from lbmgen.obstacles.placed import Placed
+    from lbmgen.obstacles.placed import PlacedShape
 
     case = draw_case(config_of(), 1)
     about = json.loads(case.description())
     points = np.random.default_rng(0).uniform(0, 60, (50, 2))
-    again = Placed.from_dict(about["obstacles"][0]).distance(points)
+    again = PlacedShape.from_dict(about["obstacles"][0]).distance(points)
     np.testing.assert_array_equal(again, case.distance(points))
     assert about["reynolds_number"] == case.reynolds
 
@@ -61,8 +61,8 @@ def test_given_bodies_are_those_of_every_case():
     """They count in cells and stand where they are put."""
     table = "obstacles.given=[{family='circle', center=[12, 16], size=6}, {family='ellipse', center=[24, 8], size=6}]"
     cases = draw_all(config_of(table, "obstacles.blockage=0.5"), SerialWorld())
-    assert all(case.placed == cases[0].placed for case in cases)
-    assert cases[0].placed[0].center == (24.0, 32.0) and cases[0].placed[0].size == 12.0
+    assert all(case.bodies == cases[0].bodies for case in cases)
+    assert cases[0].bodies[0].center == (24.0, 32.0) and cases[0].bodies[0].size == 12.0
 
 
 @pytest.mark.parametrize(

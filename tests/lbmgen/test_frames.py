@@ -57,6 +57,6 @@ def test_what_is_not_finite_is_not_slow():
     block = block_with_disc()
     _, u = block.moments()
     assert statistics([block], None)[0].fastest == np.sqrt((u**2).sum(-1).max())
-    h = block.steps.populations(block.part)
+    h = block.steps.populations(block.loaded)
     block.layout.arrived(h, 3, block.state)[0, 0] = np.nan
     assert not statistics([block], None)[0].fastest <= 1e300

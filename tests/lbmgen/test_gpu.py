@@ -14,8 +14,8 @@ from lbmgen.block import advance, statistics
 from lbmgen.collisions import collision
 from lbmgen.config import RunConfig
 from lbmgen.halo import own_copies
+from lbmgen.kernels.gpu.block import setters
 from lbmgen.kernels.gpu.in_cache import SHARE, n_together, shared_out, sizes
-from lbmgen.kernels.gpu.part import setters
 from lbmgen.kernels.gpu.text import source
 from lbmgen.lattices import LATTICES
 from lbmgen.layout import Layout
@@ -171,7 +171,7 @@ def test_a_step_is_at_most_three_launches_for_any_number_of_flows(monkeypatch):
 def test_flows_in_the_cache_take_all_their_steps_in_one_launch_for_as_many_as_it_holds(monkeypatch):
     """Seven flows, three at a time at most: parts of nearly the same size, with the bits of each flow alone."""
     settings = [Setting(faces=FACES["outlets that meet"], tau=0.55 + k / 20, radius=1 + k / 3) for k in range(7)]
-    largest = max(one.block(StandIn()).part.n_bytes for one in settings)
+    largest = max(one.block(StandIn()).loaded.n_bytes for one in settings)
     gpu, launched = StandIn(l2_bytes=int(3.5 * largest / SHARE)), launches(monkeypatch)
     together, alone = [one.block(gpu) for one in settings], [one.block() for one in settings]
     for n_steps in (5, 2, 2):

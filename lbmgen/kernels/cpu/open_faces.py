@@ -20,7 +20,7 @@ from runkit.simd.lanes import element
 def make_outlets(d):
     """What enters through open faces in `d` dimensions, as a part of kernels.
 
-    Called as outlets(h, faces, begin, end, state, c, w): flat populations, `Outlets`, some of its sites, how
+    Called as set_outlets(h, outlets, begin, end, state, c, w): flat populations, `Outlets`, some of its sites, how
     populations lie, velocities [q, d] and weights [q].
     """
     at, n_parameters = Places.of(d), most_parameters()
@@ -29,39 +29,43 @@ def make_outlets(d):
     guesses = np.array([face.guess is not None for face in open_faces()])
 
     @part
-    def outlets(h, faces, begin, end, state, c, w):
+    def set_outlets(h, outlets, begin, end, state, c, w):
         row = np.zeros(at.size)
         for site in range(begin, end):
-            law, first, last = element(faces.law, site), element(faces.start, site), element(faces.start, site + 1)
+            law, first, last = (
+                element(outlets.law, site),
+                element(outlets.start, site),
+                element(outlets.start, site + 1),
+            )
             needs_velocity, needs_inside, needs_place, needs_arrived = needs[law]
-            left = (state * len(faces.law) + site) * len(w)
+            left = (state * len(outlets.law) + site) * len(w)
             for k in range(n_parameters):
-                row[k] = element(faces.parameters, site * n_parameters + k)
-            _moments(h, faces.left, left, 0, c, row, at.moments, needs_velocity)
+                row[k] = element(outlets.parameters, site * n_parameters + k)
+            _moments(h, outlets.left, left, 0, c, row, at.moments, needs_velocity)
             if needs_inside:
-                _moments(h, faces.left, left, element(faces.inward, site), c, row, at.inside, True)
+                _moments(h, outlets.left, left, element(outlets.inward, site), c, row, at.inside, True)
             if needs_place:
                 for axis in range(d):
-                    row[at.normal + axis] = element(faces.normal, site * d + axis)
+                    row[at.normal + axis] = element(outlets.normal, site * d + axis)
                 for k in range(1 + d):
-                    row[at.share + k] = element(faces.share, site * (1 + d) + k)
+                    row[at.share + k] = element(outlets.share, site * (1 + d) + k)
             if needs_arrived:
-                _known(h, faces.here, left, c, row, at.arrived)
+                _known(h, outlets.here, left, c, row, at.arrived)
                 for link in range(first, last):
-                    _see_link(h, faces, link, state, left, c, w, row, at)
+                    _see_link(h, outlets, link, state, left, c, w, row, at)
                     value = guess(law, row)
                     row[at.arrived] += value
                     for axis in range(d):
                         row[at.arrived + 1 + axis] += row[at.c + axis] * value
             for link in range(first, last):
-                _see_link(h, faces, link, state, left, c, w, row, at)
+                _see_link(h, outlets, link, state, left, c, w, row, at)
                 if guesses[law]:
                     row[at.guess] = guess(law, row)
                 value = arriving(law, row)
-                faces.memory[np.uint64(link)] = value
-                h[np.uint64(element(faces.target, state * len(faces.i) + link))] = value
+                outlets.memory[np.uint64(link)] = value
+                h[np.uint64(element(outlets.target, state * len(outlets.i) + link))] = value
 
-    return outlets
+    return set_outlets
 
 
 def _make_formula(name, d):
@@ -121,12 +125,12 @@ def _known(h, places, left, c, row, begin):
 
 
 @helper
-def _see_link(h, faces, link, state, left, c, w, row, at):
+def _see_link(h, outlets, link, state, left, c, w, row, at):
     """What formulas take of a link."""
-    i = element(faces.i, link)
+    i = element(outlets.i, link)
     for axis in range(c.shape[1]):
         row[at.c + axis] = c[i, axis]
     row[at.w] = element(w, i)
-    row[at.opposite] = element(h, element(faces.left, left + (i + 1 if i % 2 == 1 else i - 1)))
-    row[at.inner] = element(h, element(faces.inner, state * len(faces.i) + link))
-    row[at.memory] = element(faces.memory, link)
+    row[at.opposite] = element(h, element(outlets.left, left + (i + 1 if i % 2 == 1 else i - 1)))
+    row[at.inner] = element(h, element(outlets.inner, state * len(outlets.i) + link))
+    row[at.memory] = element(outlets.memory, link)

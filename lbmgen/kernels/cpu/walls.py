@@ -28,6 +28,7 @@ def walls(h, links, begin, end, state, scale, impulse):
         right, constant = element(h, element(second, k)), element(links.constant, k) * scale
         back = element(links.a, k) * left + element(links.b, k) * right + constant
         h[np.uint64(element(target, k))] = back
+        # Links of faces have no body whose force is measured: they are spared the rounding.
         measured = False
         for axis in range(axes):
             measured |= exchange[k, axis] != 0

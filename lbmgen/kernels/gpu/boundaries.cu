@@ -45,7 +45,7 @@ __device__ __forceinline__ double seen(const Case& at, int state, long long plac
     return at.h[place];
 }
 
-// What follows finds a row of numbers for formulas of open faces. Few threads do: rows stay in memory, and some parts are
+// What follows finds a row of numbers for formulas of open outlets. Few threads do: rows stay in memory, and some parts are
 // functions of their own, so that the kernels in which all threads step sites keep their registers.
 
 // Excess density and, if asked for, velocity of populations at `places` moved by `shift`.
@@ -66,31 +66,31 @@ __device__ __noinline__ void moments(const real* h, const long long* places, lon
 // What formulas take of a link.
 __device__ __noinline__ void see_link(const Case& at, int state, long long link, const long long* left, double scale,
                                       double* row) {
-    const Outlets& faces = at.outlets;
-    const long long k = state * faces.n_links + link;
-    const int i = (int)faces.i[link];
+    const Outlets& outlets = at.outlets;
+    const long long k = state * outlets.n_links + link;
+    const int i = (int)outlets.i[link];
     for (int axis = 0; axis < D; ++axis) row[AT_C + axis] = velocity(i, axis);
     row[AT_W] = WEIGHT[i];
     row[AT_OPPOSITE] = at.h[left[i % 2 == 1 ? i + 1 : i - 1]];
-    row[AT_INNER] = seen(at, state, faces.inner[k], faces.inner_wall[k], scale);
-    row[AT_MEMORY] = faces.memory[link];
+    row[AT_INNER] = seen(at, state, outlets.inner[k], outlets.inner_wall[k], scale);
+    row[AT_MEMORY] = outlets.memory[link];
 }
 
 // Excess density and momentum of what has arrived at a site, with what its open faces guess for their links.
 __device__ __forceinline__ void see_arrived(const Case& at, long long law, int state, long long site,
                                             const long long* left, double scale, double* row) {
-    const Outlets& faces = at.outlets;
-    const long long first = (state * faces.n_sites + site) * Q;
+    const Outlets& outlets = at.outlets;
+    const long long first = (state * outlets.n_sites + site) * Q;
     double* arrived = row + AT_ARRIVED;
     for (int k = 0; k <= D; ++k) arrived[k] = 0.0;
 #pragma unroll 1
     for (int i = 0; i < Q; ++i) {
-        if (faces.here[first + i] < 0) continue;
-        const double value = seen(at, state, faces.here[first + i], faces.here_wall[first + i], scale);
+        if (outlets.here[first + i] < 0) continue;
+        const double value = seen(at, state, outlets.here[first + i], outlets.here_wall[first + i], scale);
         arrived[0] += value;
         for (int axis = 0; axis < D; ++axis) arrived[1 + axis] += velocity(i, axis) * value;
     }
-    for (long long link = faces.start[site]; link < faces.start[site + 1]; ++link) {
+    for (long long link = outlets.start[site]; link < outlets.start[site + 1]; ++link) {
         see_link(at, state, link, left, scale, row);
         const double value = guess((int)law, row);
         arrived[0] += value;
@@ -100,21 +100,21 @@ __device__ __forceinline__ void see_arrived(const Case& at, long long law, int s
 
 // Sets what enters through open faces at a site.
 __device__ __forceinline__ void set_outlet(const Case& at, int state, long long site, double scale) {
-    const Outlets& faces = at.outlets;
-    const long long law = faces.law[site], *left = faces.left + (state * faces.n_sites + site) * Q;
+    const Outlets& outlets = at.outlets;
+    const long long law = outlets.law[site], *left = outlets.left + (state * outlets.n_sites + site) * Q;
     double row[AT_SIZE] = {};
-    for (int k = 0; k < N_PARAMETERS; ++k) row[k] = faces.parameters[site * N_PARAMETERS + k];
+    for (int k = 0; k < N_PARAMETERS; ++k) row[k] = outlets.parameters[site * N_PARAMETERS + k];
     moments(at.h, left, 0, needs_velocity((int)law), row + AT_MOMENTS);
-    if (needs_inside((int)law)) moments(at.h, left, faces.inward[site], true, row + AT_INSIDE);
-    for (int axis = 0; axis < D; ++axis) row[AT_NORMAL + axis] = faces.normal[site * D + axis];
-    for (int k = 0; k <= D; ++k) row[AT_SHARE + k] = faces.share[site * (D + 1) + k];
+    if (needs_inside((int)law)) moments(at.h, left, outlets.inward[site], true, row + AT_INSIDE);
+    for (int axis = 0; axis < D; ++axis) row[AT_NORMAL + axis] = outlets.normal[site * D + axis];
+    for (int k = 0; k <= D; ++k) row[AT_SHARE + k] = outlets.share[site * (D + 1) + k];
     if (needs_arrived((int)law)) see_arrived(at, law, state, site, left, scale, row);
-    for (long long link = faces.start[site]; link < faces.start[site + 1]; ++link) {
+    for (long long link = outlets.start[site]; link < outlets.start[site + 1]; ++link) {
         see_link(at, state, link, left, scale, row);
         row[AT_GUESS] = guess((int)law, row);
         const double value = arriving((int)law, row);
-        faces.memory[link] = (real)value;
-        at.h[faces.target[state * faces.n_links + link]] = (real)value;
+        outlets.memory[link] = (real)value;
+        at.h[outlets.target[state * outlets.n_links + link]] = (real)value;
     }
 }
 

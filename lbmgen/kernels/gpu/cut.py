@@ -10,17 +10,17 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 
+from lbmgen.kernels.gpu.block import Batch, Items, LoadedBlock
 from lbmgen.kernels.gpu.launches import Launches, Now
-from lbmgen.kernels.gpu.part import Batch, Items, Placed
 from runkit.arrays import F64, I64
 
 
 class Cut:
-    """Rounds of `n_steps` steps of a part."""
+    """Rounds of `n_steps` steps of a block."""
 
-    def __init__(self, launches: Launches, part: Placed, n_steps: int) -> None:
-        self._launches, self._gpu, self._steps = launches, launches.gpu, part.steps
-        self._batch = Batch(self._gpu, [part], n_steps)
+    def __init__(self, launches: Launches, block: LoadedBlock, n_steps: int) -> None:
+        self._launches, self._gpu, self._steps = launches, launches.gpu, block.steps
+        self._batch = Batch(self._gpu, [block], n_steps)
         self._side = self._gpu.stream()
         self._graphs: dict[tuple[int, object], Callable[[], None] | None] = {}
 
@@ -46,12 +46,14 @@ class Cut:
                 self._again((parity, "first" if is_first else "next"), partial(self._begin, parity, is_first))
             else:
                 self._again((parity, k), partial(self._do, parity, stage.before))
+            # The host waits until buffers are packed, since MPI reads them. Inner sites are swept on another stream, so
+            # that the wait does not include them.
             self._gpu.order(None, self._side)
             with self._side:
                 self._launches.sweep(Now(self._batch, parity), stage.beside)
             self._gpu.wait()
-            stage.mail.messages.start()
-            stage.mail.messages.wait()
+            stage.buffers.messages.start()
+            stage.buffers.messages.wait()
         self._gpu.order(self._side, None)
 
     def _begin(self, parity: int, is_first: bool) -> None:

@@ -9,7 +9,7 @@ import h5py
 import numpy as np
 import pytest
 
-from lbmgen import aside
+from lbmgen import reorder
 from lbmgen.cases import draw_case
 from lbmgen.config import RunConfig
 from lbmgen.run import generate
@@ -159,7 +159,7 @@ def test_cases_are_set_aside_once_however_often_that_is_broken_off(tmp_path, mon
             writer.write_text("description", (case,), f"case {case}")
             writer.write_text("failure", (case,), f"failure {case}" if status == FAILED else "")
             if status == FAILED:
-                aside.blank(writer, case)
+                reorder.fill_with_nan(writer, case)
             writer.mark("computed", (case,), status)
         return writer
 
@@ -167,7 +167,7 @@ def test_cases_are_set_aside_once_however_often_that_is_broken_off(tmp_path, mon
         return [writer.read(name).tobytes() for name in (*(field.name for field in FLOW.fields), "checksums/computed")]
 
     whole = file_of("whole.h5")
-    assert aside.set_failed_aside(whole) == 3
+    assert reorder.move_failed_to_end(whole) == 3
     assert whole.read("t0_fields/density")[:3, 0, 0, 0].tolist() == [3, 1, 4]
     assert whole.read("description").tolist() == [b"case 3", b"case 1", b"case 4", b"case 0", b"case 2"]
     for allowed in range(0, 200, 3):
@@ -183,14 +183,14 @@ def test_cases_are_set_aside_once_however_often_that_is_broken_off(tmp_path, mon
         with monkeypatch.context() as patch:
             patch.setattr(Writer, "write", write)
             try:
-                aside.set_failed_aside(broken)
+                reorder.move_failed_to_end(broken)
             except KeyboardInterrupt:
                 pass
             else:
                 break
-        aside.go_on(broken)
+        reorder.finish_moves(broken)
         verify(broken)
-        assert aside.set_failed_aside(broken) == 3 and content(broken) == content(whole)
+        assert reorder.move_failed_to_end(broken) == 3 and content(broken) == content(whole)
     assert allowed > 30
 
 
@@ -202,7 +202,7 @@ def test_a_body_file_that_was_edited_is_not_mixed_in(tmp_path):
     settings = [*SMALL, f"obstacles.families=[{{family='file', path='{tmp_path}/body.npy', diameter=6.0}}]",
                 f"output={tmp_path}/flow.h5"]  # fmt: skip
     config = load(RunConfig, None, settings)
-    assert draw_case(config, 0).placed[0].family == "file"
+    assert draw_case(config, 0).bodies[0].family == "file"
     generate(SerialWorld(), config)
     mask[1, 1] = False
     np.save(tmp_path / "body.npy", mask)

@@ -7,8 +7,8 @@ import threading
 import pytest
 
 from lbmgen import run, simulation
-from lbmgen.ahead import one_ahead
 from lbmgen.config import RunConfig
+from lbmgen.prefetch import prefetched
 from runkit.config import load
 from runkit.dataset.reader import Dataset
 from runkit.dataset.schema import COMPLETE
@@ -31,12 +31,12 @@ def test_one_batch_is_prepared_beside_the_present_one_and_none_beyond():
         prepared.append(item)
         return -item
 
-    found = one_ahead(batches(), prepare)
+    found = prefetched(batches(), prepare)
     assert next(found) == [-1, -2] and taken == [[1, 2], [3]]
     assert next(found) == [-3] and taken == [[1, 2], [3], [4, 5]] and prepared[:3] == [1, 2, 3]
     assert [*found] == [[-4, -5]] and prepared == [1, 2, 3, 4, 5]
     assert len(others) == 1 and threading.get_ident() not in others
-    assert [*one_ahead(iter(()), prepare)] == []
+    assert [*prefetched(iter(()), prepare)] == []
 
 
 def test_a_mistake_comes_where_its_batch_would_and_what_is_behind_it_is_left():
@@ -50,11 +50,11 @@ def test_a_mistake_comes_where_its_batch_would_and_what_is_behind_it_is_left():
             go.wait(10)
         return item
 
-    found = one_ahead(iter([[1, 2], [3, 4]]), prepare)
+    found = prefetched(iter([[1, 2], [3, 4]]), prepare)
     assert next(found) == [1, 2]
     with pytest.raises(UserError, match="no third"):
         next(found)
-    found = one_ahead(iter([[1], [5, 6, 7]]), prepare)
+    found = prefetched(iter([[1], [5, 6, 7]]), prepare)
     assert next(found) == [1]
     go.set()
     found.close()  # as where the work on a batch fails
