@@ -68,7 +68,7 @@ class _Work:
         return [(operation, parity, number, number + 1)] if k < self.n_cut else []
 
     def last(self, parity: int) -> list[Item]:
-        """The end of a step: all copies, early ones again since messages may have changed what they read; boundaries."""
+        """The end of a step: all copies, early ones again, as messages may have changed what they read; boundaries."""
         ends = [(COPY, self._n_copies[parity]), (WALLS, self._n_links), (OUTLETS, self._n_sites)]
         # KEEP subtracts what WALLS have set. Open faces come last: they read what walls have set one site further in.
         ends[2:2] = [(KEEP, self._n_kept)] if self._n_kept else []

@@ -45,7 +45,7 @@ __device__ __forceinline__ double seen(const Case& at, int state, long long plac
     return at.h[place];
 }
 
-// What follows finds a row of numbers for formulas of open outlets. Few threads do: rows stay in memory, and some parts are
+// What follows finds a row of numbers for formulas of open faces. Few threads do: rows stay in memory, and some parts are
 // functions of their own, so that the kernels in which all threads step sites keep their registers.
 
 // Excess density and, if asked for, velocity of populations at `places` moved by `shift`.
