@@ -9,7 +9,7 @@ from runkit.memory import memory_for_imports
 from runkit.mpi import World, launch, single_threaded
 
 if TYPE_CHECKING:  # NumPy is not to be loaded yet: see `single_threaded`
-    from lbmgen.config import Case
+    from lbmgen.config import RunConfig
     from runkit.registry import Registry
 
 
@@ -23,7 +23,7 @@ def main() -> None:
     with memory_for_imports():
         from lbmgen.boundaries import boundary
         from lbmgen.collisions import collision
-        from lbmgen.config import Case
+        from lbmgen.config import RunConfig
         from lbmgen.obstacles import obstacle
         from lbmgen.plan import show
         from runkit.cli import run_program
@@ -33,13 +33,13 @@ def main() -> None:
         "boundaries": boundary,
         "collision.name": collision,
     }
-    run_program("python -m lbmgen", Case, partial(launch, _generate), show, main.__doc__ or "", parts=parts)
+    run_program("python -m lbmgen", RunConfig, partial(launch, _generate), show, main.__doc__ or "", parts=parts)
 
 
-def _generate(world: World, case: Case) -> int:
+def _generate(world: World, config: RunConfig) -> int:
     from lbmgen.run import generate
 
-    return generate(world, case)
+    return generate(world, config)
 
 
 if __name__ == "__main__":

@@ -81,9 +81,9 @@ def simulate(
     gpu, undivided = _device(one_of("device", device, get_args(Device))), Decomposition(domain.shape, (1,) * of.d)
     block = Block(fluid, domain, undivided, SerialWorld(), _body(solid, sdf, domain), gpu)
     block.start(density, velocity)
-    tally = block.advance(np.ones(n_steps))
+    impulse = block.advance(np.ones(n_steps))
     density, velocity = block.moments()
-    return Flow(density, velocity, momentum_exchange(tally).sum(axis=1))
+    return Flow(density, velocity, momentum_exchange(impulse).sum(axis=1))
 
 
 @cache

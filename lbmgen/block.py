@@ -1,7 +1,7 @@
 """A block of sites with its populations: a whole domain, or a rank's part of one.
 
-A step collides and streams all sites, then exchanges with neighbours, then sets what comes back from boundaries; after
-it, every fluid site holds what has arrived there. The order of all this is the block's program.
+A step collides and streams all sites, exchanges halos with neighbours and sets the populations that boundaries send
+back; then every fluid site holds what has arrived there. The program of a block says in which order.
 Units: lattice units.
 """
 
@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
@@ -19,7 +19,7 @@ from lbmgen.decomposition import Decomposition
 from lbmgen.domain import Body, Domain
 from lbmgen.equilibrium import Moments, equilibrium
 from lbmgen.halo import exchanges, own_copies
-from lbmgen.kernels import Part, steps_on
+from lbmgen.kernels import BlockData, Statistics, steps_on
 from lbmgen.lattices import Lattice
 from lbmgen.layout import STATES, STRAIGHT, Layout
 from lbmgen.program import program_of
@@ -44,16 +44,6 @@ class Fluid:
         return tuple(np.dtype(self.dtype).type(value) for value in (*self.law.rates(self.tau), *(self.force or ())))
 
 
-class Look(NamedTuple):
-    """Largest speed and |density - 1| of a site, infinite or not a number if one is; means over cells of density - 1
-    and velocity."""
-
-    fastest: float
-    deviation: float
-    excess: F64 | None
-    velocity: F64 | None
-
-
 class Block:
     """This rank's block of a domain that `group` shares, on `gpu` or, without one, on the CPU."""
 
@@ -72,20 +62,20 @@ class Block:
         self.boundary = Boundary(self.layout, domain, self.origin, body)
         self.state = STRAIGHT
         self.steps = steps_on(gpu, fluid.lattice, fluid.law, fluid.force is not None, fluid.dtype)
-        self._group, self._tables = group, self._part(decomposition, group.rank)
+        self._group, self._tables = group, self._data(decomposition, group.rank)
 
     @cached_property
-    def part(self) -> Any:
-        """The block where its kernels run, brought there when it is first asked for: until then all is on the host."""
-        part = self.steps.place(self._tables, self._group)
+    def loaded(self) -> Any:
+        """The block in the memory of its kernels, loaded at the first use: until then it needs the host alone."""
+        loaded = self.steps.load(self._tables, self._group)
         del self._tables
-        return part
+        return loaded
 
-    def _part(self, decomposition: Decomposition, rank: int) -> Part:
+    def _data(self, decomposition: Decomposition, rank: int) -> BlockData:
         fluid, layout, periodic, cut = self.fluid, self.layout, self.domain.periodic, decomposition.cut
         copies = own_copies(layout, [int(axis) for axis in np.flatnonzero(periodic) if axis not in cut], cut)
         h = layout.allocate()
-        return Part(
+        return BlockData(
             h=h,
             numbers=fluid.numbers(),
             force=np.array(fluid.force or (), np.float64),
@@ -104,7 +94,7 @@ class Block:
         )
 
     def start(self, rho: F64, u: F64) -> None:
-        """Equilibrium of density [*shape] and velocity [*shape, d]; solid sites are at rest.
+        """Set the equilibrium of density [*shape] and velocity [*shape, d]; solid sites are at rest.
 
         Axes along which neither changes may have length 1.
         """
@@ -115,61 +105,59 @@ class Block:
         self.restore(np.where(self.solid, rest, moving))
 
     def restore(self, arrived: Floats) -> None:
-        """Set what has arrived at each site, [q, *shape]."""
+        """Set the populations that have arrived at each site, [q, *shape]."""
         self.state = STRAIGHT
-        h = self.steps.populations(self.part)
+        h = self.steps.populations(self.loaded)
         for i, values in enumerate(arrived):
             self.layout.arrived(h, i, STRAIGHT)[...] = values
-        self.steps.restore(self.part, h, STRAIGHT)
+        self.steps.restore(self.loaded, h, STRAIGHT)
 
     def arrived(self) -> Floats:
-        """What has arrived at each site, [q, *shape]: all that the future depends on."""
-        h = self.steps.populations(self.part)
+        """The populations that have arrived at each site, [q, *shape]: the whole state of the flow."""
+        h = self.steps.populations(self.loaded)
         return np.stack([self.layout.arrived(h, i, self.state) for i in range(self.fluid.lattice.q)])
 
-    def advance(self, clock: Sequence[float] | F64) -> I64:
-        """As many steps as `clock` has values, which scale the motion of walls.
+    def advance(self, scale: Sequence[float] | F64) -> I64:
+        """Take as many steps as `scale` has values, which multiply the velocities of walls.
 
-        Returns the momentum that this block's bodies have taken at each step, int64 [n_steps, n_bodies, d + 1], as
-        `lbmgen.forces` takes it.
+        Returns the impulse on each body at each step from the links of this block, int64 [n_steps, n_bodies, d + 1]:
+        the momentum in quanta, then the number of links that blew up (see `lbmgen.forces`).
         """
-        return advance([self], np.asarray(clock, np.float64)[None])[0]
+        return advance([self], np.asarray(scale, np.float64)[None])[0]
 
     def moments(self) -> tuple[F64, F64]:
         """Density [*shape] and velocity [*shape, d]; 1 and 0 in solid sites."""
-        return self.steps.moments(self.part, self.state)
+        return self.steps.moments(self.loaded, self.state)
 
     def free(self) -> None:
         """Give messages back to MPI; the block takes no more steps."""
-        self.steps.free(self.part)
+        self.steps.free(self.loaded)
 
 
-def advance(blocks: Sequence[Block], clocks: F64) -> list[I64]:
-    """The steps of several blocks, on a GPU together where they are alike; `clocks` [n_blocks, n_steps].
+def advance(blocks: Sequence[Block], scales: F64) -> list[I64]:
+    """The impulse on the bodies of each block, as `Block.advance` returns it, after the steps of several blocks.
 
-    Of blocks with neighbours one at a time: groups of ranks agree on no order of several.
-    Returns what `Block.advance` does, of each.
+    `scales` [n_blocks, n_steps] multiply the velocities of walls. On a GPU blocks that are alike take their steps
+    together; blocks with neighbours go one at a time, since groups of ranks agree on no order of several.
     """
-    taken: dict[int, I64] = {}
+    impulses: dict[int, I64] = {}
     for members in _alike(blocks):
         first = blocks[members[0]]
-        tallies = first.steps.march([blocks[k].part for k in members], 1 - first.state, clocks[members])
-        for k, tally in zip(members, tallies, strict=True):
-            taken[k] = tally
+        found = first.steps.advance([blocks[k].loaded for k in members], 1 - first.state, scales[members])
+        impulses.update(zip(members, found, strict=True))
     for block in blocks:
-        block.state = (block.state + clocks.shape[1]) % 2
-    return [taken[k] for k in range(len(blocks))]
+        block.state = (block.state + scales.shape[1]) % 2
+    return [impulses[k] for k in range(len(blocks))]
 
 
-def look(blocks: Sequence[Block], width: int | None) -> list[Look]:
-    """What is seen of several blocks; without `width`, the largest speed and deviation of density alone."""
-    seen: dict[int, Look] = {}
+def statistics(blocks: Sequence[Block], width: int | None) -> list[Statistics]:
+    """The statistics of several blocks: with `width` means over cells of so many sites, else extremes alone."""
+    result: dict[int, Statistics] = {}
     for members in _alike(blocks):
         first = blocks[members[0]]
-        found = first.steps.look([blocks[k].part for k in members], first.state, width)
-        for k, one in zip(members, found, strict=True):
-            seen[k] = Look(*one)
-    return [seen[k] for k in range(len(blocks))]
+        found = first.steps.statistics([blocks[k].loaded for k in members], first.state, width)
+        result.update(zip(members, found, strict=True))
+    return [result[k] for k in range(len(blocks))]
 
 
 def _alike(blocks: Sequence[Block]) -> list[list[int]]:

@@ -16,11 +16,11 @@ import numpy as np
 
 from lbmgen.boundaries import boundary
 from lbmgen.boundaries.face import Face
-from lbmgen.config import Case
+from lbmgen.case import Case
+from lbmgen.config import RunConfig
 from lbmgen.domain import AXES, Domain
-from lbmgen.flow_case import FlowCase
 from lbmgen.lattices import lattice
-from lbmgen.obstacles.placed import Placed
+from lbmgen.obstacles.placed import PlacedShape
 from lbmgen.obstacles.placement import Rules, draw
 from lbmgen.soundness import require_one_velocity, require_sound
 from runkit.errors import UserError
@@ -32,82 +32,84 @@ PLACE = ("family", "center", "size", "angle", "parameters")  # keys of a given b
 DRAWS = 20  # of a case, before its configuration is refused
 
 
-def draw_case(case: Case, i_case: int) -> FlowCase:
+def draw_case(config: RunConfig, i_case: int) -> Case:
     """Case number `i_case`; raises UserError if the configuration allows none.
 
     A draw that cannot be stable or accurate is rejected and drawn again.
     """
-    random = stream(case.seed, "case", i_case)
+    random = stream(config.seed, "case", i_case)
     rejected: Counter[str] = Counter()
     for _ in range(DRAWS):
-        flow = _draw(case, i_case, random)
+        case = _draw(config, i_case, random)
         try:
-            require_sound(case, flow)
-            flow.description()
+            require_sound(config, case)
+            case.description()
         except UserError as error:
             reason = error
             rejected["unsound"] += 1
             continue
-        return replace(flow, rejections=dict(rejected + Counter(flow.rejections)))
+        return replace(case, rejections=dict(rejected + Counter(case.rejections)))
     raise reason
 
 
-def _draw(case: Case, i_case: int, random: np.random.Generator) -> FlowCase:
-    reynolds = _log_uniform(random, case.flow.reynolds)
-    velocity = float(random.uniform(case.flow.velocity[0], case.flow.velocity[-1]))
-    domain = _domain(case, velocity)
+def _draw(config: RunConfig, i_case: int, random: np.random.Generator) -> Case:
+    reynolds = _log_uniform(random, config.flow.reynolds)
+    velocity = float(random.uniform(config.flow.velocity[0], config.flow.velocity[-1]))
+    domain = _domain(config, velocity)
     domain.require_fit()
     domain.require_way_out()
     require_one_velocity(domain, velocity)
-    placed, rejections = _bodies(case, domain, random)
-    length = max((body.width for body in placed), default=float(domain.shape[1]))
-    return FlowCase(i_case, domain, placed, reynolds, velocity, length, rejections)
+    bodies, rejections = _bodies(config, domain, random)
+    length = max((body.width for body in bodies), default=float(domain.shape[1]))
+    return Case(i_case, domain, bodies, reynolds, velocity, length, rejections)
 
 
-def most_bodies(case: Case) -> int:
+def most_bodies(config: RunConfig) -> int:
     """Bodies of a case, at most; one where there are none."""
-    return max(1, len(case.obstacles.given) or int(case.obstacles.count[-1]))
+    return max(1, len(config.obstacles.given) or int(config.obstacles.count[-1]))
 
 
-def input_files(case: Case) -> list[str]:
+def input_files(config: RunConfig) -> list[str]:
     """Files that bodies are read from."""
-    given = case.obstacles.given
-    tables = [_parameters(table) for table in given] if given else list(case.obstacles.families)
+    given = config.obstacles.given
+    tables = [_parameters(table) for table in given] if given else list(config.obstacles.families)
     paths = [table.get("path", ()) for table in tables if isinstance(table, dict)]
     return [path for entry in paths for path in ([entry] if isinstance(entry, str) else entry)]
 
 
-def draw_all(case: Case, world: World) -> list[FlowCase]:
+def draw_all(config: RunConfig, world: World) -> list[Case]:
     """All cases of a run, drawn by all ranks; collective. Raises UserError for the first that cannot be, and if all are
     one and the same."""
-    with Progress(world, len(world.share(case.n_cases)), "cases", "draw") as progress:
+    with Progress(world, len(world.share(config.n_cases)), "cases", "draw") as progress:
 
-        def draw_next(i_case: int) -> FlowCase:
-            flow = draw_case(case, i_case)
+        def draw_next(i_case: int) -> Case:
+            case = draw_case(config, i_case)
             progress.advance()
-            return flow
+            return case
 
-        flows = world.each(draw_next, case.n_cases)
-    if len(flows) > 1 and case.flow.disturbance == 0 and all(replace(flow, number=0) == flows[0] for flow in flows):
+        cases = world.each(draw_next, config.n_cases)
+    if len(cases) > 1 and config.flow.disturbance == 0 and all(replace(case, number=0) == cases[0] for case in cases):
         raise UserError(
-            f"n_cases = {case.n_cases}: all cases would be the same to the last bit; allowed: 1, or a range for "
+            f"n_cases = {config.n_cases}: all cases would be the same to the last bit; allowed: 1, or a range for "
             "flow.reynolds, flow.velocity or obstacles, or flow.disturbance above 0"
         )
-    return flows
+    return cases
 
 
-def _domain(case: Case, velocity: float) -> Domain:
-    d = lattice(case.grid.lattice).d
-    if len(case.grid.cells) != d:
-        raise UserError(f"grid.cells = {list(case.grid.cells)}: {case.grid.lattice} needs {d} numbers")
-    if case.flow.force and len(case.flow.force) != d:
-        raise UserError(f"flow.force = {list(case.flow.force)}: {case.grid.lattice} needs {d} numbers")
-    faces = tuple((_face(case, f"{axis}_low", velocity), _face(case, f"{axis}_high", velocity)) for axis in AXES[:d])
-    return Domain(tuple(n * case.grid.refinement for n in case.grid.cells), faces)
+def _domain(config: RunConfig, velocity: float) -> Domain:
+    d = lattice(config.grid.lattice).d
+    if len(config.grid.cells) != d:
+        raise UserError(f"grid.cells = {list(config.grid.cells)}: {config.grid.lattice} needs {d} numbers")
+    if config.flow.force and len(config.flow.force) != d:
+        raise UserError(f"flow.force = {list(config.flow.force)}: {config.grid.lattice} needs {d} numbers")
+    faces = tuple(
+        (_face(config, f"{axis}_low", velocity), _face(config, f"{axis}_high", velocity)) for axis in AXES[:d]
+    )
+    return Domain(tuple(n * config.grid.refinement for n in config.grid.cells), faces)
 
 
-def _face(case: Case, name: str, velocity: float) -> Face:
-    table = dict(getattr(case.boundaries, name))
+def _face(config: RunConfig, name: str, velocity: float) -> Face:
+    table = dict(getattr(config.boundaries, name))
     kind = table.pop("kind", None)
     if kind is None:
         raise UserError(f"boundaries.{name} has no kind; known: {', '.join(boundary.names())}")
@@ -120,10 +122,12 @@ def _face(case: Case, name: str, velocity: float) -> Face:
     return face
 
 
-def _bodies(case: Case, domain: Domain, random: np.random.Generator) -> tuple[tuple[Placed, ...], dict[str, int]]:
-    options, width = case.obstacles, case.grid.refinement
+def _bodies(
+    config: RunConfig, domain: Domain, random: np.random.Generator
+) -> tuple[tuple[PlacedShape, ...], dict[str, int]]:
+    options, width = config.obstacles, config.grid.refinement
     if options.given:
-        return tuple(_given(i, table, width, case.grid.cells) for i, table in enumerate(options.given)), {}
+        return tuple(_given(i, table, width, config.grid.cells) for i, table in enumerate(options.given)), {}
     count = int(random.integers(int(options.count[0]), int(options.count[-1]), endpoint=True))
     diameter = options.diameter[0] * width, options.diameter[-1] * width
     keys = ("gap", "clearance", "upstream", "downstream", "blockage", "thickness")
@@ -131,7 +135,7 @@ def _bodies(case: Case, domain: Domain, random: np.random.Generator) -> tuple[tu
     return draw(random, options.families, count, diameter, domain, rules)
 
 
-def _given(i: int, table: dict[str, Any], width: int, cells: Sequence[int]) -> Placed:
+def _given(i: int, table: dict[str, Any], width: int, cells: Sequence[int]) -> PlacedShape:
     """A body in sites from its table in cells, the `i`-th one; raises UserError."""
     where, d = f"obstacles.given: body {i} (counted from 0): ", len(cells)
     if missing := [key for key in PLACE[:3] if key not in table]:
@@ -148,7 +152,7 @@ def _given(i: int, table: dict[str, Any], width: int, cells: Sequence[int]) -> P
         raise UserError(f"{where}center = {center} is outside; allowed: {allowed_center} [cell]")
     *place, size, angle = map(float, numbers)
     try:
-        return Placed(table["family"], parameters, tuple(x * width for x in place), size * width, angle)
+        return PlacedShape(table["family"], parameters, tuple(x * width for x in place), size * width, angle)
     except UserError as error:
         raise UserError(f"{where}{error}") from None
 

@@ -108,9 +108,7 @@ class Obstacles(Config):
     downstream: float = Field(4.0, ge=0, le=1e6, description="least distance of a centre from the outlet [diameter]")
     gap: float = Field(4.0, ge=4, le=1e6, description="least distance between bodies [site]")
     clearance: float = Field(4.0, ge=2, le=1e6, description="least distance of bodies from faces [site]")
-    blockage: float = Field(
-        0.3, gt=0, le=0.5, description="largest part of the cross-section in the shadow of bodies"
-    )
+    blockage: float = Field(0.3, gt=0, le=0.5, description="largest part of the cross-section in the shadow of bodies")
     thickness: float = Field(4.0, ge=4, le=1e6, description="least thickness of a body [site]")
     walls: Literal["interpolated", "half-way"] = Field("interpolated", description="where links meet bodies")
     given: tuple[Table, ...] = Field(
@@ -132,7 +130,7 @@ class Frames(Config):
     force_every: int = Field(10, ge=1, description="steps over which a force record is averaged; divides every")
 
 
-class Case(Config):
+class RunConfig(Config):
     """One run of lbmgen: a set of cases, one file."""
 
     output: str = Field("data/flow.h5", min_length=1, description="file to write")

@@ -87,9 +87,7 @@ class Body:
         return self.solid[(slice(1, -1),) * self.solid.ndim]
 
 
-def body_of(
-    distance: Callable[[Array], Array], origin: Sequence[int], shape: Sequence[int], domain: Domain
-) -> Body:
+def body_of(distance: Callable[[Array], Array], origin: Sequence[int], shape: Sequence[int], domain: Domain) -> Body:
     """The body in a block from a function of places [..., d] in the domain to signed distances."""
     values = distance(places_of(origin, shape, domain))
     return Body(values <= 0, values)

@@ -17,9 +17,11 @@ from runkit.arrays import F64, I64
 QUANTUM = 2.0**-48  # of the kernels' integer sums
 
 
-def momentum_exchange(tally: I64) -> F64:
-    """Force [n_steps, n_bodies, d] from integer sums [n_steps, n_bodies, d + 1], whose last column counts links that
-    blew up: no number where there are such."""
-    force: F64 = tally[..., :-1] * np.float64(QUANTUM)
-    force[tally[..., -1] > 0] = np.nan
+def momentum_exchange(impulse: I64) -> F64:
+    """Force [n_steps, n_bodies, d] from the impulse in quanta [n_steps, n_bodies, d + 1].
+
+    The last column counts links that blew up: the force is NaN where there are any.
+    """
+    force: F64 = impulse[..., :-1] * np.float64(QUANTUM)
+    force[impulse[..., -1] > 0] = np.nan
     return force

@@ -11,10 +11,10 @@ from pathlib import Path
 
 import numpy as np
 
+from lbmgen.case import Case
 from lbmgen.cases import draw_all, most_bodies
-from lbmgen.config import FREE_KEYS, Case
+from lbmgen.config import FREE_KEYS, RunConfig
 from lbmgen.decomposition import Decomposition
-from lbmgen.flow_case import FlowCase
 from lbmgen.lattices import lattice
 from lbmgen.layout import Layout
 from lbmgen.simulation import warm_up_rounds
@@ -37,21 +37,27 @@ DRAWN = 100  # cases that `show` looks at: drawing a body can take longer than a
 GPU_SHARE = 1.25  # memory of a case on a GPU over that of its populations: tables of boundaries
 
 
-def schema_of(case: Case) -> Schema:
+def schema_of(config: RunConfig) -> Schema:
     """The contract of the file."""
-    return FLOW if len(case.grid.cells) == 2 else FLOW_3D
+    return FLOW if len(config.grid.cells) == 2 else FLOW_3D
 
 
-def sizes_of(case: Case) -> dict[str, int]:
+def sizes_of(config: RunConfig) -> dict[str, int]:
     """Lengths of the dimensions of the file."""
-    n_records = case.frames.count * case.frames.every // case.frames.force_every
-    axes = dict(zip("xyz", case.grid.cells, strict=False))
-    return {"case": case.n_cases, "time": case.frames.count, "force_time": n_records, "body": most_bodies(case), **axes}
+    n_records = config.frames.count * config.frames.every // config.frames.force_every
+    axes = dict(zip("xyz", config.grid.cells, strict=False))
+    return {
+        "case": config.n_cases,
+        "time": config.frames.count,
+        "force_time": n_records,
+        "body": most_bodies(config),
+        **axes,
+    }
 
 
-def require_whole_records(case: Case) -> None:
+def require_whole_records(config: RunConfig) -> None:
     """Raise UserError if force records do not fill the time between frames."""
-    frames = case.frames
+    frames = config.frames
     if frames.every % frames.force_every:
         raise UserError(
             f"frames.force_every = {frames.force_every}: it must divide frames.every = {frames.every}; allowed: "
@@ -72,67 +78,67 @@ def group_of(rank: int, n_ranks: int, ranks_per_case: int) -> int:
     return rank * n_groups(n_ranks, ranks_per_case) // n_ranks
 
 
-def gpu_bytes(case: Case, flow: FlowCase, n_ranks: int) -> float:
+def gpu_bytes(config: RunConfig, case: Case, n_ranks: int) -> float:
     """Memory that a case takes on each of `n_ranks` GPUs: populations, tables, what is solid, means over cells."""
-    _, shape = Decomposition.best(flow.shape, n_ranks, case.grid.refinement, slabs=False).block(0)
-    layout = Layout(lattice(case.grid.lattice), shape, case.collision.precision)
+    _, shape = Decomposition.best(case.shape, n_ranks, config.grid.refinement, slabs=False).block(0)
+    layout = Layout(lattice(config.grid.lattice), shape, config.collision.precision)
     d, populations = len(shape), layout.plane * layout.lattice.q * layout.dtype.itemsize
-    found: float = GPU_SHARE * populations + math.prod(shape) * (1 + 8 * (1 + d) / case.grid.refinement**d)
+    found: float = GPU_SHARE * populations + math.prod(shape) * (1 + 8 * (1 + d) / config.grid.refinement**d)
     return found
 
 
-def memory_in_words(case: Case, flow: FlowCase, n_ranks: int) -> str:
+def memory_in_words(config: RunConfig, case: Case, n_ranks: int) -> str:
     """Main memory that a rank takes where so many share a case."""
-    populations = lattice(case.grid.lattice).q * (12 if case.collision.precision == "float32" else 24)
-    return f"about {in_units(PROGRAM + math.prod(flow.shape) / n_ranks * (populations + 60))} per rank"
+    populations = lattice(config.grid.lattice).q * (12 if config.collision.precision == "float32" else 24)
+    return f"about {in_units(PROGRAM + math.prod(case.shape) / n_ranks * (populations + 60))} per rank"
 
 
-def show(case: Case) -> None:
+def show(config: RunConfig) -> None:
     """Print the resolved configuration, then what it means: cases, groups, file, memory and estimated time."""
-    require_own_name(case.output)
-    require_whole_records(case)
+    require_own_name(config.output)
+    require_whole_records(config)
     with redirect_stdout(sys.stderr):  # progress
-        flows = draw_all(case.model_copy(update={"n_cases": min(case.n_cases, DRAWN)}), SerialWorld())
-    sizes, n_ranks = sizes_of(case), planned_size()
-    groups = n_groups(n_ranks, case.ranks_per_case)
-    decomposition = Decomposition.best(flows[0].shape, n_ranks // groups, case.grid.refinement)
-    steps = (warm_up_rounds(case) + case.frames.count) * case.frames.every
-    sites = math.prod(flows[0].shape)
-    seconds = math.ceil(case.n_cases / groups) * sites * steps / decomposition.n_blocks / RATE[len(flows[0].shape)]
-    on_gpu = gpu_bytes(case, flows[0], n_ranks // groups)
-    drawn = f", in the first {DRAWN} cases" if case.n_cases > DRAWN else ""
-    print(dump_toml(case))
-    there = found_at(Path(case.output), schema_of(case), case.model_dump(mode="json"), FREE_KEYS)
+        cases = draw_all(config.model_copy(update={"n_cases": min(config.n_cases, DRAWN)}), SerialWorld())
+    sizes, n_ranks = sizes_of(config), planned_size()
+    groups = n_groups(n_ranks, config.ranks_per_case)
+    decomposition = Decomposition.best(cases[0].shape, n_ranks // groups, config.grid.refinement)
+    steps = (warm_up_rounds(config) + config.frames.count) * config.frames.every
+    sites = math.prod(cases[0].shape)
+    seconds = math.ceil(config.n_cases / groups) * sites * steps / decomposition.n_blocks / RATE[len(cases[0].shape)]
+    on_gpu = gpu_bytes(config, cases[0], n_ranks // groups)
+    drawn = f", in the first {DRAWN} cases" if config.n_cases > DRAWN else ""
+    print(dump_toml(config))
+    there = found_at(Path(config.output), schema_of(config), config.model_dump(mode="json"), FREE_KEYS)
     for line in (
-        f"file       {case.output}: {in_units(n_bytes(schema_of(case), sizes))}, {_dimensions(case, sizes)}",
+        f"file       {config.output}: {in_units(n_bytes(schema_of(config), sizes))}, {_dimensions(config, sizes)}",
         *([f"there      {there}"] if there else []),
-        f"cases      {case.n_cases} of {_by(flows[0].shape)} sites, {steps} steps each, of which "
-        f"{case.frames.count * case.frames.every} in frames",
-        f"bodies     {_counted(flows)}{drawn}",
-        f"tau        {_ends([flow.tau for flow in flows])}, "
-        f"Reynolds number {_ends([flow.reynolds for flow in flows])}, "
-        f"length {_ends([flow.length for flow in flows])} sites{drawn}",
-        f"velocity   {_ends([flow.velocity for flow in flows])}, "
+        f"cases      {config.n_cases} of {_by(cases[0].shape)} sites, {steps} steps each, of which "
+        f"{config.frames.count * config.frames.every} in frames",
+        f"bodies     {_counted(cases)}{drawn}",
+        f"tau        {_ends([case.tau for case in cases])}, "
+        f"Reynolds number {_ends([case.reynolds for case in cases])}, "
+        f"length {_ends([case.length for case in cases])} sites{drawn}",
+        f"velocity   {_ends([case.velocity for case in cases])}, "
         + (
             "nominal: no inlet or sliding wall has it, and what comes is measured"
-            if flows[0].is_nominal
-            else f"at its peak {_ends([fastest_of(flow.domain) for flow in flows])}"
+            if cases[0].is_nominal
+            else f"at its peak {_ends([fastest_of(case.domain) for case in cases])}"
         )
         + drawn,
         f"ranks      {n_ranks} in {_many(groups, 'group', 'groups')}; a case is cut into {_by(decomposition.grid)}",
-        f"memory     {memory_in_words(case, flows[0], decomposition.n_blocks)}; on a GPU {in_units(on_gpu)} per "
-        f"case, as many at once as it holds, up to {case.cases_per_gpu if case.ranks_per_case == 1 else 1}",
-        f"cost       {case.n_cases * sites * steps:.3g} site updates, about {duration(seconds)} on as many cores as "
+        f"memory     {memory_in_words(config, cases[0], decomposition.n_blocks)}; on a GPU {in_units(on_gpu)} per "
+        f"case, as many at once as it holds, up to {config.cases_per_gpu if config.ranks_per_case == 1 else 1}",
+        f"cost       {config.n_cases * sites * steps:.3g} site updates, about {duration(seconds)} on as many cores as "
         "ranks",
     ):
         print("# " + line)
 
 
-def _dimensions(case: Case, sizes: Mapping[str, int]) -> str:
+def _dimensions(config: RunConfig, sizes: Mapping[str, int]) -> str:
     """Lengths of the dimensions of the file, in words."""
     told = {"case": "case/cases", "time": "frame/frames", "force_time": "force record/force records"}
     counts = [_many(sizes[name], *words.split("/")) for name, words in told.items()]
-    return ", ".join([*counts, f"room for {_many(sizes['body'], 'body', 'bodies')}", f"{_by(case.grid.cells)} cells"])
+    return ", ".join([*counts, f"room for {_many(sizes['body'], 'body', 'bodies')}", f"{_by(config.grid.cells)} cells"])
 
 
 def _many(n: int, one: str, more: str) -> str:
@@ -143,9 +149,9 @@ def _by(numbers: Sequence[int]) -> str:
     return " x ".join(map(str, numbers))
 
 
-def _counted(flows: list[FlowCase]) -> str:
-    counts = Counter(body.family for flow in flows for body in flow.placed)
-    rejected = sum((Counter(flow.rejections) for flow in flows), Counter())
+def _counted(cases: list[Case]) -> str:
+    counts = Counter(body.family for case in cases for body in case.bodies)
+    rejected = sum((Counter(case.rejections) for case in cases), Counter())
     told = ", ".join(f"{n} {family}" for family, n in sorted(counts.items())) or "none"
     return told + (f"; drawn again for {dict(sorted(rejected.items()))}" if rejected else "")
 

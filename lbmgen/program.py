@@ -1,7 +1,7 @@
 """The order of work in a step of a block, written down before the first one: a table that every back end follows.
 
-In a step all sites collide and stream, neighbours exchange, and boundaries set what comes back. Sites at faces that
-are cut go first, the others while messages travel.
+In a step all sites collide and stream, neighbours exchange halos, and boundaries set what comes back. Sites at faces
+that are cut are swept first, all others while messages travel.
 
 A block that no cache holds takes an even step and the odd one after it in one pass over its rows (along the first
 axis), some of them, a band, at a time, for half the traffic: a band takes its odd step as soon as the bands beside it
@@ -59,7 +59,7 @@ class _Work:
         self._n_sites = len(boundary.outlets.law)
 
     def early(self, parity: int) -> list[Item]:
-        """The copies that messages wait for."""
+        """The copies whose targets are sent, so that they have to come before the first message."""
         return [(COPY, parity, 0, self._n_awaited[parity])]
 
     def message(self, operation: int, parity: int, k: int = 0) -> list[Item]:
@@ -68,14 +68,17 @@ class _Work:
         return [(operation, parity, number, number + 1)] if k < self.n_cut else []
 
     def last(self, parity: int) -> list[Item]:
-        """What ends a step: all copies, also early ones, since messages may have changed what they read; boundaries."""
+        """The end of a step: all copies, early ones again, as messages may have changed what they read; boundaries."""
         ends = [(COPY, self._n_copies[parity]), (WALLS, self._n_links), (OUTLETS, self._n_sites)]
+        # KEEP subtracts what WALLS have set. Open faces come last: they read what walls have set one site further in.
         ends[2:2] = [(KEEP, self._n_kept)] if self._n_kept else []
         return [(operation, parity, 0, end) for operation, end in ends]
 
     def step(self, parity: int) -> list[Item]:
         """A whole step."""
         items = [(SWEEP, parity, *self._shell), *self.early(parity)] if self.n_cut else []
+        # An exchange along one axis sends ghosts that the one before has filled: so corners arrive. Exchanges therefore
+        # go one after the other, and each has a slice of the inner sites to hide behind.
         for k, inner in enumerate(self._inner):
             items += self.message(SEND, parity, k)
             items.append((SWEEP, parity, *inner))
@@ -84,9 +87,11 @@ class _Work:
 
 
 class _Pass:
-    """An even and an odd step in one pass over bands: what an item needs is done before it, and no earlier.
+    """An even and an odd step in one pass over bands.
 
-    Tasks take a parity and a band. The first and the last need what comes from beyond them, so they come last.
+    Each task adds the items of a parity and a band, after those tasks that it depends on, as late as possible: then a
+    band is still in the cache when its odd step comes. The first and the last band depend on what comes from beyond
+    them, so their tasks come last.
     """
 
     def __init__(self, layout: Layout, boundary: Boundary, copies: Copies, work: _Work, rows_together: int) -> None:
@@ -110,6 +115,8 @@ class _Pass:
         n = self._n_bands
         inner = range(2 + self._reach, n - 2 - self._reach)  # bands that need nothing from beyond
         if work.n_cut:
+            # The outermost bands go first, and what they send travels during the first half of the pass. Their odd step
+            # follows in the middle of it, so that what it pushes over the faces travels during the second half.
             self._do(self._copies, EVEN, (0, n - 1))
             self.items += work.message(SEND, EVEN)
             self._do(self._sweep, ODD, inner[: len(inner) // 2])
@@ -133,7 +140,7 @@ class _Pass:
         return range(max(0, band - reach), min(self._n_bands, band + reach + 1))
 
     def _sweep(self, parity: int, band: int) -> None:
-        """An odd step overwrites what boundaries beside it read."""
+        """Collide and stream; an odd step overwrites what boundaries of the even one read, so these come before."""
         if parity == ODD:
             self._do(self._outlets, EVEN, self._beside(band, self._reach))
         self._add(SWEEP, parity, band)
@@ -149,14 +156,14 @@ class _Pass:
         self._add(COPY, parity, band)
 
     def _beyond(self, parity: int, _: int) -> None:
-        """What comes from beyond the first and the last band: from neighbours, or from the other end."""
+        """Fetch what comes from beyond the first and the last band: from neighbours, or from the other end."""
         self._do(self._copies if parity == EVEN else self._sweep, parity, (0, self._n_bands - 1))
         self.items += self._work.message(RECEIVE, parity)
         self._add(COPY, parity, -1)
         self._add(COPY, parity, self._n_bands)
 
     def _walls(self, parity: int, band: int) -> None:
-        """Walls read populations that lie with the bands beside theirs."""
+        """Set walls; they read populations that lie with the bands beside theirs."""
         self._do(self._copies, parity, self._beside(band))
         if band in (0, self._n_bands - 1):
             self._do(self._beyond, parity, (0,))
@@ -164,7 +171,7 @@ class _Pass:
         self._add(KEEP, parity, band)
 
     def _outlets(self, parity: int, band: int) -> None:
-        """After the walls of the band. Open faces read what walls have set one site further in."""
+        """Set open faces, which read what walls have set one site further in; a band without any has walls alone."""
         self._do(self._walls, parity, self._beside(band) if band in self._ranges[OUTLETS][parity] else (band,))
         self._add(OUTLETS, parity, band)
 

@@ -1,8 +1,8 @@
 """One case, from rest to its last frame, on the ranks of a group.
 
-The case goes in rounds of `frames.every` steps: those of the warm-up, then one for each frame. After a round the flow
-is looked at: one that is too fast, too dense or not finite ends the case. Several cases can go through a round
-together.
+A case is simulated in rounds of `frames.every` steps: first those of the warm-up, then one for each frame. After each
+round the flow is checked: if it is too fast, too dense or not finite, the case ends as failed. Several cases can take
+the steps of a round together.
 Units: lattice units.
 """
 
@@ -15,17 +15,18 @@ from typing import NamedTuple
 
 import numpy as np
 
-from lbmgen.aside import blank
-from lbmgen.block import Block, Fluid, Look, advance, look
+from lbmgen.block import Block, Fluid, advance, statistics
+from lbmgen.case import Case
 from lbmgen.cases import most_bodies
 from lbmgen.collisions import collision
-from lbmgen.config import Case
+from lbmgen.config import RunConfig
 from lbmgen.decomposition import Decomposition
 from lbmgen.domain import Body, places_of
-from lbmgen.flow_case import FlowCase
 from lbmgen.forces import momentum_exchange
 from lbmgen.frames import density_in_cells, fluid_fraction
+from lbmgen.kernels import Statistics
 from lbmgen.lattices import lattice
+from lbmgen.reorder import fill_with_nan
 from runkit.arrays import F64, I64, Array
 from runkit.dataset.contracts.flow import LARGEST_DEVIATION, LARGEST_SPEED
 from runkit.dataset.schema import PENDING
@@ -38,81 +39,84 @@ from runkit.rng import stream
 
 FORCES = ("drag", "lift", "side")
 FLUX = 2.0**40  # quanta of velocity in one lattice unit: integers add up alike in any order
-REACH = 4.0  # distance from a body that a link may ask for, and more [site]
-KEPT = 1 << 22  # bytes of frames that are kept before they are written at once: a write costs more than a small frame
+REACH = 4.0  # distances are computed up to here [site]; links need them within sqrt(3) of a body
+WRITE_BYTES = 1 << 22  # of frames that are written together: a write costs more than a small frame
 
 
-def warm_up_rounds(case: Case) -> int:
+def warm_up_rounds(config: RunConfig) -> int:
     """Rounds before the first frame."""
-    return math.ceil(case.frames.warm_up * _crossing_time(case) / case.frames.every)
+    return math.ceil(config.frames.warm_up * _crossing_time(config) / config.frames.every)
 
 
-def _crossing_time(case: Case) -> float:
+def _crossing_time(config: RunConfig) -> float:
     """Steps in which the slowest inlet crosses the domain."""
-    return case.grid.cells[0] * case.grid.refinement / case.flow.velocity[0]
+    return config.grid.cells[0] * config.grid.refinement / config.flow.velocity[0]
 
 
 class Prepared(NamedTuple):
-    """What a case needs before its first step, on the host alone."""
+    """A case with its block and its constant fields before the first step, made on the host alone."""
 
-    flow: FlowCase
+    case: Case
     block: Block
     distance: F64  # of the centres of cells
     fraction: F64
 
 
 class Simulation:
-    """A case in `file`, at `place`; all methods without a note are collective over `group`."""
+    """The simulation of a case, which is stored at `place` of `file`; methods are collective unless they say not."""
 
-    def __init__(self, case: Case, prepared: Prepared, file: Writer, group: World, place: int) -> None:
-        self.case, self.file, self.group = case, file, group
-        self.flow, self.block, distance, self._fraction = prepared
-        flow = self.flow
+    def __init__(self, config: RunConfig, prepared: Prepared, file: Writer, group: World, place: int) -> None:
+        self.config, self.file, self.group = config, file, group
+        self.case, self.block, distance, self._fraction = prepared
+        case = self.case
         self.i_case = place
         self._n_fluid = group.sum(int((~self.block.solid).sum()))
-        self._flux = np.zeros(len(flow.shape), np.int64)  # quanta of velocity, summed over the cells of stored frames
+        self._flux = np.zeros(len(case.shape), np.int64)  # quanta of velocity, summed over the cells of stored frames
         self._checkpoint = f"case-{self.i_case:06d}.npz"
         self._last_save = time.monotonic()
-        self.n_warm = warm_up_rounds(case)
+        self.n_warm = warm_up_rounds(config)
         self._write_constants(distance)
         self.n_done = self._n_saved = self._begin()
         self.failure = ""  # why the case cannot be continued
-        self._kept: list[tuple[Array, ...]] = []  # density, velocity, coefficients of frames that are not written
+        self._unwritten: list[tuple[Array, ...]] = []  # density, velocity, force coefficients of frames
 
     @property
     def is_over(self) -> bool:
         """Whether the last frame is written, or the case cannot be continued."""
-        return bool(self.failure) or self.n_done == self.n_warm + self.case.frames.count
+        return bool(self.failure) or self.n_done == self.n_warm + self.config.frames.count
 
     @property
     def is_warm(self) -> bool:
         """Whether the present round, or the next one, ends with a frame."""
         return self.n_done >= self.n_warm
 
-    def record(self, tally: I64, seen: Look) -> None:
-        """Keep or write what a round has brought; what has diverged is left out."""
-        tally = self.group.sum(tally)
+    def record(self, impulse: I64, seen: Statistics) -> None:
+        """Take the impulse and the statistics of a round; write frames when there are enough. A fault ends the case."""
+        impulse = self.group.sum(impulse)
         self.failure = self._fault(seen)
         if self.failure:
             return
         if self.is_warm:
-            assert seen.excess is not None and seen.velocity is not None  # cells were asked for
+            assert seen.excess is not None and seen.velocity is not None  # `is_warm` asked for means over cells
             quanta = np.rint(seen.velocity * FLUX).astype(np.int64)
             self._flux = self._flux + self.group.sum(quanta.reshape(-1, quanta.shape[-1]).sum(axis=0))
             fields = density_in_cells(seen.excess, self._fraction), seen.velocity
-            self._kept.append((*(values.astype(np.float32) for values in fields), self._coefficients(tally)))
+            self._unwritten.append((*(values.astype(np.float32) for values in fields), self._coefficients(impulse)))
         self.n_done += 1
-        if self._kept and len(self._kept) * sum(values.nbytes for values in self._kept[0]) >= KEPT:
+        if (
+            self._unwritten
+            and len(self._unwritten) * sum(values.nbytes for values in self._unwritten[0]) >= WRITE_BYTES
+        ):
             self.write()
 
     def write(self) -> None:
-        """Write the frames that are kept."""
-        if not self._kept:
+        """Write the frames that are not yet written."""
+        if not self._unwritten:
             return
-        density, velocity, coefficient = (np.stack(values) for values in zip(*self._kept, strict=True))
+        density, velocity, coefficient = (np.stack(values) for values in zip(*self._unwritten, strict=True))
         last = self.n_done - self.n_warm
-        frames = slice(last - len(self._kept), last)
-        self._kept = []
+        frames = slice(last - len(self._unwritten), last)
+        self._unwritten = []
         self._write_cells("t0_fields/density", density, frames)
         self._write_cells("t1_fields/velocity", velocity, frames)
         if self.group.is_root:
@@ -125,15 +129,15 @@ class Simulation:
     @property
     def is_due(self) -> bool:
         """Whether the last save is no longer recent (not collective)."""
-        return time.monotonic() - self._last_save >= self.case.checkpoint_seconds
+        return time.monotonic() - self._last_save >= self.config.checkpoint_seconds
 
     def save(self) -> int:
-        """Save what the future depends on; how many rounds were not saved before."""
+        """Save a checkpoint; returns how many rounds it holds beyond the one before."""
         self.write()
         self.file.to_disk()  # the frames that a resumed case will not repeat
         parts = self.group.gather((self._sites(), self.block.arrived()))
         if parts is not None:
-            whole = np.empty((self.block.fluid.lattice.q, *self.flow.shape), self.block.layout.dtype)
+            whole = np.empty((self.block.fluid.lattice.q, *self.case.shape), self.block.layout.dtype)
             for sites, arrived in parts:
                 whole[(slice(None), *sites)] = arrived
             state = {"arrived": whole, "flux": self._flux, **self._written(self.n_done)}
@@ -143,20 +147,20 @@ class Simulation:
         return self.n_done - n_before
 
     def finish(self) -> None:
-        """Write what is left and what was measured; of a case that has failed no number."""
+        """Write the last frames and measured scalars; the fields of a failed case are filled with NaN."""
         if not self.failure:
             self.write()
         elif self.group.is_root:
-            blank(self.file, self.i_case)
+            fill_with_nan(self.file, self.i_case)
         if self.group.is_root and not self.failure:
-            sites = self.case.grid.refinement ** len(self.flow.shape) / (self._n_fluid * self.case.frames.count)
+            sites = self.config.grid.refinement ** len(self.case.shape) / (self._n_fluid * self.config.frames.count)
             velocity = math.hypot(*(self._flux / FLUX * sites))
-            reynolds = velocity * self.flow.length / self.flow.viscosity
+            reynolds = velocity * self.case.length / self.case.viscosity
             for name, value in (("velocity", velocity), ("reynolds_number", reynolds)):
                 self.file.write(f"scalars/measured_{name}", (self.i_case,), value)
 
     def close(self) -> None:
-        """Give the messages back and remove the checkpoint."""
+        """Free the messages and remove the checkpoint."""
         self.block.free()
         if self.group.is_root:
             self.file.scratch.discard(self._checkpoint)
@@ -168,8 +172,8 @@ class Simulation:
             self.block.restore(saved["arrived"][(slice(None), *self._sites())])
             self._flux = saved["flux"]
             return int(saved["n_rounds"])
-        x = (np.arange(self.block.shape[0]) + self.block.origin[0] + 0.5) / self.flow.shape[0]
-        wave = self.case.flow.disturbance * self.flow.velocity * self._waves(x)
+        x = (np.arange(self.block.shape[0]) + self.block.origin[0] + 0.5) / self.case.shape[0]
+        wave = self.config.flow.disturbance * self.case.velocity * self._waves(x)
         ones = np.ones((len(x), *[1] * (len(self.block.shape) - 1)))
         velocity = np.zeros((*ones.shape, ones.ndim))
         velocity[..., 1] = wave.reshape(ones.shape)
@@ -178,16 +182,16 @@ class Simulation:
 
     def _waves(self, x: F64) -> F64:
         """A few waves, 1 at most, of places x from 0 to 1 along the flow: no two cases start alike."""
-        random = stream(self.case.seed, "start", self.flow.number)
+        random = stream(self.config.seed, "start", self.case.number)
         weight, phase = random.uniform(0.5, 1.0, 3), random.uniform(0.0, 2 * np.pi, 3)
         waves = [a * sin(2 * np.pi * k * x + shift) for k, a, shift in zip((1, 2, 3), weight, phase, strict=True)]
         found: F64 = (waves[0] + waves[1] + waves[2]) / weight.sum()
         return found
 
-    def _fault(self, seen: Look) -> str:
-        """What ends the case, or nothing."""
+    def _fault(self, seen: Statistics) -> str:
+        """Why the case cannot be continued; "" if it can."""
         largest = [self.group.max(float(x) if np.isfinite(x) else math.inf) for x in (seen.fastest, seen.deviation)]
-        step = (self.n_done + 1) * self.case.frames.every
+        step = (self.n_done + 1) * self.config.frames.every
         if largest[0] > LARGEST_SPEED:
             return f"step {step}: the largest velocity is {largest[0]:.3g}; allowed: up to {LARGEST_SPEED}"
         if largest[1] > LARGEST_DEVIATION:
@@ -196,9 +200,9 @@ class Simulation:
 
     def _fault_in_checkpoint(self, saved: Arrays) -> str:
         """What is wrong with a checkpoint, "" if nothing is."""
-        whole = np.broadcast_to(self.block.layout.dtype.type(0), (self.block.fluid.lattice.q, *self.flow.shape))
+        whole = np.broadcast_to(self.block.layout.dtype.type(0), (self.block.fluid.lattice.q, *self.case.shape))
         wanted = {"arrived": whole, "flux": self._flux, **self._written(0)}
-        if told := fault_in(saved, wanted, {"n_rounds": self.n_warm + self.case.frames.count}):
+        if told := fault_in(saved, wanted, {"n_rounds": self.n_warm + self.config.frames.count}):
             return told
         written = self._written(int(saved["n_rounds"]))
         is_same = all(np.array_equal(saved[name], sums) for name, sums in written.items())
@@ -209,7 +213,7 @@ class Simulation:
         if self.file.checksums is None:
             return {}
         n_frames = max(0, n_rounds - self.n_warm)
-        n_records = n_frames * self.case.frames.every // self.case.frames.force_every
+        n_records = n_frames * self.config.frames.every // self.config.frames.force_every
         ends = {"time": n_frames, "force_time": n_records}
         return {"written": self.file.checksums.of("computed", (self.i_case,), PENDING, ends)}
 
@@ -218,7 +222,7 @@ class Simulation:
 
     def _write_cells(self, name: str, values: Array, *frames: slice) -> None:
         """Store this block's cells of a field."""
-        width = self.case.grid.refinement
+        width = self.config.grid.refinement
         cells = (slice(a // width, (a + n) // width) for a, n in zip(self.block.origin, self.block.shape, strict=True))
         self.file.write(name, (self.i_case, *frames, *cells), values.astype(np.float32))
 
@@ -228,66 +232,66 @@ class Simulation:
         if not self.group.is_root:
             return
         scalars = {
-            "reynolds_number": self.flow.reynolds,
-            "length": self.flow.length,
-            "velocity": self.flow.velocity,
-            "viscosity": self.flow.viscosity,
+            "reynolds_number": self.case.reynolds,
+            "length": self.case.length,
+            "velocity": self.case.velocity,
+            "viscosity": self.case.viscosity,
         }
         for name, value in scalars.items():
             self.file.write(f"scalars/{name}", (self.i_case,), value)
-        self.file.write_text("description", (self.i_case,), self.flow.description())
+        self.file.write_text("description", (self.i_case,), self.case.description())
 
-    def _coefficients(self, tally: I64) -> F64:
+    def _coefficients(self, impulse: I64) -> F64:
         """Force coefficients [n_records, 1 + n_bodies, d], averaged over `force_every` steps, of the sums of all ranks:
         of all bodies together, then of each."""
-        force = momentum_exchange(np.concatenate([tally.sum(axis=1, keepdims=True), tally], axis=1))
-        mean = force.reshape(-1, self.case.frames.force_every, *force.shape[1:]).mean(axis=1)
-        mean[:, 1 + len(self.flow.placed) :] = np.nan
-        found: F64 = mean / (0.5 * self.flow.velocity**2 * self.flow.area)
+        force = momentum_exchange(np.concatenate([impulse.sum(axis=1, keepdims=True), impulse], axis=1))
+        mean = force.reshape(-1, self.config.frames.force_every, *force.shape[1:]).mean(axis=1)
+        mean[:, 1 + len(self.case.bodies) :] = np.nan
+        found: F64 = mean / (0.5 * self.case.velocity**2 * self.case.area)
         return found
 
 
-def clock(case: Case, n_done: int) -> F64:
-    """The speed of inlets and walls in the steps of the round after `n_done` rounds, over their mean one."""
-    every, flow = case.frames.every, case.flow
+def wall_scale(config: RunConfig, n_done: int) -> F64:
+    """The factor [n_steps] by which ramp and pulsation scale inlets and walls in the round after `n_done` rounds."""
+    every, flow = config.frames.every, config.flow
     steps = np.arange(n_done * every, (n_done + 1) * every)
-    duration = case.frames.ramp * _crossing_time(case)
+    duration = config.frames.ramp * _crossing_time(config)
     progress = np.minimum(1.0, (steps + 1) / duration) if duration else np.ones(len(steps))
     pulse = 1.0 + flow.pulsation * sin(2 * np.pi * (steps + 1) / flow.period)
     found: F64 = (0.5 - 0.5 * cos(np.pi * progress)) * pulse
     return found
 
 
-def go_round(simulations: Sequence[Simulation]) -> list[tuple[I64, Look]]:
-    """All take the steps of a round; returns what each is to record."""
+def advance_round(simulations: Sequence[Simulation]) -> list[tuple[I64, Statistics]]:
+    """Advance all simulations by a round; returns the impulse and the statistics that each is to record."""
     blocks = [simulation.block for simulation in simulations]
-    case, rounds = simulations[0].case, [simulation.n_done for simulation in simulations]
-    clocks = {n_done: clock(case, n_done) for n_done in set(rounds)}
-    taken = advance(blocks, np.stack([clocks[n_done] for n_done in rounds]))
+    config, rounds = simulations[0].config, [simulation.n_done for simulation in simulations]
+    scales = {n_done: wall_scale(config, n_done) for n_done in set(rounds)}
+    impulses = advance(blocks, np.stack([scales[n_done] for n_done in rounds]))
     is_stored = any(simulation.is_warm for simulation in simulations)
-    seen = look(blocks, simulations[0].case.grid.refinement if is_stored else None)
-    return list(zip(taken, seen, strict=True))
+    seen = statistics(blocks, simulations[0].config.grid.refinement if is_stored else None)
+    return list(zip(impulses, seen, strict=True))
 
 
-def fluid_of(case: Case, flow: FlowCase) -> Fluid:
-    """What flows in a case."""
-    law = collision.build(case.collision.name, **case.collision.parameters)
-    return Fluid(lattice(case.grid.lattice), law, flow.tau, case.flow.force or None, case.collision.precision)
+def fluid_of(config: RunConfig, case: Case) -> Fluid:
+    """The fluid of a case."""
+    law = collision.build(config.collision.name, **config.collision.parameters)
+    return Fluid(lattice(config.grid.lattice), law, case.tau, config.flow.force or None, config.collision.precision)
 
 
-def prepare(case: Case, flow: FlowCase, group: World, gpu: Gpu | None = None) -> Prepared:
-    """A case before its first step; asks neither the GPU nor other ranks for anything."""
-    block, width = make_block(case, flow, group, gpu), case.grid.refinement
+def prepare(config: RunConfig, case: Case, group: World, gpu: Gpu | None = None) -> Prepared:
+    """Make a case ready for its first step, without the GPU and without other ranks: a thread may do it meanwhile."""
+    block, width = make_block(config, case, group, gpu), config.grid.refinement
     axes = [a + width * (np.arange(n // width) + 0.5) for a, n in zip(block.origin, block.shape, strict=True)]
     centres = np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1)
-    distance, _ = flow.nearest(centres, float(max(flow.shape)))
-    return Prepared(flow, block, distance, fluid_fraction(block.solid, width))
+    distance, _ = case.nearest(centres, float(max(case.shape)))
+    return Prepared(case, block, distance, fluid_fraction(block.solid, width))
 
 
-def make_block(case: Case, flow: FlowCase, group: World, gpu: Gpu | None = None) -> Block:
+def make_block(config: RunConfig, case: Case, group: World, gpu: Gpu | None = None) -> Block:
     """This rank's block of a case."""
-    cutting = Decomposition.best(flow.shape, group.size, case.grid.refinement, slabs=gpu is None)
-    distance, number = flow.nearest(places_of(*cutting.block(group.rank), flow.domain), REACH)
-    is_interpolated = case.obstacles.walls == "interpolated"
-    body = Body(distance <= 0, distance if is_interpolated else None, number, most_bodies(case))
-    return Block(fluid_of(case, flow), flow.domain, cutting, group, body, gpu)
+    cutting = Decomposition.best(case.shape, group.size, config.grid.refinement, slabs=gpu is None)
+    distance, number = case.nearest(places_of(*cutting.block(group.rank), case.domain), REACH)
+    is_interpolated = config.obstacles.walls == "interpolated"
+    body = Body(distance <= 0, distance if is_interpolated else None, number, most_bodies(config))
+    return Block(fluid_of(config, case), case.domain, cutting, group, body, gpu)

@@ -9,11 +9,11 @@ import math
 from itertools import combinations
 
 from lbmgen.boundaries.face import PERIODIC, Face
+from lbmgen.case import Case
 from lbmgen.collisions import collision
-from lbmgen.config import Case
+from lbmgen.config import RunConfig
 from lbmgen.domain import AXES, Domain
-from lbmgen.flow_case import FlowCase
-from lbmgen.obstacles.placed import Placed
+from lbmgen.obstacles.placed import PlacedShape
 from lbmgen.obstacles.placement import apart
 from lbmgen.obstacles.shadow import shadow
 from runkit.errors import UserError
@@ -41,22 +41,22 @@ def require_one_velocity(domain: Domain, velocity: float) -> None:
         )
 
 
-def require_sound(case: Case, flow: FlowCase) -> None:
+def require_sound(config: RunConfig, case: Case) -> None:
     """Raise UserError if a case cannot be stable or accurate."""
-    _require_bodies(case, flow)
-    _require_slow(case, flow)
-    law = collision.build(case.collision.name, **case.collision.parameters)
-    slides = any(face.slide for pair in flow.domain.faces for face in pair)
+    _require_bodies(config, case)
+    _require_slow(config, case)
+    law = collision.build(config.collision.name, **config.collision.parameters)
+    slides = any(face.slide for pair in case.domain.faces for face in pair)
     least = max(law.least_tau, law.least_tau_sliding) if slides else law.least_tau
-    if flow.tau < least:
+    if case.tau < least:
         raise UserError(
-            f"flow.reynolds = {flow.reynolds:.4g}: tau = {flow.tau:.4f} is too near 1/2 for {case.collision.name!r} "
+            f"flow.reynolds = {case.reynolds:.4g}: tau = {case.tau:.4f} is too near 1/2 for {config.collision.name!r} "
             f"{'beside a sliding wall ' if slides else ''}(allowed: {least:g} or more); lower flow.reynolds, raise "
             "grid.refinement, obstacles.diameter or flow.velocity, or take another collision.name"
         )
-    if flow.tau > LARGEST_TAU:
+    if case.tau > LARGEST_TAU:
         raise UserError(
-            f"flow.reynolds = {flow.reynolds:.4g}: tau = {flow.tau:.4g} is too large (allowed: {LARGEST_TAU:g} or "
+            f"flow.reynolds = {case.reynolds:.4g}: tau = {case.tau:.4g} is too large (allowed: {LARGEST_TAU:g} or "
             "less); raise flow.reynolds, or lower grid.refinement, obstacles.diameter or flow.velocity"
         )
 
@@ -66,62 +66,64 @@ def fastest_of(domain: Domain) -> float:
     return max(face.fastest(axis, domain) for axis, pair in enumerate(domain.faces) for face in pair)
 
 
-def _require_slow(case: Case, flow: FlowCase) -> None:
-    fastest = fastest_of(flow.domain)
-    mach = math.sqrt(3) * max(fastest, flow.velocity) * (1 + case.flow.pulsation)
+def _require_slow(config: RunConfig, case: Case) -> None:
+    fastest = fastest_of(case.domain)
+    mach = math.sqrt(3) * max(fastest, case.velocity) * (1 + config.flow.pulsation)
     if mach > MACH_LIMIT:
         raise UserError(
-            f"flow.velocity = {flow.velocity:.4g}: the fastest fluid of an inlet, or wall, has {fastest:.4g}, a Mach "
+            f"flow.velocity = {case.velocity:.4g}: the fastest fluid of an inlet, or wall, has {fastest:.4g}, a Mach "
             f"number of {mach:.3f} at its peak; allowed: up to {MACH_LIMIT}; lower flow.velocity, or the velocity in "
             f"boundaries, by a factor of {mach / MACH_LIMIT:.3g}"
         )
 
 
-def _require_bodies(case: Case, flow: FlowCase) -> None:
-    options = case.obstacles
-    for body in flow.placed:
+def _require_bodies(config: RunConfig, case: Case) -> None:
+    options = config.obstacles
+    for body in case.bodies:
         if body.thickness < options.thickness:
             raise UserError(
                 f"obstacles: a {body.family} is {body.thickness:.3g} sites thick; allowed: {options.thickness:g} or "
                 "more; raise obstacles.diameter (or size) or grid.refinement"
             )
-    blocked = shadow(flow.placed, flow.shape, flow.domain.periodic)
+    blocked = shadow(case.bodies, case.shape, case.domain.periodic)
     if blocked > options.blockage:
         raise UserError(
             f"obstacles: bodies take {blocked:.2f} of the cross-section; allowed: up to obstacles.blockage = "
             f"{options.blockage:g}; lower obstacles.diameter (or size) or obstacles.count, or raise grid.cells"
         )
     if options.given:  # drawn ones keep these rules by construction
-        _require_room(case, flow.domain, flow.placed)
+        _require_room(config, case.domain, case.bodies)
 
 
-def _require_room(case: Case, domain: Domain, placed: tuple[Placed, ...]) -> None:
+def _require_room(config: RunConfig, domain: Domain, bodies: tuple[PlacedShape, ...]) -> None:
     """Bodies keep apart, and away from faces; walls they may also touch, and then without a crack."""
     periods = [n if periodic else None for n, periodic in zip(domain.shape, domain.periodic, strict=True)]
-    for (i, one), (j, other) in combinations(enumerate(placed), 2):
-        if not apart(one, other, case.obstacles.gap, periods):
+    for (i, one), (j, other) in combinations(enumerate(bodies), 2):
+        if not apart(one, other, config.obstacles.gap, periods):
             raise UserError(
                 f"obstacles.given: bodies {i} and {j} (counted from 0) overlap or are nearer than obstacles.gap = "
-                f"{case.obstacles.gap:g} sites; allowed: farther apart, or one body from a polygon or a file"
+                f"{config.obstacles.gap:g} sites; allowed: farther apart, or one body from a polygon or a file"
             )
-    for i, body in enumerate(placed):
+    for i, body in enumerate(bodies):
         for axis, pair in enumerate(domain.faces):
-            _require_distance(case, domain, f"obstacles.given: body {i} (counted from 0)", body, axis, pair)
+            _require_distance(config, domain, f"obstacles.given: body {i} (counted from 0)", body, axis, pair)
 
 
-def _require_distance(case: Case, domain: Domain, what: str, body: Placed, axis: int, pair: tuple[Face, Face]) -> None:
+def _require_distance(
+    config: RunConfig, domain: Domain, what: str, body: PlacedShape, axis: int, pair: tuple[Face, Face]
+) -> None:
     low, high = body.extent(axis)
     if axis >= body.shape.dimensions:  # it goes through, from face to face
         return
     if domain.periodic[axis]:
-        if domain.shape[axis] - (high - low) < case.obstacles.gap:
-            raise UserError(f"{what} is nearer than obstacles.gap = {case.obstacles.gap:g} sites to its image")
+        if domain.shape[axis] - (high - low) < config.obstacles.gap:
+            raise UserError(f"{what} is nearer than obstacles.gap = {config.obstacles.gap:g} sites to its image")
         return
     for side, face, room in (("low", pair[0], low), ("high", pair[1], domain.shape[axis] - high)):
         touches = face.may_touch and room <= 0
-        if room < case.obstacles.clearance and not touches:
+        if room < config.obstacles.clearance and not touches:
             wall = ", or let it touch the wall" if face.may_touch and face.way != PERIODIC else ""
             raise UserError(
                 f"{what} is {room:.3g} sites from boundaries.{AXES[axis]}_{side}; allowed: obstacles.clearance = "
-                f"{case.obstacles.clearance:g} or more; move it{wall}"
+                f"{config.obstacles.clearance:g} or more; move it{wall}"
             )

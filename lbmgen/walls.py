@@ -1,11 +1,12 @@
-"""Which populations meet a wall, an obstacle or an open face, and what comes back along each such link.
+"""Links: where populations meet a wall, a body or an open face, and what comes back along each.
 
-A link is a fluid site and a velocity that arrives there from a place that is no fluid. At obstacles given by a signed
-distance the wall lies where the distance vanishes, and what comes back is interpolated (Bouzidi); at those given as
-solid sites, and at the faces, it lies half-way.
+A link is a fluid site and a velocity along which a population would arrive there from where there is no fluid. At
+obstacles given by a signed distance the wall lies where the distance vanishes, and what comes back is interpolated
+(Bouzidi); at those given as solid sites, and at the faces, it lies half-way.
 
-What is interpolated is not what left, so that mass leaks. Where an open face holds the density, that is small and of no
-consequence; where there is none, each site makes good for its links by its population at rest (Sanjeevi et al.).
+Interpolation returns another amount than has left, so mass leaks. Where an open face holds the density, the leak is
+small and does no harm; where there is none, each site corrects for its links by its population at rest (Sanjeevi et
+al.).
 
 Source: M. Bouzidi, M. Firdaouss, P. Lallemand, Phys. Fluids 13, 3452 (2001), doi:10.1063/1.1399290;
 S. K. P. Sanjeevi, A. Zarghami, J. T. Padding, Phys. Rev. E 97, 043305 (2018), doi:10.1103/PhysRevE.97.043305 (mass).
@@ -29,7 +30,7 @@ CLOSEST = 1e-3  # a wall nearer to a site than this, in links, is taken to be so
 
 
 @dataclass
-class _Part:
+class _LinkGroup:
     """Some links along one velocity, before they are joined."""
 
     target: list[I64]  # by state
@@ -51,8 +52,8 @@ class Boundary:
         self.site = np.argwhere(self._touches() & ~body.inner)
         self.offset = layout.offset(self.site)
         self._open: list[tuple[int, Array, Open]] = []  # velocity, sites, face
-        parts = [part for i in range(1, self.lattice.q) for part in self._parts(i)]
-        self.links = self._joined(parts)
+        groups = [group for i in range(1, self.lattice.q) for group in self._link_groups(i)]
+        self.links = self._joined(groups)
         self.kept = self._kept()
         self.outlets = self._outlets()
 
@@ -68,8 +69,8 @@ class Boundary:
             along[-1] |= not periodic and self.origin[axis] + shape[axis] == total
         return result
 
-    def _parts(self, i: int) -> Iterator[_Part]:
-        """The links along velocity `i`."""
+    def _link_groups(self, i: int) -> Iterator[_LinkGroup]:
+        """The links along velocity `i`; those through open faces go to `_open`: formulas set them site by site."""
         c = np.array(self.lattice.c[i])
         face = self._faces(i)
         solid = self.body.solid[tuple((self.site - c + 1).T)]
@@ -101,7 +102,7 @@ class Boundary:
                 face[wins], priority[wins] = 2 * axis + side, rank
         return face
 
-    def _body_links(self, i: int, which: I64, normal: Array | int = 0) -> _Part:
+    def _body_links(self, i: int, which: I64, normal: Array | int = 0) -> _LinkGroup:
         """Links that end in an obstacle, or in its image in a mirror at right angles to the `normal` part of c_i."""
         c, back = np.array(self.lattice.c[i]), self.lattice.opposite[i]
         site, q, number = self.site[which], np.full(len(which), 0.5), np.zeros(len(which), np.int64)
@@ -110,14 +111,15 @@ class Boundary:
         if self.body.distance is not None:
             here, there = (self.body.distance[tuple((place + 1).T)] for place in (site, site - c + normal))
             q = np.clip(here / (here - there), CLOSEST, 1.0)
-        # Near walls take from the next site ahead, where there is one.
+        # A wall nearer than half a link interpolates with the population that left the next site ahead. Where there is
+        # none, because that site is solid or lies beyond a face, the wall is taken half-way (q = 1/2).
         ahead = site + self.origin + c
         fluid_ahead = ~self.body.solid[tuple((site + c + 1).T)]
         for axis, (total, periodic) in enumerate(zip(self.domain.shape, self.domain.periodic, strict=True)):
             fluid_ahead &= periodic | ((ahead[:, axis] >= 0) & (ahead[:, axis] < total))
         q = np.where((q < 0.5) & ~fluid_ahead, 0.5, q)
         near, offset = q < 0.5, self.offset[which]
-        return _Part(
+        return _LinkGroup(
             target=[offset + self.layout.arrival(i, state) for state in STATES],
             first=[offset + self.layout.departure(back, state) for state in STATES],
             second=[
@@ -131,14 +133,14 @@ class Boundary:
             body=number,
         )
 
-    def _wall_links(self, i: int, which: I64, kind: Face, axis: int) -> _Part:
+    def _wall_links(self, i: int, which: I64, kind: Face, axis: int) -> _LinkGroup:
         """Links that bounce back from a face, which may move or let fluid in."""
         back, w, c = self.lattice.opposite[i], self.lattice.w[i], np.array(self.lattice.c[i])
         place = self.site[which] + self.origin + 0.5 - 0.5 * c
         constant = (6 * w * kind.velocity_at(place, axis, self.domain) * c).sum(axis=1)
         return self._plain(i, which, [self.layout.departure(back, state) for state in STATES], constant)
 
-    def _mirror_links(self, i: int, which: I64) -> Iterator[_Part]:
+    def _mirror_links(self, i: int, which: I64) -> Iterator[_LinkGroup]:
         """Links through faces that reflect, from the neighbour along them; where that is solid, a body's image is."""
         c = np.array(self.lattice.c[i])
         source, total = self.site[which] + self.origin - c, np.array(self.domain.shape)
@@ -151,11 +153,11 @@ class Boundary:
             mirrored = self.lattice.mirrored(i, *np.flatnonzero(axes))
             yield self._plain(i, here[~blocked], [self.layout.arrival(mirrored, state) + across for state in STATES])
 
-    def _plain(self, i: int, which: I64, origin: list[int], constant: F64 | None = None) -> _Part:
+    def _plain(self, i: int, which: I64, origin: list[int], constant: F64 | None = None) -> _LinkGroup:
         """Links that take one population as it is, from `origin` by state, relative to the site."""
         offset, n = self.offset[which], len(which)
         first = [offset + place for place in origin]
-        return _Part(
+        return _LinkGroup(
             target=[offset + self.layout.arrival(i, state) for state in STATES],
             first=first,
             second=first,
@@ -166,15 +168,17 @@ class Boundary:
             body=np.zeros(n, np.int64),
         )
 
-    def _joined(self, parts: list[_Part]) -> Links:
+    def _joined(self, groups: list[_LinkGroup]) -> Links:
         def column(name: str) -> Array:
-            return np.concatenate([getattr(part, name) for part in parts] or [np.zeros(0)])
+            return np.concatenate([getattr(group, name) for group in groups] or [np.zeros(0)])
 
         def table(name: str) -> Array:
-            rows = [np.concatenate([getattr(part, name)[state] for part in parts] or [np.zeros(0)]) for state in STATES]
-            return np.stack(rows).astype(np.int64)
+            columns = ([getattr(group, name)[state] for group in groups] for state in STATES)
+            return np.stack([np.concatenate(each or [np.zeros(0)]) for each in columns]).astype(np.int64)
 
         target = table("target")
+        # Links of a row of sites lie together: bands of a program are ranges of links, which the sweep has just brought
+        # into the cache.
         order = np.argsort(self.layout.site(target[STRAIGHT])[:, 0], kind="stable")
         a, b, constant = (column(name).astype(self.layout.dtype)[order] for name in ("a", "b", "constant"))
         exchange = column("exchange").reshape(-1, self.lattice.d).astype(np.int8)[order]
@@ -184,6 +188,7 @@ class Boundary:
 
     def _kept(self) -> Kept:
         """The sites of interpolated links, if no face holds the density; in the order of rows, as links are."""
+        # Where b = 0 the link is a half-way one, which returns exactly what left.
         which = np.flatnonzero((self.links.b != 0) & (not self.domain.holds_density))
         site = self.layout.offset(self.layout.site(self.links.target[STRAIGHT, which]))
         order = np.argsort(site, kind="stable")
@@ -198,6 +203,7 @@ class Boundary:
         group = np.repeat(np.arange(len(self._open)), sizes)
         site = np.concatenate([which for _, which, _ in self._open] or [np.zeros(0, np.int64)])
         along = np.array([i for i, _, _ in self._open], np.int64)
+        # By site, then by velocity: a site finds its links side by side, and adds them up in one order everywhere.
         order = np.lexsort((along[group], site))
         group, site = group[order], site[order]
         sites, start, number = np.unique(site, return_index=True, return_inverse=True)
@@ -225,7 +231,7 @@ class Boundary:
         )
 
     def _of_sites(self, sites: I64, kinds: Sequence[Open]) -> dict[str, Array]:
-        """What each site is told of its face and of the way in."""
+        """Columns of `Outlets` that depend on the site alone: kind of face, its parameters, and the way in."""
         rows = [[getattr(kind, name) for name in kind.parameters()] for kind in kinds]
         parameters = np.zeros((len(sites), most_parameters()), self.layout.dtype)
         for given, row in zip(parameters, rows, strict=True):

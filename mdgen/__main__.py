@@ -9,7 +9,7 @@ from runkit.memory import memory_for_imports
 from runkit.mpi import World, launch, single_threaded
 
 if TYPE_CHECKING:  # NumPy is not to be loaded yet: see `single_threaded`
-    from mdgen.config import Case
+    from mdgen.config import RunConfig
 
 
 def main() -> None:
@@ -20,16 +20,16 @@ def main() -> None:
     """
     single_threaded()
     with memory_for_imports():
-        from mdgen.config import Case
+        from mdgen.config import RunConfig
         from mdgen.plan import show
         from mdgen.potentials import potential
         from runkit.cli import run_program
 
     parts = {"system.potential": potential}
-    run_program("python -m mdgen", Case, partial(launch, _generate), show, main.__doc__ or "", parts=parts)
+    run_program("python -m mdgen", RunConfig, partial(launch, _generate), show, main.__doc__ or "", parts=parts)
 
 
-def _generate(world: World, case: Case) -> int:
+def _generate(world: World, case: RunConfig) -> int:
     from mdgen.run import generate
 
     return generate(world, case)

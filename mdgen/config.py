@@ -99,7 +99,7 @@ class Label(Config):
     wave_number: float = Field(7.25, gt=0, description="q of the self-intermediate scattering function [1/sigma]")
 
 
-class Case(Config):
+class RunConfig(Config):
     """One run of mdgen: one file."""
 
     output: str = Field("data/kob_andersen.h5", min_length=1, description="file to write")

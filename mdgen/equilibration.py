@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from mdgen.config import Case
+from mdgen.config import RunConfig
 from mdgen.dynamics import Dynamics
 from mdgen.groups import GroupSize
 from mdgen.initial import Configuration, melt, wrap
@@ -73,7 +73,7 @@ def _cool(run: Run, samples: list[int], blocks: Schedule, progress: Progress) ->
     return [_taken(run.case, *each) for each in zip(starts, dynamics.position, dynamics.kinetic_energy, strict=True)]
 
 
-def _taken(case: Case, start: Configuration, position: F64, kinetic_energy: float) -> Configuration | Failed:
+def _taken(case: RunConfig, start: Configuration, position: F64, kinetic_energy: float) -> Configuration | Failed:
     """The sample at the end of its hold, or why it is none."""
     if not np.isfinite(kinetic_energy):
         return LOST
@@ -102,7 +102,7 @@ def _melts(run: Run, samples: list[int], starts: list[Configuration]) -> Dynamic
     )
 
 
-def baths(case: Case, samples: list[int]) -> Thermostat:
+def baths(case: RunConfig, samples: list[int]) -> Thermostat:
     """The thermostat of melts: each has its own values and random numbers."""
     return thermostat.build(
         case.initial.thermostat,
@@ -114,7 +114,7 @@ def baths(case: Case, samples: list[int]) -> Thermostat:
     )
 
 
-def degrees_of_freedom(case: Case) -> int:
+def degrees_of_freedom(case: RunConfig) -> int:
     """Of a sample whose total momentum is at rest."""
     return 3 * case.system.n_particles - 3
 

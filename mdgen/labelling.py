@@ -6,7 +6,7 @@ from contextlib import suppress
 
 import numpy as np
 
-from mdgen.config import Case
+from mdgen.config import RunConfig
 from mdgen.initial import Configuration
 from mdgen.observables import sample_labels
 from mdgen.trajectory import Run
@@ -35,7 +35,7 @@ def label(run: Run) -> None:
             run.stop.keep(1)
 
 
-def _label_sample(case: Case, n_species: int, file: Writer, sample: int) -> None:
+def _label_sample(case: RunConfig, n_species: int, file: Writer, sample: int) -> None:
     require_sound(file, "equilibrated", (sample,))
     for replica in range(file.shape("propagated")[1]):
         require_sound(file, "propagated", (sample, replica))

@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 
 from mdgen import equilibration, production
-from mdgen.config import FREE_KEYS, Case, Initial, System
+from mdgen.config import FREE_KEYS, Initial, RunConfig, System
 from mdgen.formats import load
 from mdgen.formats.independence import require_distinct
 from mdgen.groups import GroupSize, form_groups
@@ -39,7 +39,7 @@ MELTED = ("temperature", "melt_time", "cooling_time", "hold_time", "thermostat",
 READ = ("species", "frames")
 
 
-def potential_of(case: Case) -> PairPotential:
+def potential_of(case: RunConfig) -> PairPotential:
     """The interaction that `case` names; raises `UserError` if the rest of it does not fit, or its thermostat."""
     require_used(case.initial)
     require_thermostat(case)
@@ -61,7 +61,7 @@ def potential_of(case: Case) -> PairPotential:
     return law
 
 
-def require_thermostat(case: Case) -> None:
+def require_thermostat(case: RunConfig) -> None:
     """Raise `UserError` for an unknown thermostat, or one that must be slower for this time step."""
     initial, dt = case.initial, case.integrator.dt
     least = thermostat.get(initial.thermostat).least_steps * dt
@@ -72,7 +72,7 @@ def require_thermostat(case: Case) -> None:
         )
 
 
-def given_configurations(case: Case, potential: PairPotential) -> list[Configuration]:
+def given_configurations(case: RunConfig, potential: PairPotential) -> list[Configuration]:
     """The configurations of `initial.file`, at most `production.n_samples` of them; [] for a melt.
 
     Raises `UserError` for a file that cannot be read, a configuration that `potential` cannot handle, or one that
@@ -126,7 +126,7 @@ def require_used(initial: Initial) -> None:
             raise UserError(f"initial.{key} = {value!r}: samples are {why}; leave it out")
 
 
-def taken_as_given(case: Case, given: Sequence[Configuration]) -> str:
+def taken_as_given(case: RunConfig, given: Sequence[Configuration]) -> str:
     """What becomes of given configurations, in words."""
     told = f"{len(given)} given configuration(s), taken as they are: neither cooled nor held"
     if "temperature" in case.system.model_fields_set or any(one.temperature is not None for one in given):
@@ -134,7 +134,7 @@ def taken_as_given(case: Case, given: Sequence[Configuration]) -> str:
     return f"{told}; the files do not say their temperature: system.temperature = {case.system.temperature:g} is taken"
 
 
-def resolved(case: Case, given: Sequence[Configuration]) -> Case:
+def resolved(case: RunConfig, given: Sequence[Configuration]) -> RunConfig:
     """The case with `system` as given configurations have it; raises `UserError` if the rest does not fit them."""
     require_bonds_that_fit(case, given)
     if not given:
@@ -151,7 +151,7 @@ def resolved(case: Case, given: Sequence[Configuration]) -> Case:
     return case.model_copy(update={"system": case.system.model_copy(update=system)})
 
 
-def _temperature(case: Case, given: Sequence[Configuration]) -> float:
+def _temperature(case: RunConfig, given: Sequence[Configuration]) -> float:
     """The one temperature that is set, or that the configurations were made at."""
     if "temperature" in case.system.model_fields_set:
         return case.system.temperature
@@ -162,14 +162,14 @@ def _temperature(case: Case, given: Sequence[Configuration]) -> float:
     return next(iter(known), case.system.temperature)
 
 
-def require_bonds_that_fit(case: Case, given: Sequence[Configuration]) -> None:
+def require_bonds_that_fit(case: RunConfig, given: Sequence[Configuration]) -> None:
     """Raise `UserError` if bonds are longer than half an edge of a box: a pair would have two nearest images."""
     longest, bond = min((float(np.min(start.box)) for start in given), default=_edge(case)) / 2, case.label.bond_cutoff
     if bond > longest:
         raise UserError(f"label.bond_cutoff = {bond:g}; allowed: up to {longest:.4g}, half the box edge")
 
 
-def dimensions(case: Case, potential: PairPotential, given: Sequence[Configuration]) -> dict[str, int]:
+def dimensions(case: RunConfig, potential: PairPotential, given: Sequence[Configuration]) -> dict[str, int]:
     """Lengths of the dimensions of the file."""
     n_particles = len(given[0].position) if given else case.system.n_particles
     density = n_particles / _smallest_volume(case, given)
@@ -184,7 +184,7 @@ def dimensions(case: Case, potential: PairPotential, given: Sequence[Configurati
     }
 
 
-def show(case: Case) -> None:
+def show(case: RunConfig) -> None:
     """Print the resolved configuration, then what it means: work, shares, file, memory and estimated time."""
     require_own_name(case.output)
     potential = potential_of(case)
@@ -247,7 +247,7 @@ def _shared(lists: Sequence[range], size: GroupSize, n_ranks: int) -> Work:
 
 
 def _of_gpu(
-    case: Case,
+    case: RunConfig,
     potential: PairPotential,
     given: Sequence[Configuration],
     sizes: dict[str, int],
@@ -265,7 +265,7 @@ def _of_gpu(
     return [f"gpu        if every rank finds one: up to {replicas.largest} replicas together, {needed} of its memory"]
 
 
-def _cost(case: Case, are_given: bool, sizes: dict[str, int], on_cpu: tuple[Work, Work]) -> str:
+def _cost(case: RunConfig, are_given: bool, sizes: dict[str, int], on_cpu: tuple[Work, Work]) -> str:
     """Work, and the time that it takes where that is known."""
     cooling = Schedule() if are_given else cooling_blocks(case.initial, case.system.temperature, case.integrator.dt)
     following = production_blocks(case.production.times, case.integrator.dt)
@@ -279,16 +279,16 @@ def _cost(case: Case, are_given: bool, sizes: dict[str, int], on_cpu: tuple[Work
     return f"{total}, about {duration(seconds)} on these ranks" + (" without GPUs" if case.device == "auto" else "")
 
 
-def _edge(case: Case) -> float:
+def _edge(case: RunConfig) -> float:
     return float((case.system.n_particles / case.system.density) ** (1 / 3))
 
 
-def _smallest_volume(case: Case, given: Sequence[Configuration]) -> float:
+def _smallest_volume(case: RunConfig, given: Sequence[Configuration]) -> float:
     boxes = [float(np.prod(start.box)) for start in given]
     return min(boxes, default=case.system.n_particles / case.system.density)
 
 
-def memory_in_words(case: Case, sizes: dict[str, int], n_ranks: int) -> str:
+def memory_in_words(case: RunConfig, sizes: dict[str, int], n_ranks: int) -> str:
     """Main memory that a rank of so many takes."""
     work = _work_on_gpu(sizes, n_ranks, case.replicas_per_gpu) if case.device == "gpu" else _work_on_cpu(sizes, n_ranks)
     return f"about {in_units(PROGRAM + rank_bytes(sizes, work[1].largest))} per rank"

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from mdgen.config import LONGEST, Case, System
+from mdgen.config import LONGEST, RunConfig, System
 
 KOB_ANDERSEN = {0.44: 4120.0, 0.50: 217.0, 0.56: 52.0, 0.64: 16.5}  # tau_alpha by temperature
 ENOUGH = 10  # tau_alpha of a hold after which a sample is taken to be in equilibrium
@@ -46,7 +46,7 @@ def relaxation_of(system: System) -> Relaxation | None:
     return Relaxation(math.exp(min(float(exponent), math.log(LONGEST))), False)
 
 
-def hold_in_words(case: Case) -> tuple[str, bool]:
+def hold_in_words(case: RunConfig) -> tuple[str, bool]:
     """What the hold is worth, and whether it is shorter than tau_alpha."""
     hold, known = case.initial.hold_time, relaxation_of(case.system)
     if known is None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from mdgen.config import FREE_KEYS, Case
+from mdgen.config import FREE_KEYS, RunConfig
 from mdgen.dynamics import warm_up
 from mdgen.equilibration import baths, equilibrate
 from mdgen.formats.independence import fingerprint
@@ -28,7 +28,7 @@ from runkit.mpi import World
 from runkit.stop import Stop
 
 
-def generate(world: World, case: Case) -> int:
+def generate(world: World, case: RunConfig) -> int:
     """Make the file that `case` describes, or finish it; collective. Returns the exit code."""
     account = Account()
     potential, device = potential_of(case), choose(world, case.device)
@@ -70,7 +70,7 @@ def _compile(run: Run, cools: bool) -> None:
         run.world.first_on_each_node(warm_up, potential, precision, run.device, baths(run.case, [0, 1]))
 
 
-def _open(world: World, case: Case, sizes: dict[str, int], given: list[Configuration]) -> Writer:
+def _open(world: World, case: RunConfig, sizes: dict[str, int], given: list[Configuration]) -> Writer:
     path = Path(case.output)
     world.on_root(make_folder, path.parent)
     attributes: dict[str, Any] = {"config": case.model_dump(mode="json"), "seed": case.seed}

@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from mdgen.config import Case
+from mdgen.config import RunConfig
 from mdgen.dynamics import Dynamics
 from mdgen.groups import GroupSize, Unit, form_groups
 from mdgen.potentials.pair import PairPotential
@@ -33,7 +33,7 @@ Written = Callable[[int, int], Array]
 class Run(NamedTuple):
     """What all stages work with; `device` is the GPU of this rank, or None."""
 
-    case: Case
+    case: RunConfig
     potential: PairPotential
     file: Writer
     world: World

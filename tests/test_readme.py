@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mdgen.config import Case
+from mdgen.config import RunConfig
 from mdgen.run import generate
 from runkit.mpi import SerialWorld
 
@@ -21,7 +21,7 @@ def generated(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     quick = {"melt_time": 1.0, "cooling_time": 1.0, "hold_time": 1.0}
     production = {"n_samples": 1, "n_replicas": 2, "times": (0.01,)}
-    generate(SerialWorld(), Case(device="cpu", system={"n_particles": 200}, initial=quick, production=production))
+    generate(SerialWorld(), RunConfig(device="cpu", system={"n_particles": 200}, initial=quick, production=production))
 
 
 def test_the_python_of_the_readme_runs(generated):

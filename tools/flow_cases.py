@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from lbmgen.api import faces_of, simulate
-from lbmgen.block import Block, Fluid, look
+from lbmgen.block import Block, Fluid, statistics
 from lbmgen.collisions import collision
 from lbmgen.decomposition import Decomposition
 from lbmgen.domain import Body, Domain, body_of
@@ -127,7 +127,7 @@ def fastest(n: int, tau: float, law: str, velocity: float = 0.098, turns: int = 
     block, largest = _cavity(n, tau, velocity, law, "float32"), 0.0
     for _ in range(turns):
         block.advance(np.ones(round(n / velocity)))
-        speed = look([block], None)[0].fastest
+        speed = statistics([block], None)[0].fastest
         if not speed <= LARGEST_SPEED:
             return float(speed)
         largest = max(largest, speed)

@@ -31,7 +31,7 @@ from pydantic import Field
 
 from dtrain.glass import published
 from mdgen.api import evaluate
-from mdgen.config import Case, Label
+from mdgen.config import Label, RunConfig
 from mdgen.dynamics import warm_up
 from mdgen.equilibration import equilibrate
 from mdgen.formats import load
@@ -150,7 +150,7 @@ def make_plan(options: Import) -> Plan:
     return Plan(kinds[0], paths, times, temperature, n_replicas)
 
 
-def make_case(options: Import, plan: Plan, first: Configuration) -> Case:
+def make_case(options: Import, plan: Plan, first: Configuration) -> RunConfig:
     """The case of mdgen that would have made this data."""
     n_particles = len(first.species)
     fractions = np.bincount(first.species) / n_particles
@@ -159,10 +159,10 @@ def make_case(options: Import, plan: Plan, first: Configuration) -> Case:
     production = {"n_samples": len(plan.paths), "n_replicas": max(plan.n_replicas, 2), "times": plan.times}
     initial = {"file": [path for of_sample in plan.paths for path in of_sample]}
     tables = {"system": system, "production": production, "initial": initial, "label": options.label.model_dump()}
-    return configure(Case, None, defaults={"output": options.output, **tables})
+    return configure(RunConfig, None, defaults={"output": options.output, **tables})
 
 
-def _open(world: World, case: Case, plan: Plan, sizes: Mapping[str, int]) -> Writer:
+def _open(world: World, case: RunConfig, plan: Plan, sizes: Mapping[str, int]) -> Writer:
     config = case.model_dump(mode="json")
     config["production"]["n_replicas"] = plan.n_replicas
     inputs = {"file": world.on_root(digest, list(chain.from_iterable(plan.paths)))}
@@ -201,7 +201,7 @@ def _require_density(options: Import, given: Configuration) -> None:
         raise UserError(f"density = {options.density:g}: {given.source} has a box of density {density:.6g}")
 
 
-def _read_propensities(case: Case, plan: Plan, given: list[Configuration], file: Writer, world: World) -> None:
+def _read_propensities(case: RunConfig, plan: Plan, given: list[Configuration], file: Writer, world: World) -> None:
     pending = [sample for (sample,) in file.pending("labelled")]
     mine = [pending[i] for i in world.share(len(pending))]
     with Progress(world, len(mine), "files", "read propensities") as progress:
@@ -218,7 +218,7 @@ def _read_propensities(case: Case, plan: Plan, given: list[Configuration], file:
     file.sync()
 
 
-def _write_structure(case: Case, path: str, start: Configuration, file: Writer, sample: int) -> None:
+def _write_structure(case: RunConfig, path: str, start: Configuration, file: Writer, sample: int) -> None:
     """A configuration and the inherent structure that the file gives for it."""
     inherent = array(path, "initial_positions_inherent")
     if inherent.shape != start.position.shape or not np.isfinite(inherent).all():

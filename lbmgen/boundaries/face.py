@@ -15,7 +15,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from lbmgen.boundaries import boundary
-from lbmgen.boundaries.profile import Room
+from lbmgen.boundaries.profile import DomainShape
 from runkit.arrays import F64
 
 PERIODIC, MIRROR, BOUNCE, OPEN = "periodic", "mirror", "bounce", "open"
@@ -41,14 +41,14 @@ class Face:
         """Speed at which it slides."""
         return 0.0
 
-    def fastest(self, axis: int, room: Room) -> float:
+    def fastest(self, axis: int, domain: DomainShape) -> float:
         """The largest speed that it gives to fluid, as a face at right angles to `axis` of a domain."""
         return 0.0
 
-    def require_fit(self, axis: int, room: Room) -> None:
+    def require_fit(self, axis: int, domain: DomainShape) -> None:
         """Raise UserError if it cannot be at this face of a domain."""
 
-    def velocity_at(self, place: F64, axis: int, room: Room) -> F64:
+    def velocity_at(self, place: F64, axis: int, domain: DomainShape) -> F64:
         """Velocity [n, d] that populations bounce off at places [n, d] of the face."""
         return np.zeros_like(place)
 

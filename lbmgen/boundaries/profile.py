@@ -24,7 +24,7 @@ from runkit.elementary import cos, exp
 TERMS = 100  # of the series; the first that is left out is 1e-7 of the first one
 
 
-class Room(Protocol):
+class DomainShape(Protocol):
     """A domain: its sites [d], and for each axis whether its low and its high face are no-slip walls."""
 
     @property
@@ -34,9 +34,9 @@ class Room(Protocol):
     def no_slip(self) -> tuple[tuple[bool, bool], ...]: ...
 
 
-def profile(place: F64, axis: int, room: Room) -> F64:
+def profile(place: F64, axis: int, domain: DomainShape) -> F64:
     """Velocity [n] over its mean at places [n, d] of a face at right angles to `axis`."""
-    across = [_from_middle(place[:, other], room, other) for other in _walled(axis, room)]
+    across = [_from_middle(place[:, other], domain, other) for other in _walled(axis, domain)]
     if not across:
         return np.ones(len(place))
     if len(across) == 1:
@@ -45,31 +45,31 @@ def profile(place: F64, axis: int, room: Room) -> F64:
     return _duct(*across)
 
 
-def peak(axis: int, room: Room) -> float:
+def peak(axis: int, domain: DomainShape) -> float:
     """The largest velocity of the profile over its mean."""
-    middle = np.array([[_middle(room, other) for other in range(len(room.shape))]], np.float64)
-    return float(profile(middle, axis, room)[0])
+    middle = np.array([[_middle(domain, other) for other in range(len(domain.shape))]], np.float64)
+    return float(profile(middle, axis, domain)[0])
 
 
-def has_profile(axis: int, room: Room) -> bool:
+def has_profile(axis: int, domain: DomainShape) -> bool:
     """Whether there is a no-slip wall beside the face."""
-    return bool(_walled(axis, room))
+    return bool(_walled(axis, domain))
 
 
-def _walled(axis: int, room: Room) -> Sequence[int]:
-    return [other for other, walls in enumerate(room.no_slip) if other != axis and any(walls)]
+def _walled(axis: int, domain: DomainShape) -> Sequence[int]:
+    return [other for other, walls in enumerate(domain.no_slip) if other != axis and any(walls)]
 
 
-def _middle(room: Room, axis: int) -> float:
+def _middle(domain: DomainShape, axis: int) -> float:
     """Where the flow is fastest along an axis: half-way between two walls, else at the face that is none."""
-    low, high = room.no_slip[axis]
-    return room.shape[axis] * {(True, False): 1.0, (False, True): 0.0}.get((low, high), 0.5)
+    low, high = domain.no_slip[axis]
+    return domain.shape[axis] * {(True, False): 1.0, (False, True): 0.0}.get((low, high), 0.5)
 
 
-def _from_middle(place: F64, room: Room, axis: int) -> tuple[F64, float]:
+def _from_middle(place: F64, domain: DomainShape, axis: int) -> tuple[F64, float]:
     """Distance from where the flow is fastest, and that of the wall."""
-    half = 0.5 if all(room.no_slip[axis]) else 1.0
-    return np.abs(place - _middle(room, axis)), half * room.shape[axis]
+    half = 0.5 if all(domain.no_slip[axis]) else 1.0
+    return np.abs(place - _middle(domain, axis)), half * domain.shape[axis]
 
 
 def _duct(first: tuple[F64, float], second: tuple[F64, float]) -> F64:

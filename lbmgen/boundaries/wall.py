@@ -17,7 +17,7 @@ import numpy as np
 
 from lbmgen.boundaries import boundary
 from lbmgen.boundaries.face import Face
-from lbmgen.boundaries.profile import Room, has_profile, peak, profile
+from lbmgen.boundaries.profile import DomainShape, has_profile, peak, profile
 from runkit.arrays import F64
 from runkit.errors import UserError
 
@@ -36,14 +36,14 @@ class NoSlip(Face):
         if not all(math.isfinite(component) for component in self.velocity):
             raise ValueError(f"velocity = {list(self.velocity)}; finite numbers are needed")
 
-    def velocity_at(self, place: F64, axis: int, room: Room) -> F64:
+    def velocity_at(self, place: F64, axis: int, domain: DomainShape) -> F64:
         """Velocity [n, d] at places [n, d] of the face at right angles to `axis` of a domain."""
-        self.require_fit(axis, room)
+        self.require_fit(axis, domain)
         return np.broadcast_to(np.asarray(self.velocity or [0.0] * place.shape[1], np.float64), place.shape)
 
-    def require_fit(self, axis: int, room: Room) -> None:
+    def require_fit(self, axis: int, domain: DomainShape) -> None:
         """Raise UserError if the wall cannot slide so at this face."""
-        d = len(room.shape)
+        d = len(domain.shape)
         if self.velocity and (len(self.velocity) != d or self.velocity[axis] != 0):
             raise UserError(
                 f"boundary 'no-slip': velocity = {list(self.velocity)}; {d} components are needed, 0 across the wall"
@@ -54,7 +54,7 @@ class NoSlip(Face):
         """The speed of the wall."""
         return math.hypot(*self.velocity)
 
-    def fastest(self, axis: int, room: Room) -> float:
+    def fastest(self, axis: int, domain: DomainShape) -> float:
         """The speed of the wall."""
         return self.slide
 
@@ -84,20 +84,20 @@ class Velocity(Face):
         """The mean velocity."""
         return self.velocity
 
-    def velocity_at(self, place: F64, axis: int, room: Room) -> F64:
+    def velocity_at(self, place: F64, axis: int, domain: DomainShape) -> F64:
         """Velocity [n, d] at places [n, d] of the face at right angles to `axis` of a domain."""
         speed = np.full(len(place), float(self.velocity))
         if self.profile == "parabolic":
-            speed = speed * profile(place, axis, room)
+            speed = speed * profile(place, axis, domain)
         result = np.zeros_like(place)
-        result[:, axis] = np.where(place[:, axis] < 0.5 * room.shape[axis], speed, -speed)
+        result[:, axis] = np.where(place[:, axis] < 0.5 * domain.shape[axis], speed, -speed)
         return result
 
-    def require_fit(self, axis: int, room: Room) -> None:
+    def require_fit(self, axis: int, domain: DomainShape) -> None:
         """Raise UserError if the face has no walls that the profile needs."""
-        if self.profile == "parabolic" and not has_profile(axis, room):
+        if self.profile == "parabolic" and not has_profile(axis, domain):
             raise UserError("boundary 'velocity': profile = 'parabolic' needs a no-slip wall beside it; else 'uniform'")
 
-    def fastest(self, axis: int, room: Room) -> float:
+    def fastest(self, axis: int, domain: DomainShape) -> float:
         """The speed of the fastest fluid."""
-        return abs(self.velocity) * (peak(axis, room) if self.profile == "parabolic" else 1.0)
+        return abs(self.velocity) * (peak(axis, domain) if self.profile == "parabolic" else 1.0)

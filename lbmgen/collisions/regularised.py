@@ -46,9 +46,7 @@ class Regularised:
 
 def _along(c: Sequence[int], tensor: Mapping[tuple[int, int], Value]) -> Value:
     """Sum over a, b of c_a c_b tensor_ab."""
-    terms = [
-        (c[a] * c[b] if a == b else 2.0 * c[a] * c[b]) * value for (a, b), value in tensor.items() if c[a] * c[b]
-    ]
+    terms = [(c[a] * c[b] if a == b else 2.0 * c[a] * c[b]) * value for (a, b), value in tensor.items() if c[a] * c[b]]
     return reduce(add, terms)
 
 

@@ -36,7 +36,7 @@ class Region(NamedTuple):
 
 
 class Links(NamedTuple):
-    """Walls: what arrives along a link is a sum of two populations and a constant, which the clock scales.
+    """Walls: what arrives along a link is a sum of two populations and a constant, scaled at each step.
 
     Offsets int64 [2, n] by parity; factors [n]; `exchange` int8 [n, d] is the velocity of what leaves the fluid, for
     links of bodies whose force is measured, else zero, and `body` int32 [n] the number of the body. The first term is
@@ -133,7 +133,7 @@ class Program(NamedTuple):
     both: I64
 
 
-class Part(NamedTuple):
+class BlockData(NamedTuple):
     """A block as kernels take it: flat populations, the numbers of its law, and tables of where they lie.
 
     `numbers` are the rates and the force in the type of populations, `force` [d] in double precision; `places` [2][q]
@@ -182,48 +182,56 @@ class Grid(Protocol):
     def dtype(self) -> np.dtype[Any]: ...
 
 
-Seen: TypeAlias = tuple[float, float, F64 | None, F64 | None]
-"""The largest speed, the largest |density - 1|; means over cells of density - 1 and of velocity [..., d]."""
-Placed = TypeVar("Placed")
+Loaded = TypeVar("Loaded")
 
 
-class Steps(Protocol[Placed]):
+class Statistics(NamedTuple):
+    """Largest speed and |density - 1| of a site, infinite or not a number if one is; means over cells of density - 1
+    and of velocity [..., d], or None where they were not wanted."""
+
+    fastest: float
+    deviation: float
+    excess: F64 | None
+    velocity: F64 | None
+
+
+class Steps(Protocol[Loaded]):
     """What `Block` asks of a back end: steps of blocks with one lattice, law and type of populations.
 
-    All back ends give the same bits. A block is given as a `Part` and is then known as what `place` made of it, where
-    the kernels run. A step of parity EVEN leaves populations crossed, one of parity ODD straight: that is the `state`
-    of a block. Raises UserError if the memory of its machine does not suffice.
+    All back ends give the same bits. A block is given as its `BlockData`; the other methods take what `load` has made
+    of it, where the kernels run. A step of parity EVEN leaves populations crossed, one of parity ODD straight: that is
+    the `state` of a block. Raises UserError if the memory of its machine does not suffice.
     """
 
     def rows_together(self, grid: Grid, /) -> int:
         """Rows of a band, where two steps in one pass over bands are faster than one by one, else 0."""
 
-    def place(self, part: Part, group: World, /) -> Placed:
-        """The part, where kernels can reach it; its neighbours are among the ranks of `group`."""
+    def load(self, data: BlockData, group: World, /) -> Loaded:
+        """Bring a block to where kernels reach it; its neighbours are among the ranks of `group`."""
 
-    def free(self, placed: Placed, /) -> None:
+    def free(self, block: Loaded, /) -> None:
         """Give back what it holds of the machine and of MPI: it takes no more steps."""
 
-    def populations(self, placed: Placed, /) -> Floats:
+    def populations(self, block: Loaded, /) -> Floats:
         """Its flat populations, for reading or, followed by `restore`, for writing."""
 
-    def restore(self, placed: Placed, h: Floats, state: int, /) -> None:
+    def restore(self, block: Loaded, h: Floats, state: int, /) -> None:
         """Set populations, which lie as `state` says, and with them what open faces remember."""
 
-    def march(self, parts: Sequence[Placed], parity: int, clocks: F64, /) -> I64:
-        """Steps of alike parts, the first of `parity`; `clocks` [n_parts, n_steps] scale moving walls.
+    def advance(self, blocks: Sequence[Loaded], parity: int, scales: F64, /) -> I64:
+        """Steps of alike blocks, the first of `parity`; `scales` [n_blocks, n_steps] multiply the velocities of walls.
 
-        Returns what bodies have taken, int64 [n_parts, n_steps, n_bodies, d + 1] (see `lbmgen.forces`).
+        Returns the impulse on each body, int64 [n_blocks, n_steps, n_bodies, d + 1] (see `lbmgen.forces`).
         """
 
-    def moments(self, placed: Placed, state: int, /) -> tuple[F64, F64]:
+    def moments(self, block: Loaded, state: int, /) -> tuple[F64, F64]:
         """Density [*shape] and velocity [*shape, d]; 1 and 0 in solid sites."""
 
-    def look(self, parts: Sequence[Placed], state: int, width: int | None, /) -> list[Seen]:
-        """What is seen of each part; means over cells of `width` sites, if it is not None."""
+    def statistics(self, blocks: Sequence[Loaded], state: int, width: int | None, /) -> list[Statistics]:
+        """The statistics of each block; means over cells of `width` sites, if it is not None."""
 
 
-AnySteps: TypeAlias = Steps[Any]  # a block hands on what `place` gave without looking into it
+AnySteps: TypeAlias = Steps[Any]  # a block hands on what `load` gave without looking into it
 
 
 @cache

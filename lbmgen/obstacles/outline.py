@@ -36,7 +36,7 @@ class Outline(Shape):
         self._chords, self._edges = _edges(chains[:, 0], chains[:, -1]), _edges(chains[:, :-1], chains[:, 1:])
         self._vertices = np.concatenate(loops)
         self.radius = float(np.linalg.norm(self._vertices, axis=1).max())
-        deviation, _ = _look(self._chords[..., None], *np.moveaxis(chains, -1, 0))
+        deviation, _ = _distance_and_winding(self._chords[..., None], *np.moveaxis(chains, -1, 0))
         self._slack = np.sqrt(deviation.max(axis=1)) + 1e-14 * self.radius
 
     def distance(self, points: F64) -> F64:
@@ -58,10 +58,10 @@ class Outline(Shape):
     def _distance(self, x: F64, y: F64) -> F64:
         if not x.size:
             return x
-        squared, turn = _look(self._chords, x[:, None], y[:, None])
+        squared, turn = _distance_and_winding(self._chords, x[:, None], y[:, None])
         chord = np.sqrt(squared)
         point, chain = np.nonzero(chord - self._slack <= (chord + self._slack).min(axis=1, keepdims=True))
-        squared, turn_of_chain = _look(self._edges[:, chain], x[point, None], y[point, None])
+        squared, turn_of_chain = _distance_and_winding(self._edges[:, chain], x[point, None], y[point, None])
         first = np.searchsorted(point, np.arange(len(x)))
         distance = np.sqrt(np.minimum.reduceat(squared.min(axis=1), first))
         correction = np.add.reduceat(turn_of_chain.sum(axis=1) - turn[point, chain], first)
@@ -75,7 +75,7 @@ def sampled(curve: Callable[[Array], Array], tolerance: float = 1e-6) -> F64:
         points, step = curve(t), np.diff(t)
         edges = _edges(points[:-1], points[1:])
         between = [curve(t[:-1] + part * step) for part in (0.25, 0.5, 0.75)]
-        deviation = np.max([_look(edges, *point.T)[0] for point in between], axis=0)
+        deviation = np.max([_distance_and_winding(edges, *point.T)[0] for point in between], axis=0)
         if deviation.max() <= tolerance**2:
             return points
         t = np.sort(np.concatenate([t, (t[:-1] + 0.5 * step)[deviation > tolerance**2]]))
@@ -96,7 +96,7 @@ def _edges(start: I64, end: Array) -> F64:
     return np.stack([start[..., 0], start[..., 1], along[..., 0], along[..., 1], length, end[..., 1]])
 
 
-def _look(edges: F64, x: F64, y: F64) -> tuple[F64, F64]:
+def _distance_and_winding(edges: F64, x: F64, y: F64) -> tuple[F64, F64]:
     """Squared distance, and how often (-1, 0, 1) the edge crosses the ray from the point along +x, upwards being 1."""
     start_x, start_y, along_x, along_y, length, end_y = edges
     dx, dy = x - start_x, y - start_y

@@ -22,7 +22,7 @@ from runkit.errors import UserError
 
 
 @dataclass(frozen=True)
-class Placed:
+class PlacedShape:
     """A shape of a family, scaled by `size` [site], turned counterclockwise about z by `angle`, moved to `center` [d].
 
     A shape of two dimensions stands in a domain of three as a cylinder that goes through it along z.
@@ -53,7 +53,7 @@ class Placed:
         """The shape in its own units; wrong parameters raise UserError."""
         return obstacle.build(self.family, **self.parameters)
 
-    def at(self, center: Sequence[float]) -> Placed:
+    def at(self, center: Sequence[float]) -> PlacedShape:
         """The same body elsewhere."""
         moved = copy.copy(self)
         moved.__dict__["center"] = tuple(map(float, center))
@@ -106,7 +106,7 @@ class Placed:
         return {**asdict(self), "center": list(self.center)}
 
     @classmethod
-    def from_dict(cls, values: Mapping[str, Any]) -> Placed:
+    def from_dict(cls, values: Mapping[str, Any]) -> PlacedShape:
         """The body that `as_dict` wrote down."""
         return cls(**values)
 
@@ -128,15 +128,13 @@ def shifts(periods: Sequence[float | None]) -> Iterator[F64]:
     return map(np.array, itertools.product(*steps))
 
 
-def union_distance(
-    placed: Sequence[Placed], points: F64, periods: Sequence[float | None] | None = None
-) -> Array:
+def union_distance(bodies: Sequence[PlacedShape], points: F64, periods: Sequence[float | None] | None = None) -> Array:
     """The distance of `nearest_body` alone."""
-    return nearest_body(placed, points, periods)[0]
+    return nearest_body(bodies, points, periods)[0]
 
 
 def nearest_body(
-    placed: Sequence[Placed],
+    bodies: Sequence[PlacedShape],
     points: F64,
     periods: Sequence[float | None] | None = None,
     reach: float = math.inf,
@@ -151,7 +149,7 @@ def nearest_body(
     points = np.asarray(points, dtype=np.float64)
     flat = points.reshape(-1, points.shape[-1])
     nearest, number = np.full(len(flat), reach), np.zeros(len(flat), np.int32)
-    for (i, body), shift in itertools.product(enumerate(placed), shifts(periods or [None] * points.shape[-1])):
+    for (i, body), shift in itertools.product(enumerate(bodies), shifts(periods or [None] * points.shape[-1])):
         image = flat - shift
         near = np.flatnonzero(body.nearest_possible(image) < nearest)
         distance = body.distance(image[near])

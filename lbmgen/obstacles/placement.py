@@ -18,7 +18,7 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 
 from lbmgen.obstacles import obstacle
-from lbmgen.obstacles.placed import Placed, shifts
+from lbmgen.obstacles.placed import PlacedShape, shifts
 from lbmgen.obstacles.shadow import shadow
 from runkit.errors import UserError
 
@@ -27,7 +27,7 @@ LARGEST = 2.0**53  # of a number in a range
 SPACING = 0.25  # of the surface points at which the gap between two bodies is measured
 
 
-class Room(Protocol):
+class DomainShape(Protocol):
     """A domain: its sites [d], and which axes are periodic."""
 
     @property
@@ -52,7 +52,7 @@ class Rules:
 class Drawing(NamedTuple):
     """Bodies, and how many were rejected for breaking which rule."""
 
-    placed: tuple[Placed, ...]
+    bodies: tuple[PlacedShape, ...]
     rejections: dict[str, int]
 
 
@@ -61,7 +61,7 @@ def draw(
     families: Sequence[Mapping[str, Any]],
     count: int,
     diameter: tuple[float, float],
-    room: Room,
+    domain: DomainShape,
     rules: Rules,
 ) -> Drawing:
     """`count` bodies with diameters log-uniform in `diameter`, in any direction, that keep the rules.
@@ -71,28 +71,28 @@ def draw(
     Raises UserError that names the key to change where no arrangement is found.
     """
     rejections: Counter[str] = Counter()
-    _require_area(count, room, rules)
+    _require_area(count, domain, rules)
     for _ in range(ARRANGEMENTS):
-        placed: list[Placed] = []
+        bodies: list[PlacedShape] = []
         in_vain = 0
-        while len(placed) < count and in_vain < BODIES:
-            body = _settled(stream, _body(stream, families, diameter, len(room.shape)), placed, room, rules)
-            if isinstance(body, Placed):
-                placed.append(body)
+        while len(bodies) < count and in_vain < BODIES:
+            body = _settled(stream, _body(stream, families, diameter, len(domain.shape)), bodies, domain, rules)
+            if isinstance(body, PlacedShape):
+                bodies.append(body)
                 in_vain = 0
             else:
                 in_vain += 1
                 rejections[body] += 1
-        if len(placed) == count:
-            return Drawing(tuple(placed), dict(rejections))
-    raise UserError(_advice(rejections, count, diameter, room, rules))
+        if len(bodies) == count:
+            return Drawing(tuple(bodies), dict(rejections))
+    raise UserError(_advice(rejections, count, diameter, domain, rules))
 
 
-def _require_area(count: int, room: Room, rules: Rules) -> None:
+def _require_area(count: int, domain: DomainShape, rules: Rules) -> None:
     """Raise UserError if so many circles of the least thickness, half the gap around each, cannot fit side by side."""
-    length, height = room.shape[:2]
+    length, height = domain.shape[:2]
     most = (length + rules.gap) * (height + rules.gap) / (math.pi / 4 * (rules.thickness + rules.gap) ** 2)
-    if len(room.shape) == 2 and count > most:
+    if len(domain.shape) == 2 and count > most:
         raise UserError(
             f"obstacles: no room for count = {count} in {length} x {height} sites: {int(most)} bodies or fewer, "
             f"thickness = {rules.thickness:g} and gap = {rules.gap:g} sites apart, could fit; lower count, or raise "
@@ -100,7 +100,7 @@ def _require_area(count: int, room: Room, rules: Rules) -> None:
         )
 
 
-def apart(one: Placed, other: Placed, gap: float, periods: Sequence[float | None]) -> bool:
+def apart(one: PlacedShape, other: PlacedShape, gap: float, periods: Sequence[float | None]) -> bool:
     """Whether two bodies and their images keep a gap; one that is wider by less than SPACING / 2 may be refused.
 
     The surface of each is held against the distance of the other, since one may lie inside the other. That of a body
@@ -120,7 +120,7 @@ def apart(one: Placed, other: Placed, gap: float, periods: Sequence[float | None
 
 def _body(
     stream: np.random.Generator, families: Sequence[Mapping[str, Any]], diameter: tuple[float, float], dimensions: int
-) -> Placed:
+) -> PlacedShape:
     """A random body at the origin."""
     table = dict(families[int(stream.integers(len(families)))])
     family = table.pop("family", "")
@@ -129,7 +129,7 @@ def _body(
     obstacle.check(family, table)
     parameters = {key: _value(stream, f"{family}.{key}", known[key].annotation, table[key]) for key in table}
     size = math.exp(stream.uniform(math.log(diameter[0]), math.log(diameter[1])))
-    return Placed(family, parameters, (0.0,) * dimensions, size, angle)
+    return PlacedShape(family, parameters, (0.0,) * dimensions, size, angle)
 
 
 def _value(stream: np.random.Generator, key: str, kind: str, given: Any) -> Any:
@@ -147,33 +147,33 @@ def _value(stream: np.random.Generator, key: str, kind: str, given: Any) -> Any:
 
 
 def _settled(
-    stream: np.random.Generator, body: Placed, placed: Sequence[Placed], room: Room, rules: Rules
-) -> Placed | str:
+    stream: np.random.Generator, body: PlacedShape, bodies: Sequence[PlacedShape], domain: DomainShape, rules: Rules
+) -> PlacedShape | str:
     """The body at a place that keeps the rules, or the rule that it breaks."""
-    if shadow([body.at([n / 2 for n in room.shape])], room.shape, room.periodic) > rules.blockage:
+    if shadow([body.at([n / 2 for n in domain.shape])], domain.shape, domain.periodic) > rules.blockage:
         return "blockage"
-    low, high = np.array([_allowed(body, axis, room, rules) for axis in range(body.shape.dimensions)]).T
+    low, high = np.array([_allowed(body, axis, domain, rules) for axis in range(body.shape.dimensions)]).T
     if np.any(low > high):
         return "room"
     if body.thickness < rules.thickness:
         return "thickness"
-    periods = [n if periodic else None for n, periodic in zip(room.shape, room.periodic, strict=True)]
+    periods = [n if periodic else None for n, periodic in zip(domain.shape, domain.periodic, strict=True)]
     broken = "gap"
     for _ in range(PLACES):
         here = body.at(low + (high - low) * stream.random(len(low)))
-        if not all(apart(here, other, rules.gap, periods) for other in placed):
+        if not all(apart(here, other, rules.gap, periods) for other in bodies):
             broken = "gap"
-        elif placed and shadow([*placed, here], room.shape, room.periodic) > rules.blockage:
+        elif bodies and shadow([*bodies, here], domain.shape, domain.periodic) > rules.blockage:
             broken = "blockage"
         else:
             return here
     return broken
 
 
-def _allowed(body: Placed, axis: int, room: Room, rules: Rules) -> tuple[float, float]:
+def _allowed(body: PlacedShape, axis: int, domain: DomainShape, rules: Rules) -> tuple[float, float]:
     """Where the centre of a body that lies at the origin may go along an axis; low > high if nowhere."""
-    (reach_low, reach_high), length = body.extent(axis), room.shape[axis]
-    if room.periodic[axis]:
+    (reach_low, reach_high), length = body.extent(axis), domain.shape[axis]
+    if domain.periodic[axis]:
         return (0.0, length) if reach_high - reach_low + rules.gap <= length else (1.0, 0.0)
     low, high = rules.clearance - reach_low, length - rules.clearance - reach_high
     if axis == 0:
@@ -181,10 +181,12 @@ def _allowed(body: Placed, axis: int, room: Room, rules: Rules) -> tuple[float, 
     return low, high
 
 
-def _advice(rejections: Mapping[str, int], count: int, diameter: tuple[float, float], room: Room, rules: Rules) -> str:
+def _advice(
+    rejections: Mapping[str, int], count: int, diameter: tuple[float, float], domain: DomainShape, rules: Rules
+) -> str:
     """One line: the rule that rejected most, and what to change."""
     reason = max(rejections, key=lambda rule: rejections[rule])
-    domain = " x ".join(map(str, room.shape))
+    sites = " x ".join(map(str, domain.shape))
     meant, change = {
         "blockage": (f"they block more than blockage = {rules.blockage} of it", "count or diameter, or raise blockage"),
         "room": (
@@ -199,6 +201,6 @@ def _advice(rejections: Mapping[str, int], count: int, diameter: tuple[float, fl
         "gap": (f"they come closer than gap = {rules.gap} sites", "count, diameter or gap"),
     }[reason]
     return (
-        f"obstacles: no place for count = {count} of diameter = {list(diameter)} sites in {domain} sites: "
+        f"obstacles: no place for count = {count} of diameter = {list(diameter)} sites in {sites} sites: "
         f"mostly ({rejections[reason]} of {sum(rejections.values())} drawn) {meant}; lower {change}"
     )

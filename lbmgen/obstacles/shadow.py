@@ -11,24 +11,24 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from lbmgen.obstacles.placed import Placed
+from lbmgen.obstacles.placed import PlacedShape
 from runkit.arrays import F64
 
 CELL, MOST_CELLS = 0.25, 512  # width of a cell; cells along an axis
 
 
-def shadow(placed: Sequence[Placed], shape: Sequence[int], periodic: Sequence[bool]) -> float:
+def shadow(bodies: Sequence[PlacedShape], shape: Sequence[int], periodic: Sequence[bool]) -> float:
     """Part of the cross-section of a domain of `shape` sites, the first axis along the flow."""
-    if not placed:
+    if not bodies:
         return 0.0
     if len(shape) == 2:
-        return _covered([body.extent(1) for body in placed], float(shape[1]), periodic[1]) / shape[1]
+        return _covered([body.extent(1) for body in bodies], float(shape[1]), periodic[1]) / shape[1]
     width = max(CELL, max(shape[1:]) / MOST_CELLS)
     cells = [int(np.ceil(n / width)) for n in shape[1:]]
-    if any(body.width > 2 * shape[1] for body in placed):  # more points than there would be cells
+    if any(body.width > 2 * shape[1] for body in bodies):  # more points than there would be cells
         return 1.0
     picture = np.zeros(cells, bool)
-    for body in placed:
+    for body in bodies:
         _paint(picture, body.surface(width), width, periodic[1:])
     return float(picture.mean())
 

@@ -10,7 +10,7 @@ from lbmgen.block import advance
 from lbmgen.collisions import collision
 from lbmgen.lattices import LATTICES
 from tests.conftest import ROOT
-from tests.lbmgen.flows import FACES, Setting, assert_same_bits, assert_same_flow, clock
+from tests.lbmgen.flows import FACES, Setting, assert_same_bits, assert_same_flow, ramp
 from tests.lbmgen.test_gpu import FORCE, assert_same_file, assert_same_front
 
 LARGE = {"D2Q9": (300, 517), "D3Q19": (40, 50, 70), "D3Q27": (40, 50, 70)}  # many blocks of threads, in any order
@@ -48,15 +48,15 @@ def test_large_domains_have_the_same_bits(either, lattice, faces):
     """Races of threads would show: 60 steps of the widest mix of boundaries."""
     setting = Setting(lattice, faces=FACES[faces], radius=11.3, shape=LARGE[lattice])
     ours, theirs = setting.block(either), setting.block()
-    np.testing.assert_array_equal(ours.advance(clock(60)), theirs.advance(clock(60)))
+    np.testing.assert_array_equal(ours.advance(ramp(60)), theirs.advance(ramp(60)))
     assert ours.arrived().tobytes() == theirs.arrived().tobytes()
 
 
 def test_many_flows_take_their_steps_together_as_each_does_alone(either):
     settings = [Setting(faces=FACES["outlets that meet"], tau=0.55 + k / 50, radius=1 + k / 20) for k in range(40)]
     together, alone = [one.block(either) for one in settings], [one.block() for one in settings]
-    for found, block in zip(advance(together, np.stack([clock(21)] * 40)), alone, strict=True):
-        np.testing.assert_array_equal(found, block.advance(clock(21)))
+    for found, block in zip(advance(together, np.stack([ramp(21)] * 40)), alone, strict=True):
+        np.testing.assert_array_equal(found, block.advance(ramp(21)))
     for ours, theirs in zip(together, alone, strict=True):
         assert_same_bits(ours, theirs)
 

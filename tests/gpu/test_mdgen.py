@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from mdgen import run
-from mdgen.config import Case
+from mdgen.config import RunConfig
 from mdgen.dynamics import Dynamics
 from mdgen.initial import melt
 from mdgen.minimize import inherent_structures
@@ -152,7 +152,7 @@ def test_a_run_makes_the_same_file(gpu, tmp_path, monkeypatch):
     for name, device in (("gpu", gpu), ("cpu", None)):
         monkeypatch.setattr(run, "choose", lambda world, wanted, device=device: device)
         paths.append(tmp_path / f"{name}.h5")
-        run.generate(SerialWorld(), Case(**{**CASE, "checkpoint_seconds": 300, "output": str(paths[-1])}))
+        run.generate(SerialWorld(), RunConfig(**{**CASE, "checkpoint_seconds": 300, "output": str(paths[-1])}))
     assert_same_file(*paths)
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from lbmgen.api import faces_of
-from lbmgen.block import Block, Fluid, look
+from lbmgen.block import Block, Fluid, statistics
 from lbmgen.collisions import collision
 from lbmgen.decomposition import Decomposition
 from lbmgen.domain import Domain, body_of
@@ -53,7 +53,7 @@ class Setting:
         return lambda places: np.hypot(*np.moveaxis(places - center, -1, 0)[:2]) - self.radius
 
 
-def clock(n_steps: int) -> np.ndarray:
+def ramp(n_steps: int) -> np.ndarray:
     """An inlet that comes up to speed."""
     return np.linspace(0.2, 1.0, n_steps)
 
@@ -62,10 +62,10 @@ def assert_same_bits(ours: Block, theirs: Block) -> None:
     """All that the future depends on, and all that is seen."""
     assert ours.arrived().tobytes() == theirs.arrived().tobytes()
     assert [a.tobytes() for a in ours.moments()] == [a.tobytes() for a in theirs.moments()]
-    (mine,), (other,) = look([ours], 2), look([theirs], 2)
+    (mine,), (other,) = statistics([ours], 2), statistics([theirs], 2)
     assert mine.excess is not None and mine.velocity is not None
     assert other.excess is not None and other.velocity is not None
-    alone = look([ours], None)[0]
+    alone = statistics([ours], None)[0]
     assert mine[:2] == other[:2] == alone[:2]
     assert (mine.excess.tobytes(), mine.velocity.tobytes()) == (other.excess.tobytes(), other.velocity.tobytes())
 
@@ -73,7 +73,7 @@ def assert_same_bits(ours: Block, theirs: Block) -> None:
 def assert_same_flow(setting: Setting, gpu: Any, n_steps: int = 5) -> None:
     """Populations, moments, cells and forces of a flow have the same bits on a GPU as on the CPU."""
     ours, theirs = setting.block(gpu), setting.block()
-    taken = [block.advance(clock(n_steps)) for block in (ours, theirs)]
+    taken = [block.advance(ramp(n_steps)) for block in (ours, theirs)]
     np.testing.assert_array_equal(taken[0], taken[1])
     assert np.abs(taken[1]).max() > 0
     assert_same_bits(ours, theirs)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from lbmgen.averages import averaged
-from lbmgen.block import Block, Fluid, look
+from lbmgen.block import Block, Fluid, statistics
 from lbmgen.boundaries.periodic import Periodic
 from lbmgen.collisions import collision
 from lbmgen.decomposition import Decomposition
@@ -43,12 +43,12 @@ def test_density_is_averaged_over_fluid_sites():
     """A cut cell has the mean of its fluid, a cell without fluid has density 1."""
     block = block_with_disc()
     rho, _ = block.moments()
-    (seen,) = look([block], 3)
+    (seen,) = statistics([block], 3)
     cells = density_in_cells(seen.excess, fluid_fraction(block.solid, 3))
     fluid = ~block.solid[3:6, 3:6]
     assert 0 < fluid.sum() < 9
     np.testing.assert_allclose(cells[1, 1], rho[3:6, 3:6][fluid].mean(), rtol=1e-12)
-    fraction, (seen,) = fluid_fraction(block.solid, 2), look([block], 2)
+    fraction, (seen,) = fluid_fraction(block.solid, 2), statistics([block], 2)
     assert fraction.min() == 0 and (density_in_cells(seen.excess, fraction)[fraction == 0] == 1).all()
 
 
@@ -56,7 +56,7 @@ def test_what_is_not_finite_is_not_slow():
     """So that a case which has diverged is found."""
     block = block_with_disc()
     _, u = block.moments()
-    assert look([block], None)[0].fastest == np.sqrt((u**2).sum(-1).max())
-    h = block.steps.populations(block.part)
+    assert statistics([block], None)[0].fastest == np.sqrt((u**2).sum(-1).max())
+    h = block.steps.populations(block.loaded)
     block.layout.arrived(h, 3, block.state)[0, 0] = np.nan
-    assert not look([block], None)[0].fastest <= 1e300
+    assert not statistics([block], None)[0].fastest <= 1e300

@@ -10,12 +10,12 @@ import numpy as np
 import pytest
 
 from lbmgen import run, simulate
-from lbmgen.block import advance, look
+from lbmgen.block import advance, statistics
 from lbmgen.collisions import collision
-from lbmgen.config import Case
+from lbmgen.config import RunConfig
 from lbmgen.halo import own_copies
+from lbmgen.kernels.gpu.block import setters
 from lbmgen.kernels.gpu.in_cache import SHARE, n_together, shared_out, sizes
-from lbmgen.kernels.gpu.part import setters
 from lbmgen.kernels.gpu.text import source
 from lbmgen.lattices import LATTICES
 from lbmgen.layout import Layout
@@ -24,7 +24,7 @@ from runkit.dataset.reader import Dataset
 from runkit.dataset.schema import COMPLETE, FAILED
 from runkit.errors import UserError
 from runkit.mpi import SerialWorld
-from tests.lbmgen.flows import FACES, SHAPES, Setting, assert_same_bits, assert_same_flow, clock
+from tests.lbmgen.flows import FACES, SHAPES, Setting, assert_same_bits, assert_same_flow, ramp
 from tests.shim import StandIn
 from tests.shim.compile import ARCHITECTURES, resources
 from tests.shim.device import Kernel
@@ -84,7 +84,7 @@ def assert_same_front(gpu) -> None:
     for device in (gpu, None):
         block = Setting(tau=0.8, radius=0.0, shape=rho.shape).block(device)
         block.start(rho, np.zeros((*rho.shape, 2)))
-        block.advance(clock(24))
+        block.advance(ramp(24))
         found.append(block.arrived())
     ours, theirs = found
     assert ((theirs != 0) & (np.abs(theirs) < np.finfo(np.float32).tiny)).sum() > 50
@@ -137,13 +137,13 @@ def test_unlike_flows_take_their_steps_together_as_each_does_alone(either):
     ]
     together, alone = [one.block(either) for one in settings], [one.block() for one in settings]
     for block in (together[-1], alone[-1]):
-        block.advance(clock(1))
-    clocks = np.stack([clock(5) * (k + 1) / 10 for k in range(len(settings))])
-    for found, block, own in zip(advance(together, clocks), alone, clocks, strict=True):
+        block.advance(ramp(1))
+    scales = np.stack([ramp(5) * (k + 1) / 10 for k in range(len(settings))])
+    for found, block, own in zip(advance(together, scales), alone, scales, strict=True):
         np.testing.assert_array_equal(found, block.advance(own))
-    for ours, theirs, seen in zip(together, alone, look(together, 2), strict=True):
+    for ours, theirs, seen in zip(together, alone, statistics(together, 2), strict=True):
         assert_same_bits(ours, theirs)
-        assert seen.excess.tobytes() == look([theirs], 2)[0].excess.tobytes()
+        assert seen.excess.tobytes() == statistics([theirs], 2)[0].excess.tobytes()
 
 
 def launches(monkeypatch) -> list[str]:
@@ -171,15 +171,15 @@ def test_a_step_is_at_most_three_launches_for_any_number_of_flows(monkeypatch):
 def test_flows_in_the_cache_take_all_their_steps_in_one_launch_for_as_many_as_it_holds(monkeypatch):
     """Seven flows, three at a time at most: parts of nearly the same size, with the bits of each flow alone."""
     settings = [Setting(faces=FACES["outlets that meet"], tau=0.55 + k / 20, radius=1 + k / 3) for k in range(7)]
-    largest = max(one.block(StandIn()).part.n_bytes for one in settings)
+    largest = max(one.block(StandIn()).loaded.n_bytes for one in settings)
     gpu, launched = StandIn(l2_bytes=int(3.5 * largest / SHARE)), launches(monkeypatch)
     together, alone = [one.block(gpu) for one in settings], [one.block() for one in settings]
     for n_steps in (5, 2, 2):
         launched.clear()
-        taken = advance(together, np.stack([clock(n_steps)] * 7))
-        assert launched == ["march"] * 3
+        taken = advance(together, np.stack([ramp(n_steps)] * 7))
+        assert launched == ["advance_cached"] * 3
         for found, block in zip(taken, alone, strict=True):
-            np.testing.assert_array_equal(found, block.advance(clock(n_steps)))
+            np.testing.assert_array_equal(found, block.advance(ramp(n_steps)))
     for ours, theirs in zip(together, alone, strict=True):
         assert_same_bits(ours, theirs)
 
@@ -198,13 +198,13 @@ def test_a_flow_may_leave_the_others(gpu):
     """What remains goes on as before, in rounds of any length."""
     settings = [Setting(faces=FACES["outlets that meet"], tau=tau) for tau in (0.6, 0.7, 0.8)]
     together, alone = [one.block(gpu) for one in settings], [one.block() for one in settings]
-    advance(together, np.stack([clock(4)] * 3))
+    advance(together, np.stack([ramp(4)] * 3))
     together.pop(1).free()
-    taken = [advance(together, np.stack([clock(n)] * 2)) for n in (4, 4, 3)]
+    taken = [advance(together, np.stack([ramp(n)] * 2)) for n in (4, 4, 3)]
     for k, block in enumerate((alone[0], alone[2])):
-        block.advance(clock(4))
+        block.advance(ramp(4))
         for n, found in zip((4, 4, 3), taken, strict=True):
-            np.testing.assert_array_equal(found[k], block.advance(clock(n)))
+            np.testing.assert_array_equal(found[k], block.advance(ramp(n)))
         assert_same_bits(together[k], block)
 
 
@@ -212,11 +212,11 @@ def test_a_saved_flow_goes_on_with_the_same_bits(gpu):
     """Also what open faces remember is saved."""
     setting = Setting(faces=FACES["outlets that meet"])
     whole, first, second = setting.block(), setting.block(gpu), replace(setting, radius=2.2).block(gpu)
-    for part in (clock(3), clock(4)):
+    for part in (ramp(3), ramp(4)):
         whole.advance(part)
-    first.advance(clock(3))
+    first.advance(ramp(3))
     second.restore(first.arrived())
-    second.advance(clock(4))
+    second.advance(ramp(4))
     assert_same_bits(second, whole)
 
 
@@ -231,7 +231,7 @@ def assert_same_file(directory: Path, monkeypatch, gpu, *settings: str) -> dict[
     made = []
     for name, device in (("cpu", None), ("gpu", gpu)):
         monkeypatch.setattr(run, "choose", lambda world, wanted, device=device: device)
-        run.generate(SerialWorld(), load(Case, None, [*RUN, *settings, f"output={directory / name}.h5"]))
+        run.generate(SerialWorld(), load(RunConfig, None, [*RUN, *settings, f"output={directory / name}.h5"]))
         made.append(arrays(directory / f"{name}.h5"))
     different = [name for name in made[0] if made[0][name].tobytes() != made[1][name].tobytes()]
     assert not different
@@ -258,7 +258,7 @@ def test_a_domain_that_no_gpu_holds_is_refused_with_what_to_lower(tmp_path, monk
     small = StandIn(free_bytes=1000)
     monkeypatch.setattr(run, "choose", lambda world, wanted: small)
     with pytest.raises(UserError, match=r"GiB are needed .* lower grid.cells or grid.refinement"):
-        run.generate(SerialWorld(), load(Case, None, [*RUN, f"output={tmp_path}/run.h5"]))
+        run.generate(SerialWorld(), load(RunConfig, None, [*RUN, f"output={tmp_path}/run.h5"]))
 
 
 def test_an_unknown_device_is_refused():
@@ -277,6 +277,6 @@ def test_every_kernel_compiles_and_float32_ones_keep_to_registers(lattice, law, 
     assert used["sweep"].spilled == 0
     if lattice != "D3Q27":
         assert all(kernel.spilled == 0 for kernel in used.values())
-        assert used["sweep"].registers <= 128 and used["march"].registers <= 128
+        assert used["sweep"].registers <= 128 and used["advance_cached"].registers <= 128
     if lattice == "D2Q9":
-        assert used["march"].registers <= 64  # four blocks to a multiprocessor
+        assert used["advance_cached"].registers <= 64  # four blocks to a multiprocessor

@@ -8,7 +8,7 @@ import pytest
 from numba import njit
 
 from lbmgen.collisions import collision
-from lbmgen.kernels.cpu.runs import move, runs_of
+from lbmgen.kernels.cpu.strided import copy_strided, strided_copies
 from lbmgen.kernels.cpu.sweep import make_sweep
 from lbmgen.lattices import LATTICES
 from lbmgen.layout import LINE, Layout
@@ -81,12 +81,12 @@ def test_runs_move_what_single_moves_would():
     """Contiguous, strided and lone moves, cut where they are told to be."""
     source = np.array([5, 6, 7, 8, 20, 30, 40, 3, 50, 51])
     target = np.array([10, 11, 12, 13, 100, 107, 114, 2, 60, 62])
-    runs, first = runs_of(source, target, [0, 2, 10])
+    runs, first = strided_copies(source, target, [0, 2, 10])
     contiguous, strided = [[5, 10, 2, 1, 1], [7, 12, 2, 1, 1]], [20, 100, 3, 10, 7]
     rest = [[3, 2, 2, 47, 58], [51, 62, 1, 1, 1]]
     assert runs.tolist() == [*contiguous, strided, *rest]
     assert first.tolist() == [0, 1, 5]
     h, moved = np.arange(120.0), np.arange(120.0)
     moved[target] = h[source]
-    njit(lambda h, runs: move(h, h, runs, 0, len(runs)))(h, runs)
+    njit(lambda h, runs: copy_strided(h, h, runs, 0, len(runs)))(h, runs)
     assert np.array_equal(h, moved)

@@ -12,7 +12,7 @@ from lbmgen.boundaries.face import OPEN, Open, named, open_faces
 from lbmgen.boundaries.pressure import Pressure
 from lbmgen.kernels.open_faces import Places, arguments, needs_of, on_row
 from runkit.errors import UserError
-from tests.lbmgen.flows import INLET, SHAPES, Setting, assert_same_flow, clock
+from tests.lbmgen.flows import INLET, SHAPES, Setting, assert_same_flow, ramp
 from tests.shim import StandIn
 
 KINDS = named(OPEN)
@@ -44,7 +44,7 @@ def test_its_text_for_gpus_gives_the_bits_of_the_cpu(kind, lattice, dtype, gpu):
 def reference(block: Block, memory: np.ndarray) -> np.ndarray:
     """What enters along each link by the formulas alone, as NumPy computes them; `memory` is what entered last."""
     outlets, lattice = block.boundary.outlets, block.layout.lattice
-    h, state, d = block.steps.populations(block.part), block.state, lattice.d
+    h, state, d = block.steps.populations(block.loaded), block.state, lattice.d
     site = np.repeat(np.arange(len(outlets.law)), np.diff(outlets.start))
     c, w = np.array(lattice.c), np.array(lattice.w)
 
@@ -87,10 +87,10 @@ def test_the_cpu_computes_its_formula(kind, lattice):
     assert len(outlets.i) > 50
     for _ in range(4):
         before = outlets.memory.copy()
-        block.advance(clock(1))
+        block.advance(ramp(1))
         expected = reference(block, before)
         np.testing.assert_array_equal(outlets.memory, expected)
-        np.testing.assert_array_equal(block.steps.populations(block.part)[outlets.target[block.state]], expected)
+        np.testing.assert_array_equal(block.steps.populations(block.loaded)[outlets.target[block.state]], expected)
         assert np.abs(expected).max() > 1e-4
 
 

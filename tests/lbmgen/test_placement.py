@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from lbmgen.obstacles.placed import Placed, nearest_body, union_distance
+from lbmgen.obstacles.placed import PlacedShape, nearest_body, union_distance
 from lbmgen.obstacles.placement import Rules, draw
 from runkit.errors import UserError
 from runkit.rng import stream
@@ -23,10 +23,10 @@ FAMILIES = [
     {"family": "blob", "seed": [0, 1000000], "roughness": 0.3},
 ]
 BODIES = [
-    Placed("ellipse", {"aspect": 3.0}, (20.0, 30.0), 16, 0.7),
-    Placed("aerofoil", {"code": "2412"}, (50.0, 12.0), 30, -0.4),
-    Placed("blob", {"seed": 4}, (70.0, 40.0), 12, 2.0),
-    Placed("polygon", {"sides": 5}, (95.0, 60.0), 10, 1.0),
+    PlacedShape("ellipse", {"aspect": 3.0}, (20.0, 30.0), 16, 0.7),
+    PlacedShape("aerofoil", {"code": "2412"}, (50.0, 12.0), 30, -0.4),
+    PlacedShape("blob", {"seed": 4}, (70.0, 40.0), 12, 2.0),
+    PlacedShape("polygon", {"sides": 5}, (95.0, 60.0), 10, 1.0),
 ]
 
 
@@ -61,7 +61,7 @@ def test_a_body_that_went_through_json_is_the_same():
     """Equal, and the same distances to the last bit."""
     points = sites(60, 50)
     for body in BODIES:
-        again = Placed.from_dict(json.loads(json.dumps(body.as_dict())))
+        again = PlacedShape.from_dict(json.loads(json.dumps(body.as_dict())))
         assert again == body
         np.testing.assert_array_equal(again.distance(points), body.distance(points))
 
@@ -79,7 +79,7 @@ def test_union_is_the_nearest_of_all_bodies():
 def test_periodic_images_count():
     """A body on the edge is felt from the other side, as if a copy stood there; along x nothing comes back."""
     points = sites(40, 32)
-    body = Placed("polygon", {"sides": 3}, (10.0, 1.0), 8, 0.3)
+    body = PlacedShape("polygon", {"sides": 3}, (10.0, 1.0), 8, 0.3)
     copies = [body, body.at((10.0, 33.0)), body.at((10.0, -31.0))]
     expected = np.min([copy.distance(points) for copy in copies], axis=0)
     np.testing.assert_allclose(union_distance([body], points, (None, 32)), expected, rtol=0, atol=1e-12)
@@ -97,13 +97,13 @@ def test_ghost_sites_beyond_a_periodic_face_see_what_the_sites_across_see():
 
 def test_a_plane_shape_is_a_cylinder_in_three_dimensions():
     points = sites(20, 16, 5)
-    circle, flat = Placed("circle", {}, (9.0, 8.0, 2.5), 6), Placed("circle", {}, (9.0, 8.0), 6)
+    circle, flat = PlacedShape("circle", {}, (9.0, 8.0, 2.5), 6), PlacedShape("circle", {}, (9.0, 8.0), 6)
     np.testing.assert_array_equal(circle.distance(points), flat.distance(points))
     assert np.ptp(circle.distance(points), axis=2).max() == 0
-    both = union_distance([flat, Placed("sphere", {}, (15.0, 8.0, 2.5), 3)], points, (None, None, 5))
+    both = union_distance([flat, PlacedShape("sphere", {}, (15.0, 8.0, 2.5), 3)], points, (None, None, 5))
     assert both[14, 7, 2] < 0 and both[8, 7, 0] < 0
     with pytest.raises(UserError, match="3 dimensions"):
-        Placed("sphere", {}, (1.0, 2.0), 3)
+        PlacedShape("sphere", {}, (1.0, 2.0), 3)
 
 
 def test_a_mask_laid_on_sites_is_solid_just_there(tmp_path):
@@ -111,7 +111,7 @@ def test_a_mask_laid_on_sites_is_solid_just_there(tmp_path):
     mask = np.zeros((12, 10), dtype=int)
     mask[1:-1, 1:-1] = np.random.default_rng(1).random((10, 8)) < 0.5
     np.save(tmp_path / "mask.npy", mask)
-    body = Placed("file", {"path": str(tmp_path / "mask.npy"), "diameter": 7.0}, (6.0, 5.0), 7)
+    body = PlacedShape("file", {"path": str(tmp_path / "mask.npy"), "diameter": 7.0}, (6.0, 5.0), 7)
     distance = body.distance(sites(12, 10))
     np.testing.assert_array_equal(distance < 0, mask == 1)
     across = mask[:-1] != mask[1:]
@@ -148,7 +148,7 @@ def test_lists_for_single_numbers_are_ranges_and_for_words_choices():
     rules = Rules(upstream=1, downstream=1, thickness=0)
 
     def parameters(**table):
-        placed = [draw(stream(i), [table], 1, (10, 20), OPEN, rules).placed[0] for i in range(24)]
+        placed = [draw(stream(i), [table], 1, (10, 20), OPEN, rules).bodies[0] for i in range(24)]
         return [{"angle": body.angle, **body.parameters} for body in placed]
 
     assert all(2 <= given["aspect"] <= 3 for given in parameters(family="ellipse", aspect=[2, 3]))

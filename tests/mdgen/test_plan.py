@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from mdgen import batch
-from mdgen.config import Case
+from mdgen.config import RunConfig
 from mdgen.dynamics import Dynamics
 from mdgen.initial import melt
 from mdgen.plan import ONE_SYSTEM, TOGETHER, potential_of, show
@@ -30,7 +30,7 @@ def shown(capsys):
     """The lines about a case on a device, by their names."""
 
     def on(device: str) -> dict[str, str]:
-        show(Case(**CASE, device=device))
+        show(RunConfig(**CASE, device=device))
         return dict(re.findall(r"^# (\w+) +(.*)$", capsys.readouterr().out, re.MULTILINE))
 
     return on
@@ -62,7 +62,7 @@ def test_both_are_told_where_it_is_not_known_what_there_will_be(shown):
 def test_the_memory_of_a_gpu_is_what_will_be_asked_for(shown, monkeypatch):
     asked = []
     monkeypatch.setattr(batch, "need", lambda device, n_bytes, advice: asked.append(n_bytes))
-    case = Case(**CASE)
+    case = RunConfig(**CASE)
     start = melt(160, case.system.composition, case.system.density, seed=1, sample=0)
     position = np.repeat(start.position[None], 10, axis=0)
     Dynamics(position, 0 * position, start.species, start.box, potential_of(case), 0.005, device=StandIn())
@@ -72,4 +72,4 @@ def test_the_memory_of_a_gpu_is_what_will_be_asked_for(shown, monkeypatch):
 def test_bonds_longer_than_half_the_box_are_refused():
     """Beyond that a pair has two nearest images."""
     with pytest.raises(UserError, match=r"label.bond_cutoff = 3; allowed: up to 2.55\d, half the box edge"):
-        show(Case(**CASE, label={"bond_cutoff": 3.0}))
+        show(RunConfig(**CASE, label={"bond_cutoff": 3.0}))

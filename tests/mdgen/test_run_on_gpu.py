@@ -10,7 +10,7 @@ import pytest
 
 from mdgen import production, run
 from mdgen.batch import Batch
-from mdgen.config import Case
+from mdgen.config import RunConfig
 from mdgen.run import generate
 from mdgen.trajectory import Checkpoint
 from runkit.checkpoint import load_arrays, save_arrays
@@ -40,7 +40,7 @@ def make(tmp_path, monkeypatch):
     def on(gpu, name: str, **changes) -> Path:
         monkeypatch.setattr(run, "choose", lambda world, wanted: gpu)
         path = tmp_path / f"{name}.h5"
-        generate(SerialWorld(), Case(**{**CASE, **changes, "output": str(path)}))
+        generate(SerialWorld(), RunConfig(**{**CASE, **changes, "output": str(path)}))
         return path
 
     return on

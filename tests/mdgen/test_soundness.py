@@ -9,7 +9,7 @@ import pytest
 
 import mdgen
 from mdgen import equilibration, minimize
-from mdgen.config import Case
+from mdgen.config import RunConfig
 from mdgen.plan import potential_of, show
 from mdgen.relaxation import ENOUGH, KOB_ANDERSEN, hold_in_words, relaxation_of
 from mdgen.run import generate
@@ -48,7 +48,7 @@ def test_a_thermostat_that_has_not_done_its_work_fails_the_sample(tmp_path, monk
     law = thermostat.get("bussi")
     monkeypatch.setattr(law, "constants", property(lambda self: (1e-12, 0.0)))
     initial = {"melt_time": 0.1, "cooling_time": 0.1, "hold_time": 3.0, "relaxation_time": 0.5}
-    case = Case(**SMALL, output=str(tmp_path / "frozen.h5"), device="cpu", initial=initial)
+    case = RunConfig(**SMALL, output=str(tmp_path / "frozen.h5"), device="cpu", initial=initial)
     assert generate(SerialWorld(), case) == NOTHING_USABLE
     with Dataset(tmp_path / "frozen.h5") as data:
         assert b"kinetic temperature" in data["failure"][0] and b"0.64" in data["failure"][0]
@@ -63,7 +63,7 @@ def test_a_melt_that_blows_up_fails_and_the_others_are_made(tmp_path, monkeypatc
     )
     initial = {"melt_time": 8.0, "cooling_time": 0.1, "hold_time": 0.1}
     settings = {"output": str(tmp_path / "lost.h5"), "device": "cpu", "checkpoint_seconds": checkpoint_seconds}
-    assert generate(SerialWorld(), Case(**SMALL, **settings, initial=initial)) == PARTLY_FAILED
+    assert generate(SerialWorld(), RunConfig(**SMALL, **settings, initial=initial)) == PARTLY_FAILED
     with Dataset(tmp_path / "lost.h5") as data:
         assert [bool(text) for text in data["failure"][()]] == [False, True]
         assert data["failure"][1] == b"equilibration: positions or velocities are not finite"
@@ -77,7 +77,7 @@ def test_a_sample_without_an_energy_minimum_fails_and_the_others_go_on(tmp_path,
         position = lattice + np.random.default_rng(1).normal(0, noise, lattice.shape)
         np.savez(tmp_path / f"{name}.npz", initial_positions=position, types=np.zeros(216, int), box=6.0)
     initial = {"file": [str(tmp_path / "bad.npz"), str(tmp_path / "good.npz")]}
-    case = Case(output=str(tmp_path / "run.h5"), device="cpu", initial=initial, production=SMALL["production"])
+    case = RunConfig(output=str(tmp_path / "run.h5"), device="cpu", initial=initial, production=SMALL["production"])
     assert generate(SerialWorld(), case) == PARTLY_FAILED
     with Dataset(tmp_path / "run.h5") as data:
         assert data["labelled"][()].tolist() == [FAILED, COMPLETE]
@@ -89,9 +89,9 @@ def test_a_chain_must_be_slower_than_the_step_can_follow():
     """The least relaxation time is named; the stochastic thermostat has none, and given configurations need neither."""
     initial = {"thermostat": "nose-hoover", "relaxation_time": 0.04}
     with pytest.raises(UserError, match=r"initial.relaxation_time = 0.04; allowed .*nose-hoover.*: 0.05 or more"):
-        potential_of(Case(initial=initial))
-    potential_of(Case(initial=initial | {"relaxation_time": 0.05}))
-    potential_of(Case(initial=initial | {"thermostat": "bussi"}))
+        potential_of(RunConfig(initial=initial))
+    potential_of(RunConfig(initial=initial | {"relaxation_time": 0.05}))
+    potential_of(RunConfig(initial=initial | {"thermostat": "bussi"}))
 
 
 @pytest.mark.parametrize("function", ["propagate", "isoconfigurational"])
@@ -116,24 +116,26 @@ def test_times_that_do_not_ascend_are_refused(times):
 def test_a_hold_is_set_beside_the_relaxation_time(capsys):
     """Published ones are named so; a hold below tau_alpha is said to be too short, as is what would be enough."""
     for temperature, tau in KOB_ANDERSEN.items():
-        case = Case(system={"temperature": temperature}, initial={"hold_time": ENOUGH * tau})
+        case = RunConfig(system={"temperature": temperature}, initial={"hold_time": ENOUGH * tau})
         assert hold_in_words(case) == (f"hold of {ENOUGH * tau:g} = 10 tau_alpha ({tau:.3g}, published)", False)
-    told, is_short = hold_in_words(Case(system={"temperature": 0.44}))
+    told, is_short = hold_in_words(RunConfig(system={"temperature": 0.44}))
     assert is_short and "0.015 tau_alpha" in told and "initial.hold_time = 4.12e+04 or more" in told
-    assert "not known" in hold_in_words(Case(system={"density": 1.0}))[0]
-    show(Case(system={"temperature": 0.44}))
+    assert "not known" in hold_in_words(RunConfig(system={"density": 1.0}))[0]
+    show(RunConfig(system={"temperature": 0.44}))
     assert "# start      hold of 60 = 0.015 tau_alpha" in capsys.readouterr().out
 
 
 def test_relaxation_times_between_known_temperatures_ascend_as_it_gets_colder():
-    times = [relaxation_of(Case(system={"temperature": t}).system) for t in (0.7, 0.64, 0.6, 0.56, 0.47, 0.44, 0.42)]
+    times = [
+        relaxation_of(RunConfig(system={"temperature": t}).system) for t in (0.7, 0.64, 0.6, 0.56, 0.47, 0.44, 0.42)
+    ]
     assert all(a.time < b.time for a, b in pairwise(times))
     assert [each.is_published for each in times] == [False, True, False, True, False, True, False]
 
 
 def test_a_plan_of_any_length_is_told_at_once(capsys):
     """It is computed, not listed: 2 * 10^12 steps here, which no list would hold."""
-    show(Case(production={"times": (1e10,), "n_samples": 3}, initial={"hold_time": 1e10, "cooling_time": 1e9}))
+    show(RunConfig(production={"times": (1e10,), "n_samples": 3}, initial={"hold_time": 1e10, "cooling_time": 1e9}))
     assert re_cost(capsys.readouterr().out) == pytest.approx(3 * 512 * (2e12 + 2e11 + 1000 + 16 * 2e12), rel=1e-2)
 
 

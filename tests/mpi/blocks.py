@@ -56,8 +56,8 @@ def flow(group, fluid, domain, grid, gpu=None):
     u = 0.03 * random.standard_normal((*domain.shape, len(domain.shape)))
     block.start(rho[here], u[here])
     ends = np.cumsum(N_STEPS)
-    clocks = np.split(np.linspace(0.2, 1, ends[-1]), ends[:-1])
-    taken = np.concatenate([block.advance(clock) for clock in clocks])
+    scales = np.split(np.linspace(0.2, 1, ends[-1]), ends[:-1])
+    taken = np.concatenate([block.advance(scale) for scale in scales])
     density, velocity = block.moments()
     block.free()
     return here, density, velocity, taken

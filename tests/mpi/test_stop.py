@@ -30,7 +30,7 @@ IN_TIME = 25  # seconds: less than the 30 that are allowed
 
 def generate(program: str, path: Path, *settings: str) -> int:
     """Run a generator here, on one rank; its exit code."""
-    case = load(import_module(f"{program}.config").Case, None, [*CASES[program], *settings, f"output={path}"])
+    case = load(import_module(f"{program}.config").RunConfig, None, [*CASES[program], *settings, f"output={path}"])
     code: int = import_module(f"{program}.run").generate(SerialWorld(), case)
     return code
 

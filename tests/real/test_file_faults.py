@@ -46,7 +46,7 @@ class Stopped(Exception):
 
 
 def generate(program: str, output: Path, **keys: Any) -> None:
-    case = load(import_module(f"{program}.config").Case, None, [TABLES[program], {"output": str(output), **keys}])
+    case = load(import_module(f"{program}.config").RunConfig, None, [TABLES[program], {"output": str(output), **keys}])
     import_module(f"{program}.run").generate(SerialWorld(), case)
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mdgen.config import Case, Initial
+from mdgen.config import Initial, RunConfig
 from mdgen.formats import load
 from mdgen.initial import Configuration
 from mdgen.plan import given_configurations, potential_of, resolved, taken_as_given
@@ -43,11 +43,11 @@ def write(path: Path, *frames: Configuration, header: str = "") -> Path:
     return path
 
 
-def case(*settings: object) -> Case:
-    return configure(Case, None, [str(setting) for setting in settings])
+def case(*settings: object) -> RunConfig:
+    return configure(RunConfig, None, [str(setting) for setting in settings])
 
 
-def starts(*settings: object) -> tuple[Case, list[Configuration]]:
+def starts(*settings: object) -> tuple[RunConfig, list[Configuration]]:
     """The resolved case and its given configurations."""
     wanted = case(*settings)
     given = given_configurations(wanted, potential_of(wanted))

@@ -23,7 +23,7 @@ from tests.conftest import ROOT
 from tests.isoconfig_factory import write_isoconfig
 from tests.real.test_outputs import refused
 
-MODELS = dict(zip(OWN_TABLES, (mdgen.config.Case, lbmgen.config.Case, recipe_class()), strict=True))
+MODELS = dict(zip(OWN_TABLES, (mdgen.config.RunConfig, lbmgen.config.RunConfig, recipe_class()), strict=True))
 SHOWS = {"python -m mdgen": mdgen.plan.show, "python -m lbmgen": lbmgen.plan.show, "python dtrain/train.py": print}
 FILES = {
     "python -m mdgen": "jobs/cases/kob_andersen_T0.44.toml",
@@ -63,13 +63,13 @@ def test_a_plan_says_what_a_run_would_find_under_its_name(tmp_path, capsys):
         "c.h5": "c.h5.part cannot be read as HDF5",
         "d.h5": "",
     }.items():
-        mdgen.plan.show(mdgen.config.Case(output=str(tmp_path / name), system={"density": 1.1}))
+        mdgen.plan.show(mdgen.config.RunConfig(output=str(tmp_path / name), system={"density": 1.1}))
         lines = [line for line in capsys.readouterr().out.splitlines() if line.startswith("# there")]
         assert len(lines) == bool(told) and told in "".join(lines)
 
 
 def test_a_plan_of_the_same_configuration_goes_on_or_ends_at_once(tmp_path):
-    case = mdgen.config.Case(output=str(tmp_path / "a.h5"))
+    case = mdgen.config.RunConfig(output=str(tmp_path / "a.h5"))
     law = mdgen.plan.potential_of(case)
     schema, config = mdgen.plan.ISOCONFIG, case.model_dump(mode="json")
     sizes = mdgen.plan.dimensions(case, law, [])
@@ -81,14 +81,14 @@ def test_a_plan_of_the_same_configuration_goes_on_or_ends_at_once(tmp_path):
 
 def test_an_unfinished_file_that_is_damaged_is_told_with_the_way_out(tmp_path):
     (tmp_path / "a.h5.part").write_text("broken")
-    case = mdgen.config.Case(output=str(tmp_path / "a.h5"))
+    case = mdgen.config.RunConfig(output=str(tmp_path / "a.h5"))
     sizes = mdgen.plan.dimensions(case, mdgen.plan.potential_of(case), [])
     with pytest.raises(UserError, match=r"a\.h5\.part cannot be read .*: move it away, and the run begins anew"):
         Writer.open(SerialWorld(), case.output, mdgen.plan.ISOCONFIG, sizes, {"config": {}, "seed": 1})
 
 
 def test_help_lists_every_part_with_its_parameters_and_what_it_is():
-    text = help_text("program", lbmgen.config.Case, "", has_show=False, parts={"obstacles.given": obstacle})
+    text = help_text("program", lbmgen.config.RunConfig, "", has_show=False, parts={"obstacles.given": obstacle})
     assert all(f"\n  {name}" in text for name in obstacle.names())
     assert "mesh (path, diameter)\n      Closed triangles in an .stl" in text and 'code = "0012"' in text
 

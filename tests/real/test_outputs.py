@@ -141,7 +141,7 @@ def test_generators_write_over_nothing_and_make_only_what_can_be_named(folder, p
     os.mkfifo(folder / "pipe.h5")
     before = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
     tables = {"mdgen": {"production": {"n_samples": 1, "times": [0.1]}}, "lbmgen": {"n_cases": 1}}[program]
-    case = load(import_module(f"{program}.config").Case, None, [{"output": output, **tables}])
+    case = load(import_module(f"{program}.config").RunConfig, None, [{"output": output, **tables}])
     with pytest.raises(UserError):
         import_module(f"{program}.run").generate(SerialWorld(), case)
     assert {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()} == before

@@ -75,11 +75,11 @@ def test_a_reader_that_leaves_ends_a_program_without_a_word(tmp_path):
 
 def test_a_configuration_with_a_byte_order_mark_is_read(tmp_path):
     (tmp_path / "case.toml").write_bytes(b'\xef\xbb\xbfseed = 3\noutput = "x.h5"\n')
-    case = load(import_module("mdgen.config").Case, tmp_path / "case.toml")
+    case = load(import_module("mdgen.config").RunConfig, tmp_path / "case.toml")
     assert case.seed == 3
 
 
 def test_a_pipe_for_a_configuration_is_refused(tmp_path):
     os.mkfifo(tmp_path / "case.toml")
     with pytest.raises(UserError, match="is a pipe"):
-        load(import_module("mdgen.config").Case, tmp_path / "case.toml")
+        load(import_module("mdgen.config").RunConfig, tmp_path / "case.toml")

@@ -13,7 +13,7 @@ from dtrain.config import recipe_class
 from dtrain.normalisation import Normalisation
 from dtrain.ranks import connect
 from mdgen.api import evaluate, isoconfigurational, propagate
-from mdgen.config import Case
+from mdgen.config import RunConfig
 from mdgen.initial import melt
 from runkit.checkpoint import load_arrays
 from runkit.config import load, read_toml
@@ -50,7 +50,7 @@ def test_processes_are_not_joined_with_values_of_no_sense(value):
 @pytest.mark.parametrize("override", ["x", "=3", "a.b.c=1", 3, None, {"seed": {}}, {1: 2}, "seed=[[[", "system=3"])
 def test_settings_of_no_sense_are_refused(override):
     with pytest.raises(UserError):
-        load(Case, None, [override])
+        load(RunConfig, None, [override])
 
 
 @pytest.mark.parametrize("name", [None, "x", np.nan, 3])

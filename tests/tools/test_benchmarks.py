@@ -139,7 +139,7 @@ def test_flow_on_a_gpu_is_measured_beside_its_memory():
     assert two.case == "1 of D2Q9 bgk float32 16x16, periodic"
     assert min(*one.ours, *two.ours) > 0 and one.limit == pytest.approx(bandwidth / 72e9)
     cases = Cases(StandIn(), street)
-    cases.march(4)
+    cases.advance(4)
     _, velocity = cases.block.moments()
     assert cases.are_in_cache and 1e-5 < np.abs(velocity).mean() < 0.1
     assert not Cases(StandIn(l2_bytes=0), street).are_in_cache

@@ -13,9 +13,9 @@ import torch
 from dtrain.checkpoint import load_model
 from dtrain.data.clips import Clips, rollout
 from dtrain.data.flow import Flow, FlowOptions
-from lbmgen.block import look
+from lbmgen.block import statistics
 from lbmgen.cases import draw_case
-from lbmgen.config import Case
+from lbmgen.config import RunConfig
 from lbmgen.frames import density_in_cells, fluid_fraction
 from lbmgen.simulation import make_block
 from runkit.config import load
@@ -64,22 +64,22 @@ def _network(network: torch.nn.Module, data: Flow, n_cases: int) -> Form:
 
 def _simulation(data: Flow) -> tuple[Form, str]:
     """A function that simulates so many frames of the first case of the data, and what it simulates."""
-    case = load(Case, None, [data.dataset.config])
-    flow = draw_case(case, 0)
-    block = make_block(case, flow, SerialWorld())
+    config = load(RunConfig, None, [data.dataset.config])
+    case = draw_case(config, 0)
+    block = make_block(config, case, SerialWorld())
     block.start(np.ones(block.shape), np.zeros((*block.shape, len(block.shape))))
-    width, fraction = case.grid.refinement, fluid_fraction(block.solid, case.grid.refinement)
+    width, fraction = config.grid.refinement, fluid_fraction(block.solid, config.grid.refinement)
 
     def simulate(n_frames: int) -> int:
         for _ in range(n_frames):
-            block.advance(np.ones(case.frames.every))
-            seen: Any = look([block], width)[0]
+            block.advance(np.ones(config.frames.every))
+            seen: Any = statistics([block], width)[0]
             density_in_cells(seen.excess, fraction)
         return n_frames
 
     simulate(1)
-    sites = " x ".join(map(str, flow.shape))
-    return simulate, f"{sites} sites, {case.grid.refinement} per cell, {case.frames.every} steps per frame"
+    sites = " x ".join(map(str, case.shape))
+    return simulate, f"{sites} sites, {config.grid.refinement} per cell, {config.frames.every} steps per frame"
 
 
 def _rate(form: Form, n_frames: int) -> float:

@@ -16,8 +16,8 @@ from lbmgen.collisions import collision
 from lbmgen.decomposition import Decomposition
 from lbmgen.domain import Body, Domain, body_of
 from lbmgen.kernels import COPY, SWEEP
+from lbmgen.kernels.gpu.block import BOUNDARIES, Batch
 from lbmgen.kernels.gpu.launches import Now
-from lbmgen.kernels.gpu.part import BOUNDARIES, Batch
 from lbmgen.kernels.gpu.steps import SideBySide, Steps
 from lbmgen.lattices import lattice
 from runkit.mpi import SerialWorld
@@ -69,22 +69,22 @@ class Cases:
         self.block = Block(fluid, domain, whole, SerialWorld(), _body(flow, domain), device)
         assert isinstance(self.block.steps, Steps)  # on a GPU
         self.steps = self.block.steps
-        self.parts = [self.block.part]
+        self.blocks = [self.block.loaded]
         if flow.n_cases > 1:
-            part = self.block._part(whole, 0)
-            self.parts += [self.steps.place(part, SerialWorld()) for _ in range(flow.n_cases - 1)]
-        for k, placed in enumerate(self.parts):
-            _disturb(device, placed.h, k)
+            data = self.block._data(whole, 0)
+            self.blocks += [self.steps.load(data, SerialWorld()) for _ in range(flow.n_cases - 1)]
+        for k, loaded in enumerate(self.blocks):
+            _disturb(device, loaded.h, k)
 
     def batch(self, n_steps: int) -> Batch:
         """The record of `n_steps` steps, before the first one: kernels write to it, so no more may be taken."""
-        batch = Batch(self._device, self.parts, n_steps)
+        batch = Batch(self._device, self.blocks, n_steps)
         self.rewind(batch)
         return batch
 
     def rewind(self, batch: Batch) -> None:
         """To the beginning of its record."""
-        batch.begin(np.ones((len(self.parts), batch.n_steps)), -2)
+        batch.begin(np.ones((len(self.blocks), batch.n_steps)), -2)
 
     @property
     def are_in_cache(self) -> bool:
@@ -100,20 +100,20 @@ class Cases:
         """The launches of two steps by name."""
         found = []
         for parity in (0, 1):
-            for operation, what in self.parts[0].steps[parity][1]:
+            for operation, what in self.blocks[0].steps[parity][1]:
                 found.append((NAMES[operation], self._launch(operation, Now(batch, parity, 0, 3), what)))
         return found
 
     def _launch(self, operation: int, now: Now, what: Any) -> Callable[[], None]:
         return lambda: self.steps.launches.do(now, [(operation, what)])
 
-    def march(self, n_steps: int) -> None:
+    def advance(self, n_steps: int) -> None:
         """Steps as a run takes them, with all that the host does for them."""
-        self.steps.march(self.parts, 0, np.ones((len(self.parts), n_steps)))
+        self.steps.advance(self.blocks, 0, np.ones((len(self.blocks), n_steps)))
 
-    def look(self, width: int) -> None:
+    def statistics(self, width: int) -> None:
         """What a run stores of a frame."""
-        self.steps.look(self.parts, 1, width)
+        self.steps.statistics(self.blocks, 1, width)
 
     def free(self) -> None:
         """No more steps."""
@@ -130,5 +130,5 @@ def _body(flow: Flow, domain: Domain) -> Body:
 def _disturb(device: Any, h: Any, k: int) -> None:
     """Noise for populations, made where they lie."""
     for first in range(0, h.size, PORTION):
-        place = device.xp.arange(first, min(h.size, first + PORTION), dtype=np.float64)
-        h[first : first + PORTION] = (NOISE * device.xp.sin(12.9898 * place * (1 + place % 7) + k)).astype(h.dtype)
+        load = device.xp.arange(first, min(h.size, first + PORTION), dtype=np.float64)
+        h[first : first + PORTION] = (NOISE * device.xp.sin(12.9898 * load * (1 + load % 7) + k)).astype(h.dtype)

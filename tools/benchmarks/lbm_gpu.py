@@ -42,9 +42,9 @@ def rows(gpu: Any, seconds: float, bandwidth: float, flows: Mapping[Flow, str] =
 def rates(gpu: Any, flow: Flow, seconds: float) -> list[float]:
     """1e9 site updates per second, of calls of ROUND steps that go on for so long: three or more."""
     cases = Cases(gpu, flow)
-    cases.march(ROUND)
-    took = [wall(gpu, lambda: cases.march(ROUND)) for _ in range(3)]
+    cases.advance(ROUND)
+    took = [wall(gpu, lambda: cases.advance(ROUND)) for _ in range(3)]
     while sum(took) < seconds:
-        took.append(wall(gpu, lambda: cases.march(ROUND)))
+        took.append(wall(gpu, lambda: cases.advance(ROUND)))
     cases.free()
     return [ROUND * flow.n_sites / each / 1e9 for each in took]

@@ -223,16 +223,16 @@ def targets() -> dict[str, Target]:
     from runkit.mpi import SerialWorld
 
     torch.set_num_threads(1)
-    md = load(mdgen.config.Case, None, ["device=cpu"])
+    md = load(mdgen.config.RunConfig, None, ["device=cpu"])
     for precision in ("float64", md.integrator.precision):
         for bath in (None, baths(md, [0, 1])):
             warm_up(potential_of(md), precision, None, bath)
-    flow = load(
-        lbmgen.config.Case,
+    config = load(
+        lbmgen.config.RunConfig,
         None,
         ["device=cpu", "n_cases=1", "grid.cells=[48,32]", "grid.refinement=1", "flow.reynolds=20.0"],
     )
-    lbmgen.run._compile(flow, draw_all(flow, SerialWorld())[0], None)
+    lbmgen.run._compile(config, draw_all(config, SerialWorld())[0], None)
     script = (str(Path(dtrain.train.__file__)),)
     made = [
         Target("mdgen", MD, "a.h5", _generator("mdgen"), ("-m", "mdgen"), _dataset),

@@ -18,8 +18,8 @@ from runkit.dataset.reader import Dataset
 from runkit.mpi import SerialWorld
 
 ROOMS: dict[str, tuple[Any, Any]] = {
-    "mdgen": (mdgen.run, mdgen.config.Case),
-    "lbmgen": (lbmgen.run, lbmgen.config.Case),
+    "mdgen": (mdgen.run, mdgen.config.RunConfig),
+    "lbmgen": (lbmgen.run, lbmgen.config.RunConfig),
 }
 
 

@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from lbmgen.block import look
+from lbmgen.block import statistics
 from mdgen.initial import melt
 from mdgen.thermostats import thermostat
 from mdgen.tuning import Tuning
-from tests.lbmgen.flows import FACES, Setting, clock
+from tests.lbmgen.flows import FACES, Setting, ramp
 from tools.gpu_check.replicas import Ensemble
 from tools.gpu_check.step import Bench, Table
 
@@ -38,8 +38,8 @@ def every_kernel(bench: Bench) -> None:
     for lattice in ("D2Q9", "D3Q19"):
         for faces in bench.size(list(FACES.values()), list(FACES.values())[1:2]):
             block = Setting(lattice, faces=faces).block(device)
-            block.advance(clock(bench.size(6, 2)))
-            look([block], 2)
+            block.advance(ramp(bench.size(6, 2)))
+            statistics([block], 2)
             n += 1
     bench.record("work", runs=n)
 

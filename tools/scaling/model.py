@@ -10,7 +10,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import NamedTuple
 
-from mdgen.config import Case
+from mdgen.config import RunConfig
 from mdgen.plan import dimensions, potential_of
 from mdgen.schedule import cooling_blocks, production_blocks
 from runkit.config import load
@@ -35,7 +35,7 @@ class Work(NamedTuple):
     @classmethod
     def of(cls, path: Path | str) -> Work:
         """The work of a configuration file of mdgen."""
-        case = load(Case, path, [])
+        case = load(RunConfig, path, [])
         sizes = dimensions(case, potential_of(case), [])
         return cls(
             Path(path).stem,

@@ -24,7 +24,7 @@ from runkit.simd.lanes import element
 def make_outlets(d):
     """What enters through open faces in `d` dimensions, as a part of kernels.
 
-    Called as outlets(h, faces, begin, end, state, c, w): flat populations, `Outlets`, some of its sites, how
+    Called as set_outlets(h, outlets, begin, end, state, c, w): flat populations, `Outlets`, some of its sites, how
     populations lie, velocities [q, d] and weights [q].
     """
     at, n_parameters = Places.of(d), most_parameters()
@@ -33,41 +33,41 @@ def make_outlets(d):
     guesses = np.array([face.guess is not None for face in open_faces()], np.int64)
 
     @part
-    def outlets(h, faces, begin, end, state, c, w):
+    def set_outlets(h, outlets, begin, end, state, c, w):
         row = np.zeros(at.size)
         for site in range(begin, end):
-            law, first, last = element(faces.law, site), element(faces.start, site), element(faces.start, site + 1)
-            left = (state * len(faces.law) + site) * len(w)
+            law, first, last = element(outlets.law, site), element(outlets.start, site), element(outlets.start, site + 1)
+            left = (state * len(outlets.law) + site) * len(w)
             for k in range(n_parameters):
-                row[k] = element(faces.parameters, site * n_parameters + k)
-            _moments(h, faces.left, left, 0, c, row, at.moments, element(velocity, law))
+                row[k] = element(outlets.parameters, site * n_parameters + k)
+            _moments(h, outlets.left, left, 0, c, row, at.moments, element(velocity, law))
             if element(inside, law):
-                _moments(h, faces.left, left, element(faces.inward, site), c, row, at.inside, 1)
+                _moments(h, outlets.left, left, element(outlets.inward, site), c, row, at.inside, 1)
             if element(place, law):
                 for axis in range(d):
-                    row[at.normal + axis] = element(faces.normal, site * d + axis)
+                    row[at.normal + axis] = element(outlets.normal, site * d + axis)
                 for k in range(1 + d):
-                    row[at.share + k] = element(faces.share, site * (1 + d) + k)
+                    row[at.share + k] = element(outlets.share, site * (1 + d) + k)
             if element(arrived, law):
-                _known(h, faces.here, left, c, row, at.arrived)
+                _known(h, outlets.here, left, c, row, at.arrived)
                 for link in range(first, last):
-                    _see_link(h, faces, link, state, w, row, at)
-                    _see_way(h, faces, element(faces.i, link), left, c, row, at)
+                    _see_link(h, outlets, link, state, w, row, at)
+                    _see_way(h, outlets, element(outlets.i, link), left, c, row, at)
                     value = guess(law, row)
                     row[at.arrived] += value
                     for axis in range(d):
                         row[at.arrived + 1 + axis] += row[at.c + axis] * value
             for link in range(first, last):
-                _see_link(h, faces, link, state, w, row, at)
+                _see_link(h, outlets, link, state, w, row, at)
                 if element(whole, law):
-                    _see_way(h, faces, element(faces.i, link), left, c, row, at)
+                    _see_way(h, outlets, element(outlets.i, link), left, c, row, at)
                 if element(guesses, law):
                     row[at.guess] = guess(law, row)
                 value = arriving(law, row)
-                faces.memory[np.uint64(link)] = value
-                h[np.uint64(element(faces.target, state * len(faces.i) + link))] = value
+                outlets.memory[np.uint64(link)] = value
+                h[np.uint64(element(outlets.target, state * len(outlets.i) + link))] = value
 
-    return outlets
+    return set_outlets
 
 
 def _make_formula(name, d):
@@ -114,7 +114,7 @@ def _moments(h, places, left, shift, c, row, begin, with_velocity):
 
 @helper
 def _known(h, places, left, c, row, begin):
-    """Excess density and momentum of what has arrived at a site by other ways than its open faces."""
+    """Excess density and momentum of what has arrived at a site by other ways than its open outlets."""
     for k in range(1 + c.shape[1]):
         row[begin + k] = 0.0
     for i in range(len(c)):
@@ -127,16 +127,16 @@ def _known(h, places, left, c, row, begin):
 
 
 @helper
-def _see_link(h, faces, link, state, w, row, at):
+def _see_link(h, outlets, link, state, w, row, at):
     """What formulas take of a link."""
-    row[at.w] = element(w, element(faces.i, link))
-    row[at.inner] = element(h, element(faces.inner, state * len(faces.i) + link))
-    row[at.memory] = element(faces.memory, link)
+    row[at.w] = element(w, element(outlets.i, link))
+    row[at.inner] = element(h, element(outlets.inner, state * len(outlets.i) + link))
+    row[at.memory] = element(outlets.memory, link)
 
 
 @helper
-def _see_way(h, faces, i, left, c, row, at):
+def _see_way(h, outlets, i, left, c, row, at):
     """Its velocity, and what left the site the other way."""
     for axis in range(c.shape[1]):
         row[at.c + axis] = c[i, axis]
-    row[at.opposite] = element(h, element(faces.left, left + (i + 1 if i % 2 == 1 else i - 1)))
+    row[at.opposite] = element(h, element(outlets.left, left + (i + 1 if i % 2 == 1 else i - 1)))

@@ -62,6 +62,7 @@ def _make_update(lattice, law, forced, n_sites):
                     builder.bitcast(builder.gep(first, [builder.extract_value(args[2], i)]), vector.as_pointer())
                     for i in range(lattice.q)
                 ]
+                # All loads come before the first store: each place is also written, by the opposite direction.
                 here = [Fused(machine, builder.load(where, align=bits // 8)) for where in place]
                 for i, register in enumerate(law.collide(lattice, here, rates, force)):
                     builder.store(register.value, place[lattice.opposite[i]], align=bits // 8)

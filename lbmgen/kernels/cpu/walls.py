@@ -15,34 +15,36 @@ LARGEST = 8.0  # of what a link exchanges: thousands of links add up without ove
 
 
 @part
-def walls(h, links, begin, end, state, clock, tally):
-    """What comes back from some walls, whose motion is scaled by `clock`.
+def walls(h, links, begin, end, state, scale, impulse):
+    """What comes back from some walls, whose velocity at this step is `scale` times their own.
 
-    `tally` [n_bodies, d + 1] gains what bodies take, and in its last column the number of links that blew up.
+    `impulse` [n_bodies, d + 1] gains the momentum that bodies take and, in its last column, the number of links that
+    blew up.
     """
     target, first, second = links.target[state], links.first[state], links.second[state]
     exchange, axes = links.exchange, links.exchange.shape[1]
     for k in range(begin, end):
         left = element(h, element(first, k))
-        right, constant = element(h, element(second, k)), element(links.constant, k) * clock
+        right, constant = element(h, element(second, k)), element(links.constant, k) * scale
         back = element(links.a, k) * left + element(links.b, k) * right + constant
         h[np.uint64(element(target, k))] = back
+        # Links of faces have no body whose force is measured: they are spared the rounding.
         measured = False
         for axis in range(axes):
             measured |= exchange[k, axis] != 0
         if measured:
-            _take(exchange[k], np.float64(left) + back, tally[links.body[k]])
+            _take(exchange[k], np.float64(left) + back, impulse[links.body[k]])
 
 
 @helper
-def _take(exchange, taken, tally):
-    """A body takes what a link exchanges; `tally` [d + 1] is that of the body."""
+def _take(exchange, taken, impulse):
+    """A body takes what a link exchanges; `impulse` [d + 1] is that of the body."""
     sound = abs(taken) <= LARGEST
     quanta = np.int64(np.rint(taken * UNIT)) if sound else 0
     for axis in range(exchange.size):
         if exchange[axis] != 0:
-            tally[axis] += exchange[axis] * quanta
-            tally[exchange.size] += 0 if sound else 1
+            impulse[axis] += exchange[axis] * quanta
+            impulse[exchange.size] += 0 if sound else 1
 
 
 @part

@@ -10,17 +10,17 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 
+from lbmgen.kernels.gpu.block import Batch, Items, LoadedBlock
 from lbmgen.kernels.gpu.launches import Launches, Now
-from lbmgen.kernels.gpu.part import Batch, Items, Placed
 from runkit.arrays import F64, I64
 
 
 class Cut:
-    """Rounds of `n_steps` steps of a part."""
+    """Rounds of `n_steps` steps of a block."""
 
-    def __init__(self, launches: Launches, part: Placed, n_steps: int) -> None:
-        self._launches, self._gpu, self._steps = launches, launches.gpu, part.steps
-        self._batch = Batch(self._gpu, [part], n_steps)
+    def __init__(self, launches: Launches, block: LoadedBlock, n_steps: int) -> None:
+        self._launches, self._gpu, self._steps = launches, launches.gpu, block.steps
+        self._batch = Batch(self._gpu, [block], n_steps)
         self._side = self._gpu.stream()
         self._graphs: dict[tuple[int, object], Callable[[], None] | None] = {}
 
@@ -28,15 +28,15 @@ class Cut:
         """Whether rounds have so many steps."""
         return self._batch.n_steps == n_steps
 
-    def march(self, parity: int, clock: F64) -> I64:
-        """The steps of a round, the first of `parity`; returns what bodies have taken, [1, n_steps, …]."""
-        self._batch.begin(clock[None], -1)
-        for step in range(len(clock)):
+    def advance(self, parity: int, scale: F64) -> I64:
+        """The steps of a round, the first of `parity`; returns the impulse on bodies, [1, n_steps, …]."""
+        self._batch.begin(scale[None], -1)
+        for step in range(len(scale)):
             self._step((parity + step) % 2, is_first=step == 0)
-        if len(clock):
-            self._end((parity + len(clock) - 1) % 2)
-        tally: I64 = self._gpu.to_host(self._batch.tally)
-        return tally
+        if len(scale):
+            self._end((parity + len(scale) - 1) % 2)
+        impulse: I64 = self._gpu.to_host(self._batch.impulse)
+        return impulse
 
     def _step(self, parity: int, is_first: bool) -> None:
         """A step to its last messages."""
@@ -46,12 +46,14 @@ class Cut:
                 self._again((parity, "first" if is_first else "next"), partial(self._begin, parity, is_first))
             else:
                 self._again((parity, k), partial(self._do, parity, stage.before))
+            # The host waits until buffers are packed, since MPI reads them. Inner sites are swept on another stream, so
+            # that the wait does not include them.
             self._gpu.order(None, self._side)
             with self._side:
                 self._launches.sweep(Now(self._batch, parity), stage.beside)
             self._gpu.wait()
-            stage.mail.messages.start()
-            stage.mail.messages.wait()
+            stage.buffers.messages.start()
+            stage.buffers.messages.wait()
         self._gpu.order(self._side, None)
 
     def _begin(self, parity: int, is_first: bool) -> None:

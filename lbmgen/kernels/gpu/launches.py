@@ -8,15 +8,15 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from lbmgen.kernels import COPY, RECEIVE, SEND, SWEEP
-from lbmgen.kernels.gpu.part import BOUNDARIES, Batch, Items, Mail, Runs
+from lbmgen.kernels.gpu.block import BOUNDARIES, Batch, ExchangeBuffers, Items, Runs
 from runkit.device import DeviceArray, Gpu
 
 THREADS = 256  # of a block; lbm.cu is compiled for no more
-NAMES = ("sweep", "copy", "gather", "scatter", "boundaries", "march", "look")
+NAMES = ("sweep", "copy", "gather", "scatter", "boundaries", "advance_cached", "statistics")
 
 
 class Now(NamedTuple):
-    """A step: of whom, its parity, by how much it moves their clock on, and how much later than that clock it is."""
+    """A step: of whom, its parity, by how much it moves their step counter on, and how far ahead of it the step is."""
 
     batch: Batch
     parity: int
@@ -44,38 +44,38 @@ class Launches:
             self._do[operation](now, what)
 
     def sweep(self, now: Now, runs: Runs) -> None:
-        """Collide and stream; the first launch moves the clock on."""
-        part, tick = now.batch.parts[0], now.tick
-        places = tuple(map(np.int64, part.places[now.parity]))
+        """Collide and stream; the first launch moves the step counter on."""
+        block, tick = now.batch.blocks[0], now.tick
+        places = tuple(map(np.int64, block.places[now.parity]))
         for start, n_runs, length in runs:
             size = np.uint32(n_runs), np.uint32(length)
             how = *size, now.batch.step, np.int32(tick), *places
-            self("sweep", n_runs * length, len(now.batch.parts), now.batch.table, start, *how)
+            self("sweep", n_runs * length, len(now.batch.blocks), now.batch.table, start, *how)
             tick = 0
 
     def _copy(self, now: Now, tables: Sequence[DeviceArray]) -> None:
         source, target = tables
         n = len(source)
-        self("copy", n, len(now.batch.parts), now.batch.table, source, target, np.uint32(n))
+        self("copy", n, len(now.batch.blocks), now.batch.table, source, target, np.uint32(n))
 
     def _boundaries(self, now: Now, _: None) -> None:
         batch = now.batch
-        record = batch.clock, batch.tally, batch.step, *map(np.int32, (now.later, batch.n_steps, batch.n_bodies))
-        self("boundaries", batch.n_boundary, len(batch.parts), batch.table, np.int32(now.parity), *record)
+        record = batch.scale, batch.impulse, batch.step, *map(np.int32, (now.later, batch.n_steps, batch.n_bodies))
+        self("boundaries", batch.n_boundary, len(batch.blocks), batch.table, np.int32(now.parity), *record)
 
-    def _pack(self, now: Now, mail: Mail) -> None:
+    def _pack(self, now: Now, buffers: ExchangeBuffers) -> None:
         """Into what MPI sees."""
-        n = len(mail.out)
-        self("gather", n, 1, now.batch.parts[0].h, mail.read, mail.out, np.uint32(n))
-        if mail.is_staged:
-            self.gpu.to_host(mail.out, mail.sent)
+        n = len(buffers.out)
+        self("gather", n, 1, now.batch.blocks[0].h, buffers.read, buffers.out, np.uint32(n))
+        if buffers.is_staged:
+            self.gpu.to_host(buffers.out, buffers.sent)
 
-    def _unpack(self, now: Now, mail: Mail) -> None:
+    def _unpack(self, now: Now, buffers: ExchangeBuffers) -> None:
         """From what MPI has received."""
-        if mail.is_staged:
-            self.gpu.to_device(mail.received, mail.back)
-        n = len(mail.back)
-        self("scatter", n, 1, now.batch.parts[0].h, mail.written, mail.back, np.uint32(n))
+        if buffers.is_staged:
+            self.gpu.to_device(buffers.received, buffers.back)
+        n = len(buffers.back)
+        self("scatter", n, 1, now.batch.blocks[0].h, buffers.written, buffers.back, np.uint32(n))
 
     def __call__(self, name: str, n_threads: int, n_cases: int, *arguments: Any) -> None:
         """Nothing, if there is nothing to do."""

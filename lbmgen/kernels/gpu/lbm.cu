@@ -11,7 +11,7 @@ __device__ __forceinline__ void move(const Case& at, real* site, const long long
     for (int i = 0; i < Q; ++i) site[place[opposite[i]]] = gone[i];
 }
 
-// A step of all sites of `n_runs` runs of `length` sites that begin at `start`. The clock moves on by `tick` steps.
+// A step of all sites of `n_runs` runs of `length` sites that begin at `start`. The step counter moves on by `tick` steps.
 extern "C" __global__ void __launch_bounds__(256)
     sweep(const long long* table, const long long* start, unsigned n_runs, unsigned length, int* step, int tick,
           PLACE_PARAMETERS(place)) {
@@ -39,13 +39,14 @@ extern "C" __global__ void scatter(real* h, const long long* target, const real*
     if (thread() < n) h[target[thread()]] = buffer[thread()];
 }
 
-// Walls and open faces at step *step + later of `n_steps`; `clock` is [n_cases, n_steps], what bodies take is added to
-// `tally` [n_cases, n_steps, n_bodies, D + 1], whose last column counts links that blew up.
+// Walls and open faces at step *step + later of `n_steps`; `scale` [n_cases, n_steps] multiplies the velocities of walls.
+// The momentum that bodies take is added to `impulse` [n_cases, n_steps, n_bodies, D + 1], whose last column counts links
+// that blew up.
 extern "C" __global__ void __launch_bounds__(256, 1)
-    boundaries(const long long* table, int state, const double* clock, long long* tally, const int* step, int later,
+    boundaries(const long long* table, int state, const double* scale, long long* impulse, const int* step, int later,
                int n_steps, int n_bodies) {
     const long long now = (long long)blockIdx.y * n_steps + *step + later;
-    set_boundaries(case_of(table), state, clock[now], tally + now * n_bodies * (D + 1), n_bodies);
+    set_boundaries(case_of(table), state, scale[now], impulse + now * n_bodies * (D + 1), n_bodies);
 }
 
 // The blocks of a case wait for each other; `met` counts those that have come, `due` those that have to. All of them
@@ -66,7 +67,7 @@ __device__ __forceinline__ void meet(unsigned* met, unsigned& due) {
 // A step of a case by all its blocks, which meet after each part of it. `state` is its parity.
 __device__ __forceinline__ void step_of(const Case& at, int state, const long long* start, unsigned n_runs,
                                         unsigned length, const long long* place, const long long* source,
-                                        const long long* target, unsigned n_copies, double clock, long long* tally,
+                                        const long long* target, unsigned n_copies, double scale, long long* impulse,
                                         int n_bodies, unsigned* met, unsigned& due) {
     const unsigned stride = gridDim.x * blockDim.x;
     for (unsigned k = thread(); k < n_runs * length; k += stride) {
@@ -79,7 +80,7 @@ __device__ __forceinline__ void step_of(const Case& at, int state, const long lo
         meet(met, due);
     }
     if (at.links.n + at.outlets.n_sites) {
-        set_boundaries(at, state, clock, tally, n_bodies);
+        set_boundaries(at, state, scale, impulse, n_bodies);
         meet(met, due);
     }
 }
@@ -87,18 +88,18 @@ __device__ __forceinline__ void step_of(const Case& at, int state, const long lo
 // `n_steps` steps, the first of `parity`, of cases whose populations stay in the cache: the blocks of a case, all of
 // them resident, go on without those of others. `met` [n_cases] begins with zeros. Tables and places by parity.
 extern "C" __global__ void __launch_bounds__(256)
-    march(const long long* table, const long long* start, unsigned n_runs, unsigned length,
+    advance_cached(const long long* table, const long long* start, unsigned n_runs, unsigned length,
           const long long* even_source, const long long* even_target, unsigned n_even, const long long* odd_source,
-          const long long* odd_target, unsigned n_odd, int parity, int n_steps, int n_bodies, const double* clock,
-          long long* tally, unsigned* met, PLACE_PARAMETERS(even), PLACE_PARAMETERS(odd)) {
+          const long long* odd_target, unsigned n_odd, int parity, int n_steps, int n_bodies, const double* scale,
+          long long* impulse, unsigned* met, PLACE_PARAMETERS(even), PLACE_PARAMETERS(odd)) {
     const Case& at = case_of(table);
     const long long even[Q] = PLACES(even), odd[Q] = PLACES(odd);
     const long long first = (long long)blockIdx.y * n_steps;
     unsigned due = 0;
     met += blockIdx.y;
     for (int k = 0; k < n_steps; ++k) {
-        const double now = clock[first + k];
-        long long* taken = tally + (first + k) * n_bodies * (D + 1);
+        const double now = scale[first + k];
+        long long* taken = impulse + (first + k) * n_bodies * (D + 1);
         if ((parity + k) % 2 == 0)
             step_of(at, 0, start, n_runs, length, even, even_source, even_target, n_even, now, taken, n_bodies, met, due);
         else
@@ -107,7 +108,7 @@ extern "C" __global__ void __launch_bounds__(256)
 }
 
 // A site's excess density rho - 1 and velocity.
-__device__ __forceinline__ void look_at(const Case& at, const real* site, const long long* arrival, double* seen) {
+__device__ __forceinline__ void moments_at(const Case& at, const real* site, const long long* arrival, double* seen) {
     double excess = 0.0, momentum[D] = {};
 #pragma unroll
     for (int i = 0; i < Q; ++i) {
@@ -129,7 +130,7 @@ __device__ __forceinline__ void look_at(const Case& at, const real* site, const 
 // is no number. `row` holds the first sites of rows along the last axis; there are `middle` rows along the middle axis of
 // three, or 1, and `length` sites in a row. Sums go along the first axis first.
 extern "C" __global__ void __launch_bounds__(256, 1)
-    look(const long long* table, const long long* row, const long long* arrival, int n_cells, int middle, int length,
+    statistics(const long long* table, const long long* row, const long long* arrival, int n_cells, int middle, int length,
          int width, int stored, double* mean, unsigned long long* extreme) {
     const int cell = thread();
     if (cell >= n_cells) return;
@@ -146,7 +147,7 @@ extern "C" __global__ void __launch_bounds__(256, 1)
             for (int x = 0; x < width; ++x) {
                 const long long r = (long long)(first + x) * middle + second + y;
                 double seen[1 + D] = {}, square = 0.0;
-                if (!at.solid[r * length + third + z]) look_at(at, at.h + row[r] + third + z, arrival, seen);
+                if (!at.solid[r * length + third + z]) moments_at(at, at.h + row[r] + third + z, arrival, seen);
                 for (int k = 0; k < D; ++k) square += seen[1 + k] * seen[1 + k];
                 largest[0] = max(largest[0], (unsigned long long)__double_as_longlong(square));
                 largest[1] = max(largest[1], (unsigned long long)__double_as_longlong(fabs(seen[0])));

@@ -7,7 +7,7 @@ from contextlib import redirect_stderr, redirect_stdout
 from functools import partial
 from typing import Any
 
-from lbmgen.config import Case
+from lbmgen.config import RunConfig
 from lbmgen.plan import show
 from runkit.cli import run_program
 from runkit.config import load
@@ -21,7 +21,7 @@ def shown(*settings: str) -> tuple[int, str, str]:
     out, err, code = io.StringIO(), io.StringIO(), 0
     with redirect_stdout(out), redirect_stderr(err):
         try:
-            run_program("python -m lbmgen", Case, print, show, arguments=["show", *SMALL, *settings])
+            run_program("python -m lbmgen", RunConfig, print, show, arguments=["show", *SMALL, *settings])
         except SystemExit as end:
             code = int(end.code or 0)
     return code, out.getvalue(), err.getvalue()
@@ -37,4 +37,4 @@ def refusal(*settings: str) -> str:
 
 def plan_or_refusal(key: str, value: Any) -> str:
     """What is said of a value of a dotted key: the line of a refusal, or nothing if a plan was made."""
-    return wrong.plan_or_refusal(partial(load, Case, None), show, SMALL, key, value)
+    return wrong.plan_or_refusal(partial(load, RunConfig, None), show, SMALL, key, value)

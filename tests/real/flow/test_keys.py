@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lbmgen.config import Case
+from lbmgen.config import RunConfig
 from runkit.constraints import keys
 from tests.real.flow.program import plan_or_refusal
 from tests.real.wrong import DATE, anything, examples, own_keys, require_named
@@ -34,14 +34,14 @@ FACES_AND_LAWS = ("boundaries", "collision", "obstacle", "boundary")
 
 def check(key: str, value: object, name: str) -> None:
     """No traceback; a refusal is one line that names a key that the reader gave, or could change."""
-    require_named(plan_or_refusal(key, value), Case, (name, *FACES_AND_LAWS), (key, value))
+    require_named(plan_or_refusal(key, value), RunConfig, (name, *FACES_AND_LAWS), (key, value))
 
 
 @pytest.mark.parametrize("section", ["", "grid", "flow", "collision", "boundaries", "obstacles", "frames"])
 @EXAMPLES
 @given(st.data())
 def test_a_value_of_a_key_gives_a_plan_or_one_line(section, data):
-    key = data.draw(st.sampled_from(own_keys(Case, section)))
+    key = data.draw(st.sampled_from(own_keys(RunConfig, section)))
     check(key, data.draw(anything), key.split(".")[-1])
 
 
@@ -71,7 +71,9 @@ def test_a_parameter_of_a_family_gives_a_plan_or_one_line(family, data):
     check("obstacles.families", [{"family": family, name: data.draw(anything)}], name)
 
 
-@pytest.mark.parametrize("key", [key for key in keys(Case) if not key.startswith(("boundaries.z", "collision.param"))])
+@pytest.mark.parametrize(
+    "key", [key for key in keys(RunConfig) if not key.startswith(("boundaries.z", "collision.param"))]
+)
 def test_a_value_of_a_wrong_type_is_refused_with_the_key(key):
     """A date is never allowed."""
     told = plan_or_refusal(key, DATE)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from lbmgen.cases import draw_case
-from lbmgen.config import Case
+from lbmgen.config import RunConfig
 from lbmgen.obstacles import obstacle
 from runkit.config import load
 from tests.real.flow.program import refusal, shown
@@ -53,9 +53,9 @@ def test_the_distance_to_a_brick_is_exact(brick):
 def test_a_mesh_is_a_body_of_a_case(tmp_path):
     """Drawn by size and direction about z, as all bodies are."""
     trimesh.creation.torus(0.6, 0.4, 24, 16).export(tmp_path / "ring.stl")
-    flow = draw_case(load(Case, None, [*FLOW, given(tmp_path / "ring.stl")]), 0)
-    body = flow.placed[0]
-    assert 11 <= body.size <= 12 and flow.distance(np.array(body.center)) > 0.09 * body.size  # the hole
+    case = draw_case(load(RunConfig, None, [*FLOW, given(tmp_path / "ring.stl")]), 0)
+    body = case.bodies[0]
+    assert 11 <= body.size <= 12 and case.distance(np.array(body.center)) > 0.09 * body.size  # the hole
     assert shown(*FLOW, given(tmp_path / "ring.stl"))[0] == 0
 
 
@@ -77,8 +77,8 @@ def test_a_given_mesh_has_its_parameters_beside_its_place_or_in_a_table(tmp_path
     trimesh.creation.icosphere(radius=2).export(tmp_path / "ball.stl")
     path, place = f"path='{tmp_path / 'ball.stl'}'", "family='mesh', center=[14, 16, 16], size=9"
     bodies = [f"{{{place}, {path}, diameter=4}}", f"{{{place}, parameters={{{path}, diameter=4}}}}"]
-    flows = [draw_case(load(Case, None, [*FLOW, f"obstacles.given=[{body}]"]), 0) for body in bodies]
-    assert flows[0].placed == flows[1].placed
+    cases = [draw_case(load(RunConfig, None, [*FLOW, f"obstacles.given=[{body}]"]), 0) for body in bodies]
+    assert cases[0].bodies == cases[1].bodies
     for body, told in {
         f"{{{place}, {path}}}": "obstacle 'mesh' needs parameter 'diameter'",
         f"{{{place}, {path}, diameter='4'}}": "diameter = '4' is not allowed; allowed: a number",

@@ -10,7 +10,7 @@ import pytest
 from lbmgen import simulate
 from lbmgen.boundaries.profile import peak, profile
 from lbmgen.boundaries.wall import Velocity
-from lbmgen.obstacles.placed import Placed
+from lbmgen.obstacles.placed import PlacedShape
 from lbmgen.obstacles.shadow import shadow
 from runkit.errors import UserError
 
@@ -106,7 +106,7 @@ def test_a_thick_body_may_end_in_a_thin_edge():
     random = np.random.default_rng(2)
     place = np.stack(np.meshgrid(np.arange(90) + 0.5, np.arange(60) + 0.5, indexing="ij"), axis=-1)
     for code in ("0012", "2412", "0024"):
-        body = Placed("aerofoil", {"code": code}, (45, 30), 38, random.uniform(0, 6))
+        body = PlacedShape("aerofoil", {"code": code}, (45, 30), 38, random.uniform(0, 6))
         simulate(np.ones((90, 60)), np.zeros((90, 60, 2)), 0.8, 0, sdf=body.distance(place))
 
 
@@ -126,11 +126,11 @@ def test_a_mask_and_a_distance_are_not_taken_for_each_other(body):
 
 def test_shadows_are_united():
     """Bodies behind each other, across a periodic face, and in three dimensions."""
-    one, behind, aside = (Placed("circle", {}, (x, y), 8) for x, y in ((10, 16), (30, 16), (30, 1)))
+    one, behind, aside = (PlacedShape("circle", {}, (x, y), 8) for x, y in ((10, 16), (30, 16), (30, 1)))
     assert shadow([one, behind], (48, 32), (False, False)) == pytest.approx(8 / 32)
     assert shadow([one, aside], (48, 32), (False, False)) == pytest.approx((8 + 5) / 32)
     assert shadow([one, aside], (48, 32), (False, True)) == pytest.approx((8 + 8) / 32)
-    ball, pole = Placed("sphere", {}, (10, 16, 10), 8), Placed("circle", {}, (30, 16, 0), 4)
+    ball, pole = PlacedShape("sphere", {}, (10, 16, 10), 8), PlacedShape("circle", {}, (30, 16, 0), 4)
     room = (48, 32, 20), (False, False, False)
     assert shadow([ball], *room) == pytest.approx(np.pi * 16 / 640, rel=0.1)
     assert shadow([ball, ball.at((30, 16, 10))], *room) == shadow([ball], *room)

@@ -9,11 +9,11 @@ import h5py
 import numpy as np
 import pytest
 
-from lbmgen import aside
+from lbmgen import reorder
 from lbmgen.cases import draw_case
-from lbmgen.config import Case
+from lbmgen.config import RunConfig
 from lbmgen.run import generate
-from lbmgen.simulation import clock
+from lbmgen.simulation import wall_scale
 from runkit.config import load
 from runkit.dataset.check import check
 from runkit.dataset.contracts.flow import FLOW
@@ -36,7 +36,7 @@ WALLS = ("boundaries.y_low.kind=no-slip", "boundaries.y_high.kind=no-slip")
 
 def run(folder: Path, *settings: str, name: str = "flow.h5") -> tuple[int, dict[str, np.ndarray]]:
     """Exit code of a run, and all that its file holds."""
-    code = generate(SerialWorld(), load(Case, None, [*SMALL, *settings, f"output={folder}/{name}"]))
+    code = generate(SerialWorld(), load(RunConfig, None, [*SMALL, *settings, f"output={folder}/{name}"]))
     with Dataset(folder / name) as file:
         return code, {field.name: file[field.name][...] for field in file.schema.fields}
 
@@ -93,9 +93,9 @@ def test_cases_of_one_body_and_one_reynolds_number_start_unlike(tmp_path):
 
 def test_an_inlet_may_pulse(tmp_path):
     """A harmonic oscillation about the mean, after the ramp."""
-    case = load(Case, None, [*SMALL, "flow.pulsation=0.25", "flow.period=40", "frames.ramp=0", "flow.velocity=0.05",
-                             f"output={tmp_path}/a.h5"])  # fmt: skip
-    found = np.concatenate([clock(case, n_done) for n_done in (0, 1)])
+    settings = ("flow.pulsation=0.25", "flow.period=40", "frames.ramp=0", "flow.velocity=0.05")
+    config = load(RunConfig, None, [*SMALL, *settings, f"output={tmp_path}/a.h5"])
+    found = np.concatenate([wall_scale(config, n_done) for n_done in (0, 1)])
     assert found.mean() == pytest.approx(1) and np.ptp(found) == pytest.approx(0.5)
     np.testing.assert_allclose(found, 1 + 0.25 * np.sin(2 * np.pi * np.arange(1, 41) / 40))
 
@@ -159,7 +159,7 @@ def test_cases_are_set_aside_once_however_often_that_is_broken_off(tmp_path, mon
             writer.write_text("description", (case,), f"case {case}")
             writer.write_text("failure", (case,), f"failure {case}" if status == FAILED else "")
             if status == FAILED:
-                aside.blank(writer, case)
+                reorder.fill_with_nan(writer, case)
             writer.mark("computed", (case,), status)
         return writer
 
@@ -167,7 +167,7 @@ def test_cases_are_set_aside_once_however_often_that_is_broken_off(tmp_path, mon
         return [writer.read(name).tobytes() for name in (*(field.name for field in FLOW.fields), "checksums/computed")]
 
     whole = file_of("whole.h5")
-    assert aside.set_failed_aside(whole) == 3
+    assert reorder.move_failed_to_end(whole) == 3
     assert whole.read("t0_fields/density")[:3, 0, 0, 0].tolist() == [3, 1, 4]
     assert whole.read("description").tolist() == [b"case 3", b"case 1", b"case 4", b"case 0", b"case 2"]
     for allowed in range(0, 200, 3):
@@ -183,14 +183,14 @@ def test_cases_are_set_aside_once_however_often_that_is_broken_off(tmp_path, mon
         with monkeypatch.context() as patch:
             patch.setattr(Writer, "write", write)
             try:
-                aside.set_failed_aside(broken)
+                reorder.move_failed_to_end(broken)
             except KeyboardInterrupt:
                 pass
             else:
                 break
-        aside.go_on(broken)
+        reorder.finish_moves(broken)
         verify(broken)
-        assert aside.set_failed_aside(broken) == 3 and content(broken) == content(whole)
+        assert reorder.move_failed_to_end(broken) == 3 and content(broken) == content(whole)
     assert allowed > 30
 
 
@@ -201,10 +201,10 @@ def test_a_body_file_that_was_edited_is_not_mixed_in(tmp_path):
     np.save(tmp_path / "body.npy", mask)
     settings = [*SMALL, f"obstacles.families=[{{family='file', path='{tmp_path}/body.npy', diameter=6.0}}]",
                 f"output={tmp_path}/flow.h5"]  # fmt: skip
-    case = load(Case, None, settings)
-    assert draw_case(case, 0).placed[0].family == "file"
-    generate(SerialWorld(), case)
+    config = load(RunConfig, None, settings)
+    assert draw_case(config, 0).bodies[0].family == "file"
+    generate(SerialWorld(), config)
     mask[1, 1] = False
     np.save(tmp_path / "body.npy", mask)
     with pytest.raises(UserError, match=r"another content of .*body\.npy"):
-        generate(SerialWorld(), case)
+        generate(SerialWorld(), config)

@@ -7,7 +7,12 @@ from tools.gpu_check.profiler import command, read_counters, table
 from tools.gpu_check.step import Bench, Step
 
 STEP = Step(
-    "A", order=51, limit=60, least=25, under=command("sweep|boundaries|march", skip=4, count=6), read=read_counters
+    "A",
+    order=51,
+    limit=60,
+    least=25,
+    under=command("sweep|boundaries|advance_cached", skip=4, count=6),
+    read=read_counters,
 )
 TABLES = table("Counters of lattice Boltzmann")
 FLOWS = (Flow("D2Q9", (4096, 4096)), Flow("D2Q9", (256, 256), 64, True))
@@ -17,7 +22,7 @@ def run(bench: Bench) -> None:
     for flow in FLOWS:
         cases = Cases(bench.device, bench.size(flow, flow.small()))
         if flow.street:  # from the cache
-            cases.march(4)
+            cases.advance(4)
         for _ in range(3):
             for _, launch in cases.kernels(cases.batch(8)):
                 launch()

@@ -70,9 +70,9 @@ def _measure(bench: Bench, flow: Flow, bandwidth: float) -> None:
         launch()
         alone[name] = alone.get(name, 0.0) + seconds(device, launch, bench.size(20, 1)) / 2
     n_steps = bench.size(ROUND, 4)
-    cases.march(n_steps)
-    with_host = wall(device, lambda: cases.march(n_steps), 3) / n_steps
-    looked = wall(device, lambda: cases.look(2))
+    cases.advance(n_steps)
+    with_host = wall(device, lambda: cases.advance(n_steps), 3) / n_steps
+    looked = wall(device, lambda: cases.statistics(2))
     bench.record(
         case=str(flow),
         GLUPS=flow.n_sites / step / 1e9,

@@ -1,8 +1,8 @@
 """Failed cases go to the end of the file, so that its first ones are data without a gap.
 
-Readers that know nothing of a status field take the first `n_trajectories` cases. A failed case holds NaN, and changes
-places with the last complete one; the number under which a case was drawn stays in its description. What is to be done
-is written beside the file first: a run that is killed meanwhile goes on with it.
+Readers that know nothing of a status field take the first `n_trajectories` cases. A failed case holds NaN, and is
+exchanged with the last complete one; the number under which a case was drawn stays in its description. A journal of the
+moves is written beside the file first, so that a run that is killed meanwhile can finish them.
 """
 
 from __future__ import annotations
@@ -26,20 +26,20 @@ STAGE, OWN = "computed", ("computed", "failure", "description")  # the status fi
 SUMS = sums_of(STAGE)
 
 
-def set_failed_aside(file: Writer) -> int:
-    """Order the cases of a file without pending ones; on root alone. Returns the number of complete ones."""
-    go_on(file)
+def move_failed_to_end(file: Writer) -> int:
+    """Move failed cases to the end of a file without pending ones; on root alone. Returns the number of the others."""
+    finish_moves(file)
     _move(file, _plan(file))
     return int(np.sum(file.read(STAGE) == COMPLETE))
 
 
-def go_on(file: Writer) -> None:
-    """Finish what a run that was killed had begun to move; on root alone."""
+def finish_moves(file: Writer) -> None:
+    """Finish the moves that a run which was killed had begun; on root alone."""
     if plan := file.scratch.load(JOURNAL, partial(_fault, file)):
         _move(file, plan)
 
 
-def order_of(file: Writer) -> list[int]:
+def case_order(file: Writer) -> list[int]:
     """The number of the case that belongs to each place of a file; on root alone.
 
     Pending ones are where they were drawn, or, in a file whose failed cases were set aside, where they were moved to.
@@ -87,7 +87,7 @@ def _move(file: Writer, plan: Arrays) -> None:
         file.to_disk()
         file.scratch.save(JOURNAL, **plan | {"moved": np.array(True)})
     for k, (hole, last) in enumerate(pairs):
-        blank(file, last)
+        fill_with_nan(file, last)
         file.write("description", (last,), plan["description"][k])
         file.write("failure", (last,), plan["failure"][k])
         file.write("failure", (hole,), np.zeros((), plan["failure"].dtype))
@@ -112,8 +112,8 @@ def _fault(file: Writer, arrays: Arrays) -> str:
     return "" if is_sound else "it names no cases"
 
 
-def blank(file: Writer, i_case: int) -> None:
-    """No number in any field of a case."""
+def fill_with_nan(file: Writer, i_case: int) -> None:
+    """Fill every field of a case with NaN, except its status, failure and description."""
     for field in file.schema.fields:
         if field.dims[:1] == ("case",) and field.name not in OWN:
             shape = file.shape(field.name)[1:]

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 
-from lbmgen.kernels import COPY, OUTLETS, RECEIVE, SEND, SWEEP, VECTOR, WALLS, Exchange, Links, Part, Region
+from lbmgen.kernels import COPY, OUTLETS, RECEIVE, SEND, SWEEP, VECTOR, WALLS, BlockData, Exchange, Links, Region
 from runkit.arrays import F64, I64, DType
 from runkit.device import DeviceArray, Gpu
 from runkit.mpi import World
@@ -24,29 +24,29 @@ class Stage(NamedTuple):
 
     before: Items
     beside: Runs
-    mail: Mail
+    buffers: ExchangeBuffers
 
 
-class Placed:
-    """A part on the GPU; `row` describes it to kernels, as `Case` of cases.cu does."""
+class LoadedBlock:
+    """A block on the GPU; `row` describes it to kernels, as `Case` of cases.cu does."""
 
-    def __init__(self, gpu: Gpu, part: Part, group: World) -> None:
-        self.shape, self.places = part.solid.shape, part.places
-        self.host = part._replace(h=np.empty(0, part.h.dtype))  # for what is computed there
-        self.h = gpu.xp.asarray(part.h)
-        self.row_start = gpu.xp.asarray(part.rows.start)
-        self.mail = [Mail(gpu, exchange, part.h.dtype, group) for exchange in part.exchanges]
-        self.steps = [self._step(gpu, part, items) for items in (part.program.even, part.program.odd)]
-        kept = *part.kept, setters(part.links, part.kept.arrived)
-        walls = (setters(part.links, places) for places in (part.outlets.inner, part.outlets.here))
-        open_faces = *part.outlets, *walls
-        links, kept, outlets = (tuple(map(gpu.xp.asarray, table)) for table in (part.links, kept, open_faces))
-        numbers = gpu.xp.asarray(np.array(part.numbers, part.h.dtype))
-        own = (self.h, numbers, *(gpu.xp.asarray(table) for table in (part.force, part.solid)))
-        self.memory = outlets[part.outlets._fields.index("memory")]
-        self.target = outlets[part.outlets._fields.index("target")]
-        n_links, n_kept, n_sites = len(part.links.a), len(part.kept.rest), len(part.outlets.law)
-        self.n_open, n_returned = len(part.outlets.i), part.kept.left.shape[1]
+    def __init__(self, gpu: Gpu, data: BlockData, group: World) -> None:
+        self.shape, self.places = data.solid.shape, data.places
+        self.host = data._replace(h=np.empty(0, data.h.dtype))  # for what is computed there
+        self.h = gpu.xp.asarray(data.h)
+        self.row_start = gpu.xp.asarray(data.rows.start)
+        self.buffers = [ExchangeBuffers(gpu, exchange, data.h.dtype, group) for exchange in data.exchanges]
+        self.steps = [self._step(gpu, data, items) for items in (data.program.even, data.program.odd)]
+        kept = *data.kept, setters(data.links, data.kept.arrived)
+        walls = (setters(data.links, places) for places in (data.outlets.inner, data.outlets.here))
+        open_faces = *data.outlets, *walls
+        links, kept, outlets = (tuple(map(gpu.xp.asarray, table)) for table in (data.links, kept, open_faces))
+        numbers = gpu.xp.asarray(np.array(data.numbers, data.h.dtype))
+        own = (self.h, numbers, *(gpu.xp.asarray(table) for table in (data.force, data.solid)))
+        self.memory = outlets[data.outlets._fields.index("memory")]
+        self.target = outlets[data.outlets._fields.index("target")]
+        n_links, n_kept, n_sites = len(data.links.a), len(data.kept.rest), len(data.outlets.law)
+        self.n_open, n_returned = len(data.outlets.i), data.kept.left.shape[1]
         self.n_boundary = warps(n_links) + warps(n_kept) + n_sites
         self._held = own, links, kept, outlets
         addresses = [[gpu.address(array) for array in table] for table in self._held]
@@ -54,31 +54,31 @@ class Placed:
         self.row = np.concatenate([[*a, *n] for a, n in zip(addresses, sizes, strict=True)]).astype(np.int64)
         self.n_bytes = sum(array.nbytes for table in self._held for array in table)
 
-    def _step(self, gpu: Gpu, part: Part, items: I64) -> tuple[list[Stage], Items]:
+    def _step(self, gpu: Gpu, data: BlockData, items: I64) -> tuple[list[Stage], Items]:
         """A step as a program has it: what goes around each exchange, then what comes after all of them."""
         stages: list[Stage] = []
         present: Items = []
         before, beside = present, []
         for operation, parity, begin, end in items.tolist():
             if operation == SEND:
-                before, present = [*present, (SEND, self.mail[begin])], []
+                before, present = [*present, (SEND, self.buffers[begin])], []
             elif operation == SWEEP:
-                runs = runs_of(gpu, Region(*(table[begin:end] for table in part.program.region)))
+                runs = runs_of(gpu, Region(*(table[begin:end] for table in data.program.region)))
                 if before is present:
                     present.append((SWEEP, runs))
                 else:
                     beside = runs
             elif operation == RECEIVE:
-                stages.append(Stage(before, beside, self.mail[begin]))
-                before = present = [(RECEIVE, self.mail[begin])]
+                stages.append(Stage(before, beside, self.buffers[begin]))
+                before = present = [(RECEIVE, self.buffers[begin])]
             elif operation == COPY:
-                present.append((COPY, [gpu.xp.asarray(table[parity][begin:end]) for table in part.copies]))
+                present.append((COPY, [gpu.xp.asarray(table[parity][begin:end]) for table in data.copies]))
             elif operation == OUTLETS:  # the last item of a step; walls come right before it
                 present.append((BOUNDARIES, None))
         return stages, present
 
 
-class Mail:
+class ExchangeBuffers:
     """An exchange: tables and buffers on the GPU, and what MPI sees: these buffers or, if it cannot, copies."""
 
     def __init__(self, gpu: Gpu, exchange: Exchange, dtype: DType, group: World) -> None:
@@ -92,26 +92,26 @@ class Mail:
 
 
 class Batch:
-    """Parts with the same layout and law whose steps are launched together, and the record of `n_steps` steps."""
+    """Blocks with the same layout and law whose steps are launched together, and the record of `n_steps` steps."""
 
-    def __init__(self, gpu: Gpu, parts: Sequence[Placed], n_steps: int) -> None:
-        xp, d, self.n_bodies = gpu.xp, len(parts[0].shape), parts[0].host.n_bodies
-        self.gpu, self.parts, self.n_steps = gpu, list(parts), n_steps
-        self.table = xp.asarray(np.stack([part.row for part in parts]))
-        self.clock = xp.zeros((len(parts), n_steps))
-        self.tally = xp.zeros((len(parts), n_steps, self.n_bodies, d + 1), np.int64)
+    def __init__(self, gpu: Gpu, blocks: Sequence[LoadedBlock], n_steps: int) -> None:
+        xp, d, self.n_bodies = gpu.xp, len(blocks[0].shape), blocks[0].host.n_bodies
+        self.gpu, self.blocks, self.n_steps = gpu, list(blocks), n_steps
+        self.table = xp.asarray(np.stack([block.row for block in blocks]))
+        self.scale = xp.zeros((len(blocks), n_steps))
+        self.impulse = xp.zeros((len(blocks), n_steps, self.n_bodies, d + 1), np.int64)
         self.step = xp.zeros(1, np.int32)  # where kernels read which step it is
-        self.n_boundary = max(part.n_boundary for part in parts)
+        self.n_boundary = max(block.n_boundary for block in blocks)
 
-    def begin(self, clocks: F64, step: int) -> None:
+    def begin(self, scales: F64, step: int) -> None:
         """Empty the record; kernels find `step` where they read which step it is."""
-        self.clock[...] = self.gpu.xp.asarray(clocks)
-        self.tally[...] = 0
+        self.scale[...] = self.gpu.xp.asarray(scales)
+        self.impulse[...] = 0
         self.step[...] = step
 
-    def holds(self, parts: Sequence[Placed], n_steps: int) -> bool:
-        """Whether it is the batch of these parts."""
-        return self.n_steps == n_steps and list(map(id, self.parts)) == list(map(id, parts))
+    def holds(self, blocks: Sequence[LoadedBlock], n_steps: int) -> bool:
+        """Whether it is the batch of these blocks."""
+        return self.n_steps == n_steps and list(map(id, self.blocks)) == list(map(id, blocks))
 
 
 def setters(links: Links, places: I64) -> I64:

@@ -1,4 +1,4 @@
-"""What is needed next is prepared by a thread of its own while the present is at work."""
+"""A thread prepares the next batch while the present one is in use."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 
-def one_ahead(batches: Iterator[Sequence[Item]], prepare: Callable[[Item], Result]) -> Generator[list[Result]]:
+def prefetched(batches: Iterator[Sequence[Item]], prepare: Callable[[Item], Result]) -> Generator[list[Result]]:
     """Batches of prepared items; while one is in use the next one is taken and prepared, and no other.
 
     What `prepare` raises is raised where its batch would come; what is not begun by then is not prepared.

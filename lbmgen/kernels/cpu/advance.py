@@ -19,16 +19,16 @@ from lbmgen.kernels import (
     SEND,
     SWEEP,
     WALLS,
+    BlockData,
     Copies,
     Kept,
     Links,
     Outlets,
-    Part,
     Program,
 )
-from lbmgen.kernels.cpu.mail import Mail, receive, send
+from lbmgen.kernels.cpu.exchange import ExchangeBuffers, receive, send
 from lbmgen.kernels.cpu.open_faces import make_outlets
-from lbmgen.kernels.cpu.runs import move, runs_of
+from lbmgen.kernels.cpu.strided import copy_strided, strided_copies
 from lbmgen.kernels.cpu.sweep import PARTS, make_sweep
 from lbmgen.kernels.cpu.walls import keep, walls
 from lbmgen.lattices import Lattice
@@ -36,14 +36,14 @@ from runkit.arrays import F64, I64, Floats
 from runkit.simd.compiled import kernel
 
 
-class Task(NamedTuple):
-    """What a march needs to know of a block: fields of a `Part`, its copies as runs, and its `Mail`."""
+class StepTables(NamedTuple):
+    """What compiled code takes of a block: fields of `BlockData`, its copies as strided ones, its `ExchangeBuffers`."""
 
     program: Program
     places: tuple[tuple[int, ...], ...]
     numbers: tuple[Any, ...]
     copies: tuple[I64, ...]
-    mail: Mail
+    buffers: ExchangeBuffers
     links: Links
     kept: Kept
     outlets: Outlets
@@ -51,30 +51,30 @@ class Task(NamedTuple):
     w: F64
 
     @classmethod
-    def of(cls, part: Part, mail: Mail) -> Task:
-        """That of a part with its mail."""
-        program, copies = _in_runs(part.program, part.copies)
+    def of(cls, data: BlockData, buffers: ExchangeBuffers) -> StepTables:
+        """The tables of a block with its buffers."""
+        program, copies = _in_strided_copies(data.program, data.copies)
         return cls(
             program=program,
-            places=part.places,
-            numbers=part.numbers,
+            places=data.places,
+            numbers=data.numbers,
             copies=copies,
-            mail=mail,
-            links=part.links,
-            kept=part.kept,
-            outlets=part.outlets,
-            c=part.c,
-            w=part.w,
+            buffers=buffers,
+            links=data.links,
+            kept=data.kept,
+            outlets=data.outlets,
+            c=data.c,
+            w=data.w,
         )
 
 
-def _in_runs(program: Program, copies: Copies) -> tuple[Program, tuple[I64, ...]]:
-    """A program that counts runs where it counted copies, and the runs by parity."""
+def _in_strided_copies(program: Program, copies: Copies) -> tuple[Program, tuple[I64, ...]]:
+    """A program whose copies are counted as strided ones, and these strided copies by parity."""
     programs, tables = [items.copy() for items in program[1:]], []
     for state, (source, target) in enumerate(zip(copies.source, copies.target, strict=True)):
         counted = [items[(items[:, 0] == COPY) & (items[:, 1] == state)] for items in programs]
         ends = np.unique(np.concatenate([[0, len(source)], *(items[:, 2:].ravel() for items in counted)]))
-        runs, first = runs_of(source, target, ends)
+        runs, first = strided_copies(source, target, ends)
         for items in programs:
             here = (items[:, 0] == COPY) & (items[:, 1] == state)
             items[here, 2:] = first[np.searchsorted(ends, items[here, 2:])]
@@ -83,38 +83,40 @@ def _in_runs(program: Program, copies: Copies) -> tuple[Program, tuple[I64, ...]
 
 
 @cache
-def make_march(lattice: Lattice, law: Collision, forced: bool) -> Callable[[Floats, Task, int, F64, I64], None]:
+def make_advance(lattice: Lattice, law: Collision, forced: bool) -> Callable[[Floats, StepTables, int, F64, I64], None]:
     """The compiled loop over steps for a lattice, a law and, if `forced`, a force density.
 
-    Called as march(h, task, parity, clock, tally): flat populations, a `Task`, `parity` of the first step, `clock`
-    [n_steps], and `tally` int64 [n_steps, n_bodies, d + 1], which gains what bodies take.
+    Called as advance(h, tables, parity, scale, impulse): flat populations, `StepTables`, `parity` of the first step,
+    `scale` [n_steps] of the velocities of walls, and `impulse` int64 [n_steps, n_bodies, d + 1], which grows by the
+    impulse on bodies.
     """
     sweep, outlets = make_sweep(lattice, law, forced), make_outlets(lattice.d)
 
-    def march(h, task, parity, clock, tally):
-        program, copies = task.program, task.copies
+    def advance(h, tables, parity, scale, impulse):
+        program, copies = tables.program, tables.copies
         step = 0
-        while step < clock.size:
+        while step < scale.size:
             first = (parity + step) % 2
-            in_one_pass = first == EVEN and step + 1 < clock.size and program.both.size > 0
+            # A single step is left over where the number of steps, or the parity of the first one, is odd.
+            in_one_pass = first == EVEN and step + 1 < scale.size and program.both.size > 0
             items = program.both if in_one_pass else (program.even if first == EVEN else program.odd)
             for item in range(len(items)):
                 operation, state, begin, end = items[item]
                 now = step + state if in_one_pass else step
                 if operation == SWEEP:
-                    sweep(h, program.region, begin, end, task.places[state], task.numbers)
+                    sweep(h, program.region, begin, end, tables.places[state], tables.numbers)
                 elif operation == COPY:
-                    move(h, h, copies[state], begin, end)
+                    copy_strided(h, h, copies[state], begin, end)
                 elif operation == WALLS:
-                    walls(h, task.links, begin, end, state, clock[now], tally[now])
+                    walls(h, tables.links, begin, end, state, scale[now], impulse[now])
                 elif operation == KEEP:
-                    keep(h, task.kept, begin, end, state)
+                    keep(h, tables.kept, begin, end, state)
                 elif operation == OUTLETS:
-                    outlets(h, task.outlets, begin, end, state, task.c, task.w)
+                    outlets(h, tables.outlets, begin, end, state, tables.c, tables.w)
                 elif operation == SEND:
-                    send(h, task.mail, begin)
+                    send(h, tables.buffers, begin)
                 elif operation == RECEIVE:
-                    receive(h, task.mail, begin)
+                    receive(h, tables.buffers, begin)
             step += 2 if in_one_pass else 1
 
-    return kernel(march, f"{lattice.name} {law} {forced}", PARTS, (type(law), *open_faces()))
+    return kernel(advance, f"{lattice.name} {law} {forced}", PARTS, (type(law), *open_faces()))

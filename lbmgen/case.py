@@ -10,7 +10,7 @@ import math
 from dataclasses import dataclass
 
 from lbmgen.domain import Domain
-from lbmgen.obstacles.placed import Placed, nearest_body
+from lbmgen.obstacles.placed import PlacedShape, nearest_body
 from runkit.arrays import F64, I64
 from runkit.errors import UserError
 
@@ -18,12 +18,12 @@ LONGEST_DESCRIPTION = 2048
 
 
 @dataclass(frozen=True)
-class FlowCase:
+class Case:
     """Case `number`: what stands in the domain, and how fast what flows past it."""
 
     number: int
     domain: Domain
-    placed: tuple[Placed, ...]
+    bodies: tuple[PlacedShape, ...]
     reynolds: float
     velocity: float
     length: float
@@ -45,7 +45,7 @@ class FlowCase:
     def nearest(self, points: F64, reach: float = math.inf) -> tuple[F64, I64]:
         """Signed distance [...] of points [..., d] to the nearest body, up to `reach`, and its number [...]."""
         periods = [n if is_periodic else None for n, is_periodic in zip(self.shape, self.domain.periodic, strict=True)]
-        return nearest_body(self.placed, points, periods, reach)
+        return nearest_body(self.bodies, points, periods, reach)
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -57,7 +57,7 @@ class FlowCase:
         """Reference area of coefficients: length times what of z the largest body spans; in two dimensions length."""
         if len(self.shape) == 2:
             return self.length
-        largest = max(self.placed, key=lambda body: body.width, default=None)
+        largest = max(self.bodies, key=lambda body: body.width, default=None)
         return self.length * (self.shape[2] if largest is None or largest.shape.dimensions == 2 else self.length)
 
     @property
@@ -69,7 +69,7 @@ class FlowCase:
         """All that was drawn, as JSON."""
         about = {
             "case": self.number,
-            "obstacles": [body.as_dict() for body in self.placed],
+            "obstacles": [body.as_dict() for body in self.bodies],
             "reynolds_number": self.reynolds,
             "velocity": self.velocity,
             "length": self.length,
@@ -81,7 +81,7 @@ class FlowCase:
         text = json.dumps(about, separators=(",", ":"))
         if len(text) > LONGEST_DESCRIPTION:
             raise UserError(
-                f"obstacles: the description of a case with {len(self.placed)} bodies has {len(text)} characters; "
+                f"obstacles: the description of a case with {len(self.bodies)} bodies has {len(text)} characters; "
                 f"allowed: {LONGEST_DESCRIPTION}; use fewer bodies, or a file for a polygon of many vertices"
             )
         return text

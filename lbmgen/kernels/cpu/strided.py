@@ -1,4 +1,4 @@
-"""Populations that move in many places at once: as few runs of equal strides as there are, each one loop."""
+"""Strided copies of populations: a table of copies is joined into as few as possible, each of which is one loop."""
 
 from collections.abc import Sequence
 
@@ -8,21 +8,21 @@ from runkit.arrays import I64
 from runkit.simd.compiled import kernel, part
 
 
-def runs_of(source: I64, target: I64, ends: Sequence[int] | I64) -> tuple[I64, I64]:
-    """Runs of moves from offsets `source` to `target`, int64 [n] each; none goes on over one of `ends`, 0 to n.
+def strided_copies(source: I64, target: I64, ends: Sequence[int] | I64) -> tuple[I64, I64]:
+    """Strided copies from offsets `source` to `target`, int64 [n] each; none goes across one of `ends`, 0 to n.
 
-    Returns runs, int64 [n_runs, 5]: source, target, count, stride of either; and where the runs of each end begin.
+    Returns int64 [n_copies, 5]: source, target, count, stride of either; and the first copy after each of `ends`.
     """
-    runs, first = np.empty((len(source), 5), np.int64), np.empty(len(ends), np.int64)
-    _join(source, target, np.asarray(ends, np.int64), runs, first)
-    return runs[: first[-1]].copy(), first
+    copies, first = np.empty((len(source), 5), np.int64), np.empty(len(ends), np.int64)
+    _join(source, target, np.asarray(ends, np.int64), copies, first)
+    return copies[: first[-1]].copy(), first
 
 
 @part
-def move(source, target, runs, begin, end):
-    """Move the populations of some runs from one array to another, or to the same one."""
-    for run in range(begin, end):
-        here, there, count, stride, other = runs[run]
+def copy_strided(source, target, copies, begin, end):
+    """Do copies `begin` to `end` from one array to another, or to the same one."""
+    for copy in range(begin, end):
+        here, there, count, stride, other = copies[copy]
         if stride == 1 and other == 1:
             for k in range(count):
                 target[there + k] = source[here + k]
@@ -32,7 +32,7 @@ def move(source, target, runs, begin, end):
 
 
 @kernel
-def _join(source, target, ends, runs, first):
+def _join(source, target, ends, copies, first):
     n = 0
     for piece in range(len(ends) - 1):
         first[piece] = n
@@ -47,7 +47,7 @@ def _join(source, target, ends, runs, first):
                 if target[k + count] - target[k + count - 1] != other:
                     break
                 count += 1
-            runs[n, 0], runs[n, 1], runs[n, 2], runs[n, 3], runs[n, 4] = source[k], target[k], count, stride, other
+            copies[n] = (source[k], target[k], count, stride, other)
             n += 1
             k += count
     first[-1] = n
