@@ -36,7 +36,8 @@ def make_outlets(d):
     def set_outlets(h, outlets, begin, end, state, c, w):
         row = np.zeros(at.size)
         for site in range(begin, end):
-            law, first, last = element(outlets.law, site), element(outlets.start, site), element(outlets.start, site + 1)
+            law = element(outlets.law, site)
+            first, last = element(outlets.start, site), element(outlets.start, site + 1)
             left = (state * len(outlets.law) + site) * len(w)
             for k in range(n_parameters):
                 row[k] = element(outlets.parameters, site * n_parameters + k)
