@@ -86,11 +86,11 @@ def _train_phases(
         _ = one.normalisation  # read now: that of a later phase may be undefined
     network = build_network(recipe, data[0].sizes)
     start_from(network, recipe.initial)
-    if recipe.compile:
-        say(ranks, "compile = true: the first steps and the first validation compile the network, for minutes each")
-        network.compile(backend=COMPILER, dynamic=getattr(network, "dynamic", None))
     micro = int(config["train_micro_batch_size_per_gpu"])
     costs = {name: _cost(ranks, recipe, name, network, of, micro) for name, of in zip(names, data, strict=True)}
+    if recipe.compile:  # after the costs: a network that has run on shapes alone would not be compiled any more
+        say(ranks, "compile = true: the first steps and the first validation compile the network, for minutes each")
+        network.compile(backend=COMPILER, dynamic=getattr(network, "dynamic", None))
     engine = Engine(network, config, ranks, folder.checkpoints)
     paces = {}
     try:

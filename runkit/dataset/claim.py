@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from runkit.dataset.lock import FileLock
-from runkit.dataset.resume import check_same, holds
+from runkit.dataset.resume import check_same, holds, require_readable
 from runkit.dataset.schema import Schema
 from runkit.dataset.scratch import Scratch
 from runkit.errors import UserError
@@ -50,6 +50,7 @@ class Claim(NamedTuple):
                 self._clean(lock)
                 return "finished", None
             if self.part.exists():
+                require_readable(self.part)
                 check_same(self.part, self.schema, shapes, attributes, how.free_keys)
                 return "resumed", lock
             return "new", lock
