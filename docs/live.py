@@ -1,6 +1,6 @@
 """Directives that write reference pages from the code itself, so that these cannot go stale.
 
-    {keys} mdgen.config:Case                 keys of a configuration: default, meaning, allowed range
+    {keys} mdgen.config:RunConfig                 keys of a configuration: default, meaning, allowed range
     {parts} mdgen.potentials:potential       what a registry knows: name, parameters, meaning, source
     {contract} ISOCONFIG                     fields of a file: axes, type, unit, meaning
     {program} mdgen                          a program's words, exit codes and keys, as `--help` prints them
