@@ -49,7 +49,9 @@ go_on() { # have the program run again, unless that has no end
     local kept=0 n=0 state=$JOB_SCRIPT.restarts$index
     [ ! -s "$UNFINISHED_NOTE" ] || read -r kept <"$UNFINISHED_NOTE"
     [ ! -s "$state" ] || n=$(wc -l <"$state")
-    if ((kept == 0)); then
+    if [ -e "$JOB_SCRIPT.cancelled" ]; then
+        echo "job: cancelled: submit it again to go on" >&2
+    elif ((kept == 0)); then
         echo "job: unfinished, and this job brought nothing to a checkpoint: it is not restarted; give it more time" >&2
     elif ((n >= JOB_RESTARTS)); then
         echo "job: unfinished after $n restarts, which is the most: submit it again to go on" >&2

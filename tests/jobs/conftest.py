@@ -42,6 +42,8 @@ if [[ " $* " =~ " unfinished="([0-9]+) && $PMI_RANK = 0 ]]; then
     echo x >>"$STAND_INS/tries${SLURM_ARRAY_TASK_ID-}"
     if (($(wc -l <"$STAND_INS/tries${SLURM_ARRAY_TASK_ID-}") <= BASH_REMATCH[1])); then
         [[ " $* " == *" stuck "* ]] || echo 7 >"$UNFINISHED_NOTE"
+        [[ " $* " != *" cancelled "* ]] || touch "$JOB_SCRIPT.cancelled"
+        [[ " $* " != *" scancel "* ]] || touch "$STAND_INS/cancelled"
         exit 75
     fi
 fi
@@ -87,7 +89,8 @@ def commands(tmp_path) -> Callable[[str], dict[str, str]]:
     """commands("pbs") -> an environment with that batch system's commands; a submitted job runs at once.
 
     `program` stands for Python in jobs: it prints its rank and arguments, and ends in an error if one is "fail". With
-    "unfinished=N" it is unfinished N times, and keeps something each time, unless another word is "stuck"; with "warn"
+    "unfinished=N" it is unfinished N times, and keeps something each time, unless another word is "stuck"; with
+    "cancelled" or "scancel" it leaves what a cancelled job finds, from here or of Slurm; with "warn"
     it sends its job a warning, and is unfinished if that comes back to it.
     """
 

@@ -324,6 +324,9 @@ def deleting(words: list[str]) -> None:
 def scontrol(words: list[str]) -> None:
     if words[:2] == ["show", "hostnames"]:
         print((KEPT / "hostnames").read_text(), end="")
+    elif words == ["show", "job", os.environ["SLURM_JOB_ID"]]:
+        state = "CANCELLED" if (KEPT / "cancelled").exists() else "RUNNING"
+        print(f"JobId={words[2]} JobName=job\n   JobState={state} Reason=None Dependency=(null)")
     elif len(words) == 2 and words[0] == "requeue" and words[1] == os.environ["SLURM_JOB_ID"]:
         (KEPT / f"requeue-{words[1]}").touch()
     else:

@@ -40,6 +40,22 @@ def test_a_job_that_brings_nothing_to_a_checkpoint_is_not_restarted(run, copy):
     assert len(marks(copy)) == 1
 
 
+def test_a_job_that_was_cancelled_does_not_come_back(run, scheduler):
+    """Its program saves and is unfinished, as where its time is over."""
+    for word in ("cancelled", "scancel") if scheduler == "slurm" else ("cancelled",):
+        _, log = run("--restarts", "5", "generate", "mdgen", "unfinished=9", word)
+        assert log.count("rank 0 of 4") == (2 if word == "scancel" else 1), log
+        assert "submit it again to go on" in log
+
+
+def test_cancel_leaves_word_for_the_job(run, copy, site, commands, submit, scheduler):
+    run("--restarts", "0", "train", "minutes=5")
+    (row,) = [line.split("\t") for line in (copy / "runs/jobs/submitted.tsv").read_text().splitlines()]
+    done = submit("--site", site(scheduler), "cancel", row[1], root=copy, env=commands(scheduler))
+    assert done.returncode == 0, done.stderr
+    assert (copy / f"{row[2]}.cancelled").exists()
+
+
 def test_no_other_code_restarts_a_job(run):
     _, log = run("--restarts", "5", "generate", "mdgen", "fail")
     assert log.count("rank 0 of 4") == 1 and "job: " not in log, log

@@ -168,7 +168,7 @@ def test_each_job_of_an_array_makes_its_own_file(login):
     assert [name for name in one if one[name].tobytes() != two[name].tobytes()]
 
 
-LONG = (*GLASS, "production.times=[0.05, 20.0]", "checkpoint_seconds=0")
+LONG = (*GLASS, "production.times=[0.05, 400.0]", "checkpoint_seconds=0")
 
 
 @pytest.fixture(scope="module")
