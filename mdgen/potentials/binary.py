@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 from mdgen.potentials import potential
 from mdgen.potentials.lennard_jones import LennardJones
-from mdgen.potentials.pair import PairPotential, symmetric
+from mdgen.potentials.pair import PairPotential, mixture
 
 
 @potential("binary-lennard-jones")
@@ -19,6 +19,4 @@ def binary_lennard_jones(
     cutoff: float | Sequence[float] = 2.5,
 ) -> PairPotential:
     """Species 0 is A, 1 is B; parameters are (AA, AB, BB) or one value; cut and shifted at cutoff * sigma_ab."""
-    strength, sigma_ab = symmetric(epsilon, "epsilon"), symmetric(sigma, "sigma")
-    cutoff_ab = symmetric(cutoff, "cutoff") * sigma_ab
-    return PairPotential.of(LennardJones(), cutoff_ab, epsilon=strength, sigma=sigma_ab)
+    return mixture(LennardJones(), epsilon, sigma, cutoff)

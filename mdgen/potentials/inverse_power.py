@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from mdgen.potentials import potential
-from mdgen.potentials.pair import Pair, PairLaw, PairPotential, symmetric
+from mdgen.potentials.pair import Pair, PairLaw, PairPotential, mixture
 from runkit import elementary
 from runkit.arrays import F64
 from runkit.formula import Value, power
@@ -52,6 +52,4 @@ def inverse_power(
     cutoff: float | Sequence[float] = 2.5,
 ) -> PairPotential:
     """Species 0 is A, 1 is B; parameters are (AA, AB, BB) or one value; cut and shifted at cutoff * sigma_ab."""
-    strength, sigma_ab = symmetric(epsilon, "epsilon"), symmetric(sigma, "sigma")
-    cutoff_ab = symmetric(cutoff, "cutoff") * sigma_ab
-    return PairPotential.of(InversePower(exponent), cutoff_ab, epsilon=strength, sigma=sigma_ab)
+    return mixture(InversePower(exponent), epsilon, sigma, cutoff)

@@ -111,6 +111,12 @@ class PairPotential:
         return np.where(np.asarray(r) < self.cutoff[a, b], formula(np.square(r), pair), 0.0)
 
 
+def mixture(law: PairLaw, epsilon: object, sigma: object, cutoff: object) -> PairPotential:
+    """A law of two species from (AA, AB, BB), or one value, of each parameter; it ends at cutoff * sigma_ab."""
+    strength, sigma_ab = symmetric(epsilon, "epsilon"), symmetric(sigma, "sigma")
+    return PairPotential.of(law, symmetric(cutoff, "cutoff") * sigma_ab, epsilon=strength, sigma=sigma_ab)
+
+
 def symmetric(values: object, name: str = "parameter") -> F64:
     """The matrix [[aa, ab], [ab, bb]] of three values (aa, ab, bb); one value stands for all."""
     flat = np.atleast_1d(np.asarray(values, dtype=float)).ravel()

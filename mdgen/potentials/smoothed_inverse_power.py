@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 from mdgen.potentials import potential
 from mdgen.potentials.inverse_power import InversePower
-from mdgen.potentials.pair import Pair, PairPotential, symmetric
+from mdgen.potentials.pair import Pair, PairPotential, mixture
 from runkit import elementary
 from runkit.arrays import F64
 from runkit.formula import Value, power
@@ -51,6 +51,4 @@ def smoothed_inverse_power(
     cutoff: float | Sequence[float] = 1.25,
 ) -> PairPotential:
     """Species 0 is A, 1 is B; parameters are (AA, AB, BB) or one value; all ends at cutoff * sigma_ab."""
-    strength, sigma_ab = symmetric(epsilon, "epsilon"), symmetric(sigma, "sigma")
-    cutoff_ab = symmetric(cutoff, "cutoff") * sigma_ab
-    return PairPotential.of(SmoothedInversePower(exponent), cutoff_ab, epsilon=strength, sigma=sigma_ab)
+    return mixture(SmoothedInversePower(exponent), epsilon, sigma, cutoff)

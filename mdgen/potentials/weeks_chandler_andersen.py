@@ -13,7 +13,7 @@ from collections.abc import Sequence
 
 from mdgen.potentials import potential
 from mdgen.potentials.lennard_jones import LennardJones
-from mdgen.potentials.pair import PairPotential, symmetric
+from mdgen.potentials.pair import PairPotential, mixture
 
 
 @potential("weeks-chandler-andersen")
@@ -21,5 +21,4 @@ def weeks_chandler_andersen(
     epsilon: float | Sequence[float] = 1.0, sigma: float | Sequence[float] = 1.0
 ) -> PairPotential:
     """Species 0 is A, 1 is B; parameters are (AA, AB, BB) or one value."""
-    strength, sigma_ab = symmetric(epsilon, "epsilon"), symmetric(sigma, "sigma")
-    return PairPotential.of(LennardJones(), 2 ** (1 / 6) * sigma_ab, epsilon=strength, sigma=sigma_ab)
+    return mixture(LennardJones(), epsilon, sigma, cutoff=2 ** (1 / 6))
