@@ -13,7 +13,7 @@ in_seconds() { # HOURS:MINUTES:SECONDS
     echo $((10#$hours * 3600 + 10#$minutes * 60 + 10#$rest))
 }
 
-read_settings() { # sets nodes, n_nodes, tasks, cores, gpus, time, seconds, queue
+read_settings() { # sets nodes, n_nodes, tasks, cores, gpus, time, seconds, queue, restarts
     nodes=$(setting NODES "$NODES_PATTERN" "$NODES_ALLOWED")
     n_nodes=${nodes:-1}
     n_nodes=$((${n_nodes//x/*}))
@@ -21,7 +21,6 @@ read_settings() { # sets nodes, n_nodes, tasks, cores, gpus, time, seconds, queu
     cores=$(setting CORES_PER_TASK '[1-9][0-9]*' "a number from 1")
     gpus=$(setting GPUS_PER_NODE '[0-9]+' "a number from 0")
     time=$(setting TIME '[0-9]+:[0-5][0-9]:[0-5][0-9]' "hours:minutes:seconds")
-    seconds=$(in_seconds "$time")
     queue=$(setting QUEUE '[^ ]*' "one word, or nothing")
     restarts=${restarts:-$RESTARTS}
     [[ $restarts =~ ^[0-9]+$ ]] || fail "$site: RESTARTS, or --restarts, = '$restarts'; allowed: a number from 0"
@@ -33,8 +32,8 @@ read_settings() { # sets nodes, n_nodes, tasks, cores, gpus, time, seconds, queu
         time=${ONE_PROCESS_TIME:-$time}
         [[ $time =~ ^[0-9]+:[0-5][0-9]:[0-5][0-9]$ ]] ||
             fail "$site: ONE_PROCESS_TIME = '$time'; allowed: hours:minutes:seconds"
-        seconds=$(in_seconds "$time")
     fi
+    seconds=$(in_seconds "$time")
 }
 
 check_array() { # WORD...: --array and {index} go together

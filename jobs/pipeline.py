@@ -157,9 +157,9 @@ def recorded() -> dict[str, list[list[str]]]:
 
 
 def queued() -> dict[str, str]:
-    """What the scheduler says: the state of each job by its number."""
-    lines = (line.split() for line in os.environ["STATES"].splitlines())
-    return {line[0]: line[1] for line in lines if len(line) > 1}
+    """The state of each job that was submitted from here and has not ended, by its number."""
+    lines = (line.split("\t") for line in os.environ["STATES"].splitlines())
+    return {line[0]: line[1] for line in lines if not line[1].startswith("not-ours:")}
 
 
 def look_up(jobs: list[Job], rows: dict[str, list[list[str]]], states: dict[str, str]) -> None:
@@ -201,15 +201,15 @@ def submit(jobs: list[Job]) -> None:
     for job in todo:
         after = [other.ident for other in job.before if other.is_waited_for]
         chain = ["--after", ",".join(after)] if after else ["--chain", *(["--step-of", first] if first else [])]
-        call_submit([*chain, *job.options, "--label", job.label, *job.words], "", is_shown=False)
+        call_submit([*chain, *job.options, "--label", job.label, *job.words], "", is_shown=False, LOOKED_AT="yes")
         job.ident = recorded()[job.label][-1][1]
         job.state, first = "submitted", first or job.ident
 
 
-def call_submit(words: list[str], title: str, is_shown: bool) -> None:
+def call_submit(words: list[str], title: str, is_shown: bool, **environment: str) -> None:
     """jobs/submit for one job; what it refuses ends all."""
     command = ["jobs/submit", "--site", os.environ["SITE_ENV"], *words]
-    done = subprocess.run(command, stdout=subprocess.PIPE, text=True)
+    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, env=os.environ | environment)
     if done.returncode:
         sys.exit(done.returncode)
     if is_shown:

@@ -51,6 +51,12 @@ fi
 """
 
 
+def estimating(folder: Path, time: str) -> Path:
+    """A program in the place of Python, whose generators need 2.1 GB per rank and so much time, by their `show`."""
+    show = f"# memory     about 2.1 GB per rank\\n# cost       3e9 steps, about {time} on these ranks\\n"
+    return executable(folder / "program", f'#!/bin/bash\n[ "$3" != show ] || printf "{show}"\n')
+
+
 @pytest.fixture(params=SITES)
 def scheduler(request) -> str:
     return request.param
@@ -79,9 +85,10 @@ def copy(tmp_path) -> Path:
     return folder
 
 
-def executable(path: Path, text: str) -> None:
+def executable(path: Path, text: str) -> Path:
     path.write_text(text)
     path.chmod(0o755)
+    return path
 
 
 @pytest.fixture

@@ -242,7 +242,7 @@ def pjsub(words: list[str]) -> None:
         },
         **{"-L": rf"(elapse={TIME}|rscgrp=[\w-]+|node={shape}|gpu=[1248])", "-x": r"\w+=[\w/:]+"},
         **{"--mpi": r"(proc|max-proc-per-node)=[1-9]\d*"},
-        "--sparam": r"\d+-\d+|jid=\d+(,sn=\d+)?(,sd=ec!=0:(one|after|all)(:\d+)*)?",
+        "--sparam": r"\d+-\d+|jid=\d+(,sn=\d+)?",
     }
     found, rest = parse(words, known)
     script = script_of(rest)
@@ -260,9 +260,6 @@ def pjsub(words: list[str]) -> None:
         step = len(list((KEPT / "jobs").glob(f"{job}_*")))
     ident = f"{job}_{step}" if "--step" in options else str(job)
     print(f"[INFO] PJM 0000 pjsub Job {ident} submitted.")
-    on = re.findall(r"sd=ec!=0:\w+((?::\d+)*)", sparam)
-    if on and not all(succeeded(f"{job}_{before}") for before in on[0].split(":")[1:]):
-        return
     nodes = 1
     for part in asked.get("node", "1").split("x"):
         nodes *= int(part)

@@ -8,6 +8,8 @@ import subprocess
 
 import pytest
 
+from tests.jobs.conftest import estimating
+
 
 def lines(log: str, start: str) -> list[str]:
     return [line for line in log.splitlines() if line.startswith(start)]
@@ -127,11 +129,7 @@ def test_a_signal_is_asked_for_where_a_scheduler_has_one(scheduler, asked, submi
 
 @pytest.mark.parametrize(("restarts", "code"), [("2", 2), ("3", 0)])
 def test_an_estimate_beyond_all_restarts_is_refused(restarts, code, submit, site, tmp_path):
-    program = tmp_path / "program"
-    show = "# memory     about 2.1 GB per rank\\n# cost       3e9 steps, about 4.0 h on these ranks\\n"
-    program.write_text(f'#!/bin/bash\n[ "$3" != show ] || printf "{show}"\n')
-    program.chmod(0o755)
-    chosen = site("slurm", PYTHON=str(program), GENERATE_TIME="1:10:00")
+    chosen = site("slurm", PYTHON=str(estimating(tmp_path, "4.0 h")), GENERATE_TIME="1:10:00")
     done = submit("--dry-run", "--site", chosen, "--restarts", restarts, "generate", "mdgen")
     assert done.returncode == code and done.stderr.count("\n") == 1
     assert ("with 2 restarts is less" if code else "it goes on in 3 restarts or so") in done.stderr

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.jobs.conftest import estimating
+
 ROOT = Path(__file__).parents[2]
 SHELLCHECK = Path(sysconfig.get_path("scripts")) / "shellcheck"
 SHELL = sorted(
@@ -102,12 +104,8 @@ def test_what_a_queue_does_not_allow_is_told_in_one_line_before_it_is_queued(nam
 
 @pytest.mark.parametrize(("tasks", "code"), [("20", 2), ("10", 0)])
 def test_ranks_that_need_more_memory_than_a_node_has_are_refused(tasks, code, profile, submit, tmp_path):
-    program = tmp_path / "program"
-    show = "# memory     about 2.1 GB per rank\\n# cost       3e9 steps, about 26 h on these ranks\\n"
-    program.write_text(f'#!/bin/bash\n[ "$3" != show ] || printf "{show}"\n')
-    program.chmod(0o755)
     path = next(path for path in SITES if path.stem == "fugaku")
-    chosen = profile(path, f"GENERATE_TASKS_PER_NODE={tasks} PYTHON={program}")
+    chosen = profile(path, f"GENERATE_TASKS_PER_NODE={tasks} PYTHON={estimating(tmp_path, '26 h')}")
     done = submit("--dry-run", "--site", chosen, "generate", "mdgen")
     assert done.returncode == code, done.stderr
     told = "need 42 GB; a node of small has 32 GB" if code else "about 26 h are needed on CPUs and a job has 24:00:00"
