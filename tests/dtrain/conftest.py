@@ -23,6 +23,22 @@ from tests.flow_factory import write_flow
 from tests.isoconfig_factory import write_isoconfig
 
 ROOT = Path(__file__).parents[2]
+# A recipe of the flow CNN on `flow_file`, without its phases.
+TINY_FLOW = """
+name = "tiny"
+batch = 6
+micro = 0
+log_every = 1
+
+[model]
+name = "flow-cnn"
+parameters = { widths = [8, 16] }
+
+[data]
+name = "flow"
+split = { train = 4, validation = 1, test = 1 }
+horizon = 6
+"""
 READY = multiprocessing.get_context("forkserver")
 READY.set_forkserver_preload(["dtrain.train", "dtrain.evaluate", "deepspeed"])
 
@@ -97,11 +113,6 @@ def on_processes(
         process.join(timeout)
         process.kill()
     return [process.exitcode for process in processes], (directory / "printed").read_text()
-
-
-def begin_on_two(program: Callable[[Sequence[str]], None], directory: Path, *words: object) -> list:
-    """As `on_two`, but only begin: the processes, ranks 0 and 1; what they print goes to the file "printed"."""
-    return begin_on(2, program, directory, *words)
 
 
 def begin_on(n: int, program: Callable[[Sequence[str]], None], directory: Path, *words: object) -> list:

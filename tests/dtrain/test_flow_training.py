@@ -17,23 +17,11 @@ from dtrain.data.flow import Flow
 from dtrain.flow_metrics import variance_error
 from runkit.dataset.check import check
 from runkit.dataset.reader import Dataset
-from tests.dtrain.conftest import on_two, train_here
+from tests.dtrain.conftest import TINY_FLOW, on_two, train_here
 
-RECIPE = """
-name = "tiny"
-batch = 6
-micro = 0
-log_every = 1
-
-[model]
-name = "flow-cnn"
-parameters = { widths = [8, 16] }
-
-[data]
-name = "flow"
-split = { train = 4, validation = 1, test = 1 }
-horizon = 6
-
+RECIPE = (
+    TINY_FLOW
+    + """
 [phase.frames]
 epochs = 12
 learning_rate = 1e-2
@@ -45,6 +33,7 @@ learning_rate = 1e-3
 data = { unroll = 2, through = true, noise = 0.02 }
 loss = { gradient = 2.0 }
 """
+)
 
 
 def curve(run: Path, name: str = "training") -> list[dict[str, str]]:

@@ -13,11 +13,11 @@ import pytest
 from safetensors.torch import load_file
 
 from dtrain import clock, train
-from runkit.stop import NOTE, UNFINISHED, Notice
-from tests.dtrain.conftest import begin_on_two, finish, on_two, start, train_here
+from runkit.stop import NOTE, UNFINISHED
+from tests.dtrain.conftest import begin_on, finish, on_two, start, train_here
 from tests.flow_factory import FLOW_RECIPE, write_flow
+from tests.stops import IN_TIME, Warned
 
-IN_TIME = 25  # seconds: less than the 30 that are allowed
 RECIPE = FLOW_RECIPE.replace("epochs = 1\n", "epochs = 150\n").replace("log_every = 1\n", "log_every = 10\n")
 
 
@@ -62,7 +62,7 @@ def wait_until_it_trains(folder: Path) -> None:
 @pytest.mark.parametrize(("number", "warned"), [(signal.SIGUSR2, [1]), (signal.SIGTERM, [0, 1])])
 def test_a_warned_training_ends_in_time_and_goes_on_to_the_same_weights(folder, whole, number, warned):
     """One process or both get the signal: both save and end; the last one says that the run is unfinished."""
-    processes = begin_on_two(train.main, folder, "recipe.toml")
+    processes = begin_on(2, train.main, folder, "recipe.toml")
     wait_until_it_trains(folder)
     for rank in warned:
         os.kill(processes[rank].pid, number)
@@ -79,18 +79,9 @@ def test_a_training_that_is_ended_again_and_again_is_done_at_last(folder, whole,
     """It stops after any step, before and amid a validation, and always makes progress."""
     monkeypatch.setattr(clock, "ASK_SECONDS", 0.0)
     monkeypatch.setenv(NOTE, str(folder / "note"))
-    asked, really = [0], Notice.is_wanted
-
-    def is_wanted(notice: Notice, ahead: float = 0.0) -> bool:
-        asked[0] += 1
-        if asked[0] > n_places:
-            notice.learn("the test")
-        return really(notice, ahead)
-
-    monkeypatch.setattr(Notice, "is_wanted", is_wanted)
-    code, n_jobs = UNFINISHED, 0
+    warned, code, n_jobs = Warned(monkeypatch), UNFINISHED, 0
     while code == UNFINISHED:
-        n_places, asked[0] = (0, 49, 99, 0, 100, 1, 10_000)[n_jobs], 0
+        warned.n_places = (0, 49, 99, 0, 100, 1, 10_000)[n_jobs]
         code, output = train_here(folder, "recipe.toml")
         n_jobs += 1
         assert code == 0 or int((folder / "note").read_text()) >= 0, output
@@ -114,7 +105,7 @@ def test_a_signal_to_the_launcher_of_deepspeed_loses_nothing(folder, whole):
 
 def test_all_groups_of_a_campaign_end_when_one_process_is_warned(folder):
     words = ("recipe.toml", "campaign.grid.seed=[1, 2, 3]", "phase.one.epochs=2000")
-    processes = begin_on_two(train.main, folder, *words)
+    processes = begin_on(2, train.main, folder, *words)
     deadline = time.monotonic() + 120
     while len(list(folder.glob("runs/run/*/training.csv"))) < 2 and time.monotonic() < deadline:
         time.sleep(0.02)

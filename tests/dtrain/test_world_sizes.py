@@ -10,27 +10,17 @@ import pytest
 
 from dtrain import train
 from runkit.stop import UNFINISHED
-from tests.dtrain.conftest import on_processes, train_here
+from tests.dtrain.conftest import TINY_FLOW, on_processes, train_here
 
-RECIPE = """
-name = "tiny"
-batch = 6
-micro = 0
-log_every = 1
-
-[model]
-name = "flow-cnn"
-parameters = { widths = [8, 16] }
-
-[data]
-name = "flow"
-split = { train = 4, validation = 1, test = 1 }
-horizon = 6
-
+# One phase, short enough to be gone through again and again.
+RECIPE = (
+    TINY_FLOW
+    + """
 [phase.frames]
 epochs = 2
 learning_rate = 1e-2
 """
+)
 
 
 def losses(directory: Path) -> list[float]:

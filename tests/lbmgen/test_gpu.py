@@ -20,10 +20,10 @@ from lbmgen.kernels.gpu.text import source
 from lbmgen.lattices import LATTICES
 from lbmgen.layout import Layout
 from runkit.config import load
-from runkit.dataset.reader import Dataset
 from runkit.dataset.schema import COMPLETE, FAILED
 from runkit.errors import UserError
 from runkit.mpi import SerialWorld
+from tests.files import arrays, assert_same
 from tests.lbmgen.flows import FACES, SHAPES, Setting, assert_same_bits, assert_same_flow, ramp
 from tests.shim import StandIn
 from tests.shim.compile import ARCHITECTURES, resources
@@ -220,22 +220,13 @@ def test_a_saved_flow_goes_on_with_the_same_bits(gpu):
     assert_same_bits(second, whole)
 
 
-def arrays(path: Path) -> dict[str, np.ndarray]:
-    """Everything that a file holds."""
-    with Dataset(path) as file:
-        return {field.name: file[field.name][...] for field in file.schema.fields}
-
-
 def assert_same_file(directory: Path, monkeypatch, gpu, *settings: str) -> dict[str, np.ndarray]:
     """A run makes the same file on the CPU and on a GPU; returns what it holds."""
-    made = []
     for name, device in (("cpu", None), ("gpu", gpu)):
         monkeypatch.setattr(run, "choose", lambda world, wanted, device=device: device)
         run.generate(SerialWorld(), load(RunConfig, None, [*RUN, *settings, f"output={directory / name}.h5"]))
-        made.append(arrays(directory / f"{name}.h5"))
-    different = [name for name in made[0] if made[0][name].tobytes() != made[1][name].tobytes()]
-    assert not different
-    return made[0]
+    assert_same(directory / "cpu.h5", directory / "gpu.h5")
+    return arrays(directory / "cpu.h5")
 
 
 def test_a_run_makes_the_same_file_on_a_gpu(tmp_path, monkeypatch, gpu):

@@ -15,10 +15,10 @@ from mdgen.run import generate
 from mdgen.trajectory import Checkpoint
 from runkit.checkpoint import load_arrays, save_arrays
 from runkit.dataset.check import check
-from runkit.dataset.contracts.isoconfig import ISOCONFIG
 from runkit.dataset.reader import Dataset
 from runkit.dataset.schema import COMPLETE, FAILED
 from runkit.mpi import SerialWorld
+from tests.files import arrays, assert_same
 from tests.shim import StandIn
 
 CASE = {
@@ -44,17 +44,6 @@ def make(tmp_path, monkeypatch):
         return path
 
     return on
-
-
-def contents(path: Path) -> dict[str, bytes]:
-    """All data of a file."""
-    with Dataset(path) as file:
-        return {field.name: file[field.name][...].tobytes() for field in ISOCONFIG.fields}
-
-
-def assert_same(one: Path, other: Path) -> None:
-    a, b = contents(one), contents(other)
-    assert not [name for name in a if a[name] != b[name]]
 
 
 @pytest.fixture
@@ -193,4 +182,4 @@ def test_what_blows_up_is_marked_and_the_others_go_on(make, tmp_path):
     for path in (cpu, gpu):
         with Dataset(path) as file:
             assert file["labelled"][...].tolist() == [FAILED, COMPLETE]
-    assert contents(cpu)["failure"] == contents(gpu)["failure"]
+    assert arrays(cpu)["failure"].tobytes() == arrays(gpu)["failure"].tobytes()

@@ -13,8 +13,8 @@ import pytest
 
 from runkit.dataset.check import check
 from runkit.dataset.outcome import NOTHING_USABLE
-from runkit.dataset.reader import Dataset
 from runkit.dataset.schema import COMPLETE, FAILED
+from tests.files import arrays, assert_same
 
 CASE = (
     "n_cases=3",
@@ -27,19 +27,6 @@ CASE = (
     "frames.warm_up=0.2",
 )
 LONGER = ("n_cases=2", "frames.count=80", "frames.every=100", "checkpoint_seconds=0")
-
-
-def arrays(path: Path, unfinished: bool = False) -> dict[str, np.ndarray]:
-    """Everything that a file holds."""
-    with Dataset(path, unfinished=unfinished) as file:
-        return {field.name: file[field.name][...] for field in file.schema.fields}
-
-
-def assert_same(one: Path, other: Path) -> None:
-    """All data of two files are equal, byte for byte."""
-    a, b = arrays(one), arrays(other)
-    different = [name for name in a if a[name].tobytes() != b[name].tobytes()]
-    assert not different
 
 
 def run(mpiexec, n_ranks: int, name: str, *settings: str) -> Path:
@@ -63,8 +50,7 @@ def test_a_cut_domain_on_gpus_is_the_same_whichever_way_messages_go(mpiexec, way
     """Two stand-ins share each case; the run says which way it is."""
     settings = (*CASE, "n_cases=1", "frames.count=1", "frames.every=5", "frames.force_every=5", "ranks_per_case=2")
     alone = run(mpiexec, 1, "alone", *settings[:-1])
-    program = Path(__file__).with_name("lbmgen_on_stand_in.py")
-    done = mpiexec(2, program, *settings, "output=cut.h5", env={"GLASSFLOW_MESSAGES": way})
+    done = mpiexec(2, "-m", "tests.shim", "lbmgen", *settings, "output=cut.h5", env={"GLASSFLOW_MESSAGES": way})
     assert done.returncode == 0, done.stderr
     assert f"messages: {said} (GLASSFLOW_MESSAGES = {way})\n" in done.stdout
     assert_same(alone, mpiexec.directory / "cut.h5")

@@ -6,10 +6,9 @@ import json
 
 import pytest
 
+from tests.files import assert_same
 from tests.mpi.test_lbmgen import CASE as FLOW
-from tests.mpi.test_lbmgen import arrays as flow_arrays
 from tests.mpi.test_mdgen import CASE as GLASS
-from tests.mpi.test_mdgen import arrays as glass_arrays
 
 N_RANKS = 64
 # Both generators in the same processes: what these cost is their imports.
@@ -29,9 +28,5 @@ def test_sixty_four_ranks_on_few_cores_make_the_bytes_of_one(mpiexec):
         programs = [[*glass, f"output=glass{n}.h5"], [*flow, *cut, f"output=flow{n}.h5"]]
         done = mpiexec(n, "-c", BOTH, json.dumps(programs), timeout=500)
         assert done.returncode == 0 and done.stdout.count(f"{n} rank") >= 2, done.stdout + done.stderr
-    assert_equal(*(glass_arrays(mpiexec.directory / f"glass{n}.h5") for n in (1, N_RANKS)))
-    assert_equal(*(flow_arrays(mpiexec.directory / f"flow{n}.h5") for n in (1, N_RANKS)))
-
-
-def assert_equal(one: dict, other: dict) -> None:
-    assert [name for name in one if one[name].tobytes() != other[name].tobytes()] == []
+    for name in ("glass", "flow"):
+        assert_same(*(mpiexec.directory / f"{name}{n}.h5" for n in (1, N_RANKS)))

@@ -13,10 +13,10 @@ import psutil
 import pytest
 
 from runkit.dataset.check import check
-from runkit.dataset.contracts.isoconfig import ISOCONFIG
 from runkit.dataset.outcome import PARTLY_FAILED
 from runkit.dataset.reader import Dataset
 from runkit.dataset.schema import COMPLETE, FAILED
+from tests.files import arrays, assert_same
 
 CASE = (
     "system.n_particles=160",
@@ -29,19 +29,6 @@ CASE = (
     "production.times=[0.05, 0.4]",
 )
 LONGER = ("production.times=[0.05, 20.0]", "checkpoint_seconds=0")
-
-
-def arrays(path: Path) -> dict[str, np.ndarray]:
-    """Everything that a file holds."""
-    with Dataset(path) as file:
-        return {field.name: file[field.name][...] for field in ISOCONFIG.fields}
-
-
-def assert_same(one: Path, other: Path) -> None:
-    """All data of two files are equal, byte for byte."""
-    a, b = arrays(one), arrays(other)
-    different = [name for name in a if a[name].tobytes() != b[name].tobytes()]
-    assert not different
 
 
 def test_the_file_is_the_same_on_one_two_and_three_ranks(mpiexec):

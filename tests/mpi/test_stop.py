@@ -16,16 +16,17 @@ from runkit.config import load
 from runkit.dataset.reader import Dataset
 from runkit.errors import UserError
 from runkit.mpi import SerialWorld
-from runkit.stop import NOTE, UNFINISHED, Notice
+from runkit.stop import NOTE, UNFINISHED
+from tests.ensemble import raw
 from tests.mpi.test_lbmgen import CASE as FLOW
 from tests.mpi.test_mdgen import CASE as GLASS
+from tests.stops import IN_TIME, Warned
 
 # Checkpoints at intervals come too late for these: only those at a warning can bring them on.
 CASES = {
     "mdgen": (*GLASS, "production.n_samples=2", "production.times=[0.05, 25.0]"),
     "lbmgen": (*FLOW, "n_cases=2", "grid.cells=[48, 32]", "frames.count=100", "frames.every=100"),
 }
-IN_TIME = 25  # seconds: less than the 30 that are allowed
 
 
 def generate(program: str, path: Path, *settings: str) -> int:
@@ -35,17 +36,12 @@ def generate(program: str, path: Path, *settings: str) -> int:
     return code
 
 
-def arrays(path: Path) -> dict[str, bytes]:
-    with Dataset(path) as file:
-        return {field.name: file[field.name][...].tobytes() for field in file.schema.fields}
-
-
 @pytest.fixture(scope="module", params=CASES)
 def whole(request, tmp_path_factory) -> tuple[str, dict[str, bytes]]:
     """A generator, and the data that it makes without interruption."""
     path = tmp_path_factory.mktemp("whole") / "whole.h5"
     assert generate(request.param, path) == 0
-    return request.param, arrays(path)
+    return request.param, raw(path)
 
 
 def begin(mpiexec, program: str, note: Path) -> subprocess.Popen[str]:
@@ -86,30 +82,21 @@ def test_a_warned_generator_ends_in_time_and_loses_nothing(mpiexec, whole, numbe
     assert f"unfinished: {number.name}" in out and err == ""
     assert int(note.read_text()) >= 0
     assert generate(program, mpiexec.directory / "run.h5") == 0
-    assert arrays(mpiexec.directory / "run.h5") == expected
+    assert raw(mpiexec.directory / "run.h5") == expected
 
 
 def test_a_generator_that_is_ended_again_and_again_is_done_at_last(whole, tmp_path, monkeypatch):
     """However short a job is, it brings the work on: here each ends at the first place, or at a later one."""
     program, expected = whole
     monkeypatch.setenv(NOTE, str(tmp_path / "note"))
-    asked, really = [0], Notice.is_wanted
-
-    def is_wanted(notice: Notice, ahead: float = 0.0) -> bool:
-        asked[0] += 1
-        if asked[0] > n_places:
-            notice.learn("the test")
-        return really(notice, ahead)
-
-    monkeypatch.setattr(Notice, "is_wanted", is_wanted)
-    codes = []
+    warned, codes = Warned(monkeypatch), []
     while not codes or codes[-1] == UNFINISHED:
-        n_places, asked[0] = 3 + 6 * len(codes), 0
+        warned.n_places = 3 + 6 * len(codes)
         codes.append(generate(program, tmp_path / "run.h5"))
         assert codes[-1] == 0 or int((tmp_path / "note").read_text()) > 0
         assert len(codes) < 40
     assert codes[-1] == 0 and len(codes) > 2
-    assert arrays(tmp_path / "run.h5") == expected
+    assert raw(tmp_path / "run.h5") == expected
 
 
 @pytest.mark.parametrize("program", CASES)

@@ -17,24 +17,10 @@ from dtrain.join import Party
 from runkit.errors import UserError
 from runkit.launcher import planned_size
 from tests.conftest import ROOT, Mpiexec, clean_environment
-from tests.flow_factory import write_flow
+from tests.flow_factory import FLOW_RECIPE, write_flow
 
 TRAIN = ROOT / "dtrain/train.py"
-RECIPE = """
-batch = 2
-micro = 0
-log_every = 1
-[model]
-name = "flow-cnn"
-parameters = { widths = [4] }
-[data]
-name = "flow"
-horizon = 3
-split = { train = 2, validation = 1, test = 0 }
-[phase.one]
-epochs = 1
-learning_rate = 1e-3
-"""
+RECIPE = FLOW_RECIPE.replace("train = 4, validation = 1, test = 1", "train = 2, validation = 1, test = 0")
 ON_CPU = {"DS_ACCELERATOR": "cpu"}
 
 

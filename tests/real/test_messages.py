@@ -24,7 +24,6 @@ from tests.isoconfig_factory import write_isoconfig
 from tests.real.test_outputs import refused
 
 MODELS = dict(zip(OWN_TABLES, (mdgen.config.RunConfig, lbmgen.config.RunConfig, recipe_class()), strict=True))
-SHOWS = {"python -m mdgen": mdgen.plan.show, "python -m lbmgen": lbmgen.plan.show, "python dtrain/train.py": print}
 FILES = {
     "python -m mdgen": "jobs/cases/kob_andersen_T0.44.toml",
     "python -m lbmgen": "jobs/cases/vortex_streets.toml",

@@ -25,8 +25,7 @@ POLICY = Path("/usr/sbin/policy-rc.d")
 
 def missing(service: str) -> str:
     """What is not here and is needed for a service, in a few words; empty if all is there."""
-    lacking = [cluster.missing(), slurm.missing() if service == "slurm" else ""]
-    return "; ".join(filter(None, [*lacking, "" if shutil.which("pdsh") else "no pdsh"]))
+    return "; ".join(filter(None, [cluster.missing(), slurm.missing() if service == "slurm" else ""]))
 
 
 def install(packages: Sequence[str]) -> str:

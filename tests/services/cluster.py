@@ -20,7 +20,7 @@ from pathlib import Path
 import psutil
 
 NETWORK = "10.77.0"
-PROGRAMS = ("unshare", "nsenter", "setpriv", "ip", "mount", "ssh-keygen", "/usr/sbin/sshd")
+PROGRAMS = ("unshare", "nsenter", "setpriv", "ip", "mount", "ssh-keygen", "/usr/sbin/sshd", "pdsh")
 APART = ("unshare", "--pid", "--fork", "--kill-child", "--mount", "--net", "--uts", "--ipc", "--mount-proc")
 # The first process of a host: it says when all is mounted, then does nothing but reap what has lost its parent.
 INIT = """

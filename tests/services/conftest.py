@@ -29,7 +29,7 @@ def services(scratch: Path) -> Iterator[Slurm]:
     """A Slurm of three nodes."""
     if lacking := cluster.missing() or slurm.missing():
         pytest.skip(f"no Slurm of its own here: {lacking}")
-    os.environ.update({name: value for name, value in clean_environment().items()})
+    os.environ.update(clean_environment())
     hosts = Cluster(scratch, ("n1", "n2", "n3"))
     try:
         yield Slurm(hosts)

@@ -15,8 +15,8 @@ import pytest
 
 from runkit.dataset.check import check
 from tests.conftest import ROOT
-from tests.mpi.test_lbmgen import arrays as flow_arrays
-from tests.mpi.test_mdgen import arrays as glass_arrays
+from tests.files import arrays, assert_same
+from tests.flow_factory import FLOW_RECIPE
 from tests.services.cluster import wait_until
 from tests.services.slurm import Slurm
 
@@ -42,23 +42,7 @@ FLOW = (
     "frames.every=20",
     "frames.warm_up=0.2",
 )
-RECIPE = """
-batch = 2
-micro = 0
-log_every = 1
-device = "cpu"
-threads = 1
-[model]
-name = "flow-cnn"
-parameters = { widths = [4] }
-[data]
-name = "flow"
-horizon = 3
-split = { train = 1, validation = 1, test = 1 }
-[phase.one]
-epochs = 2
-learning_rate = 1e-3
-"""
+RECIPE = FLOW_RECIPE.replace("train = 4", "train = 1").replace("epochs = 1\n", "epochs = 2\n")
 SITE = {
     "GENERATE_NODES": "2",
     "GENERATE_TASKS_PER_NODE": "2",
@@ -125,28 +109,24 @@ def alone(folder: Path, words: tuple[str, ...], name: str) -> Path:
 
 
 @pytest.fixture(scope="module")
-def glass(project) -> dict:
-    return glass_arrays(alone(project, GLASS, "glass-alone.h5"))
+def glass(project) -> Path:
+    return alone(project, GLASS, "glass-alone.h5")
 
 
 @pytest.fixture(scope="module")
-def flow(project) -> dict:
-    return flow_arrays(alone(project, FLOW, "flow-alone.h5"))
-
-
-def assert_equal(found: dict, expected: dict) -> None:
-    assert [name for name in expected if found[name].tobytes() != expected[name].tobytes()] == []
+def flow(project) -> Path:
+    return alone(project, FLOW, "flow-alone.h5")
 
 
 def test_molecular_dynamics_on_four_tasks_of_two_nodes_gives_the_bytes_of_one_process(login, glass):
     job = login.services.wait(login.submit("generate", *GLASS, "output=glass.h5"))
     assert job["NumNodes"] == "2" and "4 ranks" in login.log(job), login.log(job)
-    assert_equal(glass_arrays(login.project / "glass.h5"), glass)
+    assert_same(login.project / "glass.h5", glass)
 
 
 def test_flow_on_four_tasks_of_two_nodes_gives_the_bytes_of_one_process(login, flow):
     login.services.wait(login.submit("generate", *FLOW, "ranks_per_case=2", "output=flow.h5"))
-    assert_equal(flow_arrays(login.project / "flow.h5"), flow)
+    assert_same(login.project / "flow.h5", flow)
     assert check(login.project / "flow.h5").good
 
 
@@ -164,7 +144,7 @@ def test_each_job_of_an_array_makes_its_own_file(login):
     ident = login.submit("--array", "1-2", "generate", *FLOW, *few, "seed={index}", "output=array{index}.h5")
     for index in (1, 2):
         login.services.wait(f"{ident}_{index}")
-    one, two = (flow_arrays(login.project / f"array{index}.h5") for index in (1, 2))
+    one, two = (arrays(login.project / f"array{index}.h5") for index in (1, 2))
     assert [name for name in one if one[name].tobytes() != two[name].tobytes()]
 
 
@@ -172,8 +152,8 @@ LONG = (*GLASS, "production.times=[0.05, 400.0]", "checkpoint_seconds=0")
 
 
 @pytest.fixture(scope="module")
-def long_glass(project) -> dict:
-    return glass_arrays(alone(project, LONG, "long-alone.h5"))
+def long_glass(project) -> Path:
+    return alone(project, LONG, "long-alone.h5")
 
 
 def begin(login: Login, name: str) -> str:
@@ -193,7 +173,7 @@ def test_a_cancelled_job_leaves_no_process_and_is_finished_by_submitting_it_agai
     wait_until(lambda: set(login.services.nodes().values()) == {"idle"}, 30, "nodes are not given back")
     assert [name for name, host in login.services.cluster.hosts.items() if "mdgen" in host.run("ps", "ax").stdout] == []
     login.services.wait(login.submit("generate", *LONG, "output=cancelled.h5"))
-    assert_equal(glass_arrays(login.project / "cancelled.h5"), long_glass)
+    assert_same(login.project / "cancelled.h5", long_glass)
 
 
 def test_a_job_whose_node_dies_is_requeued_on_others_and_ends_with_the_same_bytes(login, long_glass):
@@ -208,7 +188,7 @@ def test_a_job_whose_node_dies_is_requeued_on_others_and_ends_with_the_same_byte
         login.services.cluster.boot(dead)
         login.services.start_node(dead)
     assert dead not in login.services.command("scontrol", "show", "hostnames", job["NodeList"]).split()
-    assert_equal(glass_arrays(login.project / "died.h5"), long_glass)
+    assert_same(login.project / "died.h5", long_glass)
     wait_until(lambda: set(login.services.nodes().values()) == {"idle"}, 60, "the node does not come back")
 
 
@@ -222,8 +202,8 @@ def test_a_job_whose_time_is_over_again_and_again_is_requeued_until_it_is_done(l
     ident = login.submit("--restarts", "60", "generate", *words, minutes, "output=hurried.h5", **one)
     job = login.services.wait(ident, seconds=500)
     assert int(job["Restarts"]) >= 3, login.log(job)
-    expected = glass_arrays(alone(project, words, "hurried-alone.h5"))
-    assert_equal(glass_arrays(project / "hurried.h5"), expected)
+    expected = alone(project, words, "hurried-alone.h5")
+    assert_same(project / "hurried.h5", expected)
 
 
 PIPELINE = """

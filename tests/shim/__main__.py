@@ -1,19 +1,19 @@
-"""`python -m tests.shim mdgen|lbmgen …`: a generator whose GPU is the stand-in."""
+"""`python -m tests.shim mdgen|lbmgen …`: a generator whose GPU, on every rank, is the stand-in."""
 
 from __future__ import annotations
 
 import sys
-from importlib import import_module, reload
+from importlib import import_module
+from typing import Any
 
-from runkit import device
 from tests.shim import StandIn
 
 
 def main() -> None:
     """Run the program that the first argument names; the others are its own."""
     program = sys.argv.pop(1)
-    device.choose = lambda world, wanted: StandIn()
-    reload(import_module(f"{program}.run"))
+    run: Any = import_module(f"{program}.run")
+    run.choose = lambda world, wanted: StandIn()
     import_module(f"{program}.__main__").main()
 
 

@@ -18,12 +18,12 @@ from runkit.config import load
 from runkit.dataset.check import check
 from runkit.dataset.contracts.flow import FLOW
 from runkit.dataset.outcome import NOTHING_USABLE, PARTLY_FAILED
-from runkit.dataset.reader import Dataset
 from runkit.dataset.schema import COMPLETE, FAILED
 from runkit.dataset.verify import verify
 from runkit.dataset.writer import Writer
 from runkit.errors import UserError
 from runkit.mpi import SerialWorld
+from tests.files import arrays
 
 SMALL = (
     "device=cpu", "n_cases=1", "grid.cells=[32, 24]", "grid.refinement=1", "obstacles.diameter=6",
@@ -37,8 +37,7 @@ WALLS = ("boundaries.y_low.kind=no-slip", "boundaries.y_high.kind=no-slip")
 def run(folder: Path, *settings: str, name: str = "flow.h5") -> tuple[int, dict[str, np.ndarray]]:
     """Exit code of a run, and all that its file holds."""
     code = generate(SerialWorld(), load(RunConfig, None, [*SMALL, *settings, f"output={folder}/{name}"]))
-    with Dataset(folder / name) as file:
-        return code, {field.name: file[field.name][...] for field in file.schema.fields}
+    return code, arrays(folder / name)
 
 
 def test_coefficients_do_not_depend_on_the_span_of_a_body_that_goes_through(tmp_path):
