@@ -33,6 +33,7 @@ from runkit.errors import UserError
 from runkit.mpi import SerialWorld
 from runkit.outputs import written_whole
 from runkit.progress import Progress
+from tools.mpiexec import mpiexec
 
 LIMIT = 600.0  # seconds of a run
 
@@ -112,7 +113,7 @@ def fingerprints(run: Run, folder: Path) -> dict[str, str]:
     output = folder / "run.h5"
     output.unlink(missing_ok=True)
     python = (sys.executable, "-m", *(("tests.shim",) if run.ranks == 0 else ()), run.program)
-    command = (*(("mpiexec", "-n", str(run.ranks)) if run.ranks > 1 else ()), *python, *run.settings)
+    command = (*((mpiexec(), "-n", str(run.ranks)) if run.ranks > 1 else ()), *python, *run.settings)
     done = run_apart((*command, f"output={output}"), LIMIT, os.environ | {"OMP_NUM_THREADS": "1"})
     if done.code != 0:
         raise UserError(f"{' '.join(command)}: {done.how}\n{done.text}")

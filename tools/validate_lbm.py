@@ -147,7 +147,7 @@ def outlets(options: argparse.Namespace, report: Report) -> None:
     for kind in named(OPEN):
         follows = boundary.get(kind).from_flow
         for speed in (0.08, 0.04, 0.16, 0.6) if follows else (0.0,):
-            outlet = {"kind": kind} | ({follows: speed} if follows else {})
+            outlet = _outlet(kind, speed)
             name, limits = f"{kind}, speed {speed}" if follows else kind, LEAVING.get(kind) if speed == 0.08 else None
             for width in (6, 25):
                 report.row(
@@ -159,11 +159,16 @@ def outlets(options: argparse.Namespace, report: Report) -> None:
             _street_cut(kind, behind, report)
 
 
+def _outlet(kind: str, speed: float) -> dict[str, object]:
+    """An open face of a kind, which is told the speed of the flow if it asks for one."""
+    follows = boundary.get(kind).from_flow
+    return {"kind": kind} | ({follows: speed} if follows else {})
+
+
 def _street_cut(kind: str, behind: int, report: Report) -> None:
     """Frequency, largest drag and lift of a street that ends `behind` diameters after the cylinder."""
-    follows, velocity, diameter = boundary.get(kind).from_flow, 0.05, 20
-    outlet = {"kind": kind} | ({follows: velocity} if follows else {})
-    case = Cylinder(100.0, diameter, velocity, outlet=outlet, length=2 + behind)
+    velocity, diameter = 0.05, 20
+    case = Cylinder(100.0, diameter, velocity, outlet=_outlet(kind, velocity), length=2 + behind)
     crossing = round(diameter / velocity)
     case.advance(60 * crossing, 4 * crossing)
     drag, lift = case.advance(20 * crossing).T

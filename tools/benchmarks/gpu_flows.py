@@ -130,5 +130,5 @@ def _body(flow: Flow, domain: Domain) -> Body:
 def _disturb(device: Any, h: Any, k: int) -> None:
     """Noise for populations, made where they lie."""
     for first in range(0, h.size, PORTION):
-        load = device.xp.arange(first, min(h.size, first + PORTION), dtype=np.float64)
-        h[first : first + PORTION] = (NOISE * device.xp.sin(12.9898 * load * (1 + load % 7) + k)).astype(h.dtype)
+        place = device.xp.arange(first, min(h.size, first + PORTION), dtype=np.float64)
+        h[first : first + PORTION] = (NOISE * device.xp.sin(12.9898 * place * (1 + place % 7) + k)).astype(h.dtype)

@@ -17,6 +17,7 @@ from lbmgen.lattices import lattice
 from runkit.errors import UserError
 from tools.benchmarks.peer import Peer
 from tools.benchmarks.table import Row, show
+from tools.mpiexec import mpiexec
 
 ROOT = Path(__file__).parents[2]
 BOXES = ("256x256", "1024x1024", "4096x1024")
@@ -122,9 +123,7 @@ class Worker:
 
 def launch(n_ranks: int) -> Worker:
     """Ours on so many ranks."""
-    launcher = Path(sys.executable).with_name("mpiexec")
-    ranks = [launcher if launcher.exists() else "mpiexec", "-n", str(n_ranks)]
-    return Worker([*ranks, sys.executable, "-m", "tools.benchmarks.lbm_worker"], {})
+    return Worker([mpiexec(), "-n", str(n_ranks), sys.executable, "-m", "tools.benchmarks.lbm_worker"], {})
 
 
 def _peer(python: Path, n_threads: int) -> Worker:

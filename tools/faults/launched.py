@@ -5,7 +5,6 @@ from __future__ import annotations
 import atexit
 import ctypes
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -13,6 +12,7 @@ import tempfile
 import time
 import traceback
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple, NoReturn
 
@@ -131,12 +131,6 @@ def start(
     return Launched(process.pid, folder, process)
 
 
-def mpiexec() -> str:
-    """The launcher beside this Python, or on the path."""
-    beside = Path(sys.executable).with_name("mpiexec")
-    return str(beside) if beside.exists() else shutil.which("mpiexec") or "mpiexec"
-
-
 def own_mounts(*mounts: tuple[str, str]) -> Callable[[], None]:
     """For a child: file systems in memory of given sizes over folders, which no other process sees."""
 
@@ -152,15 +146,11 @@ def own_mounts(*mounts: tuple[str, str]) -> Callable[[], None]:
     return mount
 
 
-def fill(folder: Path) -> Path:
-    """Write until a disk is full; returns the file that fills it."""
-    path = folder / "filler"
-    try:
-        with open(path, "ab", buffering=0) as file:
-            while True:
-                file.write(bytes(4096))
-    except OSError:
-        return path
+def fill(folder: Path) -> None:
+    """Write a file until a disk is full."""
+    with suppress(OSError), open(folder / "filler", "ab", buffering=0) as file:
+        while True:
+            file.write(bytes(4096))
 
 
 def _is_python(process: psutil.Process) -> bool:

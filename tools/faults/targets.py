@@ -18,7 +18,8 @@ import numpy as np
 
 from runkit.config import load
 from runkit.mpi import single_threaded
-from tools.faults.launched import End, Launched, fork, mpiexec, start
+from tools.faults.launched import End, Launched, fork, start
+from tools.mpiexec import mpiexec
 
 ONLY_NOW = {"created", "code_version", "attributes_checksum"}  # attributes that differ from run to run
 LIMIT = 300.0  # seconds after which a program hangs: hundreds of times what it takes on a free machine
@@ -54,7 +55,8 @@ warm_up = 0.1
 [flow]
 reynolds = 20.0
 """
-TRAIN = """\
+# What both recipes begin with.
+TRAINING = """\
 name = "run"
 output = "."
 device = "cpu"
@@ -63,6 +65,10 @@ batch = 1
 micro = 0
 log_every = 1
 validate_every = 0.5
+"""
+TRAIN = (
+    TRAINING
+    + """\
 [model]
 name = "flow-cnn"
 parameters = { widths = [4] }
@@ -75,15 +81,10 @@ split = { train = 2, validation = 1, test = 1 }
 epochs = 4
 learning_rate = 1e-3
 """
-GLASS = """\
-name = "run"
-output = "."
-device = "cpu"
-threads = 1
-batch = 1
-micro = 0
-log_every = 1
-validate_every = 0.5
+)
+GLASS = (
+    TRAINING
+    + """\
 [model]
 name = "botan"
 parameters = { rounds = 1 }
@@ -98,6 +99,7 @@ split = { train = 1, validation = 1, test = 0 }
 epochs = 6
 learning_rate = 1e-3
 """
+)
 
 
 @dataclass

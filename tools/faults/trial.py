@@ -106,12 +106,12 @@ class Trial:
         self.note(lines[0][:200])
         return end
 
-    def begun(self, low: float = 0.3, high: float = 0.95) -> None:
+    def begun(self) -> None:
         """A run that was killed at some moment after its file was laid down."""
         run = self.start()
         while not self.unfinished().exists() and run.during(0.01):
             pass
-        run.during(self.moment(low=0, high=high) * 0.8)
+        run.during(self.moment(high=0.95) * 0.8)
         run.send(signal.SIGKILL)
         self.end(run, [signal.SIGKILL])
 
@@ -127,15 +127,13 @@ class Trial:
             raise Bad("wrong", f"code {end.code} where a refusal is due")
         return end
 
-    def complete(self, mend: Callable[[], None] | None = None) -> None:
-        """Give the same command again until the result is there, and compare it; `mend` removes the cause."""
-        for attempt in range(TRIES):
+    def complete(self) -> None:
+        """Give the same command again until the result is there, and compare it."""
+        for _ in range(TRIES):
             end = self.end(self.start())
             if end.code == 0:
                 break
-            if attempt == 0 and mend is not None:
-                mend()
-            elif end.code == 2:
+            if end.code == 2:
                 self.follow(end)
         else:
             raise Bad("lost", f"no result after {TRIES} runs: {self.notes[-1]}")

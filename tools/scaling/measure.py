@@ -29,6 +29,7 @@ from mdgen.potentials import potential
 from mdgen.velocities import maxwell_velocities
 from runkit.child import run_apart
 from runkit.errors import UserError
+from tools.mpiexec import mpiexec
 
 CASE = (
     "system.n_particles=500", "system.temperature=1.0", "initial.melt_time=0.5", "initial.cooling_time=1",
@@ -132,10 +133,8 @@ def _own_words(told: str) -> list[str]:
 
 
 def _launched(n_ranks: int, command: list[str]) -> str:
-    launcher = Path(sys.executable).with_name("mpiexec")
-    program = launcher if launcher.exists() else Path("mpiexec")
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path)), "OMP_NUM_THREADS": "1"}
-    ended = run_apart([program, "-n", str(n_ranks), sys.executable, *command], LIMIT, environment)
+    ended = run_apart([mpiexec(), "-n", str(n_ranks), sys.executable, *command], LIMIT, environment)
     if ended.code != 0:
         raise UserError(f"mpiexec -n {n_ranks} {' '.join(command)[:60]}: {ended.how}: {ended.text.strip()[-300:]}")
     return ended.text

@@ -89,8 +89,6 @@ def _values(file: Writer, name: str) -> np.ndarray:
 
 def _verify(form: Form, folder: Path) -> float:
     """Gigabytes per second of processor time at which a file in the memory of the system is verified."""
-    if not (folder / "a.h5.part").exists():
-        _write(form, folder, True)
     _write(form, folder, True)
     with Writer.open(SerialWorld(), folder / "a.h5", form.schema, form.sizes, {"config": {}}, verified=False) as file:
         began = time.process_time()

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import h5py
@@ -36,73 +38,83 @@ def _datasets(file: h5py.File) -> list[str]:
     return sorted(names)
 
 
-@fault("a bit of an unfinished file", 16)
-def bit_of_part(trial: Trial) -> None:
+def _of_part(trial: Trial, harm: Callable[[Path, Trial], None]) -> None:
+    """A run begins, its unfinished file suffers harm, and it is run to its end."""
     trial.begun()
     if trial.unfinished().exists():
-        flip(trial.unfinished(), trial)
+        harm(trial.unfinished(), trial)
     trial.complete()
+
+
+def _opened(harm: Callable[[h5py.File, Trial], None]) -> Callable[[Path, Trial], None]:
+    """Harm that is done through HDF5."""
+
+    def harm_to(path: Path, trial: Trial) -> None:
+        with h5py.File(path, "r+", locking=False) as file:
+            harm(file, trial)
+
+    return harm_to
+
+
+@fault("a bit of an unfinished file", 16)
+def bit_of_part(trial: Trial) -> None:
+    _of_part(trial, flip)
 
 
 @fault("8 bits of an unfinished file", 4)
 def bits_of_part(trial: Trial) -> None:
-    trial.begun()
-    if trial.unfinished().exists():
-        flip(trial.unfinished(), trial, 8)
-    trial.complete()
+    _of_part(trial, partial(flip, n_bits=8))
 
 
 @fault("a value of an unfinished file", 8)
 def value_of_part(trial: Trial) -> None:
-    trial.begun()
-    if trial.unfinished().exists():
-        with h5py.File(trial.unfinished(), "r+", locking=False) as file:
-            name = trial.random.choice(_datasets(file))
-            place = trial.random.randrange(file[name].size)
-            index = tuple(map(int, np.unravel_index(place, file[name].shape)))
-            old = file[name][index]
-            file[name][index] = (
-                b"other" if file[name].dtype.kind == "S" else np.asarray(old + 1).astype(file[name].dtype)
-            )
-            trial.note(f"{name}{list(index)}: {old} to {file[name][index]}")
-    trial.complete()
+    _of_part(trial, _change_value)
+
+
+@_opened
+def _change_value(file: h5py.File, trial: Trial) -> None:
+    name = trial.random.choice(_datasets(file))
+    place = trial.random.randrange(file[name].size)
+    index = tuple(map(int, np.unravel_index(place, file[name].shape)))
+    old = file[name][index]
+    file[name][index] = b"other" if file[name].dtype.kind == "S" else np.asarray(old + 1).astype(file[name].dtype)
+    trial.note(f"{name}{list(index)}: {old} to {file[name][index]}")
 
 
 @fault("a status flag of an unfinished file", 6)
 def flag_of_part(trial: Trial) -> None:
-    trial.begun()
-    if trial.unfinished().exists():
-        with h5py.File(trial.unfinished(), "r+", locking=False) as file:
-            stages = [name for name in _datasets(file) if file[name].attrs.get("unit") == "status"]
-            name = trial.random.choice(stages)
-            index = tuple(trial.random.randrange(n) for n in file[name].shape)
-            flag = trial.random.choice([0, 1, 2, 3, 255])
-            trial.note(f"{name}{list(index)}: {file[name][index]} to {flag}")
-            file[name][index] = flag
-    trial.complete()
+    _of_part(trial, _change_flag)
+
+
+@_opened
+def _change_flag(file: h5py.File, trial: Trial) -> None:
+    stages = [name for name in _datasets(file) if file[name].attrs.get("unit") == "status"]
+    name = trial.random.choice(stages)
+    index = tuple(trial.random.randrange(n) for n in file[name].shape)
+    flag = trial.random.choice([0, 1, 2, 3, 255])
+    trial.note(f"{name}{list(index)}: {file[name][index]} to {flag}")
+    file[name][index] = flag
 
 
 @fault("an unfinished file is cut", 4)
 def part_is_cut(trial: Trial) -> None:
-    trial.begun()
-    if trial.unfinished().exists():
-        cut(trial.unfinished(), trial)
-    trial.complete()
+    _of_part(trial, cut)
 
 
 @fault("an attribute of an unfinished file", 5)
 def attribute_of_part(trial: Trial) -> None:
-    trial.begun()
-    if trial.unfinished().exists():
-        with h5py.File(trial.unfinished(), "r+", locking=False) as file:
-            name = trial.random.choice(sorted(file.attrs))
-            value = trial.random.choice(["{", "", 3, [1, 2], "[]", -1])
-            trial.note(f"{name} = {value!r}")
-            if value == -1:
-                del file.attrs[name]
-            else:
-                file.attrs[name] = value
-    trial.complete()
+    _of_part(trial, _change_attribute)
+
+
+@_opened
+def _change_attribute(file: h5py.File, trial: Trial) -> None:
+    name = trial.random.choice(sorted(file.attrs))
+    value = trial.random.choice(["{", "", 3, [1, 2], "[]", -1])
+    trial.note(f"{name} = {value!r}")
+    if value == -1:
+        del file.attrs[name]
+    else:
+        file.attrs[name] = value
 
 
 @fault("a bit of a checkpoint", 8)

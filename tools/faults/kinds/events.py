@@ -64,14 +64,10 @@ def event(trial: Trial) -> None:
     if run.during(trial.moment()):
         what(trial.folder)
     trial.end(run)
-
-    def mend() -> None:
-        for name in ("a.h5", "a.h5.checkpoints"):
-            path = trial.folder / name
-            if path.is_file() and path.stat().st_size < 20:
-                path.unlink()
-
-    mend()
+    for name in ("a.h5", "a.h5.checkpoints"):
+        path = trial.folder / name
+        if path.is_file() and path.stat().st_size < 20:
+            path.unlink()
     trial.complete()
 
 

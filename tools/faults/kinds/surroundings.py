@@ -87,19 +87,17 @@ def memory(trial: Trial) -> None:
 
 @fault("few open files (ulimit -n)", 2, ALL)
 def open_files(trial: Trial) -> None:
-    number = trial.random.choice([12, 20, 40])
-    trial.note(f"{number} files")
-    run = trial.start(before=lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (number, number)))
-    trial.end(run)
-    trial.complete()
+    _limited(trial, resource.RLIMIT_NOFILE, trial.random.choice([12, 20, 40]), "files")
 
 
 @fault("a largest file size (ulimit -f)", 3, ALL)
 def file_size(trial: Trial) -> None:
-    size = trial.random.choice([10_000, 100_000, 300_000])
-    trial.note(f"{size} bytes")
-    run = trial.start(before=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (size, size)))
-    trial.end(run)
+    _limited(trial, resource.RLIMIT_FSIZE, trial.random.choice([10_000, 100_000, 300_000]), "bytes")
+
+
+def _limited(trial: Trial, of: int, most: int, unit: str) -> None:
+    trial.note(f"{most} {unit}")
+    trial.end(trial.start(before=lambda: resource.setrlimit(of, (most, most))))
     trial.complete()
 
 

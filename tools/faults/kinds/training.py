@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 from dtrain.checkpoint import load_model
@@ -23,20 +24,22 @@ def begun(trial: Trial) -> list[Path]:
     return sorted(path for path in trial.folder.glob("run/checkpoint/**/*") if path.is_file())
 
 
-@fault("a bit of a checkpoint of a training", 6, TRAININGS)
-def bit_of_checkpoint(trial: Trial) -> None:
+def _of_checkpoint(trial: Trial, harm: Callable[[Path, Trial], None]) -> None:
+    """A file of the checkpoint of a training that has begun suffers harm, and it is run to its end."""
     files = begun(trial)
     if files:
-        flip(trial.random.choice(files), trial)
+        harm(trial.random.choice(files), trial)
     trial.complete()
+
+
+@fault("a bit of a checkpoint of a training", 6, TRAININGS)
+def bit_of_checkpoint(trial: Trial) -> None:
+    _of_checkpoint(trial, flip)
 
 
 @fault("a checkpoint of a training is cut", 3, TRAININGS)
 def checkpoint_is_cut(trial: Trial) -> None:
-    files = begun(trial)
-    if files:
-        cut(trial.random.choice(files), trial)
-    trial.complete()
+    _of_checkpoint(trial, cut)
 
 
 @fault("a bit of what a training has noted", 5, TRAININGS)
