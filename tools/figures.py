@@ -3,7 +3,8 @@
     python -m tools.figures --dataset data/kob_andersen.h5 --run runs/botan --out figures
 
 Of glass formers: dataset.png: mobility, relaxation and label noise · rho_against_time.png: correlation with the
-simulation against time, beside the noise ceiling and published models · slice_RUN.png: a slab of a test configuration,
+simulation against time, beside the noise ceiling and published models · scores_against_time.png: all other figures of
+the score, chi_4 beside that of the simulation · slice_RUN.png: a slab of a test configuration,
 simulation beside predictions · agreement_RUN.png: predicted against simulated propensity.
 Of flow: flow_cases.png: some cases · rollout_RUN.png and .gif: simulation, network and their difference along a rollout
 · rollout_scores.png and .md: scores along rollouts, and a table · rollout_variants.png: several networks side by side.

@@ -6,18 +6,22 @@ Units: Lennard-Jones.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import asdict
 from functools import reduce
 from pathlib import Path
 from typing import Any, Literal
+
+import numpy as np
 
 from dtrain.data.glass import Glass
 from dtrain.glass import published
 from dtrain.glass.baseline import Baseline, add
 from dtrain.glass.descriptors import pair_distance
 from dtrain.glass.predictions import Prediction, write_predictions
-from dtrain.glass.report import Row
-from dtrain.metrics import Score, ceiling, score, scored_bonds, scored_particles
-from runkit.arrays import Floats
+from dtrain.glass.report import BONDS, Row, letter
+from dtrain.glass.scores import Pair, chi4, peak, score
+from dtrain.metrics import ceiling, scored_bonds, scored_particles
+from runkit.arrays import F64, Bools, Floats
 from runkit.log import say
 from runkit.mpi import World
 
@@ -34,7 +38,8 @@ class Job:
         """Compare the predictions of this rank's samples with the simulation."""
         parts = self.world.all_gather([self._compare(*one) for one in found])
         pairs = [pair for part in parts for pair in part]
-        return Row(name, *(_score([pair[kind] for pair in pairs if kind in pair]) for kind in ("node", "edge")))
+        kinds = {kind: [pair[kind] for pair in pairs if kind in pair] for kind in self.kinds}
+        return Row(name, {kind: score(of_kind, kind != BONDS) for kind, of_kind in kinds.items() if of_kind})
 
     def ridge(self, positions: Literal["thermal", "inherent"]) -> list[Prediction]:
         """Fit the ridge regressions to the training samples and predict this rank's samples."""
@@ -53,11 +58,6 @@ class Job:
     def about(self, model: str, part: str) -> dict[str, Any]:
         """What was evaluated, and the ceiling that the noise of the labels sets."""
         dataset = self.data.dataset
-        reliable = {
-            kind: dataset[f"{name}_reliability"][:, self.i_time][self.samples]
-            for kind, name in (("node", "propensity"), ("edge", "bond_change"))
-            if f"{name}_reliability" in dataset
-        }
         return {
             "data": "glass",
             "model": model,
@@ -70,22 +70,60 @@ class Job:
             "i_time": self.i_time,
             "n_replicas": dataset.sizes["replica"],
             "is_published": published.covers(dataset.config),
-            "ceiling": {kind: ceiling(values) for kind, values in reliable.items()},
+            "ceiling": {kind: ceiling(found) for kind in self.kinds if (found := self._reliability(kind)) is not None},
+            "chi4": self._chi4_against_time(),
         }
 
-    def _compare(self, sample: int, propensity: Floats, change: Floats) -> dict[str, tuple[Floats, Floats]]:
-        """(prediction, simulation) of the scored particles and bonds of a sample."""
+    @property
+    def kinds(self) -> list[str]:
+        """What is scored: particles by the letter of their species, and bonds."""
+        return [*map(letter, range(self.data.dataset.sizes["species"])), BONDS]
+
+    def _reliability(self, kind: str) -> F64 | None:
+        """Of the labels of each sample [n_samples]; None if the file does not tell it."""
+        dataset, i_time = self.data.dataset, self.i_time
+        kept = {letter(0): "propensity_reliability", BONDS: "bond_change_reliability"}.get(kind, "")
+        if kept in dataset:
+            found: F64 = dataset[kept][:, i_time][self.samples]
+            return found
+        if kind in (letter(0), BONDS) or "propensity_error" not in dataset:
+            return None
+        each = []
+        for sample in self.samples:  # of other species: the part of the spread that is not noise
+            mask = self._mask(sample, kind)
+            noise, spread = (dataset[name][sample, i_time][mask] for name in ("propensity_error", "propensity"))
+            each.append(1 - np.mean(np.square(noise)) / np.var(spread) if len(set(spread)) > 1 else np.nan)
+        return np.array(each) if np.isfinite(each).all() else None
+
+    def _chi4_against_time(self) -> dict[str, Any]:
+        """The susceptibility of the simulation at every time of the file, by species; where it peaks."""
         dataset = self.data.dataset
-        species = dataset["species"][sample]
-        mask = scored_particles(species)
-        pair = {"node": (propensity[mask], dataset["propensity"][sample, self.i_time][mask])}
+        times, found = dataset["time"][:], {}
+        for kind in self.kinds[:-1]:
+            masks = [self._mask(sample, kind) for sample in self.samples]
+            if not all(mask.any() for mask in masks):
+                continue
+            labels = [dataset["propensity"][sample][:, mask] for sample, mask in zip(self.samples, masks, strict=True)]
+            curve = [chi4([of_sample[k] for of_sample in labels]) for k in range(len(times))]
+            highest = peak(times, curve)
+            found[kind] = {
+                "curve": [asdict(one) for one in curve],
+                "peak": highest and {"time": highest[0], **asdict(highest[1])},
+            }
+        return {"time": times.tolist(), **found}
+
+    def _mask(self, sample: int, kind: str) -> Bools:
+        return scored_particles(self.data.dataset["species"][sample], self.kinds.index(kind))
+
+    def _compare(self, sample: int, propensity: Floats, change: Floats) -> dict[str, Pair]:
+        """(prediction, simulation) of the particles of each species and of the scored bonds of a sample."""
+        dataset = self.data.dataset
+        species, label = dataset["species"][sample], dataset["propensity"][sample, self.i_time]
+        masks = {kind: self._mask(sample, kind) for kind in self.kinds[:-1]}
+        pair = {kind: (propensity[mask], label[mask]) for kind, mask in masks.items() if mask.any()}
         if "bond_change" in dataset:
             bond = dataset["bond"][sample, : len(change)]
             distance = pair_distance(dataset["initial_position"][sample], bond, dataset["box"][sample])
             near = scored_bonds(species, bond, distance)
-            pair["edge"] = (change[near], dataset["bond_change"][sample, self.i_time, : len(change)][near])
+            pair[BONDS] = (change[near], dataset["bond_change"][sample, self.i_time, : len(change)][near])
         return pair
-
-
-def _score(pairs: Sequence[tuple[Floats, Floats]]) -> Score | None:
-    return score([predicted for predicted, _ in pairs], [simulated for _, simulated in pairs]) if pairs else None

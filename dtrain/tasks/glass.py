@@ -19,7 +19,7 @@ from dtrain.data.glass import Glass, GlassOptions
 from dtrain.data.split import Split
 from dtrain.glass.job import Job
 from dtrain.glass.predictions import predictions, write_predictions
-from dtrain.glass.report import Row, report
+from dtrain.glass.report import Row, figures_of, letter, report
 from dtrain.tasks import WHOLE, EvaluateOptions, PredictOptions, Task, chosen, open_data, task
 from runkit.log import say
 from runkit.mpi import World
@@ -62,7 +62,7 @@ class GlassTask(Task[GlassEvaluate, GlassPredict]):
         if options.ridge:
             rivals = {f"ridge, {positions}": job.ridge(positions) for positions in ("thermal", "inherent")}
             rows += [job.scored(name, found) for name, found in rivals.items()]
-            best = max(rows[1:], key=lambda row: np.nan_to_num(row.node.pearson if row.node else -1.0, nan=-1.0)).name
+            best = max(rows[1:], key=_correlation_of_particles).name
             job.write(folder / "evaluation_ridge.h5", rivals[best])
         world.on_root(report, folder, {**job.about(model, options.part), "ridge": best}, rows)
         return _headline(rows[0])
@@ -86,5 +86,15 @@ def _open(trained: Trained, file: str, time: int | None, split: Split | None = N
     return Glass(trained.options_as(GlassOptions).model_copy(update=changes), seed=trained.recipe.seed)
 
 
+def _correlation_of_particles(row: Row) -> float:
+    score = row.scores.get(letter(0))
+    return float(np.nan_to_num(score.pearson.value, nan=-1.0)) if score else -1.0
+
+
 def _headline(row: Row) -> dict[str, float]:
-    return {f"rho_{kind}": score.pearson for kind in ("node", "edge") if (score := getattr(row, kind))}
+    """What a campaign's table shows of a run: every figure of every kind, with its standard error."""
+    found: dict[str, float] = {}
+    for kind, score in row.scores.items():
+        for name, one in figures_of(score):
+            found |= {f"{name}_{kind}": one.value, f"{name}_{kind}_error": one.error}
+    return found

@@ -19,8 +19,9 @@ from dtrain.checkpoint import build_network, load_model, save_model
 from dtrain.config import load_recipe
 from dtrain.data.glass import Glass
 from dtrain.glass.report import Row, report
+from dtrain.glass.scores import chi4
+from dtrain.glass.scores import score as score_of
 from dtrain.metrics import ceiling, pearson
-from dtrain.metrics import score as score_of
 from dtrain.normalisation import Physical
 from runkit.dataset.check import check
 from runkit.dataset.reader import Dataset
@@ -87,23 +88,37 @@ def test_scores_are_correlations_of_the_samples_held_back(scored, isoconfig):
         for k, sample in enumerate(about["samples"]):
             is_a, n_bonds = data["species"][sample] == 0, int(data["n_bonds"][sample])
             rho = pearson(found["propensity"][k, 0][is_a], data["propensity"][sample, 1][is_a])
-            assert row["node"]["each"][k] == pytest.approx(rho, abs=1e-6)
+            assert row["A"]["each"][k] == pytest.approx(rho, abs=1e-6)
             assert np.array_equal(found["bond"][k], data["bond"][sample])
             vector = np.diff(data["initial_position"][sample][data["bond"][sample, :n_bonds]], axis=1)[:, 0]
             vector -= np.round(vector / data["box"][sample]) * data["box"][sample]
             near = (np.linalg.norm(vector, axis=1) < 1.35) & is_a[data["bond"][sample, :n_bonds]].all(axis=1)
             change = found["bond_change"][k, 0, :n_bonds][near]
             rho = pearson(change, data["bond_change"][sample, 1, :n_bonds][near])
-            assert row["edge"]["each"][k] == pytest.approx(rho, abs=1e-6)
-        assert about["ceiling"]["node"] == pytest.approx(ceiling(data["propensity_reliability"][:, 1]))
+            assert row["bonds"]["each"][k] == pytest.approx(rho, abs=1e-6)
+        assert about["ceiling"]["A"] == pytest.approx(ceiling(data["propensity_reliability"][:, 1]))
+
+
+def test_susceptibility_is_of_every_species_and_peaks_at_some_time(scored, isoconfig):
+    """Of the simulation at all times of the file, of the network at its own."""
+    about = json.loads((scored / "evaluation.json").read_text())
+    with Dataset(isoconfig) as data, Dataset(scored / "evaluation.h5") as found:
+        for species, kind in enumerate("AB"):
+            masks = [data["species"][sample] == species for sample in about["samples"]]
+            for k in (0, 1):
+                labels = [data["propensity"][i, k][mask] for i, mask in zip(about["samples"], masks, strict=True)]
+                assert about["chi4"][kind]["curve"][k] == pytest.approx(vars(chi4(labels)))
+            assert about["chi4"][kind]["peak"]["time"] in about["chi4"]["time"]
+            guess = [found["propensity"][k, 0][mask] for k, mask in enumerate(masks)]
+            assert about["rows"][0][kind]["chi4"]["value"] == pytest.approx(chi4(guess).value, abs=1e-6)
 
 
 def test_ridge_stands_beside_the_network(scored):
     about = json.loads((scored / "evaluation.json").read_text())
     network, *ridges = about["rows"]
     assert [row["name"] for row in ridges] == ["ridge, thermal", "ridge, inherent"]
-    assert all(row["node"]["pearson"] > network["node"]["pearson"] for row in ridges)
-    assert about["ridge"] == max(ridges, key=lambda row: row["node"]["pearson"])["name"]
+    assert all(row["A"]["pearson"]["value"] > network["A"]["pearson"]["value"] for row in ridges)
+    assert about["ridge"] == max(ridges, key=lambda row: row["A"]["pearson"]["value"])["name"]
 
 
 def test_scores_do_not_depend_on_the_number_of_processes(run, scored, isoconfig, tmp_path):
@@ -111,7 +126,7 @@ def test_scores_do_not_depend_on_the_number_of_processes(run, scored, isoconfig,
     assert f"T = 0.5, t = 10: 3 test samples of {isoconfig} (4 replicas); 6 to train on" in text
     one, two = (json.loads((folder / "evaluation.json").read_text())["rows"] for folder in (scored, tmp_path))
     for row, other in zip(one, two, strict=True):
-        for kind in ("node", "edge"):
+        for kind in ("A", "B", "bonds"):
             assert other[kind]["each"] == pytest.approx(row[kind]["each"], abs=1e-5)
     for name in ("evaluation.h5", "evaluation_ridge.h5"):
         assert check(tmp_path / name).good
@@ -121,7 +136,7 @@ def test_the_spreadsheet_has_a_line_for_every_score(scored):
     with open(scored / "evaluation.csv", newline="") as file:
         rows = list(csv.DictReader(file))
     names = ["botan", "ridge, thermal", "ridge, inherent", "noise ceiling"]
-    for kind in ("node", "edge"):
+    for kind in ("A", "B", "bonds"):
         assert [row["name"] for row in rows if row["kind"] == kind] == names
     assert all(abs(float(row["pearson"])) <= 1 for row in rows)
 
@@ -162,11 +177,11 @@ def test_mistakes_are_one_line(run, alone, capsys, settings, told):
 
 def test_what_is_not_defined_is_null_in_json(tmp_path, capsys):
     """One sample has no standard error, a constant prediction no correlation."""
-    lone = score_of([np.ones(5)], [np.arange(5.0)])
+    lone = score_of([(np.ones(5), np.arange(5.0))])
     about = {"temperature": 0.44, "time": 4120.0, "samples": [0], "part": "test", "file": "a.h5", "n_train": 1}
-    about |= {"n_replicas": 32, "is_published": True, "ceiling": {"node": float("nan")}}
-    report(tmp_path, about, [Row("botan", lone, None)])
+    about |= {"n_replicas": 32, "is_published": True, "ceiling": {"A": float("nan")}, "chi4": {}}
+    report(tmp_path, about, [Row("botan", {"A": lone})])
     text = (tmp_path / "evaluation.json").read_text()
-    row = json.loads(text, parse_constant=pytest.fail)["rows"][0]["node"]
-    assert row["standard_error"] is None and row["pearson"] is None and row["bias"] == -1.0
-    assert "published, particles, 400 to train on: BOTAN 0.752" in capsys.readouterr().out
+    row = json.loads(text, parse_constant=pytest.fail)["rows"][0]["A"]
+    assert row["pearson"] == {"value": None, "error": None} and row["bias"] == {"value": -1.0, "error": None}
+    assert "published, A particles, 400 to train on: BOTAN 0.752" in capsys.readouterr().out

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from dtrain.glass import published
-from dtrain.metrics import ceiling, pearson, score, scored_bonds, scored_particles
+from dtrain.metrics import ceiling, pearson, scored_bonds, scored_particles
 
 
 def test_pearson_is_that_of_numpy_and_blind_to_scale(rng):
@@ -18,18 +18,6 @@ def test_pearson_is_that_of_numpy_and_blind_to_scale(rng):
 def test_pearson_of_a_constant_is_undefined():
     assert np.isnan(pearson(np.ones(5), np.arange(5)))
     assert np.isnan(pearson(np.ones(1), np.ones(1)))
-
-
-def test_score_averages_configurations_and_pools_items(rng):
-    """Two configurations whose means differ by much: each correlates by its own noise, pooled by the difference."""
-    truth = [rng.normal(size=400), rng.normal(size=400) + 50]
-    guess = [truth[0] + rng.normal(size=400), truth[1] + rng.normal(size=400) + 2.0]
-    result = score(guess, truth)
-    assert result.each == tuple(pearson(g, t) for g, t in zip(guess, truth, strict=True))
-    assert result.pearson == pytest.approx(np.mean(result.each)) and result.n_samples == 2
-    assert result.standard_error == pytest.approx(abs(result.each[0] - result.each[1]) / 2)
-    assert result.pooled > 0.99 > result.pearson
-    assert result.bias == pytest.approx(1.0, abs=0.2)
 
 
 def test_a_perfect_prediction_reaches_the_ceiling(rng):
@@ -44,6 +32,7 @@ def test_only_a_particles_and_close_aa_pairs_are_scored():
     bond = np.array([[0, 1], [0, 2], [1, 3], [0, 3]])
     distance = np.array([1.1, 1.1, 1.34999, 1.35])
     assert scored_particles(species).tolist() == [True, True, False, True]
+    assert scored_particles(species, 1).tolist() == [False, False, True, False]
     assert scored_bonds(species, bond, distance).tolist() == [True, False, True, False]
 
 

@@ -11,7 +11,7 @@ import pytest
 
 from dtrain.glass.predictions import write_predictions
 from dtrain.glass.report import Row, report
-from dtrain.metrics import score
+from dtrain.glass.scores import score
 from runkit.dataset.reader import Dataset
 from runkit.mpi import SerialWorld
 from tests.flow_factory import write_flow
@@ -37,7 +37,8 @@ def runs(dataset: Path) -> Path:
             rows = [_row(data, run / file, name, i_time, width, rng) for name, (file, width) in noise.items()]
             about = {"temperature": 0.5, "time": float(data["time"][i_time]), "samples": [1, 3], "part": "test"}
             about |= {"file": str(dataset), "i_time": i_time, "n_train": 2, "n_replicas": 4, "is_published": True}
-            report(run, {**about, "ceiling": {"node": 0.9}, "ridge": "ridge, inherent"}, rows)
+            chi4 = {"time": [1.0, 10.0], "A": {"curve": [{"value": 1.5, "error": 0.5}] * 2, "peak": None}}
+            report(run, {**about, "ceiling": {"A": 0.9}, "chi4": chi4, "ridge": "ridge, inherent"}, rows)
             _curves(run)
     return folder
 
@@ -48,7 +49,8 @@ def _row(data: Dataset, path: Path, name: str, i_time: int, width: float, rng: n
     bonds = [np.zeros(int(data["n_bonds"][i])) for i in (1, 3)]
     found = [(sample, *values) for sample, *values in zip((1, 3), guess, bonds, strict=True)]
     write_predictions(SerialWorld(), path, data, ([1, 3], i_time), found, {"config": {}})
-    return Row(name, score(guess, truth), score(guess, truth))
+    pairs = list(zip(guess, truth, strict=True))
+    return Row(name, {"A": score(pairs, True), "bonds": score(pairs)})
 
 
 def _curves(run: Path) -> None:
@@ -59,7 +61,7 @@ def _curves(run: Path) -> None:
 
 def test_all_pictures_are_drawn_and_not_blank(dataset, runs, tmp_path):
     done = tool("figures", "--dataset", dataset, "--run", runs, "--out", tmp_path)
-    expected = {"dataset", "rho_against_time", "training"}
+    expected = {"dataset", "rho_against_time", "scores_against_time", "training"}
     expected |= {f"{kind}_time{k}" for kind in ("slice", "agreement") for k in (0, 1)}
     assert {path.stem for path in tmp_path.glob("*.png")} == expected, done.stderr
     assert done.returncode == 0, done.stderr

@@ -12,7 +12,7 @@ from runkit.dataset.schema import COMPLETE
 from runkit.errors import UserError
 from tools.drawing.dataset import draw_dataset
 from tools.drawing.runs import Run
-from tools.drawing.scores import draw_rho
+from tools.drawing.scores import draw_rho, draw_scores
 from tools.drawing.slices import draw_agreement, draw_slice
 
 
@@ -22,6 +22,8 @@ def glass_pictures(data: Dataset, runs: Sequence[Run]) -> Iterator[tuple[str, Fi
         raise UserError(f"{data.path}: no sample is labelled")
     yield "dataset", draw_dataset(data)
     yield "rho_against_time", draw_rho(data, runs)
+    if runs:
+        yield "scores_against_time", draw_scores(data, runs)
     for run in runs:
         if run.predictions and Path(run.about["file"]).resolve() == data.path.resolve():
             yield f"slice_{run.name}", draw_slice(data, run)

@@ -1,4 +1,4 @@
-"""Correlation with the simulation against time, beside the noise ceiling and published models."""
+"""Scores against time, beside the noise ceiling, the simulation and published models."""
 
 from __future__ import annotations
 
@@ -17,7 +17,16 @@ from runkit.dataset.schema import COMPLETE
 from tools.drawing.runs import Run
 from tools.drawing.style import BLACK, BLUE, GREEN, GREY, ORANGE, PURPLE, RED, SKY, TIME
 
-KINDS = {"node": ("propensity", "particles (A)"), "edge": ("bond_change", r"bonds (AA, $r < 1.35\,\sigma$)")}
+KINDS = {"A": ("propensity", "particles (A)"), "bonds": ("bond_change", r"bonds (AA, $r < 1.35\,\sigma$)")}
+# Figures beside the mean correlation -> (words, value of a perfect prediction).
+FIGURES = {
+    "pooled": (r"pooled correlation $\rho$", 1.0),
+    "spearman": ("correlation of ranks (Spearman)", 1.0),
+    "slope": ("slope of simulation over prediction", 1.0),
+    "top": ("found of the most mobile 10 %", 1.0),
+    "mean_error": (r"error of a sample's mean [$\sigma$]", 0.0),
+    "chi4": (r"susceptibility $\chi_4$", None),
+}
 # By name of a row of an evaluation; the networks have the first look.
 LOOKS = {"network": (RED, "o", 8), "ridge, thermal": (SKY, "s", 5), "ridge, inherent": (BLUE, "D", 5)}
 SHIFTS = {"network": 1.0, "ridge, thermal": 0.93, "ridge, inherent": 1.075}  # of times, so that bars stand side by side
@@ -41,16 +50,40 @@ def draw_rho(data: Dataset, runs: Sequence[Run]) -> Figure:
     return figure
 
 
-def _ours(axis: Axes, runs: Sequence[Run], kind: str) -> None:
+def draw_scores(data: Dataset, runs: Sequence[Run]) -> Figure:
+    """All other figures of A particles; grey lines are a perfect prediction, the black one the simulation's chi_4."""
+    figure, axes = plt.subplots(2, 3, figsize=(11, 5.6), sharex=True)
+    for axis, (name, (words, perfect)) in zip(axes.flat, FIGURES.items(), strict=True):
+        _ours(axis, runs, "A", name)
+        if perfect is not None:
+            axis.axhline(perfect, color=GREY, lw=0.8, ls=":", zorder=0)
+        axis.set(xscale="log", ylabel=words)
+    _simulated_chi4(axes.flat[-1], runs)
+    for axis in axes[1]:
+        axis.set_xlabel(TIME)
+    figure.suptitle(f"particles (A), $T$ = {float(data['temperature'][0]):g}")
+    handles, labels = axes.flat[-1].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside right center")
+    return figure
+
+
+def _simulated_chi4(axis: Axes, runs: Sequence[Run]) -> None:
+    """That of the simulation on the samples of the first run, with its error."""
+    about = next((run.about["chi4"] for run in runs if run.about.get("chi4", {}).get("A")), None)
+    if about is None:
+        return
+    value, error = ([np.nan if one[k] is None else one[k] for one in about["A"]["curve"]] for k in ("value", "error"))
+    axis.errorbar(about["time"], value, error, color=BLACK, marker="_", capsize=2, label="simulation", zorder=1)
+
+
+def _ours(axis: Axes, runs: Sequence[Run], kind: str, figure: str = "pearson") -> None:
     points: dict[str, list[tuple[float, float, float]]] = {}
     for run in runs:
         for row in run.rows:
-            if row.get(kind) and row[kind]["pearson"] is not None:
+            if row.get(kind) and row[kind][figure] and row[kind][figure]["value"] is not None:
                 label = f"{row['name']} ({run.about['n_train']} samples)"
-                score = row[kind]
-                points.setdefault(label, []).append(
-                    (run.about["time"], score["pearson"], score["standard_error"] or 0.0)
-                )
+                one = row[kind][figure]
+                points.setdefault(label, []).append((run.about["time"], one["value"], one["error"] or 0.0))
     for label, found in points.items():
         name = label.partition(" (")[0]
         color, marker, size = LOOKS.get(name, LOOKS["network"])

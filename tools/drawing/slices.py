@@ -49,7 +49,10 @@ def draw_slice(data: Dataset, run: Run) -> Figure:
 
 
 def draw_agreement(data: Dataset, run: Run) -> Figure:
-    """Predicted against simulated propensity of A particles, all scored samples; the line is perfect agreement."""
+    """Predicted against simulated propensity of A particles, all scored samples; the line is perfect agreement.
+
+    White dots are the means of samples: how well a network tells a fast configuration from a slow one.
+    """
     samples = run.about["samples"]
     masks = [data["species"][i] == 0 for i in samples]
     simulated = [data["propensity"][i, run.about["i_time"]][mask] for i, mask in zip(samples, masks, strict=True)]
@@ -58,15 +61,16 @@ def draw_agreement(data: Dataset, run: Run) -> Figure:
     n_panels = len(run.predictions)
     figure, axes = plt.subplots(1, n_panels, figsize=(3.3 * n_panels, 3.4), sharey=True, squeeze=False)
     for axis, (path, row) in zip(axes[0], run.predictions, strict=True):
-        values = np.concatenate([predicted(path, i)[mask] for i, mask in zip(samples, masks, strict=True)])
+        guessed = [predicted(path, i)[mask] for i, mask in zip(samples, masks, strict=True)]
+        values = np.concatenate(guessed)
         bottom, top = min(low, np.percentile(values, 0.05)), high
         axis.hexbin(truth, values, gridsize=60, extent=(low, high, bottom, top), bins="log", mincnt=1, lw=0.1)
         axis.plot((low, high), (low, high), color=RED)
+        means = [[one.mean() for one in arrays] for arrays in (simulated, guessed)]
+        axis.plot(*means, "o", color="w", mec="k", mew=0.7, ms=4.5)
         axis.set(xlim=(low, high), ylim=(bottom, top), xlabel=r"simulated propensity [$\sigma$]")
-        score = row["node"]
-        axis.set_title(
-            f"{row['name']}\npooled $\\rho$ = {score['pooled']:.2f}, mean error {score['bias']:+.3f} $\\sigma$"
-        )
+        pooled, bias = (row["A"][name]["value"] for name in ("pooled", "bias"))
+        axis.set_title(f"{row['name']}\npooled $\\rho$ = {pooled:.2f}, bias {bias:+.3f} $\\sigma$")
     axes[0, 0].set_ylabel(r"predicted propensity [$\sigma$]")
     return figure
 
