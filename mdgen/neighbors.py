@@ -1,4 +1,4 @@
-"""Neighbour list of a bundle of replicas: an outer list from a tree of boxes, and the inner list that forces use.
+"""Neighbour list of a batch of replicas: an outer list from a tree of boxes, and the inner list that forces use.
 
 Before every evaluation of the forces, the two largest displacements in any one replica since a list was made decide
 whether it still holds every pair that can be in range; so no pair is ever missed, and how often lists are made changes

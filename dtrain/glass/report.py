@@ -8,23 +8,24 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from dtrain.folder import write_json, write_table
 from dtrain.glass import published
 from dtrain.glass.scores import FIGURES, Estimate, Score
+from dtrain.tables import write_json, write_table
 
 BONDS = "bonds"  # what is scored: bonds, or particles by the letter of their species
-# Heads of the columns: figure of a score -> words.
-HEADS = {
+# Lines of the table: figure of a score -> words.
+WORDS = {
     "pearson": "rho",
     "pooled": "pooled rho",
     "spearman": "Spearman",
-    "slope": "slope",
-    "top": "top 10 %",
+    "slope": "slope (1: calibrated)",
+    "top": "most mobile 10 % found",
     "bias": "bias",
-    "mean_error": "mean error",
+    "mean_error": "error of a sample's mean",
     "chi4": "chi_4",
+    "chi4_simulated": "chi_4, simulated",
 }
-WIDTH = 14  # of a column: 0.752 +- 0.012
+WIDTH = 16  # least of a column: 0.752 +- 0.012
 
 
 @dataclass(frozen=True)
@@ -64,27 +65,36 @@ def report(folder: Path, about: dict[str, Any], rows: Sequence[Row]) -> None:
 
 def table(about: dict[str, Any], rows: Sequence[Row], known: dict[str, float]) -> list[str]:
     """Lines of the tables: ours by kind, the ceiling, and what was published for the same temperature and time."""
-    limit = f"noise ceiling, {about['part']}"
-    width = max(20, len(limit), *(len(row.name) for row in rows))
     lines = [
         f"T = {about['temperature']:g}, t = {about['time']:g}: {len(about['samples'])} {about['part']} samples of "
-        f"{about['file']} ({about['n_replicas']} replicas); {about['n_train']} to train on",
-        "+-: standard error over samples; slope 1 is calibrated; bias and mean error are those of a sample's mean",
+        f"{about['file']} ({about['n_replicas']} replicas); {about['n_train']} to train on; +- is the standard error "
+        "over samples"
     ]
     for kind in kinds_of(rows):
-        chosen = [row for row in rows if kind in row.scores]
-        heads = [name for name in HEADS if getattr(chosen[0].scores[kind], name) is not None]
-        lines += ["", _title(kind).ljust(width) + "".join(HEADS[name].rjust(WIDTH) for name in heads)]
-        for row in chosen:
-            numbers = [_number(name, getattr(row.scores[kind], name)) for name in heads]
-            lines.append(row.name.ljust(width) + "".join(text.rjust(WIDTH) for text in numbers))
-        if (reached := about["ceiling"].get(kind)) is not None:
-            lines.append(limit.ljust(width) + f"{reached:.3f}".rjust(WIDTH - 9))
-        lines += _susceptibility(about, kind, chosen[0].scores[kind], width)
+        lines += ["", *_of_kind(about, kind, [row for row in rows if kind in row.scores])]
     if known:
         told = ", ".join(f"{model} {value:.3f}" for model, value in known.items())
         lines += ["", f"published, A particles, 400 to train on: {told}"]
     return lines
+
+
+def _of_kind(about: Mapping[str, Any], kind: str, rows: Sequence[Row]) -> Iterator[str]:
+    """A line for each figure, a column for each predictor."""
+    limit = f"noise ceiling, {about['part']}"
+    left = max(len(limit), *map(len, WORDS.values()))
+    widths = [max(WIDTH, len(row.name)) + 2 for row in rows]
+    yield _title(kind).ljust(left) + "".join(row.name.rjust(width) for row, width in zip(rows, widths, strict=True))
+    for name, words in WORDS.items():
+        found = [getattr(row.scores[kind], name) for row in rows]
+        if found[0] is not None:
+            texts = [_number(name, one).rjust(width) for one, width in zip(found, widths, strict=True)]
+            yield words.ljust(left) + "".join(texts)
+        if name == "pearson" and (reached := about["ceiling"].get(kind)) is not None:
+            yield limit.ljust(left) + f"{reached:.3f}".ljust(9).rjust(widths[0])
+    highest = about["chi4"].get(kind, {}).get("peak")
+    if highest:
+        largest = _number("chi4", Estimate(highest["value"], highest["error"]))
+        yield f"chi_4 simulated is largest at t = {highest['time']:g}: {largest.strip()}"
 
 
 def kinds_of(rows: Sequence[Row]) -> list[str]:
@@ -118,18 +128,6 @@ def _number(name: str, one: Estimate) -> str:
     digits = ".2f" if name == "chi4" and abs(one.value) >= 1 else ".3f"
     value = format(one.value, f"+{digits}" if name == "bias" else digits) if math.isfinite(one.value) else "-"
     return f"{value} +- {format(one.error, digits)}" if math.isfinite(one.error) else value + " " * 9
-
-
-def _susceptibility(about: Mapping[str, Any], kind: str, score: Score, width: int) -> list[str]:
-    """The line of chi_4 in the simulation, and where it peaks."""
-    if score.chi4_simulated is None:
-        return []
-    text = "chi_4 simulated".ljust(width) + _number("chi4", score.chi4_simulated).strip()
-    highest = about["chi4"].get(kind, {}).get("peak")
-    if highest:
-        largest = _number("chi4", Estimate(highest["value"], highest["error"])).strip()
-        text += f"; largest of all times: {largest} at t = {highest['time']:g}"
-    return [text]
 
 
 def _both(one: Estimate | None) -> list[str]:

@@ -1,6 +1,6 @@
 """Compute kernels: a package for each kind of machine, and what the functions of those for the CPU take.
 
-The state of a bundle of replicas is flat blocks [n_blocks, 3, LANES]: with replicas as lanes a block is one particle of
+The state of a batch of replicas is flat blocks [n_blocks, 3, LANES]: with replicas as lanes a block is one particle of
 LANES replicas, with particles as lanes it is LANES particles of one replica. A place is int32 that counts 2**-32 of the
 box, or float64 that counts boxes.
 """

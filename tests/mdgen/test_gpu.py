@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from mdgen import room
-from mdgen.batch import Batch
 from mdgen.dynamics import Dynamics
+from mdgen.gpu_engine import GpuEngine
 from mdgen.initial import melt
 from mdgen.kernels import gpu
 from mdgen.neighbors import spatial_order
@@ -90,7 +90,7 @@ def test_a_snapshot_shows_what_was_while_the_next_steps_are_taken(device):
 
 
 def test_the_back_end_does_compute_on_the_device():
-    assert isinstance(start(StandIn()).engine, Batch) and not isinstance(start(None).engine, Batch)
+    assert isinstance(start(StandIn()).engine, GpuEngine) and not isinstance(start(None).engine, GpuEngine)
 
 
 def test_systems_of_unlike_size_march_in_turns():
@@ -255,6 +255,6 @@ def test_kernels_compile_for_newer_gpus(architecture):
     assert used.spilled == 0 and used.registers * gpu.MARCHING["float32"] <= 65536
 
 
-def test_a_batch_that_does_not_fit_is_refused():
+def test_replicas_that_do_not_fit_are_refused():
     with pytest.raises(UserError, match=r"device memory: .* are needed .*lower replicas_per_gpu"):
         start(StandIn(free_bytes=1 << 20), 8)

@@ -10,9 +10,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from mdgen.batch import Batch
 from mdgen.dynamics import Dynamics
 from mdgen.formats import read
+from mdgen.gpu_engine import GpuEngine
 from mdgen.initial import Configuration, melt
 from mdgen.neighbors import spatial_order
 from mdgen.thermostats import thermostat
@@ -62,5 +62,5 @@ def equilibrated(bench: Bench) -> Configuration:
 
 def kernels(dynamics: Dynamics) -> Any:
     """What launches kernels for these replicas: whether it `marches`, by blocks of how many `threads`."""
-    assert isinstance(dynamics.engine, Batch)  # on a GPU
+    assert isinstance(dynamics.engine, GpuEngine)  # on a GPU
     return dynamics.engine.kernels

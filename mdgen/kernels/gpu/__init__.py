@@ -1,4 +1,4 @@
-"""Molecular dynamics on a GPU: kernels in CUDA C, compiled for a batch of replicas and launched on its arrays."""
+"""Molecular dynamics on a GPU: kernels in CUDA C, compiled for replicas of one size and launched on its arrays."""
 
 from __future__ import annotations
 

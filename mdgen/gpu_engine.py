@@ -30,7 +30,7 @@ GLIMPSE = 32  # iterations of FIRE after which the host looks
 ADVICE = "lower replicas_per_gpu"
 
 
-class Batch:
+class GpuEngine:
     """All replicas of an ensemble on `device`, at `position` with `velocity` [R, n, 3] in the order of summation."""
 
     def __init__(self, device: Gpu, ensemble: Ensemble, position: F64, velocity: F64, tuning: Tuning) -> None:

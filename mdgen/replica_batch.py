@@ -1,6 +1,6 @@
 """A few replicas that are advanced together, laid out for the kernels.
 
-A bundle is either up to LANES replicas side by side in the lanes of a vector, sharing one neighbour list, or one
+A batch is either up to LANES replicas side by side in the lanes of a vector, sharing one neighbour list, or one
 replica with its particles side by side. Both follow the same trajectory bit for bit (see `kernels.cpu.pairs`).
 Units: lengths and times of the potential; mass 1.
 """
@@ -23,7 +23,7 @@ CACHE_LINE = 64  # bytes
 
 @dataclass(frozen=True)
 class System:
-    """What replicas of a bundle share: species int32 [n] in the order of summation, box [3], what they belong to, the
+    """What replicas of a batch share: species int32 [n] in the order of summation, box [3], what they belong to, the
     kernels, and where lists are counted."""
 
     species: I32
@@ -38,7 +38,7 @@ class System:
         return Law(self.species, self.ensemble.potential.table(precision).ravel(), scale.astype(precision))
 
 
-class Bundle:
+class ReplicaBatch:
     """Replicas number `index`, at `position` with `velocity` [n_replicas, n, 3]; `replicas`: these are the lanes."""
 
     def __init__(self, system: System, index: I64, position: F64, velocity: F64, replicas: bool) -> None:
