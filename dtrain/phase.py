@@ -169,7 +169,7 @@ class PhaseTrainer:
         weights = self.engine.weights()
         if self.ranks.is_root:
             known = {name: value if math.isfinite(value) else None for name, value in scores.items()}  # JSON has no NaN
-            about = {"phase": self.name, "step": state.step, "validation": known}
+            about = {"phase": self.name, "step": state.step, "validation": known, "system": self.data.system}
             origin = self.run.origin
             save_model(self.run.model, weights, self.recipe, self.data.sizes, self.normalisation, about, origin)
 

@@ -1,7 +1,11 @@
 """Predict with a trained network: `python dtrain/predict.py MODEL FILE [key=value …]`; also by `deepspeed`, `torchrun`.
 
-MODEL is the folder of a run, a `model.safetensors`, or published weights; FILE a file of the generator. The result is a
-file of predictions, by default `predictions.h5` beside the model; what is in it depends on the data (`dtrain/tasks/`).
+MODEL is the folder of a run, a `model.safetensors`, or published weights; FILE a file of the generator, for glass also
+any file of configurations. The result is a file of predictions, by default `predictions.h5` beside the model; what is
+in it depends on the data (`dtrain/tasks/`).
+
+The module is a function too, for NumPy arrays: `dtrain.predict(position, species, box, model)` is the mobility of a
+configuration (`dtrain.glass.mobility.predict`).
 """
 
 from __future__ import annotations
@@ -9,15 +13,31 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from types import ModuleType
+from typing import Any
 
 from runkit.cli import run_program
 from runkit.launcher import torch_launch
 from runkit.memory import memory_for_imports
 
 with memory_for_imports():
+    from numpy.typing import ArrayLike
+
     from dtrain.ranks import connect
     from dtrain.tasks import PredictOptions, task, task_in
-    from dtrain.weights import load_model
+    from dtrain.weights import Trained, load_model
+
+
+class _Callable(ModuleType):
+    """The program as a function of arrays."""
+
+    def __call__(self, position: ArrayLike, species: ArrayLike, box: ArrayLike, model: Any, **options: Any) -> Any:
+        """What a model, or a path to one, answers for a configuration: see `Task.predict_arrays` of its data."""
+        trained = model if isinstance(model, Trained) else load_model(model)
+        return task.get(trained.recipe.data.name).predict_arrays(trained, position, species, box, **options)
+
+
+sys.modules[__name__].__class__ = _Callable
 
 
 def predict(options: PredictOptions) -> None:

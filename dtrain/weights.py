@@ -36,7 +36,10 @@ CHECKSUMS = "checksums"  # in the header; files of older code have none
 
 @dataclass(frozen=True)
 class Trained:
-    """A network with its weights, as a run left it: `phase` is the stretch of training that they come from."""
+    """A network with its weights, as a run left it: `phase` is the stretch of training that they come from.
+
+    `system` is what was simulated (`DataSet.system`), {} where the file does not tell it.
+    """
 
     network: nn.Module
     normalisation: Normalisation
@@ -44,6 +47,7 @@ class Trained:
     phase: str
     path: Path
     origin: Origin = field(default_factory=Origin)
+    system: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def folder(self) -> Path:
@@ -118,10 +122,13 @@ def load_model(path: Path | str) -> Trained:
     network = build_network(recipe, _table_in(header, "sizes", path))
     _fill(network, weights, path)
     origin = Origin.from_json(header.get("origin", "{}"), path)
-    phase = _table_in(header, "about", path).get("phase") or list(recipe.phase)[-1]
+    about = _table_in(header, "about", path)
+    phase, system = about.get("phase") or list(recipe.phase)[-1], about.get("system") or {}
     if phase not in recipe.phase:
         raise UserError(f"{path} is damaged: its recipe has no phase {phase!r}")
-    return Trained(network.eval(), _normalisation_in(header, path), recipe, phase, path, origin)
+    if not isinstance(system, dict):
+        raise UserError(f"{path} is damaged: system in its header is no table of JSON")
+    return Trained(network.eval(), _normalisation_in(header, path), recipe, phase, path, origin, system)
 
 
 def read_recipe(path: Path | str) -> Recipe:

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Literal, TextIO
+from typing import Literal
 
 import numpy as np
 from pydantic import Field
@@ -24,6 +24,7 @@ from runkit.config import Config
 from runkit.dataset.reader import Dataset
 from runkit.dataset.schema import COMPLETE
 from runkit.errors import UserError
+from runkit.extxyz import letters, write_frame
 from runkit.outputs import require_replaceable, starts_with, written_whole
 
 IS_OURS = starts_with(r'\d+\nLattice="[^"]*" Time=\S+ Temperature=\S+ Properties=species:S:1:pos:R:3')
@@ -49,15 +50,17 @@ def export(options: Export) -> None:
         _require(options, data)
         require_replaceable(options.output, IS_OURS, reads=[options.file])
         with written_whole(Path(options.output)) as beside, beside.open("w", encoding="utf-8") as stream:
-            n_frames = sum(_write(stream, header, columns) for header, columns in frames(options, data))
+            n_frames = 0
+            for header, columns in frames(options, data):
+                write_frame(stream, data["box"][options.sample], header, columns)
+                n_frames += 1
     print(f"wrote {n_frames} frames of {data.sizes['particle']} particles to {options.output}")
 
 
 def frames(options: Export, data: Dataset) -> Iterator[tuple[dict[str, object], dict[str, np.ndarray]]]:
     """(header, columns) of every frame; a column is an array [n] or [n, 3]."""
     i, times = options.sample, data["time"][:]
-    letter = np.array([chr(ord("A") + one) for one in data["species"][i]])
-    lattice = " ".join(f"{value:.12g}" for value in np.diag(data["box"][i]).ravel())
+    letter = letters(data["species"][i])
     start = data["initial_position"][i]
     shown = data["inherent_position"][i] if options.positions == "inherent" else start
     names = [name for name in ("propensity", "propensity_error") if name in data]
@@ -69,7 +72,7 @@ def frames(options: Export, data: Dataset) -> Iterator[tuple[dict[str, object], 
             columns["displacement"] = columns["pos"] - start
         columns |= {name: data[name][i, k] if k >= 0 else np.zeros(len(start)) for name in names}
         time = times[k] if k >= 0 else 0.0
-        yield {"Lattice": f'"{lattice}"', "Time": f"{time:g}", "Temperature": f"{data['temperature'][i]:.12g}"}, columns
+        yield {"Time": f"{time:g}", "Temperature": f"{data['temperature'][i]:.12g}"}, columns
 
 
 def _require(options: Export, data: Dataset) -> None:
@@ -82,17 +85,6 @@ def _require(options: Export, data: Dataset) -> None:
     if data["labelled"][options.sample] != COMPLETE:
         why = data["failure"][options.sample].decode() or "it has no labels yet"
         raise UserError(f"sample = {options.sample} of {options.file} cannot be shown: {why}")
-
-
-def _write(stream: TextIO, header: dict[str, object], columns: dict[str, np.ndarray]) -> int:
-    """One frame; returns 1, its count."""
-    kinds = [f"{name}:{'S' if c.dtype.kind == 'U' else 'R'}:{c.size // len(c)}" for name, c in columns.items()]
-    words = {**header, "Properties": ":".join(kinds), "pbc": '"T T T"'}
-    text = [c if c.dtype.kind == "U" else np.char.mod("%.9g", c) for c in columns.values()]
-    rows = np.column_stack(text)
-    stream.write(f"{len(rows)}\n" + " ".join(f"{key}={value}" for key, value in words.items()) + "\n")
-    stream.writelines(" ".join(row) + "\n" for row in rows)
-    return 1
 
 
 if __name__ == "__main__":

@@ -112,6 +112,11 @@ class DataSet(Batches[Batch], Protocol[Batch, Keys_contra]):
     def context(self) -> dict[str, float]:
         """How the file was made where a network cannot see it, in words and numbers (`dtrain.origin`)."""
 
+    @property
+    def system(self) -> dict[str, Any]:
+        """What was simulated, for who predicts with the weights: kept in their header as JSON."""
+        return {}
+
     @abstractmethod
     def require(self, options: Keys_contra) -> None:
         """Raise UserError if a phase with these keys of `[loss]` cannot learn from the data."""

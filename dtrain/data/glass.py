@@ -15,7 +15,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -62,6 +62,26 @@ class GlassOptions(Options):
     augment: bool = Field(True, description="a random symmetry of the cube for every graph in every epoch")
     keep_pairs: bool = Field(False, description="keep neighbour pairs in a folder beside the file, FILE.pairs")
     split: Split = Split()
+
+
+def structure_of(
+    options: GlassOptions, species: Ints, box: Floats, position: Mapping[str, Floats], pairs: Ints
+) -> Data:
+    """The graph of a configuration whose edges are `pairs` [n_pairs, 2], with masks of what is scored.
+
+    `position` has "initial_position", and "inherent_position" where the options ask for it (`needs_inherent`).
+    """
+    example = graph(species, [position[name] for name in POSITIONS[options.positions]], box, pairs)
+    thermal = position["initial_position"]
+    distance = np.linalg.norm(minimum_image(thermal[pairs[:, 1]] - thermal[pairs[:, 0]], box), axis=1)
+    example.node_mask = torch.from_numpy(scored_particles(species))
+    example.edge_mask = torch.from_numpy(scored_bonds(species, pairs, distance))[example.pair.long()]
+    return example
+
+
+def needs_inherent(options: GlassOptions) -> bool:
+    """Whether a graph takes inherent positions."""
+    return "inherent_position" in POSITIONS[options.positions]
 
 
 class GlassLoss(Config):
@@ -118,6 +138,14 @@ class Glass(DataSet[Graphs, GlassLoss]):
     def context(self) -> dict[str, float]:
         return {}
 
+    @property
+    def system(self) -> dict[str, Any]:
+        told = self.dataset.config.get("system", {})
+        kept = {key: told[key] for key in ("potential", "parameters", "density") if key in told}
+        temperature = sorted(set(self.dataset["temperature"][:].tolist()))
+        sizes = {"n_species": self.dataset.sizes["species"], "n_replicas": self.dataset.sizes["replica"]}
+        return {**kept, **sizes, "temperature": temperature, "time": float(self.dataset["time"][self.options.time])}
+
     def mark(self, sample: int) -> str:
         return mark_of(*(self.dataset[name][sample] for name in ("box", "species", "initial_position")))
 
@@ -152,13 +180,9 @@ class Glass(DataSet[Graphs, GlassLoss]):
     def structure(self, sample: int) -> Data:
         """The graph of a sample without targets; `pairs` are the bonds [n_pairs, 2] that its edges come from."""
         box, species = self.dataset["box"][sample], self.dataset["species"][sample]
-        pairs = self._pairs(sample, box)
-        positions = [self.dataset[name][sample] for name in POSITIONS[self.options.positions]]
-        example = graph(species, positions, box, pairs)
-        thermal = self.dataset["initial_position"][sample]
-        distance = np.linalg.norm(minimum_image(thermal[pairs[:, 1]] - thermal[pairs[:, 0]], box), axis=1)
-        example.node_mask = torch.from_numpy(scored_particles(species))
-        example.edge_mask = torch.from_numpy(scored_bonds(species, pairs, distance))[example.pair.long()]
+        names = {"initial_position", *POSITIONS[self.options.positions]}
+        position = {name: self.dataset[name][sample] for name in names}
+        example = structure_of(self.options, species, box, position, self._pairs(sample, box))
         example.sample = sample
         return example
 

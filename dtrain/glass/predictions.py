@@ -14,7 +14,7 @@ import numpy as np
 from dtrain.data.glass import Glass
 from dtrain.normalisation import DenormalisedNetwork
 from dtrain.weights import Trained
-from runkit.arrays import Floats
+from runkit.arrays import Floats, Ints
 from runkit.dataset.contracts.prediction import PREDICTION
 from runkit.dataset.reader import Dataset
 from runkit.dataset.schema import COMPLETE
@@ -58,11 +58,29 @@ def write_predictions(
             file.write("time", (0,), dataset["time"][i_time])
             file.write("sample", (), np.array(samples, dtype=np.int32))
         file.sync()  # the checksums of units cover what root has written
-        for sample, propensity, change in rows:
-            place, n_bonds, capacity = samples.index(sample), len(change), sizes["bond"]
-            file.write("propensity", (place, 0), propensity)
-            file.write("n_bonds", (place,), n_bonds)
-            file.write("bond", (place,), dataset["bond"][sample])
-            file.write("bond_change", (place, 0), np.pad(change, (0, capacity - n_bonds), constant_values=np.nan))
-            file.mark("predicted", (place,), COMPLETE)
+        write_rows(file, (_row(dataset, samples, *row) for row in rows))
         file.seal()
+
+
+Row = tuple[int, tuple[Ints, Floats, Floats], Floats, Ints, Floats]
+
+
+def write_rows(file: Writer, rows: Iterable[Row]) -> None:
+    """Write what is predicted of samples: place in the file, (species, box, position), propensity, bonds, their change.
+
+    Bonds may be fewer than the file has room for.
+    """
+    for place, structure, propensity, bond, change in rows:
+        for name, values in zip(("species", "box", "initial_position"), structure, strict=True):
+            file.write(name, (place,), values)
+        n_bonds, capacity = len(bond), file.shape("bond")[1]
+        file.write("propensity", (place, 0), propensity)
+        file.write("n_bonds", (place,), n_bonds)
+        file.write("bond", (place,), np.pad(bond, ((0, capacity - n_bonds), (0, 0)), constant_values=-1))
+        file.write("bond_change", (place, 0), np.pad(change, (0, capacity - n_bonds), constant_values=np.nan))
+        file.mark("predicted", (place,), COMPLETE)
+
+
+def _row(dataset: Dataset, samples: Sequence[int], sample: int, propensity: Floats, change: Floats) -> Row:
+    species, box, position = (dataset[name][sample] for name in ("species", "box", "initial_position"))
+    return samples.index(sample), (species, box, position), propensity, dataset["bond"][sample, : len(change)], change

@@ -138,6 +138,11 @@ class Botan(nn.Module):
         self.decoder = Decoder(width)
         self._draw_weights()
 
+    @property
+    def reach(self) -> int:
+        """Edges that a particle's answer looks away; an edge's looks one less from either end."""
+        return self.rounds
+
     def _draw_weights(self) -> None:
         """Weights for ReLU (K. He et al., arXiv 1502.01852), under which signals keep their size through all rounds.
 

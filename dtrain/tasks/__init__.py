@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, Protocol, TypeVar
 
+from numpy.typing import ArrayLike
 from pydantic import Field
 
 from dtrain.data import AnyDataSet
@@ -81,6 +82,13 @@ class Task(Protocol[Evaluate_contra, Predict_contra]):
     @abstractmethod
     def predict(world: World, trained: Trained, options: Predict_contra, path: Path) -> None:
         """Write the network's answers for a whole file into a new file."""
+
+    @staticmethod
+    def predict_arrays(
+        trained: Trained, position: ArrayLike, species: ArrayLike, box: ArrayLike, **options: Any
+    ) -> Any:
+        """The network's answer for the particles of one configuration; UserError where data are not of particles."""
+        raise UserError(f"{trained.path} has learnt {trained.recipe.data.name} data; a model for particles is needed")
 
 
 AnyTask = Task[Any, Any]  # programs hand keys on without looking at them: each task has its own

@@ -12,13 +12,16 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
+from numpy.typing import ArrayLike
 from pydantic import Field
 
 from dtrain.data.glass import Glass, GlassOptions
 from dtrain.data.split import Split
 from dtrain.glass.evaluation import Evaluation
+from dtrain.glass.mobility import MOST_PARTS, Mobility, predict
 from dtrain.glass.predictions import predictions, write_predictions
 from dtrain.glass.report import Row, figures_of, letter, report
+from dtrain.glass.snapshots import is_dataset, predict_file
 from dtrain.tasks import WHOLE, EvaluateOptions, PredictOptions, Task, chosen, open_data, task
 from dtrain.weights import Trained
 from runkit.log import say
@@ -37,9 +40,17 @@ class GlassEvaluate(EvaluateOptions):
 
 
 class GlassPredict(PredictOptions):
-    """Predictions of a trained network for the samples of an ISOCONFIG file, into HDF5."""
+    """Predictions of a trained network for the samples of an ISOCONFIG file, into HDF5, or for any configurations, into
+    HDF5 and extended XYZ.
+    """
 
+    file: str = Field(min_length=1, description="ISOCONFIG file, or configurations: xyz, LAMMPS data or dump, npz, gsd")
     time: int | None = Field(None, ge=0, description="index of the time in the file; none: the one that was learnt")
+    potential: str = Field("", description="of inherent structures, where they are needed; none: that of the training")
+    parameters: dict[str, Any] = Field({}, description="parameters of this potential, as its law names them")
+    parts: int = Field(
+        0, ge=0, le=MOST_PARTS, description="parts that a configuration is cut into; 0: one for each process"
+    )
 
 
 @task("glass")
@@ -71,6 +82,10 @@ class GlassTask(Task[GlassEvaluate, GlassPredict]):
 
     @staticmethod
     def predict(world: World, trained: Trained, options: GlassPredict, path: Path) -> None:
+        if not world.on_root(is_dataset, options.file):
+            how = (options.potential, options.parameters, options.parts)
+            predict_file(world, trained, options.file, how, path)
+            return
         data = _open(trained, options.file, options.time, WHOLE)
         samples = data.split["train"]
         mine = [samples[i] for i in world.share(len(samples))]
@@ -79,6 +94,12 @@ class GlassTask(Task[GlassEvaluate, GlassPredict]):
             rows = predictions(trained, data, mine, progress)
             write_predictions(world, path, data.dataset, (samples, data.options.time), rows, about)
         say(world, f"wrote {path}: {len(samples)} samples")
+
+    @staticmethod
+    def predict_arrays(
+        trained: Trained, position: ArrayLike, species: ArrayLike, box: ArrayLike, **options: Any
+    ) -> Mobility:
+        return predict(trained, position, species, box, **options)
 
 
 def _open(trained: Trained, file: str, time: int | None, split: Split | None = None) -> Glass:

@@ -1,0 +1,197 @@
+"""The mobility that a trained network predicts for any configuration, whole or in parts.
+
+In parts, each block is a graph of its own with all that the network sees (`partition`), so the answers are those of the
+whole up to rounding. Networks that look at the whole graph, for statistics over it or to answer for it, do not tell how
+far they look; they are given whole graphs only.
+Units: Lennard-Jones.
+"""
+
+from __future__ import annotations
+
+import resource
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import ArrayLike
+
+import mdgen
+from dtrain.data.glass import GlassOptions, needs_inherent, structure_of
+from dtrain.data.graphs import near_pairs
+from dtrain.glass.partition import Block, cut
+from dtrain.normalisation import DenormalisedNetwork
+from dtrain.weights import Trained
+from runkit.arguments import numbers, whole
+from runkit.arrays import F32, F64, I32, I64, Floats, Ints
+from runkit.errors import UserError
+from runkit.memory import shortage
+
+POTENTIAL = "kob-andersen"  # of weights that do not tell theirs
+MOST_PARTS = 4096
+
+
+@dataclass(frozen=True)
+class Structure:
+    """A configuration as networks see it: species [n], box [3], thermal and inherent positions [n, 3]; `source` names
+    it in messages. Without inherent positions it serves networks that do not need them."""
+
+    species: I32
+    box: F64
+    position: F64
+    inherent: F64 | None = None
+    source: str = "input"
+
+
+@dataclass(frozen=True)
+class Mobility:
+    """What is predicted: `propensity` [n] of particles, `bond_change` [n_bonds] of `bond` [n_bonds, 2], sigma.
+
+    Bonds are the pairs i < j nearer than the network's cutoff, in lexicographic order.
+    """
+
+    propensity: F32
+    bond: I32
+    bond_change: F32
+
+
+def predict(
+    trained: Trained,
+    position: ArrayLike,
+    species: ArrayLike,
+    box: ArrayLike,
+    *,
+    inherent: ArrayLike | None = None,
+    potential: str = "",
+    parameters: Mapping[str, Any] | None = None,
+    parts: int = 1,
+) -> Mobility:
+    """The mobility of particles at `position` [n, 3] of `species` [n] in a periodic box: three edges, or one of a cube.
+
+    `inherent` [n, 3] is the inherent structure;
+    where the model needs it and it is not given, it is found in the `potential` with its `parameters`, by default those
+    of the data that the model learnt from. `parts` is a number of blocks that are computed one after another, for less
+    memory. Raises UserError for input that is no configuration, or none that the model can know.
+    """
+    options = options_of(trained)
+    start = checked(numbers("position", position), species, box)
+    given = None if inherent is None else numbers("inherent", inherent)
+    if given is not None and (given.shape != start.position.shape or not np.isfinite(given).all()):
+        raise UserError(f"inherent: finite numbers of the shape of position {start.position.shape} are needed")
+    if given is None and needs_inherent(options):
+        given = inherent_of(trained, start, potential, parameters)
+    return of_structure(trained, Structure(start.species, start.box, start.position, given), parts)
+
+
+def options_of(trained: Trained) -> GlassOptions:
+    """The keys of [data] of a model for glass; UserError if it is for something else."""
+    if not isinstance(trained.options, GlassOptions):
+        raise UserError(f"{trained.path} has learnt {trained.recipe.data.name} data; a model for glass is needed")
+    return trained.options
+
+
+def checked(position: F64, species: ArrayLike, box: ArrayLike) -> Structure:
+    """A configuration from arrays; UserError if it cannot be one."""
+    edges = numbers("box", box, "three edges, or one of a cube,")
+    kinds = numbers("species", species, "whole numbers from 0")
+    edges = np.full(3, float(edges)) if edges.ndim == 0 else edges
+    n_particles = len(kinds) if kinds.ndim == 1 else -1
+    if position.shape != (n_particles, 3) or not n_particles or not np.isfinite(position).all():
+        raise UserError(f"position: finite numbers [n, 3] for species [n] are needed, not shape {position.shape}")
+    if edges.shape != (3,) or not ((edges > 0) & np.isfinite(edges)).all():
+        raise UserError(f"box = {np.asarray(box).tolist()}: three positive edges, or one of a cube, are needed")
+    if not ((kinds >= 0) & (kinds <= 127) & (kinds == np.rint(kinds))).all():
+        raise UserError("species: whole numbers from 0 to 127 are needed")
+    return Structure(kinds.astype(np.int32), edges, position)
+
+
+def inherent_of(trained: Trained, start: Structure, potential: str, parameters: Mapping[str, Any] | None) -> F64:
+    """Inherent positions of a configuration, in the potential that is given or that of the model's data."""
+    name, its_own = potential_of(trained, potential, parameters)
+    try:
+        return mdgen.inherent_position(start.position, start.species, start.box, name, parameters=its_own)
+    except UserError as error:
+        raise UserError(f"{start.source}: {error}") from error
+
+
+def potential_of(
+    trained: Trained, potential: str, parameters: Mapping[str, Any] | None
+) -> tuple[str, Mapping[str, Any]]:
+    """Name and parameters of the potential: what is given, else that of the data, else Kob and Andersen's."""
+    if potential or parameters:
+        return potential or str(trained.system.get("potential", POTENTIAL)), parameters or {}
+    return str(trained.system.get("potential", POTENTIAL)), trained.system.get("parameters", {})
+
+
+def require_known(trained: Trained, start: Structure) -> None:
+    """Raise UserError for a configuration that a model cannot know."""
+    n_species = trained.system.get("n_species")
+    if n_species is not None and start.species.max() >= n_species:
+        raise UserError(
+            f"{start.source}: species {start.species.max()} is there (they count from 0); the model has learnt from "
+            f"{n_species} species"
+        )
+
+
+def of_structure(trained: Trained, start: Structure, parts: int = 1) -> Mobility:
+    """The mobility of a configuration, block by block."""
+    parts = whole("parts", parts, 1, MOST_PARTS)
+    require_known(trained, start)
+    return joined(len(start.species), [of_block(trained, start, block) for block in blocks_of(trained, start, parts)])
+
+
+def blocks_of(trained: Trained, start: Structure, parts: int) -> list[Block]:
+    """The blocks of a configuration for this network; UserError if it can only see the whole."""
+    if parts == 1:
+        n_particles = len(start.species)
+        return [Block(np.arange(n_particles), np.ones(n_particles, bool))]
+    reach = getattr(trained.network, "reach", None)
+    if reach is None:
+        name = trained.recipe.model.name
+        raise UserError(f"parts = {parts}: {name} looks at the whole configuration; allowed: 1, on one process")
+    return cut(start.position, start.box, parts, reach * options_of(trained).cutoff)
+
+
+Part = tuple[I64, Floats, Ints, Floats]  # own particles and their propensity; bonds that they own and their change
+
+
+def of_block(trained: Trained, start: Structure, block: Block) -> Part:
+    """The answers for the brick of a block; a bond belongs to the brick of its first particle."""
+    member, options = block.member, options_of(trained)
+    try:
+        pairs = near_pairs(start.position[member], start.box, options.cutoff)
+        position = {"initial_position": start.position[member]}
+        if needs_inherent(options):
+            assert start.inherent is not None
+            position["inherent_position"] = start.inherent[member]
+        graph = structure_of(options, start.species[member], start.box, position, pairs)
+        model = DenormalisedNetwork(trained.network, trained.normalisation)
+        graph = graph.to(next(model.parameters()).device)
+        propensity, change = model.predict(graph.x, graph.edge_index, graph.edge_attr)
+    except (MemoryError, RuntimeError) as error:
+        if shortage(error) is None and not isinstance(error, torch.OutOfMemoryError):
+            raise
+        told = f"{len(member)} particles at once are too many for the memory; raise parts, or take more processes"
+        raise UserError(f"{start.source}: {told}") from error
+    both = np.bincount(graph.pair.cpu().numpy(), weights=change, minlength=len(pairs)) / 2
+    mine = block.is_own[pairs[:, 0]]
+    return member[block.is_own], propensity[block.is_own], member[pairs[mine]], both[mine]
+
+
+def joined(n_particles: int, parts: Sequence[Part]) -> Mobility:
+    """The answers of all blocks of a configuration as one."""
+    propensity = np.empty(n_particles, np.float32)
+    for own, values, _, _ in parts:
+        propensity[own] = values
+    bond = np.concatenate([pairs for _, _, pairs, _ in parts])
+    order = np.lexsort((bond[:, 1], bond[:, 0]))
+    change = np.concatenate([values for *_, values in parts])
+    return Mobility(propensity, bond[order].astype(np.int32), change[order].astype(np.float32))
+
+
+def peak_bytes(device: torch.device) -> int:
+    """The most memory that this process has had, or that of its tensors on a GPU."""
+    if device.type == "cuda":
+        return int(torch.cuda.max_memory_allocated(device))
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024

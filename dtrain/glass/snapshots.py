@@ -1,0 +1,185 @@
+"""Predicting configurations of any file that `mdgen.read` reads, into HDF5 and into extended XYZ for viewers.
+
+Inherent structures are made on the way where the network needs them: configurations are shared out over the processes.
+Then each configuration is cut into parts, which are shared out too (`partition`).
+Units: Lennard-Jones.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+import mdgen
+from dtrain.data.glass import needs_inherent
+from dtrain.glass.mobility import (
+    Mobility,
+    Structure,
+    blocks_of,
+    inherent_of,
+    joined,
+    of_block,
+    options_of,
+    peak_bytes,
+    require_known,
+)
+from dtrain.glass.predictions import write_rows
+from dtrain.weights import Trained
+from runkit.dataset.contracts.prediction import PREDICTION
+from runkit.dataset.reader import Dataset
+from runkit.dataset.writer import Writer
+from runkit.errors import UserError
+from runkit.extxyz import colors, letters, write_frame
+from runkit.log import say
+from runkit.mpi import World
+from runkit.outputs import require_replaceable, starts_with, written_whole
+from runkit.progress import Progress, duration
+
+# What a simulation would take: atom-steps per core-second (docs/performance.md), replicas and time step as published.
+RATE, REPLICAS, DT = 8e6, 32, 0.005
+IS_OURS = starts_with(r'\d+\nLattice="[^"]*" (Time=\S+ )?Properties=species:S:1:pos:R:3:propensity:R:1')
+
+
+@dataclass
+class Cost:
+    """What a prediction took: seconds of all processes in all, bytes for a particle of a block."""
+
+    inherent: float = 0.0
+    network: float = 0.0
+    bytes_each: float = 0.0
+    largest: int = 0  # particles of a block with its halo
+
+
+def is_dataset(file: str) -> bool:
+    """Whether a file is an ISOCONFIG file, whose samples are predicted as they are labelled; UserError if it is not
+    there."""
+    try:
+        with open(file, "rb") as stream:
+            if not stream.read(8).startswith(b"\x89HDF\r\n\x1a\n"):
+                return False
+        with Dataset(file) as data:
+            return data.schema.name == "ISOCONFIG"
+    except OSError as error:
+        raise UserError(f"file: {file} cannot be read: {error.strerror}") from error
+    except UserError:
+        return False  # the reader of configurations says what is wrong
+
+
+def predict_file(
+    world: World, trained: Trained, file: str, how: tuple[str, Mapping[str, Any], int], path: Path
+) -> None:
+    """Predict all configurations of a file; collective. Writes `path` and, beside it, the same as extended XYZ.
+
+    `how` is the potential of inherent structures, its parameters, and the number of parts; 0: one for each process.
+    Raises UserError for a file that cannot be read, or configurations that the model cannot know.
+    """
+    potential, parameters, parts = how
+    starts = world.on_root(_read, trained, file)
+    cost = Cost()
+    began = time.monotonic()
+    if needs_inherent(options_of(trained)):
+        say(world, f"inherent structures of {len(starts)} configuration(s)")
+        found = world.each(lambda k: inherent_of(trained, starts[k], potential, parameters), len(starts))
+        starts = [replace(start, inherent=inherent) for start, inherent in zip(starts, found, strict=True)]
+        cost.inherent = time.monotonic() - began
+    rows = [_of_all(world, trained, start, parts or world.size, cost) for start in starts]
+    _write_h5(world, trained, file, path, list(zip(starts, rows, strict=True)))
+    xyz = path.with_suffix(".xyz")
+    world.on_root(_write_xyz, trained, xyz, starts, rows)
+    say(world, f"wrote {path} and {xyz}: {len(starts)} configuration(s) of {len(starts[0].species)} particles")
+    say(world, _cost_in_words(trained, cost, world.size, sum(len(start.species) for start in starts)))
+
+
+def _read(trained: Trained, file: str) -> list[Structure]:
+    found = mdgen.read(file)
+    several = len(found) > 1
+    starts = [
+        Structure(one.species, one.box, one.position, source=f"{one.source}, configuration {k}" if several else file)
+        for k, one in enumerate(found)
+    ]
+    if len({len(start.species) for start in starts}) > 1:
+        numbers = sorted({len(start.species) for start in starts})
+        raise UserError(f"{file}: configurations have {numbers[0]} to {numbers[-1]} particles; one number is needed")
+    for start in starts:
+        require_known(trained, start)
+    return starts
+
+
+def _of_all(world: World, trained: Trained, start: Structure, parts: int, cost: Cost) -> Mobility:
+    """The mobility of a configuration whose parts are shared out; every process gets it."""
+    began = time.monotonic()
+    blocks = blocks_of(trained, start, parts)
+    mine = [blocks[k] for k in world.share(len(blocks))]
+    device = next(trained.network.parameters()).device
+    before, found = peak_bytes(device), []
+    with Progress(world, len(mine), "parts", "predict") as progress:
+        for block in mine:
+            found.append(of_block(trained, start, block))
+            progress.advance()
+    largest = max((len(block.member) for block in mine), default=1)
+    each = world.max((peak_bytes(device) - before) / largest)
+    parts_of_all = [part for one in world.all_gather(found) for part in one]
+    cost.network += time.monotonic() - began
+    cost.bytes_each, cost.largest = max(cost.bytes_each, each), max(cost.largest, int(world.max(largest)))
+    return joined(len(start.species), parts_of_all)
+
+
+def _write_h5(
+    world: World, trained: Trained, file: str, path: Path, found: Sequence[tuple[Structure, Mobility]]
+) -> None:
+    """A PREDICTION file, whose samples are the configurations in the order of the file."""
+    at, n_bonds = trained.system.get("time"), max(len(mobility.bond) for _, mobility in found)
+    sizes = {"sample": len(found), "time": 1, "particle": len(found[0][0].species), "bond": n_bonds}
+    about: dict[str, Any] = {"config": trained.recipe.model_dump(mode="json"), "model": str(trained.path)}
+    about |= {"dataset": file, "absent": [] if at is not None else ["time"]}
+    with Writer.open(world, path, PREDICTION, sizes, about, replace=True, reads=[file]) as writer:
+        if world.is_root:
+            writer.write("time", (0,), at or 0.0)
+            writer.write("sample", (), np.arange(len(found), dtype=np.int32))
+        writer.sync()
+        mine = world.share(len(found))
+        write_rows(writer, ((k, *_row(*found[k])) for k in mine))
+        writer.seal()
+
+
+def _row(start: Structure, mobility: Mobility) -> tuple[Any, ...]:
+    return (start.species, start.box, start.position), mobility.propensity, mobility.bond, mobility.bond_change
+
+
+def _write_xyz(trained: Trained, path: Path, starts: Sequence[Structure], rows: Sequence[Mobility]) -> None:
+    require_replaceable(path, IS_OURS)
+    at = trained.system.get("time")
+    with written_whole(path) as beside, beside.open("w", encoding="utf-8") as stream:
+        for start, mobility in zip(starts, rows, strict=True):
+            write_frame(stream, start.box, {} if at is None else {"Time": f"{at:g}"}, dict(_columns(start, mobility)))
+
+
+def _columns(start: Structure, mobility: Mobility) -> Iterator[tuple[str, Any]]:
+    """What a viewer shows of a particle: mobility, and the mean change of its bonds, coloured by the former."""
+    ends = mobility.bond.ravel()
+    n_bonds = np.bincount(ends, minlength=len(start.species))
+    total = np.bincount(ends, np.repeat(mobility.bond_change, 2), len(start.species))
+    yield "species", letters(start.species)
+    yield "pos", start.position
+    yield "propensity", mobility.propensity
+    yield "mean_bond_change", total / np.maximum(n_bonds, 1)
+    yield "Color", colors(mobility.propensity)
+
+
+def _cost_in_words(trained: Trained, cost: Cost, n_processes: int, n_particles: int) -> str:
+    spent = n_processes * (cost.inherent + cost.network)
+    parts = f"largest part {cost.largest} particles, {cost.bytes_each / 1e3:.3g} kB each"
+    words = f"{cost.network:.3g} s for the network, {cost.inherent:.3g} s for inherent structures; {parts}"
+    at = trained.system.get("time")
+    if at is None:
+        return words
+    simulated = n_particles * REPLICAS * at / DT / RATE
+    return (
+        f"{words}; a simulation of {REPLICAS} replicas to t = {at:g} takes about {duration(simulated)} of a core at "
+        f"{RATE:g} atom-steps/s: {simulated / spent:.3g} times as long"
+    )
