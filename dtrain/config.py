@@ -78,6 +78,13 @@ class Recipe(Config):
         description="samples that a process computes at once, unless DeepSpeed's JSON says it; 0: all it has",
     )
     initial: str = Field("", description="file of weights to start from (model.safetensors or a published .pth)")
+    ema: float = Field(
+        0.0,
+        ge=0,
+        lt=1,
+        description="decay per step of the average of the weights over steps, which is validated, kept and used to "
+        "predict (such as 0.999); 0: the weights themselves",
+    )
     log_every: int = Field(10, ge=1, description="steps per row of the training curve")
     validate_every: float = Field(1, gt=0, description="epochs between validations, each with a checkpoint")
     minutes: float = Field(0, ge=0, description="wall time after which the run stops, to be resumed; 0: no limit")
