@@ -86,7 +86,7 @@ def _taken(case: RunConfig, start: Configuration, position: F64, kinetic_energy:
 
 
 def _melts(run: Run, samples: list[int], starts: list[Configuration]) -> Dynamics:
-    """The start of all samples of a group, each with its own bath."""
+    """The start of all samples of a group, each with its own thermostat."""
     case, n_particles, temperature = run.case, run.case.system.n_particles, run.case.initial.temperature
     return Dynamics(
         [start.position for start in starts],
@@ -96,13 +96,13 @@ def _melts(run: Run, samples: list[int], starts: list[Configuration]) -> Dynamic
         run.potential,
         case.integrator.dt,
         precision=case.integrator.precision,
-        thermostat=baths(case, samples),
+        thermostat=melt_thermostat(case, samples),
         order=[spatial_order(start.position, start.box) for start in starts],
         device=run.device,
     )
 
 
-def baths(case: RunConfig, samples: list[int]) -> Thermostat:
+def melt_thermostat(case: RunConfig, samples: list[int]) -> Thermostat:
     """The thermostat of melts: each has its own values and random numbers."""
     return thermostat.build(
         case.initial.thermostat,

@@ -59,9 +59,9 @@ def _fail_sample(file: Writer, sample: int, replicas: I64) -> None:
 
 
 def write_labels(file: Writer, sample: int, labels: dict[str, Array]) -> None:
-    """Store what `sample_labels` gave, bonds padded to the room in the file; marks the sample complete.
+    """Store what `sample_labels` gave, bonds padded to the capacity of the file; marks the sample complete.
 
-    Raises `OverflowError` if there are more bonds than room.
+    Raises `OverflowError` if there are more bonds than that.
     """
     n_bonds, capacity = len(labels["bond"]), file.read("bond", (sample,)).shape[0]
     if n_bonds > capacity:

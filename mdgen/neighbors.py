@@ -45,7 +45,7 @@ class NeighborList:
         self._n_builds = 0
         self._built: Cover | None = None
         self.pruned: Cover | None = None
-        self._set_room((256 if replicas else 96) * len(species))
+        self._allocate((256 if replicas else 96) * len(species))
         if replicas:
             self._set_rows(np.repeat(np.arange(len(species)), kernels.LANES))
 
@@ -75,7 +75,7 @@ class NeighborList:
         if self._n_builds % RESORT == 0:
             self._sort(coordinate)
         while self.kernels.build(self.replicas, coordinate, self._ranked, self.rows, self._outer, self._outer_law) < 0:
-            self._set_room(2 * len(self._outer.entry))
+            self._allocate(2 * len(self._outer.entry))
         self._built = Cover(coordinate.copy(), self._outer_law.scale, OUTER_SKIN - INNER_SKIN - ROUNDING)
         self._n_builds += 1
         self.count["n_builds"] += 1
@@ -98,7 +98,7 @@ class NeighborList:
         kind = self._inner_law.species[particle]
         self.rows = Rows(particle.astype(np.int32), (3 * lanes * block + lane).astype(np.int32), kind)
 
-    def _set_room(self, n_entries: int) -> None:
+    def _allocate(self, n_entries: int) -> None:
         self.inner, self._outer = (
             Near(np.zeros(self._n_rows + 1, np.int64), np.empty(n_entries, np.int32)) for _ in range(2)
         )

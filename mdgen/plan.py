@@ -16,10 +16,10 @@ from mdgen.formats import load
 from mdgen.formats.independence import require_distinct
 from mdgen.groups import GroupSize, form_groups
 from mdgen.initial import Configuration
+from mdgen.list_capacity import first_capacity, replica_bytes
 from mdgen.potentials import potential as registry
 from mdgen.potentials.pair import PairPotential
 from mdgen.relaxation import hold_in_words
-from mdgen.room import first_room, replica_bytes
 from mdgen.schedule import Schedule, cooling_blocks, production_blocks
 from mdgen.thermostats import thermostat
 from runkit.config import dump_toml
@@ -258,8 +258,8 @@ def _of_gpu(
         return []
     samples, replicas = work
     n_particles, largest = sizes["particle"], max(samples.largest, replicas.largest)
-    room = first_room(n_particles, _smallest_volume(case, given), potential)
-    needed = in_units(largest * replica_bytes(n_particles, case.integrator.precision, room))
+    capacity = first_capacity(n_particles, _smallest_volume(case, given), potential)
+    needed = in_units(largest * replica_bytes(n_particles, case.integrator.precision, capacity))
     if case.device == "gpu":
         return [f"gpu        {needed} of its memory for the largest group of a rank"]
     return [f"gpu        if every rank finds one: up to {replicas.largest} replicas together, {needed} of its memory"]

@@ -179,8 +179,8 @@ def _flat(array: F64) -> F64:
 
 def _aligned(array: Array) -> Array:
     """A copy that starts with a cache line, so that no vector straddles two."""
-    room = np.empty(array.nbytes + CACHE_LINE, np.uint8)
-    first = -room.ctypes.data % CACHE_LINE
-    copy = room[first : first + array.nbytes].view(array.dtype)
+    buffer = np.empty(array.nbytes + CACHE_LINE, np.uint8)
+    first = -buffer.ctypes.data % CACHE_LINE
+    copy = buffer[first : first + array.nbytes].view(array.dtype)
     copy[:] = array
     return copy

@@ -9,7 +9,7 @@ import numpy as np
 
 from mdgen.config import FREE_KEYS, RunConfig
 from mdgen.dynamics import warm_up
-from mdgen.equilibration import baths, equilibrate
+from mdgen.equilibration import equilibrate, melt_thermostat
 from mdgen.formats.independence import fingerprint
 from mdgen.initial import Configuration
 from mdgen.labelling import label
@@ -67,7 +67,7 @@ def _compile(run: Run, cools: bool) -> None:
     run.world.first_on_each_node(warm_up, potential, "float64", run.device)
     run.world.first_on_each_node(warm_up, potential, precision, run.device)
     if cools:
-        run.world.first_on_each_node(warm_up, potential, precision, run.device, baths(run.case, [0, 1]))
+        run.world.first_on_each_node(warm_up, potential, precision, run.device, melt_thermostat(run.case, [0, 1]))
 
 
 def _open(world: World, case: RunConfig, sizes: dict[str, int], given: list[Configuration]) -> Writer:

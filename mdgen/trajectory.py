@@ -147,8 +147,8 @@ class Checkpoint:
     @staticmethod
     def _state(dynamics: Dynamics) -> dict[str, Array]:
         """All that the future of replicas depends on, by the first axis."""
-        bath = dynamics.thermostat.state() if dynamics.thermostat else {}
-        return {"position": dynamics.position, "velocity": dynamics.velocity, **bath}
+        state = dynamics.thermostat.state() if dynamics.thermostat else {}
+        return {"position": dynamics.position, "velocity": dynamics.velocity, **state}
 
 
 def blocks_done(file: Writer, name: str) -> int:

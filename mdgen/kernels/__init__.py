@@ -70,7 +70,7 @@ class Kernels(Protocol):
     def build(self, replicas: bool, coordinate: I32, ranked: I32, rows: Rows, near: Near, law: Law, /) -> int:
         """Fill `near` with all pairs within reach; `ranked` int32 [n] are the particles in an order in space.
 
-        `law.table` holds squares of reaches. Returns the length of the list, or -1 if there is no room for it.
+        `law.table` holds squares of reaches. Returns the length of the list, or -1 if `near` cannot hold it.
         """
 
     def prune(self, replicas: bool, coordinate: I32, outer: Near, rows: Rows, near: Near, law: Law, /) -> None:

@@ -39,12 +39,12 @@ def crystal(n_particles: int, n_replicas: int) -> SimpleNamespace:
     )
 
 
-def both(gpu, n_particles, n_replicas, precision="float32", bath=None, **more):
+def both(gpu, n_particles, n_replicas, precision="float32", coupling=None, **more):
     """The same replicas on the GPU and on the CPU."""
     start = crystal(n_particles, n_replicas)
     for device in (gpu, None):
-        streams = [stream(1, "bath", replica) for replica in range(n_replicas)]
-        law = bath and thermostat.get(bath)(1.5, 0.1, DT, 3 * n_particles - 3, streams)
+        streams = [stream(1, "thermostat", replica) for replica in range(n_replicas)]
+        law = coupling and thermostat.get(coupling)(1.5, 0.1, DT, 3 * n_particles - 3, streams)
         yield Dynamics(*start.given, LAW, DT, precision, thermostat=law, order=start.order, device=device, **more)
 
 
@@ -53,12 +53,12 @@ def assert_same(ours: Dynamics, theirs: Dynamics) -> None:
     assert not different
 
 
-@pytest.mark.parametrize("bath", [None, *thermostat.names()])
+@pytest.mark.parametrize("coupling", [None, *thermostat.names()])
 @pytest.mark.parametrize("precision", ["float32", "float64"])
 @pytest.mark.parametrize("n_particles, n_replicas", [(500, 5), (4096, 1)])
-def test_trajectories_have_the_same_bits(gpu, n_particles, n_replicas, precision, bath):
+def test_trajectories_have_the_same_bits(gpu, n_particles, n_replicas, precision, coupling):
     """A block per replica, and one replica over many blocks; 300 steps with many new lists."""
-    ours, theirs = both(gpu, n_particles, n_replicas, precision, bath)
+    ours, theirs = both(gpu, n_particles, n_replicas, precision, coupling)
     for each in (ours, theirs):
         each.step(300)
     assert_same(ours, theirs)
@@ -99,11 +99,11 @@ TUNINGS = [
 ]
 
 
-@pytest.mark.parametrize("bath", [None, *thermostat.names()])
-def test_no_bit_depends_on_how_a_gpu_goes_about_it(gpu, bath):
+@pytest.mark.parametrize("coupling", [None, *thermostat.names()])
+def test_no_bit_depends_on_how_a_gpu_goes_about_it(gpu, coupling):
     found = []
     for tuning in TUNINGS:
-        ours, _ = both(gpu, 4096, 2, bath=bath, tuning=tuning)
+        ours, _ = both(gpu, 4096, 2, coupling=coupling, tuning=tuning)
         ours.step(100)
         found.append((ours.position.tobytes(), ours.velocity.tobytes()))
     assert found == found[:1] * len(TUNINGS)

@@ -26,8 +26,8 @@ MARCHES = pytest.mark.parametrize("marches", [True, False], ids=["marching", "sp
 
 def lists(dynamics: Dynamics, which: int) -> list[np.ndarray]:
     """The inner or outer lists of the first replica."""
-    arrays, room = dynamics.engine._arrays, dynamics.engine._room
-    first, length = sum(room[:which]), room[which]
+    arrays, capacity = dynamics.engine._arrays, dynamics.engine._capacity
+    first, length = sum(capacity[:which]), capacity[which]
     near = arrays.near[0].reshape(-1)[first * dynamics.n_particles :][: length * dynamics.n_particles]
     by_particle = near.reshape(length // 4, dynamics.n_particles, 4).transpose(1, 0, 2).reshape(-1, length)
     return [row[:n] for row, n in zip(by_particle, arrays.count[0, which], strict=True)]
@@ -89,7 +89,7 @@ def drawn(seed: int):
 @MARCHES
 @pytest.mark.parametrize("seed", range(16))
 def test_lists_of_any_system_hold_all_neighbours_in_ascending_order(seed, marches):
-    """In no order in space; dense clusters need more room than was thought of first."""
+    """In no order in space; dense clusters need longer lists than were allocated first."""
     position, species, box, cutoff, order = drawn(seed)
     dynamics = made(StandIn(), marches, ("float32", "float64")[seed // 2 % 2], position, species, box, cutoff, order)
     assert_whole(dynamics, species, box, cutoff)

@@ -120,10 +120,10 @@ def test_kernels_for_a_number_of_species_can_be_compiled_ahead(monkeypatch):
     assert compiled == [("-DFEW",), ()]
 
 
-@pytest.mark.parametrize("bath", [None, "bussi"])
-def test_steps_may_be_asked_for_in_any_portions(device, bath):
+@pytest.mark.parametrize("coupling", [None, "bussi"])
+def test_steps_may_be_asked_for_in_any_portions(device, coupling):
     """One, two and three steps at once: kicks that are done together are where nobody looks between them."""
-    ours, theirs = start(device, bath=bath), start(None, bath=bath)
+    ours, theirs = start(device, coupling=coupling), start(None, coupling=coupling)
     for n_steps in (1, 2, 3, 0, 1, 9, 25):
         for each in (ours, theirs):
             each.step(n_steps)
@@ -139,10 +139,10 @@ TUNINGS = {
 }
 
 
-@pytest.mark.parametrize("bath", [None, *thermostat.names()])
+@pytest.mark.parametrize("coupling", [None, *thermostat.names()])
 @pytest.mark.parametrize("tuning", TUNINGS.values(), ids=TUNINGS)
-def test_no_bit_depends_on_how_a_gpu_goes_about_it(tuning, bath):
-    ours, theirs = start(StandIn(), bath=bath, tuning=tuning), start(None, bath=bath)
+def test_no_bit_depends_on_how_a_gpu_goes_about_it(tuning, coupling):
+    ours, theirs = start(StandIn(), coupling=coupling, tuning=tuning), start(None, coupling=coupling)
     for each in (ours, theirs):
         each.step(60)
     assert_same(ours, theirs)
@@ -222,40 +222,41 @@ class WatchedArrays(Arrays):
         return np.asarray(array, *more)
 
 
-@pytest.mark.parametrize("bath", [None, *thermostat.names()])
+@pytest.mark.parametrize("coupling", [None, *thermostat.names()])
 @pytest.mark.parametrize("shared_bytes", [1 << 17, 1 << 10])
-def test_the_host_waits_for_nothing_and_sends_random_numbers_alone_while_steps_are_asked_for(bath, shared_bytes):
+def test_the_host_waits_for_nothing_and_sends_random_numbers_alone_while_steps_are_asked_for(coupling, shared_bytes):
     """Before the first launch the thermostat's values go there, afterwards they come back: once for each block. A
     snapshot is not waited for either."""
     device = Watched(shared_bytes=shared_bytes)
-    ours = start(device, bath=bath)
+    ours = start(device, coupling=coupling)
     ours.step(1)
     device.done.clear()
     before = ours.snapshot()
     ours.begin(300)
-    values = [("send", len(each), False) for each in (ours.thermostat.constants, ours.thermostat.value)] if bath else []
-    numbers = [("send", n, True) for n in (8, 16, 32, 64, 128, 52)] if bath == "bussi" else []
+    sent = (ours.thermostat.constants, ours.thermostat.value) if coupling else ()
+    values = [("send", len(each), False) for each in sent]
+    numbers = [("send", n, True) for n in (8, 16, 32, 64, 128, 52)] if coupling == "bussi" else []
     assert device.done == values + numbers
     device.done.clear()
     ours.finish()
-    assert device.done == [("wait",)] * (2 if bath else 1)
+    assert device.done == [("wait",)] * (2 if coupling else 1)
     assert np.isfinite(before.energy_per_particle).all()
 
 
 def test_random_numbers_are_drawn_once_also_if_steps_are_repeated(monkeypatch):
-    """Lists that have no room make a block start again, with the numbers that are on the device already."""
-    from mdgen import room
+    """Lists that are full make a block start again, with the numbers that are on the device already."""
+    from mdgen import list_capacity
 
-    monkeypatch.setattr(room, "SPARE", 0.4)
-    ours = start(marching(), bath="bussi")
+    monkeypatch.setattr(list_capacity, "SPARE", 0.4)
+    ours = start(marching(), coupling="bussi")
     ours.force  # noqa: B018
     engine = ours.engine
-    tight = room.Room.enough(engine._arrays.count[:, 0].max(), 216, 216)
-    engine._room, engine._arrays = tight, engine._arrays._replace(near=None)
+    tight = list_capacity.ListCapacity.of(engine._arrays.count[:, 0].max(), 216, 216)
+    engine._capacity, engine._arrays = tight, engine._arrays._replace(near=None)
     engine._arrays = engine._arrays._replace(near=engine._lists())
     engine._arrays.status[:, gpu.FLAGS] = gpu.PRUNE | gpu.BUILD
     engine.evaluate()
     drawn, draw = [], ours.thermostat.draw
     monkeypatch.setattr(ours.thermostat, "draw", lambda n: (drawn.append(n), draw(n))[1])
     ours.step(100)
-    assert engine._room.inner > tight.inner and sum(drawn) == 100
+    assert engine._capacity.inner > tight.inner and sum(drawn) == 100

@@ -29,9 +29,9 @@ def every_kernel(bench: Bench) -> None:
     start = melt(bench.size(500, 160), (0.8, 0.2), 1.2, 1, 0)
     n = 0
     for precision in ("float32", "float64"):
-        for bath in bench.size(("", *thermostat.names()), ("", "bussi")):
+        for coupling in bench.size(("", *thermostat.names()), ("", "bussi")):
             for marches in (True, False):
-                system = Ensemble([start], 3, precision, bath, 2.0).on(device, Tuning(marches))
+                system = Ensemble([start], 3, precision, coupling, 2.0).on(device, Tuning(marches))
                 system.step(bench.size(24, 4))
                 assert np.isfinite(system.snapshot().energy_per_particle).all()
                 n += 1

@@ -47,7 +47,7 @@ def _sort(entry, begin, end, words, summary):
 def build(replicas, coordinate, ranked, rows, near, law) -> int:
     """List all pairs within reach; `ranked` are the particles in an order in space.
 
-    Returns the length of the list, or -1 if there is no room for it.
+    Returns the length of the list, or -1 if `near` cannot hold it.
     """
     return _build(replicas, coordinate, grow(replicas, coordinate, ranked, law.scale), ranked, rows, near, law)
 
@@ -94,7 +94,7 @@ def _build_for(replicas, coordinate, tree, ranked, rows, near, law):
 
 @kernel
 def prune(replicas, coordinate, outer, rows, near, law):
-    """Keep of the outer list what is within reach; there is room for all of it."""
+    """Keep of the outer list what is within reach; `near` can hold all of it."""
     if replicas:
         _prune(True, coordinate, outer, rows, near, law)
     else:

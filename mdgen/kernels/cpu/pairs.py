@@ -153,5 +153,5 @@ def make_energies(formulas: Formulas) -> Callable[..., Any]:
 
 @helper
 def _row_table(table, stride):
-    """Room for the rows of a table for LANES species."""
+    """Memory for the rows of a table for LANES species."""
     return np.empty(int(np.sqrt(table.size // (stride // LANES))) * stride, table.dtype)

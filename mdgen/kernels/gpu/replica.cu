@@ -42,7 +42,7 @@ struct Vector { REAL x, y, z; };
 const int FROZEN = 1, PRUNE = 2, BUILD = 4, FULL = 8, SETTLED = 16;  // what is the matter with a replica
 const int STOPPED = FROZEN | FULL | SETTLED;
 const int FLAGS = 0, N_BUILDS = 1, N_PRUNES = 2, N_LATE = 3, N_COUPLED = 4, N_STATUS = 5;
-const int CHUNK = 32, CELLS = 8;  // particles of a warp; cells for each particle that there is room for
+const int CHUNK = 32, CELLS = 8;  // particles of a warp; cells for each particle that there is memory for
 
 // What belongs to the kinds of the other particle. Of two kinds both are in registers: shared memory has enough to do.
 template <class T> struct OfKind {
@@ -80,12 +80,12 @@ __device__ __forceinline__ float reciprocal(float x) { return refined(x, rough_r
 // motion [R][2][3][n]: position, velocity. place [R][3][n]: now, at the last pruning, at the last building.
 // cells [R][4 + CELLS n + 1 + n]: cells of each axis and one more number, where cells start, particles in their order.
 #define BATCH                                                                                                         \
-    int n, int n_species, int inner_room, int outer_room, const double *edge, const REAL *law, const REAL *reach,     \
+    int n, int n_species, int inner_capacity, int outer_capacity, const double *edge, const REAL *law, const REAL *reach,     \
         double *motion, REAL *force, COORD *place, int *cells, int *count, ENTRY *near, int *status
-#define THIS n, n_species, inner_room, outer_room, edge, law, reach, motion, force, place, cells, count, near, status
+#define THIS n, n_species, inner_capacity, outer_capacity, edge, law, reach, motion, force, place, cells, count, near, status
 
 struct Replica {
-    int n, n_species, inner_room, outer_room;
+    int n, n_species, inner_capacity, outer_capacity;
     const double* unit;
     const REAL* reach;
     double *position, *velocity;
@@ -99,15 +99,15 @@ struct Replica {
 };
 
 __device__ __forceinline__ Replica replica(BATCH) {
-    size_t r = blockIdx.y, n3 = 3 * (size_t)n, room = inner_room + outer_room;
+    size_t r = blockIdx.y, n3 = 3 * (size_t)n, capacity = inner_capacity + outer_capacity;
     const double* box = edge + 6 * r + 3;
     Place* places = (Place*)place + r * n3;
-    ENTRY* lists = near + r * room * n;
+    ENTRY* lists = near + r * capacity * n;
     int* own_cells = cells + r * (5 + (CELLS + 1) * (size_t)n);
-    return {n, n_species, inner_room, outer_room, edge + 6 * r, reach,
+    return {n, n_species, inner_capacity, outer_capacity, edge + 6 * r, reach,
             motion + 2 * r * n3, motion + (2 * r + 1) * n3, force + r * n3,
             places, places + n, places + 2 * n, own_cells, own_cells + 4, own_cells + 5 + CELLS * (size_t)n,
-            count + 2 * r * n, count + (2 * r + 1) * n, lists, lists + (size_t)inner_room * n, status + r * N_STATUS,
+            count + 2 * r * n, count + (2 * r + 1) * n, lists, lists + (size_t)inner_capacity * n, status + r * N_STATUS,
             {(REAL)(box[0] * BOXES), (REAL)(box[1] * BOXES), (REAL)(box[2] * BOXES)}};
 }
 

@@ -26,7 +26,7 @@ extern "C" __global__ void __launch_bounds__(128, 4) refresh(BATCH) {
     int rank = blockIdx.x * blockDim.x + threadIdx.x, i = rank;
     int flags = s.status[FLAGS];
     if (!(flags & PRUNE) || flags & (FROZEN | SETTLED)) return;
-    flags = __shfl_sync(ALL, flags, 0);  // other blocks may say that there is no more room: not to half a warp
+    flags = __shfl_sync(ALL, flags, 0);  // other blocks may say that a list is full: not to half a warp
     if (flags & FULL) return;
     if (flags & BUILD) {
         build(s, s.place, rank, Marking{mark[threadIdx.x / 32]}, s.status);
