@@ -148,8 +148,8 @@ class GpuEngine:
     def neighbors(self, replica: int) -> tuple[I32, Array]:
         """The inner list of a replica: entries of each particle int [n], and these, the first ones of [n, capacity]."""
         n_particles, capacity = self._ensemble.shape[1], self._capacity.inner
-        length, near = (self._device.to_host(array[replica]) for array in (self._arrays.count, self._arrays.near))
-        quads = near.reshape(-1)[: capacity * n_particles].reshape(capacity // 4, n_particles, 4)
+        length, entries = (self._device.to_host(array[replica]) for array in (self._arrays.count, self._arrays.entries))
+        quads = entries.reshape(-1)[: capacity * n_particles].reshape(capacity // 4, n_particles, 4)
         return length[0], quads.transpose(1, 0, 2).reshape(n_particles, capacity)
 
     def _energies(self) -> DeviceArray:
@@ -215,9 +215,9 @@ class GpuEngine:
             return False
         n_replicas, n_particles = self._ensemble.shape
         self._capacity = ListCapacity.of(1.5 * self._capacity.inner, 1.5 * self._capacity.outer, n_particles)
-        self._arrays = self._arrays._replace(near=None)
+        self._arrays = self._arrays._replace(entries=None)
         need(self._device, n_replicas * list_bytes(n_particles, self._capacity), ADVICE)
-        self._arrays = self._arrays._replace(near=self._lists())
+        self._arrays = self._arrays._replace(entries=self._lists())
         flags = self._arrays.status[:, gpu.FLAGS]
         self._arrays.status[:, gpu.FLAGS] = flags & gpu.FROZEN | gpu.PRUNE | gpu.BUILD
         return True
@@ -243,7 +243,7 @@ class GpuEngine:
             place=xp.asarray(place),
             cells=xp.asarray(sorted_by),
             count=xp.zeros((n_replicas, 2, n_particles), np.int32),
-            near=self._lists(),
+            entries=self._lists(),
             status=xp.zeros((n_replicas, gpu.N_STATUS), np.int32),
         )
 
@@ -263,7 +263,7 @@ def _portions(n_steps: int) -> Iterator[int]:
 
 
 def _reach(cutoff: F64, tuning: Tuning) -> F64:
-    """What `replica.cu` calls reach: squares of reaches, the farthest, squares of displacements that wear them out."""
+    """What `replica.cu` calls reach: squares of reaches, the longest reach, squares of largest displacements."""
     inner, outer = (((cutoff + skin) ** 2).ravel() for skin in (tuning.inner_skin, tuning.outer_skin))
     worn = [((skin - ROUNDING) / 2) ** 2 for skin in (tuning.inner_skin, tuning.outer_skin - tuning.inner_skin)]
     return np.concatenate([inner, outer, [cutoff.max() + tuning.outer_skin], worn])

@@ -1,7 +1,7 @@
 """A few replicas that are advanced together, laid out for the kernels.
 
 A batch is either up to LANES replicas side by side in the lanes of a vector, sharing one neighbour list, or one
-replica with its particles side by side. Both follow the same trajectory bit for bit (see `kernels.cpu.pairs`).
+replica with its particles side by side. Both follow the same trajectory bit for bit (see `kernels.cpu.lists`).
 Units: lengths and times of the potential; mass 1.
 """
 
@@ -65,13 +65,11 @@ class ReplicaBatch:
         return self._unpack(getattr(self.state, name).astype(np.float64))
 
     def march(self, n_steps: int, n_kicks: int, dt: float) -> int:
-        """Steps as far as the list covers them (see `kernels.cpu.motion`)."""
+        """Steps as long as the list is valid (see `kernels.cpu.motion`)."""
         self._refresh_list(dt)
-        near = self.neighbors
-        return self.kernels.march(
-            self.replicas, n_steps, n_kicks, self.state, self._steps(dt), self._unit, near.rows, near.inner, self._law,
-            near.pruned,
-        )  # fmt: skip
+        lists = self.neighbors
+        given = n_steps, n_kicks, self.state, self._steps(dt), self._unit
+        return self.kernels.march(self.replicas, *given, lists.clusters, lists.inner, self._law, lists.inner_check)
 
     def kick(self, dt: float) -> None:
         """Half a step of the velocities."""
@@ -82,8 +80,8 @@ class ReplicaBatch:
         self._refresh_list(dt)
         if self.state.place is not self.state.coordinate:
             self.kernels.locate(self.state.position, self._unit * 2.0**-32, self.state.place)
-        near = self.neighbors
-        self.kernels.forces(self.replicas, self.state.place, self.state.force, near.rows, near.inner, self._law)
+        lists = self.neighbors
+        self.kernels.forces(self.replicas, self.state.place, self.state.force, lists.clusters, lists.inner, self._law)
 
     def minimize(self, tolerance: float, most: int) -> fire.Valley:
         """Go down to where no force component exceeds `tolerance`, in `most` iterations of FIRE, and rest there."""
@@ -107,10 +105,11 @@ class ReplicaBatch:
     def energies(self) -> F64:
         """Potential energy and virial [n_replicas, 2], in float64 whatever the precision of the forces."""
         self._refresh_list(0.0)
-        place, near = np.empty_like(self.state.position), self.neighbors
+        place, lists = np.empty_like(self.state.position), self.neighbors
         self.kernels.locate(self.state.position, self._unit * 2.0**-32, place)
         energy, virial = np.zeros((2, len(place)))
-        self.kernels.energies(self.replicas, place, energy, virial, near.rows, near.inner, self.system.law("float64"))
+        law = self.system.law("float64")
+        self.kernels.energies(self.replicas, place, energy, virial, lists.clusters, lists.inner, law)
         return np.stack([self._unpack(each)[..., 0].cumsum(axis=1)[:, -1] for each in (energy, virial)], axis=1)
 
     def kinetic_energy(self) -> F64:
@@ -125,7 +124,7 @@ class ReplicaBatch:
         self.state.velocity.reshape(-1, self.kernels.LANES)[:] *= self._to_lanes(factor)
 
     def _refresh_list(self, dt: float) -> None:
-        if not self.neighbors.covers(self.state.coordinate):
+        if not self.neighbors.is_valid(self.state.coordinate):
             self._freeze_blown_up(dt)
             self.neighbors.refresh(self.state.coordinate)
 
@@ -138,8 +137,8 @@ class ReplicaBatch:
             return
         self.frozen |= blown_up
         state, lanes = self.state, self.kernels.LANES
-        assert self.neighbors.pruned is not None  # nothing moves without lists
-        last = self.neighbors.pruned.reference.reshape(-1, 3, lanes) * (self.system.box * 2.0**-32)[:, None]
+        assert self.neighbors.inner_check is not None  # nothing moves without lists
+        last = self.neighbors.inner_check.reference.reshape(-1, 3, lanes) * (self.system.box * 2.0**-32)[:, None]
         for array, value in ((state.position, last.reshape(-1, lanes)), (state.velocity, 0.0), (state.force, 0.0)):
             np.copyto(array.reshape(-1, lanes), value, where=self._to_lanes(blown_up) > 0)
         self.kernels.locate(state.position, self._unit, state.coordinate)

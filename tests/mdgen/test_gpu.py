@@ -150,7 +150,7 @@ def test_lists_that_outgrow_their_capacity_cost_time_and_nothing_else(device, co
     assert first.inner < engine._capacity.inner
     tight = list_capacity.ListCapacity.of(engine._arrays.count[:, 0].max(), 216, 216)
     engine._capacity = tight
-    engine._arrays = engine._arrays._replace(near=engine._lists())
+    engine._arrays = engine._arrays._replace(entries=engine._lists())
     engine._arrays.status[:, gpu.FLAGS] = gpu.PRUNE | gpu.BUILD
     engine.evaluate()
     assert engine._capacity == tight
@@ -189,7 +189,7 @@ def test_systems_that_no_block_holds_have_the_same_bits(n_particles, n_steps, n_
     for each in (ours, theirs):
         each.step(n_steps)
     assert_same(ours, theirs)
-    assert not ours.engine.kernels.marches and ours.engine._arrays.near.dtype == np.uint16
+    assert not ours.engine.kernels.marches and ours.engine._arrays.entries.dtype == np.uint16
     count = ours.statistics
     assert count["n_builds"] >= n_builds and count["n_prunes"] >= n_prunes and count["dangerous_builds"] == 0
 
@@ -200,7 +200,7 @@ def test_many_particles_have_lists_of_wider_entries(monkeypatch):
     ours, theirs = start(StandIn()), start(None)
     for each in (ours, theirs):
         each.step(40)
-    assert ours.engine._arrays.near.dtype == np.uint32
+    assert ours.engine._arrays.entries.dtype == np.uint32
     assert_same(ours, theirs)
 
 

@@ -28,8 +28,8 @@ def lists(dynamics: Dynamics, which: int) -> list[np.ndarray]:
     """The inner or outer lists of the first replica."""
     arrays, capacity = dynamics.engine._arrays, dynamics.engine._capacity
     first, length = sum(capacity[:which]), capacity[which]
-    near = arrays.near[0].reshape(-1)[first * dynamics.n_particles :][: length * dynamics.n_particles]
-    by_particle = near.reshape(length // 4, dynamics.n_particles, 4).transpose(1, 0, 2).reshape(-1, length)
+    entries = arrays.entries[0].reshape(-1)[first * dynamics.n_particles :][: length * dynamics.n_particles]
+    by_particle = entries.reshape(length // 4, dynamics.n_particles, 4).transpose(1, 0, 2).reshape(-1, length)
     return [row[:n] for row, n in zip(by_particle, arrays.count[0, which], strict=True)]
 
 
@@ -105,7 +105,7 @@ def test_lists_of_more_particles_than_a_window_of_bits_hold_all_neighbours(windo
     box, cutoff, random = np.array([7.0, 6.0, 9.0]), kob_andersen().cutoff, np.random.default_rng(3)
     position, species = random.random((450, 3)) * box, random.integers(0, 2, 450)
     dynamics = made(StandIn(), False, "float32", position, species, box, cutoff, random.permutation(450))
-    assert dynamics.engine._arrays.near.dtype == np.uint32
+    assert dynamics.engine._arrays.entries.dtype == np.uint32
     assert_whole(dynamics, species, box, cutoff)
 
 

@@ -55,7 +55,7 @@ def test_minima_do_not_depend_on_how_often_the_host_looks_nor_on_the_capacity_of
     def first_tight(engine, *rest):
         if not capacities:
             engine._capacity = list_capacity.ListCapacity.of(engine._arrays.count[:, 0].max(), 108, 108)
-            engine._arrays = engine._arrays._replace(near=engine._lists())
+            engine._arrays = engine._arrays._replace(entries=engine._lists())
             engine._arrays.status[:, gpu.FLAGS] = gpu.PRUNE | gpu.BUILD
             engine.evaluate()
         capacities.append(engine._capacity.inner)

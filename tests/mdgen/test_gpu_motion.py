@@ -252,8 +252,8 @@ def test_random_numbers_are_drawn_once_also_if_steps_are_repeated(monkeypatch):
     ours.force  # noqa: B018
     engine = ours.engine
     tight = list_capacity.ListCapacity.of(engine._arrays.count[:, 0].max(), 216, 216)
-    engine._capacity, engine._arrays = tight, engine._arrays._replace(near=None)
-    engine._arrays = engine._arrays._replace(near=engine._lists())
+    engine._capacity, engine._arrays = tight, engine._arrays._replace(entries=None)
+    engine._arrays = engine._arrays._replace(entries=engine._lists())
     engine._arrays.status[:, gpu.FLAGS] = gpu.PRUNE | gpu.BUILD
     engine.evaluate()
     drawn, draw = [], ours.thermostat.draw

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from mdgen.kernels.cpu.lists import build, prune
-from mdgen.kernels.cpu.motion import farthest, kick, kinetic_energy, locate, make_march
+from mdgen.kernels.cpu.motion import kick, kinetic_energy, largest_approach, locate, make_march
 from mdgen.kernels.cpu.pairs import Formulas, make_energies, make_forces
 from runkit.simd.lanes import LANES
 
@@ -22,7 +22,7 @@ class Kernels(NamedTuple):
     march: Callable[..., Any]
     LANES: int = LANES
     build: Callable[..., Any] = build
-    farthest: Callable[..., Any] = farthest
+    largest_approach: Callable[..., Any] = largest_approach
     kick: Callable[..., Any] = kick
     kinetic_energy: Callable[..., Any] = kinetic_energy
     locate: Callable[..., Any] = locate

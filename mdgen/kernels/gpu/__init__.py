@@ -38,7 +38,7 @@ class Arrays(NamedTuple):
     place: DeviceArray
     cells: DeviceArray
     count: DeviceArray
-    near: DeviceArray
+    entries: DeviceArray
     status: DeviceArray
 
 

@@ -28,13 +28,14 @@ __device__ __forceinline__ int close(const Replica& s, List& list, int i, int* f
 // The outer list of the particle that is number `rank` in space. `Search` is how numbers near a box are found, by all
 // threads of a block, so also those without a particle come here.
 template <class Search>
-__device__ __forceinline__ void build(const Replica& s, const Place* place, int rank, const Search& near, int* flags) {
+__device__ __forceinline__ void build(const Replica& s, const Place* place, int rank, const Search& finder,
+                                      int* flags) {
     bool is_one = rank < s.n;
     int i = s.member[min(rank, s.n - 1)];
     Place own = place[i];
     const OfKind<REAL> reach(s.reach + s.n_species * (s.n_species + (int)own.kind), s.n_species);
     List list = {(Four*)s.outer, is_one ? s.outer_capacity : 0, 0, {}};
-    near.search(s, place, around(s, own), [&](int first, unsigned bits) {
+    finder.search(s, place, around(s, own), [&](int first, unsigned bits) {
         for (; bits; bits &= bits - 1) {
             int j = first + __ffs(bits) - 1;
             Place other = place[j];

@@ -76,13 +76,13 @@ __device__ __forceinline__ float reciprocal(float x) { return refined(x, rough_r
 #endif
 
 // edge [R][6]: places per length, box. law [S][S]. reach [2 S S + 3]: squares for the inner and the outer list, the
-// farthest reach, squares of the displacements that wear out the inner and the outer list.
+// longest reach, squares of the displacements that wear out the inner and the outer list.
 // motion [R][2][3][n]: position, velocity. place [R][3][n]: now, at the last pruning, at the last building.
 // cells [R][4 + CELLS n + 1 + n]: cells of each axis and one more number, where cells start, particles in their order.
 #define BATCH                                                                                                         \
     int n, int n_species, int inner_capacity, int outer_capacity, const double *edge, const REAL *law, const REAL *reach,     \
-        double *motion, REAL *force, COORD *place, int *cells, int *count, ENTRY *near, int *status
-#define THIS n, n_species, inner_capacity, outer_capacity, edge, law, reach, motion, force, place, cells, count, near, status
+        double *motion, REAL *force, COORD *place, int *cells, int *count, ENTRY *entries, int *status
+#define THIS n, n_species, inner_capacity, outer_capacity, edge, law, reach, motion, force, place, cells, count, entries, status
 
 struct Replica {
     int n, n_species, inner_capacity, outer_capacity;
@@ -102,7 +102,7 @@ __device__ __forceinline__ Replica replica(BATCH) {
     size_t r = blockIdx.y, n3 = 3 * (size_t)n, capacity = inner_capacity + outer_capacity;
     const double* box = edge + 6 * r + 3;
     Place* places = (Place*)place + r * n3;
-    ENTRY* lists = near + r * capacity * n;
+    ENTRY* lists = entries + r * capacity * n;
     int* own_cells = cells + r * (5 + (CELLS + 1) * (size_t)n);
     return {n, n_species, inner_capacity, outer_capacity, edge + 6 * r, reach,
             motion + 2 * r * n3, motion + (2 * r + 1) * n3, force + r * n3,
