@@ -36,7 +36,7 @@ class GpuEngine:
     def __init__(self, device: Gpu, ensemble: Ensemble, position: F64, velocity: F64, tuning: Tuning) -> None:
         self._device, self._ensemble, self._tuning = device, ensemble, tuning
         law = ensemble.potential, ensemble.precision, ensemble.thermostat
-        self.kernels = gpu.Kernels(device, ensemble.shape, *law, tuning.marches, tuning.threads)
+        self.kernels = gpu.Kernels(device, ensemble.shape, *law, tuning.one_block, tuning.threads)
         n_replicas, n_particles = ensemble.shape
         self._capacity = first_capacity(n_particles, ensemble.box.prod(axis=1).min(), ensemble.potential, tuning)
         need(device, n_replicas * replica_bytes(n_particles, ensemble.precision, self._capacity), ADVICE)
@@ -170,17 +170,17 @@ class GpuEngine:
     def _advance(self, n_steps: int, dt: float) -> None:
         """Ask for the steps: launches that differ in nothing but what is on the device already."""
         self._arrays.status[:, gpu.N_COUPLED] = 0
-        advance = self._marching(dt) if self.kernels.marches else self._spreading(dt)
+        advance = self._in_one_block(dt) if self.kernels.one_block else self._in_many_blocks(dt)
         for portion in _portions(n_steps):
             self._thermostat.send(portion)
             advance(portion)
 
-    def _marching(self, dt: float) -> Callable[[int], None]:
+    def _in_one_block(self, dt: float) -> Callable[[int], None]:
         """A block for each replica, all steps in one launch."""
         given = dt, self._ensemble.longest_step, self._thermostat.given
-        return lambda n_steps: self.kernels.march(self._arrays, self._capacity, n_steps, *given)
+        return lambda n_steps: self.kernels.integrate(self._arrays, self._capacity, n_steps, *given)
 
-    def _spreading(self, dt: float) -> Callable[[int], None]:
+    def _in_many_blocks(self, dt: float) -> Callable[[int], None]:
         """Many blocks for each replica. Steps between the first and the last one are launched as a graph."""
         coupled = self._ensemble.thermostat is not None
         given = self._arrays, self._capacity

@@ -26,7 +26,7 @@ from runkit.dataset.writer import Writer
 from runkit.progress import Progress
 from runkit.stop import Stopped
 
-GROUP_SIZE = GroupSize(8, 32)  # of replicas on the CPU: the lanes of a vector; four such, regrouped as they spread
+GROUP_SIZE = GroupSize(8, 32)  # of replicas on the CPU: the lanes of a vector; four such, regrouped as they diverge
 
 Replica = tuple[int, int]  # number of the sample, number of the trajectory
 

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from mdgen.ensemble import Ensemble
-from mdgen.kernels import Kernels, Law, State, fire, grain
+from mdgen.kernels import Kernels, Law, State, fire, prerounding
 from mdgen.neighbors import NeighborList
 from runkit.arrays import F64, I32, I64, Array
 
@@ -64,12 +64,12 @@ class ReplicaBatch:
         """`position`, `velocity` or `force` as float64 [n_replicas, n, 3]."""
         return self._unpack(getattr(self.state, name).astype(np.float64))
 
-    def march(self, n_steps: int, n_kicks: int, dt: float) -> int:
+    def integrate(self, n_steps: int, n_kicks: int, dt: float) -> int:
         """Steps as long as the list is valid (see `kernels.cpu.motion`)."""
         self._refresh_list(dt)
         lists = self.neighbors
         given = n_steps, n_kicks, self.state, self._steps(dt), self._unit
-        return self.kernels.march(self.replicas, *given, lists.clusters, lists.inner, self._law, lists.inner_check)
+        return self.kernels.integrate(self.replicas, *given, lists.clusters, lists.inner, self._law, lists.inner_check)
 
     def kick(self, dt: float) -> None:
         """Half a step of the velocities."""
@@ -115,7 +115,7 @@ class ReplicaBatch:
     def kinetic_energy(self) -> F64:
         """Kinetic energy [n_replicas], not a number for a replica that has blown up."""
         energy = np.empty(self.kernels.LANES)
-        self.kernels.kinetic_energy(self.replicas, self.state.velocity, grain(len(self.system.species)), energy)
+        self.kernels.kinetic_energy(self.replicas, self.state.velocity, prerounding(len(self.system.species)), energy)
         return np.where(self.frozen, np.nan, energy[: len(self.index)])
 
     def rescale(self, factor: F64) -> None:
@@ -148,7 +148,7 @@ class ReplicaBatch:
         return self._to_lanes(np.where(self.frozen, 0.0, dt))
 
     def _to_lanes(self, value: ArrayLike) -> F64:
-        """One value per replica, spread over the lanes."""
+        """One value per replica, in the lanes that hold it."""
         of_replica: F64 = np.asarray(value, np.float64)
         return of_replica[self._lanes_from()]
 

@@ -98,7 +98,7 @@ class Kernels(Protocol):
     def kick(self, velocity: F64, force: Floats, step: F64, /) -> None:
         """Half a step of `velocity`; `step` [LANES]."""
 
-    def march(
+    def integrate(
         self,
         replicas: bool,
         n_steps: int,
@@ -117,11 +117,11 @@ class Kernels(Protocol):
         Returns how many are done: if fewer, the next one has drifted to where the list may lack pairs.
         """
 
-    def kinetic_energy(self, replicas: bool, velocity: F64, grain: float, energy: F64, /) -> None:
-        """Fill `energy` [LANES] with the kinetic energy of each replica (see `grain`)."""
+    def kinetic_energy(self, replicas: bool, velocity: F64, prerounding: float, energy: F64, /) -> None:
+        """Fill `energy` [LANES] with the kinetic energy of each replica (see `prerounding`)."""
 
 
-def grain(n_particles: int) -> float:
+def prerounding(n_particles: int) -> float:
     """Adding and subtracting it rounds squares of velocities to multiples of a 2**-53rd of 64 n_particles or more.
 
     Sums of them over all particles are then exact in double precision, if their mean is less than 64.

@@ -23,17 +23,17 @@ from tests.shim.compile import ARCHITECTURES, NEWER, is_known, resources
 BITS = ("position", "velocity", "force", "potential_energy", "virial", "kinetic_energy")
 
 
-def marching():
+def one_block():
     """A GPU whose blocks hold a replica."""
     return StandIn()
 
 
-def spreading():
+def many_blocks():
     """A GPU whose blocks are too small for a replica."""
     return StandIn(shared_bytes=1 << 10)
 
 
-@pytest.fixture(params=[marching, spreading])
+@pytest.fixture(params=[one_block, many_blocks])
 def device(request):
     return request.param()
 
@@ -93,8 +93,8 @@ def test_the_back_end_does_compute_on_the_device():
     assert isinstance(start(StandIn()).engine, GpuEngine) and not isinstance(start(None).engine, GpuEngine)
 
 
-def test_systems_of_unlike_size_march_in_turns():
-    assert_same_in_turns(marching())
+def test_systems_of_unlike_size_advance_in_turns():
+    assert_same_in_turns(one_block())
 
 
 def assert_same_in_turns(gpu) -> None:
@@ -189,7 +189,7 @@ def test_systems_that_no_block_holds_have_the_same_bits(n_particles, n_steps, n_
     for each in (ours, theirs):
         each.step(n_steps)
     assert_same(ours, theirs)
-    assert not ours.engine.kernels.marches and ours.engine._arrays.entries.dtype == np.uint16
+    assert not ours.engine.kernels.one_block and ours.engine._arrays.entries.dtype == np.uint16
     count = ours.statistics
     assert count["n_builds"] >= n_builds and count["n_prunes"] >= n_prunes and count["dangerous_builds"] == 0
 
@@ -205,11 +205,11 @@ def test_many_particles_have_lists_of_wider_entries(monkeypatch):
 
 
 def test_a_block_has_a_replica_where_blocks_are_enough_and_can_hold_it():
-    """On 132 multiprocessors: many replicas march; a few large ones spread over the device; small ones march always."""
+    """On 132 multiprocessors: many replicas have a block each; a few large ones many blocks; small ones always one."""
     device = StandIn()
     device.n_multiprocessors = 132
     cases = {(132, 4096): True, (66, 4096): True, (65, 4096): False, (1, 1024): True, (132, 16384): False}
-    assert {shape: gpu.Kernels(device, shape, kob_andersen(), "float32", None).marches for shape in cases} == cases
+    assert {shape: gpu.Kernels(device, shape, kob_andersen(), "float32", None).one_block for shape in cases} == cases
 
 
 # Potentials whose laws differ: those that share one have the same kernels.
@@ -226,33 +226,33 @@ VARIANTS = [
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
 @pytest.mark.parametrize("options, precision, coupling", VARIANTS)
 def test_kernels_compile_for_real_gpus_and_fit_their_registers(architecture, options, precision, coupling):
-    """Threads of a block that marches keep everything in registers, but for four that the call of Nosé–Hoover chains
-    may save, once per step. The law of many species may cost as much, once per particle."""
+    """Threads of a block with a replica to itself keep everything in registers, but for four that the call of
+    Nosé–Hoover chains may save, once per step. The law of many species may cost as much, once per particle."""
     law = coupling and thermostat.get(coupling)(0.9, 0.1, 0.004, 645, [stream(1, "thermostat")])
     used = resources(gpu.source(kob_andersen(), precision, law), architecture, options)
-    names = {"march", "drift", "arrange", "refresh", "push", "descend", "kinetic_energy", "energies", "total"}
+    names = {"integrate", "drift", "arrange", "refresh", "push", "descend", "kinetic_energy", "energies", "total"}
     assert names | ({"couple"} if coupling else set()) <= set(used)
     few = 0 if "-DFEW" in options else 16
-    assert used["march"].spilled <= (16 if coupling == "nose-hoover" else few) and used["push"].spilled <= few
+    assert used["integrate"].spilled <= (16 if coupling == "nose-hoover" else few) and used["push"].spilled <= few
     assert used["refresh"].spilled == used["descend"].spilled == 0
-    threads = gpu.MARCHING[precision]
-    assert used["march"].registers * threads <= 65536 and 0 < used["march"].shared <= gpu.STATIC_SHARED
+    threads = gpu.MOST_THREADS[precision]
+    assert used["integrate"].registers * threads <= 65536 and 0 < used["integrate"].shared <= gpu.STATIC_SHARED
 
 
 @pytest.mark.parametrize("precision", ["float32", "float64"])
 @pytest.mark.parametrize("law", LAWS.values(), ids=[str(law) for law in LAWS])
 def test_kernels_of_every_law_compile_and_fit_their_registers(law, precision):
     used = resources(gpu.source(law, precision), "sm_90", ("-DFEW",))
-    assert used["march"].spilled == used["push"].spilled == 0
-    assert used["march"].registers * gpu.MARCHING[precision] <= 65536
+    assert used["integrate"].spilled == used["push"].spilled == 0
+    assert used["integrate"].registers * gpu.MOST_THREADS[precision] <= 65536
 
 
 @pytest.mark.parametrize("architecture", NEWER)
 def test_kernels_compile_for_newer_gpus(architecture):
     if not is_known(architecture):
         pytest.skip(f"the compiler is older than {architecture}")
-    used = resources(gpu.source(kob_andersen(), "float32"), architecture, ("-DFEW",))["march"]
-    assert used.spilled == 0 and used.registers * gpu.MARCHING["float32"] <= 65536
+    used = resources(gpu.source(kob_andersen(), "float32"), architecture, ("-DFEW",))["integrate"]
+    assert used.spilled == 0 and used.registers * gpu.MOST_THREADS["float32"] <= 65536
 
 
 def test_replicas_that_do_not_fit_are_refused():

@@ -11,12 +11,12 @@ from mdgen.kernels import gpu
 from mdgen.thermostats import thermostat
 from mdgen.tuning import Tuning
 from tests.mdgen.liquid import kob_andersen, lennard_jones
-from tests.mdgen.test_gpu import assert_same, marching, spreading, start
+from tests.mdgen.test_gpu import assert_same, many_blocks, one_block, start
 from tests.shim import StandIn
 from tests.shim.device import Arrays, Stream
 
 
-@pytest.fixture(params=[marching, spreading])
+@pytest.fixture(params=[one_block, many_blocks])
 def device(request):
     return request.param()
 
@@ -131,9 +131,9 @@ def test_steps_may_be_asked_for_in_any_portions(device, coupling):
 
 
 TUNINGS = {
-    "spread over blocks": Tuning(marches=False),
-    "a warp for each replica": Tuning(marches=True, threads=32),
-    "an odd number of warps": Tuning(marches=True, threads=160),
+    "many blocks for each replica": Tuning(one_block=False),
+    "a warp for each replica": Tuning(one_block=True, threads=32),
+    "an odd number of warps": Tuning(one_block=True, threads=160),
     "short lists": Tuning(inner_skin=0.15, outer_skin=0.5),
     "long lists": Tuning(inner_skin=0.6, outer_skin=2.0),
 }
@@ -148,7 +148,7 @@ def test_no_bit_depends_on_how_a_gpu_goes_about_it(tuning, coupling):
     assert_same(ours, theirs)
     assert ours.statistics["dangerous_builds"] == 0
     kernels = ours.engine.kernels
-    assert tuning.marches in (None, kernels.marches) and tuning.threads in (None, kernels.threads)
+    assert tuning.one_block in (None, kernels.one_block) and tuning.threads in (None, kernels.threads)
 
 
 def test_lists_are_as_long_as_the_tuning_says():
@@ -165,7 +165,7 @@ def test_lists_are_as_long_as_the_tuning_says():
         (1 << 17, dict(threads=100), "threads = 100: a multiple of 32 up to 1024"),
         (1 << 17, dict(threads=1056), "threads = 1056"),
         (1 << 17, dict(threads=0), "threads = 0"),
-        (1 << 10, dict(marches=True), "216 particles: .* do not fit"),
+        (1 << 10, dict(one_block=True), "216 particles: .* do not fit"),
     ],
 )
 def test_a_tuning_that_cannot_be_is_refused(shared_bytes, choice, complaint):
@@ -174,17 +174,17 @@ def test_a_tuning_that_cannot_be_is_refused(shared_bytes, choice, complaint):
 
 
 def test_the_outer_list_is_asked_about_when_the_inner_one_is_worn_out():
-    """Here the outer one wears out 20 times sooner: a block that marches makes it anew no more often than the inner;
-    blocks that share a replica do not wait for each other, and ask in every step."""
+    """Here the outer one wears out 20 times sooner: a block with a replica to itself makes it anew no more
+    often than the inner; blocks that share a replica do not wait for each other, and ask in every step."""
     lists = Tuning(inner_skin=0.8, outer_skin=0.84)
-    chosen = [lists._replace(marches=True), lists._replace(marches=False)]
-    marching, spreading = (start(StandIn(), tuning=each) for each in chosen)
+    chosen = [lists._replace(one_block=True), lists._replace(one_block=False)]
+    alone, shared = (start(StandIn(), tuning=each) for each in chosen)
     theirs = start(None)
-    for each in (marching, spreading, theirs):
+    for each in (alone, shared, theirs):
         each.step(100)
-    assert_same(marching, theirs)
-    assert_same(spreading, theirs)
-    rare, often = marching.statistics, spreading.statistics
+    assert_same(alone, theirs)
+    assert_same(shared, theirs)
+    rare, often = alone.statistics, shared.statistics
     assert rare["n_builds"] == rare["n_prunes"] and 5 * rare["n_builds"] < often["n_builds"]
     assert rare["dangerous_builds"] == often["dangerous_builds"] == 0
 
@@ -248,7 +248,7 @@ def test_random_numbers_are_drawn_once_also_if_steps_are_repeated(monkeypatch):
     from mdgen import list_capacity
 
     monkeypatch.setattr(list_capacity, "SPARE", 0.4)
-    ours = start(marching(), coupling="bussi")
+    ours = start(one_block(), coupling="bussi")
     ours.force  # noqa: B018
     engine = ours.engine
     tight = list_capacity.ListCapacity.of(engine._arrays.count[:, 0].max(), 216, 216)

@@ -61,6 +61,6 @@ def equilibrated(bench: Bench) -> Configuration:
 
 
 def kernels(dynamics: Dynamics) -> Any:
-    """What launches kernels for these replicas: whether it `marches`, by blocks of how many `threads`."""
+    """What launches kernels for these replicas: whether a replica has `one_block`, and blocks how many `threads`."""
     assert isinstance(dynamics.engine, GpuEngine)  # on a GPU
     return dynamics.engine.kernels

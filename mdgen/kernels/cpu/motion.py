@@ -87,12 +87,12 @@ def largest_approach(replicas, coordinate, check):
 
 
 @kernel
-def kinetic_energy(replicas, velocity, grain, energy):
+def kinetic_energy(replicas, velocity, prerounding, energy):
     """Write the kinetic energy of each lane, or of the one replica into energy[0].
 
-    Squares are rounded by `grain` (see `mdgen.kernels`), so that sums of them are exact, whatever their order.
+    Squares are rounded by `prerounding` (see `mdgen.kernels`), so that sums of them are exact, whatever their order.
     """
-    total, rounding = zeros(velocity), splat(grain)
+    total, rounding = zeros(velocity), splat(prerounding)
     for block in range(0, velocity.size, BLOCK):
         square = zeros(velocity)
         for component in range(3):
@@ -104,14 +104,14 @@ def kinetic_energy(replicas, velocity, grain, energy):
         energy[0] = energy.sum()
 
 
-def make_march(forces: Callable[..., Any], formulas: Formulas) -> Callable[..., Any]:
+def make_integrate(forces: Callable[..., Any], formulas: Formulas) -> Callable[..., Any]:
     """The kernel of many steps with these forces:
-    march(replicas, n_steps, n_kicks, state, step, unit, clusters, pairs, law, check).
+    integrate(replicas, n_steps, n_kicks, state, step, unit, clusters, pairs, law, check).
 
     Up to `n_steps` steps, the first with `n_kicks` half kicks before its drift, without the half kick at the end.
     Returns how many are done: if fewer, the next one has drifted to where the list may lack pairs.
     """
-    def march(replicas, n_steps, n_kicks, state, step, unit, clusters, pairs, law, check):
+    def integrate(replicas, n_steps, n_kicks, state, step, unit, clusters, pairs, law, check):
         for i_step in range(n_steps):
             _drift(n_kicks, state.position, state.velocity, state.force, step)
             n_kicks = 2
@@ -123,4 +123,4 @@ def make_march(forces: Callable[..., Any], formulas: Formulas) -> Callable[..., 
             forces(replicas, state.place, state.force, clusters, pairs, law)
         return n_steps
 
-    return kernel(march, formulas.variant, formulas.folders)
+    return kernel(integrate, formulas.variant, formulas.folders)

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 
-from mdgen.kernels import fire, grain
+from mdgen.kernels import fire, prerounding
 from mdgen.kernels.gpu.text import source, table
 from mdgen.potentials.pair import PairPotential
 from mdgen.thermostats import Thermostat
@@ -15,7 +15,7 @@ from runkit.device import DeviceArray, Gpu
 
 BLOCK, ARRANGING = 128, 1024  # threads of a block where many share a replica; where one sorts it
 CHUNK, CELLS = 32, 8  # particles of a chunk, and cells for each particle that there is memory for, as in replica.cu
-MARCHING = {"float32": 1024, "float64": 512}  # most threads of a block that has a replica to itself, as in replica.cu
+MOST_THREADS = {"float32": 1024, "float64": 512}  # of a block that has a replica to itself, as in replica.cu
 COORD = {"float32": np.int32, "float64": np.float64}
 STATIC_SHARED = 8448  # bytes that a block needs beside the places
 NARROW = 2**16  # particles whose numbers fit 16 bits
@@ -55,8 +55,8 @@ def entry_type(n_particles: int) -> type:
 class Kernels:
     """The kernels for replicas of `shape` [R, n] of a `PairPotential`, in the precision of the pair forces.
 
-    `marches` says whether a block of `threads` (a multiple of 32, up to `MARCHING`) has a replica to itself, or
-    replicas spread over many blocks; None: as it suits the device. No result depends on them. Raises ValueError for
+    `one_block` says whether a block of `threads` (a multiple of 32, up to `MOST_THREADS`) has a replica to itself, or
+    many blocks share each; None: as it suits the device. No result depends on them. Raises ValueError for
     what cannot be.
     """
 
@@ -67,7 +67,7 @@ class Kernels:
         potential: PairPotential,
         precision: str,
         thermostat: Thermostat | None,
-        marches: bool | None = None,
+        one_block: bool | None = None,
         threads: int | None = None,
     ) -> None:
         self._shape, self._n_species, self._thermostat = shape, potential.n_species, thermostat
@@ -75,23 +75,23 @@ class Kernels:
         self.shared = 4 * shape[1] * np.dtype(COORD[precision]).itemsize + table(potential, precision).nbytes
         # A block per replica: if it fits, and if blocks are enough for the device or could not share the work anyway.
         fits = self.shared <= self._most_shared
-        fills = 2 * shape[0] >= device.n_multiprocessors or shape[1] <= MARCHING["float32"]
-        self.marches = fits and fills if marches is None else marches
-        self.threads = min(MARCHING[precision], _up(shape[1], CHUNK)) if threads is None else threads
-        if self.marches and not fits:
+        fills = 2 * shape[0] >= device.n_multiprocessors or shape[1] <= MOST_THREADS["float32"]
+        self.one_block = fits and fills if one_block is None else one_block
+        self.threads = min(MOST_THREADS[precision], _up(shape[1], CHUNK)) if threads is None else threads
+        if self.one_block and not fits:
             raise ValueError(f"{shape[1]} particles: their places do not fit the shared memory of a block")
-        if self.threads % CHUNK or not CHUNK <= self.threads <= MARCHING[precision]:
-            raise ValueError(f"threads = {threads}: a multiple of {CHUNK} up to {MARCHING[precision]} is needed")
+        if self.threads % CHUNK or not CHUNK <= self.threads <= MOST_THREADS[precision]:
+            raise ValueError(f"threads = {threads}: a multiple of {CHUNK} up to {MOST_THREADS[precision]} is needed")
         text, options = source(potential, precision, thermostat), _options(shape[1], self._n_species)
         self._module = _module(device, text, options)
         self._functions: dict[str, Any] = {}
 
-    def march(
+    def integrate(
         self, arrays: Arrays, capacity: Capacity, n_steps: int, dt: float, longest: float, coupling: Coupling
     ) -> None:
         """`n_steps` steps in one launch; `coupling` are values, random numbers and constants of the thermostat."""
-        given = np.int32(n_steps), np.float64(dt), np.float64(longest), *coupling, self._grain
-        self._launch("march", (1,), (self.threads,), arrays, capacity, *given, shared=self.shared)
+        given = np.int32(n_steps), np.float64(dt), np.float64(longest), *coupling, self._prerounding
+        self._launch("integrate", (1,), (self.threads,), arrays, capacity, *given, shared=self.shared)
 
     def move(
         self, arrays: Arrays, capacity: Capacity, dt: float, longest: float, n_kicks: int = 1, kicks: bool = True
@@ -108,7 +108,8 @@ class Kernels:
     def couple(self, arrays: Arrays, capacity: Capacity, after: bool, coupling: Coupling) -> None:
         """Rescale velocities as the thermostat says; the next coupling takes the next random numbers."""
         if after or (self._thermostat is not None and self._thermostat.before):
-            self._launch("couple", (1,), (self.threads,), arrays, capacity, np.int32(after), *coupling, self._grain)
+            given = np.int32(after), *coupling, self._prerounding
+            self._launch("couple", (1,), (self.threads,), arrays, capacity, *given)
 
     def descend(self, arrays: Arrays, capacity: Capacity, tolerance: float, most: int, state: DeviceArray) -> None:
         """An iteration of FIRE from the forces at the present positions; `state` [5, R] as `fire.cu` has it."""
@@ -117,7 +118,7 @@ class Kernels:
 
     def kinetic_energy(self, arrays: Arrays, capacity: Capacity, energy: DeviceArray) -> None:
         """Write the kinetic energies [R]."""
-        self._launch("kinetic_energy", (1,), (self.threads,), arrays, capacity, self._grain, energy)
+        self._launch("kinetic_energy", (1,), (self.threads,), arrays, capacity, self._prerounding, energy)
 
     def energies(self, arrays: Arrays, capacity: Capacity, law: DeviceArray, energy: DeviceArray) -> None:
         """Write energy and virial of each particle's pairs with higher ones [R, 2, n]; `law` in double precision."""
@@ -128,8 +129,8 @@ class Kernels:
         self._launch("total", (1,), (CHUNK,), arrays, capacity, value, total)
 
     @property
-    def _grain(self) -> np.float64:
-        return np.float64(grain(self._shape[1]))
+    def _prerounding(self) -> np.float64:
+        return np.float64(prerounding(self._shape[1]))
 
     def _launch(
         self,

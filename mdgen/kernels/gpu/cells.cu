@@ -129,7 +129,8 @@ struct Marking {
         int low[3], count[3];
         for (int axis = 0; axis < 3; ++axis) {
             int n = s.n_cells[axis];
-            double at = boxes(middle[axis]) * n, by = ((double)half[axis] + longest_reach(s)) / s.unit[3 + axis] * n + 1e-3;
+            double at = boxes(middle[axis]) * n;
+            double by = ((double)half[axis] + longest_reach(s)) / s.unit[3 + axis] * n + 1e-3;
             int from = (int)floor(at - by), to = (int)floor(at + by);
             low[axis] = (from % n + n) % n;
             count[axis] = max(0, min(to - from + 1, n));
@@ -143,7 +144,8 @@ struct Marking {
     }
 
     // Marks the near ones of all cells from one to another.
-    __device__ __forceinline__ void run(const Replica& s, const Place* place, const Box& box, int start, int one, int other) const {
+    __device__ __forceinline__ void run(const Replica& s, const Place* place, const Box& box, int start, int one,
+                                        int other) const {
         int end = s.first[max(one, other) + 1];
         for (int rank = s.first[min(one, other)] + threadIdx.x % 32; rank < end; rank += 32) {
             int j = s.member[rank], bit = j - start;
