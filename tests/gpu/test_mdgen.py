@@ -129,7 +129,7 @@ def test_many_replicas_have_the_bits_of_a_few(gpu):
 
 @pytest.mark.parametrize("n_particles", [4096, 16384])
 def test_snapshots_travel_while_steps_are_taken(gpu, n_particles):
-    """A copy that comes too late or does not wait would show other positions; with one block for each replica or many."""
+    """A copy that comes too late or does not wait would show other positions; one block for each replica, or many."""
     n_replicas = gpu.n_multiprocessors if n_particles == 4096 else 4
     start = crystal(n_particles, n_replicas)
     moving, still = (Dynamics(*start.given, LAW, DT, order=start.order, device=gpu) for _ in range(2))

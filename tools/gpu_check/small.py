@@ -22,7 +22,7 @@ SUMMARY = re.compile(r"=+ ((?:ERROR|RACECHECK) SUMMARY: .*)")
 
 
 def every_kernel(bench: Bench) -> None:
-    """Replicas with one block each or many, with every thermostat, in both precisions; flows with faces of all kinds."""
+    """Replicas with one block each or many, every thermostat, in both precisions; flows with faces of all kinds."""
     device = bench.device
     if hasattr(device.xp, "cuda"):
         device.xp.cuda.set_allocator(None)  # a piece of memory for each array: what goes beyond its end is seen
