@@ -38,7 +38,7 @@ from runkit.dataset.verify import verify
 from runkit.efficiency import FILE, count_bytes, counted
 from runkit.errors import UserError
 from runkit.mpi import World
-from runkit.outputs import require_replaceable, state_of
+from runkit.outputs import require_replaceable, sibling, state_of
 
 
 class Writer:
@@ -49,7 +49,7 @@ class Writer:
 
     def __init__(self, world: World, path: Path, schema: Schema, sizes: Mapping[str, int]) -> None:
         self.world, self.path, self.schema = world, path, schema
-        self.part = path.with_name(path.name + ".part")
+        self.part = sibling(path, ".part")
         self.state = "new"
         self._fields = {field.name: field for field in (*schema.fields, *fields_of_sums(schema))}
         self._shapes = {name: field.shape(dict(sizes)) for name, field in self._fields.items()}
@@ -120,7 +120,7 @@ class Writer:
     @property
     def scratch(self) -> Scratch:
         """The folder beside an unfinished file where units of work keep their checkpoints."""
-        return Scratch(self.path.with_name(self.path.name + ".checkpoints"))
+        return Scratch(sibling(self.path, ".checkpoints"))
 
     def shape(self, name: str) -> tuple[int, ...]:
         """Lengths of the axes of a field."""
