@@ -129,7 +129,20 @@ def test_pictures_replace_only_pictures_of_ours(tmp_path):
         assert save(drawing, tmp_path, "x") == path == save(drawing, tmp_path, "x")
 
 
-ELSEWHERE = ["a.h5", "notes.txt", "pipe.h5", "x.part", "n" * 300, "n" * 250, "d", "a.h5/x.h5", "a\0b", "busy.h5"]
+ELSEWHERE = [
+    "a.h5",
+    "notes.txt",
+    "pipe.h5",
+    "x.part",
+    "n" * 300,
+    "n" * 250,
+    "d",
+    "a.h5/x.h5",
+    "a\0b",
+    "busy.h5",
+    ".",
+    "/",
+]
 
 
 @pytest.mark.parametrize("program", ["mdgen", "lbmgen"])
