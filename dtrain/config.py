@@ -67,7 +67,7 @@ class Recipe(Config):
     same command goes on with what is there.
     """
 
-    name: str = Field("botan", pattern=r"^[\w.+-]+$", description="name of the run")
+    name: str = Field("botan", pattern=r"^[\w.+-]*[\w+-][\w.+-]*$", description="name of the run")
     output: str = Field("runs", min_length=1, description="folder of runs")
     seed: int = Field(1, ge=0, lt=2**63, description="seed of weights, order of samples and augmentation")
     batch: int = Field(1, ge=1, le=2**20, description="samples per step of the optimiser, over all processes")
