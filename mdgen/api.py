@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from mdgen.config import LONGEST
+from mdgen.config import ASCENDING, SHORTEST, ascend
 from mdgen.dynamics import Dynamics
 from mdgen.initial import Configuration
 from mdgen.neighbors import spatial_order
@@ -33,7 +33,7 @@ from runkit.device import Gpu
 from runkit.errors import UserError
 
 MOST_STEPS, MOST_REPLICAS = 10**12, 100_000
-STEP = (1e-6, 1.0)  # shortest and longest time step; whether it keeps the energy is seen when it is made
+STEP = (SHORTEST, 1.0)  # shortest and longest time step; whether it keeps the energy is seen when it is made
 GROUP = 32  # replicas that advance together; results do not depend on it
 
 
@@ -187,10 +187,7 @@ def _numbers(name: str, values: ArrayLike) -> F64:
 
 def _ascending(times: Sequence[float]) -> list[float]:
     ascending = numbers("times", times)
-    # Written so that a time that is not a number is refused too.
-    is_list = ascending.ndim == 1 and ascending.size > 0
-    if not (is_list and np.all(np.diff([0.0, *ascending]) > 0) and ascending[-1] <= LONGEST):
-        allowed = f"finite positive times in ascending order, up to {LONGEST:g}"
-        raise UserError(f"times = {shown(times)}: {allowed}, are needed")
+    if ascending.ndim != 1 or not ascending.size or not ascend(ascending.tolist()):
+        raise UserError(f"times = {shown(times)}: {ASCENDING}, are needed")
     found: list[float] = ascending.tolist()
     return found
