@@ -136,7 +136,8 @@ def isoconfigurational(
 
 
 def _law(potential: str | PairPotential, parameters: Mapping[str, Any] | None) -> PairPotential:
-    if not isinstance(parameters, Mapping | None):
+    names = parameters if isinstance(parameters, Mapping) else {} if parameters is None else None
+    if names is None or not all(isinstance(name, str) for name in names):
         raise UserError(f"parameters = {shown(parameters)}: a dict of the potential's parameters is needed")
     if not isinstance(potential, PairPotential):
         return registry.build(potential, **(parameters or {}))
