@@ -117,12 +117,12 @@ def isoconfigurational(
     """
     start = _numbers("position", position)
     n_replicas, times = whole("n_replicas", n_replicas, 1, MOST_REPLICAS), _ascending(times)
-    dt, spread = positive("dt", dt, *STEP), positive("temperature", temperature, 1e-6, 1e6)
+    dt, temperature = positive("dt", dt, *STEP), positive("temperature", temperature, 1e-6, 1e6)
     blocks, law = production_blocks(times, dt), _law(potential, parameters)
     moved = np.empty((len(times), n_replicas, len(start)))
     for first in range(0, n_replicas, GROUP):
         replicas = range(first, min(first + GROUP, n_replicas))
-        velocity = np.stack([maxwell_velocities(len(start), spread, seed, 0, replica) for replica in replicas])
+        velocity = np.stack([maxwell_velocities(len(start), temperature, seed, 0, replica) for replica in replicas])
         together = np.repeat(start[None], len(replicas), axis=0)
         dynamics = _dynamics(together, velocity, species, box, law, dtype, device)
         energy = dynamics.snapshot().energy_per_particle

@@ -74,11 +74,11 @@ class Trial:
         """Start the program."""
         return self.target.run(self.folder, *words, **how)
 
-    def moment(self, ranks: int = 1, low: float = 0.0, high: float = 1.0) -> float:
+    def moment(self, ranks: int | None = None, low: float = 0.0, high: float = 1.0) -> float:
         """A random time within an undisturbed run [s]."""
         part = self.random.uniform(low, high)
         self.note(f"after {part:.3f} of a run")
-        return part * self.target.seconds[ranks]
+        return part * self.target.seconds[ranks or self.target.ranks]
 
     def end(self, run: Launched, signalled: Iterable[int] = (), several: bool = False) -> End:
         """Wait for the end, which has to be in order. `signalled` is what it may end by; `several` ranks may speak."""
