@@ -64,7 +64,7 @@ def _train_phases(
     if recipe.compile:  # after the costs: a network that has run on shapes alone would not be compiled any more
         say(ranks, "compile = true: the first steps and the first validation compile the network, for minutes each")
         network.compile(backend=COMPILER, dynamic=getattr(network, "dynamic", None))
-    engine = Engine(network, config, ranks, run_folder.checkpoints)
+    engine = Engine(network, config, ranks, run_folder.checkpoints, recipe.ema)
     paces = {}
     try:
         places = ranks.size * engine.micro_batch

@@ -47,15 +47,13 @@ def require_replaceable(
 def require_own_name(path: Path | str) -> None:
     """Raise UserError for a name that no file can have while it is unfinished, or that marks an unfinished file."""
     path = as_path(path)
-    if not path.name or path.name == "..":
-        raise UserError(f"output: {path} names no file")
     if path.suffix == ".part":
         raise UserError(f"output: {path} ends in .part, the mark of an unfinished file; choose another name")
-    for name in (path, path.with_name(f"{path.name}.part")):
-        try:
+    try:
+        for name in (path, sibling(path, ".part")):
             state_of(name)
-        except UserError as error:
-            raise UserError(f"output: {error}") from error
+    except UserError as error:
+        raise UserError(f"output: {error}") from error
 
 
 def as_path(value: Path | str) -> Path:
@@ -63,6 +61,13 @@ def as_path(value: Path | str) -> Path:
     if not isinstance(value, (str, Path)) or not str(value).strip():
         raise UserError(f"{value!r} is not the path of a file")
     return Path(value)
+
+
+def sibling(path: Path, ending: str) -> Path:
+    """The file beside `path` that has its name and an ending; UserError for `.` and `/`, which have no name."""
+    if not path.name:
+        raise UserError(f"{path} is a folder, not a file; choose another output")
+    return path.with_name(path.name + ending)
 
 
 def state_of(path: Path) -> os.stat_result | None:
@@ -113,7 +118,7 @@ def written_whole(path: Path) -> Iterator[Path]:
     refuses.
     """
     # Short, so that a name that can be used is not refused for what is added to it.
-    beside = path.with_name(f".{secrets.token_hex(8)}.tmp{path.suffix}")
+    beside = sibling(path, "").with_name(f".{secrets.token_hex(8)}.tmp{path.suffix}")
     try:
         os.close(os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666))
         yield beside

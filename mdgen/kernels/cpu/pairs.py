@@ -45,6 +45,7 @@ class Formulas(NamedTuple):
     force: Callable[..., Any]
     energy: Callable[..., Any]
     virial: Callable[..., Any]
+    curvature: Callable[..., Any]
     n_columns: int
     variant: str
     folders: tuple
@@ -52,8 +53,8 @@ class Formulas(NamedTuple):
     @classmethod
     def of(cls, law: Any, columns: tuple[str, ...], folders: tuple) -> Formulas:
         """Those of a `PairLaw` with these columns, whose text lies in these folders."""
-        force, energy, virial = (_of_pair(formula, columns) for formula in (law.force, law.energy, law.virial))
-        return cls(force, energy, virial, len(columns), f"{law} {columns}", folders)
+        formulas = (_of_pair(formula, columns) for formula in (law.force, law.energy, law.virial, law.curvature))
+        return cls(*formulas, len(columns), f"{law} {columns}", folders)
 
 
 def _of_pair(formula: Callable[..., Any], columns: tuple[str, ...]) -> Callable[..., Any]:
