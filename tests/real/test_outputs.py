@@ -134,7 +134,20 @@ def test_pictures_and_their_captions_replace_only_those_of_ours(tmp_path):
         (tmp_path / "x.txt").unlink()
 
 
-ELSEWHERE = ["a.h5", "notes.txt", "pipe.h5", "x.part", "n" * 300, "n" * 250, "d", "a.h5/x.h5", "a\0b", "busy.h5"]
+ELSEWHERE = [
+    "a.h5",
+    "notes.txt",
+    "pipe.h5",
+    "x.part",
+    "n" * 300,
+    "n" * 250,
+    "d",
+    "a.h5/x.h5",
+    "a\0b",
+    "busy.h5",
+    ".",
+    "/",
+]
 
 
 @pytest.mark.parametrize("program", ["mdgen", "lbmgen"])
