@@ -1,8 +1,8 @@
 """Predict with a trained network: `python dtrain/predict.py MODEL FILE [key=value …]`; also by `deepspeed`, `torchrun`.
 
-MODEL is the folder of a run, a `model.safetensors`, or published weights; FILE a file of the generator, for glass also
-any file of configurations. The result is a file of predictions, by default `predictions.h5` beside the model; what is
-in it depends on the data (`dtrain/tasks/`).
+MODEL is the folder of a run, a `model.safetensors`, published weights, or the folder of a campaign over seeds, whose
+answers are averaged; FILE a file of the generator, for glass also any file of configurations. The result is a file of
+predictions, by default `predictions.h5` beside the model; what is in it depends on the data (`dtrain/tasks/`).
 
 The module is a function too, for NumPy arrays: `dtrain.predict(position, species, box, model)` is the mobility of a
 configuration (`dtrain.glass.mobility.predict`).
@@ -17,15 +17,17 @@ from types import ModuleType
 from typing import Any
 
 from runkit.cli import run_program
+from runkit.folders import make_folders
 from runkit.launcher import torch_launch
 from runkit.memory import memory_for_imports
 
 with memory_for_imports():
     from numpy.typing import ArrayLike
 
+    from dtrain.ensemble import load_trained
     from dtrain.ranks import connect
     from dtrain.tasks import PredictOptions, task, task_in
-    from dtrain.weights import Trained, load_model
+    from dtrain.weights import Trained
 
 
 class _Callable(ModuleType):
@@ -33,7 +35,7 @@ class _Callable(ModuleType):
 
     def __call__(self, position: ArrayLike, species: ArrayLike, box: ArrayLike, model: Any, **options: Any) -> Any:
         """What a model, or a path to one, answers for a configuration: see `Task.predict_arrays` of its data."""
-        trained = model if isinstance(model, Trained) else load_model(model)
+        trained = model if isinstance(model, Trained) else load_trained(str(model))
         return task.get(trained.recipe.data.name).predict_arrays(trained, position, species, box, **options)
 
 
@@ -44,9 +46,11 @@ def predict(options: PredictOptions) -> None:
     """Predict a whole file, shared out over the processes."""
     ranks = connect(options.device, options.threads, purpose=options)
     with ranks.together():
-        trained = load_model(options.model)
+        trained = load_trained(options.model)
         trained.network.to(ranks.device)
         path = Path(options.output) if options.output else trained.folder / "predictions.h5"
+        if not options.output:
+            ranks.on_root(make_folders, path.parent)
         task.get(trained.recipe.data.name).predict(ranks, trained, options, path)
 
 

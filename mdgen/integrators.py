@@ -20,7 +20,7 @@ class Moving(Protocol):
 
     index: I64
 
-    def march(self, n_steps: int, n_kicks: int, dt: float) -> int:
+    def integrate(self, n_steps: int, n_kicks: int, dt: float) -> int:
         """As many of the steps as lists hold for, the first with `n_kicks` half kicks (see `mdgen.kernels.Kernels`)."""
 
     def evaluate(self, dt: float = 0.0) -> None:
@@ -44,7 +44,7 @@ def advance(batch: Moving, n_steps: int, dt: float) -> None:
     """
     left, n_kicks = n_steps, 1
     while left:
-        left -= batch.march(left, n_kicks, dt)
+        left -= batch.integrate(left, n_kicks, dt)
         n_kicks = 2
         if left:  # stopped after a drift, for a new list
             batch.evaluate(dt)

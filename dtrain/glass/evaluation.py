@@ -19,7 +19,7 @@ from dtrain.glass.baseline import Baseline, add
 from dtrain.glass.descriptors import pair_distance
 from dtrain.glass.predictions import Prediction, write_predictions
 from dtrain.glass.report import BONDS, Row, letter
-from dtrain.glass.scores import Pair, chi4, peak, score
+from dtrain.glass.scores import Pair, Score, chi4, peak, score
 from dtrain.metrics import ceiling, scored_bonds, scored_particles
 from runkit.arrays import F64, Bools, Floats
 from runkit.log import say
@@ -39,7 +39,7 @@ class Evaluation:
         parts = self.world.all_gather([self._compare(*one) for one in found])
         pairs = [pair for part in parts for pair in part]
         kinds = {kind: [pair[kind] for pair in pairs if kind in pair] for kind in self.kinds}
-        return Row(name, {kind: score(of_kind, kind != BONDS) for kind, of_kind in kinds.items() if of_kind})
+        return Row(name, {kind: _score(of_kind, kind) for kind, of_kind in kinds.items() if of_kind})
 
     def ridge(self, positions: Literal["thermal", "inherent"]) -> list[Prediction]:
         """Fit the ridge regressions to the training samples and predict this rank's samples."""
@@ -127,3 +127,7 @@ class Evaluation:
             near = scored_bonds(species, bond, distance)
             pair[BONDS] = (change[near], dataset["bond_change"][sample, self.i_time, : len(change)][near])
         return pair
+
+
+def _score(pairs: Sequence[Pair], kind: str) -> Score:
+    return score([x for x, _ in pairs], [y for _, y in pairs], has_chi4=kind != BONDS)

@@ -19,10 +19,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import ArrayLike
 from scipy.stats import rankdata
 
 from dtrain.metrics import pearson
+from runkit.arguments import numbers
 from runkit.arrays import F64, Floats
+from runkit.errors import UserError
 
 OVERLAP = 0.3  # particles with less propensity have stayed [sigma]; the threshold of the overlap in the labels
 MOST_MOBILE = 0.1  # share of items that are called the most mobile
@@ -83,15 +86,19 @@ class Score:
 FIGURES = ("pearson", "pooled", "spearman", "slope", "top", "bias", "mean_error", "chi4", "chi4_simulated")
 
 
-def score(pairs: Sequence[Pair], has_chi4: bool = False) -> Score:
-    """The score of (prediction, simulation), a pair of arrays for each configuration; these may differ in length.
+def score(predicted: Sequence[ArrayLike], simulated: Sequence[ArrayLike], has_chi4: bool = False) -> Score:
+    """The score of one array of predictions per configuration; configurations may differ in length.
 
-    `has_chi4` says that the items are particles with a propensity, which have a susceptibility.
+    `has_chi4` says that the items are particles with a propensity, which have a susceptibility. What is not defined is
+    NaN, such as the standard error of a single configuration. Raises UserError for what is no such pair of lists.
     """
-    pairs = [(np.asarray(x, np.float64), np.asarray(y, np.float64)) for x, y in pairs]
+    if not (_are_rows(predicted) and _are_rows(simulated) and len(predicted) == len(simulated) > 0):
+        raise UserError("predicted, simulated: two lists with an array for each configuration are needed")
+    guesses = [numbers("predicted", x).ravel() for x in predicted]
+    pairs = [(x, numbers("simulated", y).ravel()) for x, y in zip(guesses, simulated, strict=True)]
     each = [pearson(x, y) for x, y in pairs]
-    bias = np.array([x.mean() - y.mean() for x, y in pairs])
-    predicted, simulated = ([pair[k] for pair in pairs] for k in (0, 1))
+    with np.errstate(over="ignore", invalid="ignore"):
+        bias = np.array([np.mean(x - y) for x, y in pairs])
     return Score(
         pearson=Estimate.mean(each),
         pooled=pooled(pairs),
@@ -100,36 +107,41 @@ def score(pairs: Sequence[Pair], has_chi4: bool = False) -> Score:
         top=Estimate.mean([found_of_most_mobile(x, y) for x, y in pairs]),
         bias=Estimate.mean(bias),
         mean_error=Estimate.mean(np.abs(bias)),
-        chi4=chi4(predicted) if has_chi4 else None,
-        chi4_simulated=chi4(simulated) if has_chi4 else None,
+        chi4=chi4([x for x, _ in pairs]) if has_chi4 else None,
+        chi4_simulated=chi4([y for _, y in pairs]) if has_chi4 else None,
         each=tuple(each),
     )
 
 
-def spearman(x: Floats, y: Floats) -> float:
+def spearman(x: F64, y: F64) -> float:
     """Correlation of ranks, equal values having their mean rank; NaN as for `pearson`."""
+    if not _can_be_ranked(x, y):
+        return float("nan")
     return pearson(rankdata(x), rankdata(y))
 
 
-def slope(predicted: Floats, simulated: Floats) -> float:
+def slope(predicted: F64, simulated: F64) -> float:
     """Slope of the least-squares line simulated = a + slope * predicted; NaN if predictions do not vary."""
+    if not _can_be_ranked(predicted, simulated):
+        return float("nan")
     away = predicted - predicted.mean()
-    spread = away @ away
-    return float(away @ simulated / spread) if spread > 0 else float("nan")
+    return float(away @ simulated / (away @ away))
 
 
-def found_of_most_mobile(predicted: Floats, simulated: Floats) -> float:
+def found_of_most_mobile(predicted: F64, simulated: F64) -> float:
     """Share of the most mobile tenth that is among the tenth predicted as such; NaN if predictions do not vary."""
-    if not len(predicted) or np.ptp(predicted) == 0:
+    if not _can_be_ranked(predicted, simulated):
         return float("nan")
     n_top = max(1, round(MOST_MOBILE * len(predicted)))
     first, second = (np.argsort(-values, kind="stable")[:n_top] for values in (predicted, simulated))
     return len(np.intersect1d(first, second)) / n_top
 
 
-def pooled(pairs: Sequence[Pair]) -> Estimate:
+def pooled(pairs: Sequence[tuple[F64, F64]]) -> Estimate:
     """Pearson correlation over the items of all configurations together."""
     together = [np.concatenate(arrays) for arrays in zip(*pairs, strict=True)]
+    if not all(np.isfinite(values).all() for values in together):
+        return Estimate(float("nan"), float("nan"))
     centre_x, centre_y = (values.mean() for values in together)
     # Sums of each configuration about the common means: what is left without one of them is a difference of sums.
     sums = np.array([_sums(x - centre_x, y - centre_y) for x, y in pairs])
@@ -151,6 +163,16 @@ def peak(times: Floats, curve: Sequence[Estimate]) -> tuple[float, Estimate] | N
         return None
     k = int(np.nanargmax(values))
     return float(times[k]), curve[k]
+
+
+def _are_rows(arrays: object) -> bool:
+    is_list = isinstance(arrays, Sequence) and not isinstance(arrays, (str, bytes))
+    return is_list or (isinstance(arrays, np.ndarray) and arrays.ndim > 0)
+
+
+def _can_be_ranked(x: F64, y: F64) -> bool:
+    """Whether predictions `x` vary and all numbers are finite."""
+    return bool(x.size and x.shape == y.shape and np.isfinite(x).all() and np.isfinite(y).all() and x.min() < x.max())
 
 
 def _variance(values: F64) -> float:

@@ -177,7 +177,7 @@ def test_mistakes_are_one_line(run, alone, capsys, settings, told):
 
 def test_what_is_not_defined_is_null_in_json(tmp_path, capsys):
     """One sample has no standard error, a constant prediction no correlation."""
-    lone = score_of([(np.ones(5), np.arange(5.0))])
+    lone = score_of([np.ones(5)], [np.arange(5.0)])
     about = {"temperature": 0.44, "time": 4120.0, "samples": [0], "part": "test", "file": "a.h5", "n_train": 1}
     about |= {"n_replicas": 32, "is_published": True, "ceiling": {"A": float("nan")}, "chi4": {}}
     report(tmp_path, about, [Row("botan", {"A": lone})])

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 import scipy.stats
 
-from dtrain.glass.scores import FIGURES, OVERLAP, Estimate, Score, chi4, peak, score
+from dtrain.glass.scores import FIGURES, OVERLAP, Estimate, Score, chi4, peak
+from dtrain.glass.scores import score as score_of
 
 
 @pytest.fixture
@@ -19,6 +20,10 @@ def pairs(rng) -> list[tuple[np.ndarray, np.ndarray]]:
         truth = np.exp(0.3 * rng.normal(size=n) + 0.2 * shift) * 0.3
         found.append((0.05 + truth + 0.1 * rng.normal(size=n) - 0.02 * shift, truth))
     return found
+
+
+def score(pairs: list, has_chi4: bool = False) -> Score:
+    return score_of(*zip(*pairs, strict=True), has_chi4)
 
 
 def _error(values: list[float]) -> float:

@@ -8,13 +8,13 @@ from typing import Any
 import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 
 from dtrain.glass import published
 from dtrain.metrics import ceiling
 from runkit.dataset.reader import Dataset
 from runkit.dataset.schema import COMPLETE
-from tools.drawing.runs import Run
+from tools.drawing.picture import Picture
+from tools.drawing.runs import Run, source
 from tools.drawing.style import BLACK, BLUE, GREEN, GREY, ORANGE, PURPLE, RED, SKY, TIME
 
 KINDS = {"A": ("propensity", "particles (A)"), "bonds": ("bond_change", r"bonds (AA, $r < 1.35\,\sigma$)")}
@@ -33,7 +33,7 @@ SHIFTS = {"network": 1.0, "ridge, thermal": 0.93, "ridge, inherent": 1.075}  # o
 PUBLISHED = ((BLACK, "o"), (PURPLE, "v"), (ORANGE, "^"), (GREEN, "s"), (GREY, "x"), ("#555555", "D"))
 
 
-def draw_rho(data: Dataset, runs: Sequence[Run]) -> Figure:
+def draw_rho(data: Dataset, runs: Sequence[Run]) -> Picture:
     """Pearson correlation within a configuration, of particles and of bonds; bars are standard errors over samples."""
     temperature = float(data["temperature"][0])
     figure, axes = plt.subplots(1, 2, figsize=(8.8, 3.7), sharex=True, sharey=True)
@@ -47,10 +47,26 @@ def draw_rho(data: Dataset, runs: Sequence[Run]) -> Figure:
     entries = zip(*axes[0].get_legend_handles_labels(), strict=True)
     ours_first = sorted(entries, key=lambda entry: "published" in entry[1])
     figure.legend(*zip(*ours_first, strict=True), loc="outside right center")
-    return figure
+    return Picture("rho_against_time", figure, _caption(data, bool(runs)))
 
 
-def draw_scores(data: Dataset, runs: Sequence[Run]) -> Figure:
+def _caption(data: Dataset, has_runs: bool) -> str:
+    lines = [
+        "Pearson correlation with the simulation of the propensity of A particles (left) and of the change of the"
+        " lengths of AA bonds (right), within a configuration.",
+        "Dashed: what a perfect prediction would reach, given the noise of labels from finitely many replicas.",
+    ]
+    if has_runs:
+        lines.append("Filled marks: means over the configurations held back; bars: standard errors over these.")
+    if published.covers(data.config):
+        lines.append(
+            "Open marks: published models, trained on 400 configurations of 4096 particles"
+            " (doi:10.5281/zenodo.10118191, doi:10.1063/5.0129791)."
+        )
+    return "\n".join([*lines, source(data)])
+
+
+def draw_scores(data: Dataset, runs: Sequence[Run]) -> Picture:
     """All other figures of A particles; grey lines are a perfect prediction, the black one the simulation's chi_4."""
     figure, axes = plt.subplots(2, 3, figsize=(11, 5.6), sharex=True)
     for axis, (name, (words, perfect)) in zip(axes.flat, FIGURES.items(), strict=True):
@@ -64,7 +80,12 @@ def draw_scores(data: Dataset, runs: Sequence[Run]) -> Figure:
     figure.suptitle(f"particles (A), $T$ = {float(data['temperature'][0]):g}")
     handles, labels = axes.flat[-1].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside right center")
-    return figure
+    caption = (
+        "Scores of A particles at the times of the runs; bars: standard errors over the configurations held back.\n"
+        "Dotted: a perfect prediction. Susceptibility: variance between configurations, times the number of particles,"
+        " of the share with a propensity below 0.3; black: of the simulation, on the same configurations.\n"
+    )
+    return Picture("scores_against_time", figure, caption + source(data))
 
 
 def _simulated_chi4(axis: Axes, runs: Sequence[Run]) -> None:
@@ -81,11 +102,11 @@ def _ours(axis: Axes, runs: Sequence[Run], kind: str, figure: str = "pearson") -
     for run in runs:
         for row in run.rows:
             if row.get(kind) and row[kind][figure] and row[kind][figure]["value"] is not None:
-                label = f"{row['name']} ({run.about['n_train']} samples)"
+                label = f"{row['name']}, {run.trained}"
                 one = row[kind][figure]
                 points.setdefault(label, []).append((run.about["time"], one["value"], one["error"] or 0.0))
     for label, found in points.items():
-        name = label.partition(" (")[0]
+        name = label.rpartition(", ")[0]
         color, marker, size = LOOKS.get(name, LOOKS["network"])
         time, rho, error = np.array(sorted(found)).T
         time = time * SHIFTS.get(name, 1.0)
