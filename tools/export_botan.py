@@ -27,6 +27,7 @@ from dtrain.glass import published
 from runkit.checkpoint import save_arrays
 from runkit.cli import run_program
 from runkit.config import Config
+from runkit.dataset.contracts.isoconfig import BOND_BREAKING, CAGE
 from runkit.dataset.reader import Dataset
 from runkit.dataset.schema import COMPLETE
 from runkit.errors import UserError
@@ -83,8 +84,12 @@ def botan_files(data: Dataset, sample: int, stem: str) -> Iterator[tuple[str, di
 
 
 def glassbench_files(data: Dataset, sample: int, stem: str) -> Iterator[tuple[str, dict[str, np.ndarray]]]:
-    """(name, arrays) of a sample."""
-    box = data["box"][sample]
+    """(name, arrays) of a sample; what only imported files have goes back as it came."""
+    box, further = data["box"][sample], {}
+    if CAGE.name in data:
+        further["initial_positions_cage"] = centred(data[CAGE.name][sample], box)
+    if BOND_BREAKING.name in data:
+        further["bb_prop"] = data[BOND_BREAKING.name][sample].astype(np.float64)
     yield (
         f"{stem}.npz",
         {
@@ -92,6 +97,7 @@ def glassbench_files(data: Dataset, sample: int, stem: str) -> Iterator[tuple[st
             "initial_positions": centred(data["initial_position"][sample], box),
             "initial_positions_inherent": centred(data["inherent_position"][sample], box),
             "md_prop": data["propensity"][sample].astype(np.float64),
+            **further,
             "time": data["time"][:],
             **_state(data, sample),
         },

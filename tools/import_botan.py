@@ -6,8 +6,8 @@
 BOTAN: `isoconfig_N4096T0.44_1_tc07.npz`, one file per configuration and time; the times of one configuration become one
 sample. Energies, inherent structures, labels and their noise are computed as mdgen computes them. GlassBench:
 `N4096T0.44_1.npz`; it holds propensities and inherent structures but no trajectories, so the file has no replicas and
-lists as `absent` what needs them. Its bond-breaking propensity is not taken over. An interrupted import is finished by
-the same command.
+lists as `absent` what needs them: networks learn from it without bonds (loss.p = 1). Bond-breaking propensities and
+positions in cages are taken over where all files have them. An interrupted import is finished by the same command.
 
 Source: H. Shiba et al., J. Chem. Phys. 158, 084503 (2023), doi:10.1063/5.0129791, data format at
 https://github.com/h3-Open-BDEC/pyg_botan; G. Jung et al., GlassBench, doi:10.5281/zenodo.10118191.
@@ -42,10 +42,11 @@ from mdgen.observables import neighbour_pairs
 from mdgen.plan import dimensions, potential_of, require_bonds_that_fit
 from mdgen.potentials import potential as registry
 from mdgen.trajectory import Run
+from runkit.arrays import F64
 from runkit.cli import run_program
 from runkit.config import Config
 from runkit.config import load as configure
-from runkit.dataset.contracts.isoconfig import ISOCONFIG
+from runkit.dataset.contracts.isoconfig import BOND_BREAKING, CAGE, ISOCONFIG
 from runkit.dataset.schema import COMPLETE
 from runkit.dataset.writer import Writer
 from runkit.errors import UserError
@@ -55,7 +56,7 @@ from runkit.log import say
 from runkit.mpi import World, launch
 from runkit.progress import Progress
 from runkit.stop import Stop, Stopped
-from tools.published_npz import array, digest, keys, trajectories
+from tools.published_npz import array, digest, finite, keys, trajectories
 from tools.published_npz import temperature as temperature_of
 
 LACKING = {
@@ -67,6 +68,10 @@ LACKING = {
         or (field.stage == "labelled" and field.name not in ("propensity", "n_bonds", "bond"))
     ),
 }
+
+
+# Array of GlassBench's files -> the field that it becomes, where all files have it.
+FURTHER = {"initial_positions_cage": CAGE, "bb_prop": BOND_BREAKING}
 
 
 class Import(Config):
@@ -91,6 +96,7 @@ class Plan:
     times: tuple[float, ...]
     temperature: float
     n_replicas: int
+    further: tuple[str, ...] = ()  # of FURTHER
 
 
 def import_files(world: World, options: Import) -> int:
@@ -117,7 +123,8 @@ def import_files(world: World, options: Import) -> int:
         else:
             _read_propensities(config, plan, given, file, world)
         file.seal()
-    say(world, f"wrote {options.output}: {len(plan.paths)} samples, times {list(plan.times)}")
+    further = f", with {', '.join(FURTHER[key].name for key in plan.further)}" if plan.further else ""
+    say(world, f"wrote {options.output}: {len(plan.paths)} samples, times {list(plan.times)}{further}")
     return 0
 
 
@@ -147,7 +154,8 @@ def make_plan(options: Import) -> Plan:
     temperature = next(iter(temperatures))
     times = _times(options, first, indices, temperature, kinds[0])
     n_replicas = len(np.atleast_1d(array(first[0], "positions"))) if kinds[0] == "positions" else 0
-    return Plan(kinds[0], paths, times, temperature, n_replicas)
+    further = [key for key in FURTHER if all(key in keys(of_sample[0]) for of_sample in paths)]
+    return Plan(kinds[0], paths, times, temperature, n_replicas, tuple(further if kinds[0] == "md_prop" else ()))
 
 
 def make_case(options: Import, plan: Plan, first: Configuration) -> RunConfig:
@@ -168,7 +176,8 @@ def _open(world: World, config: RunConfig, plan: Plan, sizes: Mapping[str, int])
     inputs = {"file": world.on_root(digest, list(chain.from_iterable(plan.paths)))}
     attributes = {"config": settings, "source": "imported", "absent": LACKING[plan.kind], "inputs": inputs}
     world.on_root(make_folder, Path(config.output).parent)
-    file = Writer.open(world, config.output, ISOCONFIG, sizes, attributes, free_keys=("output",))
+    schema = ISOCONFIG.with_fields(*(FURTHER[key] for key in plan.further))
+    file = Writer.open(world, config.output, schema, sizes, attributes, free_keys=("output",))
     if not file.finished and world.is_root:
         file.write("time", (), np.array(plan.times))
         file.write("temperature", (), np.full(len(plan.paths), plan.temperature))
@@ -208,29 +217,22 @@ def _read_propensities(config: RunConfig, plan: Plan, given: list[Configuration]
     with Progress(world, len(mine), "files", "read propensities") as progress:
         for sample in mine:
             path, start = plan.paths[sample][0], given[sample]
-            propensity = array(path, "md_prop")
             wanted = (len(plan.times), len(start.species))
-            if propensity.shape != wanted or not np.isfinite(propensity).all():
-                raise UserError(f"{path}: 'md_prop' has shape {propensity.shape}; finite numbers {wanted} are needed")
-            _write_structure(config, path, start, file, sample)
+            labels = {"propensity": finite(path, "md_prop", wanted)}
+            if "bb_prop" in plan.further:
+                labels[BOND_BREAKING.name] = finite(path, "bb_prop", wanted)
+            _write_structure(config, plan, start, file, sample)
             bond = neighbour_pairs(start.position, start.box, config.label.bond_cutoff)
-            write_labels(file, sample, {"bond": bond, "propensity": propensity})
+            write_labels(file, sample, {"bond": bond, **labels})
             progress.advance(1)
     file.sync()
 
 
-def _write_structure(config: RunConfig, path: str, start: Configuration, file: Writer, sample: int) -> None:
-    """A configuration and the inherent structure that the file gives for it."""
-    inherent = array(path, "initial_positions_inherent")
-    if inherent.shape != start.position.shape or not np.isfinite(inherent).all():
-        raise UserError(
-            f"{path}: 'initial_positions_inherent' has shape {inherent.shape}; finite numbers "
-            f"{start.position.shape} are needed"
-        )
-    away = inherent - start.position
-    inherent = start.position + away - np.round(away / start.box) * start.box
+def _write_structure(config: RunConfig, plan: Plan, start: Configuration, file: Writer, sample: int) -> None:
+    """A configuration, and the inherent structure and the positions in cages that the file gives for it."""
+    path, n_particles = plan.paths[sample][0], len(start.species)
+    inherent = _nearest(start, finite(path, "initial_positions_inherent", start.position.shape))
     energy = [evaluate(p, start.species, start.box, config.system.potential).energy for p in (start.position, inherent)]
-    n_particles = len(start.species)
     fields: dict[str, ArrayLike] = {
         "species": start.species,
         "box": start.box,
@@ -239,9 +241,19 @@ def _write_structure(config: RunConfig, path: str, start: Configuration, file: W
         "inherent_position": inherent,
         "inherent_energy": energy[1] / n_particles,
     }
+    if "initial_positions_cage" in plan.further:
+        cage = finite(path, "initial_positions_cage", start.position.shape)
+        fields[CAGE.name] = _nearest(start, cage)
     for name, values in fields.items():
         file.write(name, (sample,), values)
     file.mark("equilibrated", (sample,), COMPLETE)
+
+
+def _nearest(start: Configuration, position: F64) -> F64:
+    """Positions unwrapped with respect to a configuration."""
+    away = position - start.position
+    found: F64 = start.position + away - np.round(away / start.box) * start.box
+    return found
 
 
 def _times(

@@ -1,4 +1,5 @@
-"""The arrays of published npz files, and whether they can be what they are taken for: for tools.import_botan.
+"""The arrays of published npz files, and whether they can be what they are taken for: for
+`tools.import_botan` and `tools.score_glassbench`.
 
 Source: pyg_botan, https://github.com/h3-Open-BDEC/pyg_botan; GlassBench, doi:10.5281/zenodo.10118191.
 Units: Lennard-Jones.
@@ -37,6 +38,14 @@ def array(path: str, key: str) -> np.ndarray:
             return np.asarray(file[key], dtype=np.float64)
     except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
         raise UserError(f"{path}: {key!r} cannot be read: {error}") from error
+
+
+def finite(path: str, key: str, shape: tuple[int, ...]) -> np.ndarray:
+    """An array of finite numbers of a shape; raises `UserError` if it is something else."""
+    values = array(path, key)
+    if values.shape != shape or not np.isfinite(values).all():
+        raise UserError(f"{path}: {key!r} has shape {values.shape}; finite numbers {shape} are needed")
+    return values
 
 
 def digest(paths: Iterable[str]) -> str:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from dtrain.glass import published
+from dtrain.glass.published import Published
 from dtrain.glass.scores import FIGURES, Estimate, Score
 from dtrain.tables import write_json, write_table
 
@@ -54,16 +55,19 @@ def report(folder: Path, about: dict[str, Any], rows: Sequence[Row]) -> None:
     `about` says what was evaluated: temperature, time, samples, part, n_train, n_replicas, file, `ceiling`, `chi4` of
     the simulation against time, and whether it `is_published`, that is, of the published system.
     """
-    known = published.pearson(about["temperature"], about["time"]) if about["is_published"] else {}
+    known = published.scores(about["temperature"], about["time"]) if about["is_published"] else {}
     print("\n".join(table(about, rows, known)))
     scores = [{"name": row.name, **{kind: asdict(score) for kind, score in row.scores.items()}} for row in rows]
-    write_json(folder / "evaluation.json", {**about, "rows": scores, "published": known})
+    write_json(
+        folder / "evaluation.json",
+        {**about, "rows": scores, "published": {model: one._asdict() for model, one in known.items()}},
+    )
     heads, *lines = spreadsheet(about, rows, known)
     write_table(folder / "evaluation.csv", (dict(zip(heads, line, strict=True)) for line in lines))
     print(f"wrote evaluation.json, evaluation.csv and predictions to {folder}")
 
 
-def table(about: dict[str, Any], rows: Sequence[Row], known: dict[str, float]) -> list[str]:
+def table(about: dict[str, Any], rows: Sequence[Row], known: Mapping[str, Published]) -> list[str]:
     """Lines of the tables: ours by kind, the ceiling, and what was published for the same temperature and time."""
     lines = [
         f"T = {about['temperature']:g}, t = {about['time']:g}: {len(about['samples'])} {about['part']} samples of "
@@ -73,8 +77,7 @@ def table(about: dict[str, Any], rows: Sequence[Row], known: dict[str, float]) -
     for kind in kinds_of(rows):
         lines += ["", *_of_kind(about, kind, [row for row in rows if kind in row.scores])]
     if known:
-        told = ", ".join(f"{model} {value:.3f}" for model, value in known.items())
-        lines += ["", f"published, A particles, 400 to train on: {told}"]
+        lines += ["", "published, A particles:", *published.in_words(about["temperature"], about["time"])]
     return lines
 
 
@@ -103,7 +106,7 @@ def kinds_of(rows: Sequence[Row]) -> list[str]:
     return sorted(kinds, key=lambda kind: (kind == BONDS, kind))
 
 
-def spreadsheet(about: dict[str, Any], rows: Sequence[Row], known: dict[str, float]) -> Iterator[list[Any]]:
+def spreadsheet(about: dict[str, Any], rows: Sequence[Row], known: Mapping[str, Published]) -> Iterator[list[Any]]:
     """Rows of the CSV file, the first with the names of the columns."""
     columns = [part for name in FIGURES for part in (name, f"{name}_error")]
     yield ["name", "kind", "temperature", "time", "n_samples", *columns]
@@ -115,8 +118,9 @@ def spreadsheet(about: dict[str, Any], rows: Sequence[Row], known: dict[str, flo
             yield [row.name, kind, *place, score.n_samples, *numbers]
     for kind, value in about["ceiling"].items():
         yield ["noise ceiling", kind, *place, len(about["samples"]), f"{value:.6f}", *rest]
-    for model, value in known.items():
-        yield [f"published: {model}", "A", *place, 100, value, *rest]
+    for model, one in known.items():
+        theirs = {"pearson": one.pearson, "pooled": one.pooled, "chi4": one.chi4}
+        yield [f"published: {model}", "A", *place, 100, *(theirs.get(name) or "" for name in columns)]
 
 
 def _title(kind: str) -> str:

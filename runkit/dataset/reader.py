@@ -58,9 +58,11 @@ class Dataset:
         return self.path.suffix != ".part"
 
     def __getitem__(self, name: str) -> Any:
-        """The h5py dataset of a field; KeyError if there is none of this name, UserError if its source lacked it."""
+        """The h5py dataset of a field; KeyError if there is none of this name, UserError if this file lacks it."""
         if isinstance(name, str) and name in self.absent:
             raise UserError(f"{self.path} has no {name}: the data it was imported from do not give it")
+        if name not in self and any(name == field.name and field.optional for field in self.schema.fields):
+            raise UserError(f"{self.path} has no {name}: that was left out when the file was written")
         if name not in self:
             raise KeyError(f"{self.path} has no field {shown(name)}")
         return self.file[name]

@@ -61,7 +61,7 @@ def check_same(
 ) -> None:
     """Raise UserError if `path` has another schema, configuration or shape, naming all keys that differ."""
     with whole(path), Dataset(path, unfinished=True) as file:
-        if file.schema != schema:
+        if (file.schema.name, file.schema.version) != (schema.name, schema.version):
             raise UserError(f"{path} holds {file.schema.name}, not {schema.name}; {_WAY_OUT}")
         changed = differences(file.config, attributes["config"])
         told = [f"{key} = {a!r} in the file, {b!r} now" for key, (a, b) in changed.items() if key not in free_keys]

@@ -8,7 +8,7 @@ between fields and what a card tells; each is one file in `contracts/`.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar, Protocol
 
 from runkit.registry import ClassRegistry
@@ -22,7 +22,7 @@ class Field:
     (`"3"`). `low` and `high` bound every finite value; `stage` names the status field that says, along the axes the
     two share, which entries must be there, or "" for fields that are filled when the file is laid down.
     `may_be_nan` marks fields that are padded with NaN or hold undefined statistics; an `optional` field need not be
-    there, since files of older code lack it.
+    there: files of older code lack it, or it was left out.
     """
 
     name: str
@@ -59,6 +59,14 @@ class Schema:
             if known.name == name:
                 return known
         raise KeyError(f"schema {self.name} has no field {name!r}")
+
+    def without(self, *names: str) -> Schema:
+        """The schema of files that leave out some optional fields."""
+        return replace(self, fields=tuple(known for known in self.fields if known.name not in names))
+
+    def with_fields(self, *fields: Field) -> Schema:
+        """The schema of files that have further fields, which are optional: they come last."""
+        return replace(self, fields=(*self.fields, *fields))
 
     @property
     def stages(self) -> tuple[Field, ...]:

@@ -5,7 +5,6 @@ Source: https://github.com/PolymathicAI/the_well, docs/data_format.md.
 Units: lattice units of the simulated grid; site and step are its spacing and its time step.
 """
 
-
 from __future__ import annotations
 
 from runkit.dataset.schema import Field

@@ -44,8 +44,9 @@ class _LanesModel(models.PrimitiveModel):
 
 def _splat(builder, value, lanes):
     empty = ir.Constant(lanes.vector, ir.Undefined)
-    return builder.shuffle_vector(builder.insert_element(empty, value, _I32(0)), empty,
-                                  ir.Constant(ir.VectorType(_I32, LANES), [0] * LANES))
+    return builder.shuffle_vector(
+        builder.insert_element(empty, value, _I32(0)), empty, ir.Constant(ir.VectorType(_I32, LANES), [0] * LANES)
+    )
 
 
 def _constant(lanes, value):
@@ -66,6 +67,7 @@ def _call(builder, name, vector, *args):
 @intrinsic
 def element(typingctx, array, offset):
     """One element, without the test for a negative index that Numba's own subscript makes."""
+
     def codegen(context, builder, sig, args):
         return builder.load(builder.gep(_data(context, builder, sig, args), [args[1]]))
 
@@ -88,6 +90,7 @@ def load(typingctx, array, offset):
 
 def loader(count):
     """A function of an array and an offset: `count` vectors of LANES elements, one after the other, as a tuple."""
+
     @intrinsic
     def loads(typingctx, array, offset):
         lanes = Lanes(array.dtype)
@@ -108,6 +111,7 @@ def loader(count):
 @intrinsic
 def store(typingctx, array, offset, value):
     """Write LANES consecutive elements."""
+
     def codegen(context, builder, sig, args):
         start = builder.gep(_data(context, builder, sig, args), [args[1]])
         done = builder.store(args[2], builder.bitcast(start, value.vector.as_pointer()))
@@ -153,6 +157,7 @@ def gather(typingctx, array, index, at, shift):
 @intrinsic
 def scatter(typingctx, array, index, at, shift, value):
     """`array[index[at + lane] + shift] = value` for one lane after the other; `index` is int32."""
+
     def codegen(context, builder, sig, args):
         for lane in range(LANES):
             builder.store(builder.extract_element(args[4], _I32(lane)), _indexed(context, builder, sig, args, lane))
@@ -235,6 +240,7 @@ def _compare(builder, sign, kind, a, b):
 @intrinsic
 def maximum(typingctx, a, b):
     """a where a > b, else b."""
+
     def codegen(context, builder, sig, args):
         return builder.select(_compare(builder, ">", a, *args), *args)
 
@@ -244,6 +250,7 @@ def maximum(typingctx, a, b):
 @intrinsic
 def minimum(typingctx, a, b):
     """a where a < b, else b."""
+
     def codegen(context, builder, sig, args):
         return builder.select(_compare(builder, "<", a, *args), *args)
 
@@ -270,6 +277,7 @@ where_unequal = _where("!=")
 @intrinsic
 def mask_below(typingctx, a, b):
     """A number whose bit k says whether a < b in lane k."""
+
     def codegen(context, builder, sig, args):
         bits = builder.bitcast(_compare(builder, "<", a, *args), ir.IntType(LANES))
         return builder.zext(bits, ir.IntType(64))
@@ -280,6 +288,7 @@ def mask_below(typingctx, a, b):
 @intrinsic
 def lowest_bit(typingctx, bits):
     """Index of the lowest bit set of an integer that is not zero."""
+
     def codegen(context, builder, sig, args):
         return builder.cttz(args[0], ir.IntType(1)(1))
 
@@ -288,6 +297,7 @@ def lowest_bit(typingctx, bits):
 
 def _define(function, float_name, int_name):
     """The lane-by-lane binary operator of two `Lanes` of one type."""
+
     @infer_global(function)
     class _Template(AbstractTemplate):
         def generic(self, args, kws):

@@ -184,4 +184,6 @@ def test_what_is_not_defined_is_null_in_json(tmp_path, capsys):
     text = (tmp_path / "evaluation.json").read_text()
     row = json.loads(text, parse_constant=pytest.fail)["rows"][0]["A"]
     assert row["pearson"] == {"value": None, "error": None} and row["bias"] == {"value": -1.0, "error": None}
-    assert "published, A particles, 400 to train on: BOTAN 0.752" in capsys.readouterr().out
+    text = capsys.readouterr().out
+    assert "published, A particles:\nBOTAN, 400 to train on: rho 0.752, pooled 0.755" in text
+    assert "EIGNN, 100 to train on: rho 0.817" in text and "noise ceiling, pooled 0.943" in text

@@ -37,18 +37,34 @@ def test_only_a_particles_and_close_aa_pairs_are_scored():
 
 
 def test_published_figures_are_found_by_temperature_and_time():
-    assert published.pearson(0.44, 4120.0)["BOTAN"] == 0.752
-    assert published.pearson(0.5, 217)["SE(3)-GNN"] == 0.752
-    assert published.pearson(0.44, 4000.0) == {} and published.times(0.45) == ()
+    botan, eignn = (published.scores(0.44, 4120.0)[name] for name in ("BOTAN", "EIGNN"))
+    assert (round(botan.pearson, 3), round(botan.pooled, 3), botan.n_train) == (0.752, 0.755, 400)
+    assert (round(eignn.pearson, 3), round(eignn.pooled, 3), eignn.n_train) == (0.817, 0.818, 100)
+    assert round(published.scores(0.5, 217)["SE(3)-GNN"].pearson, 3) == 0.752
+    assert published.scores(0.44, 4000.0) == {} and published.times(0.45) == ()
+
+
+def test_the_pooled_ceiling_was_published_for_one_temperature_and_chi4_for_all():
+    assert published.simulated(0.44, 4120).pooled == 0.94328 and published.simulated(0.44, 130000).pooled is None
+    for temperature, peak in {0.44: 43.3, 0.50: 23.4, 0.56: 12.7, 0.64: 6.2}.items():
+        found = [published.simulated(temperature, time) for time in published.times(temperature)]
+        assert round(max(one.chi4 for one in found), 1) == peak
+        assert temperature == 0.44 or not any(one.pooled for one in found)
+    assert published.simulated(0.45, 4120) is None
 
 
 @pytest.mark.parametrize("temperature", [0.44, 0.50, 0.56, 0.64])
 def test_every_published_row_is_whole(temperature):
+    """Models that were trained on 100 configurations do not pass for some of 400."""
     times = published.times(temperature)
     assert len(times) == 10 and list(times) == sorted(times) and published.TAU_ALPHA[temperature] in times
     for time in times:
-        values = published.pearson(temperature, time)
-        assert tuple(values) == published.MODELS and all(0 < value < 1 for value in values.values())
+        found = published.scores(temperature, time)
+        assert tuple(found) == published.MODELS and all(
+            0 < one.pearson < 1 and one.pooled < 1 for one in found.values()
+        )
+        assert [one.n_train for one in found.values()] == [400, 100, 400, 400, 100, 100]
+        assert all((one.chi4 is None) == model.startswith("EIGNN") for model, one in found.items())
 
 
 def test_published_figures_are_for_one_system():

@@ -60,8 +60,8 @@ def _caption(data: Dataset, has_runs: bool) -> str:
         lines.append("Filled marks: means over the configurations held back; bars: standard errors over these.")
     if published.covers(data.config):
         lines.append(
-            "Open marks: published models, trained on 400 configurations of 4096 particles"
-            " (doi:10.5281/zenodo.10118191, doi:10.1063/5.0129791)."
+            "Open marks: published models, trained on 400 configurations of 4096 particles, CAGE and EIGNN on 100"
+            " (doi:10.5281/zenodo.10118191, doi:10.1063/5.0129791, arXiv:2407.06111)."
         )
     return "\n".join([*lines, source(data)])
 
@@ -75,11 +75,16 @@ def draw_scores(data: Dataset, runs: Sequence[Run]) -> Picture:
             axis.axhline(perfect, color=GREY, lw=0.8, ls=":", zorder=0)
         axis.set(xscale="log", ylabel=words)
     _simulated_chi4(axes.flat[-1], runs)
+    if published.covers(data.config):
+        for axis, name in ((axes.flat[0], "pooled"), (axes.flat[-1], "chi4")):
+            _published(axis, float(data["temperature"][0]), name)
     for axis in axes[1]:
         axis.set_xlabel(TIME)
     figure.suptitle(f"particles (A), $T$ = {float(data['temperature'][0]):g}")
-    handles, labels = axes.flat[-1].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside right center")
+    entries = {
+        label: handle for axis in axes.flat for handle, label in zip(*axis.get_legend_handles_labels(), strict=True)
+    }
+    figure.legend(entries.values(), entries.keys(), loc="outside right center")
     caption = (
         "Scores of A particles at the times of the runs; bars: standard errors over the configurations held back.\n"
         "Dotted: a perfect prediction. Susceptibility: variance between configurations, times the number of particles,"
@@ -123,14 +128,16 @@ def _ceiling(axis: Axes, data: Dataset, field: str) -> None:
         axis.plot(data["time"][:], limit, label=f"noise ceiling, all {done.sum()} samples", **style)
 
 
-def _published(axis: Axes, temperature: float) -> None:
+def _published(axis: Axes, temperature: float, figure: str = "pearson") -> None:
     times = published.times(temperature)
     if not times:
         return
     for model, (color, marker) in zip(published.MODELS, PUBLISHED, strict=True):
-        values = [published.pearson(temperature, t)[model] for t in times]
+        found = [published.scores(temperature, time)[model] for time in times]
+        values = [getattr(one, figure) for one in found]
         style: dict[str, Any] = {"color": color, "marker": marker, "ms": 3.5, "mfc": "w", "mew": 0.8, "lw": 0.9}
-        axis.plot(times, values, label=f"{model}, published", zorder=3, **style)
+        if None not in values:
+            axis.plot(times, values, label=f"{model}, published ({found[0].n_train} samples)", zorder=3, **style)
     tau = next(value for known, value in published.TAU_ALPHA.items() if abs(known - temperature) < 1e-6)
     axis.axvline(tau, color="#cccccc", lw=0.8, zorder=0)
     axis.annotate(

@@ -36,7 +36,7 @@ ISOCONFIG = Schema(
         Field("initial_energy", ("sample",), "f8", "epsilon", "potential energy per particle of the initial configuration", "equilibrated"),
         # one unit of work: a replica of a sample
         Field("propagated", ("sample", "replica"), "u1", "status", "trajectory is there"),
-        Field("position", ("sample", "time", "replica", "particle", "3"), "f4", "sigma", "positions, unwrapped with respect to initial_position", "propagated"),
+        Field("position", ("sample", "time", "replica", "particle", "3"), "f4", "sigma", "positions, unwrapped with respect to initial_position", "propagated", optional=True),
         Field("potential_energy", ("sample", "time", "replica"), "f8", "epsilon", "potential energy per particle", "propagated"),
         Field("kinetic_energy", ("sample", "time", "replica"), "f8", "epsilon", "kinetic energy per particle", "propagated", low=0.0),
         Field("energy_drift", ("sample", "replica"), "f8", "epsilon", "total energy per particle at the last time minus at the velocity draw", "propagated"),
@@ -57,6 +57,9 @@ ISOCONFIG = Schema(
         Field("failure", ("sample",), "S160", "text", "why a sample failed, with stage and replica"),
     ),
 )
+# What a file may have beside what mdgen writes: imported data do.
+CAGE = Field("cage_position", ("sample", "particle", "3"), "f8", "sigma", "mean position of a particle in its cage, unwrapped with respect to the initial configuration", "equilibrated", optional=True)
+BOND_BREAKING = Field("bond_breaking_propensity", ("sample", "time", "particle"), "f4", "1", "replica mean of the share of a particle's initial neighbours that are still its neighbours", "labelled", low=0.0, optional=True)
 # fmt: on
 
 # Column of the card -> field; those with an axis of species show species 0.
@@ -73,7 +76,7 @@ _HEADLINES = {
 class Isoconfig(Contract):
     """Checks configurations, their bonds and, for physics, whether they are those of an equilibrium liquid."""
 
-    schema = ISOCONFIG
+    schema = ISOCONFIG.with_fields(CAGE, BOND_BREAKING)
 
     def broken(self, dataset: Dataset) -> Iterator[str]:
         """The rules of configurations and bonds."""
