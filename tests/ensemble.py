@@ -75,7 +75,7 @@ def fill(
 def raw(path: Path | str) -> dict[str, bytes]:
     """The bytes of every field of a file, and of its checksums."""
     with Dataset(path, unfinished=True) as dataset:
-        fields = (*dataset.schema.fields, *fields_of_sums(dataset.schema))
+        fields = (*dataset.held.fields, *fields_of_sums(dataset.held))
         return {field.name: dataset.file[field.name][()].tobytes() for field in fields}
 
 

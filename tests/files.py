@@ -12,7 +12,7 @@ from runkit.dataset.reader import Dataset
 def arrays(path: Path, unfinished: bool = False) -> dict[str, np.ndarray]:
     """Every field of a file."""
     with Dataset(path, unfinished=unfinished) as file:
-        return {field.name: file[field.name][...] for field in file.schema.fields}
+        return {field.name: file[field.name][...] for field in file.held.fields}
 
 
 def assert_same(one: Path, other: Path) -> None:

@@ -15,6 +15,7 @@ def renew(path: Path) -> Path:
     """Write the checksums of a file anew."""
     with h5py.File(path, "r+") as file:
         schema = contract.build(file.attrs["schema"]).schema
+        schema = schema.without(*(field.name for field in schema.fields if field.optional and field.name not in file))
         fields = (*schema.fields, *fields_of_sums(schema))
         shapes = {field.name: file[field.name].shape for field in fields if field.name in file}
         sums = Checksums(schema, shapes, lambda name, box: file[name][box])

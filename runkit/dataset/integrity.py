@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -97,8 +96,7 @@ def _unseal(path: Path, part: Path) -> None:
 
 
 def _sums(dataset: Dataset) -> Checksums:
-    fields = (field for field in dataset.schema.fields if field.name in dataset.file or not field.optional)
-    schema = replace(dataset.schema, fields=tuple(fields))
+    schema = dataset.held
     for field in fields_of_sums(schema):
         found = dataset.file.get(field.name)
         if getattr(found, "shape", None) != field.shape(dataset.sizes) or found.dtype != np.dtype("<u8"):

@@ -87,6 +87,12 @@ class Dataset:
         """The contract of this file."""
         return _known_schema(self.path, self.file)
 
+    @property
+    def held(self) -> Schema:
+        """The schema without the optional fields that this file lacks."""
+        schema = self.schema
+        return schema.without(*(one.name for one in schema.fields if one.optional and one.name not in self.file))
+
     @cached_property
     def attributes(self) -> dict[str, Any]:
         """File attributes as plain Python values."""

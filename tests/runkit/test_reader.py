@@ -22,7 +22,7 @@ def path(tmp_path):
 
 def test_a_file_tells_schema_sizes_configuration_and_attributes(path):
     with Dataset(path) as dataset:
-        assert dataset.schema is ISOCONFIG and dataset.sizes == SIZES and dataset.config == CONFIG
+        assert dataset.held == ISOCONFIG and dataset.sizes == SIZES and dataset.config == CONFIG
         assert dataset.attributes["seed"] == 7 and isinstance(dataset.attributes["seed"], int)
         assert "position" in dataset and "colour" not in dataset
         with pytest.raises(KeyError, match="has no field 'colour'"):
