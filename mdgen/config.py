@@ -95,6 +95,10 @@ class Production(Config):
     n_replicas: int = Field(16, ge=2, le=100_000, description="trajectories from each, with fresh velocities")
     times: tuple[float, ...] = Field((0.1, 1.65, 16.5), min_length=1, description="times of the snapshots [tau_LJ]")
 
+    store: Literal["all", "labels"] = Field(
+        "all", description="what the file keeps: all, or labels without positions of replicas: small enough to share"
+    )
+
     @field_validator("times")
     @classmethod
     def _times_ascend(cls, times: tuple[float, ...]) -> tuple[float, ...]:

@@ -21,6 +21,7 @@ from mdgen.potentials import potential as registry
 from mdgen.potentials.pair import PairPotential
 from mdgen.relaxation import hold_in_words
 from mdgen.schedule import Schedule, cooling_blocks, production_blocks
+from mdgen.storage import schema_of, working_path
 from mdgen.thermostats import thermostat
 from runkit.config import dump_toml
 from runkit.dataset.contracts.isoconfig import ISOCONFIG
@@ -199,11 +200,16 @@ def show(config: RunConfig) -> None:
     on_cpu, on_gpu = _work_on_cpu(sizes, n_ranks), _work_on_gpu(sizes, n_ranks, config.replicas_per_gpu)
     samples, replicas = on_gpu if config.device == "gpu" else on_cpu
     print(dump_toml(config))
-    there = found_at(Path(config.output), ISOCONFIG, config.model_dump(mode="json"), FREE_KEYS)
+    settings = config.model_dump(mode="json")
+    places = dict.fromkeys((Path(config.output), working_path(config)))
+    there = [found_at(path, ISOCONFIG, settings, FREE_KEYS) for path in places]
+    whole = n_bytes(ISOCONFIG, sizes)
+    meanwhile = f"; while it runs {in_units(whole)} in {working_path(config)}.part"
     for line in (
-        f"file       {config.output}: {in_units(n_bytes(ISOCONFIG, sizes))}, "
-        + ", ".join(f"{n} {name}s" for name, n in sizes.items() if name != "species"),
-        *([f"there      {there}"] if there else []),
+        f"file       {config.output}: {in_units(n_bytes(schema_of(config), sizes))}, "
+        + ", ".join(f"{n} {name}s" for name, n in sizes.items() if name != "species")
+        + ("" if config.production.store == "all" else meanwhile),
+        *(f"there      {found}" for found in there if found),
         f"work       {sizes['sample']} samples, then {sizes['sample'] * sizes['replica']} replicas, up to "
         f"{replicas.largest} together",
         f"start      {start}",

@@ -16,15 +16,18 @@ from mdgen.labelling import label
 from mdgen.plan import dimensions, given_configurations, memory_in_words, potential_of, resolved, taken_as_given
 from mdgen.production import propagate
 from mdgen.relaxation import hold_in_words
+from mdgen.storage import copy_kept, delete, schema_of, working_path
 from mdgen.trajectory import Run
 from runkit.dataset.contracts.isoconfig import ISOCONFIG
 from runkit.dataset.outcome import conclude
+from runkit.dataset.schema import Schema
 from runkit.dataset.writer import Writer
 from runkit.device import choose
 from runkit.efficiency import KERNELS, Account
 from runkit.folders import make_folder
 from runkit.log import say
 from runkit.mpi import World
+from runkit.outputs import state_of
 from runkit.stop import Stop
 
 
@@ -36,9 +39,12 @@ def generate(world: World, config: RunConfig) -> int:
     start = taken_as_given(config, given)
     config = resolved(config, given)
     sizes = dimensions(config, potential, given)
-    with Stop(world, config) as stop, _open(world, config, sizes, given) as file:
-        if file.finished:
+    attributes = _attributes(config, given)
+    if world.on_root(state_of, Path(config.output)) is not None:
+        with _open(world, config, sizes, attributes, (Path(config.output), schema_of(config))) as file:
             return conclude(world, file.path, f"{file.path} is complete already; give another output to run again")
+    working = (working_path(config), ISOCONFIG)
+    with Stop(world, config) as stop, _open(world, config, sizes, attributes, working) as file:
         say(world, f"{file.state}: {file.part}, written by {file.method}")
         if file.state == "new":  # checkpoints that lie here belong to a file that is gone
             world.on_root(file.scratch.clear)
@@ -54,10 +60,23 @@ def generate(world: World, config: RunConfig) -> int:
         if not run.go_through(lambda run: equilibrate(run, given), propagate, label):
             account.tell(world)
             return stop.conclude(file.part)
-        file.seal()
-        world.on_root(file.scratch.clear)
+        _finish(run, sizes, attributes)
     account.tell(world)
-    return conclude(world, file.path, f"wrote {file.path}")
+    return conclude(world, config.output, f"wrote {config.output}")
+
+
+def _finish(run: Run, sizes: dict[str, int], attributes: dict[str, Any]) -> None:
+    """Seal the file, or another one without what is not to be kept."""
+    file, world, output = run.file, run.world, Path(run.config.output)
+    if file.path == output:
+        file.seal()
+    else:
+        with _open(world, run.config, sizes, attributes, (output, schema_of(run.config))) as kept:
+            copy_kept(world, file, kept)
+            kept.seal()
+        file.close()
+        world.on_root(delete, file.part)
+    world.on_root(file.scratch.clear)
 
 
 def _compile(run: Run, cools: bool) -> None:
@@ -70,13 +89,19 @@ def _compile(run: Run, cools: bool) -> None:
         run.world.first_on_each_node(warm_up, potential, precision, run.device, melt_thermostat(run.config, [0, 1]))
 
 
-def _open(world: World, config: RunConfig, sizes: dict[str, int], given: list[Configuration]) -> Writer:
-    path = Path(config.output)
-    world.on_root(make_folder, path.parent)
+def _attributes(config: RunConfig, given: list[Configuration]) -> dict[str, Any]:
     attributes: dict[str, Any] = {"config": config.model_dump(mode="json"), "seed": config.seed}
     if given:
         attributes["inputs"] = {"initial.file": fingerprint(given)}
-    file = Writer.open(world, path, ISOCONFIG, sizes, attributes, free_keys=FREE_KEYS)
+    return attributes
+
+
+def _open(
+    world: World, config: RunConfig, sizes: dict[str, int], attributes: dict[str, Any], what: tuple[Path, Schema]
+) -> Writer:
+    path, schema = what
+    world.on_root(make_folder, path.parent)
+    file = Writer.open(world, path, schema, sizes, attributes, free_keys=FREE_KEYS)
     if not file.finished and world.is_root:  # also when resumed: the first try may have died before
         file.write("time", (), np.array(config.production.times))
         file.write("temperature", (), np.full(sizes["sample"], config.system.temperature))

@@ -84,9 +84,7 @@ def _added(parts: F64) -> F64:
     return reduce(np.add, parts, np.zeros(parts.shape[1:]))
 
 
-def descend(
-    force_at: Callable[[F64], F64], start: F64, tolerance: float, most: int
-) -> tuple[F64, Valley]:
+def descend(force_at: Callable[[F64], F64], start: F64, tolerance: float, most: int) -> tuple[F64, Valley]:
     """Position [R, m] where no component of the force exceeds `tolerance`, and the `Valley`, from `start` [R, m].
 
     `force_at` gives the forces [R, m] at positions. A replica that has come to rest, has done `most` iterations or has

@@ -111,6 +111,7 @@ def make_integrate(forces: Callable[..., Any], formulas: Formulas) -> Callable[.
     Up to `n_steps` steps, the first with `n_kicks` half kicks before its drift, without the half kick at the end.
     Returns how many are done: if fewer, the next one has drifted to where the list may lack pairs.
     """
+
     def integrate(replicas, n_steps, n_kicks, state, step, unit, clusters, pairs, law, check):
         for i_step in range(n_steps):
             _drift(n_kicks, state.position, state.velocity, state.force, step)

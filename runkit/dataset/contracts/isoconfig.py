@@ -91,6 +91,8 @@ class Isoconfig(Contract):
     def card(self, dataset: Dataset) -> list[str]:
         """Temperature, what was simulated, failures, and means of the labels."""
         lines = [", ".join([f"T {span(dataset['temperature'][()])}", *_described(dataset.config)])]
+        if "position" not in dataset and "position" not in dataset.absent:
+            lines.append("labels without the positions of replicas that they were computed from")
         lines += failures(dataset, "sample")
         labelled = np.flatnonzero(dataset["labelled"][()] == COMPLETE)
         if len(labelled):
