@@ -20,6 +20,7 @@ import numpy as np
 
 from runkit.errors import UserError
 
+PART = ".part"  # ends the name of an unfinished file
 HEAD = 1 << 12  # bytes of a file that tell whose it is
 
 
@@ -46,8 +47,13 @@ def require_replaceable(
 
 def require_own_name(path: Path | str) -> None:
     """Raise UserError for a name that marks an unfinished file."""
-    if as_path(path).suffix == ".part":
-        raise UserError(f"output: {path} ends in .part, the mark of an unfinished file; choose another name")
+    if as_path(path).suffix == PART:
+        raise UserError(f"output: {path} ends in {PART}, the mark of an unfinished file; choose another name")
+
+
+def part_of(path: Path) -> Path:
+    """The name of a file while it is unfinished."""
+    return path.with_name(path.name + PART)
 
 
 def as_path(value: Path | str) -> Path:

@@ -21,6 +21,11 @@ from runkit.outputs import require_regular, shortened, state_of
 NO_LOCKS = (errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOSYS, errno.EINVAL, errno.EIO, 524)
 
 
+def lock_of(part: Path) -> Path:
+    """The lock beside an unfinished file."""
+    return part.with_name(part.name + ".lock")
+
+
 class FileLock:
     """An exclusive lock on the file `path`, which is created for it and removed by `release`.
 
