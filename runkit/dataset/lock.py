@@ -14,7 +14,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from runkit.errors import UserError
-from runkit.outputs import require_regular, shortened, state_of
+from runkit.outputs import require_regular, shortened, sibling, state_of
 
 # What a file system without locks answers: ENOLCK and EOPNOTSUPP are honest; some network and FUSE file systems give
 # ENOSYS, EINVAL, EIO or the kernel's own ENOTSUPP.
@@ -23,7 +23,7 @@ NO_LOCKS = (errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOSYS, errno.EINVAL, errno.EI
 
 def lock_of(part: Path) -> Path:
     """The lock beside an unfinished file."""
-    return part.with_name(part.name + ".lock")
+    return sibling(part, ".lock")
 
 
 class FileLock:

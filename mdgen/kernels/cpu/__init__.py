@@ -7,6 +7,7 @@ from functools import cache
 from typing import Any, NamedTuple
 
 from mdgen.kernels.cpu.lists import build, prune
+from mdgen.kernels.cpu.mechanics import make_mechanics
 from mdgen.kernels.cpu.motion import kick, kinetic_energy, largest_approach, locate, make_integrate
 from mdgen.kernels.cpu.pairs import Formulas, make_energies, make_forces
 from runkit.simd.lanes import LANES
@@ -18,6 +19,7 @@ class Kernels(NamedTuple):
     forces: Callable[..., Any]
     energies: Callable[..., Any]
     integrate: Callable[..., Any]
+    mechanics: Callable[..., Any]
     LANES: int = LANES
     build: Callable[..., Any] = build
     largest_approach: Callable[..., Any] = largest_approach
@@ -36,4 +38,4 @@ def kernels_of(potential: Any) -> Kernels:
 def _kernels(law: Any, columns: tuple[str, ...]) -> Kernels:
     formulas = Formulas.of(law, columns)
     forces = make_forces(formulas)
-    return Kernels(forces, make_energies(formulas), make_integrate(forces, formulas))
+    return Kernels(forces, make_energies(formulas), make_integrate(forces, formulas), make_mechanics(formulas))

@@ -48,6 +48,7 @@ class Formulas(NamedTuple):
     force: Callable[..., Any]
     energy: Callable[..., Any]
     virial: Callable[..., Any]
+    curvature: Callable[..., Any]
     n_columns: int
     variant: str
     parts: tuple[type, ...]
@@ -55,8 +56,10 @@ class Formulas(NamedTuple):
     @classmethod
     def of(cls, law: Any, columns: tuple[str, ...]) -> Formulas:
         """Those of a `PairLaw` with these columns."""
-        force, energy, virial = (_of_pair(formula, columns) for formula in (law.force, law.energy, law.virial))
-        return cls(force, energy, virial, len(columns), f"{law} {columns}", type(law).__mro__[:-1])
+        force, energy, virial, curvature = (
+            _of_pair(formula, columns) for formula in (law.force, law.energy, law.virial, law.curvature)
+        )
+        return cls(force, energy, virial, curvature, len(columns), f"{law} {columns}", type(law).__mro__[:-1])
 
     def compiled(self, function: Callable[..., Any]) -> Callable[..., Any]:
         """A kernel that holds these formulas."""
