@@ -29,7 +29,7 @@ from runkit.dataset.reader import Dataset
 from runkit.errors import UserError, complain
 from tools.report import Report
 
-A, NEAREST = 0, 1.35  # species and bonds over which the published work scores
+A, NEAREST = 0, CLOSE_PAIR  # species and bonds over which the published work scores
 
 
 def positions(paths: list[Path], time: float) -> np.ndarray:
