@@ -58,7 +58,10 @@ def test_an_ablation_is_drawn_with_all_its_variants(dataset, runs, tmp_path):
     assert done.returncode == 0, done.stderr
     of_runs = {f"rollout_{name}.{kind}" for name in VARIANTS for kind in ("png", "gif")}
     shared = {"flow_cases.png", "rollout_scores.png", "rollout_scores.md", "rollout_variants.png", "training.png"}
-    assert {path.name for path in tmp_path.iterdir()} == of_runs | shared
+    captions = {name.rpartition(".")[0] + ".txt" for name in of_runs | shared}
+    assert {path.name for path in tmp_path.iterdir()} == of_runs | shared | captions
+    told = (tmp_path / "rollout_a.txt").read_text()
+    assert "trained on 4 cases" in told and "Simulation and networks have the same colours" in told
     for path in tmp_path.glob("*.png"):
         pixels = matplotlib.image.imread(path)[..., :3]
         assert min(pixels.shape[:2]) > 400
@@ -73,7 +76,8 @@ def test_an_ablation_is_drawn_with_all_its_variants(dataset, runs, tmp_path):
 
 def test_a_file_of_flow_alone_has_its_card(dataset, tmp_path):
     done = tool("figures", "--dataset", dataset, "--out", tmp_path)
-    assert [path.name for path in tmp_path.iterdir()] == ["flow_cases.png"], done.stderr
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["flow_cases.png", "flow_cases.txt"], done.stderr
+    assert "from 0 to" in (tmp_path / "flow_cases.txt").read_text(), "the range of the colours"
 
 
 def test_the_table_of_an_evaluation_tells_how_long_a_frame_takes():
