@@ -84,7 +84,7 @@ def _train_phases(
 
 def _cost(ranks: Ranks, recipe: Recipe, name: str, network: Any, data: Any, micro_batch: int) -> Cost | None:
     """What a sample of a phase costs, told before the first step; root alone knows it."""
-    cost = cost_of(network, data, recipe.loss_in(name)) if ranks.is_root else None
+    cost = cost_of(network, data, recipe.loss_in(name), recipe.ema) if ranks.is_root else None
     if cost is not None:
         say(ranks, f"{folder_of(recipe)} {name}: {cost.in_words(micro_batch)}")
     return cost
