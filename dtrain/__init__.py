@@ -13,7 +13,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from dtrain.checkpoint import Trained, load_model
+    from dtrain.weights import Trained, load_model
     from dtrain.flow_metrics import (
         correlation,
         correlation_time,
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     )
     from dtrain.metrics import Score, ceiling, pearson, score
 
-_PLACES = dict.fromkeys(("Trained", "load_model"), "dtrain.checkpoint")
+_PLACES = dict.fromkeys(("Trained", "load_model"), "dtrain.weights")
 _PLACES |= dict.fromkeys(("Score", "ceiling", "pearson", "score"), "dtrain.metrics")
 _PLACES |= dict.fromkeys(
     (
