@@ -76,7 +76,7 @@ class PhaseTrainer:
         say(self.ranks, f"{title}: {self.data.place(self.ranks.device)}")
         present = state.phase
         if state.is_unscored:
-            state = self._look_back(state, clock)
+            state = self._validate_and_save(state, clock)
         if state.phase == present and not clock.is_over:
             state = self._take_steps(state, clock, title)
         self.data.place(torch.device("cpu"))  # leaves the memory of a GPU to the next phase
@@ -99,13 +99,13 @@ class PhaseTrainer:
                     clock.ask(self.ranks, can_wait=self.recipe.log_every)
                 self.stopwatch.step_is_over()
                 if validates or clock.is_over:
-                    state = self._look_back(replace(state, is_unscored=validates), clock)
+                    state = self._validate_and_save(replace(state, is_unscored=validates), clock)
                     self.stopwatch.leave_out()
                 if state.phase != present or clock.is_over:
                     break
         return state
 
-    def _look_back(self, state: State, clock: Clock) -> State:
+    def _validate_and_save(self, state: State, clock: Clock) -> State:
         """Validate, unless the time is over or this step has none, and save where the run stands."""
         if state.is_unscored and not clock.is_over:
             with suppress(Stopped):  # by all ranks together; the state stays as it is
