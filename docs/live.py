@@ -9,14 +9,16 @@
 from __future__ import annotations
 
 import inspect
+import re
 import subprocess
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from importlib import import_module
 from typing import Any
 
 from docutils import nodes
 from docutils.statemachine import StringList
+from docutils.utils.math.latex2mathml import tex2mathml
 from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
 
@@ -25,6 +27,7 @@ from runkit.dataset.schema import contract
 from runkit.usage import value_text
 
 Row = Sequence[str]
+ARRAY = re.compile(r"~?(?:numpy\.)?ndarray\[tuple\[[~\w.]*Any, \.\.\.\], [~\w.]*dtype\[[~\w.]*?(\w+)\]\]")
 
 
 class Live(SphinxDirective):
@@ -122,9 +125,30 @@ def bars_are_bars(app: Sphinx, what: str, name: str, obj: Any, options: Any, lin
     lines[:] = [line.replace("|", "\\|") for line in lines]
 
 
+def arrays_are_short(
+    app: Sphinx, what: str, name: str, obj: Any, options: Any, signature: str | None, returned: str | None
+) -> tuple[str | None, str | None]:
+    """An array in a signature is NDArray[float64], not all that stands behind this name."""
+    short = [text and ARRAY.sub(r"NDArray[\1]", text) for text in (signature, returned)]
+    return short[0], short[1]
+
+
+def formula(is_block: bool) -> Callable[[Any, nodes.Element], None]:
+    """A visitor that writes a formula as MathML."""
+
+    def visit(self: Any, node: nodes.Element) -> None:
+        written = tex2mathml(node.astext(), as_block=is_block)
+        self.body.append(f"<p>{written}</p>" if is_block else written)
+        raise nodes.SkipNode
+
+    return visit
+
+
 def setup(app: Sphinx) -> dict[str, Any]:
     """Called by Sphinx."""
     for name, directive in {"keys": Keys, "parts": Parts, "contract": Contract, "program": Program}.items():
         app.add_directive(name, directive)
+    app.add_html_math_renderer("mathml", (formula(False), None), (formula(True), None))
     app.connect("autodoc-process-docstring", bars_are_bars)
+    app.connect("autodoc-process-signature", arrays_are_short)
     return {"parallel_read_safe": True}

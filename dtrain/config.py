@@ -19,6 +19,7 @@ from dtrain.models import model as networks
 from dtrain.precision import Fp32Precision
 from runkit.config import Config, load
 from runkit.errors import UserError
+from runkit.outputs import is_there
 from runkit.stop import GRACE_SECONDS
 
 PACKAGE = Path(__file__).parent
@@ -78,6 +79,13 @@ class Recipe(Config):
         description="samples that a process computes at once, unless DeepSpeed's JSON says it; 0: all it has",
     )
     initial: str = Field("", description="file of weights to start from (model.safetensors or a published .pth)")
+    ema: float = Field(
+        0.0,
+        ge=0,
+        lt=1,
+        description="decay per step of the average of the weights over steps, which is validated, kept and used to "
+        "predict (such as 0.999); 0: the weights themselves",
+    )
     log_every: int = Field(10, ge=1, description="steps per row of the training curve")
     validate_every: float = Field(1, gt=0, description="epochs between validations, each with a checkpoint")
     minutes: float = Field(0, ge=0, description="wall time after which the run stops, to be resumed; 0: no limit")
@@ -181,7 +189,7 @@ def command_line(words: Sequence[str]) -> tuple[type[Recipe], list[str]]:
     Without a recipe it is the default one; `recipes/NAME.toml` is also found in this package.
     """
     line = [
-        word if "=" in word or Path(word).exists() or not (PACKAGE / word).is_file() else str(PACKAGE / word)
+        str(PACKAGE / word) if "=" not in word and not is_there(word) and is_there(PACKAGE / word) else word
         for word in words
     ]
     files = [word for word in line if "=" not in word and word.endswith(".toml")]

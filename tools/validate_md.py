@@ -37,6 +37,7 @@ from mdgen.velocities import maxwell_velocities
 from runkit.cli import OptionParser
 from runkit.device import choose
 from runkit.errors import UserError, complain
+from runkit.folders import make_own_folder
 from runkit.mpi import SerialWorld
 from runkit.progress import Progress
 from runkit.rng import stream
@@ -127,11 +128,10 @@ def thermodynamics(options: argparse.Namespace, report: Report) -> None:
 def _sample(start, temperature: float, plan: tuple[int, int, int]):
     """Potential energy per particle and pressure along an NVT trajectory of ours."""
     n_particles, volume = len(start.species), start.box.prod()
-    bath = thermostat.get("bussi")(temperature, 0.5, DT, 3 * n_particles - 3, [stream(2, "validate")])
+    coupling = thermostat.get("bussi")(temperature, 0.5, DT, 3 * n_particles - 3, [stream(2, "validate")])
     velocity = maxwell_velocities(n_particles, temperature, 2, 0, 0)
-    dynamics = Dynamics(
-        start.position[None], velocity[None], start.species, start.box, LAW, DT, precision="float32", thermostat=bath
-    )
+    given = start.position[None], velocity[None], start.species, start.box, LAW, DT
+    dynamics = Dynamics(*given, precision="float32", thermostat=coupling)
     equilibrate, sample, every = plan
     dynamics.step(equilibrate)
     for _ in range(sample // every):
@@ -220,7 +220,7 @@ def reference(options: argparse.Namespace, report: Report) -> None:
 
 
 def lammps(options: argparse.Namespace) -> Lammps:
-    options.directory.mkdir(parents=True, exist_ok=True)
+    make_own_folder(options.directory)
     return Lammps(options.lammps, options.directory)
 
 

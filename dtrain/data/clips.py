@@ -76,16 +76,16 @@ def geometry_of(distance: Floats, cell: float) -> F32:
     return found
 
 
-def rollout(network: Network, clips: Clips, n_frames: int, through: bool = True) -> Tensor:
+def rollout(network: Network, clips: Clips, n_frames: int, full_gradient: bool = True) -> Tensor:
     """The next frames [n, 3, n_frames, x, y], the network's output being fed back to it.
 
-    With `through = False` gradients flow through the last call alone, and only its frames are returned.
+    With `full_gradient = False` gradients flow through the last call alone, and only its frames are returned.
     """
     frames, found = clips.given, []
     n_calls = -(-n_frames // frames.shape[2])
     for call in range(n_calls):
-        learns = torch.is_grad_enabled() and (through or call == n_calls - 1)
+        learns = torch.is_grad_enabled() and (full_gradient or call == n_calls - 1)
         with torch.set_grad_enabled(learns):
             frames = network(clips.seen(frames))[0] * clips.fluid
         found.append(frames)
-    return torch.cat(found, dim=2)[:, :, :n_frames] if through else found[-1]
+    return torch.cat(found, dim=2)[:, :, :n_frames] if full_gradient else found[-1]

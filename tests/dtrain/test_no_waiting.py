@@ -24,9 +24,9 @@ from dtrain.data.store import Store
 from dtrain.data.tensors import numbers, send
 from dtrain.deepspeed_config import read_config
 from dtrain.engine import Engine
-from dtrain.loop import PhaseTrainer, weighted_losses
 from dtrain.models.botan import Botan
 from dtrain.models.flow_cnn import FlowCNN
+from dtrain.phase import PhaseTrainer, weighted_losses
 from dtrain.ranks import connect
 
 GPU = torch.device("cuda", 0)
@@ -187,7 +187,9 @@ def trainer(kind, tmp_path, monkeypatch):
         },
     )
     ranks = connect("cpu", 1)
-    engine = Engine(kind.network(), read_config(str(tmp_path / "sgd.json"), 2, ranks, 2), ranks, tmp_path / "run/c")
+    engine = Engine(
+        kind.network(), read_config(str(tmp_path / "sgd.json"), 2, ranks, 2), ranks, tmp_path / "run/c", 0.9
+    )
     return PhaseTrainer(ranks, recipe, "only", kind.data, engine, SimpleNamespace(path=Path("run")))
 
 

@@ -14,9 +14,9 @@ from dtrain.data.glass import Glass, GlassOptions
 from dtrain.data.loader import Feed, Order, Share
 from dtrain.deepspeed_config import read_config
 from dtrain.engine import Engine
-from dtrain.loop import PhaseTrainer
 from dtrain.models.botan import Botan
 from dtrain.models.flow_cnn import FlowCNN
+from dtrain.phase import PhaseTrainer
 from dtrain.ranks import connect
 from tests.flow_factory import write_flow
 from tests.isoconfig_factory import write_isoconfig
@@ -69,7 +69,7 @@ def test_a_step_makes_the_host_wait_for_nothing(kind, share, tmp_path, monkeypat
         defaults={"model": {"name": kind.model}, "batch": 2, "data": data.options.model_dump(), "phase": phase},
     )
     ranks = connect("gpu", 1)
-    engine = Engine(kind.network, read_config("", 2, ranks, 2), ranks, tmp_path / "run/checkpoint")
+    engine = Engine(kind.network, read_config("", 2, ranks, 2), ranks, tmp_path / "run/checkpoint", 0.9)
     trainer = PhaseTrainer(ranks, recipe, "only", data, engine, SimpleNamespace(path=Path("run")))
     data.place(ranks.device)
     try:

@@ -222,15 +222,15 @@ def targets() -> dict[str, Target]:
     import mdgen.config
     from lbmgen.cases import draw_all
     from mdgen.dynamics import warm_up
-    from mdgen.equilibration import baths
+    from mdgen.equilibration import melt_thermostat
     from mdgen.plan import potential_of
     from runkit.mpi import SerialWorld
 
     torch.set_num_threads(1)
     md = load(mdgen.config.RunConfig, None, ["device=cpu"])
     for precision in ("float64", md.integrator.precision):
-        for bath in (None, baths(md, [0, 1])):
-            warm_up(potential_of(md), precision, None, bath)
+        for coupling in (None, melt_thermostat(md, [0, 1])):
+            warm_up(potential_of(md), precision, None, coupling)
     config = load(
         lbmgen.config.RunConfig,
         None,

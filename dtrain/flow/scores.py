@@ -53,7 +53,7 @@ class Row:
         return {**{k: float(_mean(v, None)) for k, v in self.scores.items()}, "correlation_time": float(np.mean(times))}
 
 
-class Truth:
+class Reference:
     """Simulated frames [3, time, x, y] of a case, which predictions shall give; `cell` is a cell's width in sites."""
 
     def __init__(self, frames: Floats, fluid: Bools, distance: Floats, cell: float) -> None:
@@ -63,7 +63,7 @@ class Truth:
         self._spectrum = energy_spectrum(frames[1:], fluid)
         self._wake = wake(distance, cell)
 
-    def judge(self, predicted: Floats) -> dict[str, Floats]:
+    def score(self, predicted: Floats) -> dict[str, Floats]:
         """The scores of `predicted` [3, time, x, y]: name -> [time]; NaN where there is nothing to score."""
         error = variance_error(predicted, self.frames, self.fluid)
         behind = np.full(error.shape[1], np.nan)
@@ -80,10 +80,10 @@ class Truth:
         return {name: found[name] for name in SCORES}
 
 
-def rows_of(judged: Sequence[dict[str, dict[str, Floats]]]) -> list[Row]:
+def rows_of(scored: Sequence[dict[str, dict[str, Floats]]]) -> list[Row]:
     """Predictor -> scores, of every case, as one row per predictor."""
     return [
-        Row(name, {score: np.stack([case[name][score] for case in judged]) for score in SCORES}) for name in judged[0]
+        Row(name, {score: np.stack([case[name][score] for case in scored]) for score in SCORES}) for name in scored[0]
     ]
 
 
