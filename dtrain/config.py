@@ -19,6 +19,7 @@ from dtrain.models import model as networks
 from dtrain.precision import Fp32Precision
 from runkit.config import Config, load
 from runkit.errors import UserError
+from runkit.outputs import is_there
 from runkit.stop import GRACE_SECONDS
 
 PACKAGE = Path(__file__).parent
@@ -188,7 +189,7 @@ def command_line(words: Sequence[str]) -> tuple[type[Recipe], list[str]]:
     Without a recipe it is the default one; `recipes/NAME.toml` is also found in this package.
     """
     line = [
-        word if "=" in word or Path(word).exists() or not (PACKAGE / word).is_file() else str(PACKAGE / word)
+        str(PACKAGE / word) if "=" not in word and not is_there(word) and is_there(PACKAGE / word) else word
         for word in words
     ]
     files = [word for word in line if "=" not in word and word.endswith(".toml")]

@@ -29,6 +29,7 @@ from runkit.outputs import (
 _PLACES = ("memory", "device_memory", "keep_pairs")
 # Keys that may differ when a run goes on: they do not change what is computed.
 FREE_KEYS = ("output", "minutes", "grace_seconds", "device", "threads", "compile", *(f"data.{key}" for key in _PLACES))
+_IS_SUMMARY = starts_with(r'\{\s*"phase": "')
 # Of DeepSpeed's configuration: follows from the number of processes, or changes nothing that is computed.
 _DERIVED = ("train_batch_size", "train_micro_batch_size_per_gpu", "gradient_accumulation_steps", "timers")
 
@@ -50,7 +51,7 @@ class RunFolder:
         def prepare() -> bool:
             nonlocal lock
             lock = _prepare(path, recipe, engine_config)
-            return _summary(path).exists()
+            return _has_begun(path) and _summary(path).exists()
 
         is_finished = ranks.on_root(prepare)
         return cls(path, lock, is_finished)
@@ -152,6 +153,7 @@ def _note(path: Path, recipe: Recipe, settings: Mapping[str, Any]) -> None:
     ours = json.dumps(settings, indent=2) + "\n"
     require_replaceable(path / "ds_config.json", _is_dumped_json, reads=[recipe.deepspeed] if recipe.deepspeed else [])
     require_replaceable(path / "recipe.toml", _is_dumped_recipe)
+    require_replaceable(_summary(path), _IS_SUMMARY)
     with written_whole(path / "ds_config.json") as beside:
         beside.write_text(ours)
     with written_whole(path / "recipe.toml") as beside:

@@ -129,10 +129,11 @@ def require_used(initial: Initial) -> None:
 def taken_as_given(config: RunConfig, given: Sequence[Configuration]) -> str:
     """What becomes of given configurations, in words."""
     told = f"{len(given)} given configuration(s), taken as they are: neither cooled nor held"
-    if "temperature" in config.system.model_fields_set or any(one.temperature is not None for one in given):
+    silent = [one.source for one in given if one.temperature is None]
+    if "temperature" in config.system.model_fields_set or not silent:
         return told
-    taken = config.system.temperature
-    return f"{told}; the files do not say their temperature: system.temperature = {taken:g} is taken"
+    which = "the files do not say their" if len(silent) == len(given) else f"{silent[0]} does not say its"
+    return f"{told}; {which} temperature: system.temperature = {_temperature(config, given):g} is taken"
 
 
 def resolved(config: RunConfig, given: Sequence[Configuration]) -> RunConfig:

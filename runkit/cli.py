@@ -17,7 +17,6 @@ import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
-from pathlib import Path
 from types import MappingProxyType
 from typing import Any, NoReturn, TypeVar
 
@@ -26,6 +25,7 @@ from runkit.constraints import is_list
 from runkit.errors import UserError, complain
 from runkit.launcher import Launch, this_launch
 from runkit.memory import shortage
+from runkit.outputs import is_file
 from runkit.programs import owner
 from runkit.registry import Registry
 from runkit.usage import help_text
@@ -140,7 +140,7 @@ def _configure(name: str, model: type[Model], words: Sequence[str], positional: 
         return load(model, None, [_assign(model, files, positional), *settings])
     if len(files) > 1:
         raise UserError(f"one configuration file at most; given: {', '.join(files)}")
-    if files and not Path(files[0]).is_file():
+    if files and not is_file(files[0]):
         raise UserError(f"there is no configuration file {files[0]!r}; settings are section.key=value, see --help")
     if files and (program := owner(read_toml(files[0]))) not in ("", name):
         raise UserError(f"{files[0]} is a configuration of another program: {program} {files[0]}")

@@ -29,7 +29,7 @@ from runkit.dataset.outcome import NOTHING_USABLE, outcome_of
 from runkit.dataset.reader import Dataset, whole
 from runkit.dataset.schema import COMPLETE, FAILED, PENDING, Field
 from runkit.errors import UserError, complain
-from runkit.outputs import as_path
+from runkit.outputs import as_path, is_file
 
 # Elements read at once.
 _PIECE = 1 << 24
@@ -200,7 +200,10 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--repair", action="store_true", help="mark units that were changed to be made again")
     options = parser.parse_args(arguments)
     paths = options.file
-    missing = [path for path in paths if not path.is_file()]
+    try:
+        missing = [path for path in paths if not is_file(path)]
+    except UserError as error:
+        parser.error(str(error))
     if missing:
         parser.error(f"{missing[0]} does not exist")
     if options.repair:
