@@ -9,7 +9,7 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -91,6 +91,10 @@ class Engine:
         """Outputs of the network, by DeepSpeed's autocast if it is on."""
         outputs: tuple[Tensor, ...] = self._engine(*inputs)
         return outputs
+
+    def buffers(self) -> Iterator[Tensor]:
+        """What the network keeps beside its weights, such as running statistics."""
+        return iter(self._engine.module.buffers())
 
     def backward(self, loss: Tensor) -> None:
         """Gradients of a micro-batch; an update follows after as many as a step has."""

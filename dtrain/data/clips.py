@@ -2,19 +2,23 @@
 
 Channels are density, velocity x, velocity y in units of their spread, 0 in cells without fluid; a network sees the
 signed distance beside them.
-Source: J. Brandstetter et al., arXiv:2202.03376 (gradients through the last call alone).
+Source: J. Brandstetter et al., arXiv:2202.03376 (gradients through the last call alone); T. Chen et al.,
+arXiv:1604.06174 (memory by computing again).
 Units: cells of the stored grid for distances.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 from torch import Tensor
+from torch.utils.checkpoint import checkpoint
 
-from dtrain.data import Network
+from dtrain.data import Network, Output
 from dtrain.data.tensors import Tensors
 from runkit.arrays import F32, Floats
 
@@ -76,16 +80,37 @@ def geometry_of(distance: Floats, cell: float) -> F32:
     return found
 
 
-def rollout(network: Network, clips: Clips, n_frames: int, through: bool = True) -> Tensor:
+def rollout(network: Network, clips: Clips, n_frames: int, through: bool = True, recompute: bool = False) -> Tensor:
     """The next frames [n, 3, n_frames, x, y], the network's output being fed back to it.
 
-    With `through = False` gradients flow through the last call alone, and only its frames are returned.
+    With `through = False` gradients flow through the last call alone, and only its frames are returned. With
+    `recompute` the backward pass computes each call again instead of keeping what is inside it: a third more time, and
+    the memory of one call and of the frames between calls.
     """
     frames, found = clips.given, []
     n_calls = -(-n_frames // frames.shape[2])
     for call in range(n_calls):
         learns = torch.is_grad_enabled() and (through or call == n_calls - 1)
         with torch.set_grad_enabled(learns):
-            frames = network(clips.seen(frames))[0] * clips.fluid
+            seen = clips.seen(frames)
+            (answer,) = _recomputed(network, seen) if recompute and learns else network(seen)
+            frames = answer * clips.fluid
         found.append(frames)
     return torch.cat(found, dim=2)[:, :, :n_frames] if through else found[-1]
+
+
+def _recomputed(network: Network, seen: Tensor) -> Output:
+    """A call whose inside is computed again in the backward pass, where statistics are not gathered once more."""
+    found: Output = checkpoint(network, seen, use_reentrant=False, context_fn=lambda: (nullcontext(), _kept(network)))
+    return found
+
+
+@contextmanager
+def _kept(network: Network) -> Iterator[None]:
+    """Leaves the buffers of a network, such as running statistics, as they were."""
+    before = [buffer.clone() for buffer in network.buffers()]
+    try:
+        yield  # torch leaves by an exception as soon as it has what it needs
+    finally:
+        for buffer, value in zip(network.buffers(), before, strict=True):
+            buffer.copy_(value)

@@ -24,7 +24,7 @@ from dtrain.data.clips import Clips, Series, geometry_of, rollout
 from dtrain.data.split import Split
 from dtrain.data.store import Store
 from dtrain.data.tensors import numbers
-from dtrain.flow_metrics import correlation, variance_error, vorticity
+from dtrain.flow_metrics import correlation, period, variance_error, vorticity
 from dtrain.losses import field_and_gradient
 from dtrain.normalisation import Normalisation
 from runkit.arrays import Bools, Floats
@@ -61,6 +61,10 @@ class FlowOptions(Options):
     frames: int = Field(3, ge=1, description="frames that the network sees, and that it gives at once")
     unroll: int = Field(1, ge=1, description="calls of the network in a training clip, its output being fed back")
     through: bool = Field(False, description="gradients through all calls; else through the last one alone")
+    recompute: bool = Field(
+        False,
+        description="calls with gradients are computed again in the backward pass: memory of one, a third more time",
+    )
     noise: float = Field(0.0, ge=0, description="noise on given frames in training [spread of the field]")
     horizon: int = Field(12, ge=1, description="frames that are rolled out in a validation")
     periodic: bool = Field(True, description="the network sees the other side beyond periodic faces; else zeros")
@@ -132,7 +136,8 @@ class Flow(DataSet[Clips, FlowLoss]):
 
     @property
     def sizes(self) -> dict[str, Any]:
-        return {"inputs": len(CHANNELS) + 1, "outputs": len(CHANNELS), "periodic": self.periods}
+        frames = self.options.frames
+        return {"inputs": len(CHANNELS) + 1, "outputs": len(CHANNELS), "frames": frames, "periodic": self.periods}
 
     @cached_property
     def normalisation(self) -> Normalisation:
@@ -165,6 +170,12 @@ class Flow(DataSet[Clips, FlowLoss]):
         which = case, slice(start, None if n_frames is None else start + n_frames)
         density, velocity = self.dataset["t0_fields/density"][which], self.dataset["t1_fields/velocity"][which]
         return np.concatenate([density[None], np.moveaxis(velocity, -1, 0)])
+
+    def shedding_period(self, case: int) -> float:
+        """Period of the lift on the bodies of a case in frames; NaN for a flow that does not oscillate."""
+        times = self.dataset["forces/time"][:2].astype(np.float64)
+        every = float(times[1] - times[0]) if len(times) > 1 else 0.0
+        return period(self.dataset["forces/lift"][case]) * every / self.interval if every > 0 else float("nan")
 
     def fluid(self, case: int) -> Bools:
         """Whether there is fluid in a cell [x, y]."""
@@ -201,7 +212,7 @@ class Flow(DataSet[Clips, FlowLoss]):
     def output(self, network: Network, batch: Clips) -> Output:
         """Frames [n, 3, t, x, y]: all of the target, or in training without `through` those of the last call."""
         through = self.options.through or not torch.is_grad_enabled()
-        return (rollout(network, batch, batch.target.shape[2], through),)
+        return (rollout(network, batch, batch.target.shape[2], through, self.options.recompute),)
 
     @staticmethod
     def loss(output: Output, batch: Clips, options: FlowLoss) -> dict[str, Tensor]:
