@@ -7,9 +7,10 @@ from pathlib import Path
 
 from dtrain.clock import Clock
 from dtrain.config import Recipe
-from dtrain.folder import folder_of, read_summary, write_table
 from dtrain.loop import train_run
 from dtrain.ranks import Ranks
+from dtrain.run_folder import folder_of, read_summary
+from dtrain.tables import write_table
 from runkit.config import flatten
 from runkit.errors import UserError
 from runkit.log import say

@@ -24,11 +24,11 @@ _TORCH_OPTIMIZERS = ("adam", "adamw", "adagrad")
 _NAMES = {"tensorboard": "job_name", "csv_monitor": "job_name", "comet": "experiment_name"}
 
 
-def read_config(path: str, batch: int, ranks: Ranks, micro: int = 1) -> dict[str, Any]:
+def read_config(path: str, batch: int, ranks: Ranks, micro_batch: int = 1) -> dict[str, Any]:
     """DeepSpeed's configuration, completed for `batch` samples per step; raises UserError.
 
-    `path` may be empty: the JSON beside the recipes. `micro` samples are computed at once, 0: a process's whole share,
-    unless the JSON says how many.
+    `path` may be empty: the JSON beside the recipes. `micro_batch` samples are computed at once, 0: all
+    that a process has in a step; the JSON may say another number.
     """
     file = Path(path) if path else DEFAULT_CONFIG
     try:
@@ -39,14 +39,14 @@ def read_config(path: str, batch: int, ranks: Ranks, micro: int = 1) -> dict[str
         raise UserError(f"deepspeed: {file} is not JSON: {error}") from error
     _check(config, file, ranks)
     share = -(-batch // ranks.size)  # of a process in a step: with more at once, places would be empty
-    micro = config.get("train_micro_batch_size_per_gpu", min(micro or share, share))
-    n_micro = _passes(config, file, batch, ranks.size, micro)
+    micro_batch = config.get("train_micro_batch_size_per_gpu", min(micro_batch or share, share))
+    n_micro_batches = _accumulation_steps(config, file, batch, ranks.size, micro_batch)
     # DeepSpeed's own measurement of speed waits for the GPU twice in every step.
     config.setdefault("timers", {"throughput": {"enabled": False}})
     return config | {
-        "train_micro_batch_size_per_gpu": micro,
-        "gradient_accumulation_steps": n_micro,
-        "train_batch_size": micro * n_micro * ranks.size,
+        "train_micro_batch_size_per_gpu": micro_batch,
+        "gradient_accumulation_steps": n_micro_batches,
+        "train_batch_size": micro_batch * n_micro_batches * ranks.size,
     }
 
 
@@ -103,17 +103,17 @@ def _check_optimizer(config: dict[str, Any], file: Path, ranks: Ranks) -> None:
         parameters["torch_adam"] = True
 
 
-def _passes(config: Mapping[str, Any], file: Path, batch: int, size: int, micro: int) -> int:
+def _accumulation_steps(config: Mapping[str, Any], file: Path, batch: int, size: int, micro_batch: int) -> int:
     """Micro-batches of a step, of which the last may be partly empty."""
-    n_micro = -(-batch // (micro * size))
-    given = {"gradient_accumulation_steps": n_micro, "train_batch_size": batch}
+    n_micro_batches = -(-batch // (micro_batch * size))
+    given = {"gradient_accumulation_steps": n_micro_batches, "train_batch_size": batch}
     for key, derived in given.items():
         if config.get(key, derived) != derived:
             raise UserError(
-                f"{file}: {key} = {config[key]}, but batch = {batch} on {size} processes, {micro} at a time, makes "
+                f"{file}: {key} = {config[key]}, but batch = {batch} on {size} processes, {micro_batch} at once, makes "
                 f"{derived}; leave it out or change the recipe's batch"
             )
-    return n_micro
+    return n_micro_batches
 
 
 def named_monitors(config: Mapping[str, Any], folder: Path) -> dict[str, Any]:

@@ -78,7 +78,7 @@ class Engine:
             comet.experiment.end()
 
     @property
-    def micro(self) -> int:
+    def micro_batch(self) -> int:
         """Samples of a micro-batch."""
         return int(self._engine.train_micro_batch_size_per_gpu())
 

@@ -34,9 +34,9 @@ class Cost(NamedTuple):
     parameter_bytes: float
     kept_bytes: float
 
-    def in_words(self, micro: int) -> str:
-        """What a device does and holds with `micro` samples at a time, in float32."""
-        n_bytes = self.parameter_bytes + micro * self.kept_bytes
+    def in_words(self, micro_batch: int) -> str:
+        """What a device does and holds with `micro_batch` samples at a time, in float32."""
+        n_bytes = self.parameter_bytes + micro_batch * self.kept_bytes
         return (
             f"{self.n_operations / 1e9:.3g} GFLOP per sample; memory: {in_units(n_bytes)} per device in float32, "
             f"{in_units(self.parameter_bytes)} of it weights, gradients and Adam, besides samples that stay there"

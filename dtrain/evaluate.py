@@ -18,10 +18,10 @@ from runkit.log import say
 from runkit.memory import memory_for_imports
 
 with memory_for_imports():
-    from dtrain.checkpoint import load_model, runs_at
-    from dtrain.folder import write_table
     from dtrain.ranks import connect
+    from dtrain.tables import write_table
     from dtrain.tasks import EvaluateOptions, task, task_in
+    from dtrain.weights import load_model, runs_at
 
 
 def evaluate(options: EvaluateOptions) -> None:

@@ -2,105 +2,80 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
-from contextlib import suppress
-from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import torch
-from torch import Tensor
 
-from dtrain.checkpoint import about_model, build_network, learnt_by, save_model, start_from
 from dtrain.clock import Clock
-from dtrain.config import Phase, Recipe
-from dtrain.data import AnyDataSet, Batch, DataSet, Keys_contra, Network
+from dtrain.config import Recipe
+from dtrain.data import AnyDataSet
 from dtrain.data import data as data_sets
-from dtrain.data.loader import Feed, Order, Share, Step
 from dtrain.deepspeed_config import read_config
 from dtrain.engine import Engine
 from dtrain.estimate import Cost, cost_of
-from dtrain.folder import RunFolder, folder_of
 from dtrain.origin import Origin
-from dtrain.pace import Stopwatch, efficiency_of
+from dtrain.phase import CURVES, PhaseTrainer, State
 from dtrain.precision import use_precision
 from dtrain.ranks import Ranks
+from dtrain.run_folder import RunFolder, folder_of
+from dtrain.weights import about_model, build_network, learnt_by, start_from
 from runkit.errors import UserError
 from runkit.log import say
-from runkit.progress import Progress, Reporter
-from runkit.stop import Stopped
 
-CURVES = "training", "validation"
 COMPILER = "inductor"  # torch.compile's own
-
-
-@dataclass(frozen=True)
-class State:
-    """How far a run is; with the weights and the optimiser it is all that a checkpoint holds.
-
-    `phase` counts phases that are over, `step` steps of all phases, `phase_step` those of the present one; `best` is
-    the best score of the present phase and `stale` counts validations since. `is_unscored`: the last step is to be
-    followed by a validation.
-    """
-
-    phase: int = 0
-    step: int = 0
-    phase_step: int = 0
-    best: float | None = None
-    stale: int = 0
-    is_unscored: bool = False
 
 
 def train_run(ranks: Ranks, recipe: Recipe, clock: Clock) -> None:
     """Train one run to its end, or go on with it; the time may be over before."""
     config = read_config(recipe.deepspeed, recipe.batch, ranks, recipe.micro)
-    folder = RunFolder.open(ranks, recipe, config)
+    run_folder = RunFolder.open(ranks, recipe, config)
     try:
-        if folder.is_finished:
-            say(ranks, f"{folder.path}: is finished; weights: {folder.model}")
+        if run_folder.is_finished:
+            say(ranks, f"{run_folder.path}: is finished; weights: {run_folder.model}")
             return
-        paces = _train_phases(ranks, recipe, config, folder, clock)
+        paces = _train_phases(ranks, recipe, config, run_folder, clock)
         if clock.is_over:
-            say(ranks, f"{folder.path}: stopped: {clock.why}; the same command goes on")
+            say(ranks, f"{run_folder.path}: stopped: {clock.why}; the same command goes on")
             return
         if ranks.is_root:
-            folder.finish(about_model(folder.model) | {"pace": paces})
-        say(ranks, f"{folder.path}: finished; weights: {folder.model}")
+            run_folder.finish(about_model(run_folder.model) | {"pace": paces})
+        say(ranks, f"{run_folder.path}: finished; weights: {run_folder.model}")
     except OSError as error:  # the folder has gone, or its disk is full
-        raise UserError(f"{folder.path}: {error.filename or ''}: {error.strerror or error}") from error
+        raise UserError(f"{run_folder.path}: {error.filename or ''}: {error.strerror or error}") from error
     finally:
-        folder.close()
+        run_folder.close()
 
 
 def _train_phases(
-    ranks: Ranks, recipe: Recipe, config: dict[str, Any], folder: RunFolder, clock: Clock
+    ranks: Ranks, recipe: Recipe, config: dict[str, Any], run_folder: RunFolder, clock: Clock
 ) -> dict[str, dict[str, float]]:
     """Train what is left of all phases; how fast each was since the run was begun or taken up."""
     torch.manual_seed(recipe.seed)
     use_precision(recipe.fp32_precision)
     names = list(recipe.phase)
     data = [data_sets.get(recipe.data.name)(recipe.data_in(name), seed=recipe.seed) for name in names]
-    _hold_to_data(ranks, folder, recipe, dict(zip(names, data, strict=True)))
+    _hold_to_data(ranks, run_folder, recipe, dict(zip(names, data, strict=True)))
     require_phases(recipe, dict(zip(names, data, strict=True)))
     for one in data:
         _ = one.normalisation  # read now: that of a later phase may be undefined
     network = build_network(recipe, data[0].sizes)
     start_from(network, recipe.initial)
-    micro = int(config["train_micro_batch_size_per_gpu"])
-    costs = {name: _cost(ranks, recipe, name, network, of, micro) for name, of in zip(names, data, strict=True)}
+    micro_batch = int(config["train_micro_batch_size_per_gpu"])
+    costs = {name: _cost(ranks, recipe, name, network, of, micro_batch) for name, of in zip(names, data, strict=True)}
     if recipe.compile:  # after the costs: a network that has run on shapes alone would not be compiled any more
         say(ranks, "compile = true: the first steps and the first validation compile the network, for minutes each")
         network.compile(backend=COMPILER, dynamic=getattr(network, "dynamic", None))
-    engine = Engine(network, config, ranks, folder.checkpoints)
+    engine = Engine(network, config, ranks, run_folder.checkpoints)
     paces = {}
     try:
-        places = ranks.size * engine.micro
+        places = ranks.size * engine.micro_batch
         if idle := -recipe.batch % places:
             say(ranks, f"batch = {recipe.batch}: in the last pass of a step {idle} of {places} places are empty")
-        state = _resume(engine, folder, ranks)
+        state = _resume(engine, run_folder, ranks)
         while state.phase < len(names) and not clock.is_over:
             name = names[state.phase]
-            trainer = PhaseTrainer(ranks, recipe, name, data[state.phase], engine, folder)
+            trainer = PhaseTrainer(ranks, recipe, name, data[state.phase], engine, run_folder)
             state = trainer.train(state, clock)
             paces[name] = trainer.pace(costs[name])
     finally:
@@ -108,11 +83,11 @@ def _train_phases(
     return paces
 
 
-def _cost(ranks: Ranks, recipe: Recipe, name: str, network: Any, data: Any, micro: int) -> Cost | None:
+def _cost(ranks: Ranks, recipe: Recipe, name: str, network: Any, data: Any, micro_batch: int) -> Cost | None:
     """What a sample of a phase costs, told before the first step; root alone knows it."""
     cost = cost_of(network, data, recipe.loss_in(name)) if ranks.is_root and data.split["train"] else None
     if cost is not None:
-        say(ranks, f"{folder_of(recipe)} {name}: {cost.in_words(micro)}")
+        say(ranks, f"{folder_of(recipe)} {name}: {cost.in_words(micro_batch)}")
     return cost
 
 
@@ -135,208 +110,20 @@ def require_phases(recipe: Recipe, data: Mapping[str, AnyDataSet]) -> None:
                 raise UserError(f"phase.{name}.data: {told}; all phases train one network")
 
 
-def _hold_to_data(ranks: Ranks, folder: RunFolder, recipe: Recipe, data: Mapping[str, AnyDataSet]) -> None:
+def _hold_to_data(ranks: Ranks, run_folder: RunFolder, recipe: Recipe, data: Mapping[str, AnyDataSet]) -> None:
     """Let a run go on with the data that it began with alone; collective."""
-    ranks.on_root(lambda: folder.hold_to(Origin.of(data, sorted(learnt_by(recipe.initial)))))
+    ranks.on_root(lambda: run_folder.hold_to(Origin.of(data, sorted(learnt_by(recipe.initial)))))
 
 
-def _resume(engine: Engine, folder: RunFolder, ranks: Ranks) -> State:
+def _resume(engine: Engine, run_folder: RunFolder, ranks: Ranks) -> State:
     saved = engine.load()
     curves = saved.pop("curves", {}) if saved else {}  # older checkpoints have none
     state = State(**saved) if saved else State()
     if ranks.is_root:
         for name, text in curves.items():
-            folder.curve(name).restore(text)
+            run_folder.curve(name).restore(text)
         for name in CURVES:
-            folder.curve(name).cut(state.step)
+            run_folder.curve(name).cut(state.step)
     if saved:
-        say(ranks, f"{folder.path}: goes on after step {state.step}")
+        say(ranks, f"{run_folder.path}: goes on after step {state.step}")
     return state
-
-
-class PhaseTrainer:
-    """One phase of a run."""
-
-    def __init__(
-        self, ranks: Ranks, recipe: Recipe, name: str, data: AnyDataSet, engine: Engine, folder: RunFolder
-    ) -> None:
-        self.ranks, self.engine, self.folder = ranks, engine, folder
-        self.recipe, self.name, self.data = recipe, name, data
-        self.phase: Phase = recipe.phase[name]
-        self.loss = recipe.loss_in(name)
-        per_epoch = len(data.split["train"]) / recipe.batch
-        self.n_steps = max(1, math.ceil(self.phase.epochs * per_epoch))
-        self.interval = max(1, round(recipe.validate_every * per_epoch))
-        self.share = Share(recipe.batch, ranks.rank, ranks.size, engine.micro)
-        self.order = Order(tuple(data.split["train"]), recipe.seed, name)
-        self.sums: dict[str, Tensor] = {}
-        self.n_summed = 0
-        self.feed = Feed(data, ranks.device)
-        self.stopwatch = Stopwatch(self.feed)
-        self.normalisation = data.normalisation  # known before threads ask for it
-
-    def train(self, state: State, clock: Clock) -> State:
-        """Take the steps that are left; the last one ends with a checkpoint of the next phase's start."""
-        title = f"{self.folder.path} {self.name}"
-        say(self.ranks, f"{title}: {self.data.place(self.ranks.device)}")
-        present = state.phase
-        if state.is_unscored:
-            state = self._look_back(state, clock)
-        if state.phase == present and not clock.is_over:
-            state = self._take_steps(state, clock, title)
-        self.data.place(torch.device("cpu"))  # leaves the memory of a GPU to the next phase
-        return state
-
-    def _take_steps(self, state: State, clock: Clock, title: str) -> State:
-        present, steps = state.phase, range(state.phase_step, self.n_steps)
-        clock.begin()
-        with Progress(Reporter(self.ranks.is_root), len(steps), "step", title) as progress:
-            for step, micro_batches in zip(steps, self.feed.steps(self.order, self.share, steps), strict=True):
-                self.engine.set_learning_rate(learning_rate(self.phase, step, self.n_steps))
-                self._step(micro_batches)
-                state = replace(state, step=state.step + 1, phase_step=step + 1)
-                clock.keep(1)
-                progress.advance()
-                validates = state.phase_step == self.n_steps or state.phase_step % self.interval == 0
-                if validates or state.step % self.recipe.log_every == 0:
-                    self._log(state, clock)
-                elif clock.is_due():
-                    clock.ask(self.ranks, can_wait=self.recipe.log_every)
-                self.stopwatch.step_is_over()
-                if validates or clock.is_over:
-                    state = self._look_back(replace(state, is_unscored=validates), clock)
-                    self.stopwatch.leave_out()
-                if state.phase != present or clock.is_over:
-                    break
-        return state
-
-    def _look_back(self, state: State, clock: Clock) -> State:
-        """Validate, unless the time is over or this step has none, and save where the run stands."""
-        if state.is_unscored and not clock.is_over:
-            with suppress(Stopped):  # by all ranks together; the state stays as it is
-                state = self._validate(replace(state, is_unscored=False), clock)
-                if state.phase_step == self.n_steps or 0 < self.phase.patience <= state.stale:
-                    state = State(phase=state.phase + 1, step=state.step)
-        # What `latest` names is never written into: the same step has another name before its validation.
-        name = f"step{state.step:08}{'-unscored' * state.is_unscored}"
-        self.engine.save(name, {**asdict(state), "curves": self._curves()})
-        return state
-
-    def pace(self, cost: Cost | None) -> dict[str, float]:
-        """How fast the steps were, said and returned (see `pace.efficiency_of`); collective."""
-        found, told = efficiency_of(self.ranks, self.stopwatch.pace, self.recipe.batch, cost, self.engine.dtype)
-        if told:
-            say(self.ranks, f"{self.folder.path} {self.name}: {told}")
-        return found
-
-    def _step(self, micro_batches: Step[Any]) -> None:
-        """Losses, gradients and the update; nothing here may make the host wait for a GPU."""
-        self.engine.train()
-        for batch, weights in micro_batches:
-            parts = weighted_losses(self.engine, self.data, batch, weights, self.loss)
-            self.engine.backward(parts["loss"])
-            for name, part in parts.items():
-                self.sums[name] = self.sums.get(name, 0.0) + part.detach()
-        self.n_summed += len(micro_batches)
-
-    def _log(self, state: State, clock: Clock) -> None:
-        """Report the mean losses since the last report; here all ranks agree on what is wrong and on when to stop."""
-        own = torch.stack(list(self.sums.values())).double() / self.n_summed
-        clock.is_due()
-        losses = dict(zip(self.sums, clock.ask(self.ranks, own.tolist()), strict=True))
-        self.sums, self.n_summed = {}, 0
-        self._must_be_finite(losses["loss"], state)
-        rate = learning_rate(self.phase, state.phase_step - 1, self.n_steps)
-        self._report("training", state, {"learning_rate": rate, **losses})
-
-    def _validate(self, state: State, clock: Clock) -> State:
-        """Score the validation samples and keep the weights if they are the best of this phase.
-
-        Raises Stopped on all ranks if the time is over before that.
-        """
-        scores = self._scores(clock)
-        self._must_be_finite(scores.get("loss", 0.0), state)
-        score = self.data.objective(scores, self.loss) if scores else None
-        is_best = score is None or state.best is None or score > state.best
-        if scores:
-            self._report("validation", state, scores)
-            text = ", ".join(f"{name} {value:.4g}" for name, value in scores.items())
-            say(self.ranks, f"{self.folder.path}: step {state.step}: validation: {text}{' (best)' if is_best else ''}")
-        if not is_best:
-            return replace(state, stale=state.stale + 1)
-        self._keep_weights(state, scores)
-        return replace(state, best=score if score is None or math.isfinite(score) else None, stale=0)
-
-    def _scores(self, clock: Clock) -> dict[str, float]:
-        """Mean over validation samples of losses and scores, in the order of samples for any number of ranks."""
-        self.engine.train(False)
-        samples = self.data.split["validation"]
-        # All ranks make the same number of calls, because DeepSpeed may communicate in each.
-        turns = -(-len(samples) // self.ranks.size)
-        mine = [samples[(turn * self.ranks.size + self.ranks.rank) % len(samples)] for turn in range(turns)]
-        scored = []
-        clock.begin()
-        for sample in mine:
-            scored.append((sample, self._score(sample)))
-            if clock.is_due():
-                clock.ask(self.ranks, can_wait=turns)
-                if clock.is_over:
-                    raise Stopped
-        clock.begin()
-        found = {sample: row for part in self.ranks.all_gather(scored) for sample, row in part}
-        return {
-            name: sum(found[sample][name] for sample in samples) / len(samples)
-            for name in (found[samples[0]] if samples else ())
-        }
-
-    @torch.no_grad()
-    def _score(self, sample: int) -> dict[str, float]:
-        batch = self.feed.batch([sample])
-        output = self.data.output(self.engine, batch)
-        losses = {name: loss.item() for name, loss in self.data.loss(output, batch, self.loss).items()}
-        return {**losses, **self.data.scores(output, batch)}
-
-    def _keep_weights(self, state: State, scores: Mapping[str, float]) -> None:
-        weights = self.engine.weights()
-        if self.ranks.is_root:
-            known = {name: value if math.isfinite(value) else None for name, value in scores.items()}  # JSON has no NaN
-            about = {"phase": self.name, "step": state.step, "validation": known}
-            origin = self.folder.origin
-            save_model(self.folder.model, weights, self.recipe, self.data.sizes, self.normalisation, about, origin)
-
-    def _curves(self) -> dict[str, str]:
-        """What has been reported, for the checkpoint: a table that is damaged later comes back whole; collective."""
-        texts = {name: self.folder.curve(name).text() for name in CURVES} if self.ranks.is_root else {}
-        found: dict[str, str] = self.ranks.bcast({name: text for name, text in texts.items() if text})
-        return found
-
-    def _report(self, curve: str, state: State, values: Mapping[str, float]) -> None:
-        n_samples = state.step * self.recipe.batch
-        if self.ranks.is_root:
-            epoch = state.phase_step * self.recipe.batch / len(self.order.samples)
-            self.folder.curve(curve).append(
-                {"step": state.step, "phase": self.name, "epoch": round(epoch, 6), **values}
-            )
-        self.engine.report({f"{curve}/{name}": value for name, value in values.items()}, n_samples)
-
-    def _must_be_finite(self, loss: float, state: State) -> None:
-        if not math.isfinite(loss):
-            raise UserError(
-                f"{self.folder.path}: the loss is {loss} at step {state.step}; lower phase.{self.name}.learning_rate "
-                f"(now {self.phase.learning_rate:g}) or raise phase.{self.name}.warmup"
-            )
-
-
-def weighted_losses(
-    network: Network, data: DataSet[Batch, Keys_contra], batch: Batch, weights: Tensor, options: Keys_contra
-) -> dict[str, Tensor]:
-    """The sums over a micro-batch of each loss, weighted by sample; "loss" is what is minimised."""
-    losses = data.loss(data.output(network, batch), batch, options)
-    return {name: weights @ loss for name, loss in losses.items()}
-
-
-def learning_rate(phase: Phase, step: int, n_steps: int) -> float:
-    """The learning rate of a step: a linear rise over `warmup` steps, then constant or a cosine to zero."""
-    rise = min(1.0, (step + 1) / (phase.warmup + 1))
-    fall = 0.5 * (1 + math.cos(math.pi * step / n_steps)) if phase.decay == "cosine" else 1.0
-    return phase.learning_rate * rise * fall

@@ -44,16 +44,16 @@ class Normalisation:
         """Outputs are physical as they are."""
         return cls((0.0,) * n_outputs, (1.0,) * n_outputs)
 
-    def apply(self, i_output: int, target: Floats) -> Floats:
+    def normalised_output(self, i_output: int, target: Floats) -> Floats:
         """Physical targets of an output as the network shall give them."""
         return (target - self.mean[i_output]) / self.std[i_output]
 
-    def normal(self, values: Floats) -> Floats:
+    def normalised(self, values: Floats) -> Floats:
         """Physical values [n_outputs, ...] as the network shall see and give them."""
         mean, std = self._along(values)
         return (values - mean) / std
 
-    def physical(self, values: Floats) -> Floats:
+    def denormalised(self, values: Floats) -> Floats:
         """Outputs [n_outputs, ...] of the network in their units."""
         mean, std = self._along(values)
         return mean + std * values
@@ -64,7 +64,7 @@ class Normalisation:
         return np.asarray(self.mean, values.dtype).reshape(shape), np.asarray(self.std, values.dtype).reshape(shape)
 
 
-class Physical(nn.Module):
+class DenormalisedNetwork(nn.Module):
     """A network whose outputs carry their units again."""
 
     def __init__(self, network: nn.Module, normalisation: Normalisation) -> None:

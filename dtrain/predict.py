@@ -15,9 +15,9 @@ from runkit.launcher import torch_launch
 from runkit.memory import memory_for_imports
 
 with memory_for_imports():
-    from dtrain.checkpoint import load_model
     from dtrain.ranks import connect
     from dtrain.tasks import PredictOptions, task, task_in
+    from dtrain.weights import load_model
 
 
 def predict(options: PredictOptions) -> None:

@@ -13,15 +13,15 @@ from runkit.stop import unfinished
 
 with memory_for_imports():
     from dtrain.campaign import train_campaign
-    from dtrain.checkpoint import build_network
     from dtrain.clock import Clock
     from dtrain.config import Recipe, command_line
     from dtrain.data import data as data_sets
     from dtrain.estimate import cost_of
-    from dtrain.folder import folder_of
     from dtrain.loop import require_phases, train_run
     from dtrain.models import model as networks
     from dtrain.ranks import connect
+    from dtrain.run_folder import folder_of
+    from dtrain.weights import build_network
 
 
 def train(recipe: Recipe) -> None:

@@ -80,23 +80,25 @@ def geometry_of(distance: Floats, cell: float) -> F32:
     return found
 
 
-def rollout(network: Network, clips: Clips, n_frames: int, through: bool = True, recompute: bool = False) -> Tensor:
+def rollout(
+    network: Network, clips: Clips, n_frames: int, full_gradient: bool = True, recompute: bool = False
+) -> Tensor:
     """The next frames [n, 3, n_frames, x, y], the network's output being fed back to it.
 
-    With `through = False` gradients flow through the last call alone, and only its frames are returned. With
+    With `full_gradient = False` gradients flow through the last call alone, and only its frames are returned. With
     `recompute` the backward pass computes each call again instead of keeping what is inside it: a third more time, and
     the memory of one call and of the frames between calls.
     """
     frames, found = clips.given, []
     n_calls = -(-n_frames // frames.shape[2])
     for call in range(n_calls):
-        learns = torch.is_grad_enabled() and (through or call == n_calls - 1)
+        learns = torch.is_grad_enabled() and (full_gradient or call == n_calls - 1)
         with torch.set_grad_enabled(learns):
             seen = clips.seen(frames)
             (answer,) = _recomputed(network, seen) if recompute and learns else network(seen)
             frames = answer * clips.fluid
         found.append(frames)
-    return torch.cat(found, dim=2)[:, :, :n_frames] if through else found[-1]
+    return torch.cat(found, dim=2)[:, :, :n_frames] if full_gradient else found[-1]
 
 
 def _recomputed(network: Network, seen: Tensor) -> Output:

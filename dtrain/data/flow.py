@@ -211,8 +211,8 @@ class Flow(DataSet[Clips, FlowLoss]):
 
     def output(self, network: Network, batch: Clips) -> Output:
         """Frames [n, 3, t, x, y]: all of the target, or in training without `through` those of the last call."""
-        through = self.options.through or not torch.is_grad_enabled()
-        return (rollout(network, batch, batch.target.shape[2], through, self.options.recompute),)
+        full_gradient = self.options.through or not torch.is_grad_enabled()
+        return (rollout(network, batch, batch.target.shape[2], full_gradient, self.options.recompute),)
 
     @staticmethod
     def loss(output: Output, batch: Clips, options: FlowLoss) -> dict[str, Tensor]:
@@ -223,7 +223,7 @@ class Flow(DataSet[Clips, FlowLoss]):
         """Variance-scaled error, mean over frames and channels, and mean correlation of vorticity over frames."""
         fluid = batch.fluid[0, 0, 0].cpu().numpy() > 0
         predicted, wanted = (
-            self.normalisation.physical(values[0].detach().cpu().numpy()) for values in (output[0], batch.target)
+            self.normalisation.denormalised(values[0].detach().cpu().numpy()) for values in (output[0], batch.target)
         )
         our_curl, true_curl = (vorticity(values[1:], fluid) for values in (predicted, wanted))
         return {
@@ -261,7 +261,7 @@ class Flow(DataSet[Clips, FlowLoss]):
         if not is_finite.all():
             frame = start + int(np.argmin(is_finite))
             raise UserError(f"{self.options.file}: case {case} is not finite in frame {frame}")
-        frames = np.where(fluid, self.normalisation.normal(values), 0).astype(np.float32)
+        frames = np.where(fluid, self.normalisation.normalised(values), 0).astype(np.float32)
         geometry = geometry_of(self.dataset["t0_fields/signed_distance"][case], self.cell)
         return Series(
             torch.from_numpy(frames),

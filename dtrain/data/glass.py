@@ -204,7 +204,7 @@ class Glass(DataSet[Graphs, GlassLoss]):
 
     def _example(self, sample: int) -> Graphs:
         structure = self.structure(sample)
-        node, edge = (self.normalisation.apply(i, target) for i, target in enumerate(self.targets(sample)))
+        node, edge = (self.normalisation.normalised_output(i, target) for i, target in enumerate(self.targets(sample)))
         if not np.isfinite(node).all() or not np.isfinite(edge).all():
             raise UserError(
                 f"{self.options.file}: sample {sample} has labels that are not finite at time index {self.options.time}"

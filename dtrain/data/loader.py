@@ -55,7 +55,7 @@ def _permutation(seed: int, phase: str, epoch: int, n_samples: int) -> tuple[int
 
 @dataclass(frozen=True)
 class Share:
-    """How a step's `batch` samples are dealt to `size` processes, each taking `micro` of them at a time.
+    """How a step's `batch` samples are dealt to `size` processes, each taking `micro_batch` of them at a time.
 
     All processes go through the same number of micro-batches; where samples run out, one is repeated with weight 0.
     """
@@ -63,21 +63,21 @@ class Share:
     batch: int
     rank: int
     size: int
-    micro: int = 1
+    micro_batch: int = 1
 
     @property
-    def n_micro(self) -> int:
+    def n_micro_batches(self) -> int:
         """Micro-batches of every process in a step."""
-        return -(-self.batch // (self.size * self.micro))
+        return -(-self.batch // (self.size * self.micro_batch))
 
     def draws(self, order: Order, step: int) -> list[list[Draw]]:
         """The micro-batches of this process; the weights make their mean the mean over the step's samples."""
         start = step * self.batch
         positions = range(start, start + self.batch)[self.rank :: self.size]
-        weight = self.n_micro * self.size / self.batch
+        weight = self.n_micro_batches * self.size / self.batch
         draws = [Draw(*order[position], weight) for position in positions]
-        draws += [Draw(*order[start], 0.0)] * (self.n_micro * self.micro - len(draws))
-        return [draws[i : i + self.micro] for i in range(0, len(draws), self.micro)]
+        draws += [Draw(*order[start], 0.0)] * (self.n_micro_batches * self.micro_batch - len(draws))
+        return [draws[i : i + self.micro_batch] for i in range(0, len(draws), self.micro_batch)]
 
 
 Step: TypeAlias = list[tuple[Batch, Tensor]]  # micro-batches, each with the weights of its samples

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from dtrain.flow.headline import lines_of, spread
-from dtrain.flow.judge import SCORES, Row
-from dtrain.folder import write_json, write_table
+from dtrain.flow.scores import SCORES, Row
+from dtrain.tables import write_json, write_table
 
 SHOWN = (1, 3, 10, 30, 100, 300)  # frames of the table
 

@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 import torch
 
-from dtrain.checkpoint import Trained
 from dtrain.data.clips import Clips, rollout
 from dtrain.data.flow import AT_REST, STATISTICS, Flow
+from dtrain.weights import Trained
 from runkit.arrays import F32, F64, Floats
 from runkit.dataset.contracts.flow_prediction import FLOW_PREDICTION
 from runkit.dataset.schema import COMPLETE
@@ -27,7 +27,7 @@ Rollout = tuple[int, Floats]  # case, predicted frames [3, time, x, y]
 _COPIED = ("dataset_name", "grid_type", "n_spatial_dims", "simulation_parameters")
 
 
-class Roller:
+class CasePredictor:
     """A network that continues cases; `seconds` is the time it has taken for `n_frames` frames."""
 
     def __init__(self, trained: Trained, data: Flow) -> None:
@@ -43,7 +43,7 @@ class Roller:
         found = rollout(self.network, clip, n_frames)[0].cpu().numpy()
         self.seconds, self.n_frames = self.seconds + time.perf_counter() - began, self.n_frames + n_frames
         rest = AT_REST.reshape(3, 1, 1, 1)
-        return np.where(self.data.fluid(case), self.data.normalisation.physical(found), rest).astype(np.float32)
+        return np.where(self.data.fluid(case), self.data.normalisation.denormalised(found), rest).astype(np.float32)
 
 
 def persistence(data: Flow, case: int, start: int, n_frames: int) -> Floats:

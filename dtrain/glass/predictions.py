@@ -11,9 +11,9 @@ from typing import Any
 
 import numpy as np
 
-from dtrain.checkpoint import Trained
 from dtrain.data.glass import Glass
-from dtrain.normalisation import Physical
+from dtrain.normalisation import DenormalisedNetwork
+from dtrain.weights import Trained
 from runkit.arrays import Floats
 from runkit.dataset.contracts.prediction import PREDICTION
 from runkit.dataset.reader import Dataset
@@ -27,7 +27,7 @@ Prediction = tuple[int, Floats, Floats]  # sample, propensity [n_particles], bon
 
 def predictions(trained: Trained, data: Glass, samples: Sequence[int], progress: Progress) -> Iterable[Prediction]:
     """The network's answers, one sample at a time; a bond's is the mean of its two directions."""
-    model = Physical(trained.network, trained.normalisation)
+    model = DenormalisedNetwork(trained.network, trained.normalisation)
     device = next(model.parameters()).device
     for sample in samples:
         graph = data.structure(sample).to(device)

@@ -8,9 +8,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from dtrain.folder import write_json, write_table
 from dtrain.glass import published
 from dtrain.metrics import Score
+from dtrain.tables import write_json, write_table
 
 KINDS = {"node": "particles (A)", "edge": "bonds (AA, r < 1.35)"}
 

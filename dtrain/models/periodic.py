@@ -58,9 +58,9 @@ class PeriodicConv2d(nn.Conv2d):
 
     def __init__(self, inputs: int, outputs: int, kernel: int, periodic: Axes, dilation: int = 1) -> None:
         reach = dilation * (kernel // 2)
-        self.reach = tuple(reach if wraps else 0 for wraps in periodic)
-        beyond = tuple(reach - wrapped for wrapped in self.reach)
-        super().__init__(inputs, outputs, kernel, padding=beyond, dilation=dilation)
+        x, y = (reach if wraps else 0 for wraps in periodic)
+        super().__init__(inputs, outputs, kernel, padding=(reach - x, reach - y), dilation=dilation)
+        self.reach = x, y
 
     def forward(self, x: Tensor) -> Tensor:
         if any(self.reach):

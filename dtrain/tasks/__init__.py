@@ -12,9 +12,9 @@ from typing import Any, ClassVar, Protocol, TypeVar
 
 from pydantic import Field
 
-from dtrain.checkpoint import Trained, read_recipe, runs_at
 from dtrain.data import AnyDataSet
 from dtrain.data.split import Split, TooFew
+from dtrain.weights import Trained, read_recipe, runs_at
 from runkit.config import Config
 from runkit.errors import UserError
 from runkit.log import say

@@ -5,28 +5,24 @@ Units: lattice units of the simulated grid.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
-import numpy as np
 from pydantic import Field
 
-from dtrain.checkpoint import Trained
 from dtrain.data.flow import Flow, FlowOptions, Outside
 from dtrain.data.split import Split
-from dtrain.flow.judge import Row, Truth, rows_of
+from dtrain.flow.evaluation import Evaluation
 from dtrain.flow.report import report
-from dtrain.flow.rollouts import Roller, Rollout, mean_field, persistence, write_rollouts
+from dtrain.flow.rollouts import CasePredictor, Rollout, write_rollouts
 from dtrain.tasks import WHOLE, EvaluateOptions, PredictOptions, Task, chosen, open_data, task
-from runkit.arrays import Floats
+from dtrain.weights import Trained
 from runkit.errors import UserError
 from runkit.log import say
 from runkit.mpi import World
 from runkit.progress import Progress
-
-Judged = dict[str, dict[str, Floats]]  # predictor -> score -> [time]
 
 
 class FlowEvaluate(EvaluateOptions):
@@ -59,12 +55,12 @@ class FlowTask(Task[FlowEvaluate, FlowPredict]):
         data = open_data(world, trained, options, partial(_open, trained, options.file))
         cases = chosen(data, options.part, "case")
         n_frames = _length(data, options.start, options.frames, must_be_known=True)
-        judge = _Judge(world, trained, data, (cases, options.start, n_frames))
+        evaluation = Evaluation(world, trained, data, (cases, options.start, n_frames))
         about = {"config": trained.recipe.model_dump(mode="json"), "model": str(trained.path)}
         about["dataset"] = data.options.file
-        write_rollouts(world, folder / "evaluation.h5", data, judge.which, judge.rollouts(), about)
-        rows = judge.rows()
-        world.on_root(report, folder, judge.about(str(trained.path), options.part), rows)
+        write_rollouts(world, folder / "evaluation.h5", data, evaluation.which, evaluation.rollouts(), about)
+        rows = evaluation.rows()
+        world.on_root(report, folder, evaluation.about(str(trained.path), options.part), rows)
         return rows[0].mean
 
     @staticmethod
@@ -73,71 +69,17 @@ class FlowTask(Task[FlowEvaluate, FlowPredict]):
         trained.origin.require_context(trained.phase, data)
         cases = data.cases["train"]
         which = cases, options.start, _length(data, options.start, options.frames)
-        roller, mine = Roller(trained, data), [cases[i] for i in world.share(len(cases))]
+        predictor, mine = CasePredictor(trained, data), [cases[i] for i in world.share(len(cases))]
         about = {"config": trained.recipe.model_dump(mode="json"), "model": options.model, "dataset": options.file}
         with Progress(world, len(mine), "cases", "predict") as progress:
 
             def rollouts() -> Iterator[Rollout]:
                 for case in mine:
-                    yield case, roller(case, *which[1:])
+                    yield case, predictor(case, *which[1:])
                     progress.advance()
 
             write_rollouts(world, path, data, which, rollouts(), about)
         say(world, f"wrote {path}: {len(cases)} cases, {which[2]} frames each")
-
-
-class _Judge:
-    """The cases to be scored; every method is collective."""
-
-    def __init__(self, world: World, trained: Trained, data: Flow, which: tuple[Sequence[int], int, int]) -> None:
-        self.world, self.trained, self.data, self.which = world, trained, data, which
-        self.roller, self.mean = Roller(trained, data), mean_field(world, data)
-        self._judged: dict[int, Judged] = {}
-
-    def rollouts(self) -> Iterator[Rollout]:
-        """The network's rollouts of this rank's cases, each scored beside its rivals on the way."""
-        cases, start, n_frames = self.which
-        mine = [cases[i] for i in self.world.share(len(cases))]
-        with Progress(self.world, len(mine), "cases", "rollouts") as progress:
-            for case in mine:
-                data, n_given = self.data, self.data.options.frames
-                distance = data.dataset["t0_fields/signed_distance"][case]
-                truth = Truth(data.frames(case, start + n_given, n_frames), data.fluid(case), distance, data.cell)
-                predicted = self.roller(case, start, n_frames)
-                rivals = {
-                    self.trained.recipe.model.name: predicted,
-                    "persistence": persistence(data, case, start, n_frames),
-                    "mean field": np.repeat(self.mean[:, None], n_frames, axis=1),
-                    "simulation": truth.frames,
-                }
-                self._judged[case] = {name: truth.judge(frames) for name, frames in rivals.items()}
-                yield case, predicted
-                progress.advance()
-
-    def rows(self) -> list[Row]:
-        """Scores of all predictors, the network first, in the order of cases."""
-        judged = {case: one for part in self.world.all_gather(self._judged) for case, one in part.items()}
-        cases = self.which[0]
-        return rows_of([judged[case] for case in cases], [self.data.shedding_period(case) for case in cases])
-
-    def about(self, model: str, part: str) -> dict[str, Any]:
-        """What was evaluated, and how long a frame takes."""
-        data, (cases, start, n_frames) = self.data, self.which
-        seconds, count = self.world.sum(np.array([self.roller.seconds, self.roller.n_frames]))
-        return {
-            "data": "flow",
-            "model": model,
-            "file": data.options.file,
-            "part": part,
-            "cases": list(cases),
-            "n_train": len(data.cases["train"]),
-            "start": start,
-            "n_given": data.options.frames,
-            "n_frames": n_frames,
-            "interval": data.interval,
-            "device": self.roller.device.type,
-            "seconds_per_frame": float(seconds / count),
-        }
 
 
 def _open(trained: Trained, file: str, split: Split | None = None) -> Flow:

@@ -14,13 +14,13 @@ from typing import Any, Literal
 import numpy as np
 from pydantic import Field
 
-from dtrain.checkpoint import Trained
 from dtrain.data.glass import Glass, GlassOptions
 from dtrain.data.split import Split
-from dtrain.glass.job import Job
+from dtrain.glass.evaluation import Evaluation
 from dtrain.glass.predictions import predictions, write_predictions
 from dtrain.glass.report import Row, report
 from dtrain.tasks import WHOLE, EvaluateOptions, PredictOptions, Task, chosen, open_data, task
+from dtrain.weights import Trained
 from runkit.log import say
 from runkit.mpi import World
 from runkit.progress import Progress
@@ -53,18 +53,20 @@ class GlassTask(Task[GlassEvaluate, GlassPredict]):
         data = open_data(world, trained, options, partial(_open, trained, options.file, options.time))
         samples = chosen(data, options.part, "sample")
         model = str(trained.path)
-        job = Job(world, data, samples, {"model": model, "config": trained.recipe.model_dump(mode="json")})
-        with Progress(world, len(job.mine), "samples", "network") as progress:
-            found = list(predictions(trained, data, job.mine, progress))
-        rows = [job.scored(trained.recipe.model.name, found)]
-        job.write(folder / "evaluation.h5", found)
+        evaluation = Evaluation(
+            world, data, samples, {"model": model, "config": trained.recipe.model_dump(mode="json")}
+        )
+        with Progress(world, len(evaluation.mine), "samples", "network") as progress:
+            found = list(predictions(trained, data, evaluation.mine, progress))
+        rows = [evaluation.scored(trained.recipe.model.name, found)]
+        evaluation.write(folder / "evaluation.h5", found)
         best = None
         if options.ridge:
-            rivals = {f"ridge, {positions}": job.ridge(positions) for positions in ("thermal", "inherent")}
-            rows += [job.scored(name, found) for name, found in rivals.items()]
+            rivals = {f"ridge, {positions}": evaluation.ridge(positions) for positions in ("thermal", "inherent")}
+            rows += [evaluation.scored(name, found) for name, found in rivals.items()]
             best = max(rows[1:], key=lambda row: np.nan_to_num(row.node.pearson if row.node else -1.0, nan=-1.0)).name
-            job.write(folder / "evaluation_ridge.h5", rivals[best])
-        world.on_root(report, folder, {**job.about(model, options.part), "ridge": best}, rows)
+            evaluation.write(folder / "evaluation_ridge.h5", rivals[best])
+        world.on_root(report, folder, {**evaluation.about(model, options.part), "ridge": best}, rows)
         return _headline(rows[0])
 
     @staticmethod

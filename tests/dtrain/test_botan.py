@@ -11,10 +11,10 @@ import torch
 from torch import Tensor
 from torch.nn.functional import relu
 
-from dtrain.checkpoint import load_model
 from dtrain.data.graphs import graph, near_pairs
 from dtrain.models.botan import Botan, by_columns
-from dtrain.normalisation import Physical
+from dtrain.normalisation import DenormalisedNetwork
+from dtrain.weights import load_model
 
 # The authors' weights and their outputs, where they are at hand: BOTAN_DATA or a folder beside the working copy.
 PUBLISHED = Path(os.environ.get("BOTAN_DATA", Path(__file__).parents[3] / "shared" / "data"))
@@ -110,7 +110,9 @@ def test_published_weights_give_the_published_outputs():
     configuration = np.load(PUBLISHED / "kob_andersen_T0.44" / "isoconfig_N4096T0.44_1_tc07.npz")
     position, box = configuration["initial_positions"], np.full(3, (4096 / 1.2) ** (1 / 3))
     whole = graph(configuration["types"], [position], box, near_pairs(position, box, trained.recipe.data.cutoff))
-    node, edge = Physical(trained.network, trained.normalisation).predict(whole.x, whole.edge_index, whole.edge_attr)
+    node, edge = DenormalisedNetwork(trained.network, trained.normalisation).predict(
+        whole.x, whole.edge_index, whole.edge_attr
+    )
     wanted = np.load(PUBLISHED / "pyg_botan_weights" / "reference_output_config1.npz")
     np.testing.assert_allclose(node, wanted["node"], atol=1e-5)
     source, target = whole.edge_index.numpy()

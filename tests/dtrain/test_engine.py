@@ -12,8 +12,8 @@ import torch
 
 from dtrain.config import Phase
 from dtrain.deepspeed_config import read_config
-from dtrain.loop import learning_rate
 from dtrain.ranks import Ranks
+from dtrain.schedule import learning_rate
 from runkit.errors import UserError
 from tests.dtrain.conftest import train_here
 
@@ -32,12 +32,13 @@ def written(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("batch", "size", "micro", "n_micro"), [(1, 1, 1, 1), (8, 2, 1, 4), (8, 2, 4, 1), (5, 2, 1, 3), (1, 4, 1, 1)]
+    ("batch", "size", "micro_batch", "n_micro_batches"),
+    [(1, 1, 1, 1), (8, 2, 1, 4), (8, 2, 4, 1), (5, 2, 1, 3), (1, 4, 1, 1)],
 )
-def test_accumulation_makes_up_the_recipes_batch(written, batch, size, micro, n_micro):
-    config = read_config(written(train_micro_batch_size_per_gpu=micro), batch, ranks(size))
-    assert config["gradient_accumulation_steps"] == n_micro
-    assert config["train_batch_size"] == micro * n_micro * size
+def test_accumulation_makes_up_the_recipes_batch(written, batch, size, micro_batch, n_micro_batches):
+    config = read_config(written(train_micro_batch_size_per_gpu=micro_batch), batch, ranks(size))
+    assert config["gradient_accumulation_steps"] == n_micro_batches
+    assert config["train_batch_size"] == micro_batch * n_micro_batches * size
 
 
 def test_no_configuration_means_the_one_of_the_package():

@@ -8,11 +8,11 @@ import pytest
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from dtrain.checkpoint import build_network
 from dtrain.config import load_recipe
 from dtrain.data import data as data_sets
 from dtrain.estimate import ADAM, Cost, cost_of, peak_rate
 from dtrain.pace import Pace, efficiency_of
+from dtrain.weights import build_network
 from tests.flow_factory import write_flow
 
 

@@ -15,13 +15,13 @@ import torch
 import torch.distributed as dist
 
 from dtrain import evaluate, predict
-from dtrain.checkpoint import build_network, load_model, save_model
 from dtrain.config import load_recipe
 from dtrain.data.glass import Glass
 from dtrain.glass.report import Row, report
 from dtrain.metrics import ceiling, pearson
 from dtrain.metrics import score as score_of
-from dtrain.normalisation import Physical
+from dtrain.normalisation import DenormalisedNetwork
+from dtrain.weights import build_network, load_model, save_model
 from runkit.dataset.check import check
 from runkit.dataset.reader import Dataset
 from tests.dtrain.conftest import on_two
@@ -137,7 +137,7 @@ def test_prediction_covers_the_whole_file(run, isoconfig, alone, tmp_path):
     with Dataset(target) as found:
         assert found["sample"][:].tolist() == list(range(10)) and found["time"][:].tolist() == [10.0]
         graph = data.structure(8)
-        node, edge = Physical(trained.network, trained.normalisation).predict(*data.inputs(graph))
+        node, edge = DenormalisedNetwork(trained.network, trained.normalisation).predict(*data.inputs(graph))
         assert found["propensity"][8, 0] == pytest.approx(node, abs=1e-5)
         both = [edge[graph.pair.numpy() == 17].mean(), found["bond_change"][8, 0, 17]]
         assert both[1] == pytest.approx(both[0], abs=1e-5)

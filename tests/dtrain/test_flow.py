@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import chain
 
 import numpy as np
@@ -11,6 +12,7 @@ import torch
 from dtrain.data.clips import Clips, rollout
 from dtrain.data.flow import Flow, FlowOptions
 from dtrain.losses import field_and_gradient
+from dtrain.models.flow_cnn import FlowCNN
 from runkit.dataset.reader import Dataset
 from runkit.errors import UserError
 from tests.flow_factory import write_flow
@@ -43,7 +45,7 @@ def test_a_clip_is_what_the_file_holds(flow_file):
         assert np.array_equal(fluid, data["t0_fields/fluid_fraction"][case] > 0) and not fluid.all()
         distance = np.arctanh(clip.geometry[0, 0].numpy()) * 16
         np.testing.assert_allclose(distance, data["t0_fields/signed_distance"][case], atol=1e-3)
-    frames = flow.normalisation.physical(torch.cat([clip.given, clip.target], dim=2)[0].numpy())
+    frames = flow.normalisation.denormalised(torch.cat([clip.given, clip.target], dim=2)[0].numpy())
     for found, wanted in zip(frames, (density, velocity[..., 0], velocity[..., 1]), strict=True):
         np.testing.assert_allclose(found[:, fluid], wanted[:, fluid], atol=1e-6)
     assert not clip.given[0, :, :, ~torch.from_numpy(fluid)].any()
@@ -133,13 +135,36 @@ def test_a_rollout_feeds_predictions_back_for_any_number_of_frames(clips):
     assert torch.equal(found[0, 0, :, 0, 0], torch.arange(1.0, 9)) and not found[:, :, :, 1, 2].any()
 
 
-@pytest.mark.parametrize(("through", "slope"), [(True, [1, 2, 3, 4, 5, 6]), (False, [1, 2, 3])])
-def test_gradients_flow_through_all_calls_or_through_the_last_one(clips, through, slope):
+@pytest.mark.parametrize(("full_gradient", "slope"), [(True, [1, 2, 3, 4, 5, 6]), (False, [1, 2, 3])])
+def test_gradients_flow_through_all_calls_or_through_the_last_one(clips, full_gradient, slope):
     """After six steps of one counter the derivative is the number of steps taken with gradients."""
     counter = Counter()
-    found = rollout(counter, clips, 6, through)
+    found = rollout(counter, clips, 6, full_gradient)
     steps = [torch.autograd.grad(frame[0, 0, 0, 0], counter.step, retain_graph=True)[0] for frame in found.unbind(2)]
     assert [float(step) for step in steps] == slope and found[0, 0, -1, 0, 0].item() == 6.0
+
+
+def test_calls_that_are_computed_again_give_the_same_gradients_and_gather_statistics_once(clips):
+    found = []
+    for recompute in (False, True):
+        torch.manual_seed(0)
+        network = FlowCNN(widths=(4,), norm="batch").train()
+        generator = torch.Generator().manual_seed(2)
+        given = torch.randn(clips.given.shape, generator=generator)
+        calls = replace(clips, given=given)
+        rollout(network, calls, 9, recompute=recompute).square().sum().backward()
+        found.append([*(p.grad for p in network.parameters()), *network.buffers()])
+    assert all(torch.equal(a, b) for a, b in zip(*found, strict=True))
+
+
+def test_calls_that_are_computed_again_keep_less_for_the_backward_pass(clips):
+    kept = []
+    for recompute in (False, True):
+        sizes: list[int] = []
+        with torch.autograd.graph.saved_tensors_hooks(lambda t, sizes=sizes: sizes.append(t.numel()) or t, lambda t: t):
+            rollout(FlowCNN(widths=(8,)), clips, 12, recompute=recompute)
+        kept.append(sum(sizes))
+    assert kept[1] < 0.2 * kept[0]
 
 
 def test_losses_count_fluid_cells_and_differences_between_them(clips):

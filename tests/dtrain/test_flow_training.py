@@ -11,10 +11,10 @@ import pytest
 import torch
 
 from dtrain import evaluate, predict, train
-from dtrain.checkpoint import about_model, load_model
 from dtrain.data.clips import Clips, rollout
 from dtrain.data.flow import Flow
 from dtrain.flow_metrics import variance_error
+from dtrain.weights import about_model, load_model
 from runkit.dataset.check import check
 from runkit.dataset.reader import Dataset
 from tests.dtrain.conftest import TINY_FLOW, on_two, train_here
@@ -111,7 +111,7 @@ def test_scores_are_those_of_rollouts_of_cases_held_back(run, scored, flow_file)
     (case,) = scored["cases"]
     with torch.no_grad():
         found = rollout(trained.network, Clips.stack([data.clip(case, 0, 0)]), 9)[0].numpy()
-    found = data.normalisation.physical(found)
+    found = data.normalisation.denormalised(found)
     wanted = variance_error(found, data.frames(case, 3), data.fluid(case))
     for i, name in enumerate(("density", "velocity_x", "velocity_y")):
         assert scored["rows"][0]["frames"][name] == pytest.approx(wanted[i], rel=1e-4)

@@ -21,18 +21,18 @@ def test_every_epoch_has_every_sample_once_in_its_own_order():
 
 
 @pytest.mark.parametrize("size", range(1, 8))
-@pytest.mark.parametrize("micro", [1, 2, 3])
+@pytest.mark.parametrize("micro_batch", [1, 2, 3])
 @pytest.mark.parametrize("batch", [1, 4, 5])
-def test_any_number_of_processes_shares_the_same_step(size, micro, batch):
+def test_any_number_of_processes_shares_the_same_step(size, micro_batch, batch):
     for step in range(5):
-        shares = [Share(batch, rank, size, micro) for rank in range(size)]
+        shares = [Share(batch, rank, size, micro_batch) for rank in range(size)]
         micro_batches = [share.draws(ORDER, step) for share in shares]
-        assert {len(part) for part in micro_batches} == {shares[0].n_micro}
-        assert {len(draws) for part in micro_batches for draws in part} == {micro}
+        assert {len(part) for part in micro_batches} == {shares[0].n_micro_batches}
+        assert {len(draws) for part in micro_batches for draws in part} == {micro_batch}
         draws = [draw for part in micro_batches for draws in part for draw in draws]
         weights = Counter()
         for draw in draws:
-            weights[draw.epoch, draw.sample] += draw.weight / (size * shares[0].n_micro)
+            weights[draw.epoch, draw.sample] += draw.weight / (size * shares[0].n_micro_batches)
         expected = {ORDER[position] for position in range(step * batch, (step + 1) * batch)}
         assert {key for key, weight in weights.items() if weight > 0} == expected
         assert all(abs(weights[key] - 1 / batch) < 1e-12 for key in expected)

@@ -24,9 +24,9 @@ from dtrain.data.store import Store
 from dtrain.data.tensors import numbers, send
 from dtrain.deepspeed_config import read_config
 from dtrain.engine import Engine
-from dtrain.loop import PhaseTrainer, weighted_losses
 from dtrain.models.botan import Botan
 from dtrain.models.flow_cnn import FlowCNN
+from dtrain.phase import PhaseTrainer, weighted_losses
 from dtrain.ranks import connect
 
 GPU = torch.device("cuda", 0)

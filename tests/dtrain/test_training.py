@@ -12,7 +12,7 @@ import psutil
 import pytest
 
 from dtrain import train
-from dtrain.checkpoint import about_model, load_model
+from dtrain.weights import about_model, load_model
 from tests.dtrain.conftest import finish, on_two, start, train_here
 from tests.flow_factory import write_flow
 

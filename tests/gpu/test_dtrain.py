@@ -14,9 +14,9 @@ from dtrain.data.glass import Glass, GlassOptions
 from dtrain.data.loader import Feed, Order, Share
 from dtrain.deepspeed_config import read_config
 from dtrain.engine import Engine
-from dtrain.loop import PhaseTrainer
 from dtrain.models.botan import Botan
 from dtrain.models.flow_cnn import FlowCNN
+from dtrain.phase import PhaseTrainer
 from dtrain.ranks import connect
 from tests.flow_factory import write_flow
 from tests.isoconfig_factory import write_isoconfig

@@ -8,10 +8,10 @@ import pytest
 import torch
 
 from dtrain import evaluate, predict, train
-from dtrain.checkpoint import build_network, load_model
 from dtrain.config import load_recipe
 from dtrain.data.clips import rollout
 from dtrain.data.flow import Flow, FlowOptions
+from dtrain.weights import build_network, load_model
 from runkit.dataset.reader import Dataset
 from tests.dtrain.conftest import train_here
 from tests.flow_factory import FLOW_RECIPE, write_flow

@@ -12,8 +12,8 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
-from dtrain.checkpoint import load_model
 from dtrain.engine import Engine
+from dtrain.weights import load_model
 from runkit.errors import UserError
 from tests.dtrain.conftest import train_here
 from tests.flow_factory import FLOW_RECIPE, write_flow

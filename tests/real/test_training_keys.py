@@ -9,13 +9,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dtrain.checkpoint import build_network, start_from
 from dtrain.config import Recipe, load_recipe, recipe_class
 from dtrain.data import data as data_sets
 from dtrain.deepspeed_config import read_config
 from dtrain.models import model as networks
 from dtrain.ranks import Ranks, connect
 from dtrain.train import show
+from dtrain.weights import build_network, start_from
 from runkit.constraints import keys
 from tests.flow_factory import write_flow
 from tests.isoconfig_factory import write_isoconfig

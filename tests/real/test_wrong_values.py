@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from dtrain.checkpoint import load_model, read_recipe
 from dtrain.config import recipe_class
 from dtrain.normalisation import Normalisation
 from dtrain.ranks import connect
+from dtrain.weights import load_model, read_recipe
 from mdgen.api import evaluate, isoconfigurational, propagate
 from mdgen.config import RunConfig
 from mdgen.initial import melt

@@ -11,9 +11,9 @@ import pytest
 from PIL import Image
 
 from dtrain.data.flow import Flow, FlowOptions
-from dtrain.flow.judge import Row, Truth, rows_of
 from dtrain.flow.report import report, table
 from dtrain.flow.rollouts import persistence, write_rollouts
+from dtrain.flow.scores import Reference, Row, rows_of
 from runkit.mpi import SerialWorld
 from tests.flow_factory import write_flow
 from tests.tools.conftest import tool
@@ -29,7 +29,7 @@ def dataset(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def runs(dataset: Path) -> Path:
-    """A scored ablation, whose networks see the truth through noise."""
+    """A scored ablation, whose networks see the reference through noise."""
     folder = dataset.parent / "runs"
     data, rng = Flow(FlowOptions(file=str(dataset))), np.random.default_rng(2)
     for name, (skip, gradient) in VARIANTS.items():
@@ -39,12 +39,14 @@ def runs(dataset: Path) -> Path:
         write_rollouts(
             SerialWorld(), folder / name / "evaluation.h5", data, ([1], 0, N_FRAMES), [(1, guess)], {"config": config}
         )
-        truth = Truth(data.frames(1, 3, N_FRAMES), data.fluid(1), data.dataset["t0_fields/signed_distance"][1], 2.0)
-        found = {"flow-cnn": guess, "persistence": persistence(data, 1, 0, N_FRAMES), "simulation": truth.frames}
+        reference = Reference(
+            data.frames(1, 3, N_FRAMES), data.fluid(1), data.dataset["t0_fields/signed_distance"][1], 2.0
+        )
+        found = {"flow-cnn": guess, "persistence": persistence(data, 1, 0, N_FRAMES), "simulation": reference.frames}
         about = {"data": "flow", "file": str(dataset), "part": "test", "cases": [1], "n_train": 4, "start": 0}
         about |= {"n_given": 3, "n_frames": N_FRAMES, "interval": 100.0}
         about["seconds_per_frame"] = 0.01
-        report(folder / name, about, rows_of([{who: truth.judge(frames) for who, frames in found.items()}]))
+        report(folder / name, about, rows_of([{who: reference.score(frames) for who, frames in found.items()}]))
         lines = [f"{step},frames,{1 / step},0.{step}" for step in range(10, 60, 10)]
         for curve in ("training", "validation"):
             (folder / name / f"{curve}.csv").write_text("\n".join(["step,phase,loss,vrmse", *lines]) + "\n")

@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 import torch
 
-from dtrain.checkpoint import load_model
 from dtrain.data.clips import Clips, rollout
 from dtrain.data.flow import Flow, FlowOptions
+from dtrain.weights import load_model
 from lbmgen.block import statistics
 from lbmgen.cases import draw_case
 from lbmgen.config import RunConfig

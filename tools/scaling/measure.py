@@ -79,10 +79,10 @@ def training(recipe: str, settings: list[str]) -> Iterator[tuple[str, float, str
     """Cost of a sample of a recipe: reading and forming it, a step, operations."""
     import torch
 
-    from dtrain.checkpoint import build_network
     from dtrain.config import load_recipe
     from dtrain.data import data as data_sets
     from dtrain.estimate import cost_of, peak_rate
+    from dtrain.weights import build_network
 
     given = load_recipe(recipe, settings)
     torch.set_num_threads(1)

@@ -7,7 +7,7 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
-from dtrain.checkpoint import load_model
+from dtrain.weights import load_model
 from runkit.errors import UserError
 from tools.faults.kinds.damage import cut, flip
 from tools.faults.trial import TRAININGS, Bad, Trial, fault

@@ -22,7 +22,7 @@ from runkit.log import say
 from runkit.mpi import World
 
 
-class Job:
+class Evaluation:
     """The samples to be scored at one time of one file; every method is collective."""
 
     def __init__(self, world: World, data: Glass, samples: Sequence[int], about: dict[str, Any]) -> None:

@@ -29,7 +29,7 @@ from runkit.outputs import as_path, state_of, written_whole
 from runkit.version import code_version
 
 PUBLISHED_RECIPE = PACKAGE / "recipes" / "botan_published.toml"
-MODEL = "model.safetensors"
+WEIGHTS_FILE = "model.safetensors"
 Keys = TypeVar("Keys", bound=Options)
 CHECKSUMS = "checksums"  # in the header; files of older code have none
 
@@ -96,8 +96,8 @@ def save_model(
 def runs_at(path: str) -> list[str]:
     """The runs with weights that a path names: those of a campaign's folder, or the path alone."""
     folder = Path(path)
-    if state_of(folder) is not None and folder.is_dir() and not (folder / MODEL).exists():
-        return sorted((str(model.parent) for model in folder.glob(f"*/{MODEL}")), key=natural) or [path]
+    if state_of(folder) is not None and folder.is_dir() and not (folder / WEIGHTS_FILE).exists():
+        return sorted((str(model.parent) for model in folder.glob(f"*/{WEIGHTS_FILE}")), key=natural) or [path]
     return [path]
 
 
@@ -174,7 +174,7 @@ def _file_of(path: Path | str) -> Path:
     """The file of weights that a path names; UserError if there is none."""
     path = as_path(path)
     about = state_of(path)
-    file = path / MODEL if about is not None and stat.S_ISDIR(about.st_mode) else path
+    file = path / WEIGHTS_FILE if about is not None and stat.S_ISDIR(about.st_mode) else path
     if not (found := state_of(file)) or not stat.S_ISREG(found.st_mode):
         raise UserError(f"there are no weights at {file}")
     return file

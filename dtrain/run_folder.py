@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import csv
 import json
-import math
 import zipfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,6 +12,8 @@ from typing import Any
 from dtrain.config import Recipe, load_recipe
 from dtrain.origin import Origin
 from dtrain.ranks import Ranks
+from dtrain.tables import Curve
+from dtrain.weights import WEIGHTS_FILE
 from runkit.config import differences, dump_toml
 from runkit.dataset.lock import FileLock
 from runkit.errors import UserError
@@ -29,7 +29,6 @@ from runkit.outputs import (
 _PLACES = ("memory", "device_memory", "keep_pairs")
 # Keys that may differ when a run goes on: they do not change what is computed.
 FREE_KEYS = ("output", "minutes", "grace_seconds", "device", "threads", "compile", *(f"data.{key}" for key in _PLACES))
-_IS_TABLE, _IS_RESULT = starts_with(r"(run|name|step),"), starts_with(r'\s*\{\s*"data": "')
 # Of DeepSpeed's configuration: follows from the number of processes, or changes nothing that is computed.
 _DERIVED = ("train_batch_size", "train_micro_batch_size_per_gpu", "gradient_accumulation_steps", "timers")
 
@@ -64,7 +63,7 @@ class RunFolder:
     @property
     def model(self) -> Path:
         """The best weights so far."""
-        return self.path / "model.safetensors"
+        return self.path / WEIGHTS_FILE
 
     @property
     def origin(self) -> Origin:
@@ -101,65 +100,6 @@ class RunFolder:
             self.lock.release()
 
 
-@dataclass(frozen=True)
-class Curve:
-    """A CSV table with one row per report, ordered by step."""
-
-    path: Path
-
-    def append(self, row: Mapping[str, Any]) -> None:
-        """Add a row; the first one gives the columns."""
-        is_begun = self.path.exists() and self.path.stat().st_size > 0
-        rows = [row] if is_begun else [dict(zip(row, row, strict=True)), row]
-        with open(self.path, "a", newline="") as file:
-            csv.DictWriter(file, list(row)).writerows(rows)
-
-    def rows(self) -> list[dict[str, str]]:
-        """All whole rows."""
-        if not self.path.exists():
-            return []
-        with open(self.path, newline="", errors="replace") as file:
-            rows = [row for row in csv.DictReader(file) if None not in row.values()]
-        return [row for row in rows if row.get("step", "").isdecimal()]
-
-    def text(self) -> str:
-        """The whole table as it lies there, "" if there is none."""
-        return self.path.read_bytes().decode(errors="replace") if self.path.exists() else ""
-
-    def restore(self, text: str) -> None:
-        """Put back what a checkpoint has kept, whatever has become of the file."""
-        require_replaceable(self.path, _IS_TABLE)
-        with written_whole(self.path) as beside:
-            beside.write_bytes(text.encode())
-
-    def cut(self, step: int) -> None:
-        """Forget what was reported after a step, because it is computed again."""
-        require_replaceable(self.path, _IS_TABLE)
-        write_table(self.path, [row for row in self.rows() if int(row["step"]) <= step])
-
-
-def write_table(path: Path, rows: Iterable[Mapping[str, Any]]) -> None:
-    """Replace a CSV table of ours; without rows there is none. Raises UserError if something else is there."""
-    require_replaceable(path, _IS_TABLE)
-    listed = list(rows)
-    if not listed:
-        path.unlink(missing_ok=True)
-        return
-    with written_whole(path) as beside:
-        for row in listed:
-            Curve(beside).append(row)
-
-
-def write_json(path: Path, values: Mapping[str, Any]) -> None:
-    """Write JSON that begins with the kind of data, with null in place of numbers that are not defined.
-
-    Raises UserError if something else is there.
-    """
-    require_replaceable(path, _IS_RESULT)
-    with written_whole(path) as beside:
-        beside.write_text(json.dumps(_plain(values), indent=2, allow_nan=False) + "\n", encoding="utf-8")
-
-
 def folder_of(recipe: Recipe) -> Path:
     """Where a run lies."""
     return Path(recipe.output) / recipe.name
@@ -185,14 +125,6 @@ def _read_json(path: Path) -> dict[str, Any]:
 
 def _summary(path: Path) -> Path:
     return path / "summary.json"
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, Mapping):
-        return {name: _plain(part) for name, part in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_plain(part) for part in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def _prepare(path: Path, recipe: Recipe, engine_config: Mapping[str, Any]) -> FileLock:
@@ -245,7 +177,7 @@ def _is_dumped_recipe(path: Path) -> bool:
 
 def _has_begun(path: Path) -> bool:
     """Whether there is anything to go on with; a run that has failed before gives way to a mended recipe."""
-    return any((path / name).exists() for name in ("checkpoint/latest", "model.safetensors"))
+    return any((path / name).exists() for name in ("checkpoint/latest", WEIGHTS_FILE))
 
 
 def _require_whole(checkpoints: Path) -> None:

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 import torch
 
-from dtrain.checkpoint import about_model, build_network, load_model, save_model, start_from
 from dtrain.config import DEFAULT_RECIPE, load_recipe
-from dtrain.normalisation import Normalisation, Physical
+from dtrain.normalisation import DenormalisedNetwork, Normalisation
+from dtrain.weights import about_model, build_network, load_model, save_model, start_from
 from runkit.errors import UserError
 
 SMALL = ["model.parameters.width=8", "model.parameters.rounds=2", "data.positions=both"]
@@ -33,7 +33,7 @@ def test_a_model_file_alone_gives_back_recipe_and_physical_outputs(saved, recipe
     network, path = saved
     trained = load_model(path.parent)
     inputs = torch.randn(4, 1), torch.tensor([[0, 1, 2], [1, 2, 3]]), torch.randn(3, 6)
-    node, edge = Physical(trained.network, trained.normalisation).predict(*inputs)
+    node, edge = DenormalisedNetwork(trained.network, trained.normalisation).predict(*inputs)
     raw_node, raw_edge = (output.detach().numpy() for output in network(*inputs))
     np.testing.assert_allclose(node, 0.3 + 0.2 * raw_node, rtol=1e-6)
     np.testing.assert_allclose(edge, -0.1 + 0.05 * raw_edge, rtol=1e-6)

@@ -65,7 +65,7 @@ class Row:
         return headlines(self.scores, self.periods)
 
 
-class Truth:
+class Reference:
     """Simulated frames [3, time, x, y] of a case, which predictions shall give; `cell` is a cell's width in sites."""
 
     def __init__(self, frames: Floats, fluid: Bools, distance: Floats, cell: float) -> None:
@@ -76,7 +76,7 @@ class Truth:
         self._spectrum = energy_spectrum(frames[1:], fluid)
         self._wake = wake(distance, cell)
 
-    def judge(self, predicted: Floats) -> dict[str, Floats]:
+    def score(self, predicted: Floats) -> dict[str, Floats]:
         """The scores of `predicted` [3, time, x, y]: name -> [time]; NaN where there is nothing to score."""
         error = variance_error(predicted, self.frames, self.fluid)
         behind = np.full(error.shape[1], np.nan)
@@ -99,11 +99,11 @@ class Truth:
         return {name: found[name] for name in SCORES}
 
 
-def rows_of(judged: Sequence[dict[str, dict[str, Floats]]], periods: Sequence[float]) -> list[Row]:
+def rows_of(scored: Sequence[dict[str, dict[str, Floats]]], periods: Sequence[float]) -> list[Row]:
     """Predictor -> scores, of every case, as one row per predictor."""
     return [
-        Row(name, {score: np.stack([case[name][score] for case in judged]) for score in SCORES}, periods)
-        for name in judged[0]
+        Row(name, {score: np.stack([case[name][score] for case in scored]) for score in SCORES}, periods)
+        for name in scored[0]
     ]
 
 
