@@ -123,9 +123,7 @@ def energy_by_scale(predicted: Floats, wanted: Floats) -> dict[str, Floats]:
 def period(signal: Floats, least: float = 1e-3) -> float:
     """Period of the strongest oscillation of a real signal [time] in samples; NaN if it has none.
 
-    The mean is taken away, a Hann window laid over, and the peak of the power refined by the parabola through the
-    logarithms of the three highest values, exact for this window to a hundredth of a line of the spectrum. A signal
-    whose rms is below `least` of its mean has no oscillation, nor has one of less than two periods.
+    The mean is taken away and a Hann window laid over. A signal whose rms is below `least` of its mean has none.
     """
     n = len(signal)
     if n < MIN_SAMPLES:
@@ -134,7 +132,17 @@ def period(signal: Floats, least: float = 1e-3) -> float:
     mean = values.mean()
     if not np.isfinite(mean) or values.std() <= least * abs(mean) + np.finfo(float).tiny:
         return float("nan")
-    power = np.square(np.abs(np.fft.rfft((values - mean) * np.hanning(n + 2)[1:-1])))
+    return peak_period(np.square(np.abs(np.fft.rfft((values - mean) * np.hanning(n + 2)[1:-1]))), n)
+
+
+def peak_period(power: Floats, n: int) -> float:
+    """Period in samples of the highest peak of the power [n // 2 + 1] of n samples under a Hann window.
+
+    The peak is refined by the parabola through the logarithms of the three highest values, which for this window is
+    exact to a few hundredths of a line of the spectrum. Less than two periods in n samples are not told from a drift.
+    """
+    if len(power) < 4:
+        return float("nan")
     k = int(np.argmax(power[2:-1])) + 2
     a, b, c = np.log(power[k - 1 : k + 2] + np.finfo(float).tiny)
     bend = a - 2 * b + c

@@ -1,7 +1,7 @@
 """Clips: a few frames that are given, those to be predicted, and the feeding back of predictions.
 
 Channels are density, velocity x, velocity y in units of their spread, 0 in cells without fluid; a network sees the
-signed distance beside them.
+signed distance, and the viscosity if it is asked for, beside them.
 Source: J. Brandstetter et al., arXiv:2202.03376 (gradients through the last call alone); T. Chen et al.,
 arXiv:1604.06174 (memory by computing again).
 Units: cells of the stored grid for distances.
@@ -27,7 +27,7 @@ REACH = 8.0  # cells from a surface over which the network can tell distances we
 
 @dataclass(frozen=True)
 class Clips(Tensors):
-    """A batch: `given` and `target` [n, 3, t, x, y], `geometry` [n, 1, x, y], `fluid` [n, 1, 1, x, y] (1 or 0)."""
+    """A batch: `given` and `target` [n, 3, t, x, y], `geometry` [n, 1 or 2, x, y], `fluid` [n, 1, 1, x, y] (1 or 0)."""
 
     given: Tensor
     target: Tensor
@@ -55,14 +55,14 @@ class Clips(Tensors):
         )
 
     def seen(self, frames: Tensor) -> Tensor:
-        """What the network sees of frames [n, 3, t, x, y]: them and the geometry, [n, 4, t, x, y]."""
+        """What the network sees of frames [n, 3, t, x, y]: them and the geometry, [n, 4 or 5, t, x, y]."""
         geometry = self.geometry[:, :, None].expand(-1, -1, frames.shape[2], -1, -1)
         return torch.cat([frames, geometry.to(frames.dtype)], dim=1)
 
 
 @dataclass(frozen=True)
 class Series(Tensors):
-    """Some frames of a case: normalised `frames` [3, t, x, y], `geometry` [1, x, y], `fluid` [1, 1, x, y] (1 or 0)."""
+    """Normalised `frames` [3, t, x, y] of a case, `geometry` [1 or 2, x, y], `fluid` [1, 1, x, y] (1 or 0)."""
 
     frames: Tensor
     geometry: Tensor

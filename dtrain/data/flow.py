@@ -10,6 +10,7 @@ Units: lattice units of the simulated grid.
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import Any, Literal
@@ -27,7 +28,7 @@ from dtrain.data.tensors import numbers
 from dtrain.flow_metrics import correlation, period, variance_error, vorticity
 from dtrain.losses import field_and_gradient
 from dtrain.normalisation import Normalisation
-from runkit.arrays import Bools, Floats
+from runkit.arrays import F32, F64, Bools, Floats
 from runkit.config import Config
 from runkit.dataset.reader import Dataset
 from runkit.dataset.schema import COMPLETE, PENDING
@@ -36,6 +37,9 @@ from runkit.rng import stream
 
 CHANNELS = ("density", "velocity_x", "velocity_y")
 AT_REST = np.array([1.0, 0.0, 0.0], np.float32)  # density and velocity where there is no fluid
+USUAL_CELL_REYNOLDS = (
+    20.0  # velocity times width of a stored cell over viscosity, of which a network sees the logarithm
+)
 STATISTICS = 256  # cases that give mean and spread, at most
 
 
@@ -66,6 +70,13 @@ class FlowOptions(Options):
         description="calls with gradients are computed again in the backward pass: memory of one, a third more time",
     )
     noise: float = Field(0.0, ge=0, description="noise on given frames in training [spread of the field]")
+    noise_reach: int = Field(
+        1,
+        ge=1,
+        le=4096,
+        description="largest patch of noise [cells]; above 1: as strong in patches of 1, 2, 4, … cells",
+    )
+    viscosity: bool = Field(False, description="the network sees the Reynolds number of a cell beside the distance")
     horizon: int = Field(12, ge=1, description="frames that are rolled out in a validation")
     periodic: bool = Field(True, description="the network sees the other side beyond periodic faces; else zeros")
     mirror: bool = Field(True, description="reflect half of the clips in y, if both y faces are alike")
@@ -137,7 +148,8 @@ class Flow(DataSet[Clips, FlowLoss]):
     @property
     def sizes(self) -> dict[str, Any]:
         frames = self.options.frames
-        return {"inputs": len(CHANNELS) + 1, "outputs": len(CHANNELS), "frames": frames, "periodic": self.periods}
+        inputs = len(CHANNELS) + 1 + self.options.viscosity
+        return {"inputs": inputs, "outputs": len(CHANNELS), "frames": frames, "periodic": self.periods}
 
     @cached_property
     def normalisation(self) -> Normalisation:
@@ -185,7 +197,7 @@ class Flow(DataSet[Clips, FlowLoss]):
     def place(self, device: torch.device) -> str:
         """Keep whole cases of training and validation, if all fit."""
         n_cases = len(self.cases["train"]) + len(self.cases["validation"])
-        n_values = self.dataset.sizes["x"] * self.dataset.sizes["y"] * (len(CHANNELS) * self.n_frames + 2)
+        n_values = self.dataset.sizes["x"] * self.dataset.sizes["y"] * (len(CHANNELS) * self.n_frames + 3)
         bounds = self.options.memory, self.options.device_memory
         self._store = Store.choose(device, 4 * n_values * n_cases, *bounds)
         return str(self._store)
@@ -249,8 +261,8 @@ class Flow(DataSet[Clips, FlowLoss]):
             chosen = [bool(random.integers(2)) for random in streams]
             clips = clips.mirrored().where(numbers(chosen, device), clips) if any(chosen) else clips
         if self.options.noise:
-            drawn = [random.normal(0, self.options.noise, clips.given.shape[1:]) for random in streams]
-            noise = numbers(np.stack(drawn), device)
+            drawn = [patches(random, clips.given.shape[1:], self.options.noise_reach) for random in streams]
+            noise = numbers(self.options.noise * np.stack(drawn), device)
             clips = Clips(clips.given + noise * clips.fluid, clips.target, clips.geometry, clips.fluid)
         return clips
 
@@ -262,12 +274,19 @@ class Flow(DataSet[Clips, FlowLoss]):
             frame = start + int(np.argmin(is_finite))
             raise UserError(f"{self.options.file}: case {case} is not finite in frame {frame}")
         frames = np.where(fluid, self.normalisation.normalised(values), 0).astype(np.float32)
-        geometry = geometry_of(self.dataset["t0_fields/signed_distance"][case], self.cell)
         return Series(
             torch.from_numpy(frames),
-            torch.from_numpy(geometry)[None],
+            torch.from_numpy(np.stack(self._fixed(case))),
             torch.from_numpy(fluid.astype(np.float32))[None, None],
         )
+
+    def _fixed(self, case: int) -> list[F32]:
+        """What the network sees of a case that does not change in time: channels [x, y] of order one."""
+        distance = geometry_of(self.dataset["t0_fields/signed_distance"][case], self.cell)
+        if not self.options.viscosity:
+            return [distance]
+        velocity, viscosity = (float(self.dataset[f"scalars/{name}"][case]) for name in ("velocity", "viscosity"))
+        return [distance, np.full_like(distance, math.log(velocity * self.cell / viscosity / USUAL_CELL_REYNOLDS))]
 
     def _clips(self, cases: Sequence[int], length: int, stride: int = 0) -> list[int]:
         """Numbers of the clips of some cases; without a stride predicted frames do not overlap."""
@@ -302,6 +321,23 @@ class Flow(DataSet[Clips, FlowLoss]):
         walls, force = config.get("boundaries", {}), config.get("flow", {}).get("force", ())
         moves = any(_across(face) for face in walls.values())
         return low == high and walls.get("y_low") == walls.get("y_high") and not moves and not any(force[1:2])
+
+
+def patches(random: np.random.Generator, shape: Sequence[int], reach: int) -> F64:
+    """Noise [channel, t, x, y] of spread 1: white, or as strong in patches of each of 1, 2, 4, … up to `reach` cells.
+
+    White noise is drawn anew for each frame; wider patches stay the same over the frames of a clip, as what drifts in
+    a rollout does.
+    """
+    n_channels, _, nx, ny = shape
+    total = random.normal(size=shape)
+    widths = [2**k for k in range(1, reach.bit_length())]
+    for width in widths:
+        coarse = random.normal(size=(n_channels, -(-nx // width) + 1, -(-ny // width) + 1))
+        x, y = random.integers(width, size=2)  # patches lie anywhere
+        total += coarse.repeat(width, 1).repeat(width, 2)[:, None, x : x + nx, y : y + ny]
+    found: F64 = total / math.sqrt(1 + len(widths))
+    return found
 
 
 def _across(face: Any) -> bool:

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from dtrain.data.clips import Clips, rollout
-from dtrain.data.flow import Flow, FlowOptions
+from dtrain.data.flow import USUAL_CELL_REYNOLDS, Flow, FlowOptions, patches
 from dtrain.losses import field_and_gradient
 from dtrain.models.flow_cnn import FlowCNN
 from runkit.dataset.reader import Dataset
@@ -93,6 +93,29 @@ def test_augmentation_follows_from_seed_epoch_and_clip_alone(flow_file):
     noise = (first.given - plain.given)[~torch.tensor(is_mirrored)]
     mask = plain.fluid[~torch.tensor(is_mirrored)].expand_as(noise) > 0
     assert noise[mask].std() == pytest.approx(0.3, rel=0.1) and not noise[~mask].any()
+
+
+def test_the_viscosity_is_a_channel_beside_the_distance(flow_file):
+    """As the logarithm of the Reynolds number of a cell, over a usual one."""
+    flow, plain = opened(flow_file, viscosity=True), opened(flow_file)
+    case = flow.cases["train"][0]
+    clip = flow.batch([case * 12], [0])
+    with Dataset(flow_file) as data:
+        velocity, viscosity = (data[f"scalars/{name}"][case] for name in ("velocity", "viscosity"))
+    assert flow.sizes["inputs"] == plain.sizes["inputs"] + 1 == 5
+    assert clip.seen(clip.given).shape[1] == 5 and clip.geometry.shape == (1, 2, 16, 16)
+    wanted = np.log(velocity * flow.cell / viscosity / USUAL_CELL_REYNOLDS)
+    torch.testing.assert_close(clip.geometry[0, 1], torch.full((16, 16), wanted, dtype=torch.float32))
+
+
+def test_noise_of_patches_has_the_same_strength_in_patches_of_each_width():
+    """Means over squares of 16 cells feel the wide patches alone; white noise has none of them."""
+    shape, random = (3, 2, 64, 64), np.random.default_rng(0)
+    white, wide = (np.stack([patches(random, shape, reach) for _ in range(20)]) for reach in (1, 16))
+    assert white.std() == pytest.approx(1, abs=0.02) and wide.std() == pytest.approx(1, abs=0.1)
+    means = [noise.reshape(20, 3, 2, 4, 16, 4, 16).mean(axis=(4, 6)) for noise in (white, wide)]
+    assert means[0].std() < 0.08 < 0.25 < means[1].std()
+    assert np.corrcoef(wide[:, :, 0].ravel(), wide[:, :, 1].ravel())[0, 1] == pytest.approx(0.8, abs=0.05)
 
 
 def test_an_obstacle_family_and_a_range_of_reynolds_numbers_can_be_left_out(flow_file):
