@@ -9,6 +9,7 @@
 from __future__ import annotations
 
 import inspect
+import re
 import subprocess
 import sys
 from collections.abc import Iterable, Sequence
@@ -25,6 +26,7 @@ from runkit.dataset.schema import contract
 from runkit.usage import value_text
 
 Row = Sequence[str]
+ARRAY = re.compile(r"~?(?:numpy\.)?ndarray\[tuple\[[~\w.]*Any, \.\.\.\], [~\w.]*dtype\[[~\w.]*?(\w+)\]\]")
 
 
 class Live(SphinxDirective):
@@ -122,9 +124,18 @@ def bars_are_bars(app: Sphinx, what: str, name: str, obj: Any, options: Any, lin
     lines[:] = [line.replace("|", "\\|") for line in lines]
 
 
+def arrays_are_short(
+    app: Sphinx, what: str, name: str, obj: Any, options: Any, signature: str | None, returned: str | None
+) -> tuple[str | None, str | None]:
+    """An array in a signature is NDArray[float64], not all that stands behind this name."""
+    short = [text and ARRAY.sub(r"NDArray[\1]", text) for text in (signature, returned)]
+    return short[0], short[1]
+
+
 def setup(app: Sphinx) -> dict[str, Any]:
     """Called by Sphinx."""
     for name, directive in {"keys": Keys, "parts": Parts, "contract": Contract, "program": Program}.items():
         app.add_directive(name, directive)
     app.connect("autodoc-process-docstring", bars_are_bars)
+    app.connect("autodoc-process-signature", arrays_are_short)
     return {"parallel_read_safe": True}

@@ -67,7 +67,7 @@ class Recipe(Config):
     same command goes on with what is there.
     """
 
-    name: str = Field("botan", pattern=r"^[\w.+-]+$", description="name of the run")
+    name: str = Field("botan", pattern=r"^[\w.+-]*[\w+-][\w.+-]*$", description="name of the run")
     output: str = Field("runs", min_length=1, description="folder of runs")
     seed: int = Field(1, ge=0, lt=2**63, description="seed of weights, order of samples and augmentation")
     batch: int = Field(1, ge=1, le=2**20, description="samples per step of the optimiser, over all processes")
@@ -78,6 +78,13 @@ class Recipe(Config):
         description="samples that a process computes at once, unless DeepSpeed's JSON says it; 0: all it has",
     )
     initial: str = Field("", description="file of weights to start from (model.safetensors or a published .pth)")
+    ema: float = Field(
+        0.0,
+        ge=0,
+        lt=1,
+        description="decay per step of the average of the weights over steps, which is validated, kept and used to "
+        "predict (such as 0.999); 0: the weights themselves",
+    )
     log_every: int = Field(10, ge=1, description="steps per row of the training curve")
     validate_every: float = Field(1, gt=0, description="epochs between validations, each with a checkpoint")
     minutes: float = Field(0, ge=0, description="wall time after which the run stops, to be resumed; 0: no limit")

@@ -53,20 +53,18 @@ def _train_phases(
     """Train what is left of all phases; how fast each was since the run was begun or taken up."""
     torch.manual_seed(recipe.seed)
     use_precision(recipe.fp32_precision)
-    names = list(recipe.phase)
-    data = [data_sets.get(recipe.data.name)(recipe.data_in(name), seed=recipe.seed) for name in names]
-    _hold_to_data(ranks, run_folder, recipe, dict(zip(names, data, strict=True)))
-    require_phases(recipe, dict(zip(names, data, strict=True)))
-    for one in data:
+    data, names = open_phases(recipe), list(recipe.phase)
+    _hold_to_data(ranks, run_folder, recipe, data)
+    for one in data.values():
         _ = one.normalisation  # read now: that of a later phase may be undefined
-    network = build_network(recipe, data[0].sizes)
+    network = build_network(recipe, data[names[0]].sizes)
     start_from(network, recipe.initial)
     micro_batch = int(config["train_micro_batch_size_per_gpu"])
-    costs = {name: _cost(ranks, recipe, name, network, of, micro_batch) for name, of in zip(names, data, strict=True)}
+    costs = {name: _cost(ranks, recipe, name, network, of, micro_batch) for name, of in data.items()}
     if recipe.compile:  # after the costs: a network that has run on shapes alone would not be compiled any more
         say(ranks, "compile = true: the first steps and the first validation compile the network, for minutes each")
         network.compile(backend=COMPILER, dynamic=getattr(network, "dynamic", None))
-    engine = Engine(network, config, ranks, run_folder.checkpoints)
+    engine = Engine(network, config, ranks, run_folder.checkpoints, recipe.ema)
     paces = {}
     try:
         places = ranks.size * engine.micro_batch
@@ -75,7 +73,7 @@ def _train_phases(
         state = _resume(engine, run_folder, ranks)
         while state.phase < len(names) and not clock.is_over:
             name = names[state.phase]
-            trainer = PhaseTrainer(ranks, recipe, name, data[state.phase], engine, run_folder)
+            trainer = PhaseTrainer(ranks, recipe, name, data[name], engine, run_folder)
             state = trainer.train(state, clock)
             paces[name] = trainer.pace(costs[name])
     finally:
@@ -85,17 +83,18 @@ def _train_phases(
 
 def _cost(ranks: Ranks, recipe: Recipe, name: str, network: Any, data: Any, micro_batch: int) -> Cost | None:
     """What a sample of a phase costs, told before the first step; root alone knows it."""
-    cost = cost_of(network, data, recipe.loss_in(name)) if ranks.is_root and data.split["train"] else None
+    cost = cost_of(network, data, recipe.loss_in(name)) if ranks.is_root else None
     if cost is not None:
         say(ranks, f"{folder_of(recipe)} {name}: {cost.in_words(micro_batch)}")
     return cost
 
 
-def require_phases(recipe: Recipe, data: Mapping[str, AnyDataSet]) -> None:
-    """Raise UserError for data that a phase cannot learn from, or not with the network of the first one.
+def open_phases(recipe: Recipe) -> dict[str, AnyDataSet]:
+    """The data of every phase, by its name, all of them before the first phase takes hours.
 
-    `data` are those of all phases by name: the last phase is looked at before the first one takes hours.
+    Raises UserError for data that a phase cannot learn from, or not with the network of the first one.
     """
+    data = {name: data_sets.get(recipe.data.name)(recipe.data_in(name), seed=recipe.seed) for name in recipe.phase}
     first, *_ = data.values()
     for name, one in data.items():
         try:
@@ -108,6 +107,7 @@ def require_phases(recipe: Recipe, data: Mapping[str, AnyDataSet]) -> None:
             if found != first.sizes[size]:
                 told = f"the network's {size} is {first.sizes[size]} in the first phase, and would be {found}"
                 raise UserError(f"phase.{name}.data: {told}; all phases train one network")
+    return data
 
 
 def _hold_to_data(ranks: Ranks, run_folder: RunFolder, recipe: Recipe, data: Mapping[str, AnyDataSet]) -> None:

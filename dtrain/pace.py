@@ -37,11 +37,12 @@ def efficiency_of(
     They are `Pace.summary` and `samples_per_s`; `flops` of all devices, and `of_peak`, their share of the rate at which
     these multiply matrices, if root knows the `cost` of a sample; `memory_bytes`, the largest of a device.
     """
-    own = pace, peak_rate(ranks.device, dtype), peak_memory(ranks.device)
+    if not pace.n_steps:  # the same number on all ranks
+        return {}, ""
+    memory = peak_memory(ranks.device)  # first: the matrices that measure the rate are not the training's
+    own = pace, peak_rate(ranks.device, dtype), memory
     paces, rates, memories = zip(*ranks.all_gather(own), strict=True)
     found = Pace.summary(paces)
-    if not found:
-        return {}, ""
     found |= {"samples_per_s": 1e3 * batch / found["step_ms"], "memory_bytes": float(max(memories))}
     told = f"{found['step_ms']:.4g} ms per step, {found['samples_per_s']:.4g} samples/s, "
     if cost is not None:

@@ -145,10 +145,15 @@ class PhaseTrainer:
         self._report("training", state, {"learning_rate": rate, **losses})
 
     def _validate(self, state: State, clock: Clock) -> State:
-        """Score the validation samples and keep the weights if they are the best of this phase.
+        """Score the validation samples and keep the weights, or their average, if they are the best of this phase.
 
         Raises Stopped on all ranks if the time is over before that.
         """
+        with self.engine.averaged():
+            return self._validate_present(state, clock)
+
+    def _validate_present(self, state: State, clock: Clock) -> State:
+        """The same for the weights that the network has."""
         scores = self.validation.scores(clock)
         self._must_be_finite(scores.get("loss", 0.0), state)
         score = self.data.objective(scores, self.loss) if scores else None

@@ -44,15 +44,15 @@ class RunFolder:
     @classmethod
     def open(cls, ranks: Ranks, recipe: Recipe, engine_config: Mapping[str, Any]) -> RunFolder:
         """Make the folder or check that it belongs to the same recipe; collective. Raises UserError on all ranks."""
-        path, lock, problem = folder_of(recipe), None, ""
-        if ranks.is_root:
-            try:
-                lock = _prepare(path, recipe, engine_config)
-            except UserError as error:
-                problem = str(error)
-        problem, is_finished = ranks.bcast((problem, not problem and _summary(path).exists()))
-        if problem:
-            raise UserError(problem)
+        path = folder_of(recipe)
+        lock: FileLock | None = None
+
+        def prepare() -> bool:
+            nonlocal lock
+            lock = _prepare(path, recipe, engine_config)
+            return _summary(path).exists()
+
+        is_finished = ranks.on_root(prepare)
         return cls(path, lock, is_finished)
 
     @property

@@ -15,9 +15,8 @@ with memory_for_imports():
     from dtrain.campaign import train_campaign
     from dtrain.clock import Clock
     from dtrain.config import Recipe, command_line
-    from dtrain.data import data as data_sets
     from dtrain.estimate import cost_of
-    from dtrain.loop import require_phases, train_run
+    from dtrain.loop import open_phases, train_run
     from dtrain.models import model as networks
     from dtrain.ranks import connect
     from dtrain.run_folder import folder_of
@@ -38,8 +37,8 @@ def train(recipe: Recipe) -> None:
                 train_campaign(ranks, recipe, clock)
             else:
                 train_run(ranks, recipe, clock)
-            n_kept = ranks.count_all("kept", clock.kept if ranks.is_root else 0)
             is_unfinished = ranks.count_all("unfinished", int(clock.is_over)) > 0
+            n_kept = ranks.count_all("kept", clock.kept if ranks.is_root else 0) if is_unfinished else 0
         if is_unfinished and ranks.number == 0:
             sys.exit(unfinished(ranks, folder_of(recipe), clock.why, n_kept))
 
@@ -49,8 +48,7 @@ def show(recipe: Recipe) -> None:
     print(dump_toml(recipe))
     if recipe.campaign.grid:
         print("# runs: " + ", ".join(run.name for run in recipe.runs()))
-    of_phases = {name: data_sets.get(recipe.data.name)(recipe.data_in(name), seed=recipe.seed) for name in recipe.phase}
-    require_phases(recipe, of_phases)
+    of_phases = open_phases(recipe)
     for name, phase in recipe.phase.items():
         data = of_phases[name]
         network = build_network(recipe, data.sizes)

@@ -135,9 +135,8 @@ def read_recipe(path: Path | str) -> Recipe:
 def build_network(recipe: Recipe, sizes: Mapping[str, Any]) -> nn.Module:
     """The recipe's network with fresh weights, for inputs of these sizes; UserError if it refuses a parameter."""
     name, parameters = recipe.model.name, recipe.model.parameters
-    taken = networks.parameters(name)
-    takes_any = any(parameter.kind is parameter.VAR_KEYWORD for parameter in taken.values())
-    sizes = {size: found for size, found in sizes.items() if size in taken or takes_any}
+    unknown = networks.unknown(name, sizes)
+    sizes = {size: found for size, found in sizes.items() if size not in unknown}
     for size, found in sizes.items():
         if parameters.get(size, found) != found:
             told = f"model.parameters.{size} = {parameters[size]!r}"

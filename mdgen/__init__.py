@@ -1,8 +1,8 @@
 """Molecular dynamics of glass formers: isoconfigurational ensembles into one file.
 
-`python -m mdgen` runs a case; `evaluate`, `propagate` and `isoconfigurational` are the same physics for NumPy arrays
-(see `mdgen.api`); `read` gives the configurations of a file (see `mdgen.formats`). They are loaded at first use, so
-that importing the package compiles nothing.
+`python -m mdgen` runs a case. The same physics for NumPy arrays: `evaluate`, `mechanics`, `inherent_position`,
+`propagate`, `isoconfigurational` (see `mdgen.api`); `read` gives the configurations of a file (see `mdgen.formats`).
+They are loaded at first use, so that importing the package compiles nothing.
 """
 
 from __future__ import annotations
@@ -11,13 +11,12 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from mdgen.api import Evaluation, evaluate, isoconfigurational, propagate
+    from mdgen.api import Evaluation, evaluate, inherent_position, isoconfigurational, mechanics, propagate
     from mdgen.formats import read
 
-_PLACES = dict.fromkeys(("Evaluation", "evaluate", "isoconfigurational", "propagate"), "mdgen.api")
-_PLACES["read"] = "mdgen.formats"
+__all__ = ["Evaluation", "evaluate", "inherent_position", "isoconfigurational", "mechanics", "propagate", "read"]
 
-__all__ = ["Evaluation", "evaluate", "isoconfigurational", "propagate", "read"]
+_PLACES = dict.fromkeys(__all__, "mdgen.api") | {"read": "mdgen.formats"}
 
 
 def __getattr__(name: str) -> Any:

@@ -29,10 +29,10 @@ def main() -> None:
     run_program("python -m mdgen", RunConfig, partial(launch, _generate), show, main.__doc__ or "", parts=parts)
 
 
-def _generate(world: World, case: RunConfig) -> int:
+def _generate(world: World, config: RunConfig) -> int:
     from mdgen.run import generate
 
-    return generate(world, case)
+    return generate(world, config)
 
 
 if __name__ == "__main__":

@@ -18,7 +18,10 @@ from numpy.typing import ArrayLike
 
 from mdgen.config import LONGEST
 from mdgen.dynamics import Dynamics
+from mdgen.fields import Mechanics
+from mdgen.fields import mechanics as mechanics_of
 from mdgen.initial import Configuration
+from mdgen.minimize import inherent_structure
 from mdgen.neighbors import spatial_order
 from mdgen.observables import displacement
 from mdgen.potentials import potential as registry
@@ -95,6 +98,43 @@ def propagate(
     return dynamics.position[0], dynamics.velocity[0]
 
 
+def mechanics(
+    position: ArrayLike,
+    species: ArrayLike,
+    box: ArrayLike,
+    potential: str | PairPotential = "kob-andersen",
+    parameters: Mapping[str, Any] | None = None,
+) -> Mechanics:
+    """What holds each particle where it is: see `mdgen.fields.Mechanics`.
+
+    Raises `UserError` for input that is not a configuration of this potential.
+    """
+    law = _law(potential, parameters)
+    found = mechanics_of(_configuration(_numbers("position", position), species, box, law), law)
+    if not (np.isfinite(found.energy).all() and np.isfinite(found.stiffness).all()):
+        raise UserError("position: particles lie on each other, or so close that energy or force are not finite")
+    return found
+
+
+def inherent_position(
+    position: ArrayLike,
+    species: ArrayLike,
+    box: ArrayLike,
+    potential: str | PairPotential = "kob-andersen",
+    parameters: Mapping[str, Any] | None = None,
+) -> F64:
+    """The inherent structure [n, 3] of a configuration: the energy minimum that it flows down to, in the box.
+
+    Raises `UserError` for input that is not a configuration of this potential, and where no minimum is found.
+    """
+    law = _law(potential, parameters)
+    found = inherent_structure(_configuration(_numbers("position", position), species, box, law), law)
+    if not found.converged:
+        told = f"a force of {found.largest_force:.2g} is left after {found.n_iterations} iterations"
+        raise UserError(f"position: no energy minimum was found: {told}")
+    return found.position
+
+
 def isoconfigurational(
     position: ArrayLike,
     species: ArrayLike,
@@ -117,12 +157,12 @@ def isoconfigurational(
     """
     start = _numbers("position", position)
     n_replicas, times = whole("n_replicas", n_replicas, 1, MOST_REPLICAS), _ascending(times)
-    dt, spread = positive("dt", dt, *STEP), positive("temperature", temperature, 1e-6, 1e6)
+    dt, temperature = positive("dt", dt, *STEP), positive("temperature", temperature, 1e-6, 1e6)
     blocks, law = production_blocks(times, dt), _law(potential, parameters)
     moved = np.empty((len(times), n_replicas, len(start)))
     for first in range(0, n_replicas, GROUP):
         replicas = range(first, min(first + GROUP, n_replicas))
-        velocity = np.stack([maxwell_velocities(len(start), spread, seed, 0, replica) for replica in replicas])
+        velocity = np.stack([maxwell_velocities(len(start), temperature, seed, 0, replica) for replica in replicas])
         together = np.repeat(start[None], len(replicas), axis=0)
         dynamics = _dynamics(together, velocity, species, box, law, dtype, device)
         energy = dynamics.snapshot().energy_per_particle
@@ -157,12 +197,17 @@ def _dynamics(
     dtype = float_type("dtype", dtype)
     if device is not None and not isinstance(device, Gpu):
         raise UserError(f"device = {shown(device)}: a GPU that runkit.device.choose gave, or None, is needed")
-    edges = numbers("box", box, "three edges, or one of a cube,")
-    edges = np.full(3, float(edges)) if edges.ndim == 0 else edges
-    start = Configuration.of("input", position[0], species, edges)
-    start.require(law)
+    start = _configuration(position[0], species, box, law)
     order = spatial_order(start.position, start.box)
     return Dynamics(position, velocity, start.species, start.box, law, 0.005, dtype, order=order, device=device)
+
+
+def _configuration(position: F64, species: ArrayLike, box: ArrayLike, law: PairPotential) -> Configuration:
+    edges = numbers("box", box, "three edges, or one of a cube,")
+    edges = np.full(3, float(edges)) if edges.ndim == 0 else edges
+    start = Configuration.of("input", position, species, edges)
+    start.require(law)
+    return start
 
 
 def _require_sound(reached: Snapshot, energy: F64, dt: float) -> None:

@@ -18,7 +18,7 @@ def cells(box: ArrayLike, n_particles: int, reach: float) -> I32:
     """How many cells each axis has, int32 [R, 3], in boxes [R, 3] of `n_particles` with lists up to `reach`.
 
     The edge of a column is that of a cube with as many particles as a chunk, at the mean density; never more than the
-    reach, for clusters in large boxes, unless there would be more cells than there is room for.
+    reach, for clusters in large boxes, unless there would be more cells than there is memory for.
     """
     return np.array([_cells(edges, n_particles, reach) for edges in np.asarray(box, np.float64)], np.int32)
 

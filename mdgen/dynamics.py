@@ -13,10 +13,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from mdgen.batch import Batch
-from mdgen.bundles import Bundles
+from mdgen.cpu_engine import CpuEngine
 from mdgen.engine import Engine
 from mdgen.ensemble import Ensemble, replicas
+from mdgen.gpu_engine import GpuEngine
 from mdgen.kernels.fire import Valley
 from mdgen.potentials.pair import PairPotential
 from mdgen.snapshot import Snapshot
@@ -200,7 +200,7 @@ def warm_up(
 def _engine(device: Gpu | None, ensemble: Ensemble, position: F64, velocity: F64, tuning: Tuning) -> Engine:
     """What holds the replicas and moves them."""
     if device is not None:
-        return Batch(device, ensemble, position, velocity, tuning)
+        return GpuEngine(device, ensemble, position, velocity, tuning)
     from mdgen.kernels import cpu  # Numba takes a second to import: only where something moves on the CPU
 
-    return Bundles(cpu.kernels_of(ensemble.potential), ensemble, position, velocity)
+    return CpuEngine(cpu.kernels_of(ensemble.potential), ensemble, position, velocity)

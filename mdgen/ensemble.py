@@ -42,7 +42,7 @@ class Ensemble:
         precision: str,
         thermostat: Thermostat | None,
     ) -> Ensemble:
-        """Checked and spread over replicas; `shape` is [R, n]. Raises `UserError` for what cannot be advanced."""
+        """Checked, one row for each replica; `shape` is [R, n]. Raises `UserError` for what cannot be advanced."""
         if precision not in ("float32", "float64"):
             raise UserError(f"precision = {precision!r}: 'float32' or 'float64' is needed")
         in_order = np.broadcast_to(np.arange(shape[1]) if order is None else np.asarray(order), shape)

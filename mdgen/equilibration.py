@@ -46,10 +46,10 @@ LOST = Failed("positions or velocities are not finite")
 
 def equilibrate(run: Run, given: list[Configuration]) -> None:
     """Make every initial configuration that the file still lacks: this rank's share of them."""
-    case, file = run.case, run.file
+    config, file = run.config, run.file
     pending = [sample for (sample,) in file.pending("equilibrated")]
     mine = run.groups(pending, checkpoint_name, kind=int, size=GROUP_SIZE)
-    blocks = Schedule() if given else cooling_blocks(case.initial, case.system.temperature, case.integrator.dt)
+    blocks = Schedule() if given else cooling_blocks(config.initial, config.system.temperature, config.integrator.dt)
     amount = (sum(map(len, mine)), "samples") if given else (run.steps_left(mine, checkpoint_name, blocks), "steps")
     with Progress(run.world, *amount, "equilibrate") as progress, suppress(Stopped):
         for samples in mine:
@@ -62,22 +62,22 @@ def equilibrate(run: Run, given: list[Configuration]) -> None:
 
 def _cool(run: Run, samples: list[int], blocks: Schedule, progress: Progress) -> list[Configuration | Failed]:
     """Melts, cooled and held (NVT), or why one cannot be used."""
-    system, seed = run.case.system, run.case.seed
+    system, seed = run.config.system, run.config.seed
     starts = [melt(system.n_particles, system.composition, system.density, seed, sample) for sample in samples]
     dynamics = _melts(run, samples, starts)
-    checkpoint = _checkpoint(run.file, samples, run.case.checkpoint_seconds)
+    checkpoint = _checkpoint(run.file, samples, run.config.checkpoint_seconds)
     for block, reached in advance(dynamics, blocks, checkpoint, run.stop):
         progress.advance(block.n_steps * len(samples))
         if len(reached.blown_up()) == len(samples):  # the next block is under way
             return [LOST] * len(samples)
-    return [_taken(run.case, *each) for each in zip(starts, dynamics.position, dynamics.kinetic_energy, strict=True)]
+    return [_taken(run.config, *each) for each in zip(starts, dynamics.position, dynamics.kinetic_energy, strict=True)]
 
 
-def _taken(case: RunConfig, start: Configuration, position: F64, kinetic_energy: float) -> Configuration | Failed:
+def _taken(config: RunConfig, start: Configuration, position: F64, kinetic_energy: float) -> Configuration | Failed:
     """The sample at the end of its hold, or why it is none."""
     if not np.isfinite(kinetic_energy):
         return LOST
-    freedom, temperature, initial = degrees_of_freedom(case), case.system.temperature, case.initial
+    freedom, temperature, initial = degrees_of_freedom(config), config.system.temperature, config.initial
     is_held = initial.hold_time >= SETTLED * initial.relaxation_time
     if is_held and not is_canonical(kinetic_energy, freedom, temperature):
         measured = 2 * kinetic_energy / freedom
@@ -86,37 +86,37 @@ def _taken(case: RunConfig, start: Configuration, position: F64, kinetic_energy:
 
 
 def _melts(run: Run, samples: list[int], starts: list[Configuration]) -> Dynamics:
-    """The start of all samples of a group, each with its own bath."""
-    case, n_particles, temperature = run.case, run.case.system.n_particles, run.case.initial.temperature
+    """The start of all samples of a group, each with its own thermostat."""
+    config, n_particles, temperature = run.config, run.config.system.n_particles, run.config.initial.temperature
     return Dynamics(
         [start.position for start in starts],
-        [maxwell_velocities(n_particles, temperature, case.seed, sample, MELT) for sample in samples],
+        [maxwell_velocities(n_particles, temperature, config.seed, sample, MELT) for sample in samples],
         [start.species for start in starts],
         [start.box for start in starts],
         run.potential,
-        case.integrator.dt,
-        precision=case.integrator.precision,
-        thermostat=baths(case, samples),
+        config.integrator.dt,
+        precision=config.integrator.precision,
+        thermostat=melt_thermostat(config, samples),
         order=[spatial_order(start.position, start.box) for start in starts],
         device=run.device,
     )
 
 
-def baths(case: RunConfig, samples: list[int]) -> Thermostat:
+def melt_thermostat(config: RunConfig, samples: list[int]) -> Thermostat:
     """The thermostat of melts: each has its own values and random numbers."""
     return thermostat.build(
-        case.initial.thermostat,
-        temperature=case.initial.temperature,
-        relaxation_time=case.initial.relaxation_time,
-        dt=case.integrator.dt,
-        degrees_of_freedom=degrees_of_freedom(case),
-        streams=[stream(case.seed, "thermostat", sample) for sample in samples],
+        config.initial.thermostat,
+        temperature=config.initial.temperature,
+        relaxation_time=config.initial.relaxation_time,
+        dt=config.integrator.dt,
+        degrees_of_freedom=degrees_of_freedom(config),
+        streams=[stream(config.seed, "thermostat", sample) for sample in samples],
     )
 
 
-def degrees_of_freedom(case: RunConfig) -> int:
+def degrees_of_freedom(config: RunConfig) -> int:
     """Of a sample whose total momentum is at rest."""
-    return 3 * case.system.n_particles - 3
+    return 3 * config.system.n_particles - 3
 
 
 def _finish(run: Run, samples: list[int], starts: Sequence[Configuration | Failed]) -> None:

@@ -28,21 +28,21 @@ def label(run: Run) -> None:
         for sample in mine:
             run.stop.here()
             if (propagated[sample] == COMPLETE).all():
-                _label_sample(run.case, run.potential.n_species, file, sample)
+                _label_sample(run.config, run.potential.n_species, file, sample)
             else:
                 _fail_sample(file, sample, np.flatnonzero(propagated[sample] == FAILED))
             progress.advance(1)
             run.stop.keep(1)
 
 
-def _label_sample(case: RunConfig, n_species: int, file: Writer, sample: int) -> None:
+def _label_sample(config: RunConfig, n_species: int, file: Writer, sample: int) -> None:
     require_sound(file, "equilibrated", (sample,))
     for replica in range(file.shape("propagated")[1]):
         require_sound(file, "propagated", (sample, replica))
     position, species, box = (file.read(name, (sample,)) for name in ("initial_position", "species", "box"))
     start = Configuration.of(f"sample {sample}", position, species, box)
-    slices = (file.read("position", (sample, i_time)) for i_time in range(len(case.production.times)))
-    labels = sample_labels(slices, start, n_species, case.label.bond_cutoff, case.label.wave_number)
+    slices = (file.read("position", (sample, i_time)) for i_time in range(len(config.production.times)))
+    labels = sample_labels(slices, start, n_species, config.label.bond_cutoff, config.label.wave_number)
     try:
         write_labels(file, sample, labels)
     except OverflowError as error:
@@ -59,9 +59,9 @@ def _fail_sample(file: Writer, sample: int, replicas: I64) -> None:
 
 
 def write_labels(file: Writer, sample: int, labels: dict[str, Array]) -> None:
-    """Store what `sample_labels` gave, bonds padded to the room in the file; marks the sample complete.
+    """Store what `sample_labels` gave, bonds padded to the capacity of the file; marks the sample complete.
 
-    Raises `OverflowError` if there are more bonds than room.
+    Raises `OverflowError` if there are more bonds than that.
     """
     n_bonds, capacity = len(labels["bond"]), file.read("bond", (sample,)).shape[0]
     if n_bonds > capacity:

@@ -14,9 +14,9 @@ import numpy as np
 from mdgen.dynamics import Dynamics
 from mdgen.initial import Configuration
 from mdgen.kernels.fire import descend
+from mdgen.list_capacity import first_capacity, replica_bytes
 from mdgen.neighbors import spatial_order
 from mdgen.potentials.pair import PairPotential
-from mdgen.room import first_room, replica_bytes
 from runkit.arrays import F64, Array
 from runkit.device import Gpu
 
@@ -59,7 +59,7 @@ def _most_at_once(starts: Sequence[Configuration], potential: PairPotential, dev
     if device is None or not starts:
         return 1
     n_particles, volume = len(starts[0].position), min(start.box.prod() for start in starts)
-    one = replica_bytes(n_particles, "float64", first_room(n_particles, volume, potential))
+    one = replica_bytes(n_particles, "float64", first_capacity(n_particles, volume, potential))
     return max(1, int(device.free_bytes / (SHARE * one)))
 
 

@@ -16,10 +16,10 @@ from mdgen.formats import load
 from mdgen.formats.independence import require_distinct
 from mdgen.groups import GroupSize, form_groups
 from mdgen.initial import Configuration
+from mdgen.list_capacity import first_capacity, replica_bytes
 from mdgen.potentials import potential as registry
 from mdgen.potentials.pair import PairPotential
 from mdgen.relaxation import hold_in_words
-from mdgen.room import first_room, replica_bytes
 from mdgen.schedule import Schedule, cooling_blocks, production_blocks
 from mdgen.thermostats import thermostat
 from runkit.config import dump_toml
@@ -39,20 +39,20 @@ MELTED = ("temperature", "melt_time", "cooling_time", "hold_time", "thermostat",
 READ = ("species", "frames")
 
 
-def potential_of(case: RunConfig) -> PairPotential:
-    """The interaction that `case` names; raises `UserError` if the rest of it does not fit, or its thermostat."""
-    require_used(case.initial)
-    require_thermostat(case)
-    system = case.system
+def potential_of(config: RunConfig) -> PairPotential:
+    """The interaction that `config` names; raises `UserError` if the rest of it does not fit, or its thermostat."""
+    require_used(config.initial)
+    require_thermostat(config)
+    system = config.system
     law = registry.build(system.potential, **system.parameters)
-    is_open = bool(case.initial.file) and "composition" not in system.model_fields_set  # the files will say it
+    is_open = bool(config.initial.file) and "composition" not in system.model_fields_set  # the files will say it
     if len(system.composition) != law.n_species and not is_open:
         raise UserError(
             f"system.composition = {list(system.composition)}: potential {system.potential!r} has {law.n_species} "
             "species; one fraction for each is needed"
         )
-    edge = _edge(case)
-    if not case.initial.file and edge < 2 * law.largest_cutoff:
+    edge = _edge(config)
+    if not config.initial.file and edge < 2 * law.largest_cutoff:
         least = math.ceil(system.density * (2 * law.largest_cutoff) ** 3)
         raise UserError(
             f"system.n_particles = {system.n_particles}: the box edge {edge:.4g} is less than twice the cutoff "
@@ -61,9 +61,9 @@ def potential_of(case: RunConfig) -> PairPotential:
     return law
 
 
-def require_thermostat(case: RunConfig) -> None:
+def require_thermostat(config: RunConfig) -> None:
     """Raise `UserError` for an unknown thermostat, or one that must be slower for this time step."""
-    initial, dt = case.initial, case.integrator.dt
+    initial, dt = config.initial, config.integrator.dt
     least = thermostat.get(initial.thermostat).least_steps * dt
     if initial.relaxation_time < least and not initial.file:
         raise UserError(
@@ -72,17 +72,17 @@ def require_thermostat(case: RunConfig) -> None:
         )
 
 
-def given_configurations(case: RunConfig, potential: PairPotential) -> list[Configuration]:
+def given_configurations(config: RunConfig, potential: PairPotential) -> list[Configuration]:
     """The configurations of `initial.file`, at most `production.n_samples` of them; [] for a melt.
 
     Raises `UserError` for a file that cannot be read, a configuration that `potential` cannot handle, or one that
     contradicts what `system` sets.
     """
-    if not case.initial.file:
+    if not config.initial.file:
         return []
-    initial, system = case.initial, case.system
+    initial, system = config.initial, config.system
     density = system.density if "density" in system.model_fields_set else None
-    given = load(initial.file, density, initial.species, initial.frames, case.production.n_samples)
+    given = load(initial.file, density, initial.species, initial.frames, config.production.n_samples)
     require_distinct(given)
     for configuration in given:
         configuration.require(potential)
@@ -126,87 +126,90 @@ def require_used(initial: Initial) -> None:
             raise UserError(f"initial.{key} = {value!r}: samples are {why}; leave it out")
 
 
-def taken_as_given(case: RunConfig, given: Sequence[Configuration]) -> str:
+def taken_as_given(config: RunConfig, given: Sequence[Configuration]) -> str:
     """What becomes of given configurations, in words."""
     told = f"{len(given)} given configuration(s), taken as they are: neither cooled nor held"
-    if "temperature" in case.system.model_fields_set or any(one.temperature is not None for one in given):
+    if "temperature" in config.system.model_fields_set or any(one.temperature is not None for one in given):
         return told
-    return f"{told}; the files do not say their temperature: system.temperature = {case.system.temperature:g} is taken"
+    taken = config.system.temperature
+    return f"{told}; the files do not say their temperature: system.temperature = {taken:g} is taken"
 
 
-def resolved(case: RunConfig, given: Sequence[Configuration]) -> RunConfig:
-    """The case with `system` as given configurations have it; raises `UserError` if the rest does not fit them."""
-    require_bonds_that_fit(case, given)
+def resolved(config: RunConfig, given: Sequence[Configuration]) -> RunConfig:
+    """The configuration with `system` as the files have it; raises `UserError` if the rest does not fit them."""
+    require_bonds_that_fit(config, given)
     if not given:
-        return case
+        return config
     n_particles = len(given[0].position)
-    law = registry.build(case.system.potential, **case.system.parameters)
+    law = registry.build(config.system.potential, **config.system.parameters)
     counts = np.bincount(given[0].species, minlength=law.n_species)
     system = {
         "n_particles": n_particles,
         "density": n_particles / float(np.prod(given[0].box)),
         "composition": tuple((counts / n_particles).tolist()),
-        "temperature": _temperature(case, given),
+        "temperature": _temperature(config, given),
     }
-    return case.model_copy(update={"system": case.system.model_copy(update=system)})
+    return config.model_copy(update={"system": config.system.model_copy(update=system)})
 
 
-def _temperature(case: RunConfig, given: Sequence[Configuration]) -> float:
+def _temperature(config: RunConfig, given: Sequence[Configuration]) -> float:
     """The one temperature that is set, or that the configurations were made at."""
-    if "temperature" in case.system.model_fields_set:
-        return case.system.temperature
+    if "temperature" in config.system.model_fields_set:
+        return config.system.temperature
     known = {one.temperature: one.source for one in given if one.temperature is not None}
     if len(known) > 1:
         (a, source_a), (b, source_b), *_ = known.items()
         raise UserError(f"{source_a} was made at T = {a:g}, {source_b} at {b:g}; all samples of a run need the same")
-    return next(iter(known), case.system.temperature)
+    return next(iter(known), config.system.temperature)
 
 
-def require_bonds_that_fit(case: RunConfig, given: Sequence[Configuration]) -> None:
+def require_bonds_that_fit(config: RunConfig, given: Sequence[Configuration]) -> None:
     """Raise `UserError` if bonds are longer than half an edge of a box: a pair would have two nearest images."""
-    longest, bond = min((float(np.min(start.box)) for start in given), default=_edge(case)) / 2, case.label.bond_cutoff
+    longest = min((float(np.min(start.box)) for start in given), default=_edge(config)) / 2
+    bond = config.label.bond_cutoff
     if bond > longest:
         raise UserError(f"label.bond_cutoff = {bond:g}; allowed: up to {longest:.4g}, half the box edge")
 
 
-def dimensions(case: RunConfig, potential: PairPotential, given: Sequence[Configuration]) -> dict[str, int]:
+def dimensions(config: RunConfig, potential: PairPotential, given: Sequence[Configuration]) -> dict[str, int]:
     """Lengths of the dimensions of the file."""
-    n_particles = len(given[0].position) if given else case.system.n_particles
-    density = n_particles / _smallest_volume(case, given)
-    uniform = n_particles / 2 * density * 4 / 3 * math.pi * case.label.bond_cutoff**3
+    n_particles = len(given[0].position) if given else config.system.n_particles
+    density = n_particles / _smallest_volume(config, given)
+    most = n_particles * (n_particles - 1) // 2
+    uniform = n_particles / 2 * density * 4 / 3 * math.pi * config.label.bond_cutoff**3
     return {
-        "sample": len(given) or case.production.n_samples,
-        "time": len(case.production.times),
-        "replica": case.production.n_replicas,
+        "sample": len(given) or config.production.n_samples,
+        "time": len(config.production.times),
+        "replica": config.production.n_replicas,
         "particle": n_particles,
         "species": potential.n_species,
-        "bond": min(math.ceil(case.label.bond_capacity * uniform) + n_particles, n_particles * (n_particles - 1) // 2),
+        "bond": min(math.ceil(config.label.bond_capacity * uniform) + n_particles, most),
     }
 
 
-def show(case: RunConfig) -> None:
+def show(config: RunConfig) -> None:
     """Print the resolved configuration, then what it means: work, shares, file, memory and estimated time."""
-    require_own_name(case.output)
-    potential = potential_of(case)
-    given = given_configurations(case, potential)
-    start = taken_as_given(case, given) if given else hold_in_words(case)[0]
-    case = resolved(case, given)
-    sizes, n_ranks = dimensions(case, potential, given), planned_size()
-    on_cpu, on_gpu = _work_on_cpu(sizes, n_ranks), _work_on_gpu(sizes, n_ranks, case.replicas_per_gpu)
-    samples, replicas = on_gpu if case.device == "gpu" else on_cpu
-    print(dump_toml(case))
-    there = found_at(Path(case.output), ISOCONFIG, case.model_dump(mode="json"), FREE_KEYS)
+    require_own_name(config.output)
+    potential = potential_of(config)
+    given = given_configurations(config, potential)
+    start = taken_as_given(config, given) if given else hold_in_words(config)[0]
+    config = resolved(config, given)
+    sizes, n_ranks = dimensions(config, potential, given), planned_size()
+    on_cpu, on_gpu = _work_on_cpu(sizes, n_ranks), _work_on_gpu(sizes, n_ranks, config.replicas_per_gpu)
+    samples, replicas = on_gpu if config.device == "gpu" else on_cpu
+    print(dump_toml(config))
+    there = found_at(Path(config.output), ISOCONFIG, config.model_dump(mode="json"), FREE_KEYS)
     for line in (
-        f"file       {case.output}: {in_units(n_bytes(ISOCONFIG, sizes))}, "
+        f"file       {config.output}: {in_units(n_bytes(ISOCONFIG, sizes))}, "
         + ", ".join(f"{n} {name}s" for name, n in sizes.items() if name != "species"),
         *([f"there      {there}"] if there else []),
         f"work       {sizes['sample']} samples, then {sizes['sample'] * sizes['replica']} replicas, up to "
         f"{replicas.largest} together",
         f"start      {start}",
         f"ranks      {n_ranks}, each with {samples.shares} samples, then {replicas.shares} replicas",
-        f"memory     {memory_in_words(case, sizes, n_ranks)}",
-        *_of_gpu(case, potential, given, sizes, on_gpu),
-        f"cost       {_cost(case, bool(given), sizes, on_cpu)}",
+        f"memory     {memory_in_words(config, sizes, n_ranks)}",
+        *_of_gpu(config, potential, given, sizes, on_gpu),
+        f"cost       {_cost(config, bool(given), sizes, on_cpu)}",
     ):
         print("# " + line)
 
@@ -247,50 +250,52 @@ def _shared(lists: Sequence[range], size: GroupSize, n_ranks: int) -> Work:
 
 
 def _of_gpu(
-    case: RunConfig,
+    config: RunConfig,
     potential: PairPotential,
     given: Sequence[Configuration],
     sizes: dict[str, int],
     work: tuple[Work, Work],
 ) -> list[str]:
     """What a rank takes of its GPU, if it may have one."""
-    if case.device == "cpu":
+    if config.device == "cpu":
         return []
     samples, replicas = work
     n_particles, largest = sizes["particle"], max(samples.largest, replicas.largest)
-    room = first_room(n_particles, _smallest_volume(case, given), potential)
-    needed = in_units(largest * replica_bytes(n_particles, case.integrator.precision, room))
-    if case.device == "gpu":
+    capacity = first_capacity(n_particles, _smallest_volume(config, given), potential)
+    needed = in_units(largest * replica_bytes(n_particles, config.integrator.precision, capacity))
+    if config.device == "gpu":
         return [f"gpu        {needed} of its memory for the largest group of a rank"]
     return [f"gpu        if every rank finds one: up to {replicas.largest} replicas together, {needed} of its memory"]
 
 
-def _cost(case: RunConfig, are_given: bool, sizes: dict[str, int], on_cpu: tuple[Work, Work]) -> str:
+def _cost(config: RunConfig, are_given: bool, sizes: dict[str, int], on_cpu: tuple[Work, Work]) -> str:
     """Work, and the time that it takes where that is known."""
-    cooling = Schedule() if are_given else cooling_blocks(case.initial, case.system.temperature, case.integrator.dt)
-    following = production_blocks(case.production.times, case.integrator.dt)
+    dt = config.integrator.dt
+    cooling = Schedule() if are_given else cooling_blocks(config.initial, config.system.temperature, dt)
+    following = production_blocks(config.production.times, dt)
     alone = cooling.steps_after() * sizes["particle"]
     together = following.steps_after() * sizes["particle"]  # a replica
     total = f"{sizes['sample'] * (alone + sizes['replica'] * together):.3g} atom-steps"
-    if case.device == "gpu":
+    if config.device == "gpu":
         return f"{total}; no rate of a GPU has been measured yet to tell the time"
     samples, replicas = on_cpu
     seconds = max(samples.of_ranks) * alone / ONE_SYSTEM + max(replicas.of_ranks) * together / TOGETHER
-    return f"{total}, about {duration(seconds)} on these ranks" + (" without GPUs" if case.device == "auto" else "")
+    return f"{total}, about {duration(seconds)} on these ranks" + (" without GPUs" if config.device == "auto" else "")
 
 
-def _edge(case: RunConfig) -> float:
-    return float((case.system.n_particles / case.system.density) ** (1 / 3))
+def _edge(config: RunConfig) -> float:
+    return float((config.system.n_particles / config.system.density) ** (1 / 3))
 
 
-def _smallest_volume(case: RunConfig, given: Sequence[Configuration]) -> float:
+def _smallest_volume(config: RunConfig, given: Sequence[Configuration]) -> float:
     boxes = [float(np.prod(start.box)) for start in given]
-    return min(boxes, default=case.system.n_particles / case.system.density)
+    return min(boxes, default=config.system.n_particles / config.system.density)
 
 
-def memory_in_words(case: RunConfig, sizes: dict[str, int], n_ranks: int) -> str:
+def memory_in_words(config: RunConfig, sizes: dict[str, int], n_ranks: int) -> str:
     """Main memory that a rank of so many takes."""
-    work = _work_on_gpu(sizes, n_ranks, case.replicas_per_gpu) if case.device == "gpu" else _work_on_cpu(sizes, n_ranks)
+    on_gpu = config.device == "gpu"
+    work = _work_on_gpu(sizes, n_ranks, config.replicas_per_gpu) if on_gpu else _work_on_cpu(sizes, n_ranks)
     return f"about {in_units(PROGRAM + rank_bytes(sizes, work[1].largest))} per rank"
 
 

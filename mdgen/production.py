@@ -26,14 +26,14 @@ from runkit.dataset.writer import Writer
 from runkit.progress import Progress
 from runkit.stop import Stopped
 
-GROUP_SIZE = GroupSize(8, 32)  # of replicas on the CPU: the lanes of a vector; four such, regrouped as they spread
+GROUP_SIZE = GroupSize(8, 32)  # of replicas on the CPU: the lanes of a vector; four such, regrouped as they diverge
 
 Replica = tuple[int, int]  # number of the sample, number of the trajectory
 
 
 def propagate(run: Run) -> None:
     """Run every replica that the file still lacks: this rank's share of them."""
-    blocks = production_blocks(run.case.production.times, run.case.integrator.dt)
+    blocks = production_blocks(run.config.production.times, run.config.integrator.dt)
     mine = run.groups(_pending(run), checkpoint_name, kind=itemgetter(0), size=GROUP_SIZE)
     n_steps = run.steps_left(mine, checkpoint_name, blocks)
     with Progress(run.world, n_steps, "steps", "propagate") as progress, suppress(Stopped):
@@ -55,13 +55,13 @@ def _pending(run: Run) -> list[Replica]:
 
 def _run_group(run: Run, group: list[Replica], blocks: Schedule, progress: Progress) -> None:
     """Run a group to its end; one that blows up is marked when its block is looked at, the others go on."""
-    names, period = [checkpoint_name(unit) for unit in group], run.case.checkpoint_seconds
+    names, period = [checkpoint_name(unit) for unit in group], run.config.checkpoint_seconds
     checkpoint = Checkpoint(run.file, names, period, _written(run.file, group, blocks))
     dynamics = _start(run, group)
     energy, sound = dynamics.snapshot().energy_per_particle, np.ones(len(group), bool)
     for block, reached in advance(dynamics, blocks, checkpoint, run.stop):
         progress.advance(block.n_steps * len(group))
-        lost = sound & exploded(reached.energy_per_particle, energy, run.case.system.temperature)
+        lost = sound & exploded(reached.energy_per_particle, energy, run.config.system.temperature)
         _mark(run.file, group, lost, FAILED)
         sound &= ~lost
         if block.snapshot is not None:
@@ -82,10 +82,10 @@ def _mark(file: Writer, group: list[Replica], which: Bools, status: int) -> None
 
 
 def _start(run: Run, group: list[Replica]) -> Dynamics:
-    case, start = run.case, {sample: _read_start(run.file, sample) for sample, _ in group}
+    config, start = run.config, {sample: _read_start(run.file, sample) for sample, _ in group}
     position, species, box, order, temperature = zip(*(start[sample] for sample, _ in group), strict=True)
     velocity = [
-        maxwell_velocities(len(position[0]), each, case.seed, *unit)
+        maxwell_velocities(len(position[0]), each, config.seed, *unit)
         for each, unit in zip(temperature, group, strict=True)
     ]
     return Dynamics(
@@ -94,8 +94,8 @@ def _start(run: Run, group: list[Replica]) -> Dynamics:
         species,
         box,
         run.potential,
-        case.integrator.dt,
-        precision=case.integrator.precision,
+        config.integrator.dt,
+        precision=config.integrator.precision,
         order=order,
         device=run.device,
     )

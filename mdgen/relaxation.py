@@ -46,9 +46,9 @@ def relaxation_of(system: System) -> Relaxation | None:
     return Relaxation(math.exp(min(float(exponent), math.log(LONGEST))), False)
 
 
-def hold_in_words(case: RunConfig) -> tuple[str, bool]:
+def hold_in_words(config: RunConfig) -> tuple[str, bool]:
     """What the hold is worth, and whether it is shorter than tau_alpha."""
-    hold, known = case.initial.hold_time, relaxation_of(case.system)
+    hold, known = config.initial.hold_time, relaxation_of(config.system)
     if known is None:
         return f"hold of {hold:g}; tau_alpha of this system is not known: see when self_scattering has decayed", False
     source = "published" if known.is_published else "estimated"

@@ -9,7 +9,7 @@ import numpy as np
 
 from mdgen.config import FREE_KEYS, RunConfig
 from mdgen.dynamics import warm_up
-from mdgen.equilibration import baths, equilibrate
+from mdgen.equilibration import equilibrate, melt_thermostat
 from mdgen.formats.independence import fingerprint
 from mdgen.initial import Configuration
 from mdgen.labelling import label
@@ -28,27 +28,27 @@ from runkit.mpi import World
 from runkit.stop import Stop
 
 
-def generate(world: World, case: RunConfig) -> int:
-    """Make the file that `case` describes, or finish it; collective. Returns the exit code."""
+def generate(world: World, config: RunConfig) -> int:
+    """Make the file that `config` describes, or finish it; collective. Returns the exit code."""
     account = Account()
-    potential, device = potential_of(case), choose(world, case.device)
-    given = world.on_root(given_configurations, case, potential)
-    start = taken_as_given(case, given)
-    case = resolved(case, given)
-    sizes = dimensions(case, potential, given)
-    with Stop(world, case) as stop, _open(world, case, sizes, given) as file:
+    potential, device = potential_of(config), choose(world, config.device)
+    given = world.on_root(given_configurations, config, potential)
+    start = taken_as_given(config, given)
+    config = resolved(config, given)
+    sizes = dimensions(config, potential, given)
+    with Stop(world, config) as stop, _open(world, config, sizes, given) as file:
         if file.finished:
             return conclude(world, file.path, f"{file.path} is complete already; give another output to run again")
         say(world, f"{file.state}: {file.part}, written by {file.method}")
         if file.state == "new":  # checkpoints that lie here belong to a file that is gone
             world.on_root(file.scratch.clear)
-        say(world, f"memory: {memory_in_words(case, sizes, world.size)}")
-        told, is_short = hold_in_words(case)
+        say(world, f"memory: {memory_in_words(config, sizes, world.size)}")
+        told, is_short = hold_in_words(config)
         if given:
             say(world, start)
         elif is_short:
             say(world, f"warning: {told}; samples are still ageing")
-        run = Run(case, potential, file, world, device, stop)
+        run = Run(config, potential, file, world, device, stop)
         with account.part(KERNELS):
             _compile(run, cools=not given)
         if not run.go_through(lambda run: equilibrate(run, given), propagate, label):
@@ -61,24 +61,24 @@ def generate(world: World, case: RunConfig) -> int:
 
 
 def _compile(run: Run, cools: bool) -> None:
-    """Compile the kernels once on each node: trajectories in the precision of the case, minima in float64."""
+    """Compile the kernels once on each node: trajectories in the precision of the run, minima in float64."""
     say(run.world, "kernels: loaded, or compiled in a minute or two where they are new")
-    precision, potential = run.case.integrator.precision, run.potential
+    precision, potential = run.config.integrator.precision, run.potential
     run.world.first_on_each_node(warm_up, potential, "float64", run.device)
     run.world.first_on_each_node(warm_up, potential, precision, run.device)
     if cools:
-        run.world.first_on_each_node(warm_up, potential, precision, run.device, baths(run.case, [0, 1]))
+        run.world.first_on_each_node(warm_up, potential, precision, run.device, melt_thermostat(run.config, [0, 1]))
 
 
-def _open(world: World, case: RunConfig, sizes: dict[str, int], given: list[Configuration]) -> Writer:
-    path = Path(case.output)
+def _open(world: World, config: RunConfig, sizes: dict[str, int], given: list[Configuration]) -> Writer:
+    path = Path(config.output)
     world.on_root(make_folder, path.parent)
-    attributes: dict[str, Any] = {"config": case.model_dump(mode="json"), "seed": case.seed}
+    attributes: dict[str, Any] = {"config": config.model_dump(mode="json"), "seed": config.seed}
     if given:
         attributes["inputs"] = {"initial.file": fingerprint(given)}
     file = Writer.open(world, path, ISOCONFIG, sizes, attributes, free_keys=FREE_KEYS)
     if not file.finished and world.is_root:  # also when resumed: the first try may have died before
-        file.write("time", (), np.array(case.production.times))
-        file.write("temperature", (), np.full(sizes["sample"], case.system.temperature))
+        file.write("time", (), np.array(config.production.times))
+        file.write("temperature", (), np.full(sizes["sample"], config.system.temperature))
     file.sync() if not file.finished else None
     return file

@@ -33,7 +33,7 @@ Written = Callable[[int, int], Array]
 class Run(NamedTuple):
     """What all stages work with; `device` is the GPU of this rank, or None."""
 
-    case: RunConfig
+    config: RunConfig
     potential: PairPotential
     file: Writer
     world: World
@@ -61,7 +61,7 @@ class Run(NamedTuple):
         groups of the given `size`; on a GPU there are up to `replicas_per_gpu`.
         """
         if self.device is not None:
-            kind, size = (lambda _: 0), GroupSize(1, self.case.replicas_per_gpu)
+            kind, size = (lambda _: 0), GroupSize(1, self.config.replicas_per_gpu)
         lists = self.world.on_root(self._in_step, units, place, kind)
         return form_groups(lists, size, self.world.size)[self.world.rank]
 
@@ -147,8 +147,8 @@ class Checkpoint:
     @staticmethod
     def _state(dynamics: Dynamics) -> dict[str, Array]:
         """All that the future of replicas depends on, by the first axis."""
-        bath = dynamics.thermostat.state() if dynamics.thermostat else {}
-        return {"position": dynamics.position, "velocity": dynamics.velocity, **bath}
+        state = dynamics.thermostat.state() if dynamics.thermostat else {}
+        return {"position": dynamics.position, "velocity": dynamics.velocity, **state}
 
 
 def blocks_done(file: Writer, name: str) -> int:

@@ -11,10 +11,10 @@ from mdgen.neighbors import INNER_SKIN, OUTER_SKIN
 
 
 class Tuning(NamedTuple):
-    """`marches`: whether a block of `threads` has a replica to itself, or replicas spread over many blocks (see
+    """`one_block`: whether a block of `threads` has a replica to itself, or many blocks share each replica (see
     `mdgen.kernels.gpu.Kernels`; None: as it suits the device). How far lists reach beyond the cutoff."""
 
-    marches: bool | None = None
+    one_block: bool | None = None
     threads: int | None = None
     inner_skin: float = INNER_SKIN
     outer_skin: float = OUTER_SKIN

@@ -57,6 +57,13 @@ def as_path(value: Path | str) -> Path:
     return Path(value)
 
 
+def sibling(path: Path, ending: str) -> Path:
+    """The file beside `path` that has its name and an ending; UserError for `.` and `/`, which have no name."""
+    if not path.name:
+        raise UserError(f"{path} is a folder, not a file; choose another output")
+    return path.with_name(path.name + ending)
+
+
 def state_of(path: Path) -> os.stat_result | None:
     """What is at a path, None if nothing is; UserError if there can be nothing."""
     try:
@@ -91,7 +98,7 @@ def written_whole(path: Path) -> Iterator[Path]:
     refuses.
     """
     # Short, so that a name that can be used is not refused for what is added to it.
-    beside = path.with_name(f".{secrets.token_hex(8)}.tmp{path.suffix}")
+    beside = sibling(path, "").with_name(f".{secrets.token_hex(8)}.tmp{path.suffix}")
     try:
         os.close(os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666))
         yield beside

@@ -64,11 +64,15 @@ class Registry(Generic[Made]):
         """Keyword parameters of a part, by name."""
         return inspect.signature(self.get(name)).parameters
 
-    def check(self, name: str, given: Mapping[str, Any]) -> None:
-        """Raise UserError if the part is unknown or `given` holds unknown, or lacks necessary, parameters."""
+    def unknown(self, name: str, given: Iterable[str]) -> list[str]:
+        """Those of the `given` keywords that a part does not take."""
         known = self.parameters(name)
         takes_any = any(parameter.kind is parameter.VAR_KEYWORD for parameter in known.values())
-        unknown = [] if takes_any else [key for key in given if key not in known]
+        return [] if takes_any else [key for key in given if key not in known]
+
+    def check(self, name: str, given: Mapping[str, Any]) -> None:
+        """Raise UserError if the part is unknown or `given` holds unknown, or lacks necessary, parameters."""
+        known, unknown = self.parameters(name), self.unknown(name, given)
         if unknown:
             allowed = ", ".join(known) or "none"
             perhaps = suggestion(unknown[0], known)

@@ -68,10 +68,10 @@ def runs() -> dict[str, tuple[Run, ...]]:
 
 
 def _glasses() -> Iterator[tuple[str, tuple[Run, ...]]]:
-    for bath in thermostat.names():
+    for coupling in thermostat.names():
         for precision in ("float32", "float64"):
-            more = (f"initial.thermostat={bath}", f"integrator.precision={precision}")
-            yield f"glass {bath} {precision}", _glass((1, 3, 0), *more)
+            more = (f"initial.thermostat={coupling}", f"integrator.precision={precision}")
+            yield f"glass {coupling} {precision}", _glass((1, 3, 0), *more)
     one = ("system.potential=lennard-jones", "system.composition=[1.0]", "system.density=0.8")
     yield "glass lennard-jones", _glass((1, 0), *one)
     two = "system.parameters={epsilon=[1.0,1.3,0.6],sigma=[1.0,0.85,0.9],cutoff=2.4}"

@@ -101,21 +101,21 @@ def import_files(world: World, options: Import) -> int:
     for configuration in given:
         configuration.require(registry.build(options.potential))
         _require_density(options, configuration)
-    case = make_case(options, plan, given[0])
-    potential = potential_of(case)
-    require_bonds_that_fit(case, given)
-    sizes = {**dimensions(case, potential, given), "replica": plan.n_replicas}
-    with Stop(world, case) as stop, _open(world, case, plan, sizes) as file:
+    config = make_case(options, plan, given[0])
+    potential = potential_of(config)
+    require_bonds_that_fit(config, given)
+    sizes = {**dimensions(config, potential, given), "replica": plan.n_replicas}
+    with Stop(world, config) as stop, _open(world, config, plan, sizes) as file:
         if file.finished:
             say(world, f"{file.path} is complete already")
             return 0
         world.first_on_each_node(warm_up, potential, "float64")
         if plan.kind == "positions":
-            run = Run(case, potential, file, world, None, stop)
+            run = Run(config, potential, file, world, None, stop)
             if not run.go_through(partial(equilibrate, given=given), partial(_read_trajectories, plan, given), label):
                 return stop.conclude(file.part)
         else:
-            _read_propensities(case, plan, given, file, world)
+            _read_propensities(config, plan, given, file, world)
         file.seal()
     say(world, f"wrote {options.output}: {len(plan.paths)} samples, times {list(plan.times)}")
     return 0
@@ -151,7 +151,7 @@ def make_plan(options: Import) -> Plan:
 
 
 def make_case(options: Import, plan: Plan, first: Configuration) -> RunConfig:
-    """The case of mdgen that would have made this data."""
+    """The configuration of mdgen that would have made this data."""
     n_particles = len(first.species)
     fractions = np.bincount(first.species) / n_particles
     system: dict[str, Any] = {"n_particles": n_particles, "density": round(n_particles / float(np.prod(first.box)), 12)}
@@ -162,13 +162,13 @@ def make_case(options: Import, plan: Plan, first: Configuration) -> RunConfig:
     return configure(RunConfig, None, defaults={"output": options.output, **tables})
 
 
-def _open(world: World, case: RunConfig, plan: Plan, sizes: Mapping[str, int]) -> Writer:
-    config = case.model_dump(mode="json")
-    config["production"]["n_replicas"] = plan.n_replicas
+def _open(world: World, config: RunConfig, plan: Plan, sizes: Mapping[str, int]) -> Writer:
+    settings = config.model_dump(mode="json")
+    settings["production"]["n_replicas"] = plan.n_replicas
     inputs = {"file": world.on_root(digest, list(chain.from_iterable(plan.paths)))}
-    attributes = {"config": config, "source": "imported", "absent": LACKING[plan.kind], "inputs": inputs}
-    world.on_root(make_folder, Path(case.output).parent)
-    file = Writer.open(world, case.output, ISOCONFIG, sizes, attributes, free_keys=("output",))
+    attributes = {"config": settings, "source": "imported", "absent": LACKING[plan.kind], "inputs": inputs}
+    world.on_root(make_folder, Path(config.output).parent)
+    file = Writer.open(world, config.output, ISOCONFIG, sizes, attributes, free_keys=("output",))
     if not file.finished and world.is_root:
         file.write("time", (), np.array(plan.times))
         file.write("temperature", (), np.full(len(plan.paths), plan.temperature))
@@ -187,7 +187,8 @@ def _read_trajectories(plan: Plan, given: list[Configuration], run: Run) -> None
             start = given[sample]
             for i_time, path in enumerate(plan.paths[sample]):
                 position = trajectories(path, start, plan.n_replicas)
-                energy = [evaluate(one, start.species, start.box, run.case.system.potential).energy for one in position]
+                law = run.config.system.potential
+                energy = [evaluate(one, start.species, start.box, law).energy for one in position]
                 file.write("position", (sample, i_time), position)
                 file.write("potential_energy", (sample, i_time), np.array(energy) / len(start.species))
                 progress.advance(1)
@@ -201,7 +202,7 @@ def _require_density(options: Import, given: Configuration) -> None:
         raise UserError(f"density = {options.density:g}: {given.source} has a box of density {density:.6g}")
 
 
-def _read_propensities(case: RunConfig, plan: Plan, given: list[Configuration], file: Writer, world: World) -> None:
+def _read_propensities(config: RunConfig, plan: Plan, given: list[Configuration], file: Writer, world: World) -> None:
     pending = [sample for (sample,) in file.pending("labelled")]
     mine = [pending[i] for i in world.share(len(pending))]
     with Progress(world, len(mine), "files", "read propensities") as progress:
@@ -211,14 +212,14 @@ def _read_propensities(case: RunConfig, plan: Plan, given: list[Configuration], 
             wanted = (len(plan.times), len(start.species))
             if propensity.shape != wanted or not np.isfinite(propensity).all():
                 raise UserError(f"{path}: 'md_prop' has shape {propensity.shape}; finite numbers {wanted} are needed")
-            _write_structure(case, path, start, file, sample)
-            bond = neighbour_pairs(start.position, start.box, case.label.bond_cutoff)
+            _write_structure(config, path, start, file, sample)
+            bond = neighbour_pairs(start.position, start.box, config.label.bond_cutoff)
             write_labels(file, sample, {"bond": bond, "propensity": propensity})
             progress.advance(1)
     file.sync()
 
 
-def _write_structure(case: RunConfig, path: str, start: Configuration, file: Writer, sample: int) -> None:
+def _write_structure(config: RunConfig, path: str, start: Configuration, file: Writer, sample: int) -> None:
     """A configuration and the inherent structure that the file gives for it."""
     inherent = array(path, "initial_positions_inherent")
     if inherent.shape != start.position.shape or not np.isfinite(inherent).all():
@@ -228,7 +229,7 @@ def _write_structure(case: RunConfig, path: str, start: Configuration, file: Wri
         )
     away = inherent - start.position
     inherent = start.position + away - np.round(away / start.box) * start.box
-    energy = [evaluate(p, start.species, start.box, case.system.potential).energy for p in (start.position, inherent)]
+    energy = [evaluate(p, start.species, start.box, config.system.potential).energy for p in (start.position, inherent)]
     n_particles = len(start.species)
     fields: dict[str, ArrayLike] = {
         "species": start.species,

@@ -127,11 +127,10 @@ def thermodynamics(options: argparse.Namespace, report: Report) -> None:
 def _sample(start, temperature: float, plan: tuple[int, int, int]):
     """Potential energy per particle and pressure along an NVT trajectory of ours."""
     n_particles, volume = len(start.species), start.box.prod()
-    bath = thermostat.get("bussi")(temperature, 0.5, DT, 3 * n_particles - 3, [stream(2, "validate")])
+    coupling = thermostat.get("bussi")(temperature, 0.5, DT, 3 * n_particles - 3, [stream(2, "validate")])
     velocity = maxwell_velocities(n_particles, temperature, 2, 0, 0)
-    dynamics = Dynamics(
-        start.position[None], velocity[None], start.species, start.box, LAW, DT, precision="float32", thermostat=bath
-    )
+    given = start.position[None], velocity[None], start.species, start.box, LAW, DT
+    dynamics = Dynamics(*given, precision="float32", thermostat=coupling)
     equilibrate, sample, every = plan
     dynamics.step(equilibrate)
     for _ in range(sample // every):

@@ -1,8 +1,9 @@
 """Compute kernels: a package for each kind of machine, and what the functions of those for the CPU take.
 
-The state of a bundle of replicas is flat blocks [n_blocks, 3, LANES]: with replicas as lanes a block is one particle of
+The state of a batch of replicas is flat blocks [n_blocks, 3, LANES]: with replicas as lanes a block is one particle of
 LANES replicas, with particles as lanes it is LANES particles of one replica. A place is int32 that counts 2**-32 of the
-box, or float64 that counts boxes.
+box, or float64 that counts boxes. A cluster is what one vector holds when forces are computed: one particle of all
+replicas, or LANES particles that are close in space; a list has the neighbours of each cluster.
 """
 
 from __future__ import annotations
@@ -13,16 +14,16 @@ from typing import NamedTuple, Protocol
 from runkit.arrays import F64, I32, I64, Array, Floats
 
 
-class Rows(NamedTuple):
-    """The lanes of the rows of a list, int32 [n_rows * LANES]: particle, offset of its x component, species."""
+class Clusters(NamedTuple):
+    """The lanes of all clusters, int32 [n_clusters * LANES]: particle, offset of its x component, species."""
 
     particle: I32
     slot: I32
     kind: I32
 
 
-class Near(NamedTuple):
-    """Neighbours of each row: `entry[start[row]:start[row + 1]]`, ascending; int64 [n_rows + 1], int32."""
+class PairList(NamedTuple):
+    """Neighbours of cluster c: particles `entry[start[c]:start[c + 1]]`, ascending; int64 [n_clusters + 1], int32."""
 
     start: I64
     entry: I32
@@ -36,8 +37,9 @@ class Law(NamedTuple):
     scale: Floats
 
 
-class Cover(NamedTuple):
-    """Where a list was made: int32 places, their unit of length float32 [3], and how much closer pairs may come."""
+class ListCheck(NamedTuple):
+    """Whether a list is valid still: int32 places where it was made, their unit of length float32 [3], and how much
+    closer a pair may have come since."""
 
     reference: I32
     scale: Floats
@@ -67,30 +69,36 @@ class Kernels(Protocol):
     def locate(self, position: F64, unit: F64, place: Array, /) -> None:
         """Fill `place` (int32 or float64) with `position` in units that are 1 / `unit` [3] long."""
 
-    def build(self, replicas: bool, coordinate: I32, ranked: I32, rows: Rows, near: Near, law: Law, /) -> int:
-        """Fill `near` with all pairs within reach; `ranked` int32 [n] are the particles in an order in space.
+    def build(
+        self, replicas: bool, coordinate: I32, ranked: I32, clusters: Clusters, pairs: PairList, law: Law, /
+    ) -> int:
+        """Fill `pairs` with all pairs within reach; `ranked` int32 [n] are the particles in an order in space.
 
-        `law.table` holds squares of reaches. Returns the length of the list, or -1 if there is no room for it.
+        `law.table` holds squares of reaches. Returns the length of the list, or -1 if `pairs` cannot hold it.
         """
 
-    def prune(self, replicas: bool, coordinate: I32, outer: Near, rows: Rows, near: Near, law: Law, /) -> None:
-        """Fill `near` with those of the pairs of `outer` that are within reach."""
+    def prune(
+        self, replicas: bool, coordinate: I32, outer: PairList, clusters: Clusters, pairs: PairList, law: Law, /
+    ) -> None:
+        """Fill `pairs` with those of the pairs of `outer` that are within reach."""
 
-    def farthest(self, replicas: bool, coordinate: I32, cover: Cover, /) -> float:
-        """How much closer a pair of one replica may have come since `cover` was noted, at most."""
+    def largest_approach(self, replicas: bool, coordinate: I32, check: ListCheck, /) -> float:
+        """How much closer a pair of one replica may have come since the list of `check` was made, at most."""
 
-    def forces(self, replicas: bool, place: Array, force: Floats, rows: Rows, near: Near, law: Law, /) -> None:
+    def forces(
+        self, replicas: bool, place: Array, force: Floats, clusters: Clusters, pairs: PairList, law: Law, /
+    ) -> None:
         """Fill `force`, each a sum over the neighbours in their order."""
 
     def energies(
-        self, replicas: bool, place: F64, energy: F64, virial: F64, rows: Rows, near: Near, law: Law, /
+        self, replicas: bool, place: F64, energy: F64, virial: F64, clusters: Clusters, pairs: PairList, law: Law, /
     ) -> None:
         """Add energy and virial of the pairs with higher particles to the x components of `energy` and `virial`."""
 
     def kick(self, velocity: F64, force: Floats, step: F64, /) -> None:
         """Half a step of `velocity`; `step` [LANES]."""
 
-    def march(
+    def integrate(
         self,
         replicas: bool,
         n_steps: int,
@@ -98,10 +106,10 @@ class Kernels(Protocol):
         state: State,
         step: F64,
         unit: F64,
-        rows: Rows,
-        near: Near,
+        clusters: Clusters,
+        pairs: PairList,
         law: Law,
-        cover: Cover | None,
+        check: ListCheck | None,
         /,
     ) -> int:
         """Up to `n_steps` steps, without the half kick at their end; the first has `n_kicks` before its drift.
@@ -109,11 +117,11 @@ class Kernels(Protocol):
         Returns how many are done: if fewer, the next one has drifted to where the list may lack pairs.
         """
 
-    def kinetic_energy(self, replicas: bool, velocity: F64, grain: float, energy: F64, /) -> None:
-        """Fill `energy` [LANES] with the kinetic energy of each replica (see `grain`)."""
+    def kinetic_energy(self, replicas: bool, velocity: F64, prerounding: float, energy: F64, /) -> None:
+        """Fill `energy` [LANES] with the kinetic energy of each replica (see `prerounding`)."""
 
 
-def grain(n_particles: int) -> float:
+def prerounding(n_particles: int) -> float:
     """Adding and subtracting it rounds squares of velocities to multiples of a 2**-53rd of 64 n_particles or more.
 
     Sums of them over all particles are then exact in double precision, if their mean is less than 64.

@@ -16,6 +16,7 @@ from numpy.typing import ArrayLike
 from runkit.arrays import F64, Floats
 from runkit.errors import UserError
 from runkit.formula import Value
+from runkit.formula.derivative import with_slope
 
 LEAST, MOST = 1e-20, 1e5  # of a parameter: their 12th powers are numbers in any arithmetic of float64
 
@@ -46,6 +47,16 @@ class PairLaw:
     def virial(self, square: Value, pair: Pair) -> Value:
         """-r U'(r); a law may have another way to it, which is rounded otherwise."""
         return square * self.force(square, pair)
+
+    def curvature(self, square: Value, pair: Pair) -> Value:
+        """U''(r), the derivative of the formula of the force: with f = -U'/r, U'' = -(f + 2 r² df/d(r²))."""
+        names = list(vars(pair))
+
+        def force(square: Value, *columns: Value) -> Value:
+            return self.force(square, SimpleNamespace(**dict(zip(names, columns, strict=True))))
+
+        strength, slope = with_slope(force, square, *vars(pair).values())
+        return -(strength + 2.0 * square * slope)
 
 
 @dataclass(frozen=True)
@@ -104,6 +115,10 @@ class PairPotential:
     def virial(self, r: ArrayLike, a: ArrayLike, b: ArrayLike) -> F64:
         """-r dU/dr of pairs of species `a` and `b` at distance `r`; arrays broadcast."""
         return self._within(self.law.virial, r, a, b)
+
+    def curvature(self, r: ArrayLike, a: ArrayLike, b: ArrayLike) -> F64:
+        """d²U/dr² of pairs of species `a` and `b` at distance `r`; arrays broadcast."""
+        return self._within(self.law.curvature, r, a, b)
 
     def _within(self, formula: Callable[[Value, Pair], Value], r: ArrayLike, a: Any, b: Any) -> F64:
         """A formula where r is below the cutoff, else zero."""

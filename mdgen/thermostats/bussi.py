@@ -57,7 +57,7 @@ class Bussi:
 
     @property
     def constants(self) -> tuple[float, float]:
-        """What a step keeps of the kinetic energy, and how much of the bath's it lets in."""
+        """What a step keeps of the kinetic energy, and how much of the reservoir's it lets in."""
         kept = math.exp(-self.dt / self.relaxation_time)
         return kept, (1 - kept) * self.temperature / 2
 

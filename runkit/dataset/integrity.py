@@ -18,7 +18,7 @@ from runkit.dataset.reader import BROKEN, Dataset, whole
 from runkit.dataset.schema import PENDING
 from runkit.dataset.verify import Damaged
 from runkit.errors import UserError
-from runkit.outputs import require_regular, state_of
+from runkit.outputs import require_regular, sibling, state_of
 
 
 def has_checksums(dataset: Dataset) -> bool:
@@ -59,8 +59,8 @@ def repair(path: Path) -> str:
 
     Raises UserError if the file cannot be repaired so: it has no checksums, it is in use, attributes are damaged.
     """
-    part = path if path.suffix == ".part" else path.with_name(path.name + ".part")
-    lock = FileLock(part.with_name(part.name + ".lock"))
+    part = path if path.suffix == ".part" else sibling(path, ".part")
+    lock = FileLock(sibling(part, ".lock"))
     try:
         with whole(path), Dataset(path, unfinished=True) as dataset:
             if not has_checksums(dataset):

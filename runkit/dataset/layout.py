@@ -24,7 +24,7 @@ from runkit.checkpoint import sync_directory
 from runkit.dataset.checksums import ATTRIBUTE, fields_of_sums, sum_of_texts
 from runkit.dataset.schema import Field, Schema
 from runkit.errors import UserError
-from runkit.outputs import require_regular, shortened, state_of
+from runkit.outputs import require_regular, shortened, sibling, state_of
 from runkit.version import code_version
 
 # Attributes and object headers, generously.
@@ -54,7 +54,7 @@ def lay_down(
     of the schema's groups. Raises UserError if the disk lacks room.
     """
     check_space(path.parent, n_bytes(schema, sizes) + _OVERHEAD)
-    beside = path.with_name(path.name + ".new")
+    beside = sibling(path, ".new")
     require_regular(beside, state_of(beside))
     try:
         # Our own lock is held: HDF5's would only fail, on file systems that have none.

@@ -24,7 +24,7 @@ import numpy as np
 from runkit.arguments import shown
 from runkit.dataset.schema import Schema, contract
 from runkit.errors import UserError
-from runkit.outputs import as_path, require_regular, state_of
+from runkit.outputs import as_path, require_regular, sibling, state_of
 
 # What h5py raises where the structure of a file is damaged.
 BROKEN = (OSError, RuntimeError, KeyError, ValueError, TypeError, UnicodeError)
@@ -149,7 +149,7 @@ class Dataset:
     def _open(self) -> h5py.File:
         about = state_of(self.path)
         if about is None:
-            part = self.path.with_name(self.path.name + ".part")
+            part = sibling(self.path, ".part")
             hint = f"; {part} is unfinished: run the same command again to finish it" if part.exists() else ""
             raise UserError(f"{self.path} does not exist{hint}")
         if not self.is_complete and not self.unfinished:

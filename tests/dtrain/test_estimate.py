@@ -109,8 +109,22 @@ def test_the_rate_is_a_share_of_what_all_devices_can_do(monkeypatch):
         assert words in told
 
 
-def test_no_step_no_figures():
+def test_no_step_no_figures_and_no_measurement(monkeypatch):
+    monkeypatch.setattr("dtrain.pace.peak_rate", lambda device, dtype: pytest.fail("a rate was measured"))
     assert efficiency_of(Alone(), Pace(), 4, None, torch.float32) == ({}, "")
+
+
+def test_memory_is_that_of_the_training_without_what_measures_the_rate(monkeypatch):
+    held = [5]
+
+    def rate(device, dtype):
+        held.append(800_000_000)
+        return 1e9
+
+    monkeypatch.setattr("dtrain.pace.peak_rate", rate)
+    monkeypatch.setattr("dtrain.pace.peak_memory", lambda device: max(held))
+    found, _ = efficiency_of(Alone(), Pace(1, 1.0, 0.0), 1, None, torch.float32)
+    assert found["memory_bytes"] == 5
 
 
 def test_the_rate_of_a_product_is_that_of_this_machine():

@@ -39,12 +39,12 @@ def crystal(n_particles: int, n_replicas: int) -> SimpleNamespace:
     )
 
 
-def both(gpu, n_particles, n_replicas, precision="float32", bath=None, **more):
+def both(gpu, n_particles, n_replicas, precision="float32", coupling=None, **more):
     """The same replicas on the GPU and on the CPU."""
     start = crystal(n_particles, n_replicas)
     for device in (gpu, None):
-        streams = [stream(1, "bath", replica) for replica in range(n_replicas)]
-        law = bath and thermostat.get(bath)(1.5, 0.1, DT, 3 * n_particles - 3, streams)
+        streams = [stream(1, "thermostat", replica) for replica in range(n_replicas)]
+        law = coupling and thermostat.get(coupling)(1.5, 0.1, DT, 3 * n_particles - 3, streams)
         yield Dynamics(*start.given, LAW, DT, precision, thermostat=law, order=start.order, device=device, **more)
 
 
@@ -53,12 +53,12 @@ def assert_same(ours: Dynamics, theirs: Dynamics) -> None:
     assert not different
 
 
-@pytest.mark.parametrize("bath", [None, *thermostat.names()])
+@pytest.mark.parametrize("coupling", [None, *thermostat.names()])
 @pytest.mark.parametrize("precision", ["float32", "float64"])
 @pytest.mark.parametrize("n_particles, n_replicas", [(500, 5), (4096, 1)])
-def test_trajectories_have_the_same_bits(gpu, n_particles, n_replicas, precision, bath):
+def test_trajectories_have_the_same_bits(gpu, n_particles, n_replicas, precision, coupling):
     """A block per replica, and one replica over many blocks; 300 steps with many new lists."""
-    ours, theirs = both(gpu, n_particles, n_replicas, precision, bath)
+    ours, theirs = both(gpu, n_particles, n_replicas, precision, coupling)
     for each in (ours, theirs):
         each.step(300)
     assert_same(ours, theirs)
@@ -93,27 +93,27 @@ def test_reciprocals_are_rounded_once(gpu):
 
 
 TUNINGS = [
-    *(Tuning(marches=True, threads=threads) for threads in (32, 512, 640, 1024)),
-    Tuning(marches=False),
+    *(Tuning(one_block=True, threads=threads) for threads in (32, 512, 640, 1024)),
+    Tuning(one_block=False),
     Tuning(inner_skin=0.2, outer_skin=0.8),
 ]
 
 
-@pytest.mark.parametrize("bath", [None, *thermostat.names()])
-def test_no_bit_depends_on_how_a_gpu_goes_about_it(gpu, bath):
+@pytest.mark.parametrize("coupling", [None, *thermostat.names()])
+def test_no_bit_depends_on_how_a_gpu_goes_about_it(gpu, coupling):
     found = []
     for tuning in TUNINGS:
-        ours, _ = both(gpu, 4096, 2, bath=bath, tuning=tuning)
+        ours, _ = both(gpu, 4096, 2, coupling=coupling, tuning=tuning)
         ours.step(100)
         found.append((ours.position.tobytes(), ours.velocity.tobytes()))
     assert found == found[:1] * len(TUNINGS)
 
 
-def test_systems_of_unlike_size_march_in_turns(gpu):
+def test_systems_of_unlike_size_advance_in_turns(gpu):
     assert_same_in_turns(gpu)
 
 
-def test_many_replicas_march_with_the_bits_of_a_few(gpu):
+def test_many_replicas_have_the_bits_of_a_few(gpu):
     """A full GPU: every 31st of its replicas against the CPU."""
     n_replicas = 2 * gpu.n_multiprocessors
     start = crystal(4096, n_replicas)
@@ -123,19 +123,19 @@ def test_many_replicas_march_with_the_bits_of_a_few(gpu):
     theirs = Dynamics(position[chosen], velocity[chosen], *rest, LAW, DT, order=start.order)
     for each in (ours, theirs):
         each.step(40)
-    assert ours.engine.kernels.marches
+    assert ours.engine.kernels.one_block
     assert np.array_equal(ours.position[chosen], theirs.position)
 
 
 @pytest.mark.parametrize("n_particles", [4096, 16384])
 def test_snapshots_travel_while_steps_are_taken(gpu, n_particles):
-    """A copy that comes too late or does not wait would show other positions. Replicas march, or spread over blocks."""
+    """A copy that comes too late or does not wait would show other positions; one block for each replica, or many."""
     n_replicas = gpu.n_multiprocessors if n_particles == 4096 else 4
     start = crystal(n_particles, n_replicas)
     moving, still = (Dynamics(*start.given, LAW, DT, order=start.order, device=gpu) for _ in range(2))
     for each in (moving, still):
         each.step(20)
-    assert moving.engine.kernels.marches == (n_particles == 4096)
+    assert moving.engine.kernels.one_block == (n_particles == 4096)
     for _ in range(5):
         before = moving.snapshot()
         moving.begin(20)
@@ -165,11 +165,11 @@ def test_energy_minima_are_the_same(gpu):
             assert one.converged and np.array_equal(one.position, other.position) and one.energy == other.energy
 
 
-@pytest.mark.parametrize("marches", [True, False])
+@pytest.mark.parametrize("one_block", [True, False])
 @pytest.mark.parametrize("seed", range(8))
-def test_lists_of_any_system_hold_all_neighbours(gpu, seed, marches):
-    """Made on the march, and by many blocks."""
+def test_lists_of_any_system_hold_all_neighbours(gpu, seed, one_block):
+    """Made by one block, and by many."""
     position, species, box, cutoff, order = drawn(seed)
     precision = ("float32", "float64")[seed // 2 % 2]
-    dynamics = made(gpu, marches, precision, position, species, box, cutoff, order)
+    dynamics = made(gpu, one_block, precision, position, species, box, cutoff, order)
     assert_whole(dynamics, species, box, cutoff)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from mdgen import bundles
+from mdgen import cpu_engine
 from mdgen.dynamics import Dynamics, warm_up
 from mdgen.neighbors import spatial_order
 from mdgen.potentials.pair import PairPotential
@@ -57,12 +57,12 @@ def test_a_run_goes_on_from_position_and_velocity_alone():
     assert same(one, second)
 
 
-def test_replicas_that_have_spread_are_advanced_one_by_one_with_the_same_bits(monkeypatch):
-    monkeypatch.setattr(bundles, "REGROUP", 10)
+def test_replicas_that_have_diverged_are_advanced_one_by_one_with_the_same_bits(monkeypatch):
+    monkeypatch.setattr(cpu_engine, "REGROUP", 10)
     together, apart = start(8), start(8)
-    monkeypatch.setattr(bundles, "ALONE", 0.0)
+    monkeypatch.setattr(cpu_engine, "ALONE", 0.0)
     apart.step(40)
-    monkeypatch.setattr(bundles, "ALONE", 1e9)
+    monkeypatch.setattr(cpu_engine, "ALONE", 1e9)
     together.step(40)
     assert apart.statistics["entries_per_particle"] != together.statistics["entries_per_particle"]
     assert same(apart, together)
@@ -77,7 +77,7 @@ def test_unrelated_replicas_do_not_share_a_list():
     for each in (close, far):
         each.step(1)
         each.engine.regroup()
-    assert [[bundle.replicas for bundle in each.engine.parts] for each in (close, far)] == [[True], [False] * 8]
+    assert [[batch.replicas for batch in each.engine.batches] for each in (close, far)] == [[True], [False] * 8]
     assert close.statistics["entries_per_particle"] < 12 < far.statistics["entries_per_particle"]
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from mdgen import room
-from mdgen.batch import Batch
+from mdgen import list_capacity
 from mdgen.dynamics import Dynamics
+from mdgen.gpu_engine import GpuEngine
 from mdgen.initial import melt
 from mdgen.kernels import gpu
 from mdgen.neighbors import spatial_order
@@ -23,25 +23,25 @@ from tests.shim.compile import ARCHITECTURES, NEWER, is_known, resources
 BITS = ("position", "velocity", "force", "potential_energy", "virial", "kinetic_energy")
 
 
-def marching():
+def one_block():
     """A GPU whose blocks hold a replica."""
     return StandIn()
 
 
-def spreading():
+def many_blocks():
     """A GPU whose blocks are too small for a replica."""
     return StandIn(shared_bytes=1 << 10)
 
 
-@pytest.fixture(params=[marching, spreading])
+@pytest.fixture(params=[one_block, many_blocks])
 def device(request):
     return request.param()
 
 
-def start(device, n_replicas=3, precision="float32", bath=None, **more):
+def start(device, n_replicas=3, precision="float32", coupling=None, **more):
     position, velocity, species, box = replicas(n_replicas)
-    streams = [stream(1, "bath", replica) for replica in range(n_replicas)]
-    law = bath and thermostat.get(bath)(0.9, 0.1, 0.004, 3 * len(species) - 3, streams)
+    streams = [stream(1, "thermostat", replica) for replica in range(n_replicas)]
+    law = coupling and thermostat.get(coupling)(0.9, 0.1, 0.004, 3 * len(species) - 3, streams)
     given = dict(position=position, velocity=velocity, species=species, box=box, potential=kob_andersen(), dt=0.004)
     return Dynamics(**(given | more), precision=precision, thermostat=law, device=device)
 
@@ -52,18 +52,18 @@ def assert_same(a: Dynamics, b: Dynamics) -> None:
     assert not different
 
 
-@pytest.mark.parametrize("bath", [None, *thermostat.names()])
+@pytest.mark.parametrize("coupling", [None, *thermostat.names()])
 @pytest.mark.parametrize("precision", ["float32", "float64"])
-def test_trajectories_have_the_same_bits(device, precision, bath):
+def test_trajectories_have_the_same_bits(device, precision, coupling):
     """200 steps in two parts, over many new lists, with forces in either precision and every thermostat."""
-    ours, theirs = start(device, precision=precision, bath=bath), start(None, precision=precision, bath=bath)
+    ours, theirs = (start(each, precision=precision, coupling=coupling) for each in (device, None))
     for each in (ours, theirs):
         each.step(130)
         each.step(70, dt=0.003)
     assert_same(ours, theirs)
     assert ours.statistics["n_builds"] > 6 and ours.statistics["n_prunes"] > 3 * ours.statistics["n_builds"]
     assert ours.statistics["dangerous_builds"] == 0
-    if bath:
+    if coupling:
         here, there = ours.thermostat.state(), theirs.thermostat.state()
         assert all(np.array_equal(here[name], there[name]) for name in here)
 
@@ -90,11 +90,11 @@ def test_a_snapshot_shows_what_was_while_the_next_steps_are_taken(device):
 
 
 def test_the_back_end_does_compute_on_the_device():
-    assert isinstance(start(StandIn()).engine, Batch) and not isinstance(start(None).engine, Batch)
+    assert isinstance(start(StandIn()).engine, GpuEngine) and not isinstance(start(None).engine, GpuEngine)
 
 
-def test_systems_of_unlike_size_march_in_turns():
-    assert_same_in_turns(marching())
+def test_systems_of_unlike_size_advance_in_turns():
+    assert_same_in_turns(one_block())
 
 
 def assert_same_in_turns(gpu) -> None:
@@ -140,30 +140,30 @@ def test_a_run_goes_on_from_position_and_velocity_alone(device):
     assert_same(one, other)
 
 
-@pytest.mark.parametrize("bath", [None, "bussi"])
-def test_lists_that_outgrow_their_room_cost_time_and_nothing_else(device, bath, monkeypatch):
-    """Too little room at first, then just enough for the present lists, which is not enough for long."""
-    monkeypatch.setattr(room, "SPARE", 0.4)
-    ours, theirs = start(device, bath=bath), start(None, bath=bath)
-    engine, first = ours.engine, ours.engine._room
+@pytest.mark.parametrize("coupling", [None, "bussi"])
+def test_lists_that_outgrow_their_capacity_cost_time_and_nothing_else(device, coupling, monkeypatch):
+    """Too small a capacity at first, then just enough for the present lists, which is not enough for long."""
+    monkeypatch.setattr(list_capacity, "SPARE", 0.4)
+    ours, theirs = start(device, coupling=coupling), start(None, coupling=coupling)
+    engine, first = ours.engine, ours.engine._capacity
     ours.step(1)
-    assert first.inner < engine._room.inner
-    tight = room.Room.enough(engine._arrays.count[:, 0].max(), 216, 216)
-    engine._room = tight
-    engine._arrays = engine._arrays._replace(near=engine._lists())
+    assert first.inner < engine._capacity.inner
+    tight = list_capacity.ListCapacity.of(engine._arrays.count[:, 0].max(), 216, 216)
+    engine._capacity = tight
+    engine._arrays = engine._arrays._replace(entries=engine._lists())
     engine._arrays.status[:, gpu.FLAGS] = gpu.PRUNE | gpu.BUILD
     engine.evaluate()
-    assert engine._room == tight
+    assert engine._capacity == tight
     ours.step(149)
     theirs.step(150)
-    assert engine._room.inner > tight.inner
+    assert engine._capacity.inner > tight.inner
     assert_same(ours, theirs)
 
 
-@pytest.mark.parametrize("bath", [None, "bussi"])
-def test_a_replica_that_blows_up_is_named_and_the_others_go_on(device, bath):
+@pytest.mark.parametrize("coupling", [None, "bussi"])
+def test_a_replica_that_blows_up_is_named_and_the_others_go_on(device, coupling):
     """Two particles on top of each other ruin one replica; all see the same, the rest keep their bits."""
-    ours, theirs = start(device, 5, bath=bath), start(None, 5, bath=bath)
+    ours, theirs = start(device, 5, coupling=coupling), start(None, 5, coupling=coupling)
     position, velocity = ours.position, ours.velocity
     position[3, 0] = position[3, 1] + 1e-4
     for each in (ours, theirs):
@@ -189,7 +189,7 @@ def test_systems_that_no_block_holds_have_the_same_bits(n_particles, n_steps, n_
     for each in (ours, theirs):
         each.step(n_steps)
     assert_same(ours, theirs)
-    assert not ours.engine.kernels.marches and ours.engine._arrays.near.dtype == np.uint16
+    assert not ours.engine.kernels.one_block and ours.engine._arrays.entries.dtype == np.uint16
     count = ours.statistics
     assert count["n_builds"] >= n_builds and count["n_prunes"] >= n_prunes and count["dangerous_builds"] == 0
 
@@ -200,16 +200,16 @@ def test_many_particles_have_lists_of_wider_entries(monkeypatch):
     ours, theirs = start(StandIn()), start(None)
     for each in (ours, theirs):
         each.step(40)
-    assert ours.engine._arrays.near.dtype == np.uint32
+    assert ours.engine._arrays.entries.dtype == np.uint32
     assert_same(ours, theirs)
 
 
 def test_a_block_has_a_replica_where_blocks_are_enough_and_can_hold_it():
-    """On 132 multiprocessors: many replicas march; a few large ones spread over the device; small ones march always."""
+    """On 132 multiprocessors: many replicas have a block each; a few large ones many blocks; small ones always one."""
     device = StandIn()
     device.n_multiprocessors = 132
     cases = {(132, 4096): True, (66, 4096): True, (65, 4096): False, (1, 1024): True, (132, 16384): False}
-    assert {shape: gpu.Kernels(device, shape, kob_andersen(), "float32", None).marches for shape in cases} == cases
+    assert {shape: gpu.Kernels(device, shape, kob_andersen(), "float32", None).one_block for shape in cases} == cases
 
 
 # Potentials whose laws differ: those that share one have the same kernels.
@@ -224,37 +224,37 @@ VARIANTS = [
 
 
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
-@pytest.mark.parametrize("options, precision, bath", VARIANTS)
-def test_kernels_compile_for_real_gpus_and_fit_their_registers(architecture, options, precision, bath):
-    """Threads of a block that marches keep everything in registers, but for four that the call of Nosé–Hoover chains
-    may save, once per step. The law of many species may cost as much, once per particle."""
-    law = bath and thermostat.get(bath)(0.9, 0.1, 0.004, 645, [stream(1, "bath")])
+@pytest.mark.parametrize("options, precision, coupling", VARIANTS)
+def test_kernels_compile_for_real_gpus_and_fit_their_registers(architecture, options, precision, coupling):
+    """Threads of a block with a replica to itself keep everything in registers, but for four that the call of
+    Nosé–Hoover chains may save, once per step. The law of many species may cost as much, once per particle."""
+    law = coupling and thermostat.get(coupling)(0.9, 0.1, 0.004, 645, [stream(1, "thermostat")])
     used = resources(gpu.source(kob_andersen(), precision, law), architecture, options)
-    names = {"march", "drift", "arrange", "refresh", "push", "descend", "kinetic_energy", "energies", "total"}
-    assert names | ({"couple"} if bath else set()) <= set(used)
+    names = {"integrate", "drift", "arrange", "refresh", "push", "descend", "kinetic_energy", "energies", "total"}
+    assert names | ({"couple"} if coupling else set()) <= set(used)
     few = 0 if "-DFEW" in options else 16
-    assert used["march"].spilled <= (16 if bath == "nose-hoover" else few) and used["push"].spilled <= few
+    assert used["integrate"].spilled <= (16 if coupling == "nose-hoover" else few) and used["push"].spilled <= few
     assert used["refresh"].spilled == used["descend"].spilled == 0
-    threads = gpu.MARCHING[precision]
-    assert used["march"].registers * threads <= 65536 and 0 < used["march"].shared <= gpu.STATIC_SHARED
+    threads = gpu.MOST_THREADS[precision]
+    assert used["integrate"].registers * threads <= 65536 and 0 < used["integrate"].shared <= gpu.STATIC_SHARED
 
 
 @pytest.mark.parametrize("precision", ["float32", "float64"])
 @pytest.mark.parametrize("law", LAWS.values(), ids=[str(law) for law in LAWS])
 def test_kernels_of_every_law_compile_and_fit_their_registers(law, precision):
     used = resources(gpu.source(law, precision), "sm_90", ("-DFEW",))
-    assert used["march"].spilled == used["push"].spilled == 0
-    assert used["march"].registers * gpu.MARCHING[precision] <= 65536
+    assert used["integrate"].spilled == used["push"].spilled == 0
+    assert used["integrate"].registers * gpu.MOST_THREADS[precision] <= 65536
 
 
 @pytest.mark.parametrize("architecture", NEWER)
 def test_kernels_compile_for_newer_gpus(architecture):
     if not is_known(architecture):
         pytest.skip(f"the compiler is older than {architecture}")
-    used = resources(gpu.source(kob_andersen(), "float32"), architecture, ("-DFEW",))["march"]
-    assert used.spilled == 0 and used.registers * gpu.MARCHING["float32"] <= 65536
+    used = resources(gpu.source(kob_andersen(), "float32"), architecture, ("-DFEW",))["integrate"]
+    assert used.spilled == 0 and used.registers * gpu.MOST_THREADS["float32"] <= 65536
 
 
-def test_a_batch_that_does_not_fit_is_refused():
+def test_replicas_that_do_not_fit_are_refused():
     with pytest.raises(UserError, match=r"device memory: .* are needed .*lower replicas_per_gpu"):
         start(StandIn(free_bytes=1 << 20), 8)

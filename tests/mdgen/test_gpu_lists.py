@@ -21,24 +21,24 @@ CASES = {
     "less than a chunk": dict(n=5, box=[6.0, 6.0, 6.0]),
     "one particle": dict(n=1, box=[6.0, 6.0, 6.0]),
 }
-MARCHES = pytest.mark.parametrize("marches", [True, False], ids=["marching", "spreading"])
+ONE_BLOCK = pytest.mark.parametrize("one_block", [True, False], ids=["one_block", "many_blocks"])
 
 
 def lists(dynamics: Dynamics, which: int) -> list[np.ndarray]:
     """The inner or outer lists of the first replica."""
-    arrays, room = dynamics.engine._arrays, dynamics.engine._room
-    first, length = sum(room[:which]), room[which]
-    near = arrays.near[0].reshape(-1)[first * dynamics.n_particles :][: length * dynamics.n_particles]
-    by_particle = near.reshape(length // 4, dynamics.n_particles, 4).transpose(1, 0, 2).reshape(-1, length)
+    arrays, capacity = dynamics.engine._arrays, dynamics.engine._capacity
+    first, length = sum(capacity[:which]), capacity[which]
+    entries = arrays.entries[0].reshape(-1)[first * dynamics.n_particles :][: length * dynamics.n_particles]
+    by_particle = entries.reshape(length // 4, dynamics.n_particles, 4).transpose(1, 0, 2).reshape(-1, length)
     return [row[:n] for row, n in zip(by_particle, arrays.count[0, which], strict=True)]
 
 
-def made(device, marches: bool, precision: str, position, species, box, cutoff, order) -> Dynamics:
+def made(device, one_block: bool, precision: str, position, species, box, cutoff, order) -> Dynamics:
     """A system [n, 3] that comes to these places in one step, so far that it makes all lists anew: by a block that has
     it to itself, or by many."""
     velocity = 0.45 * np.random.default_rng(9).choice([-1.0, 1.0], position.shape)
     given = ((position - velocity)[None], velocity[None], species, box, faint(cutoff), 1.0, precision)
-    one = Dynamics(*given, order=order, device=device, tuning=Tuning(marches=marches))
+    one = Dynamics(*given, order=order, device=device, tuning=Tuning(one_block=one_block))
     one.step(1)
     assert one.statistics["n_builds"] >= 2 and not len(one.blown_up())
     return one
@@ -59,9 +59,9 @@ def assert_whole(dynamics: Dynamics, species, box, cutoff) -> None:
 
 
 @pytest.mark.parametrize("precision", ["float32", "float64"])
-@MARCHES
+@ONE_BLOCK
 @pytest.mark.parametrize("case", CASES.values(), ids=CASES)
-def test_lists_hold_all_neighbours_in_ascending_order(case, marches, precision):
+def test_lists_hold_all_neighbours_in_ascending_order(case, one_block, precision):
     """At the first build, and after particles have wandered far from where their order followed space."""
     random, cutoff, box = np.random.default_rng(0), kob_andersen().cutoff, np.array(case["box"])
     position = random.random((case["n"], 3)) * box
@@ -69,7 +69,7 @@ def test_lists_hold_all_neighbours_in_ascending_order(case, marches, precision):
     order = spatial_order(position, box)
     for wander in (0.0, 2.0):
         position = position + wander * random.normal(size=position.shape)
-        assert_whole(made(StandIn(), marches, precision, position, species, box, cutoff, order), species, box, cutoff)
+        assert_whole(made(StandIn(), one_block, precision, position, species, box, cutoff, order), species, box, cutoff)
 
 
 def drawn(seed: int):
@@ -86,12 +86,12 @@ def drawn(seed: int):
     return place, random.integers(0, n_species, n), box, cutoff, random.permutation(n)
 
 
-@MARCHES
+@ONE_BLOCK
 @pytest.mark.parametrize("seed", range(16))
-def test_lists_of_any_system_hold_all_neighbours_in_ascending_order(seed, marches):
-    """In no order in space; dense clusters need more room than was thought of first."""
+def test_lists_of_any_system_hold_all_neighbours_in_ascending_order(seed, one_block):
+    """In no order in space; dense clusters need longer lists than were allocated first."""
     position, species, box, cutoff, order = drawn(seed)
-    dynamics = made(StandIn(), marches, ("float32", "float64")[seed // 2 % 2], position, species, box, cutoff, order)
+    dynamics = made(StandIn(), one_block, ("float32", "float64")[seed // 2 % 2], position, species, box, cutoff, order)
     assert_whole(dynamics, species, box, cutoff)
 
 
@@ -105,7 +105,7 @@ def test_lists_of_more_particles_than_a_window_of_bits_hold_all_neighbours(windo
     box, cutoff, random = np.array([7.0, 6.0, 9.0]), kob_andersen().cutoff, np.random.default_rng(3)
     position, species = random.random((450, 3)) * box, random.integers(0, 2, 450)
     dynamics = made(StandIn(), False, "float32", position, species, box, cutoff, random.permutation(450))
-    assert dynamics.engine._arrays.near.dtype == np.uint32
+    assert dynamics.engine._arrays.entries.dtype == np.uint32
     assert_whole(dynamics, species, box, cutoff)
 
 

@@ -7,8 +7,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from mdgen import minimize, room
-from mdgen.batch import Batch
+from mdgen import list_capacity, minimize
+from mdgen.gpu_engine import GpuEngine
 from mdgen.initial import melt
 from mdgen.kernels import gpu
 from mdgen.minimize import Minimum, inherent_structure, inherent_structures
@@ -48,31 +48,31 @@ def test_minima_of_a_group_are_those_of_each_alone(starts, alone):
     assert alone[2].n_iterations == alone[3].n_iterations == 0
 
 
-def test_minima_do_not_depend_on_how_often_the_host_looks_nor_on_room_for_lists(starts, alone, monkeypatch):
-    """Lists have just enough room at the start, and outgrow it while samples go down."""
-    rooms, descent = [], Batch._descent
+def test_minima_do_not_depend_on_how_often_the_host_looks_nor_on_the_capacity_of_lists(starts, alone, monkeypatch):
+    """Lists have just enough capacity at the start, and outgrow it while samples go down."""
+    capacities, descent = [], GpuEngine._descent
 
-    def first_tight(batch, *rest):
-        if not rooms:
-            batch._room = room.Room.enough(batch._arrays.count[:, 0].max(), 108, 108)
-            batch._arrays = batch._arrays._replace(near=batch._lists())
-            batch._arrays.status[:, gpu.FLAGS] = gpu.PRUNE | gpu.BUILD
-            batch.evaluate()
-        rooms.append(batch._room.inner)
-        return descent(batch, *rest)
+    def first_tight(engine, *rest):
+        if not capacities:
+            engine._capacity = list_capacity.ListCapacity.of(engine._arrays.count[:, 0].max(), 108, 108)
+            engine._arrays = engine._arrays._replace(entries=engine._lists())
+            engine._arrays.status[:, gpu.FLAGS] = gpu.PRUNE | gpu.BUILD
+            engine.evaluate()
+        capacities.append(engine._capacity.inner)
+        return descent(engine, *rest)
 
-    monkeypatch.setattr(Batch, "_descent", first_tight)
-    monkeypatch.setattr("mdgen.batch.GLIMPSE", 7)
+    monkeypatch.setattr(GpuEngine, "_descent", first_tight)
+    monkeypatch.setattr("mdgen.gpu_engine.GLIMPSE", 7)
     assert_same(inherent_structures(starts[1:], LAW, StandIn()), alone[1:])
-    assert len(rooms) > 1 and rooms[-1] > rooms[0]
+    assert len(capacities) > 1 and capacities[-1] > capacities[0]
 
 
 def test_samples_that_memory_does_not_hold_go_down_in_turns(starts, alone, monkeypatch):
-    sizes, own = [], Batch.minimize
+    sizes, own = [], GpuEngine.minimize
     monkeypatch.setattr(
-        Batch, "minimize", lambda batch, *rest: (sizes.append(batch._ensemble.shape[0]), own(batch, *rest))[1]
+        GpuEngine, "minimize", lambda engine, *rest: (sizes.append(engine._ensemble.shape[0]), own(engine, *rest))[1]
     )
-    one = room.replica_bytes(108, "float64", room.first_room(108, starts[0].box.prod(), LAW))
+    one = list_capacity.replica_bytes(108, "float64", list_capacity.first_capacity(108, starts[0].box.prod(), LAW))
     device = StandIn(free_bytes=int(3.2 * minimize.SHARE * one))
     several = [2, 3, 2, 3]
     assert_same(inherent_structures([starts[k] for k in several], LAW, device), [alone[k] for k in several])

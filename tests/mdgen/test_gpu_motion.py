@@ -11,12 +11,12 @@ from mdgen.kernels import gpu
 from mdgen.thermostats import thermostat
 from mdgen.tuning import Tuning
 from tests.mdgen.liquid import kob_andersen, lennard_jones
-from tests.mdgen.test_gpu import assert_same, marching, spreading, start
+from tests.mdgen.test_gpu import assert_same, many_blocks, one_block, start
 from tests.shim import StandIn
 from tests.shim.device import Arrays, Stream
 
 
-@pytest.fixture(params=[marching, spreading])
+@pytest.fixture(params=[one_block, many_blocks])
 def device(request):
     return request.param()
 
@@ -120,10 +120,10 @@ def test_kernels_for_a_number_of_species_can_be_compiled_ahead(monkeypatch):
     assert compiled == [("-DFEW",), ()]
 
 
-@pytest.mark.parametrize("bath", [None, "bussi"])
-def test_steps_may_be_asked_for_in_any_portions(device, bath):
+@pytest.mark.parametrize("coupling", [None, "bussi"])
+def test_steps_may_be_asked_for_in_any_portions(device, coupling):
     """One, two and three steps at once: kicks that are done together are where nobody looks between them."""
-    ours, theirs = start(device, bath=bath), start(None, bath=bath)
+    ours, theirs = start(device, coupling=coupling), start(None, coupling=coupling)
     for n_steps in (1, 2, 3, 0, 1, 9, 25):
         for each in (ours, theirs):
             each.step(n_steps)
@@ -131,24 +131,24 @@ def test_steps_may_be_asked_for_in_any_portions(device, bath):
 
 
 TUNINGS = {
-    "spread over blocks": Tuning(marches=False),
-    "a warp for each replica": Tuning(marches=True, threads=32),
-    "an odd number of warps": Tuning(marches=True, threads=160),
+    "many blocks for each replica": Tuning(one_block=False),
+    "a warp for each replica": Tuning(one_block=True, threads=32),
+    "an odd number of warps": Tuning(one_block=True, threads=160),
     "short lists": Tuning(inner_skin=0.15, outer_skin=0.5),
     "long lists": Tuning(inner_skin=0.6, outer_skin=2.0),
 }
 
 
-@pytest.mark.parametrize("bath", [None, *thermostat.names()])
+@pytest.mark.parametrize("coupling", [None, *thermostat.names()])
 @pytest.mark.parametrize("tuning", TUNINGS.values(), ids=TUNINGS)
-def test_no_bit_depends_on_how_a_gpu_goes_about_it(tuning, bath):
-    ours, theirs = start(StandIn(), bath=bath, tuning=tuning), start(None, bath=bath)
+def test_no_bit_depends_on_how_a_gpu_goes_about_it(tuning, coupling):
+    ours, theirs = start(StandIn(), coupling=coupling, tuning=tuning), start(None, coupling=coupling)
     for each in (ours, theirs):
         each.step(60)
     assert_same(ours, theirs)
     assert ours.statistics["dangerous_builds"] == 0
     kernels = ours.engine.kernels
-    assert tuning.marches in (None, kernels.marches) and tuning.threads in (None, kernels.threads)
+    assert tuning.one_block in (None, kernels.one_block) and tuning.threads in (None, kernels.threads)
 
 
 def test_lists_are_as_long_as_the_tuning_says():
@@ -165,7 +165,7 @@ def test_lists_are_as_long_as_the_tuning_says():
         (1 << 17, dict(threads=100), "threads = 100: a multiple of 32 up to 1024"),
         (1 << 17, dict(threads=1056), "threads = 1056"),
         (1 << 17, dict(threads=0), "threads = 0"),
-        (1 << 10, dict(marches=True), "216 particles: .* do not fit"),
+        (1 << 10, dict(one_block=True), "216 particles: .* do not fit"),
     ],
 )
 def test_a_tuning_that_cannot_be_is_refused(shared_bytes, choice, complaint):
@@ -174,17 +174,17 @@ def test_a_tuning_that_cannot_be_is_refused(shared_bytes, choice, complaint):
 
 
 def test_the_outer_list_is_asked_about_when_the_inner_one_is_worn_out():
-    """Here the outer one wears out 20 times sooner: a block that marches makes it anew no more often than the inner;
-    blocks that share a replica do not wait for each other, and ask in every step."""
+    """Here the outer one wears out 20 times sooner: a block with a replica to itself makes it anew no more
+    often than the inner; blocks that share a replica do not wait for each other, and ask in every step."""
     lists = Tuning(inner_skin=0.8, outer_skin=0.84)
-    chosen = [lists._replace(marches=True), lists._replace(marches=False)]
-    marching, spreading = (start(StandIn(), tuning=each) for each in chosen)
+    chosen = [lists._replace(one_block=True), lists._replace(one_block=False)]
+    alone, shared = (start(StandIn(), tuning=each) for each in chosen)
     theirs = start(None)
-    for each in (marching, spreading, theirs):
+    for each in (alone, shared, theirs):
         each.step(100)
-    assert_same(marching, theirs)
-    assert_same(spreading, theirs)
-    rare, often = marching.statistics, spreading.statistics
+    assert_same(alone, theirs)
+    assert_same(shared, theirs)
+    rare, often = alone.statistics, shared.statistics
     assert rare["n_builds"] == rare["n_prunes"] and 5 * rare["n_builds"] < often["n_builds"]
     assert rare["dangerous_builds"] == often["dangerous_builds"] == 0
 
@@ -222,40 +222,41 @@ class WatchedArrays(Arrays):
         return np.asarray(array, *more)
 
 
-@pytest.mark.parametrize("bath", [None, *thermostat.names()])
+@pytest.mark.parametrize("coupling", [None, *thermostat.names()])
 @pytest.mark.parametrize("shared_bytes", [1 << 17, 1 << 10])
-def test_the_host_waits_for_nothing_and_sends_random_numbers_alone_while_steps_are_asked_for(bath, shared_bytes):
+def test_the_host_waits_for_nothing_and_sends_random_numbers_alone_while_steps_are_asked_for(coupling, shared_bytes):
     """Before the first launch the thermostat's values go there, afterwards they come back: once for each block. A
     snapshot is not waited for either."""
     device = Watched(shared_bytes=shared_bytes)
-    ours = start(device, bath=bath)
+    ours = start(device, coupling=coupling)
     ours.step(1)
     device.done.clear()
     before = ours.snapshot()
     ours.begin(300)
-    values = [("send", len(each), False) for each in (ours.thermostat.constants, ours.thermostat.value)] if bath else []
-    numbers = [("send", n, True) for n in (8, 16, 32, 64, 128, 52)] if bath == "bussi" else []
+    sent = (ours.thermostat.constants, ours.thermostat.value) if coupling else ()
+    values = [("send", len(each), False) for each in sent]
+    numbers = [("send", n, True) for n in (8, 16, 32, 64, 128, 52)] if coupling == "bussi" else []
     assert device.done == values + numbers
     device.done.clear()
     ours.finish()
-    assert device.done == [("wait",)] * (2 if bath else 1)
+    assert device.done == [("wait",)] * (2 if coupling else 1)
     assert np.isfinite(before.energy_per_particle).all()
 
 
 def test_random_numbers_are_drawn_once_also_if_steps_are_repeated(monkeypatch):
-    """Lists that have no room make a block start again, with the numbers that are on the device already."""
-    from mdgen import room
+    """Lists that are full make a block start again, with the numbers that are on the device already."""
+    from mdgen import list_capacity
 
-    monkeypatch.setattr(room, "SPARE", 0.4)
-    ours = start(marching(), bath="bussi")
+    monkeypatch.setattr(list_capacity, "SPARE", 0.4)
+    ours = start(one_block(), coupling="bussi")
     ours.force  # noqa: B018
     engine = ours.engine
-    tight = room.Room.enough(engine._arrays.count[:, 0].max(), 216, 216)
-    engine._room, engine._arrays = tight, engine._arrays._replace(near=None)
-    engine._arrays = engine._arrays._replace(near=engine._lists())
+    tight = list_capacity.ListCapacity.of(engine._arrays.count[:, 0].max(), 216, 216)
+    engine._capacity, engine._arrays = tight, engine._arrays._replace(entries=None)
+    engine._arrays = engine._arrays._replace(entries=engine._lists())
     engine._arrays.status[:, gpu.FLAGS] = gpu.PRUNE | gpu.BUILD
     engine.evaluate()
     drawn, draw = [], ours.thermostat.draw
     monkeypatch.setattr(ours.thermostat, "draw", lambda n: (drawn.append(n), draw(n))[1])
     ours.step(100)
-    assert engine._room.inner > tight.inner and sum(drawn) == 100
+    assert engine._capacity.inner > tight.inner and sum(drawn) == 100

@@ -70,7 +70,7 @@ def test_rows_of_one_replica_hold_all_neighbours_of_their_particles(case):
     neighbors, position, species, box = made(case, replicas=False)
     certain, possible = (near(position, species, box, INNER_SKIN + sign * 1e-5) for sign in (-1, 1))
     start, entry = neighbors.inner
-    members = neighbors.rows.particle.reshape(-1, cpu.LANES)
+    members = neighbors.clusters.particle.reshape(-1, cpu.LANES)
     assert set(members.ravel()) == set(range(case["n"]))
     for k, member in enumerate(members):
         row = entry[start[k] : start[k + 1]]
@@ -85,14 +85,14 @@ def test_a_list_covers_less_than_the_skin_and_no_more(replicas):
     neighbors, position, _, box = made(CASES["liquid"], replicas)
     moved = position.copy()
     moved[0, :2, 0] += 0.49 * INNER_SKIN
-    assert neighbors.covers(places(moved, box, replicas))
+    assert neighbors.is_valid(places(moved, box, replicas))
     moved[0, 0, 0] += 0.03 * INNER_SKIN
-    assert not neighbors.covers(places(moved, box, replicas))
+    assert not neighbors.is_valid(places(moved, box, replicas))
     if replicas:
         moved = position.copy()
         moved[0, 0, 0] += 0.9 * INNER_SKIN
         moved[1, 1, 0] += 0.9 * INNER_SKIN
-        assert neighbors.covers(places(moved, box, replicas))
+        assert neighbors.is_valid(places(moved, box, replicas))
 
 
 @pytest.mark.parametrize("replicas", [True, False])
@@ -103,15 +103,15 @@ def test_a_list_follows_particles_that_wander(replicas):
     for _ in range(40):
         position = position + 0.08 * random.normal(size=position.shape)
         coordinate = places(position, box, replicas)
-        if not neighbors.covers(coordinate):
+        if not neighbors.is_valid(coordinate):
             neighbors.refresh(coordinate)
     start, entry = neighbors.inner
     wanted = near(position, species, box, 0.0)
-    row_of = neighbors.rows.particle.reshape(-1, cpu.LANES)
+    cluster_of = neighbors.clusters.particle.reshape(-1, cpu.LANES)
     for k in range(len(start) - 1):
         listed = set(entry[start[k] : start[k + 1]])
-        lowest = row_of[k, 0] + 1 if replicas else 0
-        assert {j for j in np.flatnonzero(wanted[row_of[k]].any(axis=0)) if j >= lowest} <= listed
+        lowest = cluster_of[k, 0] + 1 if replicas else 0
+        assert {j for j in np.flatnonzero(wanted[cluster_of[k]].any(axis=0)) if j >= lowest} <= listed
     assert neighbors.count["n_builds"] > 1 and neighbors.count["dangerous_builds"] == 0
 
 

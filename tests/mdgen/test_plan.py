@@ -7,7 +7,7 @@ import re
 import numpy as np
 import pytest
 
-from mdgen import batch
+from mdgen import gpu_engine
 from mdgen.config import RunConfig
 from mdgen.dynamics import Dynamics
 from mdgen.initial import melt
@@ -61,11 +61,11 @@ def test_both_are_told_where_it_is_not_known_what_there_will_be(shown):
 
 def test_the_memory_of_a_gpu_is_what_will_be_asked_for(shown, monkeypatch):
     asked = []
-    monkeypatch.setattr(batch, "need", lambda device, n_bytes, advice: asked.append(n_bytes))
-    case = RunConfig(**CASE)
-    start = melt(160, case.system.composition, case.system.density, seed=1, sample=0)
+    monkeypatch.setattr(gpu_engine, "need", lambda device, n_bytes, advice: asked.append(n_bytes))
+    config = RunConfig(**CASE)
+    start = melt(160, config.system.composition, config.system.density, seed=1, sample=0)
     position = np.repeat(start.position[None], 10, axis=0)
-    Dynamics(position, 0 * position, start.species, start.box, potential_of(case), 0.005, device=StandIn())
+    Dynamics(position, 0 * position, start.species, start.box, potential_of(config), 0.005, device=StandIn())
     assert shown("gpu")["gpu"].startswith(f"{in_units(asked[0])} of its memory")
 
 

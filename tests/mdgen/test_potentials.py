@@ -33,6 +33,17 @@ def test_force_is_minus_gradient_of_energy(law):
         np.testing.assert_allclose(law.force(r, a, b), -gradient, rtol=1e-6, atol=1e-6)
 
 
+def test_curvature_is_minus_gradient_of_force(law):
+    """U''(r) = -dF/dr, made from the formula of the force, for every pair of species, to 1e-6."""
+    for a, b in pairs(law):
+        cutoff = law.cutoff[a, b]
+        h = 1e-6 * cutoff
+        r = np.linspace(0.4 * cutoff, cutoff - 2 * h, 200)
+        gradient = (law.force(r + h, a, b) - law.force(r - h, a, b)) / (2 * h)
+        np.testing.assert_allclose(law.curvature(r, a, b), -gradient, rtol=2e-6, atol=1e-6)
+        assert law.curvature(cutoff, a, b) == 0
+
+
 def test_virial_is_distance_times_force(law):
     for a, b in pairs(law):
         r = np.linspace(0.4, 1.1, 200) * law.cutoff[a, b]

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from mdgen import production, run
-from mdgen.batch import Batch
 from mdgen.config import RunConfig
+from mdgen.gpu_engine import GpuEngine
 from mdgen.run import generate
 from mdgen.trajectory import Checkpoint
 from runkit.checkpoint import load_arrays, save_arrays
@@ -47,23 +47,23 @@ def make(tmp_path, monkeypatch):
 
 
 @pytest.fixture
-def batches(monkeypatch):
-    """Sizes of the batches that are advanced."""
+def group_sizes(monkeypatch):
+    """Sizes of the groups that are advanced."""
     sizes = []
-    begin = Batch.begin
+    begin = GpuEngine.begin
     monkeypatch.setattr(
-        Batch, "begin", lambda batch, *args: (sizes.append(batch._ensemble.shape[0]), begin(batch, *args))
+        GpuEngine, "begin", lambda engine, *args: (sizes.append(engine._ensemble.shape[0]), begin(engine, *args))
     )
     return sizes
 
 
 @pytest.mark.parametrize("changes", [{}, {"integrator": {"precision": "float64"}}], ids=["float32", "float64"])
-def test_the_file_is_the_same_byte_for_byte(make, batches, changes):
+def test_the_file_is_the_same_byte_for_byte(make, group_sizes, changes):
     """Two samples are cooled together; their ten replicas advance together, in even groups that cut across samples."""
     cpu = make(None, "cpu", **changes)
-    assert not batches
+    assert not group_sizes
     gpu = make(StandIn(), "gpu", **changes)
-    assert set(batches) == {2, 3, 4} and batches[-1] == 4
+    assert set(group_sizes) == {2, 3, 4} and group_sizes[-1] == 4
     assert_same(cpu, gpu)
     assert check(gpu).good
 
@@ -72,7 +72,7 @@ def test_snapshots_are_written_while_the_next_steps_are_under_way(make, monkeypa
     """Where no checkpoint is due: steps are asked for, then what was reached before is written, then they are awaited.
     Each of two groups has two snapshots."""
     done = []
-    for owner, name in ((Batch, "begin"), (production, "_write_snapshot"), (Batch, "finish")):
+    for owner, name in ((GpuEngine, "begin"), (production, "_write_snapshot"), (GpuEngine, "finish")):
         call = getattr(owner, name)
         monkeypatch.setattr(owner, name, lambda *args, name=name, call=call: (done.append(name), call(*args))[1])
     cpu, gpu = (make(device, name, checkpoint_seconds=300) for name, device in (("cpu", None), ("gpu", StandIn())))
@@ -146,11 +146,11 @@ def test_a_checkpoint_of_another_form_starts_its_unit_anew_and_says_so(make, mon
 
 def test_a_checkpoint_of_many_replicas_asks_the_device_once(make, monkeypatch):
     """Not once for each of them: there may be hundreds."""
-    asked, save, array = [], Checkpoint.save, Batch.array
+    asked, save, array = [], Checkpoint.save, GpuEngine.array
 
     def count(checkpoint, *arguments):
         with monkeypatch.context() as patch:
-            patch.setattr(Batch, "array", lambda batch, name: (names.append(name), array(batch, name))[1])
+            patch.setattr(GpuEngine, "array", lambda engine, name: (names.append(name), array(engine, name))[1])
             names: list[str] = []
             n_blocks = save(checkpoint, *arguments)
         asked.append((len(checkpoint._names), names))

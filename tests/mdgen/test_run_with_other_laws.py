@@ -40,8 +40,8 @@ def test_a_case_file_with_this_law_gives_a_sound_data_set(name, tmp_path):
     (tmp_path / "case.toml").write_text(f'[system]\npotential = "{name}"\n')
     parameters = (f"system.parameters.{one}" for one in LAWS[name])
     density, output = f"system.density={DENSITY.get(name, 0.8)}", f"output={tmp_path / 'out.h5'}"
-    case = load(RunConfig, tmp_path / "case.toml", [*CASE, *parameters, density, output])
-    assert generate(SerialWorld(), case) == 0
+    config = load(RunConfig, tmp_path / "case.toml", [*CASE, *parameters, density, output])
+    assert generate(SerialWorld(), config) == 0
     assert check(tmp_path / "out.h5").good
     with Dataset(tmp_path / "out.h5") as file:
         assert np.all(file["propagated"][...] == COMPLETE)

@@ -48,8 +48,8 @@ def test_a_thermostat_that_has_not_done_its_work_fails_the_sample(tmp_path, monk
     law = thermostat.get("bussi")
     monkeypatch.setattr(law, "constants", property(lambda self: (1e-12, 0.0)))
     initial = {"melt_time": 0.1, "cooling_time": 0.1, "hold_time": 3.0, "relaxation_time": 0.5}
-    case = RunConfig(**SMALL, output=str(tmp_path / "frozen.h5"), device="cpu", initial=initial)
-    assert generate(SerialWorld(), case) == NOTHING_USABLE
+    config = RunConfig(**SMALL, output=str(tmp_path / "frozen.h5"), device="cpu", initial=initial)
+    assert generate(SerialWorld(), config) == NOTHING_USABLE
     with Dataset(tmp_path / "frozen.h5") as data:
         assert b"kinetic temperature" in data["failure"][0] and b"0.64" in data["failure"][0]
     assert "2 of 2 sample(s) FAILED" in capsys.readouterr().out
@@ -77,8 +77,8 @@ def test_a_sample_without_an_energy_minimum_fails_and_the_others_go_on(tmp_path,
         position = lattice + np.random.default_rng(1).normal(0, noise, lattice.shape)
         np.savez(tmp_path / f"{name}.npz", initial_positions=position, types=np.zeros(216, int), box=6.0)
     initial = {"file": [str(tmp_path / "bad.npz"), str(tmp_path / "good.npz")]}
-    case = RunConfig(output=str(tmp_path / "run.h5"), device="cpu", initial=initial, production=SMALL["production"])
-    assert generate(SerialWorld(), case) == PARTLY_FAILED
+    config = RunConfig(output=str(tmp_path / "run.h5"), device="cpu", initial=initial, production=SMALL["production"])
+    assert generate(SerialWorld(), config) == PARTLY_FAILED
     with Dataset(tmp_path / "run.h5") as data:
         assert data["labelled"][()].tolist() == [FAILED, COMPLETE]
         assert data["failure"][0] == b"equilibration: no energy minimum within 3 iterations"
@@ -116,8 +116,8 @@ def test_times_that_do_not_ascend_are_refused(times):
 def test_a_hold_is_set_beside_the_relaxation_time(capsys):
     """Published ones are named so; a hold below tau_alpha is said to be too short, as is what would be enough."""
     for temperature, tau in KOB_ANDERSEN.items():
-        case = RunConfig(system={"temperature": temperature}, initial={"hold_time": ENOUGH * tau})
-        assert hold_in_words(case) == (f"hold of {ENOUGH * tau:g} = 10 tau_alpha ({tau:.3g}, published)", False)
+        config = RunConfig(system={"temperature": temperature}, initial={"hold_time": ENOUGH * tau})
+        assert hold_in_words(config) == (f"hold of {ENOUGH * tau:g} = 10 tau_alpha ({tau:.3g}, published)", False)
     told, is_short = hold_in_words(RunConfig(system={"temperature": 0.44}))
     assert is_short and "0.015 tau_alpha" in told and "initial.hold_time = 4.12e+04 or more" in told
     assert "not known" in hold_in_words(RunConfig(system={"density": 1.0}))[0]

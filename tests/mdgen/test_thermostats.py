@@ -15,11 +15,11 @@ def make(name, n_replicas, relaxation_time=0.1, seed=1):
     return thermostat.get(name)(TEMPERATURE, relaxation_time, DT, DOF, streams)
 
 
-def run(bath, kinetic_energy, n_steps):
-    for number in bath.draw(n_steps):
-        for formula in filter(None, (bath.before, bath.after)):
-            factor, value = formula(kinetic_energy, bath.value, number, bath.constants)
-            bath.value, kinetic_energy = np.array(value), kinetic_energy * factor**2
+def run(coupling, kinetic_energy, n_steps):
+    for number in coupling.draw(n_steps):
+        for formula in filter(None, (coupling.before, coupling.after)):
+            factor, value = formula(kinetic_energy, coupling.value, number, coupling.constants)
+            coupling.value, kinetic_energy = np.array(value), kinetic_energy * factor**2
     return kinetic_energy
 
 
@@ -39,16 +39,16 @@ def test_a_run_in_two_parts_is_the_run_in_one(name):
 
 
 def test_the_state_of_one_replica_is_one_row(name):
-    """A checkpoint keeps replicas apart: a bath restored from the rows of one goes on as that one."""
-    baths, start = make(name, 3), np.array([3.0, 10.0, 30.0])
-    middle = run(baths, start, 10)
+    """A checkpoint keeps replicas apart: a thermostat restored from the rows of one goes on as that one."""
+    couplings, start = make(name, 3), np.array([3.0, 10.0, 30.0])
+    middle = run(couplings, start, 10)
     alone = make(name, 1, seed=99)
-    alone.restore({key: values[1:2] for key, values in baths.state().items()})
-    np.testing.assert_array_equal(run(alone, middle[1:2], 10), run(baths, middle, 10)[1:2])
+    alone.restore({key: values[1:2] for key, values in couplings.state().items()})
+    np.testing.assert_array_equal(run(alone, middle[1:2], 10), run(couplings, middle, 10)[1:2])
 
 
 def test_a_replica_does_not_notice_the_others(name):
-    """A bath over many replicas gives each the bits that it would have alone: no shared chain, no shared number."""
+    """A thermostat of many replicas gives each the bits that it would have alone: no shared chain, no shared number."""
     start = np.array([3.0, 10.0, 30.0])
     together = run(make(name, 3), start, 50)
     for replica in range(3):
@@ -64,26 +64,26 @@ def test_random_numbers_do_not_depend_on_portions(name):
     np.testing.assert_array_equal(whole, np.concatenate(in_parts))
 
 
-def test_kinetic_energy_and_bath_energy_together_are_conserved(name):
-    """Without forces the bath gives and takes kinetic energy only."""
-    bath, start = make(name, 2), np.array([4.0, 20.0])
-    total = start + bath.energy
-    np.testing.assert_allclose(run(bath, start, 400) + bath.energy, total, rtol=1e-4)
+def test_kinetic_energy_and_thermostat_energy_together_are_conserved(name):
+    """Without forces the thermostat gives and takes kinetic energy only."""
+    coupling, start = make(name, 2), np.array([4.0, 20.0])
+    total = start + coupling.energy
+    np.testing.assert_allclose(run(coupling, start, 400) + coupling.energy, total, rtol=1e-4)
 
 
 def test_a_new_temperature_is_followed(name):
-    bath = make(name, 64, relaxation_time=0.05)
-    energy = run(bath, np.full(64, DOF * TEMPERATURE / 2), 500)
-    bath.temperature = 3 * TEMPERATURE
-    mean = np.mean([(energy := run(bath, energy, 20)).mean() for _ in range(100)])
+    coupling = make(name, 64, relaxation_time=0.05)
+    energy = run(coupling, np.full(64, DOF * TEMPERATURE / 2), 500)
+    coupling.temperature = 3 * TEMPERATURE
+    mean = np.mean([(energy := run(coupling, energy, 20)).mean() for _ in range(100)])
     assert mean == pytest.approx(DOF * 3 * TEMPERATURE / 2, rel=0.05)
 
 
 def test_bussi_relaxes_exponentially_to_the_canonical_mean():
     """Mean K decays with exp(-t / relaxation_time), the property that the method is built on."""
-    bath = make("bussi", 4000, relaxation_time=0.1)
+    coupling = make("bussi", 4000, relaxation_time=0.1)
     start, target = 40.0, DOF * TEMPERATURE / 2
-    after = run(bath, np.full(4000, start), 20).mean()
+    after = run(coupling, np.full(4000, start), 20).mean()
     expected = target + (start - target) * np.exp(-20 * DT / 0.1)
     assert after == pytest.approx(expected, abs=4 * np.sqrt(target * TEMPERATURE / 4000) * 2)
 
@@ -109,19 +109,19 @@ def test_bussi_draws_normal_and_chi_square_numbers_that_know_nothing_of_each_oth
 
 
 def test_bussi_with_one_degree_of_freedom_has_no_others():
-    bath = thermostat.get("bussi")(TEMPERATURE, 0.1, DT, 1, [stream(1, "test")])
-    assert not bath.draw(5)[:, 1].any()
+    coupling = thermostat.get("bussi")(TEMPERATURE, 0.1, DT, 1, [stream(1, "test")])
+    assert not coupling.draw(5)[:, 1].any()
 
 
 def test_nose_hoover_conserves_its_extended_energy_to_fourth_order():
     """Halving the step divides the drift of the splitting by about 2^4; 2^3 at least."""
 
     def error(dt):
-        bath = make("nose-hoover", 1)
-        bath.dt = dt
+        coupling = make("nose-hoover", 1)
+        coupling.dt = dt
         start = np.array([14.0])
-        total = start + bath.energy
-        return abs(run(bath, start, round(0.4 / dt)) + bath.energy - total)[0]
+        total = start + coupling.energy
+        return abs(run(coupling, start, round(0.4 / dt)) + coupling.energy - total)[0]
 
     assert error(0.02) > 8 * error(0.01)
 

@@ -56,10 +56,11 @@ def test_energy_and_pressure_of_a_liquid_are_those_of_lammps():
     n_replicas, temperature, dof = 16, 1.0, 597
     start = melt(200, (0.8, 0.2), 1.2, seed=1, sample=0)
     velocity = np.stack([maxwell_velocities(200, temperature, 1, 0, replica) for replica in range(n_replicas)])
-    bath = thermostat.get("bussi")(temperature, 0.5, 0.005, dof, [stream(1, "bath", k) for k in range(n_replicas)])
+    streams = [stream(1, "thermostat", k) for k in range(n_replicas)]
+    coupling = thermostat.get("bussi")(temperature, 0.5, 0.005, dof, streams)
     position = np.repeat(start.position[None], n_replicas, axis=0)
     law = potential.build("kob-andersen")
-    moving = Dynamics(position, velocity, start.species, start.box, law, 0.005, "float32", thermostat=bath)
+    moving = Dynamics(position, velocity, start.species, start.box, law, 0.005, "float32", thermostat=coupling)
     moving.step(2000)
     energy, pressure = [], []
     for _ in range(150):

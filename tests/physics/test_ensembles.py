@@ -38,8 +38,8 @@ def sample(name: str, temperature: float) -> physical_validation.data.Simulation
     streams = [stream(3, name, replica) for replica in range(N_REPLICAS)]
     velocity = [maxwell_velocities(N_PARTICLES, temperature, 3, 0, replica) for replica in range(N_REPLICAS)]
     position = np.repeat(start.position[None], N_REPLICAS, axis=0)
-    bath = thermostat.get(name)(temperature, 0.2, DT, dof, streams)
-    moving = Dynamics(position, np.stack(velocity), start.species, start.box, LAW, DT, "float32", thermostat=bath)
+    coupling = thermostat.get(name)(temperature, 0.2, DT, dof, streams)
+    moving = Dynamics(position, np.stack(velocity), start.species, start.box, LAW, DT, "float32", thermostat=coupling)
     moving.step(1000)
     energies = []
     for _ in range(80):

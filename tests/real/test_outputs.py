@@ -23,7 +23,7 @@ from tests.dtrain.conftest import train_here
 from tests.flow_factory import write_flow
 from tests.isoconfig_factory import write_isoconfig
 from tools import export_botan, export_extxyz
-from tools.figures import save
+from tools.drawing.picture import KINDS, Picture, save
 
 SMALL = ("data.time=1", "model.parameters.rounds=1", "phase.joint.epochs=1", "device=cpu", "threads=1")
 
@@ -115,21 +115,39 @@ def test_an_export_into_a_folder_that_cannot_be_made_is_one_line(folder, capsys)
     refused(export(export_extxyz), "a.h5", "file/x.xyz", capsys=capsys)
 
 
-def test_pictures_replace_only_pictures_of_ours(tmp_path):
-    drawings = {".png": plt.figure(), ".md": "|  | VRMSE, frame 1 |\n"}
-    foreign = {".png": plt.figure().savefig, ".md": lambda path: path.write_text("| my | table |\n")}
-    for suffix, drawing in drawings.items():
-        path = tmp_path / f"x{suffix}"
-        foreign[suffix](path)
-        before = path.read_bytes()
-        with pytest.raises(UserError, match="not a file of this program"):
-            save(drawing, tmp_path, "x")
-        assert path.read_bytes() == before
-        path.unlink()
-        assert save(drawing, tmp_path, "x") == path == save(drawing, tmp_path, "x")
+def test_pictures_and_their_captions_replace_only_those_of_ours(tmp_path):
+    table = Picture("x", "|  | VRMSE, frame 1 |\n", "a table")
+    figures = [(Picture("x", plt.figure(), "a figure"), kind) for kind in KINDS]
+    for picture, kind in [*figures, (table, "png")]:
+        suffix = ".md" if picture is table else f".{kind}"
+        for path in (tmp_path / f"x{suffix}", tmp_path / "x.txt"):
+            foreign = plt.figure().savefig if suffix != ".md" and path.suffix != ".txt" else Path.touch
+            foreign(path)
+            path.write_bytes(path.read_bytes() or b"mine")
+            before = path.read_bytes()
+            with pytest.raises(UserError, match="not a file of this program"):
+                save(picture, tmp_path, kind)
+            assert path.read_bytes() == before
+            path.unlink()
+        assert save(picture, tmp_path, kind) == tmp_path / f"x{suffix}" == save(picture, tmp_path, kind)
+        assert picture.caption in (tmp_path / "x.txt").read_text()
+        (tmp_path / "x.txt").unlink()
 
 
-ELSEWHERE = ["a.h5", "notes.txt", "pipe.h5", "x.part", "n" * 300, "n" * 250, "d", "a.h5/x.h5", "a\0b", "busy.h5"]
+ELSEWHERE = [
+    "a.h5",
+    "notes.txt",
+    "pipe.h5",
+    "x.part",
+    "n" * 300,
+    "n" * 250,
+    "d",
+    "a.h5/x.h5",
+    "a\0b",
+    "busy.h5",
+    ".",
+    "/",
+]
 
 
 @pytest.mark.parametrize("program", ["mdgen", "lbmgen"])

@@ -11,6 +11,7 @@ from numba import njit
 from runkit.formula import Fused, Plain, power, rounded, value_of
 from runkit.formula.compiled import inlined
 from runkit.formula.cuda import Lines, function
+from runkit.formula.derivative import with_slope
 from runkit.simd.lanes import LANES, load, store
 from tests.shim import StandIn
 
@@ -129,3 +130,22 @@ def test_powers_are_products_of_equal_factors(exponent):
     assert power(3, exponent) == 3**exponent
     with pytest.raises(ValueError, match="exponent = 0; allowed: 1 or more"):
         power(3, 0)
+
+
+def test_the_derivative_of_a_formula_is_exact():
+    """Every operation that formulas of pair laws use: d/dx of (x³ - 2 / x) / sqrt(x) - a x."""
+
+    def formula(x, a):
+        return (power(x, 3) - 2.0 / x) / np.sqrt(x) - a * x
+
+    x = np.linspace(0.5, 2, 7)
+    value, slope = with_slope(formula, x, 3.0)
+    np.testing.assert_allclose(value, formula(x, 3.0), rtol=1e-14)
+    np.testing.assert_allclose(slope, 2.5 * x**1.5 + 3 * x**-2.5 - 3.0, rtol=1e-13)
+
+
+def test_what_does_not_vary_has_no_derivative():
+    assert with_slope(lambda x: 2.0, 1.5) == (2.0, 0.0)
+    assert with_slope(lambda x, a: -a * a, 1.5, 2.0) == (-4.0, 0.0)
+    with pytest.raises(NotImplementedError, match="copysign has no derivative"):
+        with_slope(lambda x: np.copysign(x, 1.0), np.ones(2))

@@ -168,8 +168,8 @@ def test_results_become_tables_with_card_command_and_date(tmp_path):
     rates = {"step": "md_rates", "table": ""}
     lines = [
         head,
-        {**rates, "case": "132 replicas", "Ma_per_s": 4321.9, "of_issue": 0.61234, "marches": True},
-        {**rates, "case": "512 replicas", "Ma_per_s": 4500.0, "marches": False},
+        {**rates, "case": "132 replicas", "Ma_per_s": 4321.9, "of_issue": 0.61234, "one_block": True},
+        {**rates, "case": "512 replicas", "Ma_per_s": 4500.0, "one_block": False},
         {"step": "drift", "table": "", "precision": "float32", "rms": 1.234e-5},
         {"step": "no_more", "table": "", "x": 1},
         {"step": "md_rates", "outcome": "exit 0", "seconds": 80.0},
@@ -181,7 +181,7 @@ def test_results_become_tables_with_card_command_and_date(tmp_path):
     assert "# For docs/performance.md\n\n## Molecular dynamics on a GPU\n\n```bash\n" in performance
     assert "python -m tools.gpu_check run md_rates\n```" in performance
     assert "NVIDIA X, driver 580.1, cupy-cuda13x 14.2.0; code 0.1.0+gabc; 2026-11-27." in performance
-    assert "| case | ours, M/s | of what can be issued | marches |" in performance
+    assert "| case | ours, M/s | of what can be issued | one block |" in performance
     assert "| 132 replicas | 4322 | 0.612 | yes |\n| 512 replicas | 4500 | - | no |" in performance
     assert "| float32 | 1.23e-05 |" in validation and "| md_rates | exit 0 | 80 |" in validation
     path.write_text("{}\n")
@@ -192,14 +192,14 @@ def test_results_become_tables_with_card_command_and_date(tmp_path):
 def test_counters_are_means_over_the_launches_of_a_kernel():
     head = '"ID","Kernel Name","Section Name","Metric Name","Metric Unit","Metric Value"'
     rows = [
-        '"0","march(int, float)","GPU Speed Of Light Throughput","Duration","us","1,000.5"',
-        '"1","march(int, float)","GPU Speed Of Light Throughput","Duration","ms","3.0"',
-        '"1","march(int, float)","Launch Statistics","Registers Per Thread","register/thread","58"',
+        '"0","integrate(int, float)","GPU Speed Of Light Throughput","Duration","us","1,000.5"',
+        '"1","integrate(int, float)","GPU Speed Of Light Throughput","Duration","ms","3.0"',
+        '"1","integrate(int, float)","Launch Statistics","Registers Per Thread","register/thread","58"',
         '"2","push","Memory Workload Analysis","L2 Hit Rate","%","97.25"',
     ]
     text = "\n".join(["==PROF== Connected", head, *rows, "==PROF== Disconnected"])
     assert profiler.read_counters(text) == [
-        {"kernel": "march", "launches": 2, "us": 2000.2, "registers": 58.0},
+        {"kernel": "integrate", "launches": 2, "us": 2000.2, "registers": 58.0},
         {"kernel": "push", "launches": 1, "l2_hits": 97.25},
     ]
     assert profiler.read_counters("==ERROR== no permission") == []
@@ -208,7 +208,7 @@ def test_counters_are_means_over_the_launches_of_a_kernel():
 def test_figures_that_cannot_be_read_are_recorded_and_cost_no_other_step(monkeypatch):
     """As where a profiler has no number for a metric."""
     monkeypatch.setattr(runner, "step_of", lambda name: Step("A", 1, 1, 1, read=profiler.read_counters))
-    text = '"ID","Kernel Name","Metric Name","Metric Unit","Metric Value"\n"0","march(int)","Duration","ns","n/a"\n'
+    text = '"ID","Kernel Name","Metric Name","Metric Unit","Metric Value"\n"0","integrate(int)","Duration","ns","n/a"\n'
     (line,) = runner._figures("counters", text)
     assert line["table"] == "failed" and line["error"].startswith("ValueError: could not convert")
 

@@ -28,7 +28,7 @@ def liquid(arguments, device=None) -> Configuration:
 def _cooled(temperature: float, device, n_particles: int = 4096) -> Configuration:
     """A liquid cooled from a melt in 100 time units: near enough to equilibrium for its speed."""
     start = melt(n_particles, (0.8, 0.2), 1.2, 1, 0)
-    bath = thermostat.build(
+    coupling = thermostat.build(
         "bussi",
         temperature=2.0,
         relaxation_time=0.5,
@@ -38,8 +38,8 @@ def _cooled(temperature: float, device, n_particles: int = 4096) -> Configuratio
     )
     velocity = maxwell_velocities(n_particles, 2.0, 1, 0)
     given = (start.position[None], velocity[None], start.species, start.box, LAW, DT)
-    dynamics = Dynamics(*given, thermostat=bath, order=spatial_order(start.position, start.box), device=device)
+    dynamics = Dynamics(*given, thermostat=coupling, order=spatial_order(start.position, start.box), device=device)
     for fraction in np.linspace(0, 1, 20):
-        bath.temperature = 2.0 + fraction * (temperature - 2.0)
+        coupling.temperature = 2.0 + fraction * (temperature - 2.0)
         dynamics.step(1000)
     return Configuration.of("cooled", dynamics.position[0], start.species, start.box)

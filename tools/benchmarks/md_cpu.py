@@ -96,8 +96,8 @@ def _turn(core: int, given) -> tuple[float, float, float]:
     dynamics = _dynamics(start, position, velocity, arguments.precision)
     n_steps = max(60, round(1.2e7 / position[..., 0].size))
     dynamics.step(40)
-    bundles: Any = dynamics.engine
-    bundles.regroup()
+    engine: Any = dynamics.engine
+    engine.regroup()
     began = time.process_time()
     dynamics.step(n_steps)
     ours = position[..., 0].size * n_steps / (time.process_time() - began) / 1e6
@@ -108,15 +108,15 @@ def _turn(core: int, given) -> tuple[float, float, float]:
 
 def _limit(dynamics: Dynamics) -> float:
     """Million atom-steps per second if only pairs in range were computed, at the time that an entry takes now."""
-    bundles: Any = dynamics.engine
-    bundle = bundles.parts[0]
+    engine: Any = dynamics.engine
+    batch = engine.batches[0]
     began, n_calls = time.process_time(), 0
     while time.process_time() - began < 0.2:
-        bundle.evaluate()
+        batch.evaluate()
         n_calls += 1
-    entry = (time.process_time() - began) / n_calls / bundle.neighbors.length
-    lanes = bundle.kernels.LANES
-    pairs = _pairs_in_range(dynamics) * (1 if bundle.replicas else 2)
+    entry = (time.process_time() - began) / n_calls / batch.neighbors.length
+    lanes = batch.kernels.LANES
+    pairs = _pairs_in_range(dynamics) * (1 if batch.replicas else 2)
     return lanes / (entry * pairs) / 1e6
 
 

@@ -14,8 +14,8 @@ from typing import Any
 
 import numpy as np
 
-from mdgen.batch import Batch
 from mdgen.dynamics import Dynamics
+from mdgen.gpu_engine import GpuEngine
 from mdgen.kernels.gpu import COORD, entry_type
 
 ISSUED = {"float32": 35, "float64": 53}  # instructions of a thread for an entry of a list
@@ -28,7 +28,7 @@ MOTION_BYTES = {"float32": 140, "float64": 180}  # of a particle in a step: moti
 def limits(device: Any, dynamics: Dynamics, bandwidth: float) -> dict[str, float]:
     """Million atom-steps per second that `issue` of instructions, `gather` of places and `memory` do not let exceed."""
     precision, n_particles = dynamics.ensemble.precision, dynamics.n_particles
-    assert isinstance(dynamics.engine, Batch)  # on a GPU
+    assert isinstance(dynamics.engine, GpuEngine)  # on a GPU
     length, entry = dynamics.engine.neighbors(0)
     steps = _entries_of_warps(length).sum() / n_particles  # of a warp, for a particle
     cycles = device.n_multiprocessors * device.clock

@@ -6,16 +6,17 @@ import json
 
 import matplotlib.pyplot as plt
 import numpy as np
-from matplotlib.figure import Figure
 
 from runkit.dataset.reader import Dataset
 from runkit.dataset.schema import COMPLETE
-from tools.drawing.flow_fields import QUANTITIES, Case, scales
+from tools.drawing.flow_fields import QUANTITIES, Case, scales, told_scales
+from tools.drawing.picture import Picture
+from tools.drawing.runs import source
 
 COLUMNS = 5
 
 
-def draw_cases(data: Dataset) -> Figure:
+def draw_cases(data: Dataset) -> Picture:
     """Speed and vorticity of the last frame of up to five cases, evenly chosen in order of Reynolds number."""
     done = np.flatnonzero(data["computed"][:] == COMPLETE)
     done = done[np.argsort(data["scalars/reynolds_number"][:][done], kind="stable")]
@@ -34,7 +35,12 @@ def draw_cases(data: Dataset) -> Figure:
     sizes = data.sizes
     what = f"{len(done)} cases, {sizes['time']} frames of {sizes['x']} × {sizes['y']} cells; the last one"
     figure.suptitle(f"{data.path.name}: {what}")
-    return figure
+    caption = [
+        f"Flow from left to right past bodies (grey): {len(cases)} of {what}, in order of Reynolds number.",
+        f"Each row has the same colours. {told_scales(norms)}",
+        source(data),
+    ]
+    return Picture("flow_cases", figure, "\n".join(caption))
 
 
 def _bodies(data: Dataset, case: int) -> str:

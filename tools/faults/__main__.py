@@ -2,6 +2,7 @@
 
     python -m tools.faults                        a campaign of about 500 faults, and its table
     python -m tools.faults --number 17 --keep     fault 17 of it alone; its folder stays
+    python -m tools.faults --record R.jsonl       note each as it was tried; given again, go on where the record ends
     python -m tools.faults --list                 the kinds
 
 What a number does follows from it and from the seed alone; moments of kills are fractions of how long an undisturbed
@@ -23,7 +24,7 @@ from pkgutil import iter_modules
 
 from runkit.cli import OptionParser
 from tools.faults import kinds
-from tools.faults.table import Row, table
+from tools.faults.table import Row, add, recorded, table
 from tools.faults.targets import Target, targets
 from tools.faults.trial import KINDS, Bad, Kind, Trial
 
@@ -37,14 +38,17 @@ def main(words: list[str] | None = None) -> int:
     if options.list:
         print("\n".join(f"{kind.name}: {', '.join(kind.programs)}" for kind in KINDS))
         return 0
-    numbers = options.number or range(options.first, len(planned))
+    rows = [] if options.number else recorded(options.record)
+    numbers: list[int] = options.number or sorted(
+        set(range(options.first, len(planned))) - {row.number for row in rows}
+    )
     folder = Path(tempfile.mkdtemp(prefix="faults-", dir=options.folder))
     try:
         tried = _ready(folder, {planned[number][1] for number in numbers})
-        rows = []
         for number in numbers:
             rows.append(_try(number, *planned[number], tried, folder, options))
             print(rows[-1], flush=True)
+            add(rows[-1], options.record)
         print("\n" + table(rows))
     finally:
         if not options.keep:
@@ -69,6 +73,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--count", type=int, help="faults of the campaign (default: each kind as often as its share)")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--number", type=int, nargs="+", help="these faults alone")
+    parser.add_argument("--record", type=Path, help="a file of those that were tried, which grows by each")
     parser.add_argument("--first", type=int, default=0, help="begin with this number")
     parser.add_argument("--keep", action="store_true", help="leave folders where they are")
     parser.add_argument("--folder", type=Path, help="where to work (default: the folder of temporary files)")
@@ -80,11 +85,12 @@ def _ready(folder: Path, programs: set[str]) -> dict[str, Target]:
     """Undisturbed runs of the programs that will be tried, the generators first: they make the data of trainings."""
     made = targets()
     needed = set(programs)
-    needed |= {"lbmgen"} if "dtrain" in programs else set()
+    needed |= {"lbmgen"} if programs & {"dtrain", "dtrain-ranks"} else set()
     needed |= {"mdgen"} if "dtrain-glass" in programs else set()
-    made["dtrain"].data, made["dtrain-glass"].data = folder / "lbmgen/1/a.h5", folder / "mdgen/1/a.h5"
+    made["dtrain"].data = made["dtrain-ranks"].data = folder / "lbmgen/1/a.h5"
+    made["dtrain-glass"].data = folder / "mdgen/1/a.h5"
     for name in (name for name in made if name in needed):
-        for ranks in (1, 2) if name in ("mdgen", "lbmgen") else (1,):
+        for ranks in (1, 2) if name in ("mdgen", "lbmgen") else (made[name].ranks,):
             end = made[name].measure(folder / name / str(ranks), ranks)
             if end.code:
                 raise SystemExit(f"{name} does not work undisturbed: {end.err}")

@@ -11,8 +11,8 @@ import sys
 import tempfile
 import time
 import traceback
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import NamedTuple, NoReturn
 
@@ -144,6 +144,23 @@ def own_mounts(*mounts: tuple[str, str]) -> Callable[[], None]:
             fill(Path(folder))
 
     return mount
+
+
+@contextmanager
+def disk_of(folder: Path, size: str) -> Iterator[Path]:
+    """A file system in memory of a size, in a new folder "disk" of a folder."""
+    disk = folder / "disk"
+    disk.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", disk], check=True)
+    try:
+        yield disk
+    finally:
+        subprocess.run(["umount", "-l", disk], check=True)
+
+
+def remount(disk: Path, option: str) -> None:
+    """Change such a file system: `size=50m`, or `ro`."""
+    subprocess.run(["mount", "-o", f"remount,{option}", disk], check=True)
 
 
 def fill(folder: Path) -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Sequence
+from pathlib import Path
 from typing import NamedTuple
 
 from tools.faults.trial import VERDICTS
@@ -23,6 +25,21 @@ class Row(NamedTuple):
     def __str__(self) -> str:
         told = f"{self.number:4d} {self.program:<12} {self.verdict:<8} {self.kind} ({self.seconds:.1f} s)"
         return told if self.verdict == "survived" else f"{told}\n     {self.why}\n     {'; '.join(self.notes)}"
+
+
+def recorded(record: Path | None) -> list[Row]:
+    """Faults that were tried before, by a record to which each was added; the last of those with one number counts."""
+    if record is None or not record.exists():
+        return []
+    rows = [Row(**json.loads(line)) for line in record.read_text().splitlines()]
+    return list({row.number: row._replace(notes=tuple(row.notes)) for row in rows}.values())
+
+
+def add(row: Row, record: Path | None) -> None:
+    """Add a fault to a record."""
+    if record is not None:
+        with record.open("a") as file:
+            file.write(json.dumps(row._asdict()) + "\n")
 
 
 def table(rows: Sequence[Row]) -> str:

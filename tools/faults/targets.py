@@ -113,6 +113,7 @@ class Target:
     module: tuple[str, ...]
     content: Callable[[Path], Any]
     data: Path | None = None
+    ranks: int = 1
     reference: Any = None
     seconds: dict[int, float] = field(default_factory=dict)  # of an undisturbed run, by the number of ranks
     folder: Path = Path()  # of the undisturbed run
@@ -128,12 +129,13 @@ class Target:
         self,
         folder: Path,
         *words: str,
-        ranks: int = 1,
+        ranks: int | None = None,
         environment: Mapping[str, str] | None = None,
         before: Callable[[], None] | None = None,
         anew: bool = False,
     ) -> Launched:
         """Start the program; `anew` as a process of its own, which reads its environment from the start."""
+        ranks = ranks or self.ranks
         line = ["case.toml", *words]
         surroundings = {"DS_ACCELERATOR": "cpu", **(environment or {})}
         if ranks == 1 and not anew:
@@ -220,15 +222,15 @@ def targets() -> dict[str, Target]:
     import mdgen.config
     from lbmgen.cases import draw_all
     from mdgen.dynamics import warm_up
-    from mdgen.equilibration import baths
+    from mdgen.equilibration import melt_thermostat
     from mdgen.plan import potential_of
     from runkit.mpi import SerialWorld
 
     torch.set_num_threads(1)
     md = load(mdgen.config.RunConfig, None, ["device=cpu"])
     for precision in ("float64", md.integrator.precision):
-        for bath in (None, baths(md, [0, 1])):
-            warm_up(potential_of(md), precision, None, bath)
+        for coupling in (None, melt_thermostat(md, [0, 1])):
+            warm_up(potential_of(md), precision, None, coupling)
     config = load(
         lbmgen.config.RunConfig,
         None,
@@ -240,6 +242,15 @@ def targets() -> dict[str, Target]:
         Target("mdgen", MD, "a.h5", _generator("mdgen"), ("-m", "mdgen"), _dataset),
         Target("lbmgen", LBM, "a.h5", _generator("lbmgen"), ("-m", "lbmgen"), _dataset),
         Target("dtrain", TRAIN, "run/summary.json", _train, script, _training),
+        Target(
+            "dtrain-ranks",
+            TRAIN.replace("batch = 1", "batch = 2"),
+            "run/summary.json",
+            _train,
+            script,
+            _training,
+            ranks=2,
+        ),
         Target("dtrain-glass", GLASS, "run/summary.json", _train, script, _training),
     ]
     return {target.name: target for target in made}

@@ -74,11 +74,11 @@ class Trial:
         """Start the program."""
         return self.target.run(self.folder, *words, **how)
 
-    def moment(self, ranks: int = 1, low: float = 0.0, high: float = 1.0) -> float:
+    def moment(self, ranks: int | None = None, low: float = 0.0, high: float = 1.0) -> float:
         """A random time within an undisturbed run [s]."""
         part = self.random.uniform(low, high)
         self.note(f"after {part:.3f} of a run")
-        return part * self.target.seconds[ranks]
+        return part * self.target.seconds[ranks or self.target.ranks]
 
     def end(self, run: Launched, signalled: Iterable[int] = (), several: bool = False) -> End:
         """Wait for the end, which has to be in order. `signalled` is what it may end by; `several` ranks may speak."""
@@ -96,8 +96,8 @@ class Trial:
     def in_order(self, end: End, allowed: Iterable[int] = (), several: bool = False) -> End:
         """Raise Bad for an end with a traceback, without a word, or with too many."""
         if "Traceback" in end.err + end.out:
-            last = [line for line in (end.err + end.out).splitlines() if line.strip()][-1]
-            raise Bad("unclear", f"a traceback: {last[:200]}")
+            told = end.err if "Traceback" in end.err else end.out
+            raise Bad("unclear", f"a traceback: {told[told.index('Traceback') :][-800:]}")
         if end.code == 0 or end.code in allowed:
             return end
         lines = re.findall(r"^error: .*$", end.err, re.M)

@@ -10,9 +10,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from mdgen.batch import Batch
 from mdgen.dynamics import Dynamics
 from mdgen.formats import read
+from mdgen.gpu_engine import GpuEngine
 from mdgen.initial import Configuration, melt
 from mdgen.neighbors import spatial_order
 from mdgen.thermostats import thermostat
@@ -32,7 +32,7 @@ class Ensemble(NamedTuple):
     starts: Sequence[Configuration]
     n_replicas: int
     precision: str = "float32"
-    bath: str = ""
+    coupling: str = ""
     temperature: float = TEMPERATURE
 
     def on(self, device: Any, tuning: Tuning = DEFAULT) -> Dynamics:
@@ -43,7 +43,7 @@ class Ensemble(NamedTuple):
         of_start = ("position", "species", "box")
         position, species, box = (np.stack([getattr(self.starts[c], name) for c, _ in units]) for name in of_start)
         order = [spatial_order(start.position, start.box) for start in self.starts]
-        law = self.bath and thermostat.get(self.bath)(
+        law = self.coupling and thermostat.get(self.coupling)(
             self.temperature, 0.1, DT, 3 * n - 3, [stream(1, "check", c, k) for c, k in units]
         )
         velocity = np.stack([drawn[c, k % STATES] for c, k in units])
@@ -61,6 +61,6 @@ def equilibrated(bench: Bench) -> Configuration:
 
 
 def kernels(dynamics: Dynamics) -> Any:
-    """What launches kernels for these replicas: whether it `marches`, by blocks of how many `threads`."""
-    assert isinstance(dynamics.engine, Batch)  # on a GPU
+    """What launches kernels for these replicas: whether a replica has `one_block`, and blocks how many `threads`."""
+    assert isinstance(dynamics.engine, GpuEngine)  # on a GPU
     return dynamics.engine.kernels

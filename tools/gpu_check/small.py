@@ -22,16 +22,16 @@ SUMMARY = re.compile(r"=+ ((?:ERROR|RACECHECK) SUMMARY: .*)")
 
 
 def every_kernel(bench: Bench) -> None:
-    """Replicas that march and that spread, with every thermostat, in both precisions; flows with faces of all kinds."""
+    """Replicas with one block each or many, every thermostat, in both precisions; flows with faces of all kinds."""
     device = bench.device
     if hasattr(device.xp, "cuda"):
         device.xp.cuda.set_allocator(None)  # a piece of memory for each array: what goes beyond its end is seen
     start = melt(bench.size(500, 160), (0.8, 0.2), 1.2, 1, 0)
     n = 0
     for precision in ("float32", "float64"):
-        for bath in bench.size(("", *thermostat.names()), ("", "bussi")):
-            for marches in (True, False):
-                system = Ensemble([start], 3, precision, bath, 2.0).on(device, Tuning(marches))
+        for coupling in bench.size(("", *thermostat.names()), ("", "bussi")):
+            for one_block in (True, False):
+                system = Ensemble([start], 3, precision, coupling, 2.0).on(device, Tuning(one_block))
                 system.step(bench.size(24, 4))
                 assert np.isfinite(system.snapshot().energy_per_particle).all()
                 n += 1

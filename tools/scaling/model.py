@@ -35,18 +35,18 @@ class Work(NamedTuple):
     @classmethod
     def of(cls, path: Path | str) -> Work:
         """The work of a configuration file of mdgen."""
-        case = load(RunConfig, path, [])
-        sizes = dimensions(case, potential_of(case), [])
+        config = load(RunConfig, path, [])
+        sizes = dimensions(config, potential_of(config), [])
         return cls(
             Path(path).stem,
             sizes["sample"],
             sizes["replica"],
             sizes["particle"],
             sizes["time"],
-            cooling_blocks(case.initial, case.system.temperature, case.integrator.dt).steps_after(),
-            production_blocks(case.production.times, case.integrator.dt).steps_after(),
+            cooling_blocks(config.initial, config.system.temperature, config.integrator.dt).steps_after(),
+            production_blocks(config.production.times, config.integrator.dt).steps_after(),
             float(n_bytes(ISOCONFIG, sizes)),
-            case.checkpoint_seconds,
+            config.checkpoint_seconds,
         )
 
 

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from mdgen.kernels.cpu.lists import build, prune
-from mdgen.kernels.cpu.motion import farthest, kick, kinetic_energy, locate, make_march
+from mdgen.kernels.cpu.mechanics import make_mechanics
+from mdgen.kernels.cpu.motion import kick, kinetic_energy, largest_approach, locate, make_integrate
 from mdgen.kernels.cpu.pairs import Formulas, make_energies, make_forces
 from runkit.simd.lanes import LANES
 
@@ -19,10 +20,11 @@ class Kernels(NamedTuple):
 
     forces: Callable[..., Any]
     energies: Callable[..., Any]
-    march: Callable[..., Any]
+    integrate: Callable[..., Any]
+    mechanics: Callable[..., Any]
     LANES: int = LANES
     build: Callable[..., Any] = build
-    farthest: Callable[..., Any] = farthest
+    largest_approach: Callable[..., Any] = largest_approach
     kick: Callable[..., Any] = kick
     kinetic_energy: Callable[..., Any] = kinetic_energy
     locate: Callable[..., Any] = locate
@@ -40,4 +42,4 @@ def _kernels(law: Any, columns: tuple[str, ...]) -> Kernels:
     files = {inspect.getfile(each) for each in type(law).__mro__ if each is not object}
     formulas = Formulas.of(law, columns, tuple(sorted({Path(file).parent for file in files})))
     forces = make_forces(formulas)
-    return Kernels(forces, make_energies(formulas), make_march(forces, formulas))
+    return Kernels(forces, make_energies(formulas), make_integrate(forces, formulas), make_mechanics(formulas))

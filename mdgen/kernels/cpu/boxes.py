@@ -1,7 +1,7 @@
-"""A tree of bounding boxes that finds what is near a row: LANES boxes to a node, tested at once.
+"""A tree of bounding boxes that finds what is near a cluster: LANES boxes to a node, tested at once.
 
 A leaf is the box around all copies of a particle (its replicas, where these are the lanes), so that nothing is assumed
-about how far replicas have spread; a node holds LANES boxes that follow each other in an order in space. Boxes are
+about how far replicas have diverged; a node holds LANES boxes that follow each other in an order in space. Boxes are
 periodic: an int32 centre and half edges as lengths. A gap between two boxes is a bound below the distances in them.
 """
 
@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from mdgen.kernels.cpu.rows import BLOCK
+from mdgen.kernels.cpu.clusters import BLOCK
 from runkit.simd.compiled import helper
 from runkit.simd.lanes import LANES, fma, load, load_splat, lowest_bit, mask_below, maximum, minimum_image, splat
 
@@ -19,21 +19,21 @@ MARGIN = np.float32(1e-4)  # of half edges, for rounding
 
 class Tree(NamedTuple):
     """Blocks [n, 3, LANES] of centers and halves, level after level from the leaves, the first block of each level, and
-    the boxes of the rows [n_rows * 3]."""
+    the boxes of the clusters [n_clusters * 3]."""
 
     center: np.ndarray
     half: np.ndarray
     first: np.ndarray
-    row_center: np.ndarray
-    row_half: np.ndarray
+    cluster_center: np.ndarray
+    cluster_half: np.ndarray
 
 
 def grow(replicas, coordinate, ranked, scale) -> Tree:
-    """The tree over particles `ranked` in space, and the boxes of all rows."""
+    """The tree over particles `ranked` in space, and the boxes of all clusters."""
     blocks = coordinate.reshape(-1, 3, LANES).transpose(0, 2, 1)
     if replicas:
-        row_center, row_half = _around(blocks, np.zeros(blocks.shape, np.float32), scale)
-        center, half = row_center[ranked], row_half[ranked]
+        cluster_center, cluster_half = _around(blocks, np.zeros(blocks.shape, np.float32), scale)
+        center, half = cluster_center[ranked], cluster_half[ranked]
     else:
         center = blocks.reshape(-1, 3)[ranked]
         half = np.zeros(center.shape, np.float32)
@@ -48,10 +48,11 @@ def grow(replicas, coordinate, ranked, scale) -> Tree:
         only = len(center) == 1
         center, half = _around(center, half, scale)
         if len(first) == 2 and not replicas:
-            row_center, row_half = center, half
+            cluster_center, cluster_half = center, half
         if only:
             break
-    return Tree(np.concatenate(centers), np.concatenate(halves), np.array(first), row_center.ravel(), row_half.ravel())
+    blocks = np.concatenate(centers), np.concatenate(halves), np.array(first)
+    return Tree(*blocks, cluster_center.ravel(), cluster_half.ravel())
 
 
 def _around(center, half, scale) -> tuple[np.ndarray, np.ndarray]:
@@ -63,8 +64,8 @@ def _around(center, half, scale) -> tuple[np.ndarray, np.ndarray]:
 
 
 @helper
-def search(tree, row, square, scale, found, spare):
-    """Ranks of the particles whose boxes come closer than sqrt(square) to a row; returns the array that holds them
+def search(tree, cluster, square, scale, found, spare):
+    """Ranks of the particles whose boxes come closer than sqrt(square) to a cluster; returns the array that holds them
     (`found` or `spare`) and their number."""
     zero, limit = splat(np.float32(0)), splat(square)
     found[0] = 0
@@ -76,9 +77,9 @@ def search(tree, row, square, scale, found, spare):
             total = zero
             for axis in range(3):
                 at = block * BLOCK + axis * LANES
-                between = load(tree.center, at) - load_splat(tree.row_center, 3 * row + axis)
+                between = load(tree.center, at) - load_splat(tree.cluster_center, 3 * cluster + axis)
                 d = minimum_image(between) * load_splat(scale, axis)
-                gap = maximum(d, zero - d) - (load(tree.half, at) + load_splat(tree.row_half, 3 * row + axis))
+                gap = maximum(d, zero - d) - (load(tree.half, at) + load_splat(tree.cluster_half, 3 * cluster + axis))
                 gap = maximum(gap, zero)
                 total = fma(gap, gap, total)
             bits = mask_below(total, limit)

@@ -1,13 +1,13 @@
 """Neighbour lists: an outer list from a tree of boxes, and the inner list pruned from it.
 
-A row's neighbours are all particles that are within reach of it in any lane, in ascending order; with replicas as lanes
-only those above the row's particle. The table of the law holds one squared distance for each pair of species.
+A cluster's neighbours are all particles that are within reach of it in any lane, in ascending order; with replicas as
+lanes only those above the cluster's particle. The table of the law holds one squared distance for each pair of species.
 """
 
 import numpy as np
 
 from mdgen.kernels.cpu.boxes import grow, search
-from mdgen.kernels.cpu.rows import get_other, get_row, set_row_table, slot_of
+from mdgen.kernels.cpu.clusters import load_cluster, load_neighbor, set_cluster_table, slot_of
 from runkit.simd.compiled import helper, kernel
 from runkit.simd.lanes import LANES, element, fma, load, load_splat, lowest_bit, mask_below, minimum_image
 
@@ -15,14 +15,14 @@ ONE = np.uint64(1)
 
 
 @helper
-def _near(replicas, x, y, z, coordinate, j, law, row_table, scale_x, scale_y, scale_z):
-    """Whether particle j is within reach of the row in any lane."""
+def _is_near(replicas, x, y, z, coordinate, j, law, cluster_table, scale_x, scale_y, scale_z):
+    """Whether particle j is within reach of the cluster in any lane."""
     slot = slot_of(replicas, j)
-    dx = minimum_image(x - get_other(replicas, coordinate, slot, 0)) * scale_x
-    dy = minimum_image(y - get_other(replicas, coordinate, slot, 1)) * scale_y
-    dz = minimum_image(z - get_other(replicas, coordinate, slot, 2)) * scale_z
+    dx = minimum_image(x - load_neighbor(replicas, coordinate, slot, 0)) * scale_x
+    dy = minimum_image(y - load_neighbor(replicas, coordinate, slot, 1)) * scale_y
+    dz = minimum_image(z - load_neighbor(replicas, coordinate, slot, 2)) * scale_z
     square = fma(dx, dx, fma(dy, dy, dz * dz))
-    return mask_below(square, load(row_table, element(law.species, j) * LANES)) != 0
+    return mask_below(square, load(cluster_table, element(law.species, j) * LANES)) != 0
 
 
 @helper
@@ -44,39 +44,40 @@ def _sort(entry, begin, end, words, summary):
                 begin += 1
 
 
-def build(replicas, coordinate, ranked, rows, near, law) -> int:
+def build(replicas, coordinate, ranked, clusters, pairs, law) -> int:
     """List all pairs within reach; `ranked` are the particles in an order in space.
 
-    Returns the length of the list, or -1 if there is no room for it.
+    Returns the length of the list, or -1 if `pairs` cannot hold it.
     """
-    return _build(replicas, coordinate, grow(replicas, coordinate, ranked, law.scale), ranked, rows, near, law)
+    return _build(replicas, coordinate, grow(replicas, coordinate, ranked, law.scale), ranked, clusters, pairs, law)
 
 
 @kernel
-def _build(replicas, coordinate, tree, ranked, rows, near, law):
+def _build(replicas, coordinate, tree, ranked, clusters, pairs, law):
     if replicas:
-        return _build_for(True, coordinate, tree, ranked, rows, near, law)
-    return _build_for(False, coordinate, tree, ranked, rows, near, law)
+        return _build_for(True, coordinate, tree, ranked, clusters, pairs, law)
+    return _build_for(False, coordinate, tree, ranked, clusters, pairs, law)
 
 
 @helper
-def _build_for(replicas, coordinate, tree, ranked, rows, near, law):
+def _build_for(replicas, coordinate, tree, ranked, clusters, pairs, law):
     scale_x, scale_y, scale_z = load_splat(law.scale, 0), load_splat(law.scale, 1), load_splat(law.scale, 2)
     n = law.species.size
     found, spare = np.empty(n + LANES, np.int64), np.empty(n + LANES, np.int64)
     words, summary = np.zeros((n >> 6) + 1, np.uint64), np.zeros((n >> 12) + 1, np.uint64)
-    row_table = np.empty(int(np.sqrt(law.table.size)) * LANES, law.table.dtype)
-    farthest = law.table.max()
+    cluster_table = np.empty(int(np.sqrt(law.table.size)) * LANES, law.table.dtype)
+    longest = law.table.max()
     length = 0
-    for row in range(near.start.size - 1):
-        at = row * LANES
-        near.start[row] = length
-        lowest = rows.particle[at] + 1 if replicas else 0
-        set_row_table(replicas, law.table, rows, at, row_table)
-        x, y, z = (get_row(replicas, coordinate, rows, at, 0), get_row(replicas, coordinate, rows, at, 1),
-                   get_row(replicas, coordinate, rows, at, 2))
-        ranks, count = search(tree, row, farthest, law.scale, found, spare)
-        if length + count > near.entry.size:
+    for cluster in range(pairs.start.size - 1):
+        at = cluster * LANES
+        pairs.start[cluster] = length
+        lowest = clusters.particle[at] + 1 if replicas else 0
+        set_cluster_table(replicas, law.table, clusters, at, cluster_table)
+        x = load_cluster(replicas, coordinate, clusters, at, 0)
+        y = load_cluster(replicas, coordinate, clusters, at, 1)
+        z = load_cluster(replicas, coordinate, clusters, at, 2)
+        ranks, count = search(tree, cluster, longest, law.scale, found, spare)
+        if length + count > pairs.entry.size:
             return -1
         n_candidates = 0
         for k in range(count):
@@ -85,35 +86,36 @@ def _build_for(replicas, coordinate, tree, ranked, rows, near, law):
             n_candidates += j >= lowest
         for k in range(n_candidates):
             j = np.int32(element(ranks, k))
-            near.entry[length] = j
-            length += _near(replicas, x, y, z, coordinate, j, law, row_table, scale_x, scale_y, scale_z)
-        _sort(near.entry, near.start[row], length, words, summary)
-    near.start[near.start.size - 1] = length
+            pairs.entry[length] = j
+            length += _is_near(replicas, x, y, z, coordinate, j, law, cluster_table, scale_x, scale_y, scale_z)
+        _sort(pairs.entry, pairs.start[cluster], length, words, summary)
+    pairs.start[pairs.start.size - 1] = length
     return length
 
 
 @kernel
-def prune(replicas, coordinate, outer, rows, near, law):
-    """Keep of the outer list what is within reach; there is room for all of it."""
+def prune(replicas, coordinate, outer, clusters, pairs, law):
+    """Keep of the outer list what is within reach; `pairs` can hold all of it."""
     if replicas:
-        _prune(True, coordinate, outer, rows, near, law)
+        _prune(True, coordinate, outer, clusters, pairs, law)
     else:
-        _prune(False, coordinate, outer, rows, near, law)
+        _prune(False, coordinate, outer, clusters, pairs, law)
 
 
 @helper
-def _prune(replicas, coordinate, outer, rows, near, law):
+def _prune(replicas, coordinate, outer, clusters, pairs, law):
     scale_x, scale_y, scale_z = load_splat(law.scale, 0), load_splat(law.scale, 1), load_splat(law.scale, 2)
-    row_table = np.empty(int(np.sqrt(law.table.size)) * LANES, law.table.dtype)
+    cluster_table = np.empty(int(np.sqrt(law.table.size)) * LANES, law.table.dtype)
     length = 0
-    for row in range(near.start.size - 1):
-        at = row * LANES
-        near.start[row] = length
-        set_row_table(replicas, law.table, rows, at, row_table)
-        x, y, z = (get_row(replicas, coordinate, rows, at, 0), get_row(replicas, coordinate, rows, at, 1),
-                   get_row(replicas, coordinate, rows, at, 2))
-        for k in range(outer.start[row], outer.start[row + 1]):
+    for cluster in range(pairs.start.size - 1):
+        at = cluster * LANES
+        pairs.start[cluster] = length
+        set_cluster_table(replicas, law.table, clusters, at, cluster_table)
+        x = load_cluster(replicas, coordinate, clusters, at, 0)
+        y = load_cluster(replicas, coordinate, clusters, at, 1)
+        z = load_cluster(replicas, coordinate, clusters, at, 2)
+        for k in range(outer.start[cluster], outer.start[cluster + 1]):
             j = element(outer.entry, k)
-            near.entry[length] = j
-            length += _near(replicas, x, y, z, coordinate, j, law, row_table, scale_x, scale_y, scale_z)
-    near.start[near.start.size - 1] = length
+            pairs.entry[length] = j
+            length += _is_near(replicas, x, y, z, coordinate, j, law, cluster_table, scale_x, scale_y, scale_z)
+    pairs.start[pairs.start.size - 1] = length

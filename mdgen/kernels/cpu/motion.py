@@ -11,8 +11,8 @@ from typing import Any
 
 import numpy as np
 
+from mdgen.kernels.cpu.clusters import BLOCK
 from mdgen.kernels.cpu.pairs import Formulas
-from mdgen.kernels.cpu.rows import BLOCK
 from runkit.simd.compiled import helper, kernel
 from runkit.simd.lanes import (
     LANES,
@@ -61,18 +61,18 @@ def _drift(n_kicks, position, velocity, force, step):
 
 
 @kernel
-def farthest(replicas, coordinate, cover):
+def largest_approach(replicas, coordinate, check):
     """The largest sum of two displacements in one replica since a list was made: what a pair may have closed in by."""
-    first, second = zeros(cover.scale), zeros(cover.scale)
+    first, second = zeros(check.scale), zeros(check.scale)
     for block in range(0, coordinate.size, BLOCK):
-        square = zeros(cover.scale)
+        square = zeros(check.scale)
         for component in range(3):
             at = block + component * LANES
-            d = minimum_image(load(coordinate, at) - load(cover.reference, at)) * load_splat(cover.scale, component)
+            d = minimum_image(load(coordinate, at) - load(check.reference, at)) * load_splat(check.scale, component)
             square = fma(d, d, square)
         second = maximum(minimum(square, first), second)
         first = maximum(square, first)
-    top = np.empty(2 * LANES, cover.scale.dtype)
+    top = np.empty(2 * LANES, check.scale.dtype)
     store(top, 0, first)
     store(top, LANES, second)
     one, other, most = np.float32(0), np.float32(0), np.float32(0)
@@ -87,12 +87,12 @@ def farthest(replicas, coordinate, cover):
 
 
 @kernel
-def kinetic_energy(replicas, velocity, grain, energy):
+def kinetic_energy(replicas, velocity, prerounding, energy):
     """Write the kinetic energy of each lane, or of the one replica into energy[0].
 
-    Squares are rounded by `grain` (see `mdgen.kernels`), so that sums of them are exact, whatever their order.
+    Squares are rounded by `prerounding` (see `mdgen.kernels`), so that sums of them are exact, whatever their order.
     """
-    total, rounding = zeros(velocity), splat(grain)
+    total, rounding = zeros(velocity), splat(prerounding)
     for block in range(0, velocity.size, BLOCK):
         square = zeros(velocity)
         for component in range(3):
@@ -104,23 +104,23 @@ def kinetic_energy(replicas, velocity, grain, energy):
         energy[0] = energy.sum()
 
 
-def make_march(forces: Callable[..., Any], formulas: Formulas) -> Callable[..., Any]:
-    """The kernel of many steps with these forces: march(replicas, n_steps, n_kicks, state, step, unit, rows, near, law,
-    cover).
+def make_integrate(forces: Callable[..., Any], formulas: Formulas) -> Callable[..., Any]:
+    """The kernel of many steps with these forces:
+    integrate(replicas, n_steps, n_kicks, state, step, unit, clusters, pairs, law, check).
 
     Up to `n_steps` steps, the first with `n_kicks` half kicks before its drift, without the half kick at the end.
     Returns how many are done: if fewer, the next one has drifted to where the list may lack pairs.
     """
-    def march(replicas, n_steps, n_kicks, state, step, unit, rows, near, law, cover):
+    def integrate(replicas, n_steps, n_kicks, state, step, unit, clusters, pairs, law, check):
         for i_step in range(n_steps):
             _drift(n_kicks, state.position, state.velocity, state.force, step)
             n_kicks = 2
             locate(state.position, unit, state.coordinate)
-            if not farthest(replicas, state.coordinate, cover) <= cover.skin:
+            if not largest_approach(replicas, state.coordinate, check) <= check.skin:
                 return i_step
             if state.place.itemsize > state.coordinate.itemsize:
                 locate(state.position, unit * 2.0**-32, state.place)
-            forces(replicas, state.place, state.force, rows, near, law)
+            forces(replicas, state.place, state.force, clusters, pairs, law)
         return n_steps
 
-    return kernel(march, formulas.variant, formulas.folders)
+    return kernel(integrate, formulas.variant, formulas.folders)

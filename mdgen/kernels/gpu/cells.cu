@@ -13,7 +13,7 @@ const unsigned ALL = ~0u;        // lanes of a warp
 const int WINDOW = 65536;        // numbers whose bits a warp has in shared memory
 const REAL WIDER = (REAL)1e-4;   // of half a box, for rounding
 
-__device__ __forceinline__ REAL farthest(const Replica& s) { return s.reach[2 * s.n_species * s.n_species]; }
+__device__ __forceinline__ REAL longest_reach(const Replica& s) { return s.reach[2 * s.n_species * s.n_species]; }
 
 // Columns run to and fro along z, so that particles of cells that follow each other are close.
 __device__ __forceinline__ int cell(const Replica& s, int x, int y, int z) {
@@ -81,7 +81,7 @@ __device__ __forceinline__ Box around(const Replica& s, const Place& own) {
 // Whether a particle could be within reach of any in a box.
 __device__ __forceinline__ bool is_near(const Replica& s, const Box& box, const Place& other) {
     Vector d = apart(s, box.middle, other), half = box.half;
-    REAL zero = 0, reach = farthest(s);
+    REAL zero = 0, reach = longest_reach(s);
     d = {max((REAL)fabs(d.x) - half.x, zero), max((REAL)fabs(d.y) - half.y, zero), max((REAL)fabs(d.z) - half.z, zero)};
     return squared(d) < reach * reach;
 }
@@ -129,7 +129,8 @@ struct Marking {
         int low[3], count[3];
         for (int axis = 0; axis < 3; ++axis) {
             int n = s.n_cells[axis];
-            double at = boxes(middle[axis]) * n, by = ((double)half[axis] + farthest(s)) / s.unit[3 + axis] * n + 1e-3;
+            double at = boxes(middle[axis]) * n;
+            double by = ((double)half[axis] + longest_reach(s)) / s.unit[3 + axis] * n + 1e-3;
             int from = (int)floor(at - by), to = (int)floor(at + by);
             low[axis] = (from % n + n) % n;
             count[axis] = max(0, min(to - from + 1, n));
@@ -143,7 +144,8 @@ struct Marking {
     }
 
     // Marks the near ones of all cells from one to another.
-    __device__ __forceinline__ void run(const Replica& s, const Place* place, const Box& box, int start, int one, int other) const {
+    __device__ __forceinline__ void run(const Replica& s, const Place* place, const Box& box, int start, int one,
+                                        int other) const {
         int end = s.first[max(one, other) + 1];
         for (int rank = s.first[min(one, other)] + threadIdx.x % 32; rank < end; rank += 32) {
             int j = s.member[rank], bit = j - start;

@@ -25,10 +25,10 @@ template <int N> __device__ __forceinline__ void combine(double* value) {
 }
 
 // state [5][R]: step, mixing, iterations downhill, iterations, and the largest force component that is left.
-extern "C" __global__ void __launch_bounds__(COLUMNS) descend(BATCH, double tolerance, double most, double longest,
+extern "C" __global__ void __launch_bounds__(COLUMNS) descend(PARAMETERS, double tolerance, double most, double longest,
                                                               double* state) {
     __shared__ double scale[4];
-    Replica s = replica(THIS);
+    Replica s = replica(ARGUMENTS);
     if (s.status[FLAGS] & STOPPED) return;
     int t = threadIdx.x, stride = gridDim.y;
     state += blockIdx.y;

@@ -16,7 +16,7 @@ __device__ COORD placed(double x, double unit) { double f = x * (unit * 0x1p-32)
 __device__ double boxes(COORD c) { return c - floor(c); }
 __device__ int slot(COORD c, int n) { return max(0, min((int)(boxes(c) * n), n - 1)); }  // of n that a box has
 #define BOXES 1.0
-#define MARCHING 512  // threads of a block that marches, as many as have registers
+#define MOST_THREADS 512  // of a block that has a replica to itself, as many as have registers
 #else
 typedef float REAL;
 typedef int COORD;  // a place counts 2**-32 of the box: overflow is the minimum image
@@ -26,7 +26,7 @@ __device__ COORD placed(double x, double unit) { return (int)__double_as_longlon
 __device__ double boxes(COORD c) { return (unsigned)c * 0x1p-32; }
 __device__ int slot(COORD c, int n) { return (int)__umulhi((unsigned)c, (unsigned)n); }
 #define BOXES 0x1p-32
-#define MARCHING 1024
+#define MOST_THREADS 1024
 #endif
 #ifdef WIDE
 typedef unsigned int ENTRY;
@@ -42,7 +42,7 @@ struct Vector { REAL x, y, z; };
 const int FROZEN = 1, PRUNE = 2, BUILD = 4, FULL = 8, SETTLED = 16;  // what is the matter with a replica
 const int STOPPED = FROZEN | FULL | SETTLED;
 const int FLAGS = 0, N_BUILDS = 1, N_PRUNES = 2, N_LATE = 3, N_COUPLED = 4, N_STATUS = 5;
-const int CHUNK = 32, CELLS = 8;  // particles of a warp; cells for each particle that there is room for
+const int CHUNK = 32, CELLS = 8;  // particles of a warp; cells for each particle that there is memory for
 
 // What belongs to the kinds of the other particle. Of two kinds both are in registers: shared memory has enough to do.
 template <class T> struct OfKind {
@@ -76,16 +76,19 @@ __device__ __forceinline__ float reciprocal(float x) { return refined(x, rough_r
 #endif
 
 // edge [R][6]: places per length, box. law [S][S]. reach [2 S S + 3]: squares for the inner and the outer list, the
-// farthest reach, squares of the displacements that wear out the inner and the outer list.
+// longest reach, squares of the displacements that wear out the inner and the outer list.
 // motion [R][2][3][n]: position, velocity. place [R][3][n]: now, at the last pruning, at the last building.
 // cells [R][4 + CELLS n + 1 + n]: cells of each axis and one more number, where cells start, particles in their order.
-#define BATCH                                                                                                         \
-    int n, int n_species, int inner_room, int outer_room, const double *edge, const REAL *law, const REAL *reach,     \
-        double *motion, REAL *force, COORD *place, int *cells, int *count, ENTRY *near, int *status
-#define THIS n, n_species, inner_room, outer_room, edge, law, reach, motion, force, place, cells, count, near, status
+#define PARAMETERS                                                                                                   \
+    int n, int n_species, int inner_capacity, int outer_capacity, const double *edge, const REAL *law,               \
+        const REAL *reach, double *motion, REAL *force, COORD *place, int *cells, int *count, ENTRY *entries,        \
+        int *status
+#define ARGUMENTS                                                                                                    \
+    n, n_species, inner_capacity, outer_capacity, edge, law, reach, motion, force, place, cells, count, entries,     \
+        status
 
 struct Replica {
-    int n, n_species, inner_room, outer_room;
+    int n, n_species, inner_capacity, outer_capacity;
     const double* unit;
     const REAL* reach;
     double *position, *velocity;
@@ -98,16 +101,17 @@ struct Replica {
     Vector scale;
 };
 
-__device__ __forceinline__ Replica replica(BATCH) {
-    size_t r = blockIdx.y, n3 = 3 * (size_t)n, room = inner_room + outer_room;
+__device__ __forceinline__ Replica replica(PARAMETERS) {
+    size_t r = blockIdx.y, n3 = 3 * (size_t)n, capacity = inner_capacity + outer_capacity;
     const double* box = edge + 6 * r + 3;
     Place* places = (Place*)place + r * n3;
-    ENTRY* lists = near + r * room * n;
+    ENTRY* lists = entries + r * capacity * n;
     int* own_cells = cells + r * (5 + (CELLS + 1) * (size_t)n);
-    return {n, n_species, inner_room, outer_room, edge + 6 * r, reach,
+    return {n, n_species, inner_capacity, outer_capacity, edge + 6 * r, reach,
             motion + 2 * r * n3, motion + (2 * r + 1) * n3, force + r * n3,
             places, places + n, places + 2 * n, own_cells, own_cells + 4, own_cells + 5 + CELLS * (size_t)n,
-            count + 2 * r * n, count + (2 * r + 1) * n, lists, lists + (size_t)inner_room * n, status + r * N_STATUS,
+            count + 2 * r * n, count + (2 * r + 1) * n, lists, lists + (size_t)inner_capacity * n,
+            status + r * N_STATUS,
             {(REAL)(box[0] * BOXES), (REAL)(box[1] * BOXES), (REAL)(box[2] * BOXES)}};
 }
 

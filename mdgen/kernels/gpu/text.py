@@ -15,7 +15,9 @@ from runkit.arrays import Floats
 from runkit.formula import Fused, Plain, Value, value_of
 from runkit.formula.cuda import Lines, function
 
-TEXTS = ("replica", "motion", "cells", "lists", "thermostat", "march", "spread", "fire", "observe")  # in this order
+TEXTS = (
+    "replica", "motion", "cells", "lists", "thermostat", "one_block", "many_blocks", "fire", "observe",
+)  # fmt: skip  # in this order
 PAIR_BYTES = 16  # which a thread fetches at once
 SQUARE = "square"  # what the squared distance is called
 

@@ -64,6 +64,21 @@ def files(trial: Trial) -> None:
     _refused(trial)
 
 
+@fault("outputs that cannot be", 4, (*GENERATORS, "dtrain"))
+def outputs(trial: Trial) -> None:
+    long = "x" * 300
+    folders = [long, f"{long}/a", "case.toml", "case.toml/a", "nowhere/" * 600 + "a", "/proc/a"]
+    if trial.target.name == "dtrain":
+        wrong = [("output", folder) for folder in ["", *folders]]
+        wrong += [("name", name) for name in ("", ".", "..", "a/b", long)]
+    else:
+        wrong = [("output", name) for name in ("", ".", "case.toml", *(f"{folder}/a.h5" for folder in folders))]
+        wrong.append(("output", f"{long}.h5"))
+    key, value = trial.random.choice(wrong)
+    trial.note(f"{key} = {value[:30]!r}")
+    _refused(trial, f'{key}="{value}"')
+
+
 def _refused(trial: Trial, *words: str) -> None:
     before = set(trial.folder.iterdir())
     trial.refused(trial.start(*words))

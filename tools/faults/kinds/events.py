@@ -5,10 +5,9 @@ from __future__ import annotations
 import fcntl
 import os
 import shutil
-import subprocess
 from pathlib import Path
 
-from tools.faults.launched import fill
+from tools.faults.launched import disk_of, fill, remount
 from tools.faults.trial import Bad, Trial, fault
 
 
@@ -86,11 +85,11 @@ def folder_goes(trial: Trial) -> None:
     trial.complete()
 
 
-@fault("something else in the place of a file", 5)
-def in_the_way(trial: Trial) -> None:
-    name = trial.random.choice(["a.h5", "a.h5.part", "a.h5.part.new", "a.h5.part.lock", "a.h5.checkpoints"])
+def put_in_the_way(trial: Trial, name: str) -> Path:
+    """Something that is no plain file, or a folder where a file is due."""
     kind = trial.random.choice(["folder", "pipe", "link to nothing", "device"])
     path = trial.folder / name
+    path.parent.mkdir(exist_ok=True)
     trial.note(f"{name} is a {kind}")
     {
         "folder": path.mkdir,
@@ -98,10 +97,24 @@ def in_the_way(trial: Trial) -> None:
         "link to nothing": lambda: path.symlink_to("nowhere"),
         "device": lambda: path.symlink_to("/dev/null"),
     }[kind]()
+    return path
+
+
+def take_away(path: Path) -> None:
+    """Remove what was put in the way, unless the program has made what is due of it."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    elif path.is_symlink() or not path.is_file():
+        path.unlink(missing_ok=True)
+    (path.parent / "nowhere").unlink(missing_ok=True)
+
+
+@fault("something else in the place of a file", 5)
+def in_the_way(trial: Trial) -> None:
+    names = ["a.h5", "a.h5.part", "a.h5.part.new", "a.h5.part.lock", "a.h5.checkpoints"]
+    path = put_in_the_way(trial, trial.random.choice(names))
     end = trial.end(trial.start())
-    if path.is_symlink() or not path.is_file():
-        path.rmdir() if path.is_dir() and not path.is_symlink() else path.unlink(missing_ok=True)
-    (trial.folder / "nowhere").unlink(missing_ok=True)
+    take_away(path)
     if end.code == 0 and (trial.folder / "a.h5").exists():
         trial.compare()
         return
@@ -110,43 +123,41 @@ def in_the_way(trial: Trial) -> None:
 
 @fault("a disk that is too small, or fills up", 7)
 def disk(trial: Trial) -> None:
-    disk = trial.folder / "disk"
-    disk.mkdir()
+    _fills_up(trial, 1)
+
+
+@fault("a disk that fills up under 2 ranks", 3)
+def disk_of_ranks(trial: Trial) -> None:
+    _fills_up(trial, 2)
+
+
+def _fills_up(trial: Trial, ranks: int) -> None:
     size = trial.random.choice([64, 700, 1400, 4096])
     trial.note(f"disk of {size} kB")
-    subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size}k", "tmpfs", str(disk)], check=True)
-    try:
-        run = trial.start("output=disk/a.h5")
-        if run.during(trial.moment(low=0.05)):
+    with disk_of(trial.folder, f"{size}k") as disk:
+        run = trial.start("output=disk/a.h5", ranks=ranks)
+        if run.during(trial.moment(ranks, low=0.05)):
             fill(disk)
-        trial.end(run)
+        trial.end(run, several=ranks > 1)
         (disk / "filler").unlink(missing_ok=True)
-        subprocess.run(["mount", "-o", "remount,size=50m", str(disk)], check=True)
-        end = trial.end(trial.start("output=disk/a.h5"))
-        if end.code:
+        remount(disk, "size=50m")
+        if trial.end(trial.start("output=disk/a.h5")).code:
             raise Bad("lost", "no result, though there is room now")
         shutil.copy(disk / "a.h5", trial.folder / "a.h5")
         trial.compare(but={"/@config"})
-    finally:
-        subprocess.run(["umount", "-l", str(disk)], check=True)
 
 
 @fault("a folder that may only be read", 3)
 def read_only(trial: Trial) -> None:
-    disk = trial.folder / "disk"
-    disk.mkdir()
-    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=50m", "tmpfs", str(disk)], check=True)
-    try:
+    with disk_of(trial.folder, "50m") as disk:
         if trial.random.random() < 0.5:
             run = trial.start("output=disk/a.h5")
             run.during(trial.moment())
             run.send(9)
             trial.end(run, [9])
-        subprocess.run(["mount", "-o", "remount,ro", str(disk)], check=True)
+        remount(disk, "ro")
         if not (disk / "a.h5").exists():
             trial.refused(trial.start("output=disk/a.h5"))
-    finally:
-        subprocess.run(["umount", "-l", str(disk)], check=True)
 
 
 @fault("a file that another run writes", 3)

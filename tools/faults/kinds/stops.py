@@ -8,6 +8,7 @@ import signal
 from tools.faults.trial import GENERATORS, Trial, fault
 
 ALL = (*GENERATORS, "dtrain", "dtrain-glass")
+BY_TWO = (*GENERATORS, "dtrain-ranks")
 
 
 @fault("SIGKILL of all, thrice", 14)
@@ -29,7 +30,7 @@ def kill_training(trial: Trial) -> None:
     trial.complete()
 
 
-@fault("SIGKILL of one rank of 2", 5)
+@fault("SIGKILL of one rank of 2", 5, BY_TWO)
 def kill_one(trial: Trial) -> None:
     run = trial.start(ranks=2)
     if run.during(trial.moment(2)) and (ranks := run.ranks()):
@@ -66,7 +67,7 @@ def interrupt(trial: Trial) -> None:
     _signal(trial, signal.SIGINT)
 
 
-@fault("SIGINT to 2 ranks", 2)
+@fault("SIGINT to 2 ranks", 2, BY_TWO)
 def interrupt_ranks(trial: Trial) -> None:
     run = trial.start(ranks=2)
     if run.during(trial.moment(2)):
@@ -86,6 +87,6 @@ def wall_time(trial: Trial) -> None:
     trial.complete()
 
 
-@fault("a warning before the wall time (USR1, USR2, XCPU)", 4)
+@fault("a warning before the wall time (USR1, USR2, XCPU)", 4, ALL)
 def warn(trial: Trial) -> None:
     _signal(trial, trial.random.choice([signal.SIGUSR1, signal.SIGUSR2, signal.SIGXCPU]))

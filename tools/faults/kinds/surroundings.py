@@ -31,7 +31,7 @@ def _with(trial: Trial, environment: Mapping[str, str], *words: str) -> None:
         trial.complete()
 
 
-@fault("a file system without locks", 4)
+@fault("a file system without locks", 4, ALL)
 def no_locks(trial: Trial) -> None:
     number = trial.random.choice([37, 95, 524, 5, 22, 38])
     shim = library(ROOT / "tests/real/no_locks.c", trial)
@@ -39,7 +39,7 @@ def no_locks(trial: Trial) -> None:
     _with(trial, {"LD_PRELOAD": shim, "NO_LOCKS": str(number), **locking})
 
 
-@fault("a clock that jumps", 4)
+@fault("a clock that jumps", 4, ALL)
 def clock(trial: Trial) -> None:
     jump = trial.random.choice([-(10**9), -3600, 3600, 10**8])
     _with(trial, {"LD_PRELOAD": library(ROOT / "tools/faults/clock.c", trial), "CLOCK_JUMP": str(jump)})
@@ -60,10 +60,10 @@ def temporary(trial: Trial) -> None:
     _with(trial, {"TMPDIR": trial.random.choice(["/nonexistent", "/proc"])})
 
 
-@fault("a full /dev/shm, or a full temporary folder", 3)
+@fault("a full /dev/shm, or a full temporary folder", 3, ALL)
 def full(trial: Trial) -> None:
     where = trial.random.choice(["/dev/shm", "/tmp"])
-    ranks = trial.random.choice([1, 2]) if where == "/dev/shm" else 1
+    ranks = trial.random.choice([1, 2]) if where == "/dev/shm" and trial.target.name in GENERATORS else 1
     trial.note(f"{where}, {ranks} rank(s)")
     folder = trial.folder if where == "/dev/shm" else trial.folder / "tmp"
     folder.mkdir(exist_ok=True)

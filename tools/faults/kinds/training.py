@@ -10,6 +10,8 @@ from pathlib import Path
 from dtrain.weights import load_model
 from runkit.errors import UserError
 from tools.faults.kinds.damage import cut, flip
+from tools.faults.kinds.events import put_in_the_way, take_away
+from tools.faults.launched import disk_of, fill, remount
 from tools.faults.trial import TRAININGS, Bad, Trial, fault
 
 
@@ -113,4 +115,57 @@ def locked(trial: Trial) -> None:
     with open(trial.folder / "run/run.lock", "w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         trial.refused(trial.start())
+    trial.complete()
+
+
+@fault("the disk of a training fills up", 4, TRAININGS)
+def disk(trial: Trial) -> None:
+    size = trial.random.choice([16, 100, 300, 4096])
+    trial.note(f"disk of {size} kB")
+    with disk_of(trial.folder, f"{size}k") as disk:
+        run = trial.start("output=disk")
+        if run.during(trial.moment(low=0.05)):
+            fill(disk)
+        trial.end(run)
+        (disk / "filler").unlink(missing_ok=True)
+        remount(disk, "size=50m")
+        if trial.end(trial.start("output=disk")).code:
+            raise Bad("lost", "no result, though there is room now")
+        shutil.copytree(disk / "run", trial.folder / "run")
+        trial.compare(but={"recipe"})
+
+
+@fault("the folder of a training may only be read", 2, TRAININGS)
+def read_only(trial: Trial) -> None:
+    with disk_of(trial.folder, "50m") as disk:
+        if trial.random.random() < 0.5:
+            run = trial.start("output=disk")
+            run.during(trial.moment())
+            run.send(9)
+            trial.end(run, [9])
+        remount(disk, "ro")
+        if not (disk / "run/summary.json").exists():
+            trial.refused(trial.start("output=disk"))
+
+
+@fault("something else in the place of a file of a training", 6, TRAININGS)
+def in_the_way(trial: Trial) -> None:
+    names = ["run.lock", "recipe.toml", "data.json", "training.csv", "checkpoint", "model.safetensors", "summary.json"]
+    path = put_in_the_way(trial, f"run/{trial.random.choice(names)}")
+    end = trial.end(trial.start())
+    take_away(path)
+    if end.code == 0 and trial.unfinished().exists():
+        trial.compare()
+        return
+    trial.complete()
+
+
+@fault("no data where a training looks for them", 2, TRAININGS)
+def no_data(trial: Trial) -> None:
+    (trial.folder / "data.h5").unlink()
+    path = put_in_the_way(trial, "data.h5")
+    trial.refused(trial.start())
+    take_away(path)
+    assert trial.target.data is not None
+    shutil.copy(trial.target.data, trial.folder / "data.h5")
     trial.complete()

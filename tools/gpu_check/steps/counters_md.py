@@ -1,4 +1,4 @@
-"""Counters of the kernels of molecular dynamics, replicas that march and that spread, by Nsight Compute."""
+"""Counters of the kernels of molecular dynamics, replicas with one block each and with many, by Nsight Compute."""
 
 from __future__ import annotations
 
@@ -8,16 +8,21 @@ from tools.gpu_check.replicas import Ensemble, equilibrated
 from tools.gpu_check.step import Bench, Step
 
 STEP = Step(
-    "A", order=50, limit=80, least=25, under=command("march|push|drift|refresh", skip=0, count=12), read=read_counters
+    "A",
+    order=50,
+    limit=80,
+    least=25,
+    under=command("integrate|push|drift|refresh", skip=0, count=12),
+    read=read_counters,
 )
 TABLES = table("Counters of molecular dynamics")
 
 
 def run(bench: Bench) -> None:
-    """Launches: forces (drift, refresh, push), then march again and again; then steps of replicas that spread."""
+    """Launches: forces (drift, refresh, push), then integrate again and again; then steps in many blocks."""
     one = equilibrated(bench)
-    for n_replicas, marches in ((bench.device.n_multiprocessors, True), (bench.size(64, 2), False)):
-        replicas = Ensemble([one], n_replicas).on(bench.device, Tuning(marches))
+    for n_replicas, one_block in ((bench.device.n_multiprocessors, True), (bench.size(64, 2), False)):
+        replicas = Ensemble([one], n_replicas).on(bench.device, Tuning(one_block))
         for _ in range(3):
-            replicas.step(bench.size(16 if marches else 2, 2))
+            replicas.step(bench.size(16 if one_block else 2, 2))
     bench.device.wait()

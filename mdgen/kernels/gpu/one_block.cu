@@ -3,12 +3,12 @@
 // Without a thermostat nobody looks at velocities between two halves of a kick: the second waits for the next drift, as
 // do the factors that a thermostat gives them.
 
-extern "C" __global__ void __launch_bounds__(MARCHING) march(BATCH, int n_steps, double dt, double longest,
-                                                                 double* value, const double* number,
-                                                                 const double* constant, double grain) {
+extern "C" __global__ void __launch_bounds__(MOST_THREADS) integrate(PARAMETERS, int n_steps, double dt, double longest,
+                                                                         double* value, const double* number,
+                                                                         const double* constant, double prerounding) {
     extern __shared__ Place places[];
     __shared__ int flags[2];
-    Replica s = replica(THIS);
+    Replica s = replica(ARGUMENTS);
     Pair* pairs = (Pair*)(places + n);
     int t = threadIdx.x;
     if (s.status[FLAGS] & (FROZEN | FULL)) return;
@@ -23,7 +23,7 @@ extern "C" __global__ void __launch_bounds__(MARCHING) march(BATCH, int n_steps,
     for (int step = 0; step < n_steps; ++step) {
 #ifdef COUPLED
         Kick kick = {after, 1, 1};
-        if (HAS_BEFORE) kick.before = rescaling(0, twice_kinetic(s, grain, after), value, number, constant);
+        if (HAS_BEFORE) kick.before = rescaling(0, twice_kinetic(s, prerounding, after), value, number, constant);
 #else
         Kick kick = {1, 1, step ? 2 : 1};
 #endif
@@ -56,7 +56,7 @@ extern "C" __global__ void __launch_bounds__(MARCHING) march(BATCH, int n_steps,
         double sum = 0;
         for (int i = t; i < n; i += blockDim.x) {
             push(s, places, pairs, i, dt, true);
-            sum += coarse_square(s, i, grain, 1);
+            sum += prerounded_square(s, i, prerounding, 1);
         }
         after = rescaling(1, sum_of_block(sum), value, number, constant);
         number += N_NUMBERS * gridDim.y;

@@ -13,7 +13,7 @@ from mdgen.thermostats import Thermostat
 from runkit.device import DeviceArray, Gpu
 
 
-class Bath:
+class GpuThermostat:
     """The values of `thermostat` (None: there is none) on `device`, and the random numbers of a block of steps."""
 
     def __init__(self, device: Gpu, thermostat: Thermostat | None) -> None:
@@ -22,8 +22,8 @@ class Bath:
         nothing = device.xp.zeros((1, 1))
         self._value: DeviceArray = nothing
         self._constants: DeviceArray = nothing
-        self._there: DeviceArray = nothing
-        self._here = np.empty((0, 0, 0))  # pinned, as large as the largest block
+        self._on_device: DeviceArray = nothing
+        self._on_host = np.empty((0, 0, 0))  # pinned, as large as the largest block
         if thermostat is not None:
             self._value = device.xp.empty(thermostat.value.shape)
             self._constants = device.xp.empty(len(thermostat.constants))
@@ -31,18 +31,18 @@ class Bath:
     @property
     def given(self) -> tuple[DeviceArray, DeviceArray, DeviceArray]:
         """What kernels take: values, random numbers of the whole block, constants; nothing without a thermostat."""
-        return self._value, self._there, self._constants
+        return self._value, self._on_device, self._constants
 
     def begin(self, n_steps: int) -> None:
         """A block of `n_steps` steps: values and constants as they are with the thermostat now."""
         if self._thermostat is None:
             return
         of_a_step = self._thermostat.draw(0).shape[1:]
-        if n_steps > len(self._here) and np.prod(of_a_step):
-            self._here = self._device.pinned((n_steps, *of_a_step), np.float64)
-            self._there = self._device.xp.empty(self._here.shape)
+        if n_steps > len(self._on_host) and np.prod(of_a_step):
+            self._on_host = self._device.pinned((n_steps, *of_a_step), np.float64)
+            self._on_device = self._device.xp.empty(self._on_host.shape)
             self._device.order(None, self._stream)  # what had this memory before may still be at work
-        self._n_sent, self._n_wanted = 0, min(n_steps, len(self._here))
+        self._n_sent, self._n_wanted = 0, min(n_steps, len(self._on_host))
         self._device.to_device(np.array(self._thermostat.constants), self._constants)
         self.rewind()
 
@@ -58,9 +58,9 @@ class Bath:
             return
         part = slice(self._n_sent, last)
         assert self._thermostat is not None  # nothing is wanted without one
-        self._here[part] = self._thermostat.draw(last - self._n_sent)
+        self._on_host[part] = self._thermostat.draw(last - self._n_sent)
         with self._stream:
-            self._device.to_device(self._here[part], self._there[part])
+            self._device.to_device(self._on_host[part], self._on_device[part])
         self._device.order(self._stream, None)
         self._n_sent = last
 

@@ -1,7 +1,7 @@
 """Replicas on a GPU: they stay there, and the host says no more than how many steps to go.
 
-Lists are made on the device, for each replica when its particles have moved too far. If there is no room for a list,
-kernels stop, and the host repeats the steps from their start with more room: lists leave no trace in results.
+Lists are made on the device, for each replica when its particles have moved too far. If a list exceeds its capacity,
+kernels stop, and the host repeats the steps from their start with a larger one: lists leave no trace in results.
 Units: lengths and times of the potential; mass 1.
 """
 
@@ -12,15 +12,15 @@ from functools import cache
 
 import numpy as np
 
-from mdgen.bath import Bath
 from mdgen.cells import cells
 from mdgen.ensemble import Ensemble
+from mdgen.gpu_thermostat import GpuThermostat
 from mdgen.kernels import fire, gpu
 from mdgen.kernels.gpu.text import table
+from mdgen.list_capacity import ListCapacity, first_capacity, list_bytes, replica_bytes
 from mdgen.neighbors import ROUNDING
-from mdgen.outbox import Outbox
-from mdgen.room import Room, first_room, list_bytes, replica_bytes
 from mdgen.snapshot import Seen
+from mdgen.staging import StagingBuffers
 from mdgen.tuning import Tuning
 from runkit.arrays import F64, I32, Array, Bools
 from runkit.device import DeviceArray, Gpu, need
@@ -30,20 +30,20 @@ GLIMPSE = 32  # iterations of FIRE after which the host looks
 ADVICE = "lower replicas_per_gpu"
 
 
-class Batch:
+class GpuEngine:
     """All replicas of an ensemble on `device`, at `position` with `velocity` [R, n, 3] in the order of summation."""
 
     def __init__(self, device: Gpu, ensemble: Ensemble, position: F64, velocity: F64, tuning: Tuning) -> None:
         self._device, self._ensemble, self._tuning = device, ensemble, tuning
         law = ensemble.potential, ensemble.precision, ensemble.thermostat
-        self.kernels = gpu.Kernels(device, ensemble.shape, *law, tuning.marches, tuning.threads)
+        self.kernels = gpu.Kernels(device, ensemble.shape, *law, tuning.one_block, tuning.threads)
         n_replicas, n_particles = ensemble.shape
-        self._room = first_room(n_particles, ensemble.box.prod(axis=1).min(), ensemble.potential, tuning)
-        need(device, n_replicas * replica_bytes(n_particles, ensemble.precision, self._room), ADVICE)
+        self._capacity = first_capacity(n_particles, ensemble.box.prod(axis=1).min(), ensemble.potential, tuning)
+        need(device, n_replicas * replica_bytes(n_particles, ensemble.precision, self._capacity), ADVICE)
         self._law64 = device.xp.asarray(table(ensemble.potential, "float64"))
         self._arrays = self._allocate()
-        self._bath = Bath(device, ensemble.thermostat)
-        self._outbox: Outbox | None = None
+        self._thermostat = GpuThermostat(device, ensemble.thermostat)
+        self._staging: StagingBuffers | None = None
         # Steps under way, and what they started from.
         self._asked: tuple[int, float, tuple[DeviceArray, DeviceArray]] | None = None
         self._arrays.status[:, gpu.FLAGS] = gpu.PRUNE | gpu.BUILD
@@ -70,28 +70,28 @@ class Batch:
 
     def evaluate(self) -> None:
         """Forces at the present positions."""
-        self.kernels.move(self._arrays, self._room, 0.0, self._ensemble.longest_step)
-        while self._make_room():
-            self.kernels.move(self._arrays, self._room, 0.0, self._ensemble.longest_step)
+        self.kernels.move(self._arrays, self._capacity, 0.0, self._ensemble.longest_step)
+        while self._extend_lists():
+            self.kernels.move(self._arrays, self._capacity, 0.0, self._ensemble.longest_step)
 
     def begin(self, n_steps: int, dt: float) -> None:
         """Ask for `n_steps` steps from where forces are known; the host goes on meanwhile."""
-        self._bath.begin(n_steps)
+        self._thermostat.begin(n_steps)
         start = self._arrays.motion.copy(), self._arrays.status[:, gpu.FLAGS].copy()
         self._advance(n_steps, dt)
         self._asked = n_steps, dt, start
 
     def finish(self) -> None:
-        """Wait for the steps; repeat them with more room if a list had none."""
+        """Wait for the steps; repeat them with a larger capacity if a list exceeded its own."""
         assert self._asked is not None  # `begin` came before
         n_steps, dt, (motion, flags) = self._asked
-        while self._make_room():
+        while self._extend_lists():
             self._arrays.motion[...] = motion
             self._arrays.status[:, gpu.FLAGS] = flags | gpu.PRUNE | gpu.BUILD
             self.evaluate()
-            self._bath.rewind()
+            self._thermostat.rewind()
             self._advance(n_steps, dt)
-        self._bath.finish()
+        self._thermostat.finish()
         self._asked = None
 
     def minimize(self, tolerance: float, most: int) -> fire.Valley:
@@ -106,7 +106,7 @@ class Batch:
         descend = self._descent(tolerance, most, state)
         while not (self._status()[:, gpu.FLAGS] & gpu.SETTLED).all():
             descend()
-            if self._make_room():  # those without room stand where forces are not known
+            if self._extend_lists():  # those whose list was full stand where forces are not known
                 self.evaluate()
                 descend = self._descent(tolerance, most, state)
         self._arrays.motion[:, 1] = 0
@@ -119,16 +119,16 @@ class Batch:
 
         def descend() -> None:
             for _ in range(GLIMPSE):
-                self.kernels.descend(self._arrays, self._room, tolerance, most, state)
-                self.kernels.move(self._arrays, self._room, 0.0, self._ensemble.longest_step)
+                self.kernels.descend(self._arrays, self._capacity, tolerance, most, state)
+                self.kernels.move(self._arrays, self._capacity, 0.0, self._ensemble.longest_step)
 
         return self._device.graph(descend)
 
     def snapshot(self) -> Callable[[], Seen]:
         """Begin to send what is to be seen now; gives what waits for it. It holds until the next snapshot."""
         arrays = (self._arrays.motion[:, 0], self._energies(), self._kinetic_energy(), self._arrays.status)
-        self._outbox = self._outbox or Outbox(self._device, arrays)
-        receive = self._outbox.send(arrays)
+        self._staging = self._staging or StagingBuffers(self._device, arrays)
+        receive = self._staging.send(arrays)
 
         def arrive() -> Seen:
             position, energies, kinetic_energy, status = receive()
@@ -146,53 +146,53 @@ class Batch:
         return found
 
     def neighbors(self, replica: int) -> tuple[I32, Array]:
-        """The inner list of a replica: entries of each particle int [n], and these, the first ones of [n, room]."""
-        n_particles, room = self._ensemble.shape[1], self._room.inner
-        length, near = (self._device.to_host(array[replica]) for array in (self._arrays.count, self._arrays.near))
-        quads = near.reshape(-1)[: room * n_particles].reshape(room // 4, n_particles, 4)
-        return length[0], quads.transpose(1, 0, 2).reshape(n_particles, room)
+        """The inner list of a replica: entries of each particle int [n], and these, the first ones of [n, capacity]."""
+        n_particles, capacity = self._ensemble.shape[1], self._capacity.inner
+        length, entries = (self._device.to_host(array[replica]) for array in (self._arrays.count, self._arrays.entries))
+        quads = entries.reshape(-1)[: capacity * n_particles].reshape(capacity // 4, n_particles, 4)
+        return length[0], quads.transpose(1, 0, 2).reshape(n_particles, capacity)
 
     def _energies(self) -> DeviceArray:
         """Potential energy and virial [R, 2], in double precision whatever that of the forces; on the device."""
         n_replicas, n_particles = self._ensemble.shape
         of_particle = self._device.xp.empty((n_replicas, 2, n_particles))
         energy = self._device.xp.empty((n_replicas, 2))
-        self.kernels.energies(self._arrays, self._room, self._law64, of_particle)
-        self.kernels.total(self._arrays, self._room, of_particle, energy)
+        self.kernels.energies(self._arrays, self._capacity, self._law64, of_particle)
+        self.kernels.total(self._arrays, self._capacity, of_particle, energy)
         return energy
 
     def _kinetic_energy(self) -> DeviceArray:
         """Kinetic energy [R], on the device."""
         energy = self._device.xp.empty(self._ensemble.shape[0])
-        self.kernels.kinetic_energy(self._arrays, self._room, energy)
+        self.kernels.kinetic_energy(self._arrays, self._capacity, energy)
         return energy
 
     def _advance(self, n_steps: int, dt: float) -> None:
         """Ask for the steps: launches that differ in nothing but what is on the device already."""
         self._arrays.status[:, gpu.N_COUPLED] = 0
-        advance = self._marching(dt) if self.kernels.marches else self._spreading(dt)
+        advance = self._in_one_block(dt) if self.kernels.one_block else self._in_many_blocks(dt)
         for portion in _portions(n_steps):
-            self._bath.send(portion)
+            self._thermostat.send(portion)
             advance(portion)
 
-    def _marching(self, dt: float) -> Callable[[int], None]:
+    def _in_one_block(self, dt: float) -> Callable[[int], None]:
         """A block for each replica, all steps in one launch."""
-        given = dt, self._ensemble.longest_step, self._bath.given
-        return lambda n_steps: self.kernels.march(self._arrays, self._room, n_steps, *given)
+        given = dt, self._ensemble.longest_step, self._thermostat.given
+        return lambda n_steps: self.kernels.integrate(self._arrays, self._capacity, n_steps, *given)
 
-    def _spreading(self, dt: float) -> Callable[[int], None]:
+    def _in_many_blocks(self, dt: float) -> Callable[[int], None]:
         """Many blocks for each replica. Steps between the first and the last one are launched as a graph."""
         coupled = self._ensemble.thermostat is not None
-        given = self._arrays, self._room
+        given = self._arrays, self._capacity
         law = dt, self._ensemble.longest_step
 
         def step(first: bool, last: bool) -> None:
             """Without a thermostat nobody looks at velocities between two halves of a kick: they are done at once."""
             if coupled:
-                self.kernels.couple(*given, False, self._bath.given)
+                self.kernels.couple(*given, False, self._thermostat.given)
             self.kernels.move(*given, *law, 1 if first or coupled else 2, last or coupled)
             if coupled:
-                self.kernels.couple(*given, True, self._bath.given)
+                self.kernels.couple(*given, True, self._thermostat.given)
 
         between = cache(lambda: self._device.graph(lambda: step(False, False)))
 
@@ -209,22 +209,22 @@ class Batch:
         status: I32 = self._device.to_host(self._arrays.status)
         return status
 
-    def _make_room(self) -> bool:
-        """Whether lists were too long for their room; there is more now, and all lists are to be made anew."""
+    def _extend_lists(self) -> bool:
+        """Whether lists exceeded their capacity; it is larger now, and all lists are to be built anew."""
         if not (self._status()[:, gpu.FLAGS] & gpu.FULL).any():
             return False
         n_replicas, n_particles = self._ensemble.shape
-        self._room = Room.enough(1.5 * self._room.inner, 1.5 * self._room.outer, n_particles)
-        self._arrays = self._arrays._replace(near=None)
-        need(self._device, n_replicas * list_bytes(n_particles, self._room), ADVICE)
-        self._arrays = self._arrays._replace(near=self._lists())
+        self._capacity = ListCapacity.of(1.5 * self._capacity.inner, 1.5 * self._capacity.outer, n_particles)
+        self._arrays = self._arrays._replace(entries=None)
+        need(self._device, n_replicas * list_bytes(n_particles, self._capacity), ADVICE)
+        self._arrays = self._arrays._replace(entries=self._lists())
         flags = self._arrays.status[:, gpu.FLAGS]
         self._arrays.status[:, gpu.FLAGS] = flags & gpu.FROZEN | gpu.PRUNE | gpu.BUILD
         return True
 
     def _lists(self) -> DeviceArray:
         n_replicas, n_particles = self._ensemble.shape
-        return self._device.xp.empty((n_replicas, sum(self._room), n_particles), gpu.entry_type(n_particles))
+        return self._device.xp.empty((n_replicas, sum(self._capacity), n_particles), gpu.entry_type(n_particles))
 
     def _allocate(self) -> gpu.Arrays:
         ensemble, xp = self._ensemble, self._device.xp
@@ -243,7 +243,7 @@ class Batch:
             place=xp.asarray(place),
             cells=xp.asarray(sorted_by),
             count=xp.zeros((n_replicas, 2, n_particles), np.int32),
-            near=self._lists(),
+            entries=self._lists(),
             status=xp.zeros((n_replicas, gpu.N_STATUS), np.int32),
         )
 
@@ -263,7 +263,7 @@ def _portions(n_steps: int) -> Iterator[int]:
 
 
 def _reach(cutoff: F64, tuning: Tuning) -> F64:
-    """What `replica.cu` calls reach: squares of reaches, the farthest, squares of displacements that wear them out."""
+    """What `replica.cu` calls reach: squares of reaches, the longest reach, squares of largest displacements."""
     inner, outer = (((cutoff + skin) ** 2).ravel() for skin in (tuning.inner_skin, tuning.outer_skin))
     worn = [((skin - ROUNDING) / 2) ** 2 for skin in (tuning.inner_skin, tuning.outer_skin - tuning.inner_skin)]
     return np.concatenate([inner, outer, [cutoff.max() + tuning.outer_skin], worn])

@@ -8,13 +8,13 @@ from runkit.arrays import Array
 from runkit.device import DeviceArray, Gpu
 
 
-class Outbox:
+class StagingBuffers:
     """Buffers on the device and on the host for arrays like `arrays`; they are used again for each sending."""
 
     def __init__(self, device: Gpu, arrays: Sequence[DeviceArray]) -> None:
         self._device, self._stream = device, device.stream()
-        self._there = [device.xp.empty(array.shape, array.dtype) for array in arrays]
-        self._here = [device.pinned(array.shape, array.dtype) for array in arrays]
+        self._on_device = [device.xp.empty(array.shape, array.dtype) for array in arrays]
+        self._on_host = [device.pinned(array.shape, array.dtype) for array in arrays]
         self._n_sent = 0
 
     def __del__(self) -> None:
@@ -28,11 +28,11 @@ class Outbox:
         Gives a function that waits for the arrays on the host. They hold until the next sending, and from then on the
         function raises RuntimeError: what it was to bring may not have left before its buffers were filled again.
         """
-        for there, array in zip(self._there, arrays, strict=True):
+        for there, array in zip(self._on_device, arrays, strict=True):
             there[...] = array
         self._device.order(None, self._stream)
         with self._stream:
-            for there, here in zip(self._there, self._here, strict=True):
+            for there, here in zip(self._on_device, self._on_host, strict=True):
                 self._device.to_host(there, here)
         self._n_sent += 1
         number = self._n_sent
@@ -43,4 +43,4 @@ class Outbox:
             raise RuntimeError("what was sent has been replaced by what was sent next")
         with self._stream:
             self._device.wait()
-        return self._here
+        return self._on_host

@@ -5,17 +5,17 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from mdgen.outbox import Outbox
+from mdgen.staging import StagingBuffers
 from tests.shim import StandIn
 
 
 def test_what_is_sent_is_what_was_there_whatever_comes_after():
     """Also what is not contiguous; twice over the same buffers."""
     arrays = [np.arange(12.0).reshape(2, 6)[:, ::2], np.arange(3, dtype=np.int32)]
-    outbox = Outbox(StandIn(), arrays)
+    staging = StagingBuffers(StandIn(), arrays)
     for _ in range(2):
         wanted = [array.copy() for array in arrays]
-        receive = outbox.send(arrays)
+        receive = staging.send(arrays)
         for array in arrays:
             array += 1
         for sent, array in zip(receive(), wanted, strict=True):
@@ -25,9 +25,9 @@ def test_what_is_sent_is_what_was_there_whatever_comes_after():
 def test_the_next_sending_takes_the_place_of_the_last_one():
     """Nobody looked at that, and nobody can any more."""
     array = np.zeros(4)
-    outbox = Outbox(StandIn(), [array])
-    first = outbox.send([array])
-    second = outbox.send([array + 1])
+    staging = StagingBuffers(StandIn(), [array])
+    first = staging.send([array])
+    second = staging.send([array + 1])
     assert list(second()[0]) == [1] * 4
     with pytest.raises(RuntimeError, match="replaced"):
         first()

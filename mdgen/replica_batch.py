@@ -1,7 +1,7 @@
 """A few replicas that are advanced together, laid out for the kernels.
 
-A bundle is either up to LANES replicas side by side in the lanes of a vector, sharing one neighbour list, or one
-replica with its particles side by side. Both follow the same trajectory bit for bit (see `kernels.cpu.pairs`).
+A batch is either up to LANES replicas side by side in the lanes of a vector, sharing one neighbour list, or one
+replica with its particles side by side. Both follow the same trajectory bit for bit (see `kernels.cpu.lists`).
 Units: lengths and times of the potential; mass 1.
 """
 
@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from mdgen.ensemble import Ensemble
-from mdgen.kernels import Kernels, Law, State, fire, grain
+from mdgen.kernels import Kernels, Law, State, fire, prerounding
 from mdgen.neighbors import NeighborList
 from runkit.arrays import F64, I32, I64, Array
 
@@ -23,7 +23,7 @@ CACHE_LINE = 64  # bytes
 
 @dataclass(frozen=True)
 class System:
-    """What replicas of a bundle share: species int32 [n] in the order of summation, box [3], what they belong to, the
+    """What replicas of a batch share: species int32 [n] in the order of summation, box [3], what they belong to, the
     kernels, and where lists are counted."""
 
     species: I32
@@ -38,7 +38,7 @@ class System:
         return Law(self.species, self.ensemble.potential.table(precision).ravel(), scale.astype(precision))
 
 
-class Bundle:
+class ReplicaBatch:
     """Replicas number `index`, at `position` with `velocity` [n_replicas, n, 3]; `replicas`: these are the lanes."""
 
     def __init__(self, system: System, index: I64, position: F64, velocity: F64, replicas: bool) -> None:
@@ -64,14 +64,12 @@ class Bundle:
         """`position`, `velocity` or `force` as float64 [n_replicas, n, 3]."""
         return self._unpack(getattr(self.state, name).astype(np.float64))
 
-    def march(self, n_steps: int, n_kicks: int, dt: float) -> int:
-        """Steps as far as the list covers them (see `kernels.cpu.motion`)."""
+    def integrate(self, n_steps: int, n_kicks: int, dt: float) -> int:
+        """Steps as long as the list is valid (see `kernels.cpu.motion`)."""
         self._refresh_list(dt)
-        near = self.neighbors
-        return self.kernels.march(
-            self.replicas, n_steps, n_kicks, self.state, self._steps(dt), self._unit, near.rows, near.inner, self._law,
-            near.pruned,
-        )  # fmt: skip
+        lists = self.neighbors
+        given = n_steps, n_kicks, self.state, self._steps(dt), self._unit
+        return self.kernels.integrate(self.replicas, *given, lists.clusters, lists.inner, self._law, lists.inner_check)
 
     def kick(self, dt: float) -> None:
         """Half a step of the velocities."""
@@ -82,8 +80,8 @@ class Bundle:
         self._refresh_list(dt)
         if self.state.place is not self.state.coordinate:
             self.kernels.locate(self.state.position, self._unit * 2.0**-32, self.state.place)
-        near = self.neighbors
-        self.kernels.forces(self.replicas, self.state.place, self.state.force, near.rows, near.inner, self._law)
+        lists = self.neighbors
+        self.kernels.forces(self.replicas, self.state.place, self.state.force, lists.clusters, lists.inner, self._law)
 
     def minimize(self, tolerance: float, most: int) -> fire.Valley:
         """Go down to where no force component exceeds `tolerance`, in `most` iterations of FIRE, and rest there."""
@@ -107,16 +105,17 @@ class Bundle:
     def energies(self) -> F64:
         """Potential energy and virial [n_replicas, 2], in float64 whatever the precision of the forces."""
         self._refresh_list(0.0)
-        place, near = np.empty_like(self.state.position), self.neighbors
+        place, lists = np.empty_like(self.state.position), self.neighbors
         self.kernels.locate(self.state.position, self._unit * 2.0**-32, place)
         energy, virial = np.zeros((2, len(place)))
-        self.kernels.energies(self.replicas, place, energy, virial, near.rows, near.inner, self.system.law("float64"))
+        law = self.system.law("float64")
+        self.kernels.energies(self.replicas, place, energy, virial, lists.clusters, lists.inner, law)
         return np.stack([self._unpack(each)[..., 0].cumsum(axis=1)[:, -1] for each in (energy, virial)], axis=1)
 
     def kinetic_energy(self) -> F64:
         """Kinetic energy [n_replicas], not a number for a replica that has blown up."""
         energy = np.empty(self.kernels.LANES)
-        self.kernels.kinetic_energy(self.replicas, self.state.velocity, grain(len(self.system.species)), energy)
+        self.kernels.kinetic_energy(self.replicas, self.state.velocity, prerounding(len(self.system.species)), energy)
         return np.where(self.frozen, np.nan, energy[: len(self.index)])
 
     def rescale(self, factor: F64) -> None:
@@ -125,7 +124,7 @@ class Bundle:
         self.state.velocity.reshape(-1, self.kernels.LANES)[:] *= self._to_lanes(factor)
 
     def _refresh_list(self, dt: float) -> None:
-        if not self.neighbors.covers(self.state.coordinate):
+        if not self.neighbors.is_valid(self.state.coordinate):
             self._freeze_blown_up(dt)
             self.neighbors.refresh(self.state.coordinate)
 
@@ -138,8 +137,8 @@ class Bundle:
             return
         self.frozen |= blown_up
         state, lanes = self.state, self.kernels.LANES
-        assert self.neighbors.pruned is not None  # nothing moves without lists
-        last = self.neighbors.pruned.reference.reshape(-1, 3, lanes) * (self.system.box * 2.0**-32)[:, None]
+        assert self.neighbors.inner_check is not None  # nothing moves without lists
+        last = self.neighbors.inner_check.reference.reshape(-1, 3, lanes) * (self.system.box * 2.0**-32)[:, None]
         for array, value in ((state.position, last.reshape(-1, lanes)), (state.velocity, 0.0), (state.force, 0.0)):
             np.copyto(array.reshape(-1, lanes), value, where=self._to_lanes(blown_up) > 0)
         self.kernels.locate(state.position, self._unit, state.coordinate)
@@ -149,7 +148,7 @@ class Bundle:
         return self._to_lanes(np.where(self.frozen, 0.0, dt))
 
     def _to_lanes(self, value: ArrayLike) -> F64:
-        """One value per replica, spread over the lanes."""
+        """One value per replica, in the lanes that hold it."""
         of_replica: F64 = np.asarray(value, np.float64)
         return of_replica[self._lanes_from()]
 
@@ -179,8 +178,8 @@ def _flat(array: F64) -> F64:
 
 def _aligned(array: Array) -> Array:
     """A copy that starts with a cache line, so that no vector straddles two."""
-    room = np.empty(array.nbytes + CACHE_LINE, np.uint8)
-    first = -room.ctypes.data % CACHE_LINE
-    copy = room[first : first + array.nbytes].view(array.dtype)
+    buffer = np.empty(array.nbytes + CACHE_LINE, np.uint8)
+    first = -buffer.ctypes.data % CACHE_LINE
+    copy = buffer[first : first + array.nbytes].view(array.dtype)
     copy[:] = array
     return copy
