@@ -23,11 +23,12 @@ from dtrain.data.tensors import Tensors
 from runkit.arrays import F32, Floats
 
 REACH = 8.0  # cells from a surface over which the network can tell distances well
+NEAR = 1.0  # the same of a distance that tells fluid from body
 
 
 @dataclass(frozen=True)
 class Clips(Tensors):
-    """A batch: `given` and `target` [n, 3, t, x, y], `geometry` [n, 1 or 2, x, y], `fluid` [n, 1, 1, x, y] (1 or 0)."""
+    """A batch: `given` and `target` [n, 3, t, x, y], `geometry` [n, 1 to 3, x, y], `fluid` [n, 1, 1, x, y] (1 or 0)."""
 
     given: Tensor
     target: Tensor
@@ -62,7 +63,7 @@ class Clips(Tensors):
 
 @dataclass(frozen=True)
 class Series(Tensors):
-    """Normalised `frames` [3, t, x, y] of a case, `geometry` [1 or 2, x, y], `fluid` [1, 1, x, y] (1 or 0)."""
+    """Normalised `frames` [3, t, x, y] of a case, `geometry` [1 to 3, x, y], `fluid` [1, 1, x, y] (1 or 0)."""
 
     frames: Tensor
     geometry: Tensor
@@ -74,9 +75,9 @@ class Series(Tensors):
         return Clips(given, target, self.geometry, self.fluid)
 
 
-def geometry_of(distance: Floats, cell: float) -> F32:
-    """Signed distances in sites as a network sees them: of order one, steep at surfaces, flat far from them."""
-    found: F32 = np.tanh(distance / (REACH * cell)).astype(np.float32)
+def geometry_of(distance: Floats, cell: float, reach: float = REACH) -> F32:
+    """Signed distances in sites as a network sees them: of order one, steep at surfaces, flat beyond `reach` cells."""
+    found: F32 = np.tanh(distance / (reach * cell)).astype(np.float32)
     return found
 
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import cached_property
 from typing import Any, Literal
 
@@ -21,7 +22,7 @@ from pydantic import Field, field_validator
 from torch import Tensor
 
 from dtrain.data import DataSet, Network, Options, Output, data, mark_of
-from dtrain.data.clips import Clips, Series, geometry_of, rollout
+from dtrain.data.clips import NEAR, Clips, Series, geometry_of, rollout
 from dtrain.data.split import Split
 from dtrain.data.store import Store
 from dtrain.data.tensors import numbers
@@ -74,10 +75,17 @@ class FlowOptions(Options):
         1,
         ge=1,
         le=4096,
-        description="largest patch of noise [cells]; above 1: as strong in patches of 1, 2, 4, … cells",
+        description="largest patch of noise [cells]; above 1: as strong in patches of 1, 2, 4, …, and in each clip "
+        "of another strength, normally distributed",
     )
+    surface: bool = Field(False, description="the network sees beside the distance one that is steep at surfaces")
     viscosity: bool = Field(False, description="the network sees the Reynolds number of a cell beside the distance")
     horizon: int = Field(12, ge=1, description="frames that are rolled out in a validation")
+    amplitude: float = Field(
+        0.0,
+        ge=0,
+        description="spread of a factor on the fluctuation of given frames about the clip's mean, in training",
+    )
     periodic: bool = Field(True, description="the network sees the other side beyond periodic faces; else zeros")
     mirror: bool = Field(True, description="reflect half of the clips in y, if both y faces are alike")
     split: Split = Split()
@@ -148,8 +156,14 @@ class Flow(DataSet[Clips, FlowLoss]):
     @property
     def sizes(self) -> dict[str, Any]:
         frames = self.options.frames
-        inputs = len(CHANNELS) + 1 + self.options.viscosity
-        return {"inputs": inputs, "outputs": len(CHANNELS), "frames": frames, "periodic": self.periods}
+        inputs = len(CHANNELS) + 1 + self.options.surface + self.options.viscosity
+        return {
+            "inputs": inputs,
+            "outputs": len(CHANNELS),
+            "frames": frames,
+            "spreads": list(self.normalisation.std[1:]),
+            "periodic": self.periods,
+        }
 
     @cached_property
     def normalisation(self) -> Normalisation:
@@ -260,10 +274,15 @@ class Flow(DataSet[Clips, FlowLoss]):
         if self.mirrors:
             chosen = [bool(random.integers(2)) for random in streams]
             clips = clips.mirrored().where(numbers(chosen, device), clips) if any(chosen) else clips
+        if self.options.amplitude:
+            factors = np.array([random.normal(0, self.options.amplitude) for random in streams])
+            mean = torch.cat([clips.given, clips.target], 2).mean(2, keepdim=True)
+            swing = numbers(factors, device).view(-1, 1, 1, 1, 1) * (clips.given - mean)
+            clips = replace(clips, given=clips.given + swing)
         if self.options.noise:
             drawn = [patches(random, clips.given.shape[1:], self.options.noise_reach) for random in streams]
             noise = numbers(self.options.noise * np.stack(drawn), device)
-            clips = Clips(clips.given + noise * clips.fluid, clips.target, clips.geometry, clips.fluid)
+            clips = replace(clips, given=clips.given + noise * clips.fluid)
         return clips
 
     def _series(self, case: int, start: int = 0, n_frames: int | None = None) -> Series:
@@ -282,11 +301,15 @@ class Flow(DataSet[Clips, FlowLoss]):
 
     def _fixed(self, case: int) -> list[F32]:
         """What the network sees of a case that does not change in time: channels [x, y] of order one."""
-        distance = geometry_of(self.dataset["t0_fields/signed_distance"][case], self.cell)
-        if not self.options.viscosity:
-            return [distance]
-        velocity, viscosity = (float(self.dataset[f"scalars/{name}"][case]) for name in ("velocity", "viscosity"))
-        return [distance, np.full_like(distance, math.log(velocity * self.cell / viscosity / USUAL_CELL_REYNOLDS))]
+        distance = self.dataset["t0_fields/signed_distance"][case]
+        channels = [geometry_of(distance, self.cell)]
+        if self.options.surface:
+            channels.append(geometry_of(distance, self.cell, NEAR))
+        if self.options.viscosity:
+            velocity, viscosity = (float(self.dataset[f"scalars/{name}"][case]) for name in ("velocity", "viscosity"))
+            reynolds = velocity * self.cell / viscosity / USUAL_CELL_REYNOLDS
+            channels.append(np.full_like(channels[0], math.log(reynolds)))
+        return channels
 
     def _clips(self, cases: Sequence[int], length: int, stride: int = 0) -> list[int]:
         """Numbers of the clips of some cases; without a stride predicted frames do not overlap."""
@@ -327,16 +350,19 @@ def patches(random: np.random.Generator, shape: Sequence[int], reach: int) -> F6
     """Noise [channel, t, x, y] of spread 1: white, or as strong in patches of each of 1, 2, 4, … up to `reach` cells.
 
     White noise is drawn anew for each frame; wider patches stay the same over the frames of a clip, as what drifts in
-    a rollout does.
+    a rollout does. Then the strength is drawn, too, normally distributed: most clips are nearly clean, and in some
+    the network has to find the flow again from where bodies are.
     """
     n_channels, _, nx, ny = shape
-    total = random.normal(size=shape)
+    total: F64 = random.normal(size=shape)
+    if reach == 1:
+        return total
     widths = [2**k for k in range(1, reach.bit_length())]
     for width in widths:
         coarse = random.normal(size=(n_channels, -(-nx // width) + 1, -(-ny // width) + 1))
         x, y = random.integers(width, size=2)  # patches lie anywhere
         total += coarse.repeat(width, 1).repeat(width, 2)[:, None, x : x + nx, y : y + ny]
-    found: F64 = total / math.sqrt(1 + len(widths))
+    found: F64 = random.normal() / math.sqrt(1 + len(widths)) * total
     return found
 
 

@@ -34,8 +34,10 @@ class FlowUNet(nn.Module):
     t is always `frames`. Of the inputs those after the first `outputs` do not change in time: the network looks at
     them once. `widths` are the channels of the levels at 1/2, 1/4, … of the resolution, each with `blocks` residual
     blocks on the way down; `dilations` those of the blocks on the coarsest level; `fine` the channels at full
-    resolution. With `increments` the network adds to the last frame it was given. `periodic` are the cells after which
-    x and y repeat, each a multiple of 2 to the number of widths; 0: they do not.
+    resolution. With `increments` the network adds to the last frame it was given. With `stream` what it adds to
+    velocity (or to its mean) has a stream function, so that it has no divergence; outputs are then density and velocity
+    x and y, and `spreads` the units of the velocities. `periodic` are the cells after which x and y repeat, each a
+    multiple of 2 to the number of widths; 0: they do not.
     """
 
     def __init__(
@@ -49,6 +51,8 @@ class FlowUNet(nn.Module):
         dilations: Sequence[int] = (1, 2, 4, 1),
         norm: str = "none",
         increments: bool = True,
+        stream: bool = False,
+        spreads: Sequence[float] = (1.0, 1.0),
         periodic: Sequence[int] = (0, 0),
     ) -> None:
         super().__init__()
@@ -57,8 +61,11 @@ class FlowUNet(nn.Module):
                 raise ValueError(f"{name} = {value!r} is not allowed; allowed: a list of 1 to {DEEPEST} whole numbers")
             require_whole(**{f"{name}[{i}]": one for i, one in enumerate(value)})
         require_whole(inputs=inputs, outputs=outputs, frames=frames, fine=fine, blocks=blocks)
-        require_switch(increments=increments)
+        require_switch(increments=increments, stream=stream)
+        if stream and outputs != 3:
+            raise ValueError(f"stream = true needs 3 outputs, density and two velocities; the data have {outputs}")
         self.outputs, self.frames, self.increments = outputs, frames, increments
+        self.spreads = tuple(map(float, spreads)) if stream else None
         self.stride: int = 2 ** len(widths)
         self.periodic = axes = periodic_axes(periodic, self.stride)
         n_seen = outputs * frames + inputs - outputs
@@ -74,7 +81,7 @@ class FlowUNet(nn.Module):
         self.up = nn.ModuleList(block(width) for _, width in narrower)
         self.finest = PeriodicConv2d(widths[0], fine, 3, axes)
         self.seen = PeriodicConv2d(n_seen, fine, 3, axes)
-        self.last = PeriodicConv2d(fine, outputs * frames, 3, axes)
+        self.last = PeriodicConv2d(fine, (outputs - stream) * frames, 3, axes)
         with torch.no_grad():
             self.last.weight.mul_(0.1)  # predictions start near the mean, or near the last frame
 
@@ -93,7 +100,9 @@ class FlowUNet(nn.Module):
         for convolution, block in zip(self.doubling, self.up, strict=True):
             y = block(passed.pop() + convolution(repeated(y)))
         y = self.last(gelu(self.finest(repeated(y)) + self.seen(picture)))
-        y = y[..., :nx, :ny].float().reshape(n, self.outputs, t, nx, ny)
+        y = y[..., :nx, :ny].float().reshape(n, -1, t, nx, ny)
+        if self.spreads is not None:
+            y = torch.cat([y[:, :1], curl(y[:, 1:], self.periodic, self.spreads)], 1)
         return (x[:, : self.outputs, -1:] + y if self.increments else y,)
 
 
@@ -114,6 +123,31 @@ class Residual(nn.Module):
         for norm, convolution in zip(self.norms, self.convolutions, strict=True):
             y = convolution(gelu(norm(y[:, :, None])[:, :, 0]))  # normalisations know (t, x, y)
         return x + y
+
+
+def curl(stream: Tensor, periodic: Axes, spreads: Sequence[float]) -> Tensor:
+    """Velocities [n, 2, t, x, y] of a stream function [n, 1, t, x, y], in units of `spreads`: d/dy and -d/dx, by cell.
+
+    Differences are central, so the divergence by central differences vanishes in all cells but those of the edge,
+    which see the function go on in a straight line, or the other side where an axis is periodic.
+    """
+    x, y = (
+        (after - before) / 2
+        for after, before in (_neighbours(stream, axis, wraps) for axis, wraps in zip((-2, -1), periodic, strict=True))
+    )
+    return torch.cat([y / spreads[0], -x / spreads[1]], 1) * min(spreads)
+
+
+def _neighbours(values: Tensor, axis: int, wraps: bool) -> tuple[Tensor, Tensor]:
+    """The next and the last value along an axis, of every cell."""
+    if wraps:
+        return values.roll(-1, axis), values.roll(1, axis)
+    n = values.shape[axis]
+    if n == 1:
+        return values, values
+    ends = [2 * values.narrow(axis, i, 1) - values.narrow(axis, j, 1) for i, j in ((0, 1), (n - 1, n - 2))]
+    longer = torch.cat([ends[0], values, ends[1]], axis)
+    return longer.narrow(axis, 2, n), longer.narrow(axis, 0, n)
 
 
 def repeated(x: Tensor) -> Tensor:

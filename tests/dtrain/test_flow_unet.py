@@ -7,7 +7,7 @@ import torch
 
 from dtrain.models import model
 from dtrain.models.flow_cnn import FlowCNN
-from dtrain.models.flow_unet import FlowUNet
+from dtrain.models.flow_unet import FlowUNet, curl
 from dtrain.models.norms import NORMS
 from runkit.errors import UserError
 
@@ -98,3 +98,27 @@ def test_a_fresh_network_with_increments_predicts_about_the_last_frame():
 def test_a_wrong_parameter_is_named(parameters, message):
     with pytest.raises(UserError, match=message):
         model.build("flow-unet", **parameters)
+
+
+def divergence(frames: torch.Tensor, spreads: tuple[float, float]) -> torch.Tensor:
+    """Of physical velocities by central differences, in cells off the edges."""
+    u, v = frames[:, 1] * spreads[0], frames[:, 2] * spreads[1]
+    return (u[..., 2:, 1:-1] - u[..., :-2, 1:-1] + v[..., 1:-1, 2:] - v[..., 1:-1, :-2]) / 2
+
+
+@pytest.mark.parametrize("periodic", [(0, 0), (0, 16)])
+def test_with_a_stream_function_the_divergence_stays_that_of_the_last_given_frame(periodic):
+    """Also where velocities x and y have different units; without one the network changes it."""
+    x, spreads = torch.randn(2, 4, 3, 24, 16), (0.3, 0.02)
+    for stream in (True, False):
+        (found,) = built(stream=stream, spreads=spreads, periodic=periodic)(x)
+        change = divergence(found, spreads) - divergence(x[:, :, -1:], spreads)
+        assert bool(change.abs().max() < 1e-6) is stream
+        assert not torch.allclose(found[:, 1:], x[:, 1:3, -1:].expand_as(found[:, 1:]), atol=1e-3)
+
+
+def test_a_uniform_flow_has_a_stream_function_up_to_the_edges():
+    """The curl of a plane is constant."""
+    x, y = torch.meshgrid(torch.arange(6.0), torch.arange(5.0), indexing="ij")
+    found = curl((0.5 * y - 0.25 * x).view(1, 1, 1, 6, 5), (False, False), (1.0, 1.0))
+    torch.testing.assert_close(found[0, :, 0], torch.tensor([0.5, 0.25]).view(2, 1, 1).expand(2, 6, 5))

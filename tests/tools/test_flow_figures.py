@@ -46,7 +46,7 @@ def runs(dataset: Path) -> Path:
         about = {"data": "flow", "file": str(dataset), "part": "test", "cases": [1], "n_train": 4, "start": 0}
         about |= {"n_given": 3, "n_frames": N_FRAMES, "interval": 100.0}
         about["seconds_per_frame"] = 0.01
-        report(folder / name, about, rows_of([{who: reference.score(frames) for who, frames in found.items()}]))
+        report(folder / name, about, rows_of([{who: reference.score(frames) for who, frames in found.items()}], [9.0]))
         lines = [f"{step},frames,{1 / step},0.{step}" for step in range(10, 60, 10)]
         for curve in ("training", "validation"):
             (folder / name / f"{curve}.csv").write_text("\n".join(["step,phase,loss,vrmse", *lines]) + "\n")
