@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -28,6 +29,7 @@ from runkit.outputs import written_whole
 _REFUSALS = (AssertionError, AttributeError, KeyError, TypeError, ValueError)
 # In what torch says where a file cannot be written.
 _OF_FILES = "inline_container", "PytorchStream", "iostream"
+_TAG = re.compile(r"step\d+")  # folders of checkpoints; others are not ours to delete
 
 
 class Engine:
@@ -160,7 +162,7 @@ class Engine:
                 beside.write_text(tag)
             sync_directory(self.checkpoints)
             for old in self.checkpoints.iterdir():
-                if old.is_dir() and old.name != tag:
+                if old.is_dir() and old.name != tag and _TAG.match(old.name):
                     shutil.rmtree(old)
         self.ranks.barrier()
 

@@ -19,6 +19,8 @@ from torch import Tensor
 from dtrain.data.tensors import Tensors
 from dtrain.normalisation import Normalisation
 from runkit.config import Config
+from runkit.dataset.reader import Dataset
+from runkit.errors import UserError
 from runkit.registry import ClassRegistry
 
 Batch = TypeVar("Batch", bound=Tensors)
@@ -154,6 +156,18 @@ class DataSet(Batches[Batch], Protocol[Batch, Keys_contra]):
 AnyDataSet: TypeAlias = DataSet[Any, Any]
 
 data: ClassRegistry[AnyDataSet] = ClassRegistry("data set", "dtrain.data")
+
+
+def dataset_at(file: str, schema: str) -> Dataset:
+    """The file that `data.file` names; UserError if it cannot be read, or holds data of another schema."""
+    dataset = Dataset(file)
+    try:
+        found = dataset.schema.name
+    except UserError as error:
+        raise UserError(f"data.file: {error}") from error
+    if found != schema:
+        raise UserError(f"data.file: {file} holds {found} data; this recipe needs {schema}")
+    return dataset
 
 
 def mark_of(*arrays: NDArray[Any]) -> str:

@@ -21,7 +21,7 @@ import torch
 from pydantic import Field, field_validator
 from torch import Tensor
 
-from dtrain.data import DataSet, Network, Options, Output, data, mark_of
+from dtrain.data import DataSet, Network, Options, Output, data, dataset_at, mark_of
 from dtrain.data.clips import NEAR, Clips, Series, geometry_of, rollout
 from dtrain.data.split import Split
 from dtrain.data.store import Store
@@ -110,9 +110,7 @@ class Flow(DataSet[Clips, FlowLoss]):
 
     def __init__(self, options: FlowOptions, seed: int = 0, normalisation: Normalisation | None = None) -> None:
         self.options, self.seed, self._normalisation = options, seed, normalisation
-        self.dataset = Dataset(options.file)
-        if self.dataset.schema.name != "FLOW":
-            raise UserError(f"data.file: {options.file} holds {self.dataset.schema.name} data; this recipe needs FLOW")
+        self.dataset = dataset_at(options.file, "FLOW")
         self.n_frames = self.dataset.sizes["time"]
         self.mirrors = options.mirror and self._is_symmetric()
         self.cases = self._cases()

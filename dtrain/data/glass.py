@@ -23,7 +23,7 @@ from pydantic import Field
 from torch import Tensor
 from torch_geometric.data import Data
 
-from dtrain.data import DataSet, Network, Options, Output, data, mark_of
+from dtrain.data import DataSet, Network, Options, Output, data, dataset_at, mark_of
 from dtrain.data.graphs import Graphs, graph, minimum_image, near_pairs
 from dtrain.data.split import Split
 from dtrain.data.store import Store
@@ -34,7 +34,6 @@ from dtrain.normalisation import Normalisation
 from runkit.arrays import Floats, Ints
 from runkit.checkpoint import load_arrays
 from runkit.config import Config
-from runkit.dataset.reader import Dataset
 from runkit.dataset.schema import COMPLETE, PENDING
 from runkit.errors import UserError
 from runkit.outputs import written_whole
@@ -80,11 +79,7 @@ class Glass(DataSet[Graphs, GlassLoss]):
 
     def __init__(self, options: GlassOptions, seed: int = 0) -> None:
         self.options, self.seed = options, seed
-        self.dataset = Dataset(options.file)
-        if self.dataset.schema.name != "ISOCONFIG":
-            raise UserError(
-                f"data.file: {options.file} holds {self.dataset.schema.name} data; this recipe needs ISOCONFIG"
-            )
+        self.dataset = dataset_at(options.file, "ISOCONFIG")
         times = self.dataset["time"][:]
         if options.time >= len(times):
             raise UserError(

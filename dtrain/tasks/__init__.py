@@ -46,7 +46,10 @@ class PredictOptions(Config):
     Further keys depend on the data that it learnt from: `MODEL FILE --help` lists all.
     """
 
-    model: str = Field(min_length=1, description="folder of a run, model.safetensors, or published weights (.pth)")
+    model: str = Field(
+        min_length=1,
+        description="folder of a run, or of a campaign over seeds; model.safetensors, or published weights (.pth)",
+    )
     file: str = Field(min_length=1, description="file of the generator")
     output: str = Field("", description="file to write; none: predictions.h5 beside the model")
     device: str = Field("auto", pattern="^(auto|cpu|gpu)$", description="where the network is computed")

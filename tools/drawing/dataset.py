@@ -15,6 +15,8 @@ from tools.drawing.runs import source
 from tools.drawing.style import BLUE, GREEN, ORANGE, PURPLE, RED, TIME, legend
 
 SPECIES = ((BLUE, "o"), (ORANGE, "s"), (GREEN, "^"))
+MANY_MARKS = 8
+MOST_SHOWN = 6  # distributions
 NARROW = 1.3  # decades of a distribution below which a linear axis serves better
 
 
@@ -32,7 +34,8 @@ def draw_dataset(data: Dataset) -> Picture:
         legend(axis)
     for axis, letter in zip(axes.ravel(), "abcd", strict=True):
         axis.set_title(f"({letter})", loc="left")
-    what = f"{len(done)} samples of {data.sizes['particle']} particles, {data.sizes['replica']} replicas"
+    samples = "sample" if len(done) == 1 else "samples"
+    what = f"{len(done)} {samples} of {data.sizes['particle']} particles, {data.sizes['replica']} replicas"
     figure.suptitle(f"{data.path.name}: $T$ = {data['temperature'][done[0]]:g}, {what}", fontsize=10)
     return Picture("dataset", figure, _caption(data, done, between, what))
 
@@ -40,7 +43,7 @@ def draw_dataset(data: Dataset) -> Picture:
 def _caption(data: Dataset, done: np.ndarray, between: Curves | None, what: str) -> str:
     lines = [
         f"The data set {data.path.name}: {what}, at temperature {data['temperature'][done[0]]:g}.",
-        "(a) Distribution of the propensity (replica mean of the displacement) of A particles at each time.",
+        "(a) Distribution of the propensity (replica mean of the displacement) of A particles at some times.",
         "(b) Mean squared displacement of each species.",
         "(c) Self-intermediate scattering function, and overlap: the fraction that has moved less than 0.3 sigma.",
         "(d) Split-half reliability of the labels, each sample (dots) and their mean; its root is the best correlation"
@@ -56,18 +59,19 @@ def _caption(data: Dataset, done: np.ndarray, between: Curves | None, what: str)
 
 def _distributions(axis: Axes, data: Dataset, done: np.ndarray) -> None:
     time, is_a = data["time"][:], data["species"][:][done] == 0
-    propensity = [data["propensity"][:, k][done][is_a] for k in range(len(time))]
+    shown = np.unique(np.linspace(0, len(time) - 1, MOST_SHOWN).round().astype(int))
+    propensity = [data["propensity"][:, k][done][is_a] for k in shown]
     low, high = min(map(np.min, propensity)), max(map(np.max, propensity))
     is_wide = np.log10(high / low) > NARROW
     bins = np.geomspace(low, high, 70) if is_wide else np.linspace(low, high, 70)
-    shades = plt.get_cmap("viridis")(np.linspace(0.0, 0.88, len(time)))
-    for values, shade, t in zip(propensity, shades, time, strict=True):
+    shades = plt.get_cmap("viridis")(np.linspace(0.0, 0.88, len(shown)))
+    for values, shade, t in zip(propensity, shades, time[shown], strict=True):
         weights = np.full(len(values), 1 / len(values))
         axis.hist(values, bins.tolist(), weights=weights, histtype="step", color=shade, lw=1.3, label=f"$t$ = {t:g}")
     axis.set(xscale="log" if is_wide else "linear", ylabel="fraction of particles per bin")
     axis.set_xlabel(r"propensity of A particles [$\sigma$]")
     lines = [Line2D([], [], color=shade) for shade in shades]
-    axis.legend(lines, axis.get_legend_handles_labels()[1], ncols=1 + len(time) // 6, loc="best")
+    axis.legend(lines, axis.get_legend_handles_labels()[1], loc="best")
 
 
 def _mean_squared_displacement(axis: Axes, data: Dataset, done: np.ndarray, between: Curves | None) -> None:
@@ -92,6 +96,7 @@ def _per_species(
     for one, (color, marker) in zip(range(data.sizes["species"]), SPECIES, strict=False):
         values = np.mean(data[name][:][done, :, one], axis=0)
         line = ls if between is None else "none"
+        style.setdefault("ms", 5 if len(values) <= MANY_MARKS else 3)
         axis.plot(data["time"][:], values, color=color, marker=marker, ls=line, label=label.format("ABC"[one]), **style)
         if between is not None:
             axis.plot(between.time, getattr(between, name)[:, one], color=color, ls=ls, lw=1.0, zorder=1)

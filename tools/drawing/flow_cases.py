@@ -23,7 +23,9 @@ def draw_cases(data: Dataset) -> Picture:
     chosen = done[np.unique(np.linspace(0, len(done) - 1, COLUMNS).round().astype(int))]
     cases = [Case(data, int(number)) for number in chosen]
     shown = [case.quantities(case.velocity(slice(-1, None))) for case in cases]
-    size = (2.0 * len(cases) + 0.8, 4.6)
+    aspect = data.sizes["x"] / data.sizes["y"]
+    width = min(2.0 * max(1.0, aspect), max(2.0, 6.0 / len(cases)))
+    size = (width * len(cases) + 0.8, 2 * width / aspect + 1.0)
     figure, axes = plt.subplots(2, len(cases), figsize=size, squeeze=False, layout="compressed")
     norms = scales(shown[len(shown) // 2], cases[len(cases) // 2].fluid)
     for (name, (label, colours, _)), row in zip(QUANTITIES.items(), axes, strict=True):
@@ -33,7 +35,8 @@ def draw_cases(data: Dataset) -> Picture:
     for axis, case in zip(axes[0], cases, strict=True):
         axis.set_title(f"case {case.number}: {_bodies(data, case.number)}\nRe = {case.scalar('reynolds_number'):.3g}")
     sizes = data.sizes
-    what = f"{len(done)} cases, {sizes['time']} frames of {sizes['x']} × {sizes['y']} cells; the last one"
+    number = "1 case" if len(done) == 1 else f"{len(done)} cases"
+    what = f"{number}, {sizes['time']} frames of {sizes['x']} × {sizes['y']} cells; the last one"
     figure.suptitle(f"{data.path.name}: {what}")
     caption = [
         f"Flow from left to right past bodies (grey): {len(cases)} of {what}, in order of Reynolds number.",

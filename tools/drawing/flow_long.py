@@ -91,6 +91,6 @@ def _caption(about: dict[str, Any], case: Case) -> str:
         f"Rollouts of {about['n_frames']} frames of {len(about['cases'])} {about['part']} cases, beside"
         f" {about['n_simulated']} simulated frames. A rollout is bounded while its speed stays below"
         f" {about['bound']:g} times the largest of the simulation. Strouhal numbers: peak of the spectrum of the"
-        f" momentum across the stream in the wake. Below: case {case.number}, Re = {case.scalar('reynolds_number'):.3g};"
-        " the last frames need not be of one phase."
+        f" momentum across the stream in the wake. Below: case {case.number}, Re ="
+        f" {case.scalar('reynolds_number'):.3g}; the last frames need not be of one phase."
     )

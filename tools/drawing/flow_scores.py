@@ -42,8 +42,8 @@ def draw_scores(data: Dataset, runs: dict[str, Run]) -> Picture:
     for axis, (score, label) in zip(axes.ravel(), PANELS.items(), strict=True):
         for i, (name, run) in enumerate(runs.items()):
             values = run.rows[0]["frames"][score]
-            style = {"color": COLOURS[i % len(COLOURS)], "label": f"{name}, {run.trained}", "ms": 2.5}
-            axis.plot(range(1, len(values) + 1), values, "o-", **style)
+            look = {"color": COLOURS[i % len(COLOURS)], "label": f"{name}, {run.trained}", "ms": 2.5}
+            axis.plot(range(1, len(values) + 1), values, "o-", **look)
         for row in first.rows[1:]:
             if row["name"] != "simulation" or score == "divergence":
                 color, style = RIVALS[row["name"]]
