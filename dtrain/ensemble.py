@@ -29,6 +29,8 @@ class Ensemble(nn.Module):
     def __init__(self, members: Sequence[nn.Module]) -> None:
         super().__init__()
         self.members = nn.ModuleList(members)
+        if hasattr(members[0], "reach"):  # how far an answer looks; members are of one form
+            self.reach = members[0].reach
 
     def forward(self, *inputs: Tensor) -> tuple[Tensor, ...]:
         return tuple(torch.stack(found).mean(dim=0) for found in zip(*self.answers(*inputs), strict=True))
@@ -62,13 +64,12 @@ def load_ensemble(runs: Sequence[str]) -> Trained:
             raise UserError(f"{member.path} and {first.path} have learnt from other samples: they are no ensemble")
     earlier = sorted({mark for member in members for mark in member.origin.earlier})
     name = "_".join([FOLDER, *filter(None, [_common_name(first.recipe)])])
-    return Trained(
-        Ensemble([member.network for member in members]).eval(),
-        first.normalisation,
-        first.recipe.model_copy(update={"name": name}),
-        first.phase,
-        first.folder.parent / name / "mean of members",
-        replace(first.origin, earlier=earlier),
+    return replace(
+        first,
+        network=Ensemble([member.network for member in members]).eval(),
+        recipe=first.recipe.model_copy(update={"name": name}),
+        path=first.folder.parent / name / "mean of members",
+        origin=replace(first.origin, earlier=earlier),
     )
 
 

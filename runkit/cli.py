@@ -72,7 +72,7 @@ def run_program(
             is_root = _speaks(launched())
             about = partial(help_text, name, model, description, show is not None, positional, parts)
             _do(name, model, run, show, about, words, positional, is_root)
-        except (UserError, MemoryError, OSError, RuntimeError, ImportError) as error:
+        except Exception as error:
             told = error if isinstance(error, UserError) else shortage(error)
             if told is None:
                 raise
