@@ -50,7 +50,7 @@ def cost_of(network: nn.Module, data: Any, options: Any, ema: float = 0.0) -> Co
 
     `network` is as it was, with statistics that it has gathered; `ema` is the decay of its average, 0: there is none.
     """
-    batch = data.batch([data.split["train"][0]])
+    batch = data.batch([data.split["train"][0]], [0])  # as it is trained on, which may be shorter than in validation
     kept: dict[int, int] = {}  # bytes of a storage, which lives as long as the losses do
     parameters = [parameter for parameter in network.parameters() if parameter.requires_grad]
     own = {tensor.untyped_storage()._cdata for tensor in (*network.parameters(), *network.buffers())}

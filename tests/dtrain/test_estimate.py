@@ -40,7 +40,7 @@ def test_the_estimate_is_what_a_step_does_and_keeps(tasks, name):
     cost = cost_of(network, data, options)
     assert all(torch.equal(value, before[key]) for key, value in network.state_dict().items()) and network.training
 
-    batch, kept = data.batch([data.split["train"][0]]), {}
+    batch, kept = data.batch([data.split["train"][0]], [0]), {}
     own = {tensor.untyped_storage().data_ptr() for tensor in (*network.parameters(), *network.buffers())}
 
     def keep(tensor):
