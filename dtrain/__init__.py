@@ -13,7 +13,6 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from dtrain.weights import Trained, load_model
     from dtrain.flow_metrics import (
         correlation,
         correlation_time,
@@ -24,6 +23,7 @@ if TYPE_CHECKING:
         vorticity,
     )
     from dtrain.metrics import Score, ceiling, pearson, score
+    from dtrain.weights import Trained, load_model
 
 _PLACES = dict.fromkeys(("Trained", "load_model"), "dtrain.weights")
 _PLACES |= dict.fromkeys(("Score", "ceiling", "pearson", "score"), "dtrain.metrics")

@@ -15,6 +15,7 @@ from dtrain.deepspeed_config import read_config
 from dtrain.engine import Engine
 from dtrain.estimate import Cost, cost_of
 from dtrain.origin import Origin
+from dtrain.pace import waiting_in_words
 from dtrain.phase import CURVES, PhaseTrainer, State
 from dtrain.precision import use_precision
 from dtrain.ranks import Ranks
@@ -40,7 +41,7 @@ def train_run(ranks: Ranks, recipe: Recipe, clock: Clock) -> None:
             return
         if ranks.is_root:
             run_folder.finish(about_model(run_folder.model) | {"pace": paces})
-        say(ranks, f"{run_folder.path}: finished; weights: {run_folder.model}")
+        say(ranks, f"{run_folder.path}: finished; weights: {run_folder.model}{waiting_in_words(paces)}")
     except OSError as error:  # the folder has gone, or its disk is full
         raise UserError(f"{run_folder.path}: {error.filename or ''}: {error.strerror or error}") from error
     finally:
@@ -83,7 +84,7 @@ def _train_phases(
 
 def _cost(ranks: Ranks, recipe: Recipe, name: str, network: Any, data: Any, micro_batch: int) -> Cost | None:
     """What a sample of a phase costs, told before the first step; root alone knows it."""
-    cost = cost_of(network, data, recipe.loss_in(name)) if ranks.is_root else None
+    cost = cost_of(network, data, recipe.loss_in(name), recipe.ema) if ranks.is_root else None
     if cost is not None:
         say(ranks, f"{folder_of(recipe)} {name}: {cost.in_words(micro_batch)}")
     return cost

@@ -7,7 +7,7 @@ from collections.abc import Generator, Iterator
 from contextlib import closing, suppress
 from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
@@ -218,12 +218,8 @@ def _open(world: World, config: RunConfig, cases: list[Case]) -> Writer:
         for axis, pair in faces
         for side, face in zip(("low", "high"), pair, strict=True)
     }
-    options: dict[str, Any] = {
-        "free_keys": FREE_KEYS,
-        "groups": groups,
-        "verified": False,
-    }  # a killed run may have left cases in mid-move
-    file = Writer.open(world, path, schema, sizes, attributes, **options)
+    # Not verified yet: a killed run may have left cases in mid-move.
+    file = Writer.open(world, path, schema, sizes, attributes, free_keys=FREE_KEYS, groups=groups, verified=False)
     if not file.finished:
         if world.is_root:  # also when resumed: the first try may have died before
             _write_axes(config, file)

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from hashlib import sha256
 from typing import Any, ClassVar, Protocol, TypeAlias, TypeVar
 
@@ -51,6 +51,9 @@ class Network(Protocol):
 
     def __call__(self, *inputs: Tensor) -> Output:
         """The answer to the tensors of `DataSet.inputs`."""
+
+    def buffers(self) -> Iterator[Tensor]:
+        """What the network keeps beside its weights, such as running statistics."""
 
 
 class Batches(Protocol[Batch_co]):
