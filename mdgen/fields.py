@@ -48,7 +48,9 @@ def mechanics(start: Configuration, potential: PairPotential) -> Mechanics:
         *(terms, squares, stress, stiffness),
     )  # fmt: skip
     energy, virial, curvature = np.moveaxis(terms, 2, 0)
-    return Mechanics(energy / 2, virial, curvature, *squares.T, _matrices(stress), _matrices(stiffness))
+    of_energy, of_virial, of_repulsion = squares.T
+    tensors = _matrices(stress), _matrices(stiffness)
+    return Mechanics(energy / 2, virial, curvature, of_energy, of_virial, of_repulsion, *tensors)
 
 
 def _matrices(components: F64) -> F64:

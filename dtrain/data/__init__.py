@@ -19,6 +19,7 @@ from torch import Tensor
 from dtrain.data.tensors import Tensors
 from dtrain.normalisation import Normalisation
 from runkit.config import Config
+from runkit.mpi import World
 from runkit.registry import ClassRegistry
 
 Batch = TypeVar("Batch", bound=Tensors)
@@ -120,6 +121,10 @@ class DataSet(Batches[Batch], Protocol[Batch, Keys_contra]):
     @abstractmethod
     def sizes(self) -> dict[str, int]:
         """Arguments of the network that the data determine."""
+
+    def prepare(self, world: World) -> None:
+        """Make what is kept beside the file and takes long, in shares over the processes; collective."""
+        return
 
     @abstractmethod
     def place(self, device: torch.device) -> str:

@@ -26,7 +26,7 @@ SLAB = 1.0  # thickness
 
 
 def draw_slice(data: Dataset, run: Run) -> Figure:
-    """A slab of the first scored configuration: simulation, ridge regression and network."""
+    """A slab of the first scored configuration: simulation, rival and network."""
     sample, i_time = run.about["samples"][0], run.about["i_time"]
     is_a, truth = data["species"][sample] == 0, data["propensity"][sample, i_time]
     panels = [("simulation", truth)]

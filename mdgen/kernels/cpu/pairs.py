@@ -53,8 +53,10 @@ class Formulas(NamedTuple):
     @classmethod
     def of(cls, law: Any, columns: tuple[str, ...], folders: tuple) -> Formulas:
         """Those of a `PairLaw` with these columns, whose text lies in these folders."""
-        formulas = (_of_pair(formula, columns) for formula in (law.force, law.energy, law.virial, law.curvature))
-        return cls(*formulas, len(columns), f"{law} {columns}", folders)
+        force, energy, virial, curvature = (
+            _of_pair(formula, columns) for formula in (law.force, law.energy, law.virial, law.curvature)
+        )
+        return cls(force, energy, virial, curvature, len(columns), f"{law} {columns}", folders)
 
 
 def _of_pair(formula: Callable[..., Any], columns: tuple[str, ...]) -> Callable[..., Any]:
