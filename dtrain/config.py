@@ -40,8 +40,8 @@ class Network(Config):
 class Phase(Config):
     """One stretch of training; the phases of a recipe follow each other with the same weights."""
 
-    epochs: float = Field(1, gt=0, description="passes over the training samples")
-    learning_rate: float = Field(1e-3, gt=0, le=1e30, description="step size of the optimiser at its largest")
+    epochs: float = Field(gt=0, description="passes over the training samples")
+    learning_rate: float = Field(gt=0, le=1e30, description="step size of the optimiser at its largest")
     decay: Literal["none", "cosine"] = Field(
         "none", description="how the learning rate falls over the phase; cosine: to zero"
     )

@@ -67,7 +67,8 @@ def descriptors(
     position, species, box = _float64(position), np.asarray(species), _float64(np.broadcast_to(box, 3))
     n_species = n_species or int(species.max()) + 1
     unit = float((box.prod() / len(position)) ** (1 / 3))
-    pairs = _pairs(position, box, min((RADII[-1] + RADII[1] - RADII[0]) * unit, 0.5 * float(box.min())))
+    farthest = RADII[-1] + 2 * (RADII[1] - RADII[0])  # that a radial density knows of
+    pairs = _pairs(position, box, min(farthest * unit, 0.5 * float(box.min())))
     shell = pairs.within(FIRST_SHELL * unit)
     groups: list[tuple[F64, float, Ranges]] = [
         (_mechanical(position, species, box, shell, potential, parameters, n_species), 1.0, MECHANICAL_RANGES)
@@ -121,11 +122,11 @@ def _mechanical(
 
     found = mechanics(position, species, box, potential, parameters)
     eigenvalues = np.linalg.eigvalsh(found.stiffness)
-    stiff = np.maximum(eigenvalues, SOFTEST * eigenvalues.mean())
+    stiff = np.maximum(eigenvalues, SOFTEST * np.abs(eigenvalues).mean() or 1.0)
     deviator = found.stress - np.trace(found.stress, axis1=1, axis2=2)[:, None, None] / 3 * np.eye(3)
     energy, virial = np.sqrt(found.square_energy), np.sqrt(found.square_virial)
     alone = [
-        *(np.log(values + 1e-9 * values.mean()) for values in (found.square_repulsion, found.square_energy)),
+        *(np.log(values + (1e-9 * values.mean() or 1.0)) for values in (found.square_repulsion, found.square_energy)),
         *(energy, virial, np.linalg.norm(deviator, axis=(1, 2)), (1 / stiff).sum(axis=1)),
     ]
     counts = [

@@ -266,7 +266,7 @@ class Glass(DataSet[Graphs, GlassLoss]):
         n_bonds = self.dataset["n_bonds"][:][np.array(used, dtype=int) % n_samples]  # of reversed ones, about
         n_nodes, n_edges = self.dataset.sizes["particle"], 2 * n_bonds.sum(dtype=np.int64)
         # float32 but for edge_index (int64) and the masks (1 byte)
-        n_bytes = len(used) * n_nodes * (4 * self.sizes["node_width"] + 4 + 1) + int(n_edges) * (
+        n_bytes = len(used) * (n_nodes * (4 * self.sizes["node_width"] + 4 + 1) + 4) + int(n_edges) * (
             16 + 4 * self.sizes["edge_width"] + 4 + 1
         )
         return Store.choose(device, n_bytes, self.options.memory, self.options.device_memory)
