@@ -20,7 +20,6 @@ extensions = [
     "myst_parser",
     "sphinx.ext.autodoc",
     "sphinx.ext.napoleon",
-    "sphinx.ext.mathjax",
     "sphinx_copybutton",
     "live",  # after autodoc, whose events it takes
 ]
@@ -38,6 +37,8 @@ autodoc_typehints = "signature"
 autodoc_type_aliases = {"ArrayLike": "ArrayLike"}
 maximum_signature_line_length = 88
 autodoc_member_order = "bysource"
+
+html_math_renderer = "mathml"  # every browser shows it without fetching a script
 
 html_theme = "furo"
 html_show_sphinx = False

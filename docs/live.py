@@ -12,12 +12,13 @@ import inspect
 import re
 import subprocess
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from importlib import import_module
 from typing import Any
 
 from docutils import nodes
 from docutils.statemachine import StringList
+from docutils.utils.math.latex2mathml import tex2mathml
 from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
 
@@ -132,10 +133,22 @@ def arrays_are_short(
     return short[0], short[1]
 
 
+def formula(is_block: bool) -> Callable[[Any, nodes.Element], None]:
+    """A visitor that writes a formula as MathML."""
+
+    def visit(self: Any, node: nodes.Element) -> None:
+        written = tex2mathml(node.astext(), as_block=is_block)
+        self.body.append(f"<p>{written}</p>" if is_block else written)
+        raise nodes.SkipNode
+
+    return visit
+
+
 def setup(app: Sphinx) -> dict[str, Any]:
     """Called by Sphinx."""
     for name, directive in {"keys": Keys, "parts": Parts, "contract": Contract, "program": Program}.items():
         app.add_directive(name, directive)
+    app.add_html_math_renderer("mathml", (formula(False), None), (formula(True), None))
     app.connect("autodoc-process-docstring", bars_are_bars)
     app.connect("autodoc-process-signature", arrays_are_short)
     return {"parallel_read_safe": True}

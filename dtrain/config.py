@@ -17,8 +17,9 @@ from dtrain.data import Options
 from dtrain.data import data as data_sets
 from dtrain.models import model as networks
 from dtrain.precision import Fp32Precision
-from runkit.config import Config, load
+from runkit.config import Config, GraceSeconds, Minutes, load
 from runkit.errors import UserError
+from runkit.outputs import is_there
 from runkit.stop import GRACE_SECONDS
 
 PACKAGE = Path(__file__).parent
@@ -67,7 +68,7 @@ class Recipe(Config):
     same command goes on with what is there.
     """
 
-    name: str = Field("botan", pattern=r"^[\w.+-]+$", description="name of the run")
+    name: str = Field("botan", pattern=r"^[\w.+-]*[\w+-][\w.+-]*$", description="name of the run")
     output: str = Field("runs", min_length=1, description="folder of runs")
     seed: int = Field(1, ge=0, lt=2**63, description="seed of weights, order of samples and augmentation")
     batch: int = Field(1, ge=1, le=2**20, description="samples per step of the optimiser, over all processes")
@@ -78,12 +79,17 @@ class Recipe(Config):
         description="samples that a process computes at once, unless DeepSpeed's JSON says it; 0: all it has",
     )
     initial: str = Field("", description="file of weights to start from (model.safetensors or a published .pth)")
+    ema: float = Field(
+        0.0,
+        ge=0,
+        lt=1,
+        description="decay per step of the average of the weights over steps, which is validated, kept and used to "
+        "predict (such as 0.999); 0: the weights themselves",
+    )
     log_every: int = Field(10, ge=1, description="steps per row of the training curve")
     validate_every: float = Field(1, gt=0, description="epochs between validations, each with a checkpoint")
-    minutes: float = Field(0, ge=0, description="wall time after which the run stops, to be resumed; 0: no limit")
-    grace_seconds: float = Field(
-        GRACE_SECONDS, ge=1, description="time to leave the work in, when the time is over or a signal warns [s]"
-    )
+    minutes: Minutes = 0
+    grace_seconds: GraceSeconds = GRACE_SECONDS
     device: Literal["auto", "cpu", "gpu"] = Field("auto", description="where the network is computed")
     threads: int = Field(0, ge=0, le=4096, description="threads of a process; 0: its share of the node's cores")
     fp32_precision: Fp32Precision = Field(
@@ -181,7 +187,7 @@ def command_line(words: Sequence[str]) -> tuple[type[Recipe], list[str]]:
     Without a recipe it is the default one; `recipes/NAME.toml` is also found in this package.
     """
     line = [
-        word if "=" in word or Path(word).exists() or not (PACKAGE / word).is_file() else str(PACKAGE / word)
+        str(PACKAGE / word) if "=" not in word and not is_there(word) and is_there(PACKAGE / word) else word
         for word in words
     ]
     files = [word for word in line if "=" not in word and word.endswith(".toml")]

@@ -6,16 +6,19 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from dtrain.averaging import WeightAverage
 from dtrain.deepspeed_config import named_monitors, one_line
 from dtrain.ranks import Ranks
 from runkit.checkpoint import sync_directory
@@ -26,12 +29,18 @@ from runkit.outputs import written_whole
 _REFUSALS = (AssertionError, AttributeError, KeyError, TypeError, ValueError)
 # In what torch says where a file cannot be written.
 _OF_FILES = "inline_container", "PytorchStream", "iostream"
+_TAG = re.compile(r"step\d+")  # folders of checkpoints; others are not ours to delete
 
 
 class Engine:
-    """A network that all ranks of a group train together; every method but the properties is collective."""
+    """A network that all ranks of a group train together; every method but the properties is collective.
 
-    def __init__(self, network: nn.Module, config: Mapping[str, Any], ranks: Ranks, checkpoints: Path) -> None:
+    `ema` is the decay of the average of its weights (`averaging.py`), 0: there is none.
+    """
+
+    def __init__(
+        self, network: nn.Module, config: Mapping[str, Any], ranks: Ranks, checkpoints: Path, ema: float = 0.0
+    ) -> None:
         deepspeed = _deepspeed(ranks)
         self.ranks, self.checkpoints = ranks, checkpoints
         self._shards = int(config.get("zero_optimization", {}).get("stage", 0)) > 0
@@ -58,6 +67,7 @@ class Engine:
             raise UserError(f"DeepSpeed cannot use its configuration: {one_line(error)}") from error
         self._clip_without_waiting(float(config.get("gradient_clipping", 0.0)))
         self._universal = "load_universal" in config.get("checkpoint", {})
+        self._average = WeightAverage(self._engine.module, ema) if ema else None  # DeepSpeed has placed the weights
 
     def _clip_without_waiting(self, largest: float) -> None:
         """Clip gradients as DeepSpeed does at ZeRO stage 0, but with no number that goes from the host to the GPU.
@@ -92,10 +102,17 @@ class Engine:
         outputs: tuple[Tensor, ...] = self._engine(*inputs)
         return outputs
 
+    def buffers(self) -> Iterator[Tensor]:
+        """What the network keeps beside its weights, such as running statistics."""
+        return iter(self._engine.module.buffers())
+
     def backward(self, loss: Tensor) -> None:
         """Gradients of a micro-batch; an update follows after as many as a step has."""
         self._engine.backward(loss)
+        is_update = self._engine.is_gradient_accumulation_boundary()
         self._engine.step()
+        if is_update and self._average is not None:
+            self._average.update()
 
     def set_learning_rate(self, value: float) -> None:
         """The learning rate of the next update."""
@@ -105,6 +122,15 @@ class Engine:
     def train(self, mode: bool = True) -> None:
         """Switch between training and evaluation."""
         self._engine.train(mode)
+
+    @contextmanager
+    def averaged(self) -> Iterator[None]:
+        """The network has the average of its weights meanwhile, if the recipe wants one."""
+        if self._average is None:
+            yield
+            return
+        with self._average.in_place():
+            yield
 
     def weights(self) -> dict[str, Tensor]:
         """A copy of the weights on the CPU, whole on every rank."""
@@ -118,10 +144,13 @@ class Engine:
 
     def save(self, tag: str, state: Mapping[str, Any]) -> None:
         """Write a checkpoint of a new name; once it is whole it becomes the last one, and the one before is deleted."""
+        gathered = {name: buffer.detach().cpu().clone() for name, buffer in self._engine.module.named_buffers()}
+        kept: dict[str, Any] = {"run": dict(state), "buffers": gathered}
+        if self._average is not None:
+            with self._average.in_place():
+                kept["average"] = self._average.state(self.weights())
         try:
-            self._engine.save_checkpoint(
-                str(self.checkpoints), tag=tag, client_state={"run": dict(state)}, save_latest=False
-            )
+            self._engine.save_checkpoint(str(self.checkpoints), tag=tag, client_state=kept, save_latest=False)
         except RuntimeError as error:
             if not any(name in str(error) for name in _OF_FILES):
                 raise
@@ -133,7 +162,7 @@ class Engine:
                 beside.write_text(tag)
             sync_directory(self.checkpoints)
             for old in self.checkpoints.iterdir():
-                if old.is_dir() and old.name != tag:
+                if old.is_dir() and old.name != tag and _TAG.match(old.name):
                     shutil.rmtree(old)
         self.ranks.barrier()
 
@@ -147,6 +176,11 @@ class Engine:
         path, client = self._engine.load_checkpoint(str(self.checkpoints), tag=tag)
         if path is None:
             raise UserError(f"DeepSpeed cannot load the checkpoint {self.checkpoints / tag}")
+        # DeepSpeed leaves out what layers have gathered where it reshapes a checkpoint; older ones do not have it here.
+        for name, values in client.get("buffers", {}).items():
+            self._engine.module.get_buffer(name).copy_(values)
+        if self._average is not None:
+            self._average.restore(client["average"])
         state: dict[str, Any] = client["run"]
         return state
 

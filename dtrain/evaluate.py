@@ -2,7 +2,8 @@
 
 Prints, and writes beside the model as evaluation.json and evaluation.csv, its scores on samples held back from training
 beside those of its rivals; the predictions themselves go to evaluation.h5. What is scored depends on the data
-(`dtrain/tasks/`). RUN may be the folder of a campaign, whose runs are scored one after another and put into scores.csv.
+(`dtrain/tasks/`). RUN may be the folder of a campaign, whose runs are scored one after another and put into scores.csv;
+of runs that differ in nothing but their seed, the mean of all answers is scored too, in the folder `ensemble`.
 """
 
 from __future__ import annotations
@@ -10,38 +11,62 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from statistics import mean, stdev
 
 from runkit.cli import run_program
+from runkit.files import natural
 from runkit.folders import make_folders
 from runkit.launcher import torch_launch
 from runkit.log import say
 from runkit.memory import memory_for_imports
 
 with memory_for_imports():
-    from dtrain.ranks import connect
+    from dtrain.ensemble import groups_at, load_ensemble
+    from dtrain.ranks import Ranks, connect
     from dtrain.tables import write_table
     from dtrain.tasks import EvaluateOptions, task, task_in
-    from dtrain.weights import load_model, runs_at
+    from dtrain.weights import Trained, load_model
 
 
 def evaluate(options: EvaluateOptions) -> None:
     """Score the network of a run, or those of a campaign, on all processes that were started together."""
     ranks = connect(options.device, options.threads, purpose=options)
     with ranks.together():
-        runs, rows = runs_at(options.run), []
-        for run in runs:
-            trained = load_model(run)
-            trained.network.to(ranks.device)
-            folder = Path(options.output) if options.output else trained.folder
-            if len(runs) > 1 and options.output:
-                folder = folder / trained.folder.name
-            ranks.on_root(make_folders, folder)
-            scores = task.get(trained.recipe.data.name).evaluate(ranks, trained, options, folder)
-            rows.append({"run": trained.folder.name, **scores})
-        if len(runs) > 1:
+        groups = groups_at(options.run)
+        n_runs = sum(map(len, groups))
+        scored: dict[str, dict[str, float]] = {}
+        ensembles: dict[str, dict[str, float]] = {}
+        for runs in groups:
+            members = {run: _score(ranks, load_model(run), options, n_runs > 1) for run in runs}
+            scored |= members
+            if len(runs) > 1:
+                trained = load_ensemble(runs)
+                ensembles[trained.folder.name] = _score(ranks, trained, options, True)
+                say(ranks, _compared(trained, ensembles[trained.folder.name], list(members.values())))
+        if n_runs > 1:
+            table = {Path(run).name: scored[run] for run in sorted(scored, key=natural)} | ensembles
             path = Path(options.output or options.run) / "scores.csv"
-            ranks.on_root(write_table, path, rows)
-            say(ranks, f"scores of {len(runs)} runs: {path}")
+            ranks.on_root(write_table, path, [{"run": name, **scores} for name, scores in table.items()])
+            say(ranks, f"scores of {n_runs} runs: {path}")
+
+
+def _score(ranks: Ranks, trained: Trained, options: EvaluateOptions, is_one_of_many: bool) -> dict[str, float]:
+    """The headline scores of a network; the rest is written into its folder, or below `options.output`."""
+    trained.network.to(ranks.device)
+    folder = Path(options.output) if options.output else trained.folder
+    if is_one_of_many and options.output:
+        folder = folder / trained.folder.name
+    ranks.on_root(make_folders, folder)
+    return task.get(trained.recipe.data.name).evaluate(ranks, trained, options, folder)
+
+
+def _compared(trained: Trained, of_mean: dict[str, float], of_members: Sequence[dict[str, float]]) -> str:
+    """The scores of an ensemble beside those of its members, with the standard deviation of these."""
+    found = []
+    for name, value in of_mean.items():
+        values = [scores[name] for scores in of_members]
+        found.append(f"{name} {value:.4g} (a member: {mean(values):.4g} ± {stdev(values):.2g})")
+    return f"{trained.folder}: mean of {len(of_members)} members: " + ", ".join(found)
 
 
 def main(words: Sequence[str]) -> None:

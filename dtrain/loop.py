@@ -16,6 +16,7 @@ from dtrain.engine import Engine
 from dtrain.estimate import Cost, cost_of
 from dtrain.least_squares import Solved, solve
 from dtrain.origin import Origin
+from dtrain.pace import waiting_in_words
 from dtrain.phase import CURVES, PhaseTrainer, State
 from dtrain.precision import use_precision
 from dtrain.ranks import Ranks
@@ -41,7 +42,7 @@ def train_run(ranks: Ranks, recipe: Recipe, clock: Clock) -> None:
             return
         if ranks.is_root:
             run_folder.finish(about_model(run_folder.model) | {"pace": paces})
-        say(ranks, f"{run_folder.path}: finished; weights: {run_folder.model}")
+        say(ranks, f"{run_folder.path}: finished; weights: {run_folder.model}{waiting_in_words(paces)}")
     except OSError as error:  # the folder has gone, or its disk is full
         raise UserError(f"{run_folder.path}: {error.filename or ''}: {error.strerror or error}") from error
     finally:
@@ -69,7 +70,7 @@ def _train_phases(
     if recipe.compile:  # after the costs: a network that has run on shapes alone would not be compiled any more
         say(ranks, "compile = true: the first steps and the first validation compile the network, for minutes each")
         network.compile(backend=COMPILER, dynamic=getattr(network, "dynamic", None))
-    engine = Engine(network, config, ranks, run_folder.checkpoints)
+    engine = Engine(network, config, ranks, run_folder.checkpoints, recipe.ema)
     paces = {}
     try:
         places = ranks.size * engine.micro_batch
@@ -100,7 +101,7 @@ def _solve(ranks: Ranks, recipe: Recipe, network: Any, data: Mapping[str, AnyDat
 
 def _cost(ranks: Ranks, recipe: Recipe, name: str, network: Any, data: Any, micro_batch: int) -> Cost | None:
     """What a sample of a phase costs, told before the first step; root alone knows it."""
-    cost = cost_of(network, data, recipe.loss_in(name)) if ranks.is_root else None
+    cost = cost_of(network, data, recipe.loss_in(name), recipe.ema) if ranks.is_root else None
     if cost is not None:
         say(ranks, f"{folder_of(recipe)} {name}: {cost.in_words(micro_batch)}")
     return cost

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from contextlib import suppress
+from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -25,7 +25,7 @@ from dtrain.validation import Validation
 from dtrain.weights import save_model
 from runkit.errors import UserError
 from runkit.log import say
-from runkit.progress import Progress, Reporter
+from runkit.progress import Patience, Progress, Reporter
 from runkit.stop import Stopped
 
 CURVES = "training", "validation"
@@ -69,6 +69,7 @@ class PhaseTrainer:
         self.stopwatch = Stopwatch(self.feed)
         self.validation = Validation(ranks, engine, data, self.feed, self.loss)
         self.normalisation = data.normalisation  # known before threads ask for it
+        self.uncompiled = {"training", "validation"} if recipe.compile else set()
 
     def train(self, state: State, clock: Clock) -> State:
         """Take the steps that are left; the last one ends with a checkpoint of the next phase's start."""
@@ -76,7 +77,7 @@ class PhaseTrainer:
         say(self.ranks, f"{title}: {self.data.place(self.ranks.device)}")
         present = state.phase
         if state.is_unscored:
-            state = self._look_back(state, clock)
+            state = self._validate_and_save(state, clock)
         if state.phase == present and not clock.is_over:
             state = self._take_steps(state, clock, title)
         self.data.place(torch.device("cpu"))  # leaves the memory of a GPU to the next phase
@@ -88,7 +89,8 @@ class PhaseTrainer:
         with Progress(Reporter(self.ranks.is_root), len(steps), "step", title) as progress:
             for step, micro_batches in zip(steps, self.feed.steps(self.order, self.share, steps), strict=True):
                 self.engine.set_learning_rate(learning_rate(self.phase, step, self.n_steps))
-                self._step(micro_batches)
+                with self._patience("training"):
+                    self._step(micro_batches)
                 state = replace(state, step=state.step + 1, phase_step=step + 1)
                 clock.keep(1)
                 progress.advance()
@@ -99,13 +101,13 @@ class PhaseTrainer:
                     clock.ask(self.ranks, can_wait=self.recipe.log_every)
                 self.stopwatch.step_is_over()
                 if validates or clock.is_over:
-                    state = self._look_back(replace(state, is_unscored=validates), clock)
+                    state = self._validate_and_save(replace(state, is_unscored=validates), clock)
                     self.stopwatch.leave_out()
                 if state.phase != present or clock.is_over:
                     break
         return state
 
-    def _look_back(self, state: State, clock: Clock) -> State:
+    def _validate_and_save(self, state: State, clock: Clock) -> State:
         """Validate, unless the time is over or this step has none, and save where the run stands."""
         if state.is_unscored and not clock.is_over:
             with suppress(Stopped):  # by all ranks together; the state stays as it is
@@ -134,6 +136,13 @@ class PhaseTrainer:
                 self.sums[name] = self.sums.get(name, 0.0) + part.detach()
         self.n_summed += len(micro_batches)
 
+    def _patience(self, work: str) -> AbstractContextManager[object]:
+        """Words while the first step, or validation, of a phase compiles the network."""
+        if work not in self.uncompiled:
+            return nullcontext()
+        self.uncompiled.remove(work)
+        return Patience(Reporter(self.ranks.is_root), f"{self.run.path} {self.name}: compiles the network for {work}")
+
     def _log(self, state: State, clock: Clock) -> None:
         """Report the mean losses since the last report; here all ranks agree on what is wrong and on when to stop."""
         own = torch.stack(list(self.sums.values())).double() / self.n_summed
@@ -145,11 +154,17 @@ class PhaseTrainer:
         self._report("training", state, {"learning_rate": rate, **losses})
 
     def _validate(self, state: State, clock: Clock) -> State:
-        """Score the validation samples and keep the weights if they are the best of this phase.
+        """Score the validation samples and keep the weights, or their average, if they are the best of this phase.
 
         Raises Stopped on all ranks if the time is over before that.
         """
-        scores = self.validation.scores(clock)
+        with self.engine.averaged():
+            return self._validate_present(state, clock)
+
+    def _validate_present(self, state: State, clock: Clock) -> State:
+        """The same for the weights that the network has."""
+        with self._patience("validation"):
+            scores = self.validation.scores(clock)
         self._must_be_finite(scores.get("loss", 0.0), state)
         score = self.data.objective(scores, self.loss) if scores else None
         is_best = score is None or state.best is None or score > state.best

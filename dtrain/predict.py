@@ -1,7 +1,8 @@
 """Predict with a trained network: `python dtrain/predict.py MODEL FILE [key=value …]`; also by `deepspeed`, `torchrun`.
 
-MODEL is the folder of a run, a `model.safetensors`, or published weights; FILE a file of the generator. The result is a
-file of predictions, by default `predictions.h5` beside the model; what is in it depends on the data (`dtrain/tasks/`).
+MODEL is the folder of a run, a `model.safetensors`, published weights, or the folder of a campaign over seeds, whose
+answers are averaged; FILE a file of the generator. The result is a file of predictions, by default `predictions.h5`
+beside the model; what is in it depends on the data (`dtrain/tasks/`).
 """
 
 from __future__ import annotations
@@ -11,23 +12,30 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from runkit.cli import run_program
+from runkit.folders import make_folders
 from runkit.launcher import torch_launch
 from runkit.memory import memory_for_imports
 
 with memory_for_imports():
+    from dtrain.ensemble import load_trained, members_at
     from dtrain.ranks import connect
     from dtrain.tasks import PredictOptions, task, task_in
-    from dtrain.weights import load_model
 
 
 def predict(options: PredictOptions) -> None:
     """Predict a whole file, shared out over the processes."""
     ranks = connect(options.device, options.threads, purpose=options)
     with ranks.together():
-        trained = load_model(options.model)
+        trained = load_trained(options.model)
         trained.network.to(ranks.device)
         path = Path(options.output) if options.output else trained.folder / "predictions.h5"
+        if not options.output:
+            ranks.on_root(make_folders, path.parent)
         task.get(trained.recipe.data.name).predict(ranks, trained, options, path)
+        for member in members_at(options.model) if options.members else ():
+            member.network.to(ranks.device)
+            beside = path.with_stem(f"{path.stem}_{member.folder.name}")
+            task.get(member.recipe.data.name).predict(ranks, member, options, beside)
 
 
 def main(words: Sequence[str]) -> None:

@@ -2,6 +2,7 @@
 # What a job does around its program: it passes warnings on to it, and has an unfinished one gone on with.
 
 UNFINISHED=75 # exit code of a program that is to be run again
+WARNINGS=(TERM USR1 USR2 XCPU)
 
 margin_of() { # SECONDS of a job: those before its end at which it is warned
     local most=${WARNING_SECONDS:-300}
@@ -15,19 +16,33 @@ limited() { # sets words: the program is told how many minutes it has, unless th
 }
 
 carry_out() { # COMMAND...: on all ranks; ends the job unless all is done
-    local code=0 child="" index
+    local code=0 child="" index signal first_warning="" time_left=0
     index=$(array_index)
     export UNFINISHED_NOTE=$JOB_SCRIPT.kept$index
     rm -f "$UNFINISHED_NOTE"
-    # Any mpirun and srun pass SIGUSR1 on, and none takes it for its own end, as some do with the others.
-    trap 'kill -USR1 "$child" 2>/dev/null || true' TERM USR1 USR2 XCPU
+    for signal in "${WARNINGS[@]}"; do
+        # shellcheck disable=SC2064 # the name of this signal
+        trap "warned $signal" "$signal"
+    done
     (trap '' USR2 XCPU; launch "$@") &
     child=$!
     until_ended "$child" || code=$?
-    trap '' TERM USR1 USR2 XCPU
+    trap '' "${WARNINGS[@]}"
     [ "$code" != 0 ] || { rm -f "$JOB_SCRIPT.unfinished$index"; return 0; }
     [ "$code" != "$UNFINISHED" ] || go_on
     exit "$code"
+}
+
+# Any mpirun and srun pass SIGUSR1 on, and none takes it for its own end, as some do with the others.
+warned() { # SIGNAL: passes it on to the program, and notes the first one
+    if [ -z "$first_warning" ]; then first_warning=$1 time_left=$((JOB_SECONDS - SECONDS)); fi
+    kill -USR1 "$child" 2>/dev/null || true
+}
+
+# Schedulers end a deleted job by the signals that one gets whose time is over. A signal that comes before the program
+# would have stopped by its clock was not sent for the time.
+ended_early() { # whether that is how this job ends
+    [[ $first_warning = TERM || $first_warning = USR2 ]] && ((time_left > $(margin_of "$JOB_SECONDS")))
 }
 
 until_ended() { # PROCESS: its exit code; a signal that this job takes meanwhile interrupts `wait` alone
@@ -49,8 +64,9 @@ go_on() { # have the program run again, unless that has no end
     local kept=0 n=0 state=$JOB_SCRIPT.restarts$index
     [ ! -s "$UNFINISHED_NOTE" ] || read -r kept <"$UNFINISHED_NOTE"
     [ ! -s "$state" ] || n=$(wc -l <"$state")
-    if [ -e "$JOB_SCRIPT.cancelled" ]; then
-        echo "job: cancelled: submit it again to go on" >&2
+    if [ -e "$JOB_SCRIPT.cancelled" ] || is_deleted; then
+        echo "job: cancelled${first_warning:+ (SIG$first_warning, $time_left s before its time was over)}:" \
+            "submit it again to go on" >&2
     elif ((kept == 0)); then
         echo "job: unfinished, and this job brought nothing to a checkpoint: it is not restarted; give it more time" >&2
     elif ((n >= JOB_RESTARTS)); then

@@ -31,6 +31,7 @@ from runkit.errors import UserError
 from runkit.mpi import SerialWorld
 
 SLOWEST = 1e3  # relaxation time: beyond it a fluid that is next to free of collisions is no flow
+DENSEST, FASTEST = 1e6, 1.0  # in densities of rest and sites per step: beyond these nothing can be computed
 MOST_STEPS = 10**9  # the force is given back at every one of them
 
 
@@ -99,6 +100,9 @@ def _fields(given: ArrayLike, moving: ArrayLike, of: Lattice) -> tuple[F64, F64]
         raise UserError(f"u: shape {(*rho.shape, of.d)} is needed, not {u.shape}")
     if not (np.isfinite(rho).all() and np.isfinite(u).all() and (rho > 0).all()):
         raise UserError("rho, u: finite values and a positive density are needed")
+    if rho.max() > DENSEST or np.abs(u).max() >= FASTEST:
+        found = f"density {rho.max():g} and a component of velocity {np.abs(u).max():g} are there"
+        raise UserError(f"rho, u: {found}; densities up to {DENSEST:g} and speeds below {FASTEST:g} are needed")
     return rho, u
 
 

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from mdgen.config import LONGEST
+from mdgen.config import ASCENDING, SHORTEST, ascend
 from mdgen.dynamics import Dynamics
 from mdgen.fields import Mechanics
 from mdgen.fields import mechanics as mechanics_of
@@ -36,7 +36,7 @@ from runkit.device import Gpu
 from runkit.errors import UserError
 
 MOST_STEPS, MOST_REPLICAS = 10**12, 100_000
-STEP = (1e-6, 1.0)  # shortest and longest time step; whether it keeps the energy is seen when it is made
+STEP = (SHORTEST, 1.0)  # shortest and longest time step; whether it keeps the energy is seen when it is made
 GROUP = 32  # replicas that advance together; results do not depend on it
 
 
@@ -176,7 +176,8 @@ def isoconfigurational(
 
 
 def _law(potential: str | PairPotential, parameters: Mapping[str, Any] | None) -> PairPotential:
-    if not isinstance(parameters, Mapping | None):
+    names = parameters if isinstance(parameters, Mapping) else {} if parameters is None else None
+    if names is None or not all(isinstance(name, str) for name in names):
         raise UserError(f"parameters = {shown(parameters)}: a dict of the potential's parameters is needed")
     if not isinstance(potential, PairPotential):
         return registry.build(potential, **(parameters or {}))
@@ -232,10 +233,7 @@ def _numbers(name: str, values: ArrayLike) -> F64:
 
 def _ascending(times: Sequence[float]) -> list[float]:
     ascending = numbers("times", times)
-    # Written so that a time that is not a number is refused too.
-    is_list = ascending.ndim == 1 and ascending.size > 0
-    if not (is_list and np.all(np.diff([0.0, *ascending]) > 0) and ascending[-1] <= LONGEST):
-        allowed = f"finite positive times in ascending order, up to {LONGEST:g}"
-        raise UserError(f"times = {shown(times)}: {allowed}, are needed")
+    if ascending.ndim != 1 or not ascending.size or not ascend(ascending.tolist()):
+        raise UserError(f"times = {shown(times)}: {ASCENDING}, are needed")
     found: list[float] = ascending.tolist()
     return found

@@ -6,16 +6,26 @@ about two minutes; the published protocol lies in `jobs/cases/`.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import pairwise
 from typing import Any, Literal
 
 from pydantic import Field, field_validator
 
-from runkit.config import Config
+from runkit.config import Config, GraceSeconds, Minutes
 from runkit.device import Device
 from runkit.stop import GRACE_SECONDS
 
 LONGEST = 1e10  # time that anything may take
+SHORTEST = 1e-6  # time step, and time between snapshots
+
+ASCENDING = f"positive times that ascend, by {SHORTEST:g} or more, up to {LONGEST:g}"
+
+
+def ascend(times: Sequence[float]) -> bool:
+    """Whether snapshots can be taken at these times; a time that is not a number is none."""
+    away = all(later - earlier >= SHORTEST * (1 - 1e-6) for earlier, later in pairwise((0.0, *times)))
+    return away and max(times, default=0.0) <= LONGEST
 
 
 class System(Config):
@@ -70,7 +80,9 @@ class Initial(Config):
 class Integrator(Config):
     """How trajectories are integrated."""
 
-    dt: float = Field(0.005, ge=1e-6, le=0.02, description="longest time step; snapshots are exactly on time [tau_LJ]")
+    dt: float = Field(
+        0.005, ge=SHORTEST, le=0.02, description="longest time step; snapshots are exactly on time [tau_LJ]"
+    )
     precision: Literal["float32", "float64"] = Field("float32", description="arithmetic of the pair forces")
 
 
@@ -86,8 +98,8 @@ class Production(Config):
     @field_validator("times")
     @classmethod
     def _times_ascend(cls, times: tuple[float, ...]) -> tuple[float, ...]:
-        if not (times[0] > 0 and times[-1] <= LONGEST and all(a < b for a, b in pairwise(times))):
-            raise ValueError(f"{list(times)} is not allowed; allowed: positive times that ascend, up to {LONGEST:g}")
+        if not ascend(times):
+            raise ValueError(f"{list(times)} is not allowed; allowed: {ASCENDING}")
         return times
 
 
@@ -109,10 +121,8 @@ class RunConfig(Config):
         528, ge=1, le=65535, description="most replicas, or samples, that advance together on a GPU"
     )
     checkpoint_seconds: float = Field(300, ge=0, description="least time between checkpoints of a unit of work [s]")
-    minutes: float = Field(0, ge=0, description="wall time after which the run stops, to be resumed; 0: no limit")
-    grace_seconds: float = Field(
-        GRACE_SECONDS, ge=1, description="time to leave the work in, when the time is over or a signal warns [s]"
-    )
+    minutes: Minutes = 0
+    grace_seconds: GraceSeconds = GRACE_SECONDS
     system: System = System()
     initial: Initial = Initial()
     integrator: Integrator = Integrator()

@@ -48,9 +48,9 @@ def mechanics(start: Configuration, potential: PairPotential) -> Mechanics:
         *(terms, squares, stress, stiffness),
     )  # fmt: skip
     energy, virial, curvature = np.moveaxis(terms, 2, 0)
-    of_energy, of_virial, of_repulsion = squares.T
-    tensors = _matrices(stress), _matrices(stiffness)
-    return Mechanics(energy / 2, virial, curvature, of_energy, of_virial, of_repulsion, *tensors)
+    square_energy, square_virial, square_repulsion = squares.T
+    sums = energy / 2, virial, curvature, square_energy, square_virial, square_repulsion
+    return Mechanics(*sums, _matrices(stress), _matrices(stiffness))
 
 
 def _matrices(components: F64) -> F64:

@@ -129,10 +129,11 @@ def require_used(initial: Initial) -> None:
 def taken_as_given(config: RunConfig, given: Sequence[Configuration]) -> str:
     """What becomes of given configurations, in words."""
     told = f"{len(given)} given configuration(s), taken as they are: neither cooled nor held"
-    if "temperature" in config.system.model_fields_set or any(one.temperature is not None for one in given):
+    silent = [one.source for one in given if one.temperature is None]
+    if "temperature" in config.system.model_fields_set or not silent:
         return told
-    taken = config.system.temperature
-    return f"{told}; the files do not say their temperature: system.temperature = {taken:g} is taken"
+    which = "the files do not say their" if len(silent) == len(given) else f"{silent[0]} does not say its"
+    return f"{told}; {which} temperature: system.temperature = {_temperature(config, given):g} is taken"
 
 
 def resolved(config: RunConfig, given: Sequence[Configuration]) -> RunConfig:
@@ -207,7 +208,7 @@ def show(config: RunConfig) -> None:
         f"{replicas.largest} together",
         f"start      {start}",
         f"ranks      {n_ranks}, each with {samples.shares} samples, then {replicas.shares} replicas",
-        f"memory     {memory_in_words(config, sizes, n_ranks)}",
+        f"memory     {memory_in_words(sizes, replicas.largest)}",
         *_of_gpu(config, potential, given, sizes, on_gpu),
         f"cost       {_cost(config, bool(given), sizes, on_cpu)}",
     ):
@@ -225,6 +226,12 @@ class Work(NamedTuple):
         """What ranks have to do, in words."""
         least, most = min(self.of_ranks), max(self.of_ranks)
         return f"{most}" if least == most else f"{least} to {most}"
+
+
+def work_of(config: RunConfig, sizes: dict[str, int], n_ranks: int) -> tuple[Work, Work]:
+    """Samples and replicas of an unbroken run on the device of the configuration (auto: the CPU)."""
+    on_gpu = config.device == "gpu"
+    return _work_on_gpu(sizes, n_ranks, config.replicas_per_gpu) if on_gpu else _work_on_cpu(sizes, n_ranks)
 
 
 def _work_on_cpu(sizes: dict[str, int], n_ranks: int) -> tuple[Work, Work]:
@@ -292,11 +299,9 @@ def _smallest_volume(config: RunConfig, given: Sequence[Configuration]) -> float
     return min(boxes, default=config.system.n_particles / config.system.density)
 
 
-def memory_in_words(config: RunConfig, sizes: dict[str, int], n_ranks: int) -> str:
-    """Main memory that a rank of so many takes."""
-    on_gpu = config.device == "gpu"
-    work = _work_on_gpu(sizes, n_ranks, config.replicas_per_gpu) if on_gpu else _work_on_cpu(sizes, n_ranks)
-    return f"about {in_units(PROGRAM + rank_bytes(sizes, work[1].largest))} per rank"
+def memory_in_words(sizes: dict[str, int], largest: int) -> str:
+    """Main memory of a rank whose largest group has so many replicas."""
+    return f"about {in_units(PROGRAM + rank_bytes(sizes, largest))} per rank"
 
 
 def rank_bytes(sizes: dict[str, int], lanes: int) -> int:

@@ -68,16 +68,14 @@ def production_blocks(times: Sequence[float], dt: float) -> Schedule:
     """Blocks that reach every one of `times` with steps no longer than `dt`."""
     stretches = []
     for i_time, (start, stop) in enumerate(pairwise((0.0, *times))):
-        n_steps = math.ceil((stop - start) / dt - 1e-9)
+        n_steps = max(1, math.ceil((stop - start) / dt - 1e-9))
         stretches.append(Block(n_steps, (stop - start) / n_steps, snapshot=i_time))
     return Schedule(stretches)
 
 
 def cooling_blocks(initial: Initial, temperature: float, dt: float) -> Schedule:
     """Blocks of melt, linear ramp and hold. `initial` is the `Initial` part of the configuration."""
-    n_melt, n_ramp, n_hold = (
-        round(time / dt) for time in (initial.melt_time, initial.cooling_time, initial.hold_time)
-    )
+    n_melt, n_ramp, n_hold = (round(time / dt) for time in (initial.melt_time, initial.cooling_time, initial.hold_time))
     return Schedule(
         [
             Block(n_melt, dt, initial.temperature),
@@ -94,4 +92,3 @@ def _ramp(n_steps: int, dt: float, start: float, end: float) -> Iterator[Block]:
     for i in range(n_stretches):
         temperature = start + (i + 1) / n_stretches * (end - start)
         yield Block(min(length, n_steps - i * length), dt, temperature)
-

@@ -18,15 +18,22 @@ from runkit.errors import UserError
 
 def numbers(name: str, values: object, what: str = "numbers") -> F64:
     """Real numbers as an array of float64 of any shape, finite or not; `what` is needed in the words of the caller."""
+    return real(name, values, what).astype(np.float64)
+
+
+def real(name: str, values: object, what: str = "numbers") -> Array:
+    """As `numbers`, but of the type that they have; nothing is copied that is an array of numbers already."""
     array = as_array(name, values)
     try:
         if array.dtype.kind == "O":  # numbers beyond 64 bits, or no numbers
+            if any(value is None for value in array.flat):  # NumPy makes NaN of it
+                raise UserError(f"{name}: {what} are needed, not None")
             array = array.astype(np.float64)
     except (TypeError, ValueError, OverflowError) as error:
         raise UserError(f"{name}: {what} are needed: {_line(error)}") from error
     if array.dtype.kind not in "iuf":
         raise UserError(f"{name}: {what} are needed, not {array.dtype}")
-    return array.astype(np.float64)
+    return array
 
 
 def as_array(name: str, values: object) -> Array:

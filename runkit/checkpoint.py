@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from runkit.errors import UserError
-from runkit.outputs import as_path, require_regular, state_of
+from runkit.outputs import as_path, require_regular, sibling, state_of
 
 
 def save_arrays(path: Path | str, **arrays: ArrayLike) -> None:
@@ -21,7 +21,7 @@ def save_arrays(path: Path | str, **arrays: ArrayLike) -> None:
     Raises UserError if the file cannot be written, ValueError for arrays of objects.
     """
     path = as_path(path)
-    beside = path.with_name(path.name + ".tmp")
+    beside = sibling(path, ".tmp")
     try:
         with open(beside, "wb") as handle:
             np.savez(handle, allow_pickle=False, **arrays)

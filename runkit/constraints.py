@@ -12,7 +12,7 @@ from pydantic.fields import FieldInfo
 _KINDS = {int: "an integer", float: "a number", str: "text", bool: "true or false", Any: "any value"}
 _PLURALS = {int: "integers", float: "numbers", str: "texts"}
 _BOUNDS = {"gt": "> {}", "ge": ">= {}", "lt": "< {}", "le": "<= {}"}
-_LENGTHS = {"min_length": "at least {} long", "max_length": "at most {} long"}
+_TEXTS = {"min_length": "at least {} long", "max_length": "at most {} long", "pattern": "that matches {}"}
 
 
 def is_section(annotation: Any) -> bool:
@@ -67,7 +67,7 @@ def describe(field: FieldInfo) -> str:
     kind = _kind(field.annotation)
     limits = []
     for constraint in field.metadata:
-        for attribute, words in (_BOUNDS | _LENGTHS).items():
+        for attribute, words in (_BOUNDS | _TEXTS).items():
             bound = getattr(constraint, attribute, None)
             if bound is not None:
                 limits.append(words.format(bound))

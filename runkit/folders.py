@@ -5,7 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from runkit.errors import UserError
-from runkit.outputs import shortened
+from runkit.outputs import is_there, shortened
+
+MARK = ".made_by_glassflow"  # in a folder whose content is ours
 
 
 def make_folder(path: Path) -> None:
@@ -16,6 +18,15 @@ def make_folder(path: Path) -> None:
 def make_folders(path: Path) -> None:
     """Make a folder and those above it: for programs whose output is a folder."""
     _make(path, parents=True)
+
+
+def make_own_folder(path: Path) -> None:
+    """Make a folder in which everything may be replaced; UserError for one that is there with things of others."""
+    mark = path / MARK
+    if is_there(path) and not is_there(mark) and any(path.iterdir()):
+        raise UserError(f"output: {path} is a folder with other things; choose another one")
+    make_folders(path)
+    mark.touch()
 
 
 def _make(path: Path, parents: bool) -> None:

@@ -1,4 +1,6 @@
-"""Memory that a program cannot have, as one line: a machine or a limit that is too small is no mistake of the code."""
+"""Memory, or open files, that a program cannot have, as one line: a machine or a limit that is too small is no mistake
+of the code.
+"""
 
 from __future__ import annotations
 
@@ -17,10 +19,14 @@ _WORDS = re.compile(
     r"|resource temporarily unavailable|can't start new thread|bad_alloc",
     re.IGNORECASE,
 )
+_FILES = "too many open files"
 
 
 def shortage(error: BaseException) -> UserError | None:
-    """What a user is told of an error that comes from a lack of memory; None for any other."""
+    """What a user is told of an error that comes from a lack of memory, or of open files; None for any other."""
+    if isinstance(error, (ImportError, OSError, RuntimeError)) and _FILES in str(error).lower():
+        most, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+        return UserError(f"{_FILES} (ulimit -n allows {most}): raise it")
     is_one = isinstance(error, MemoryError)
     if not is_one and not (isinstance(error, (ImportError, OSError, RuntimeError)) and _WORDS.search(str(error))):
         return None
@@ -39,7 +45,7 @@ def memory_for_imports() -> Iterator[None]:
         yield
     except KeyboardInterrupt:
         sys.exit(INTERRUPTED)
-    except (ImportError, OSError, RuntimeError, MemoryError) as error:
+    except Exception as error:
         if (told := shortage(error)) is None:
             raise
         complain(told)

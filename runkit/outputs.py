@@ -20,6 +20,7 @@ import numpy as np
 
 from runkit.errors import UserError
 
+PART = ".part"  # ends the name of an unfinished file
 HEAD = 1 << 12  # bytes of a file that tell whose it is
 
 
@@ -45,9 +46,20 @@ def require_replaceable(
 
 
 def require_own_name(path: Path | str) -> None:
-    """Raise UserError for a name that marks an unfinished file."""
-    if as_path(path).suffix == ".part":
-        raise UserError(f"output: {path} ends in .part, the mark of an unfinished file; choose another name")
+    """Raise UserError for a name that no file can have while it is unfinished, or that marks an unfinished file."""
+    path = as_path(path)
+    if path.suffix == PART:
+        raise UserError(f"output: {path} ends in {PART}, the mark of an unfinished file; choose another name")
+    try:
+        for name in (path, part_of(path)):
+            state_of(name)
+    except UserError as error:
+        raise UserError(f"output: {error}") from error
+
+
+def part_of(path: Path) -> Path:
+    """The name of a file while it is unfinished."""
+    return sibling(path, PART)
 
 
 def as_path(value: Path | str) -> Path:
@@ -55,6 +67,13 @@ def as_path(value: Path | str) -> Path:
     if not isinstance(value, (str, Path)) or not str(value).strip():
         raise UserError(f"{value!r} is not the path of a file")
     return Path(value)
+
+
+def sibling(path: Path, ending: str) -> Path:
+    """The file beside `path` that has its name and an ending; UserError for `.` and `/`, which have no name."""
+    if not path.name:
+        raise UserError(f"{path} is a folder, not a file; choose another output")
+    return path.with_name(path.name + ending)
 
 
 def state_of(path: Path) -> os.stat_result | None:
@@ -66,6 +85,20 @@ def state_of(path: Path) -> os.stat_result | None:
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
         raise UserError(f"{shortened(path)} cannot be used: {reason}") from error
+
+
+def is_file(path: Path | str) -> bool:
+    """Whether a regular file is at a path; UserError if there can be nothing."""
+    about = state_of(as_path(path))
+    return about is not None and stat.S_ISREG(about.st_mode)
+
+
+def is_there(path: Path | str) -> bool:
+    """Whether anything is at a path; nothing is where nothing can be."""
+    try:
+        return state_of(as_path(path)) is not None
+    except UserError:
+        return False
 
 
 def require_regular(path: Path, about: os.stat_result | None) -> None:
@@ -91,7 +124,7 @@ def written_whole(path: Path) -> Iterator[Path]:
     refuses.
     """
     # Short, so that a name that can be used is not refused for what is added to it.
-    beside = path.with_name(f".{secrets.token_hex(8)}.tmp{path.suffix}")
+    beside = sibling(path, "").with_name(f".{secrets.token_hex(8)}.tmp{path.suffix}")
     try:
         os.close(os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666))
         yield beside

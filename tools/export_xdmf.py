@@ -25,7 +25,7 @@ from runkit.config import Config
 from runkit.dataset.reader import Dataset
 from runkit.dataset.schema import COMPLETE
 from runkit.errors import UserError
-from runkit.outputs import require_replaceable, starts_with, written_whole
+from runkit.outputs import is_there, require_replaceable, starts_with, written_whole
 
 Item = xml.Element
 MARK = '<?xml version="1.0" ?>\n<!-- written by tools.export_xdmf -->\n'
@@ -57,8 +57,8 @@ def export(options: Export) -> None:
     points[..., : len(axes)] = np.stack(np.meshgrid(*centres, indexing="ij"), axis=-1)
     xml.indent(root)
     text = MARK.encode() + xml.tostring(root) + b"\n"
+    _write(path.with_suffix(".xdmf"), text)  # first: it tells whose the other one is
     _write(path.with_suffix(".points"), points.tobytes())
-    _write(path.with_suffix(".xdmf"), text)
     print(f"wrote {path.with_suffix('.xdmf')}: {len(cases)} cases of {n_frames} frames")
 
 
@@ -123,7 +123,7 @@ def _words(numbers: tuple[int, ...]) -> str:
 def _require_ours(source: Path, xdmf: Path, points: Path) -> None:
     """Raise UserError rather than replace a file that this program has not written, or that it reads."""
     require_replaceable(xdmf, starts_with(re.escape(MARK)), reads=[source])
-    text = xdmf.read_text(errors="replace") if xdmf.exists() else ""
+    text = xdmf.read_text(errors="replace") if is_there(xdmf) else ""
     require_replaceable(points, lambda path: f">{path.name}<" in text, reads=[source])
 
 

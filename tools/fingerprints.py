@@ -31,7 +31,7 @@ from runkit.cli import run_program
 from runkit.config import Config
 from runkit.errors import UserError
 from runkit.mpi import SerialWorld
-from runkit.outputs import written_whole
+from runkit.outputs import require_replaceable, starts_with, written_whole
 from runkit.progress import Progress
 from tools.mpiexec import mpiexec
 
@@ -164,6 +164,8 @@ class Options(Config):
 def main(options: Options) -> int:
     """Record, or compare and tell what differs; exit code 1 if something does."""
     path = Path(options.file)
+    if options.action == "record":
+        require_replaceable(path, starts_with(r'\{\n "[^"]+": \{\n  "[^"]+": "[0-9a-f]{16,}"'))
     before = _read(path) if options.action == "compare" else None
     found = record()
     if before is None:

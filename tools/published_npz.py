@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
-from mdgen.formats.npz import temperature_in
+from mdgen.formats.npz import temperature_of
 from mdgen.initial import Configuration
 from runkit.errors import UserError
 
@@ -50,10 +50,7 @@ def digest(paths: Iterable[str]) -> str:
 
 def temperature(path: str, given: float | None) -> float:
     """The temperature that a file or its name says, or the one given; raises `UserError` if these differ."""
-    values = array(path, "temperature").ravel() if "temperature" in keys(path) else [temperature_in(Path(path).name)]
-    if len(values) != 1:
-        raise UserError(f"{path}: 'temperature' has {len(values)} values; one is needed")
-    said = None if values[0] is None else float(values[0])
+    said = temperature_of(Path(path), array(path, "temperature") if "temperature" in keys(path) else None)
     if said is None and given is None:
         raise UserError(f"{path}: no temperature in its name, such as N4096T0.44; give temperature=…")
     if said is not None and given is not None and not math.isclose(said, given, rel_tol=1e-6):

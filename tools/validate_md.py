@@ -37,6 +37,7 @@ from mdgen.velocities import maxwell_velocities
 from runkit.cli import OptionParser
 from runkit.device import choose
 from runkit.errors import UserError, complain
+from runkit.folders import make_own_folder
 from runkit.mpi import SerialWorld
 from runkit.progress import Progress
 from runkit.rng import stream
@@ -219,7 +220,7 @@ def reference(options: argparse.Namespace, report: Report) -> None:
 
 
 def lammps(options: argparse.Namespace) -> Lammps:
-    options.directory.mkdir(parents=True, exist_ok=True)
+    make_own_folder(options.directory)
     return Lammps(options.lammps, options.directory)
 
 

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from hashlib import sha256
 from typing import Any, ClassVar, Protocol, TypeAlias, TypeVar
 
@@ -19,6 +19,8 @@ from torch import Tensor
 from dtrain.data.tensors import Tensors
 from dtrain.normalisation import Normalisation
 from runkit.config import Config
+from runkit.dataset.reader import Dataset
+from runkit.errors import UserError
 from runkit.mpi import World
 from runkit.registry import ClassRegistry
 
@@ -50,6 +52,9 @@ class Network(Protocol):
 
     def __call__(self, *inputs: Tensor) -> Output:
         """The answer to the tensors of `DataSet.inputs`."""
+
+    def buffers(self) -> Iterator[Tensor]:
+        """What the network keeps beside its weights, such as running statistics."""
 
 
 class Batches(Protocol[Batch_co]):
@@ -156,6 +161,18 @@ class DataSet(Batches[Batch], Protocol[Batch, Keys_contra]):
 AnyDataSet: TypeAlias = DataSet[Any, Any]
 
 data: ClassRegistry[AnyDataSet] = ClassRegistry("data set", "dtrain.data")
+
+
+def dataset_at(file: str, schema: str) -> Dataset:
+    """The file that `data.file` names; UserError if it cannot be read, or holds data of another schema."""
+    dataset = Dataset(file)
+    try:
+        found = dataset.schema.name
+    except UserError as error:
+        raise UserError(f"data.file: {error}") from error
+    if found != schema:
+        raise UserError(f"data.file: {file} holds {found} data; this recipe needs {schema}")
+    return dataset
 
 
 def mark_of(*arrays: NDArray[Any]) -> str:

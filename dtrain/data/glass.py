@@ -22,7 +22,7 @@ from pydantic import Field
 from torch import Tensor
 from torch_geometric.data import Data
 
-from dtrain.data import DataSet, Network, Options, Output, data, mark_of
+from dtrain.data import DataSet, Network, Options, Output, data, dataset_at, mark_of
 from dtrain.data.configurations import Configuration, Configurations, potential_of
 from dtrain.data.descriptors import descriptors, n_descriptors, n_leading
 from dtrain.data.graphs import Graphs, graph, minimum_image, near_pairs
@@ -35,7 +35,6 @@ from dtrain.metrics import pearson, scored_bonds, scored_particles
 from dtrain.normalisation import Normalisation
 from runkit.arrays import Array, Floats, Ints
 from runkit.config import Config
-from runkit.dataset.reader import Dataset
 from runkit.dataset.schema import COMPLETE, PENDING
 from runkit.errors import UserError
 from runkit.mpi import World
@@ -90,11 +89,7 @@ class Glass(DataSet[Graphs, GlassLoss]):
 
     def __init__(self, options: GlassOptions, seed: int = 0) -> None:
         self.options, self.seed = options, seed
-        self.dataset = Dataset(options.file)
-        if self.dataset.schema.name != "ISOCONFIG":
-            raise UserError(
-                f"data.file: {options.file} holds {self.dataset.schema.name} data; this recipe needs ISOCONFIG"
-            )
+        self.dataset = dataset_at(options.file, "ISOCONFIG")
         times = self.dataset["time"][:]
         if options.time >= len(times):
             raise UserError(

@@ -41,6 +41,9 @@ end_job() { qdel "$1"; }
 job_number() { echo "$JOB_ID"; }
 array_index() { [ "${SGE_TASK_ID:-undefined}" = undefined ] || echo "$SGE_TASK_ID"; }
 
+# qdel sends SIGUSR2 (-notify), as the hard limit does, and later SIGKILL. Grid Engine itself runs a deleted job no more,
+# whatever its exit code (job_exit.c of its source); SIGUSR1 comes at the soft limit, or before a job is stopped.
+is_deleted() { ended_early; }
 restart() { exit 99; } # by which Grid Engine knows that a job is to be run again, under the same number
 
 job_nodes() { if [ -n "${PE_HOSTFILE:-}" ]; then distinct_nodes "$PE_HOSTFILE"; else hostname; fi; }

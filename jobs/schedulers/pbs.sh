@@ -34,6 +34,11 @@ end_job() { qdel "$1"; }
 job_number() { echo "${PBS_JOBID%%[!0-9]*}"; }
 array_index() { echo "${JOB_INDEX:-${PBS_ARRAY_INDEX:-}}"; }
 
+# qdel sends SIGTERM, as the end of the time does, and SIGKILL after `kill_delay` of the queue (10 s unless told), and
+# adds to the comment of the job who did it (req_delete.c of OpenPBS). qstat breaks long lines.
+is_deleted() {
+    ended_early || qstat -f "$PBS_JOBID" 2>/dev/null | tr -d '\n\t' | grep -q 'comment = .*and terminated by '
+}
 restart() { resubmit; }
 wait_for() { # ID IDs: those of IDs that have not ended; PBS refuses others
     local one depend="" waiting

@@ -49,6 +49,8 @@ spare() { # ID: steps that go on with the job if it is unfinished, one for each 
     mapfile -t command <"$script.command"
     for ((i = 0; i < restarts; i++)); do "${command[@]}" --step --sparam "jid=${1%%_*}" "$script_again"; done
 }
+# What pjdel sends first is not documented for all sites. A job that SIGKILL ends has asked for no further step.
+is_deleted() { ended_early; }
 restart() { touch "$JOB_SCRIPT.again"; }
 
 id_in() { sed -n 's/.*pjsub Job \([0-9]*\(_[0-9]*\)\?\).* submitted.*/\1/p'; }

@@ -34,9 +34,10 @@ end_job() { scancel "$1"; }
 job_number() { echo "$SLURM_JOB_ID"; }
 array_index() { echo "${SLURM_ARRAY_TASK_ID:-}"; }
 
-# A job that is requeued keeps its number, and those that wait for it go on waiting. One that scancel ends is not running
-# any more, though its programs still save: requeued, it would come back.
-restart() { scontrol show job "$SLURM_JOB_ID" | grep -q "JobState=RUNNING" && scontrol requeue "$SLURM_JOB_ID"; }
+# A job that is requeued keeps its number, and those that wait for it go on waiting.
+restart() { scontrol requeue "$SLURM_JOB_ID"; }
+# One that scancel ends is not running any more, though its programs still save: requeued, it would come back.
+is_deleted() { ! scontrol show job "$SLURM_JOB_ID" | grep -q "JobState=RUNNING"; }
 
 job_nodes() { scontrol show hostnames "$SLURM_JOB_NODELIST"; }
 

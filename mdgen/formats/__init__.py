@@ -99,7 +99,11 @@ def _checked(
 
 
 def _all(values: object, kinds: tuple[type, ...]) -> bool:
-    return isinstance(values, Iterable) and all(isinstance(one, kinds) and type(one) is not bool for one in values)
+    try:
+        listed = list(values) if isinstance(values, Iterable) else None
+    except TypeError:  # an array of no dimensions
+        listed = None
+    return listed is not None and all(isinstance(one, kinds) and type(one) is not bool for one in listed)
 
 
 def _independent(

@@ -88,6 +88,7 @@ def _frame(path: Path) -> Frame:
         labels=named,
         first=1,
         mass=_masses(path, parts, labels, kinds),
+        temperature=_temperature(parts.title),
         units=_units(parts.title),
         identity=table.integers(0, "id"),
         line=table.line,
@@ -123,6 +124,13 @@ def _count(parts: Parts, what: str) -> int | None:
 def _units(title: str) -> str:
     found = re.search(r"\bunits\s*[=:]?\s*(lj|real|metal|si|cgs|electron|micro|nano)\b", title)
     return found[1] if found else "lj"
+
+
+def _temperature(title: str) -> float | None:
+    """The temperature that a title tells, such as T = 0.44; a number with letters behind is of other units."""
+    digits = r"[-+]?\d*\.?\d+(?:[eE][-+]?\d+)?"
+    found = re.search(rf"(?<![\w.])(?:T|[Tt]emp(?:erature)?|k_?B?T)\s*[:=]\s*({digits})(?![\w.])", title)
+    return float(found[1]) if found else None
 
 
 def _box(path: Path, parts: Parts) -> tuple[F64, F64]:

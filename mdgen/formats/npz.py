@@ -50,23 +50,31 @@ def _frame(path: Path) -> Frame:
         raise UserError(f"{path}: positions {position.shape} and species {types.shape} are not [n, 3] and [n]")
     if types.dtype.kind == "f" and np.array_equal(types, np.rint(types)):
         types = types.astype(np.int64)
-    temperature = arrays["temperature"].ravel() if "temperature" in arrays else [temperature_in(path.name)]
-    if len(temperature) != 1:
-        raise UserError(f"{path}: 'temperature' has {len(temperature)} values; one is needed")
     return Frame(
         _as_numbers(path, position, "initial_positions"),
         list(map(str, types.tolist())),
         _as_numbers(path, arrays["box"], "box") if "box" in arrays else None,
         first=0,
-        temperature=None if temperature[0] is None else float(temperature[0]),
+        temperature=temperature_of(path, arrays.get("temperature")),
         density=PUBLISHED_DENSITY,
     )
 
 
-def temperature_in(name: str) -> float | None:
-    """The temperature in the name of a published file, such as isoconfig_N4096T0.44_1_tc07.npz; None if it has none."""
-    found = re.search(r"N\d+T(\d+(?:\.\d+)?)|(?<![A-Za-z0-9])T(\d+\.\d+)", name)
-    return float(found[1] or found[2]) if found else None
+def temperature_of(path: Path, values: Array | None) -> float | None:
+    """The temperature that an array of a file says, or else its name, such as isoconfig_N4096T0.44_1_tc07.npz.
+
+    None if neither does; raises `UserError` if they contradict each other: a name has the digits that it has.
+    """
+    found = re.search(r"N\d+T(\d+(?:\.\d+)?)|(?<![A-Za-z0-9])T(\d+\.\d+)", path.name)
+    digits = (found[1] or found[2]) if found else None
+    if values is None:
+        return float(digits) if digits else None
+    if np.size(values) != 1:
+        raise UserError(f"{path}: 'temperature' has {np.size(values)} values; one is needed")
+    said = float(_as_numbers(path, values, "temperature").ravel()[0])
+    if digits and not abs(said - float(digits)) <= 0.501 * 10.0 ** -len(digits.partition(".")[2]):
+        raise UserError(f"{path}: 'temperature' is {said:g}, its name says {digits}; correct the one that is wrong")
+    return said
 
 
 def _arrays(path: Path, names: tuple[str, ...]) -> dict[str, Array]:

@@ -10,6 +10,7 @@ Source: https://github.com/libAtoms/extxyz; http://rumd.org; https://framagit.or
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -29,6 +30,7 @@ BOX = ("lattice", "cell", "box", "sim_box", "simulationbox", "boxlengths", "box_
 SPECIES = ("species", "type", "types", "element", "particle_type", "typeid", "atom_types", "name")
 POSITION = ("pos", "position", "positions", "coordinates", "r", "position_unfolded", "unwrapped_position")
 MASS = ("mass", "masses")
+TEMPERATURE = ("temperature", "temp", "T", "kt", "kbt", "k_bt")  # a small t is a time
 _IDENTITY = ("id", "ids", "identifier", "particle_identifier")
 PERIODIC = ("pbc", "periodic", "boundary")
 TRUE, FALSE = ("t", "true", "1", "p", "pp"), ("f", "false", "0", "s", "m", "ff", "fs", "fm")
@@ -57,12 +59,11 @@ class Header:
 def parse(text: str, where: str) -> Header:
     """What the header `text` says; raises `UserError` that begins with `where` if it contradicts itself."""
     entries = _entries(text)
-    if not entries.keys() & {*BOX, *PERIODIC, "properties", "columns", "temperature", "units"}:
+    if not entries.keys() & {*BOX, *PERIODIC, *TEMPERATURE, "properties", "columns", "units"}:
         return Header()
     cell = next((_numbers(entries[key], f"{where}, {key}") for key in BOX if key in entries), None)
     masses = next((_numbers(entries[key], f"{where}, {key}") for key in MASS if key in entries), None)
     origin = _numbers(entries.get("origin", "0 0 0"), f"{where}, Origin")
-    temperature = _numbers(entries["temperature"], f"{where}, Temperature") if "temperature" in entries else None
     columns, width = _columns(entries, where)
     if len(origin) != 3:
         raise UserError(f"{where}: Origin has {len(origin)} numbers; 3 are needed")
@@ -73,7 +74,7 @@ def parse(text: str, where: str) -> Header:
         origin=origin.tolist(),
         periodic=next((_flags(entries[key], f"{where}: {key}") for key in PERIODIC if key in entries), ()),
         masses=masses,
-        temperature=None if temperature is None else float(temperature[0]) if len(temperature) else float("nan"),
+        temperature=_temperature(entries, where),
         units=entries.get("units", "lj").lower(),
         time=entries.get("time", ""),
         first=0 if entries.keys() & {"ioformat", "sim_box"} else None,  # RUMD
@@ -81,12 +82,13 @@ def parse(text: str, where: str) -> Header:
 
 
 def _entries(text: str) -> dict[str, str]:
-    """Lower-case key -> value without its quotes."""
+    """Lower-case key, but for T, -> value without its quotes."""
     pairs = _ENTRY.findall(text)
     if not pairs:
         joined = re.sub(r"\s*([:,])\s*", r"\1", text)
         pairs = _COLON_ENTRY.findall(joined) if re.search(r"\b(columns|cell):", joined) else []
-    return {key.strip("\"'").lower(): value.strip().strip("\"'") for key, value in pairs}
+    named = ((key.strip("\"'"), value) for key, value in pairs)
+    return {key if key == "T" else key.lower(): value.strip().strip("\"'") for key, value in named}
 
 
 def _numbers(text: str, where: str) -> F64:
@@ -94,6 +96,28 @@ def _numbers(text: str, where: str) -> F64:
     words = re.split(r"[\s,\[\]{}()\"']+", text.strip())
     wanted = [word for word in words if word and not re.fullmatch(r"[A-Za-z_]{4,}", word)]
     return np.array([number(word, where) for word in wanted])
+
+
+def _temperature(entries: Mapping[str, str], where: str) -> float | None:
+    """The temperature, by whatever names the header gives it; raises `UserError` if they contradict each other."""
+    said: dict[str, float] = {}
+    for key in TEMPERATURE:
+        if key in entries:
+            values = _numbers(entries[key], f"{where}, {key}")
+            if len(values) != 1:
+                raise UserError(f"{where}: {key} = {entries[key]!r}: one temperature is needed")
+            said[f"{key} = {values[0]:g}"] = float(values[0])
+    # RUMD tells the time step and the temperature that the thermostat held.
+    held = re.fullmatch(r"IntegratorNVT,[^,]+,([^,]+),.*", entries.get("integrator", ""))
+    if held:
+        said[f"integrator = {held[0]}"] = number(held[1], f"{where}, integrator")
+    if not said:
+        return None
+    (name, first), *others = said.items()
+    for other, value in others:
+        if not math.isclose(value, first, rel_tol=1e-6):
+            raise UserError(f"{where}: {name} and {other} contradict each other; correct one, or take it out")
+    return first
 
 
 def _flags(text: str, where: str) -> tuple[bool, ...]:

@@ -23,13 +23,14 @@ from numpy.typing import NDArray
 from runkit.cli import OptionParser, plain_streams
 from runkit.dataset import integrity
 from runkit.dataset.card import card
+from runkit.dataset.checksums import in_words
 from runkit.dataset.contract import contract_of
 from runkit.dataset.layout import dtype_of
 from runkit.dataset.outcome import NOTHING_USABLE, outcome_of
 from runkit.dataset.reader import Dataset, whole
 from runkit.dataset.schema import COMPLETE, FAILED, PENDING, Field
 from runkit.errors import UserError, complain
-from runkit.outputs import as_path
+from runkit.outputs import as_path, is_file
 
 # Elements read at once.
 _PIECE = 1 << 24
@@ -159,8 +160,7 @@ def _values(dataset: Dataset) -> Iterator[str]:
                     count, place = faults.get(fault, (0, first))
                     faults[fault] = count + len(hits), place
         for fault, (count, place) in faults.items():
-            axes = ", ".join(f"{dim} {number}" for dim, number in zip(expected.dims, place, strict=True))
-            yield f"{expected.name}: {count} value(s) {fault}, the first at {axes}"
+            yield f"{expected.name}: {count} value(s) {fault}, the first at {in_words(expected, tuple(place))}"
 
 
 def _pieces(dataset: Dataset, expected: Field) -> Iterator[tuple[int, NDArray[Any], NDArray[Any]]]:
@@ -200,7 +200,10 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--repair", action="store_true", help="mark units that were changed to be made again")
     options = parser.parse_args(arguments)
     paths = options.file
-    missing = [path for path in paths if not path.is_file()]
+    try:
+        missing = [path for path in paths if not is_file(path)]
+    except UserError as error:
+        parser.error(str(error))
     if missing:
         parser.error(f"{missing[0]} does not exist")
     if options.repair:

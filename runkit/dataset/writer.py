@@ -25,11 +25,12 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from runkit.checkpoint import sync_directory
-from runkit.dataset.checksums import HEADER, Checksums, fields_of_sums, sums_of
+from runkit.dataset.checksums import HEADER, Checksums, arrays_of, fields_of_sums, sums_of
 from runkit.dataset.claim import Claim, How
 from runkit.dataset.drivers import Driver, check_driver, open_driver
 from runkit.dataset.layout import Groups, dtype_of, lay_down, replace_attributes, why_not_written
 from runkit.dataset.lock import FileLock
+from runkit.dataset.reader import whole
 from runkit.dataset.resume import has_sums
 from runkit.dataset.schema import PENDING, Schema
 from runkit.dataset.scratch import Scratch
@@ -38,7 +39,7 @@ from runkit.dataset.verify import verify
 from runkit.efficiency import FILE, count_bytes, counted
 from runkit.errors import UserError
 from runkit.mpi import World
-from runkit.outputs import require_replaceable, state_of
+from runkit.outputs import part_of, require_replaceable, sibling, state_of
 
 
 class Writer:
@@ -49,9 +50,9 @@ class Writer:
 
     def __init__(self, world: World, path: Path, schema: Schema, sizes: Mapping[str, int]) -> None:
         self.world, self.path, self.schema = world, path, schema
-        self.part = path.with_name(path.name + ".part")
+        self.part = part_of(path)
         self.state = "new"
-        self._fields = {field.name: field for field in (*schema.fields, *fields_of_sums(schema))}
+        self._fields = {field.name: field for field in arrays_of(schema)}
         self._shapes = {name: field.shape(dict(sizes)) for name, field in self._fields.items()}
         self.checksums: Checksums | None = Checksums(schema, self._shapes, self._read)  # None: older code made the file
         self._driver: Driver | None = None
@@ -94,7 +95,8 @@ class Writer:
             try:
                 writer._descriptor = os.open(writer.part, os.O_RDWR)
                 writer._size = os.fstat(writer._descriptor).st_size
-                writer._driver = open_driver(world, writer.part, driver)
+                with whole(writer.part):  # somebody may cut it at any moment
+                    writer._driver = open_driver(world, writer.part, driver)
                 if writer.state == "resumed" and not world.on_root(has_sums, writer.part, writer._shapes_of_sums()):
                     writer.checksums = None
                 if writer.state == "resumed" and verified:
@@ -120,7 +122,7 @@ class Writer:
     @property
     def scratch(self) -> Scratch:
         """The folder beside an unfinished file where units of work keep their checkpoints."""
-        return Scratch(self.path.with_name(self.path.name + ".checkpoints"))
+        return Scratch(sibling(self.path, ".checkpoints"))
 
     def shape(self, name: str) -> tuple[int, ...]:
         """Lengths of the axes of a field."""
@@ -261,7 +263,8 @@ class Writer:
         self._require_same_file()
         try:
             require_replaceable(self.path)
-            replace_attributes(self.part, attributes)
+            with whole(self.part):
+                replace_attributes(self.part, attributes)
             os.replace(self.part, self.path)
             sync_directory(self.path.parent)
         except OSError as error:

@@ -187,7 +187,9 @@ def trainer(kind, tmp_path, monkeypatch):
         },
     )
     ranks = connect("cpu", 1)
-    engine = Engine(kind.network(), read_config(str(tmp_path / "sgd.json"), 2, ranks, 2), ranks, tmp_path / "run/c")
+    engine = Engine(
+        kind.network(), read_config(str(tmp_path / "sgd.json"), 2, ranks, 2), ranks, tmp_path / "run/c", 0.9
+    )
     return PhaseTrainer(ranks, recipe, "only", kind.data, engine, SimpleNamespace(path=Path("run")))
 
 

@@ -69,7 +69,7 @@ def test_a_step_makes_the_host_wait_for_nothing(kind, share, tmp_path, monkeypat
         defaults={"model": {"name": kind.model}, "batch": 2, "data": data.options.model_dump(), "phase": phase},
     )
     ranks = connect("gpu", 1)
-    engine = Engine(kind.network, read_config("", 2, ranks, 2), ranks, tmp_path / "run/checkpoint")
+    engine = Engine(kind.network, read_config("", 2, ranks, 2), ranks, tmp_path / "run/checkpoint", 0.9)
     trainer = PhaseTrainer(ranks, recipe, "only", data, engine, SimpleNamespace(path=Path("run")))
     data.place(ranks.device)
     try:

@@ -31,10 +31,15 @@ COMMANDS = {
 PROGRAM = """#!/bin/bash
 [[ "$2 $3" != *--version* && $2 != show ]] || exit 1
 echo "rank $PMI_RANK of $PMI_SIZE at ${MASTER_ADDR-}:${MASTER_PORT-}"; printf "<%s>\\n" "$@"
-if [[ " $* " == *" warn "* && ! -e $STAND_INS/warned ]]; then
+if [[ " $* " =~ " "(warn|delete|overrun)" " && ! -e $STAND_INS/warned ]]; then
     touch "$STAND_INS/warned"
-    trap 'echo 5 >"$UNFINISHED_NOTE"; echo was warned; exit 75' USR1
-    kill -USR2 $(($(ps -o ppid= -p "$PPID")))
+    trap 'echo 5 >"$UNFINISHED_NOTE"; echo was warned; exit 75' USR1 TERM
+    id=${SLURM_JOB_ID-}${PBS_JOBID-}${JOB_ID-}${PJM_JOBID-}
+    case ${BASH_REMATCH[1]} in
+        warn) kill -USR1 $(($(ps -o ppid= -p "$PPID"))) ;;
+        delete) "$(compgen -c | grep -m 1 -E '^(scancel|qdel|pjdel)$')" "$id" ;;
+        overrun) time-is-over "$id" ;;
+    esac
     for i in {1..100}; do sleep 0.1; done
     exit 1
 fi
@@ -43,7 +48,6 @@ if [[ " $* " =~ " unfinished="([0-9]+) && $PMI_RANK = 0 ]]; then
     if (($(wc -l <"$STAND_INS/tries${SLURM_ARRAY_TASK_ID-}") <= BASH_REMATCH[1])); then
         [[ " $* " == *" stuck "* ]] || echo 7 >"$UNFINISHED_NOTE"
         [[ " $* " != *" cancelled "* ]] || touch "$JOB_SCRIPT.cancelled"
-        [[ " $* " != *" scancel "* ]] || touch "$STAND_INS/cancelled"
         exit 75
     fi
 fi
@@ -97,15 +101,16 @@ def commands(tmp_path) -> Callable[[str], dict[str, str]]:
 
     `program` stands for Python in jobs: it prints its rank and arguments, and ends in an error if one is "fail". With
     "unfinished=N" it is unfinished N times, and keeps something each time, unless another word is "stuck"; with
-    "cancelled" or "scancel" it leaves what a cancelled job finds, from here or of Slurm; with "warn"
-    it sends its job a warning, and is unfinished if that comes back to it.
+    "cancelled" it leaves what a job finds that was cancelled from here. With "warn" it sends its job a warning, with
+    "delete" it deletes it by the scheduler's own command, with "overrun" it has the time of the job be over: once, and
+    it is unfinished if a signal comes back to it.
     """
 
     def make(scheduler: str) -> dict[str, str]:
         folder, kept = tmp_path / f"bin-{scheduler}", tmp_path / "kept"
         folder.mkdir(exist_ok=True)
         kept.mkdir(exist_ok=True)
-        for name in COMMANDS[scheduler]:
+        for name in (*COMMANDS[scheduler], "time-is-over"):
             start = f'SCHEDULER_HERE={scheduler} exec {sys.executable} -Es {STAND_INS} {name} "$@"'
             executable(folder / name, f"#!/bin/bash\n{start}\n")
         executable(folder / "program", PROGRAM)

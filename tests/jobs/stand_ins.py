@@ -11,17 +11,13 @@ from __future__ import annotations
 
 import os
 import re
-import signal
-import subprocess
 import sys
 from collections.abc import Callable
-from pathlib import Path
 
+from stand_in_jobs import KEPT, deleting, listing, mpirun, qalter, run, scontrol, srun, time_is_over
 from stand_in_options import directives, parse, refuse, script_of
 
-KEPT = Path(os.environ["STAND_INS"])
 TIME = r"\d+:\d\d:\d\d"
-RERUN = 99  # exit code by which a job of Grid Engine asks to be run again
 
 
 def next_number() -> int:
@@ -38,37 +34,6 @@ def succeeded(job: str) -> bool:
     if not kept.exists():
         refuse(f"unknown job {job}")
     return set(kept.read_text().split()) == {"0"}
-
-
-def run(ident: str, script: Path, folder: str, log: Callable[[int], str], variables: list[dict[str, str]]) -> None:
-    """Run the job, once per set of variables, with nothing else in its environment but what a login gives.
-
-    It runs again if it has asked for that (`scontrol requeue` in Slurm), or said so by its exit code (Grid Engine).
-    """
-    codes = []
-    for index, given in enumerate(variables):
-        path = Path(log(index))
-        if not path.parent.is_dir():
-            refuse(f"no folder for the log {path}")
-        environment = {name: os.environ[name] for name in ("PATH", "HOME", "STAND_INS", "TMPDIR")} | given
-        code, n_restarts = None, 0
-        while code is None or is_to_run_again(given, code):
-            if code is not None and "SLURM_RESTART_COUNT" in environment:
-                n_restarts += 1
-                environment["SLURM_RESTART_COUNT"] = str(n_restarts)
-            with path.open("a") as out:
-                words = ["/bin/bash", script.resolve()]
-                code = subprocess.run(words, cwd=folder, env=environment, stdout=out, stderr=out).returncode
-        codes.append(str(code))
-    (KEPT / "jobs" / ident).write_text(" ".join(codes))
-
-
-def is_to_run_again(given: dict[str, str], code: int) -> bool:
-    asked = KEPT / f"requeue-{given.get('SLURM_JOB_ID')}"
-    if asked.exists():
-        asked.unlink()
-        return True
-    return "NSLOTS" in given and code == RERUN
 
 
 def nodes_file(names: list[str], form: str = "{}\n", times: int = 1) -> str:
@@ -275,70 +240,7 @@ def pjsub(words: list[str]) -> None:
     run(ident, script, ".", log, each)
 
 
-def start(ranks: int, command: list[str]) -> None:
-    """One rank after another; SIGUSR1 is passed on to the present one."""
-    for rank in range(ranks):
-        launched = {"PMI_RANK": str(rank), "PMI_SIZE": str(ranks)}
-        process = subprocess.Popen(command, env=os.environ | launched)
-        signal.signal(signal.SIGUSR1, lambda *_, process=process: process.send_signal(signal.SIGUSR1))
-        code = process.wait()
-        if code:
-            sys.exit(code)
-
-
-def srun(words: list[str]) -> None:
-    known = {"--ntasks": r"\d+", "--kill-on-bad-exit": "0|1", "--mpi": r"\w+"}
-    found, command = parse(words, known)
-    print("srun", *words, flush=True)
-    start(int(dict(found).get("--ntasks", os.environ["SLURM_NTASKS"])), command)
-
-
-def mpirun(words: list[str]) -> None:
-    known = {
-        **{"-np": r"\d+", "-npernode": r"\d+", "-ppn": r"\d+", "-machinefile": r"\S+", "-x": r"\w+"},
-        **{"-bind-to": "none|core", "--map-by": r"ppr:\d+:node"},
-    }
-    found, command = parse(words, known)
-    options = dict(found)
-    if "-x" in options and "OMPI_MCA_mca_base_env_list" in os.environ:
-        refuse("-x contradicts OMPI_MCA_mca_base_env_list")
-    if "-machinefile" in options and not Path(options["-machinefile"]).is_file():
-        refuse(f"no machine file {options['-machinefile']}")
-    print(sys.argv[1], *words, flush=True)
-    start(int(options["-np"]), command)
-
-
-def listing(words: list[str]) -> None:
-    """squeue, qstat, pjstat: of the jobs in $STAND_INS/queued, a line each that begins as the real one's does."""
-    queued = KEPT / "queued"
-    print(queued.read_text() if queued.exists() else "", end="")
-
-
-def deleting(words: list[str]) -> None:
-    print(sys.argv[1], *words)
-
-
-def scontrol(words: list[str]) -> None:
-    if words[:2] == ["show", "hostnames"]:
-        print((KEPT / "hostnames").read_text(), end="")
-    elif words == ["show", "job", os.environ["SLURM_JOB_ID"]]:
-        state = "CANCELLED" if (KEPT / "cancelled").exists() else "RUNNING"
-        print(f"JobId={words[2]} JobName=job\n   JobState={state} Reason=None Dependency=(null)")
-    elif len(words) == 2 and words[0] == "requeue" and words[1] == os.environ["SLURM_JOB_ID"]:
-        (KEPT / f"requeue-{words[1]}").touch()
-    else:
-        refuse(f"invalid entity: {words}")
-
-
-def qalter(words: list[str]) -> None:
-    found, rest = parse(words, {"-W": r"depend=afterany(:\d+(\[\])?)+"})
-    if not found or len(rest) != 1:
-        refuse("one job and its dependencies are wanted")
-    with (KEPT / "altered").open("a") as file:
-        file.write(f"{rest[0]} {found[0][1]}\n")
-
-
-COMMANDS = {
+COMMANDS: dict[str, dict[str, Callable[[list[str]], None]]] = {
     "slurm": {"sbatch": sbatch, "srun": srun, "squeue": listing, "scancel": deleting, "scontrol": scontrol},
     "pbs": {
         **{"qsub": qsub_of_pbs, "mpirun": mpirun, "mpiexec.hydra": mpirun},
@@ -349,4 +251,4 @@ COMMANDS = {
 }
 
 if __name__ == "__main__":
-    COMMANDS[os.environ["SCHEDULER_HERE"]][sys.argv[1]](sys.argv[2:])
+    (COMMANDS[os.environ["SCHEDULER_HERE"]] | {"time-is-over": time_is_over})[sys.argv[1]](sys.argv[2:])

@@ -42,12 +42,35 @@ def test_a_job_that_brings_nothing_to_a_checkpoint_is_not_restarted(run, copy):
     assert len(marks(copy)) == 1
 
 
-def test_a_job_that_was_cancelled_does_not_come_back(run, scheduler):
+def test_a_job_that_was_cancelled_does_not_come_back(run):
     """Its program saves and is unfinished, as where its time is over."""
-    for word in ("cancelled", "scancel") if scheduler == "slurm" else ("cancelled",):
-        _, log = run("--restarts", "5", "generate", "mdgen", "unfinished=9", word)
-        assert log.count("rank 0 of 4") == (2 if word == "scancel" else 1), log
-        assert "submit it again to go on" in log
+    _, log = run("--restarts", "5", "generate", "mdgen", "unfinished=9", "cancelled")
+    assert log.count("rank 0 of 4") == 1 and "job: cancelled: submit it again to go on" in log, log
+
+
+def test_a_job_that_is_deleted_by_the_schedulers_own_command_does_not_come_back(run, scheduler):
+    """Long before its time is over, by scancel, qdel or pjdel."""
+    _, log = run("--restarts", "5", "generate", "mdgen", "delete")
+    assert log.count("rank 0 of 4") == 1 and "was warned" in log, log
+    (told,) = lines(log, "job: ")
+    assert re.fullmatch(r"job: cancelled \(SIG(TERM|USR2), \d+ s before its time was over\): submit it again .*", told)
+
+
+NEAR_THE_END = "SECONDS=86300\n"  # of a job of 24 hours: as if it ran since then
+
+
+def test_a_job_whose_time_is_over_goes_on(run):
+    """The scheduler sends the same signals as for one that is deleted."""
+    _, log = run("--restarts", "5", "generate", "mdgen", "overrun", more=NEAR_THE_END)
+    assert lines(log, "job: ") == ["job: unfinished, 5 pieces of work were kept; restart 1 of at most 5"], log
+    assert log.count("rank 0 of 4") == 2
+
+
+@pytest.mark.parametrize("scheduler", ["slurm", "pbs", "gridengine"], indirect=True)
+def test_near_its_end_too_a_deleted_job_does_not_come_back_where_the_scheduler_says_so(run):
+    """Slurm by the state of the job, PBS by its comment; Grid Engine does not run it again whatever it asks for."""
+    _, log = run("--restarts", "5", "generate", "mdgen", "delete", more=NEAR_THE_END)
+    assert log.count("rank 0 of 4") == 1 and "was warned" in log, log
 
 
 def test_cancel_leaves_word_for_the_job(run, copy, site, commands, submit, scheduler):

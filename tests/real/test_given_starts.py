@@ -102,6 +102,10 @@ def test_a_temperature_that_no_file_says_is_told(tmp_path):
         wanted = case(f"initial.file={path}", *settings)
         told = taken_as_given(wanted, given_configurations(wanted, potential_of(wanted)))
         assert ("system.temperature = 0.64 is taken" in told) == is_told
+    other = write(tmp_path / "b.xyz", liquid(1), header="T=0.45")
+    wanted = case(f'initial.file=["{path}", "{other}"]')
+    told = taken_as_given(wanted, given_configurations(wanted, potential_of(wanted)))
+    assert "a.xyz, frame 0 does not say its temperature: system.temperature = 0.45 is taken" in told
 
 
 def test_settings_that_agree_are_no_contradiction(tmp_path):

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import pytest
 
+import lbmgen.__main__
 import lbmgen.config
 import lbmgen.plan
+import mdgen.__main__
 import mdgen.config
 import mdgen.plan
+from dtrain import evaluate, predict, train
 from dtrain.config import recipe_class
 from lbmgen.obstacles import obstacle
 from runkit.cli import run_program
+from runkit.dataset import check
 from runkit.dataset.resume import found_at
 from runkit.dataset.writer import Writer
 from runkit.errors import UserError
@@ -96,3 +101,29 @@ def test_help_lists_every_part_with_its_parameters_and_what_it_is():
 def test_numbers_of_ranks_are_counted_as_people_do(n, words):
     with pytest.raises(UserError, match=f"ranks_per_case = 4: {words}"):
         lbmgen.plan.n_groups(n, 4)
+
+
+WORDS = {
+    "mdgen": (lambda _: mdgen.__main__.main(), ["NAME"]),
+    "mdgen show": (lambda _: mdgen.__main__.main(), ["show", "NAME"]),
+    "lbmgen": (lambda _: lbmgen.__main__.main(), ["NAME"]),
+    "train": (train.main, ["NAME"]),
+    "train show": (train.main, ["show", "NAME.toml"]),
+    "evaluate": (evaluate.main, ["NAME"]),
+    "predict": (predict.main, ["NAME", "a.h5"]),
+    "check": (check.main, ["NAME"]),
+    "check --repair": (check.main, ["--repair", "NAME"]),
+}
+
+
+# Too long in bytes, or only with what a program adds; no folder; a folder.
+@pytest.mark.parametrize("name", ["n" * 300, "ñ" * 127, "n" * 252, "nowhere/x", "."], ids=lambda name: name[:9])
+@pytest.mark.parametrize("program", WORDS)
+def test_a_word_that_can_name_no_file_is_one_line(program, name, capsys, monkeypatch):
+    main, words = WORDS[program]
+    words = [word.replace("NAME", name) for word in words]
+    monkeypatch.setattr(sys, "argv", ["program", *words])
+    with pytest.raises(SystemExit) as end:
+        main(words)
+    told = capsys.readouterr().err
+    assert end.value.code == 2 and told.startswith("error: ") and told.count("\n") == 1

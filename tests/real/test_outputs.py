@@ -7,6 +7,7 @@ from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -17,13 +18,14 @@ from runkit.cli import run_program
 from runkit.config import load
 from runkit.dataset.reader import Dataset
 from runkit.errors import UserError
+from runkit.folders import make_own_folder
 from runkit.mpi import SerialWorld
 from runkit.outputs import require_replaceable, written_whole
 from tests.dtrain.conftest import train_here
 from tests.flow_factory import write_flow
 from tests.isoconfig_factory import write_isoconfig
-from tools import export_botan, export_extxyz
-from tools.figures import save
+from tools import export_botan, export_extxyz, fingerprints
+from tools.drawing.picture import KINDS, Picture, save
 
 SMALL = ("data.time=1", "model.parameters.rounds=1", "phase.joint.epochs=1", "device=cpu", "threads=1")
 
@@ -50,11 +52,11 @@ def refused(main, *words: str, capsys) -> str:
 
 def export(tool: ModuleType) -> Callable[[list[str]], None]:
     """The program of an exporter, in this process."""
+    return program_of(tool.Export, tool.export, ("file", "output"))
 
-    def main(words: list[str]) -> None:
-        run_program("export", tool.Export, tool.export, arguments=words, positional=("file", "output"))
 
-    return main
+def program_of(options: Any, work: Any, positional: tuple[str, ...]) -> Callable[[list[str]], None]:
+    return lambda words: run_program("export", options, work, arguments=list(map(str, words)), positional=positional)
 
 
 @pytest.mark.parametrize("output", ["a.h5", "b.h5", "flow.h5", "link.h5", "run", "runs/run/model.safetensors"])
@@ -115,21 +117,73 @@ def test_an_export_into_a_folder_that_cannot_be_made_is_one_line(folder, capsys)
     refused(export(export_extxyz), "a.h5", "file/x.xyz", capsys=capsys)
 
 
-def test_pictures_replace_only_pictures_of_ours(tmp_path):
-    drawings = {".png": plt.figure(), ".md": "|  | VRMSE, frame 1 |\n"}
-    foreign = {".png": plt.figure().savefig, ".md": lambda path: path.write_text("| my | table |\n")}
-    for suffix, drawing in drawings.items():
-        path = tmp_path / f"x{suffix}"
-        foreign[suffix](path)
-        before = path.read_bytes()
-        with pytest.raises(UserError, match="not a file of this program"):
-            save(drawing, tmp_path, "x")
-        assert path.read_bytes() == before
-        path.unlink()
-        assert save(drawing, tmp_path, "x") == path == save(drawing, tmp_path, "x")
+def test_pictures_and_their_captions_replace_only_those_of_ours(tmp_path):
+    table = Picture("x", "|  | VRMSE, frame 1 |\n", "a table")
+    figures = [(Picture("x", plt.figure(), "a figure"), kind) for kind in KINDS]
+    for picture, kind in [*figures, (table, "png")]:
+        suffix = ".md" if picture is table else f".{kind}"
+        for path in (tmp_path / f"x{suffix}", tmp_path / "x.txt"):
+            foreign = plt.figure().savefig if suffix != ".md" and path.suffix != ".txt" else Path.touch
+            foreign(path)
+            path.write_bytes(path.read_bytes() or b"mine")
+            before = path.read_bytes()
+            with pytest.raises(UserError, match="not a file of this program"):
+                save(picture, tmp_path, kind)
+            assert path.read_bytes() == before
+            path.unlink()
+        assert save(picture, tmp_path, kind) == tmp_path / f"x{suffix}" == save(picture, tmp_path, kind)
+        assert picture.caption in (tmp_path / "x.txt").read_text()
+        (tmp_path / "x.txt").unlink()
 
 
-ELSEWHERE = ["a.h5", "notes.txt", "pipe.h5", "x.part", "n" * 300, "n" * 250, "d", "a.h5/x.h5", "a\0b", "busy.h5"]
+def test_a_folder_of_our_own_files_is_new_or_was_made_by_us(tmp_path):
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data/mine").write_text("mine")
+    with pytest.raises(UserError, match="data is a folder with other things"):
+        make_own_folder(tmp_path / "data")
+    for _ in range(2):
+        make_own_folder(tmp_path / "new")
+        (tmp_path / "new/ours").touch()
+    assert sorted(path.name for path in (tmp_path / "data").iterdir()) == ["mine"]
+
+
+def test_fingerprints_replace_only_fingerprints(tmp_path, capsys, monkeypatch):
+    file = tmp_path / "mine.json"
+    file.write_text('{"my": "numbers"}')
+    refused(program_of(fingerprints.Options, fingerprints.main, ("action", "file")), "record", file, capsys=capsys)
+    assert file.read_text() == '{"my": "numbers"}'
+    monkeypatch.setattr(fingerprints, "record", lambda: {"a run": {"field": "0" * 64}})
+    for _ in range(2):
+        assert fingerprints.main(fingerprints.Options(action="record", file=str(tmp_path / "new.json"))) == 0
+
+
+def test_a_training_leaves_a_summary_and_folders_that_are_not_its_own(folder):
+    """A summary of something else is no finished run; among checkpoints only those are deleted."""
+    run = folder / "runs/mine"
+    run.mkdir()
+    (run / "summary.json").write_text('{"my": "summary"}')
+    code, printed = train_here(folder, "data.file=a.h5", "name=mine", *SMALL)
+    assert code == 2 and "summary.json is not a file of this program" in printed, printed
+    (run / "summary.json").unlink()
+    (run / "checkpoint/notes").mkdir(parents=True)
+    code, printed = train_here(folder, "data.file=a.h5", "name=mine", *SMALL)
+    assert code == 0 and (run / "checkpoint/notes").is_dir(), printed
+
+
+ELSEWHERE = [
+    "a.h5",
+    "notes.txt",
+    "pipe.h5",
+    "x.part",
+    "n" * 300,
+    "n" * 250,
+    "d",
+    "a.h5/x.h5",
+    "a\0b",
+    "busy.h5",
+    ".",
+    "/",
+]
 
 
 @pytest.mark.parametrize("program", ["mdgen", "lbmgen"])

@@ -281,6 +281,26 @@ def test_frames_of_a_dump_are_read_in_order(tmp_path):
     assert_same(found[1])
 
 
-def test_a_header_tells_the_temperature(tmp_path):
-    (tmp_path / "a.xyz").write_text(xyz(f"Lattice={LATTICE} {PROPERTIES} Temperature=0.44"))
-    assert mdgen.read(tmp_path / "a.xyz")[0].temperature == 0.44
+RUMD = "ioformat=2 integrator=IntegratorNVT,0.004,{},0.2,0 sim_box=RectangularSimulationBox,3,3,3 columns=type,x,y,z"
+WARM = {
+    **{f"{one}=0.44": xyz(f"Lattice={LATTICE} {PROPERTIES} {one}=0.44") for one in ("Temperature", "T", "temp", "kT")},
+    "in quotes, beside a time": xyz(f'Lattice={LATTICE} {PROPERTIES} t=3 T = "0.44" Time=3'),
+    "twice": xyz(f"Lattice={LATTICE} {PROPERTIES} T=0.44 Temperature=0.440"),
+    "atooms": xyz("step:0 columns:id,pos cell:3,3,3 temperature:0.44"),
+    "RUMD's integrator": xyz(RUMD.format(0.44), ZERO_ONE),
+    "title of LAMMPS data": data(title="Kob-Andersen, T = 0.44, rho = 1.2"),
+}
+
+
+@pytest.mark.parametrize("text", WARM.values(), ids=WARM)
+def test_a_file_tells_its_temperature_in_any_usual_spelling(tmp_path, text):
+    (tmp_path / "a").write_text(text)
+    (found,) = mdgen.read(tmp_path / "a")
+    assert_same(found)
+    assert found.temperature == 0.44
+
+
+@pytest.mark.parametrize("text", [xyz(f"Lattice={LATTICE} {PROPERTIES} t=0.44"), data(title="T=300K, timestep = 3")])
+def test_a_time_or_another_unit_is_no_temperature(tmp_path, text):
+    (tmp_path / "a").write_text(text)
+    assert mdgen.read(tmp_path / "a")[0].temperature is None

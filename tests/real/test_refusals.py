@@ -73,6 +73,13 @@ REFUSALS: dict[str, tuple[str, str, str]] = {
         "particles of species 1 have mass 2",
     ),
     "a temperature of zero": ("a.xyz", xyz(f"{HEAD} Temperature=0"), "temperature 0 is not positive"),
+    "two temperatures": (
+        "a.xyz",
+        xyz(f"{HEAD} Temperature=0.44 T=0.5"),
+        "line 2: temperature = 0.44 and T = 0.5 contradict each other",
+    ),
+    "a list of temperatures": ("a.xyz", xyz(f'{HEAD} T="1 2"'), "line 2: T = '1 2': one temperature is needed"),
+    "a temperature in Kelvin": ("a.xyz", xyz(f"{HEAD} T=300K"), "line 2, T: '300K' is not a number"),
     "no position column": ("a.xyz", xyz(f"{BOXED}species:S:1:velo:R:3"), "no column for the position"),
     "no species column": ("a.xyz", xyz(f"{BOXED}tag:S:1:pos:R:3"), "no column for the species"),
     "two coordinates": ("a.xyz", xyz(f"{BOXED}species:S:1:pos:R:2"), "pos has 2 columns; three"),
@@ -178,6 +185,16 @@ def test_an_npz_is_refused_by_one_line_that_names_the_file(tmp_path, arrays, tol
     with pytest.raises(UserError, match=re.escape(told)) as refusal:
         mdgen.read(tmp_path / "a.npz")
     assert str(refusal.value).startswith(f"{tmp_path}/a.npz")
+
+
+def test_an_npz_whose_name_says_another_temperature_is_refused(tmp_path):
+    for said, is_good in ((0.44, True), (0.4385, True), (0.5, False), (np.nan, False)):
+        np.savez(tmp_path / "N24T0.44_1.npz", **npz(box=3.0, temperature=said))
+        if is_good:
+            assert mdgen.read(tmp_path / "N24T0.44_1.npz")[0].temperature == said
+        else:
+            with pytest.raises(UserError, match=rf"'temperature' is {said:g}, its name says 0\.44"):
+                mdgen.read(tmp_path / "N24T0.44_1.npz")
 
 
 def test_an_npy_that_is_called_npz_is_told(tmp_path):

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from runkit.cli import run_program
 from runkit.config import load
 from runkit.dataset.contracts.flow import FLOW
 from runkit.dataset.schema import COMPLETE
@@ -71,6 +72,24 @@ def test_a_reader_that_leaves_ends_a_program_without_a_word(tmp_path):
     process.stdout.close()
     _, told = process.communicate(timeout=60)
     assert told == b"" and process.returncode == 141
+
+
+def test_too_few_open_files_are_one_line(capsys):
+    """Whoever says so, here gloo; any other error of a library stays what it is."""
+
+    def run_out(_):
+        raise RuntimeError("[enforce fail at socket.cc:24] rv != -1. socket: Too many open files")
+
+    def fail(_):
+        raise RuntimeError("other")
+
+    model = import_module("lbmgen.config").RunConfig
+    with pytest.raises(SystemExit) as ended:
+        run_program("lbmgen", model, run_out, arguments=[])
+    told = capsys.readouterr().err
+    assert ended.value.code == 2 and told.startswith("error: too many open files (ulimit -n allows"), told
+    with pytest.raises(RuntimeError, match="other"):
+        run_program("lbmgen", model, fail, arguments=[])
 
 
 def test_a_configuration_with_a_byte_order_mark_is_read(tmp_path):

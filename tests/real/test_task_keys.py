@@ -56,4 +56,4 @@ def test_a_value_of_a_key_gives_a_result_or_one_line(made: Path, name: str, kind
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(made)
         told = plan_or_refusal(partial(load, model, None), use, small, key, value)
-    require_named(told, model, (key, f"{value}"[:20]), (key, value))
+    require_named(told, model, (key, " ".join(f"{value}".split())[:20]), (key, value))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import io
+import os
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import redirect_stderr, redirect_stdout
 from typing import Any
@@ -18,7 +19,9 @@ from runkit.errors import UserError
 DATE = datetime.date(2020, 1, 1)  # never allowed, whatever the key
 NUMBERS = [True, -1, 0, 1, 2, 3, 10**6, 10**12, -(10**20), 0.5, -0.5, 1e-300, 1e300, -1e300]
 NOT_FINITE = [float("nan"), float("inf"), -float("inf")]
-WORDS = ["", "words", "no-slip", "periodic", "円柱", "ñ" * 300, "[1, 2]", "a\0b"]
+# Names that no file can have: too long in bytes though not in characters, of nothing but dots, of a byte of no text.
+NAMES = ["ñ" * 127, "ñ" * 130, "n" * 252, ".", "..", "/", "a/", "~", "[", "\udcff", "a\nb"]
+WORDS = ["", "words", "no-slip", "periodic", "円柱", "ñ" * 300, "[1, 2]", "a\0b", *NAMES]
 plain = st.sampled_from([*NUMBERS, *NOT_FINITE, *WORDS, DATE])
 anything = st.one_of(
     plain,
@@ -29,11 +32,18 @@ anything = st.one_of(
 )
 
 
+# EXAMPLES=10 in the environment: ten times as many, and other ones every time.
+MORE = int(os.environ.get("EXAMPLES", "1"))
+
+
 def examples(number: int) -> settings:
     """So many examples, the same ones every time."""
-    everything = list(HealthCheck)
     return settings(
-        max_examples=number, derandomize=True, deadline=None, database=None, suppress_health_check=everything
+        max_examples=number * MORE,
+        derandomize=MORE == 1,
+        deadline=None,
+        database=None,
+        suppress_health_check=list(HealthCheck),
     )
 
 

@@ -6,17 +6,23 @@ import json
 from pathlib import Path
 
 import matplotlib.image
+import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 
 from dtrain.glass.predictions import write_predictions
 from dtrain.glass.report import Row, report
 from dtrain.metrics import score
+from mdgen.config import RunConfig
+from mdgen.run import generate
 from runkit.dataset.reader import Dataset
 from runkit.mpi import SerialWorld
 from tests.flow_factory import write_flow
 from tests.isoconfig_factory import write_isoconfig
 from tests.tools.conftest import tool
+from tools.drawing.calibration import Calibration
+from tools.drawing.picture import Picture, save
+from tools.drawing.relaxation import curves
 
 
 @pytest.fixture(scope="module")
@@ -67,6 +73,55 @@ def test_all_pictures_are_drawn_and_not_blank(dataset, runs, tmp_path):
         pixels = matplotlib.image.imread(path)[..., :3]
         assert min(pixels.shape[:2]) > 400
         assert 0.02 < (pixels.min(axis=-1) < 0.95).mean() < 0.9, path.name
+
+
+def test_captions_tell_the_colours_and_what_was_learnt_from(dataset, runs, tmp_path):
+    done = tool("figures", "--dataset", dataset, "--run", runs / "time1", "--out", tmp_path, "--format", "svg")
+    assert done.returncode == 0 and {path.suffix for path in tmp_path.iterdir()} == {".svg", ".txt"}, done.stderr
+    told = " ".join((tmp_path / "slice_time1.txt").read_text().split())
+    assert "All panels have the same colours, from" in told and "calibrated by 1 other scored sample" in told
+    drawn = (tmp_path / "slice_time1.svg").read_text()
+    assert "botan, trained on 2 samples" in drawn and "spread" in drawn
+    assert "botan, trained on 2 samples" in (tmp_path / "rho_against_time.svg").read_text()
+
+
+def test_a_picture_for_a_paper_is_the_same_file_each_time(tmp_path):
+    for kind in ("pdf", "svg"):
+        written = []
+        for folder in (tmp_path / "first", tmp_path / "second"):
+            folder.mkdir(exist_ok=True)
+            figure, axis = plt.subplots()
+            axis.plot([0, 1], label="a line")
+            axis.legend()
+            written.append(save(Picture("x", figure), folder, kind).read_bytes())
+        assert written[0] == written[1], kind
+
+
+def test_calibration_is_the_line_that_the_simulation_follows():
+    rng = np.random.default_rng(0)
+    values = rng.normal(0.4, 0.01, 4000)
+    truth = 0.1 + 3.0 * values + rng.normal(0, 0.05, 4000)
+    line = Calibration.of(truth, values)
+    assert line.slope == pytest.approx(3.0, abs=0.3) and line(values).mean() == pytest.approx(truth.mean())
+    again = Calibration.of(truth, line(values))
+    assert again.slope == pytest.approx(1.0) and again.offset == pytest.approx(0.0, abs=1e-9)
+    assert Calibration.of(truth, np.full(4000, 0.4))(values) is not None, "a constant cannot be calibrated"
+
+
+def test_relaxation_between_the_times_of_a_file_passes_through_them(tmp_path):
+    system, initial = {"n_particles": 300}, {"melt_time": 1.0, "cooling_time": 1.0, "hold_time": 4.0}
+    production = {"n_samples": 2, "n_replicas": 4, "times": (0.05, 0.4)}
+    output = str(tmp_path / "liquid.h5")
+    config = RunConfig(output=output, device="cpu", system=system, initial=initial, production=production)
+    generate(SerialWorld(), config)
+    with Dataset(output) as data:
+        found = curves(data, np.arange(2))
+        assert found is not None and found.n_samples == 2 and len(found.time) > 10
+        for name in ("mean_squared_displacement", "self_scattering"):
+            between, stored = getattr(found, name), data[name][:].mean(axis=0)
+            for k, time in enumerate(data["time"][:]):
+                here = np.interp(time, found.time, between[:, 0])
+                assert here == pytest.approx(stored[k, 0], rel=0.2), (name, time)
 
 
 def test_a_dataset_alone_has_its_card(dataset, tmp_path):

@@ -137,8 +137,9 @@ def broken(botan: Path, folder: Path, kind: str) -> list[Path]:
         paths[0].write_bytes(paths[0].read_bytes()[:2000])
     elif kind == "a time is missing":
         paths.pop(0).unlink()
-    elif kind == "another temperature":
-        np.savez(paths[0], **arrays | {"temperature": np.float64(0.6)})
+    elif kind in ("another temperature", "not that of its name"):
+        other = 0.504 if kind == "another temperature" else 0.6  # 0.504 is called 0.50 too
+        np.savez(paths[0], **arrays | {"temperature": np.float64(other)})
     elif kind == "no positions":
         arrays.pop("positions")
         np.savez(paths[0], **arrays)
@@ -171,6 +172,7 @@ def broken(botan: Path, folder: Path, kind: str) -> list[Path]:
         ("truncated", "cannot be read"),
         ("a time is missing", "has time indices"),
         ("another temperature", "one temperature per dataset"),
+        ("not that of its name", "'temperature' is 0.6, its name says 0.50"),
         ("no positions", "neither 'positions' (BOTAN) nor 'md_prop' (GlassBench) is there"),
         ("not finite", "of finite numbers are needed"),
         ("wrapped", "'positions' of replica 0 are wrapped into the box"),

@@ -83,6 +83,16 @@ def scales(values: dict[str, np.ndarray], fluid: np.ndarray) -> dict[str, Normal
     return {"speed": Normalize(0.0, speed), "vorticity": Normalize(-vortex, vortex)}
 
 
+def told_scales(norms: dict[str, Normalize]) -> str:
+    """The ranges of colours, for a caption."""
+    speed, vortex = norms["speed"], norms["vorticity"]
+    return (
+        f"Speed: from 0 to {speed.vmax:.3g} U, the 99.8th percentile of what was simulated; vorticity: from"
+        f" {vortex.vmin:.3g} to {vortex.vmax:.3g} U/D, the 99th percentile of its size. U is the reference velocity, D"
+        " the reference length."
+    )
+
+
 def error_scale(error: np.ndarray, norm: Normalize) -> Normalize:
     """A symmetric range for errors: half that of the quantity."""
     largest = 0.5 * max(abs(end) for end in (norm.vmin, norm.vmax) if end is not None)

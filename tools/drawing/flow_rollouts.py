@@ -7,17 +7,18 @@ from __future__ import annotations
 
 import matplotlib.pyplot as plt
 import numpy as np
-from matplotlib.animation import Animation, FuncAnimation
-from matplotlib.figure import Figure
+from matplotlib.animation import FuncAnimation
+from matplotlib.colors import Normalize
 
 from runkit.dataset.reader import Dataset
-from tools.drawing.flow_fields import QUANTITIES, Case, error_scale, predicted, scales
-from tools.drawing.runs import Run
+from tools.drawing.flow_fields import QUANTITIES, Case, error_scale, predicted, scales, told_scales
+from tools.drawing.picture import Picture
+from tools.drawing.runs import Run, source
 
 COLUMNS = 6
 
 
-def draw_rollout(data: Dataset, run: Run) -> Figure:
+def draw_rollout(data: Dataset, run: Run) -> Picture:
     """Speed and vorticity along the rollout of the first scored case: simulation, network, and their difference."""
     case, simulated, found = _rollout(data, run)
     frames = _chosen(run.about["n_frames"])
@@ -37,11 +38,11 @@ def draw_rollout(data: Dataset, run: Run) -> Figure:
         figure.colorbar(image, ax=list(rows[:2].ravel()), extend="both", pad=0.015).set_label(label)
         figure.colorbar(error, ax=list(rows[2]), extend="both", pad=0.015)
     _name_frames(axes[0], frames, run)
-    figure.suptitle(_title(case, run))
-    return figure
+    figure.suptitle(f"{_title(case, run)}; {run.rows[0]['name']}, {run.trained}")
+    return Picture(f"rollout_{run.name}", figure, _caption(data, run, norms))
 
 
-def animate_rollout(data: Dataset, run: Run) -> Animation:
+def animate_rollout(data: Dataset, run: Run) -> Picture:
     """The same as an animation: columns are simulation, network and difference, rows speed and vorticity."""
     case, simulated, found = _rollout(data, run)
     norms = scales(simulated, case.fluid)
@@ -69,17 +70,19 @@ def animate_rollout(data: Dataset, run: Run) -> Animation:
             f"{_title(case, run)}\nframe {frame + 1:3d}   mean VRMSE {ours:.2f}   (last frame repeated: {last:.2f})"
         )
 
-    return FuncAnimation(figure, show, frames=run.about["n_frames"])
+    film = FuncAnimation(figure, show, frames=run.about["n_frames"])
+    return Picture(f"rollout_{run.name}", film, _caption(data, run, norms))
 
 
-def draw_variants(data: Dataset, runs: dict[str, Run]) -> Figure:
+def draw_variants(data: Dataset, runs: dict[str, Run]) -> Picture:
     """Vorticity of the simulation and of every network along one rollout."""
     first = next(iter(runs.values()))
     case, simulated, _ = _rollout(data, first)
     frames = _chosen(min(run.about["n_frames"] for run in runs.values()))
     shown = {"LBM": simulated} | {label: _rollout(data, run)[2] for label, run in runs.items()}
     label, colours, _ = QUANTITIES["vorticity"]
-    norm = scales(simulated, case.fluid)["vorticity"]
+    norms = scales(simulated, case.fluid)
+    norm = norms["vorticity"]
     size = (1.45 * len(frames) + 1.6, 1.5 * len(shown) + 0.5)
     figure, axes = plt.subplots(len(shown), len(frames), figsize=size, squeeze=False, layout="compressed")
     for row, (name, films) in zip(axes, shown.items(), strict=True):
@@ -89,7 +92,21 @@ def draw_variants(data: Dataset, runs: dict[str, Run]) -> Figure:
     _name_frames(axes[0], frames, first)
     figure.colorbar(image, ax=axes, extend="both", pad=0.015, aspect=30).set_label(label)
     figure.suptitle(_title(case, first))
-    return figure
+    return Picture("rollout_variants", figure, _caption(data, first, norms))
+
+
+def _caption(data: Dataset, run: Run, norms: dict[str, Normalize]) -> str:
+    about = run.about
+    return "\n".join(
+        [
+            f"A rollout: the network ({run.trained}) was given {about['n_given']} frames of {about['part']} case"
+            f" {about['cases'][0]} and fed with its own predictions for {about['n_frames']} frames, which are"
+            f" {about['interval']:g} steps apart; frames count from the first predicted one.",
+            f"Simulation and networks have the same colours. {told_scales(norms)} Differences (network minus"
+            " simulation) have half the range of what they belong to.",
+            source(data),
+        ]
+    )
 
 
 def _rollout(data: Dataset, run: Run) -> tuple[Case, dict[str, np.ndarray], dict[str, np.ndarray]]:

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from typing import Any
 
 import matplotlib.pyplot as plt
-from matplotlib.figure import Figure
 
 from runkit.dataset.reader import Dataset
-from tools.drawing.runs import Run
+from tools.drawing.picture import Picture
+from tools.drawing.runs import Run, source
 from tools.drawing.style import BLACK, BLUE, GREEN, GREY, ORANGE, PURPLE, RED, SKY
 
 COLOURS = (RED, BLUE, GREEN, ORANGE, PURPLE, SKY)
@@ -35,14 +35,15 @@ def variants(runs: Sequence[Run]) -> dict[str, Run]:
     return {label: named[label] for label in VARIANTS.values() if label in named}
 
 
-def draw_scores(runs: dict[str, Run]) -> Figure:
+def draw_scores(data: Dataset, runs: dict[str, Run]) -> Picture:
     """Scores against the frame of the rollout, means over the held-back cases."""
     figure, axes = plt.subplots(2, 2, figsize=(8.4, 5.6), sharex=True)
     first = next(iter(runs.values()))
     for axis, (score, label) in zip(axes.ravel(), PANELS.items(), strict=True):
         for i, (name, run) in enumerate(runs.items()):
             values = run.rows[0]["frames"][score]
-            axis.plot(range(1, len(values) + 1), values, "o-", ms=2.5, color=COLOURS[i % len(COLOURS)], label=name)
+            look = {"color": COLOURS[i % len(COLOURS)], "label": f"{name}, {run.trained}", "ms": 2.5}
+            axis.plot(range(1, len(values) + 1), values, "o-", **look)
         for row in first.rows[1:]:
             if row["name"] != "simulation" or score == "divergence":
                 color, style = RIVALS[row["name"]]
@@ -54,11 +55,17 @@ def draw_scores(runs: dict[str, Run]) -> Figure:
         axis.set_xlabel("predicted frame")
     figure.legend(*axes[1, 1].get_legend_handles_labels(), loc="outside right center")
     about = first.about
-    figure.suptitle(f"{len(about['cases'])} {about['part']} cases, {about['n_train']} to train on", fontsize=10)
-    return figure
+    figure.suptitle(f"{len(about['cases'])} {about['part']} cases", fontsize=10)
+    caption = [
+        f"Scores along rollouts of {about['n_frames']} frames, means over {len(about['cases'])} {about['part']} cases."
+        " VRMSE: root of the mean squared error over the variance of the field; 1 is no better than the field's mean."
+        " Persistence repeats the last given frame; the mean field is that of the training cases.",
+        source(data),
+    ]
+    return Picture("rollout_scores", figure, "\n".join(caption))
 
 
-def score_table(runs: dict[str, Run]) -> str:
+def score_table(runs: dict[str, Run]) -> Picture:
     """A Markdown table of the means over cases and frames, and of the mean VRMSE of some frames."""
     first = next(iter(runs.values()))
     frames = [frame for frame in FRAMES if frame <= min(run.about["n_frames"] for run in runs.values())]
@@ -68,7 +75,7 @@ def score_table(runs: dict[str, Run]) -> str:
     for name, row in rows:
         numbers = [row["frames"]["vrmse"][frame - 1] for frame in frames] + [row["mean"][key] for key in COLUMNS]
         lines.append(f"| {name} | {' | '.join('–' if n is None else f'{n:.3g}' for n in numbers)} |")
-    return "\n".join(lines) + "\n"
+    return Picture("rollout_scores", "\n".join(lines) + "\n")
 
 
 def _label(run: Run) -> str:

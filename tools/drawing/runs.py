@@ -40,6 +40,12 @@ class Run:
         return rows
 
     @property
+    def trained(self) -> str:
+        """How much it has learnt from."""
+        n_train = self.about["n_train"]
+        return f"trained on {n_train} {'case' if self.data == 'flow' else 'sample'}{'' if n_train == 1 else 's'}"
+
+    @property
     def predictions(self) -> list[tuple[Path, dict[str, Any]]]:
         """Files of predictions that are there, with their rows: the rival, then the network."""
         rival = next((row for row in self.rows if row["name"] == self.about["rival"]), None)
@@ -55,6 +61,12 @@ class Run:
             rows = list(csv.DictReader(file))
         columns = rows[0] if rows else {}
         return {key: np.array([row[key] for row in rows], str if key == "phase" else float) for key in columns}
+
+
+def source(data: Dataset) -> str:
+    """Where data come from: the last sentence of a caption."""
+    made = data.attributes.get("code_version", "")
+    return f"Source: {data.path.name}" + (f", made by glassflow {made}." if made else ".")
 
 
 def find_runs(folders: Sequence[Path]) -> list[Run]:

@@ -8,13 +8,13 @@ from typing import Any
 import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 
 from dtrain.glass import published
 from dtrain.metrics import ceiling
 from runkit.dataset.reader import Dataset
 from runkit.dataset.schema import COMPLETE
-from tools.drawing.runs import Run
+from tools.drawing.picture import Picture
+from tools.drawing.runs import Run, source
 from tools.drawing.style import BLACK, BLUE, GREEN, GREY, ORANGE, PURPLE, RED, TIME
 
 KINDS = {"node": ("propensity", "particles (A)"), "edge": ("bond_change", r"bonds (AA, $r < 1.35\,\sigma$)")}
@@ -24,7 +24,7 @@ SHIFTS = {"network": 1.0, "linear": 1.075}  # of times, so that bars stand side 
 PUBLISHED = ((BLACK, "o"), (PURPLE, "v"), (ORANGE, "^"), (GREEN, "s"), (GREY, "x"), ("#555555", "D"))
 
 
-def draw_rho(data: Dataset, runs: Sequence[Run]) -> Figure:
+def draw_rho(data: Dataset, runs: Sequence[Run]) -> Picture:
     """Pearson correlation within a configuration, of particles and of bonds; bars are standard errors over samples."""
     temperature = float(data["temperature"][0])
     figure, axes = plt.subplots(1, 2, figsize=(8.8, 3.7), sharex=True, sharey=True)
@@ -38,7 +38,23 @@ def draw_rho(data: Dataset, runs: Sequence[Run]) -> Figure:
     entries = zip(*axes[0].get_legend_handles_labels(), strict=True)
     ours_first = sorted(entries, key=lambda entry: "published" in entry[1])
     figure.legend(*zip(*ours_first, strict=True), loc="outside right center")
-    return figure
+    return Picture("rho_against_time", figure, _caption(data, bool(runs)))
+
+
+def _caption(data: Dataset, has_runs: bool) -> str:
+    lines = [
+        "Pearson correlation with the simulation of the propensity of A particles (left) and of the change of the"
+        " lengths of AA bonds (right), within a configuration.",
+        "Dashed: what a perfect prediction would reach, given the noise of labels from finitely many replicas.",
+    ]
+    if has_runs:
+        lines.append("Filled marks: means over the configurations held back; bars: standard errors over these.")
+    if published.covers(data.config):
+        lines.append(
+            "Open marks: published models, trained on 400 configurations of 4096 particles"
+            " (doi:10.5281/zenodo.10118191, doi:10.1063/5.0129791)."
+        )
+    return "\n".join([*lines, source(data)])
 
 
 def _ours(axis: Axes, runs: Sequence[Run], kind: str) -> None:
@@ -46,13 +62,13 @@ def _ours(axis: Axes, runs: Sequence[Run], kind: str) -> None:
     for run in runs:
         for row in run.rows:
             if row.get(kind) and row[kind]["pearson"] is not None:
-                label = f"{row['name']} ({run.about['n_train']} samples)"
+                label = f"{row['name']}, {run.trained}"
                 score = row[kind]
                 points.setdefault(label, []).append(
                     (run.about["time"], score["pearson"], score["standard_error"] or 0.0)
                 )
     for label, found in points.items():
-        name = label.partition(" (")[0]
+        name = label.rpartition(", ")[0]
         color, marker, size = LOOKS.get(name, LOOKS["network"])
         time, rho, error = np.array(sorted(found)).T
         time = time * SHIFTS.get(name, 1.0)

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 import matplotlib.pyplot as plt
 import numpy as np
-from matplotlib.figure import Figure
 
+from tools.drawing.picture import Picture
 from tools.drawing.runs import Run
 from tools.drawing.style import BLACK, BLUE, GREEN, ORANGE, PURPLE, RED, SKY, legend
 
@@ -21,7 +21,7 @@ SCORES = {
 MANY = 6  # runs, beyond which names would hide the curves
 
 
-def draw_training(runs: Sequence[Run]) -> Figure:
+def draw_training(runs: Sequence[Run]) -> Picture:
     """Losses, and scores of validation samples, against the step of the optimiser."""
     figure, (left, right) = plt.subplots(1, 2, figsize=(7.6, 3.2))
     for i_run, run in enumerate(runs):
@@ -42,7 +42,12 @@ def draw_training(runs: Sequence[Run]) -> Figure:
     if len(runs) <= MANY:
         for axis in (left, right):
             legend(axis, loc="upper center", bbox_to_anchor=(0.5, -0.18), ncols=2)
-    return figure
+    told = "; ".join(f"{run.name}: {run.trained}" for run in runs)
+    caption = (
+        "Left: loss of training (solid) and validation samples (dashed) against the step of the optimiser. Right:"
+        f" scores of validation samples. Grey lines: a new phase of the training. {told}."
+    )
+    return Picture("training", figure, caption)
 
 
 def _phase_starts(curve: dict[str, np.ndarray]) -> np.ndarray:

@@ -89,15 +89,16 @@ class Trial:
         allowed = set().union(*(STOPPED[signal.Signals(number)] for number in signalled))
         if signalled and several:
             allowed |= {1, 9, 15, 130, 137, 139, 143}  # of the launcher
-        if signalled and not self.unfinished().exists():  # nothing to lose: a program may end as the system has it end
+        is_over = (self.folder / self.target.output).exists() or not self.unfinished().exists()
+        if signalled and is_over:  # nothing to lose: a program may end as the system has it end
             allowed |= {-number for number in signalled}
         return self.in_order(end, allowed, several)
 
     def in_order(self, end: End, allowed: Iterable[int] = (), several: bool = False) -> End:
         """Raise Bad for an end with a traceback, without a word, or with too many."""
         if "Traceback" in end.err + end.out:
-            last = [line for line in (end.err + end.out).splitlines() if line.strip()][-1]
-            raise Bad("unclear", f"a traceback: {last[:200]}")
+            told = end.err if "Traceback" in end.err else end.out
+            raise Bad("unclear", f"a traceback: {told[told.index('Traceback') :][-800:]}")
         if end.code == 0 or end.code in allowed:
             return end
         lines = re.findall(r"^error: .*$", end.err, re.M)
@@ -144,6 +145,10 @@ class Trial:
         if not re.search(r"delete|move|another output|damaged|cannot be read|checkpoint|cannot be used", end.err):
             raise Bad("lost", f"refused, and it does not say what to do: {self.notes[-1]}")
         self.note("what was named was deleted")
+        if "delete this file" in end.err:
+            named = re.findall(r"^error: (\S+) is damaged", end.err, re.M)
+            (self.folder / named[0]).unlink()
+            return
         for path in self.folder.iterdir():
             if path.name.startswith("a.h5") or path.name == "run":
                 shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from mdgen.formats import read
 from runkit.errors import UserError
+from runkit.folders import make_own_folder
 from runkit.version import code_version
 
 MIB = 1 << 20
@@ -29,10 +30,9 @@ GLIBC = ("manylinux_2_34", "manylinux_2_28", "manylinux_2_17", "manylinux2014", 
 
 def prepare(folder: Path, configurations: Sequence[Path], python: str) -> None:
     """Fill `folder`, which must be new or one of ours; raises UserError if it becomes too large, or pip fails."""
-    if folder.exists() and not (folder / "start").exists() and any(folder.iterdir()):
-        raise UserError(f"{folder}: is a folder with other things; give a new one")
     for path in configurations:
         read(path)  # a file that is none is noticed here
+    make_own_folder(folder)
     wheels, data = folder / "wheels", folder / "data"
     for each in (wheels, data):
         shutil.rmtree(each, ignore_errors=True)

@@ -13,6 +13,7 @@ of the law.
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, NamedTuple
 
@@ -37,10 +38,12 @@ from runkit.simd.lanes import (
     zeros,
 )
 
+POTENTIALS = Path(__file__).parents[2] / "potentials"  # where laws of this package, and what they share, lie
+
 
 class Formulas(NamedTuple):
     """The formulas of a law for kernels, called with (r², *columns), how many columns there are, and what compiled
-    kernels are kept under: see `runkit.simd.compiled`."""
+    kernels are kept under (see `runkit.simd.compiled`): the law in words, and the classes that it is made of."""
 
     force: Callable[..., Any]
     energy: Callable[..., Any]
@@ -48,15 +51,19 @@ class Formulas(NamedTuple):
     curvature: Callable[..., Any]
     n_columns: int
     variant: str
-    folders: tuple
+    parts: tuple[type, ...]
 
     @classmethod
-    def of(cls, law: Any, columns: tuple[str, ...], folders: tuple) -> Formulas:
-        """Those of a `PairLaw` with these columns, whose text lies in these folders."""
+    def of(cls, law: Any, columns: tuple[str, ...]) -> Formulas:
+        """Those of a `PairLaw` with these columns."""
         force, energy, virial, curvature = (
             _of_pair(formula, columns) for formula in (law.force, law.energy, law.virial, law.curvature)
         )
-        return cls(force, energy, virial, curvature, len(columns), f"{law} {columns}", folders)
+        return cls(force, energy, virial, curvature, len(columns), f"{law} {columns}", type(law).__mro__[:-1])
+
+    def compiled(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        """A kernel that holds these formulas."""
+        return kernel(function, self.variant, (POTENTIALS,), self.parts)
 
 
 def _of_pair(formula: Callable[..., Any], columns: tuple[str, ...]) -> Callable[..., Any]:
@@ -116,7 +123,7 @@ def make_forces(formulas: Formulas) -> Callable[..., Any]:
         else:
             work(False, place, force, clusters, pairs, law)
 
-    return kernel(forces, formulas.variant, formulas.folders)
+    return formulas.compiled(forces)
 
 
 def make_energies(formulas: Formulas) -> Callable[..., Any]:
@@ -154,7 +161,7 @@ def make_energies(formulas: Formulas) -> Callable[..., Any]:
             store_cluster(replicas, energy, clusters, at, 0, cluster_energy)
             store_cluster(replicas, virial, clusters, at, 0, cluster_virial)
 
-    return kernel(energies, formulas.variant, formulas.folders)
+    return formulas.compiled(energies)
 
 
 @helper

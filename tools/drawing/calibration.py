@@ -1,0 +1,59 @@
+"""Calibration of predictions: the line that the simulation follows on average where a prediction is given.
+
+Networks and regressions may predict too large, too small or too wide; this is mended by a line that was fitted to other
+samples than the one which is shown.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from runkit.dataset.reader import Dataset
+from tools.drawing.runs import Run, predicted
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """prediction -> offset + slope * prediction, from `n_samples` samples; none of them: as it was predicted."""
+
+    slope: float = 1.0
+    offset: float = 0.0
+    n_samples: int = 0
+
+    @classmethod
+    def of(cls, truth: np.ndarray, values: np.ndarray, n_samples: int = 1) -> Calibration:
+        """The regression of simulated on predicted values."""
+        if not values.std() > 0:
+            return cls()
+        slope = float(np.cov(truth, values, ddof=0)[0, 1] / values.var())
+        return cls(slope, float(truth.mean() - slope * values.mean()), n_samples)
+
+    def __call__(self, values: np.ndarray) -> np.ndarray:
+        """Calibrated predictions."""
+        return self.offset + self.slope * values
+
+    def __str__(self) -> str:
+        """For a caption."""
+        if not self.n_samples:
+            return "as predicted, since there is no other scored sample to calibrate by"
+        others = f"{self.n_samples} other scored sample{'' if self.n_samples == 1 else 's'}"
+        return f"calibrated by {others}, {self.offset:+.3g} sigma {self.slope:+.3g} x prediction"
+
+
+def calibration(data: Dataset, run: Run, path: Path, without: int) -> Calibration:
+    """Of the predictions of a file, by all scored samples but one."""
+    others = [sample for sample in run.about["samples"] if sample != without]
+    return Calibration.of(*pairs(data, run, path, others), len(others)) if others else Calibration()
+
+
+def pairs(data: Dataset, run: Run, path: Path, samples: list[int] | None = None) -> tuple[np.ndarray, np.ndarray]:
+    """Simulated and predicted propensity of A particles of scored samples, one after the other."""
+    samples = run.about["samples"] if samples is None else samples
+    masks = [data["species"][sample] == 0 for sample in samples]
+    truth = [data["propensity"][i, run.about["i_time"]][mask] for i, mask in zip(samples, masks, strict=True)]
+    return np.concatenate(truth), np.concatenate(
+        [predicted(path, i)[mask] for i, mask in zip(samples, masks, strict=True)]
+    )
