@@ -14,6 +14,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
+from itertools import pairwise
 from typing import Any, Literal
 
 import numpy as np
@@ -49,14 +50,20 @@ class Outside(Config):
     """Cases that are left out of the split, to see how far a network carries."""
 
     families: list[str] = Field([], description="obstacle families that are left out")
-    reynolds: list[float] = Field([], description="[low, high]: Reynolds numbers that are left out; []: none")
+    reynolds: list[float] = Field(
+        [], description="[low, high, …]: ranges of Reynolds numbers that are left out, one after another; []: none"
+    )
 
     @field_validator("reynolds")
     @classmethod
-    def _is_a_range(cls, value: list[float]) -> list[float]:
-        if value and not (len(value) == 2 and value[0] < value[1]):
-            raise ValueError("two numbers low < high, or none")
+    def _are_ranges(cls, value: list[float]) -> list[float]:
+        if len(value) % 2 or any(low >= high for low, high in pairwise(value)):
+            raise ValueError("numbers low < high < low < high …, an even count of them, or none")
         return value
+
+    def has(self, reynolds: float) -> bool:
+        """Whether a Reynolds number is left out."""
+        return any(low <= reynolds <= high for low, high in zip(self.reynolds[::2], self.reynolds[1::2], strict=True))
 
 
 class FlowOptions(Options):
@@ -362,10 +369,8 @@ class Flow(DataSet[Clips, FlowLoss]):
 
     def _is_outside(self, case: int) -> bool:
         left_out = self.options.outside
-        if left_out.reynolds:
-            low, high = left_out.reynolds
-            if low <= self.dataset["scalars/reynolds_number"][case] <= high:
-                return True
+        if left_out.has(float(self.dataset["scalars/reynolds_number"][case])):
+            return True
         return bool(left_out.families) and not set(left_out.families).isdisjoint(families(self.dataset, case))
 
     def _is_symmetric(self) -> bool:
