@@ -14,13 +14,14 @@ from dtrain.data import data as data_sets
 from dtrain.deepspeed_config import read_config
 from dtrain.engine import Engine
 from dtrain.estimate import Cost, cost_of
+from dtrain.least_squares import Solved, solve
 from dtrain.origin import Origin
 from dtrain.pace import waiting_in_words
 from dtrain.phase import CURVES, PhaseTrainer, State
 from dtrain.precision import use_precision
 from dtrain.ranks import Ranks
 from dtrain.run_folder import RunFolder, folder_of
-from dtrain.weights import about_model, build_network, learnt_by, start_from
+from dtrain.weights import about_model, build_network, learnt_by, save_model, start_from
 from runkit.errors import UserError
 from runkit.log import say
 
@@ -58,7 +59,11 @@ def _train_phases(
     _require_same_data(ranks, run_folder, recipe, data)
     for one in data.values():
         _ = one.normalisation  # read now: that of a later phase may be undefined
+        one.prepare(ranks)
     network = build_network(recipe, data[names[0]].sizes)
+    if isinstance(network, Solved):
+        _solve(ranks, recipe, network, data, run_folder)
+        return {}
     start_from(network, recipe.initial)
     micro_batch = int(config["train_micro_batch_size_per_gpu"])
     costs = {name: _cost(ranks, recipe, name, network, of, micro_batch) for name, of in data.items()}
@@ -80,6 +85,18 @@ def _train_phases(
     finally:
         engine.close()
     return paces
+
+
+def _solve(ranks: Ranks, recipe: Recipe, network: Any, data: Mapping[str, AnyDataSet], run_folder: RunFolder) -> None:
+    """Solve for the weights of a network in its only phase, and keep them; collective."""
+    (phase, one), *others = data.items()
+    if others:
+        raise UserError(f"phase: model.name = {recipe.model.name!r} is solved in one phase, not {len(data)}")
+    solve(ranks, network, one, f"{run_folder.path} {phase}")
+    if ranks.is_root:
+        about, sizes = {"phase": phase, "step": 0}, one.sizes
+        weights = network.state_dict()
+        save_model(run_folder.model, weights, recipe, sizes, one.normalisation, about, run_folder.origin)
 
 
 def _cost(ranks: Ranks, recipe: Recipe, name: str, network: Any, data: Any, micro_batch: int) -> Cost | None:
