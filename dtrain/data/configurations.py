@@ -82,7 +82,11 @@ class Configurations:
         path = Path(f"{self.dataset.path}.reversed") / f"{sample:05}_{self.i_time:02}_{replica:04}_{mark}.npz"
 
         def make() -> Array:
-            return inherent_position(final, species, box, potential, parameters)
+            try:
+                return inherent_position(final, species, box, potential, parameters)
+            except UserError as error:
+                told = f"data.reversed = {self.n_reversed}: sample {sample}, replica {replica}"
+                raise UserError(f"{told} of {self.dataset.path}: {error}") from error
 
         def fits(found: Array) -> bool:
             return found.shape == final.shape and found.dtype == np.float64 and bool(np.isfinite(found).all())

@@ -143,9 +143,8 @@ class Glass(DataSet[Graphs, GlassLoss]):
         n_species = self.dataset.sizes["species"]
         width = 1 + (n_descriptors(n_species) if self.options.descriptors else 0)
         edge_width = 3 * len(POSITIONS[self.options.positions])
-        return {
-            "node_width": width, "edge_width": edge_width, "n_species": n_species, "n_leading": n_leading(n_species)
-        }  # fmt: skip
+        known = {"n_species": n_species, "n_leading": n_leading(n_species)}
+        return {"node_width": width, "edge_width": edge_width, **known}
 
     @cached_property
     def normalisation(self) -> Normalisation:
@@ -189,12 +188,15 @@ class Glass(DataSet[Graphs, GlassLoss]):
 
     def _descriptors(self, found: Configuration) -> Tensor:
         potential, parameters = potential_of(self.dataset)
-        values = descriptors(
-            *(found.inherent, found.species, found.box, found.thermal),
-            potential=potential,
-            parameters=parameters,
-            n_species=self.dataset.sizes["species"],
-        )
+        try:
+            values = descriptors(
+                *(found.inherent, found.species, found.box, found.thermal),
+                potential=potential,
+                parameters=parameters,
+                n_species=self.dataset.sizes["species"],
+            )
+        except UserError as error:
+            raise UserError(f"data.descriptors = true: {self.options.file}: {error}") from error
         return torch.from_numpy(values.astype(np.float32))
 
     def place(self, device: torch.device) -> str:

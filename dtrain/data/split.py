@@ -49,7 +49,8 @@ class Split(Config):
         if n_train < 1 or n_train + n_validation + n_test > len(samples):
             wanted = f"train = {self.train:g}, validation = {self.validation:g}, test = {self.test:g}"
             raise TooFew(f"data.split: {wanted} cannot be had from {len(samples)} samples")
-        order = np.roll(stream(self.seed, "split").permutation(len(samples)), -self.fold * n_test)
+        drawn = stream(self.seed, "split").permutation(len(samples))
+        order = np.roll(drawn, -(self.fold * n_test % len(samples)))
         shuffled = [samples[i] for i in order]
         ends = {"test": n_test, "validation": n_test + n_validation, "train": n_test + n_validation + n_train}
         starts = {"test": 0, "validation": n_test, "train": n_test + n_validation}
