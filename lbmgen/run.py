@@ -166,7 +166,7 @@ def _going(simulations: list[Simulation], resources: Resources) -> list[Simulati
     file, group = over[0].file, resources.group
     for simulation in over:
         simulation.finish()
-        if simulation.failure and group.is_root:
+        if group.is_root:  # also where there is none: a pending case may hold anything
             file.write_text("failure", (simulation.i_case,), simulation.failure)
     file.to_disk()
     group.barrier()

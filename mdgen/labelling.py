@@ -70,4 +70,5 @@ def write_labels(file: Writer, sample: int, labels: dict[str, Array]) -> None:
             values = np.pad(values, ((0, 0), (0, capacity - n_bonds)), constant_values=np.nan)
         file.write(name, (sample,), values)
     file.write("n_bonds", (sample,), n_bonds)
+    file.write_text("failure", (sample,), "")  # a pending sample may hold anything
     file.mark("labelled", (sample,), COMPLETE)

@@ -55,6 +55,8 @@ PAIR, MOVING = {"predicted": FIELD + 1, "wanted": FIELD, "fluid": FLUID}, {"velo
 FUNCTIONS: dict[str, tuple[Callable[..., Any], dict[str, Any]]] = {
     "read": (mdgen.read, {"path": "two.xyz", "density": None, "species": (), "frames": ()}),
     "evaluate": (mdgen.evaluate, {**STATE, **LAW}),
+    "mechanics": (mdgen.mechanics, {**STATE, "potential": "kob-andersen", "parameters": None}),
+    "inherent_position": (mdgen.inherent_position, {**STATE, "potential": "kob-andersen", "parameters": None}),
     "propagate": (mdgen.propagate, {**STATE, "velocity": np.zeros((40, 3)), "dt": 0.001, "n_steps": 1, **LAW}),
     "isoconfigurational": (mdgen.isoconfigurational, {**STATE, **SPREAD, **LAW}),
     "simulate": (lbmgen.simulate, {**FLOW, **CHOICES, "solid": None, "device": "cpu"}),
