@@ -103,7 +103,7 @@ def make_forces(formulas: Formulas) -> Callable[..., Any]:
                     store(force, slot + LANES, fma(negative(strength), dy, load(force, slot + LANES)))
                     store(force, slot + 2 * LANES, fma(negative(strength), dz, load(force, slot + 2 * LANES)))
                 else:
-                    # Its own particles are among the neighbours of a cluster: at distance zero a formula may give no number.
+                    # A cluster neighbours its own particles: at distance zero a formula may give no number.
                     strength = where_unequal(strength, particle, splat(j))
                 force_x = fma(strength, dx, force_x)
                 force_y = fma(strength, dy, force_y)
