@@ -72,12 +72,12 @@ class PhaseTrainer:
         self.uncompiled = {"training", "validation"} if recipe.compile else set()
 
     def train(self, state: State, clock: Clock) -> State:
-        """Take the steps that are left; the last one ends with a checkpoint of the next phase's start."""
+        """Train the steps that remain; the last checkpoint is one from which the next phase starts."""
         title = f"{self.run.path} {self.name}"
         say(self.ranks, f"{title}: {self.data.place(self.ranks.device)}")
         present = state.phase
         if state.is_unscored:
-            state = self._look_back(state, clock)
+            state = self._validate_and_save(state, clock)
         if state.phase == present and not clock.is_over:
             state = self._take_steps(state, clock, title)
         self.data.place(torch.device("cpu"))  # leaves the memory of a GPU to the next phase
@@ -101,13 +101,13 @@ class PhaseTrainer:
                     clock.ask(self.ranks, can_wait=self.recipe.log_every)
                 self.stopwatch.step_is_over()
                 if validates or clock.is_over:
-                    state = self._look_back(replace(state, is_unscored=validates), clock)
+                    state = self._validate_and_save(replace(state, is_unscored=validates), clock)
                     self.stopwatch.leave_out()
                 if state.phase != present or clock.is_over:
                     break
         return state
 
-    def _look_back(self, state: State, clock: Clock) -> State:
+    def _validate_and_save(self, state: State, clock: Clock) -> State:
         """Validate, unless the time is over or this step has none, and save where the run stands."""
         if state.is_unscored and not clock.is_over:
             with suppress(Stopped):  # by all ranks together; the state stays as it is
@@ -120,14 +120,14 @@ class PhaseTrainer:
         return state
 
     def pace(self, cost: Cost | None) -> dict[str, float]:
-        """How fast the steps were, said and returned (see `pace.efficiency_of`); collective."""
+        """The pace of the steps, printed and returned (see `pace.efficiency_of`); collective."""
         found, told = efficiency_of(self.ranks, self.stopwatch.pace, self.recipe.batch, cost, self.engine.dtype)
         if told:
             say(self.ranks, f"{self.run.path} {self.name}: {told}")
         return found
 
     def _step(self, micro_batches: Step[Any]) -> None:
-        """Losses, gradients and the update; nothing here may make the host wait for a GPU."""
+        """Compute losses and gradients, and update the weights; nothing here may make the host wait for a GPU."""
         self.engine.train()
         for batch, weights in micro_batches:
             parts = weighted_losses(self.engine, self.data, batch, weights, self.loss)

@@ -51,9 +51,10 @@ def potential_of(config: RunConfig) -> PairPotential:
             f"system.composition = {list(system.composition)}: potential {system.potential!r} has {law.n_species} "
             "species; one fraction for each is needed"
         )
-    edge = _edge(config)
+    edge = _edge(system.n_particles, system.density)
     if not config.initial.file and edge < 2 * law.largest_cutoff:
         least = math.ceil(system.density * (2 * law.largest_cutoff) ** 3)
+        least += _edge(least, system.density) < 2 * law.largest_cutoff  # by rounding
         raise UserError(
             f"system.n_particles = {system.n_particles}: the box edge {edge:.4g} is less than twice the cutoff "
             f"{law.largest_cutoff:g}; allowed: {least} or more at this density"
@@ -166,7 +167,8 @@ def _temperature(config: RunConfig, given: Sequence[Configuration]) -> float:
 
 def require_bonds_that_fit(config: RunConfig, given: Sequence[Configuration]) -> None:
     """Raise `UserError` if bonds are longer than half an edge of a box: a pair would have two nearest images."""
-    longest = min((float(np.min(start.box)) for start in given), default=_edge(config)) / 2
+    cube = _edge(config.system.n_particles, config.system.density)
+    longest = min((float(np.min(start.box)) for start in given), default=cube) / 2
     bond = config.label.bond_cutoff
     if bond > longest:
         raise UserError(f"label.bond_cutoff = {bond:g}; allowed: up to {longest:.4g}, half the box edge")
@@ -208,7 +210,7 @@ def show(config: RunConfig) -> None:
         f"{replicas.largest} together",
         f"start      {start}",
         f"ranks      {n_ranks}, each with {samples.shares} samples, then {replicas.shares} replicas",
-        f"memory     {memory_in_words(config, sizes, n_ranks)}",
+        f"memory     {memory_in_words(sizes, replicas.largest)}",
         *_of_gpu(config, potential, given, sizes, on_gpu),
         f"cost       {_cost(config, bool(given), sizes, on_cpu)}",
     ):
@@ -226,6 +228,12 @@ class Work(NamedTuple):
         """What ranks have to do, in words."""
         least, most = min(self.of_ranks), max(self.of_ranks)
         return f"{most}" if least == most else f"{least} to {most}"
+
+
+def work_of(config: RunConfig, sizes: dict[str, int], n_ranks: int) -> tuple[Work, Work]:
+    """Samples and replicas of an unbroken run on the device of the configuration (auto: the CPU)."""
+    on_gpu = config.device == "gpu"
+    return _work_on_gpu(sizes, n_ranks, config.replicas_per_gpu) if on_gpu else _work_on_cpu(sizes, n_ranks)
 
 
 def _work_on_cpu(sizes: dict[str, int], n_ranks: int) -> tuple[Work, Work]:
@@ -284,8 +292,8 @@ def _cost(config: RunConfig, are_given: bool, sizes: dict[str, int], on_cpu: tup
     return f"{total}, about {duration(seconds)} on these ranks" + (" without GPUs" if config.device == "auto" else "")
 
 
-def _edge(config: RunConfig) -> float:
-    return float((config.system.n_particles / config.system.density) ** (1 / 3))
+def _edge(n_particles: int, density: float) -> float:
+    return float((n_particles / density) ** (1 / 3))
 
 
 def _smallest_volume(config: RunConfig, given: Sequence[Configuration]) -> float:
@@ -293,11 +301,9 @@ def _smallest_volume(config: RunConfig, given: Sequence[Configuration]) -> float
     return min(boxes, default=config.system.n_particles / config.system.density)
 
 
-def memory_in_words(config: RunConfig, sizes: dict[str, int], n_ranks: int) -> str:
-    """Main memory that a rank of so many takes."""
-    on_gpu = config.device == "gpu"
-    work = _work_on_gpu(sizes, n_ranks, config.replicas_per_gpu) if on_gpu else _work_on_cpu(sizes, n_ranks)
-    return f"about {in_units(PROGRAM + rank_bytes(sizes, work[1].largest))} per rank"
+def memory_in_words(sizes: dict[str, int], largest: int) -> str:
+    """Main memory of a rank whose largest group has so many replicas."""
+    return f"about {in_units(PROGRAM + rank_bytes(sizes, largest))} per rank"
 
 
 def rank_bytes(sizes: dict[str, int], lanes: int) -> int:

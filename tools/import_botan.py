@@ -18,7 +18,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from itertools import chain, pairwise
@@ -54,7 +53,7 @@ from runkit.folders import make_folder
 from runkit.log import say
 from runkit.mpi import World, launch
 from runkit.progress import Progress
-from runkit.stop import Stop, Stopped
+from runkit.stop import Stop
 from tools.published_npz import array, digest, keys, trajectories
 from tools.published_npz import temperature as temperature_of
 
@@ -181,7 +180,7 @@ def _read_trajectories(plan: Plan, given: list[Configuration], run: Run) -> None
     file, world = run.file, run.world
     pending = sorted({sample for sample, _ in file.pending("propagated")})
     mine = [pending[i] for i in world.share(len(pending))]
-    with Progress(world, len(mine) * len(plan.times), "files", "read trajectories") as progress, suppress(Stopped):
+    with Progress(world, len(mine) * len(plan.times), "files", "read trajectories") as progress:
         for sample in mine:
             run.stop.here()
             start = given[sample]

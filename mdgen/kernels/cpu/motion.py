@@ -123,4 +123,4 @@ def make_integrate(forces: Callable[..., Any], formulas: Formulas) -> Callable[.
             forces(replicas, state.place, state.force, clusters, pairs, law)
         return n_steps
 
-    return kernel(integrate, formulas.variant, formulas.folders)
+    return formulas.compiled(integrate)
