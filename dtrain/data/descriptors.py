@@ -62,7 +62,9 @@ def descriptors(
 
     With the `thermal` positions that it was found from, there are descriptors of the step between them too. Columns
     have a spread of 1 over the configuration, or that of a group that is trusted less, and a mean of zero over each
-    species. `potential` and `parameters` are those of `mdgen`. Raises UserError for what is no configuration of them.
+    species. The last one is the same for all, the inherent energy per particle: it tells fast configurations from slow
+    ones, which no other does. `potential` and `parameters` are those of `mdgen`. Raises UserError for what is no
+    configuration of them.
     """
     position, species, box = _float64(position), np.asarray(species), _float64(np.broadcast_to(box, 3))
     n_species = n_species or int(species.max()) + 1
@@ -70,9 +72,8 @@ def descriptors(
     farthest = RADII[-1] + 2 * (RADII[1] - RADII[0])  # that a radial density knows of
     pairs = _pairs(position, box, min(farthest * unit, 0.5 * float(box.min())))
     shell = pairs.within(FIRST_SHELL * unit)
-    groups: list[tuple[F64, float, Ranges]] = [
-        (_mechanical(position, species, box, shell, potential, parameters, n_species), 1.0, MECHANICAL_RANGES)
-    ]
+    held, energy = _mechanical(position, species, box, shell, potential, parameters, n_species)
+    groups: list[tuple[F64, float, Ranges]] = [(held, 1.0, MECHANICAL_RANGES)]
     if thermal is not None:
         groups.append((_step(position - _float64(thermal), box, shell), STEP_SCALE, STEP_RANGES))
     columns = []
@@ -81,7 +82,8 @@ def descriptors(
         columns.append(scale * _standardised(_generations(masked, pairs, ranges, unit)))
     radial = _standardised(_radial(pairs, species, n_species, unit))
     columns.append(RADIAL_SCALE * _standardised(_generations(radial, pairs, RADIAL_RANGES, unit)))
-    return _centred(np.concatenate(columns, axis=1), species)
+    of_configuration = np.full((len(position), 1), energy)
+    return np.concatenate([_centred(np.concatenate(columns, axis=1), species), of_configuration], axis=1)
 
 
 def n_leading(n_species: int) -> int:
@@ -93,7 +95,7 @@ def n_descriptors(n_species: int) -> int:
     """How many columns there are, with those of the step."""
     mechanical = _n_masked(n_species, 4 * n_species + 12) * _n_generations(MECHANICAL_RANGES)
     step = _n_masked(n_species, 6) * _n_generations(STEP_RANGES)
-    return mechanical + step + n_species * len(RADII) * _n_generations(RADIAL_RANGES)
+    return mechanical + step + n_species * len(RADII) * _n_generations(RADIAL_RANGES) + 1
 
 
 def _n_masked(n_species: int, n_values: int) -> int:
@@ -112,8 +114,9 @@ def _mechanical(
     potential: str,
     parameters: Mapping[str, Any] | None,
     n_species: int,
-) -> F64:
-    """Energy, virial and curvature by species of the neighbour, and what else holds a particle [n, 4 n_species + 12].
+) -> tuple[F64, float]:
+    """Energy, virial and curvature by species of the neighbour, and what else holds a particle [n, 4 n_species + 12];
+    the energy per particle.
 
     Logarithms of sums of squares, the spread of energy and virial, shear stress, softness, numbers of neighbours, and
     the stiffness along its axes.
@@ -133,7 +136,8 @@ def _mechanical(
         np.bincount(shell.first[species[shell.second] == one], minlength=len(species)) for one in range(n_species)
     ]
     by_species = [values[:, :n_species] for values in (found.energy, found.virial, found.curvature)]
-    return np.concatenate([*by_species, np.stack(alone + counts, axis=1), eigenvalues, np.log(stiff)], axis=1)
+    every = np.concatenate([*by_species, np.stack(alone + counts, axis=1), eigenvalues, np.log(stiff)], axis=1)
+    return every, float(found.energy.sum() / len(species))
 
 
 def _step(step: F64, box: F64, shell: Pairs) -> F64:
