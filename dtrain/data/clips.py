@@ -81,6 +81,11 @@ def geometry_of(distance: Floats, cell: float, reach: float = REACH) -> F32:
     return found
 
 
+def distance_of(geometry: Tensor, cell: float) -> Tensor:
+    """Signed distances in sites of what a network sees of them, as far as it tells them."""
+    return geometry.clamp(-0.999, 0.999).atanh() * (REACH * cell)
+
+
 def rollout(
     network: Network, clips: Clips, n_frames: int, full_gradient: bool = True, recompute: bool = False
 ) -> Tensor:

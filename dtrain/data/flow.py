@@ -14,6 +14,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
+from itertools import pairwise
 from typing import Any, Literal
 
 import numpy as np
@@ -22,11 +23,12 @@ from pydantic import Field, field_validator
 from torch import Tensor
 
 from dtrain.data import DataSet, Network, Options, Output, data, dataset_at, mark_of
-from dtrain.data.clips import NEAR, Clips, Series, geometry_of, rollout
+from dtrain.data.clips import NEAR, Clips, Series, distance_of, geometry_of, rollout
 from dtrain.data.split import Split
 from dtrain.data.store import Store
 from dtrain.data.tensors import numbers
 from dtrain.flow_metrics import correlation, period, variance_error, vorticity
+from dtrain.flow_physics import TERMS, Scene, physics_losses
 from dtrain.losses import field_and_gradient
 from dtrain.normalisation import Normalisation
 from runkit.arrays import F32, F64, Bools, Floats
@@ -48,14 +50,20 @@ class Outside(Config):
     """Cases that are left out of the split, to see how far a network carries."""
 
     families: list[str] = Field([], description="obstacle families that are left out")
-    reynolds: list[float] = Field([], description="[low, high]: Reynolds numbers that are left out; []: none")
+    reynolds: list[float] = Field(
+        [], description="[low, high, …]: ranges of Reynolds numbers that are left out, one after another; []: none"
+    )
 
     @field_validator("reynolds")
     @classmethod
-    def _is_a_range(cls, value: list[float]) -> list[float]:
-        if value and not (len(value) == 2 and value[0] < value[1]):
-            raise ValueError("two numbers low < high, or none")
+    def _are_ranges(cls, value: list[float]) -> list[float]:
+        if len(value) % 2 or any(low >= high for low, high in pairwise(value)):
+            raise ValueError("numbers low < high < low < high …, an even count of them, or none")
         return value
+
+    def has(self, reynolds: float) -> bool:
+        """Whether a Reynolds number is left out."""
+        return any(low <= reynolds <= high for low, high in zip(self.reynolds[::2], self.reynolds[1::2], strict=True))
 
 
 class FlowOptions(Options):
@@ -96,6 +104,15 @@ class FlowLoss(Config):
     """Keys of [loss]."""
 
     gradient: float = Field(1.0, ge=0, description="weight of the error of spatial gradients against that of values")
+    continuity: float = Field(0.0, ge=0, description="weight of the error of the residual of continuity")
+    momentum: float = Field(0.0, ge=0, description="weight of the error of the residual of momentum, without viscosity")
+    wall: float = Field(0.0, ge=0, description="weight of the error of the velocity continued to surfaces")
+    faces: float = Field(0.0, ge=0, description="weight of the error of velocity in the cells at the faces")
+
+    @property
+    def physics(self) -> dict[str, float]:
+        """The weights of what equations say, of those that count."""
+        return {name: weight for name in TERMS if (weight := getattr(self, name)) > 0}
 
 
 @data("flow")
@@ -126,6 +143,10 @@ class Flow(DataSet[Clips, FlowLoss]):
 
     def require(self, options: FlowLoss) -> None:
         _ = self.split  # draws clips
+        n_frames = self.options.frames * (self.options.unroll if self.options.through else 1)
+        if options.physics.keys() & {"continuity", "momentum"} and n_frames < 3:
+            told = f"data.frames = {self.options.frames}: a change in time needs three frames that are predicted"
+            raise UserError(f"{told}; raise data.frames, or data.unroll with data.through = true")
 
     @property
     def parts(self) -> dict[str, list[int]]:
@@ -238,10 +259,29 @@ class Flow(DataSet[Clips, FlowLoss]):
         full_gradient = self.options.through or not torch.is_grad_enabled()
         return (rollout(network, batch, batch.target.shape[2], full_gradient, self.options.recompute),)
 
-    @staticmethod
-    def loss(output: Output, batch: Clips, options: FlowLoss) -> dict[str, Tensor]:
+    def loss(self, output: Output, batch: Clips, options: FlowLoss) -> dict[str, Tensor]:
         target = batch.target[:, :, -output[0].shape[2] :]
-        return field_and_gradient(output[0], target, batch.fluid, options.gradient)
+        losses = field_and_gradient(output[0], target, batch.fluid, options.gradient)
+        if options.physics:
+            found = physics_losses(
+                self._physical(output[0], batch.fluid),
+                self._physical(target, batch.fluid),
+                self._scene(batch),
+                options.physics,
+            )
+            losses |= {f"{name}_loss": value for name, value in found.items()}
+            losses["loss"] = losses["loss"] + sum(options.physics[name] * value for name, value in found.items())
+        return losses
+
+    def _physical(self, frames: Tensor, fluid: Tensor) -> Tensor:
+        """Normalised frames [n, 3, t, x, y] in lattice units, at rest in bodies; the host gives no tensor to a GPU."""
+        mean, std = self.normalisation.mean, self.normalisation.std
+        channels = [mean[i] + std[i] * frames[:, i] - float(AT_REST[i]) for i in range(len(CHANNELS))]
+        return torch.stack([rest + fluid[:, 0] * one for one, rest in zip(channels, AT_REST.tolist(), strict=True)], 1)
+
+    def _scene(self, batch: Clips) -> Scene:
+        distance = distance_of(batch.geometry[:, :1, None], self.cell)
+        return Scene(batch.fluid, distance, self.cell, self.interval, max(self.normalisation.std[1:]))
 
     def scores(self, output: Output, batch: Clips) -> dict[str, float]:
         """Variance-scaled error, mean over frames and channels, and mean correlation of vorticity over frames."""
@@ -329,10 +369,8 @@ class Flow(DataSet[Clips, FlowLoss]):
 
     def _is_outside(self, case: int) -> bool:
         left_out = self.options.outside
-        if left_out.reynolds:
-            low, high = left_out.reynolds
-            if low <= self.dataset["scalars/reynolds_number"][case] <= high:
-                return True
+        if left_out.has(float(self.dataset["scalars/reynolds_number"][case])):
+            return True
         return bool(left_out.families) and not set(left_out.families).isdisjoint(families(self.dataset, case))
 
     def _is_symmetric(self) -> bool:
