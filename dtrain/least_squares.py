@@ -55,8 +55,8 @@ class Sums:
         """Of features [n, m] and targets [n], each with this weight."""
         # In double precision: a column may vary far less within the samples than its mean is large.
         x, y = features.astype(np.float64), target.astype(np.float64)
-        sums = x.sum(axis=0), float(y.sum()), x.T @ x, x.T @ y
-        return cls(weight * len(y), *(weight * each for each in sums), n_trusted)
+        first, second = weight * x.sum(axis=0), weight * (x.T @ x)
+        return cls(weight * len(y), first, weight * float(y.sum()), second, weight * (x.T @ y), n_trusted)
 
     def __add__(self, other: Sums) -> Sums:
         a, b = self, other
@@ -94,7 +94,7 @@ def sums_of(network: Solved, data: DataSet[Any, Any], sample: int) -> dict[str, 
 
 
 def choose(
-    world: World, network: Solved, data: DataSet[Any, Any], total: Mapping[str, Sums], held_back: Sequence[int]
+    world: World, network: Solved, data: DataSet[Any, Any], total: dict[str, Sums], held_back: Sequence[int]
 ) -> None:
     """Give a network the solutions of all regressions, each by the penalty that suits `held_back` best; collective."""
     solutions = {name: [one.solve(penalty) for penalty in PENALTIES] for name, one in total.items()}
