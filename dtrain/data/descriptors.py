@@ -66,7 +66,9 @@ def descriptors(
 
     With the `thermal` positions that it was found from, there are descriptors of the step between them too. Columns
     have a spread of 1 over the configuration, or that of a group that is trusted less, and a mean of zero over each
-    species. `potential` and `parameters` are those of `mdgen`. Raises UserError for what is no configuration of them.
+    species. The last one is the same for all, the inherent energy per particle: it tells fast configurations from slow
+    ones, which no other does. `potential` and `parameters` are those of `mdgen`. Raises UserError for what is no
+    configuration of them.
     """
     position, species, box = _particles("position", position), as_array("species", species), numbers("box", box)
     box = np.repeat(box, 3) if box.ndim == 0 else box
@@ -82,9 +84,8 @@ def descriptors(
     farthest = RADII[-1] + 2 * (RADII[1] - RADII[0])  # that a radial density knows of
     pairs = _pairs(position, box, min(farthest * unit, 0.5 * float(box.min())))
     shell = pairs.within(FIRST_SHELL * unit)
-    groups: list[tuple[F64, float, Ranges]] = [
-        (_mechanical(position, species, box, shell, potential, parameters, n_species), 1.0, MECHANICAL_RANGES)
-    ]
+    held, energy = _mechanical(position, species, box, shell, potential, parameters, n_species)
+    groups: list[tuple[F64, float, Ranges]] = [(held, 1.0, MECHANICAL_RANGES)]
     if thermal is not None:
         before = _particles("thermal", thermal)
         if before.shape != position.shape:
@@ -96,7 +97,8 @@ def descriptors(
         columns.append(scale * _standardised(_generations(masked, pairs, ranges, unit)))
     radial = _standardised(_radial(pairs, species, n_species, unit))
     columns.append(RADIAL_SCALE * _standardised(_generations(radial, pairs, RADIAL_RANGES, unit)))
-    return _centred(np.concatenate(columns, axis=1), species)
+    of_configuration = np.full((len(position), 1), energy)
+    return np.concatenate([_centred(np.concatenate(columns, axis=1), species), of_configuration], axis=1)
 
 
 def _particles(name: str, values: ArrayLike) -> F64:
@@ -116,7 +118,7 @@ def n_descriptors(n_species: int) -> int:
     """How many columns there are, with those of the step."""
     mechanical = _n_masked(n_species, 4 * n_species + 12) * _n_generations(MECHANICAL_RANGES)
     step = _n_masked(n_species, 6) * _n_generations(STEP_RANGES)
-    return mechanical + step + n_species * len(RADII) * _n_generations(RADIAL_RANGES)
+    return mechanical + step + n_species * len(RADII) * _n_generations(RADIAL_RANGES) + 1
 
 
 def _n_masked(n_species: int, n_values: int) -> int:
@@ -135,8 +137,9 @@ def _mechanical(
     potential: str,
     parameters: Mapping[str, Any] | None,
     n_species: int,
-) -> F64:
-    """Energy, virial and curvature by species of the neighbour, and what else holds a particle [n, 4 n_species + 12].
+) -> tuple[F64, float]:
+    """Energy, virial and curvature by species of the neighbour, and what else holds a particle [n, 4 n_species + 12];
+    the energy per particle.
 
     Logarithms of sums of squares, the spread of energy and virial, shear stress, softness, numbers of neighbours, and
     the stiffness along its axes.
@@ -156,7 +159,8 @@ def _mechanical(
         np.bincount(shell.first[species[shell.second] == one], minlength=len(species)) for one in range(n_species)
     ]
     by_species = [values[:, :n_species] for values in (found.energy, found.virial, found.curvature)]
-    return np.concatenate([*by_species, np.stack(alone + counts, axis=1), eigenvalues, np.log(stiff)], axis=1)
+    every = np.concatenate([*by_species, np.stack(alone + counts, axis=1), eigenvalues, np.log(stiff)], axis=1)
+    return every, float(found.energy.sum() / len(species))
 
 
 def _step(step: F64, box: F64, shell: Pairs) -> F64:
