@@ -51,9 +51,10 @@ def potential_of(config: RunConfig) -> PairPotential:
             f"system.composition = {list(system.composition)}: potential {system.potential!r} has {law.n_species} "
             "species; one fraction for each is needed"
         )
-    edge = _edge(config)
+    edge = _edge(system.n_particles, system.density)
     if not config.initial.file and edge < 2 * law.largest_cutoff:
         least = math.ceil(system.density * (2 * law.largest_cutoff) ** 3)
+        least += _edge(least, system.density) < 2 * law.largest_cutoff  # by rounding
         raise UserError(
             f"system.n_particles = {system.n_particles}: the box edge {edge:.4g} is less than twice the cutoff "
             f"{law.largest_cutoff:g}; allowed: {least} or more at this density"
@@ -166,7 +167,8 @@ def _temperature(config: RunConfig, given: Sequence[Configuration]) -> float:
 
 def require_bonds_that_fit(config: RunConfig, given: Sequence[Configuration]) -> None:
     """Raise `UserError` if bonds are longer than half an edge of a box: a pair would have two nearest images."""
-    longest = min((float(np.min(start.box)) for start in given), default=_edge(config)) / 2
+    cube = _edge(config.system.n_particles, config.system.density)
+    longest = min((float(np.min(start.box)) for start in given), default=cube) / 2
     bond = config.label.bond_cutoff
     if bond > longest:
         raise UserError(f"label.bond_cutoff = {bond:g}; allowed: up to {longest:.4g}, half the box edge")
@@ -290,8 +292,8 @@ def _cost(config: RunConfig, are_given: bool, sizes: dict[str, int], on_cpu: tup
     return f"{total}, about {duration(seconds)} on these ranks" + (" without GPUs" if config.device == "auto" else "")
 
 
-def _edge(config: RunConfig) -> float:
-    return float((config.system.n_particles / config.system.density) ** (1 / 3))
+def _edge(n_particles: int, density: float) -> float:
+    return float((n_particles / density) ** (1 / 3))
 
 
 def _smallest_volume(config: RunConfig, given: Sequence[Configuration]) -> float:

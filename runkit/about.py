@@ -1,4 +1,4 @@
-"""What this code stands on, for reports of faults: `python -m runkit.about`, and `--version` of every program.
+"""What this code stands on, for reports of faults: the command `glassflow`, and `--version` of every program.
 
 Each line is asked for by itself: a library that does not load here says so in its line. It runs in a process of its own
 (`lines`), since one that is broken may end the process that loads it.
@@ -15,6 +15,7 @@ from runkit.device import cuda_version
 from runkit.mpi.library import library_version
 from runkit.simd.compiled import text_digest
 from runkit.simd.processor import register_bits
+from runkit.version import code_version
 
 KERNELS = ("mdgen", "lbmgen", "runkit")
 
@@ -59,6 +60,12 @@ def main() -> None:
         except Exception as error:
             told = f"cannot be told: {type(error).__name__}: {error}".splitlines()[0]
         print(f"  {name:9}{told}", flush=True)
+
+
+def program() -> None:
+    """The command `glassflow`: which code this is, and what it stands on."""
+    print(f"glassflow {code_version()}", flush=True)
+    main()
 
 
 if __name__ == "__main__":
