@@ -13,7 +13,8 @@ from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
 from dtrain import evaluate, predict
-from dtrain.data.flow import Flow, FlowOptions
+from dtrain.data.flow import Flow
+from dtrain.data.flow_options import FlowOptions
 from runkit.dataset.reader import Dataset
 from runkit.stop import UNFINISHED
 from tests.dtrain.conftest import train_here
