@@ -93,7 +93,8 @@ class Usage(Live):
     def lines(self, argument: str) -> Iterable[str]:
         where = [argument] if argument.endswith(".py") else ["-m", argument]
         narrow = os.environ | {"COLUMNS": "84"}  # as wide as a page
-        done = subprocess.run([sys.executable, *where, "--help"], env=narrow, capture_output=True, text=True, check=True)
+        command = [sys.executable, *where, "--help"]
+        done = subprocess.run(command, env=narrow, capture_output=True, text=True, check=True)
         yield from ("```text", *done.stdout.splitlines(), "```")
 
 
