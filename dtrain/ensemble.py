@@ -7,7 +7,7 @@ Source: B. Lakshminarayanan et al., arXiv:1612.01474.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -81,6 +81,13 @@ def load_trained(path: str) -> Trained:
         raise UserError(f"{path} holds runs that differ in {', '.join(keys)}, beside their seed; name one of them")
     (runs,) = groups
     return load_ensemble(runs) if len(runs) > 1 else load_model(Path(runs[0]))
+
+
+def members_at(path: str) -> Iterator[Trained]:
+    """The networks of a campaign over seeds, one after another; none for a lone run."""
+    groups = groups_at(path)
+    for run in groups[0] if len(groups[0]) > 1 else ():
+        yield load_model(run)
 
 
 def _differing(one: Recipe, other: Recipe) -> list[str]:

@@ -71,8 +71,8 @@ class RunFolder:
         except (OSError, UnicodeDecodeError) as error:
             raise UserError(f"{path} cannot be read: {error}") from error
 
-    def hold_to(self, origin: Origin) -> None:
-        """Note what the run learns from, or compare it with what it began with; on root. Raises UserError."""
+    def require_origin(self, origin: Origin) -> None:
+        """Note what a new run learns from; UserError if a resumed run would learn from something else. On root."""
         path = self.path / "data.json"
         if _has_begun(self.path) and path.exists():
             self.origin.require_same(origin, self.path)

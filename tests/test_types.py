@@ -8,7 +8,7 @@ import sys
 
 from tests.conftest import ROOT
 
-PARTS = '''
+PARTS = """
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -46,7 +46,7 @@ class Deaf(World):
     def barrier(self) -> None: ...
 deaf = Deaf()  # refused
 words: list[str] = group.all_gather(1)  # refused
-'''
+"""
 
 
 def test_a_part_that_lacks_what_its_kind_must_give_is_refused_where_it_is_registered(tmp_path):

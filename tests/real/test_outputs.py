@@ -73,7 +73,7 @@ def test_an_evaluation_leaves_files_of_its_names_that_are_not_its_own(folder, ca
         place = folder / name.replace(".", "_")
         place.mkdir()
         (place / name).write_text("mine")
-        words = ("runs/run", "part=train", "ridge=false", "device=cpu", "threads=1", f"output={place}")
+        words = ("runs/run", "part=train", "rival=false", "device=cpu", "threads=1", f"output={place}")
         told = refused(evaluate.main, *words, capsys=capsys)
         assert name in told and (place / name).read_text() == "mine"
 

@@ -88,7 +88,7 @@ class Trial:
             raise Bad("hung", f"no end within {LIMIT:g} s") from None
         allowed = set().union(*(STOPPED[signal.Signals(number)] for number in signalled))
         if signalled and several:
-            allowed |= {1, 9, 15, 130, 137, 139, 143}  # of the launcher
+            allowed |= {1, 9, 15, 130, 137, 139, 143, *map(int, signalled)}  # of the launcher: also the signal's number
         is_over = (self.folder / self.target.output).exists() or not self.unfinished().exists()
         if signalled and is_over:  # nothing to lose: a program may end as the system has it end
             allowed |= {-number for number in signalled}

@@ -7,9 +7,9 @@ lanes only those above the cluster's particle. The table of the law holds one sq
 import numpy as np
 
 from mdgen.kernels.cpu.boxes import grow, search
-from mdgen.kernels.cpu.clusters import load_cluster, load_neighbor, set_cluster_table, slot_of
+from mdgen.kernels.cpu.clusters import displacement, load_position, set_cluster_table, slot_of
 from runkit.simd.compiled import helper, kernel
-from runkit.simd.lanes import LANES, element, fma, load, load_splat, lowest_bit, mask_below, minimum_image
+from runkit.simd.lanes import LANES, element, load, load_splat, lowest_bit, mask_below
 
 ONE = np.uint64(1)
 
@@ -18,10 +18,7 @@ ONE = np.uint64(1)
 def _is_near(replicas, x, y, z, coordinate, j, law, cluster_table, scale_x, scale_y, scale_z):
     """Whether particle j is within reach of the cluster in any lane."""
     slot = slot_of(replicas, j)
-    dx = minimum_image(x - load_neighbor(replicas, coordinate, slot, 0)) * scale_x
-    dy = minimum_image(y - load_neighbor(replicas, coordinate, slot, 1)) * scale_y
-    dz = minimum_image(z - load_neighbor(replicas, coordinate, slot, 2)) * scale_z
-    square = fma(dx, dx, fma(dy, dy, dz * dz))
+    _, _, _, square = displacement(replicas, coordinate, slot, x, y, z, scale_x, scale_y, scale_z)
     return mask_below(square, load(cluster_table, element(law.species, j) * LANES)) != 0
 
 
@@ -73,9 +70,7 @@ def _build_for(replicas, coordinate, tree, ranked, clusters, pairs, law):
         pairs.start[cluster] = length
         lowest = clusters.particle[at] + 1 if replicas else 0
         set_cluster_table(replicas, law.table, clusters, at, cluster_table)
-        x = load_cluster(replicas, coordinate, clusters, at, 0)
-        y = load_cluster(replicas, coordinate, clusters, at, 1)
-        z = load_cluster(replicas, coordinate, clusters, at, 2)
+        x, y, z = load_position(replicas, coordinate, clusters, at)
         ranks, count = search(tree, cluster, longest, law.scale, found, spare)
         if length + count > pairs.entry.size:
             return -1
@@ -111,9 +106,7 @@ def _prune(replicas, coordinate, outer, clusters, pairs, law):
         at = cluster * LANES
         pairs.start[cluster] = length
         set_cluster_table(replicas, law.table, clusters, at, cluster_table)
-        x = load_cluster(replicas, coordinate, clusters, at, 0)
-        y = load_cluster(replicas, coordinate, clusters, at, 1)
-        z = load_cluster(replicas, coordinate, clusters, at, 2)
+        x, y, z = load_position(replicas, coordinate, clusters, at)
         for k in range(outer.start[cluster], outer.start[cluster + 1]):
             j = element(outer.entry, k)
             pairs.entry[length] = j

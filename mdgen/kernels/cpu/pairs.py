@@ -19,7 +19,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from mdgen.kernels.cpu.clusters import load_cluster, load_neighbor, set_cluster_table, slot_of, store_cluster
+from mdgen.kernels.cpu.clusters import displacement, load_position, set_cluster_table, slot_of, store_cluster
 from runkit.formula.compiled import inlined
 from runkit.simd.compiled import helper, kernel
 from runkit.simd.lanes import (
@@ -29,7 +29,6 @@ from runkit.simd.lanes import (
     load,
     load_splat,
     loader,
-    minimum_image,
     negative,
     splat,
     store,
@@ -84,23 +83,16 @@ def make_forces(formulas: Formulas) -> Callable[..., Any]:
         for cluster in range(pairs.start.size - 1):
             at = cluster * LANES
             set_cluster_table(replicas, law.table, clusters, at, cluster_table)
-            x = load_cluster(replicas, place, clusters, at, 0)
-            y = load_cluster(replicas, place, clusters, at, 1)
-            z = load_cluster(replicas, place, clusters, at, 2)
+            x, y, z = load_position(replicas, place, clusters, at)
             particle = load(clusters.particle, at)
             force_x, force_y, force_z = zero, zero, zero
             if replicas:
-                force_x = load_cluster(replicas, force, clusters, at, 0)
-                force_y = load_cluster(replicas, force, clusters, at, 1)
-                force_z = load_cluster(replicas, force, clusters, at, 2)
+                force_x, force_y, force_z = load_position(replicas, force, clusters, at)
             for k in range(pairs.start[cluster], pairs.start[cluster + 1]):
                 j = element(pairs.entry, k)
                 slot = slot_of(replicas, j)
                 pair = element(law.species, j) * stride
-                dx = minimum_image(x - load_neighbor(replicas, place, slot, 0)) * scale_x
-                dy = minimum_image(y - load_neighbor(replicas, place, slot, 1)) * scale_y
-                dz = minimum_image(z - load_neighbor(replicas, place, slot, 2)) * scale_z
-                square = fma(dx, dx, fma(dy, dy, dz * dz))
+                dx, dy, dz, square = displacement(replicas, place, slot, x, y, z, scale_x, scale_y, scale_z)
                 given = (square,) + columns_at(cluster_table, pair + LANES)  # noqa: RUF005  # Numba knows no star here
                 strength = strength_of(given)
                 strength = where_below(strength, square, load(cluster_table, pair))
@@ -139,19 +131,15 @@ def make_energies(formulas: Formulas) -> Callable[..., Any]:
         for cluster in range(pairs.start.size - 1):
             at = cluster * LANES
             set_cluster_table(replicas, law.table, clusters, at, cluster_table)
-            x = load_cluster(replicas, place, clusters, at, 0)
-            y = load_cluster(replicas, place, clusters, at, 1)
-            z = load_cluster(replicas, place, clusters, at, 2)
+            x, y, z = load_position(replicas, place, clusters, at)
             particle = load(clusters.particle, at)
             cluster_energy, cluster_virial = zero, zero
             for k in range(pairs.start[cluster], pairs.start[cluster + 1]):
                 j = element(pairs.entry, k)
                 slot = slot_of(replicas, j)
                 pair = element(law.species, j) * stride
-                dx = minimum_image(x - load_neighbor(replicas, place, slot, 0)) * scale_x
-                dy = minimum_image(y - load_neighbor(replicas, place, slot, 1)) * scale_y
-                dz = minimum_image(z - load_neighbor(replicas, place, slot, 2)) * scale_z
-                square, reach = fma(dx, dx, fma(dy, dy, dz * dz)), load(cluster_table, pair)
+                _, _, _, square = displacement(replicas, place, slot, x, y, z, scale_x, scale_y, scale_z)
+                reach = load(cluster_table, pair)
                 given = (square,) + columns_at(cluster_table, pair + LANES)  # noqa: RUF005
                 value, work = energy_of(given), virial_of(given)
                 if not replicas:
