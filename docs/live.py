@@ -3,6 +3,7 @@
     {keys} mdgen.config:RunConfig                 keys of a configuration: default, meaning, allowed range
     {parts} mdgen.potentials:potential       what a registry knows: name, parameters, meaning, source
     {contract} ISOCONFIG                     fields of a file: axes, type, unit, meaning
+    {api} mdgen                              all public names of a package, from their docstrings
     {usage} mdgen                            a program's words, exit codes and keys, as `--help` prints them
 """
 
@@ -98,6 +99,17 @@ class Usage(Live):
         yield from ("```text", *done.stdout.splitlines(), "```")
 
 
+class Api(Live):
+    """All public names of a package, from their docstrings."""
+
+    def lines(self, argument: str) -> Iterable[str]:
+        package = import_module(argument)
+        yield "```{eval-rst}"
+        for name in package.__all__:
+            yield f".. auto{'class' if inspect.isclass(getattr(package, name)) else 'function'}:: {argument}.{name}"
+        yield "```"
+
+
 def found(path: str) -> Any:
     """What `module:name` names."""
     module, _, name = path.partition(":")
@@ -149,7 +161,7 @@ def formula(is_block: bool) -> Callable[[Any, nodes.Element], None]:
 
 def setup(app: Sphinx) -> dict[str, Any]:
     """Called by Sphinx."""
-    for name, directive in {"keys": Keys, "parts": Parts, "contract": Contract, "usage": Usage}.items():
+    for name, directive in {"keys": Keys, "parts": Parts, "contract": Contract, "usage": Usage, "api": Api}.items():
         app.add_directive(name, directive)
     app.add_html_math_renderer("mathml", (formula(False), None), (formula(True), None))
     app.connect("autodoc-process-docstring", bars_are_bars)
