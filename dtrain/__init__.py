@@ -1,8 +1,9 @@
 """Training and prediction: neural networks that learn from the generators' files. torch lives only here.
 
 The programs are `dtrain/train.py`, `evaluate.py` and `predict.py`. For NumPy arrays there are the scores of glass
-(`dtrain.glass.scores`) and of flow (`dtrain.flow_metrics`); `load_model` gives a trained network, and
-`dtrain.predict(position, species, box, model)` the mobility that it predicts. They are loaded at first use.
+(`dtrain.glass.scores`) and of flow (`dtrain.flow_metrics`), `descriptors` of an inherent structure
+(`dtrain.data.descriptors`); `load_model` gives a trained network, and `dtrain.predict(position, species, box, model)`
+the mobility that it predicts. They are loaded at first use.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from dtrain.data.descriptors import descriptors
     from dtrain.flow_metrics import (
         correlation,
         correlation_time,
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
     from dtrain.weights import Trained, load_model
 
 _PLACES = dict.fromkeys(("Trained", "load_model"), "dtrain.weights")
+_PLACES["descriptors"] = "dtrain.data.descriptors"
 _PLACES |= dict.fromkeys(("Estimate", "Score", "score"), "dtrain.glass.scores")
 _PLACES |= dict.fromkeys(("ceiling", "pearson"), "dtrain.metrics")
 _PLACES |= dict.fromkeys(
@@ -49,6 +52,7 @@ __all__ = [
     "ceiling",
     "correlation",
     "correlation_time",
+    "descriptors",
     "divergence",
     "energy_spectrum",
     "load_model",

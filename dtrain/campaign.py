@@ -27,7 +27,7 @@ def train_campaign(ranks: Ranks, recipe: Recipe, clock: Clock) -> None:
     if is_speaker:
         say(ranks, f"{len(runs)} runs on {ranks.n_groups} group(s) of {ranks.size} process(es)")
     n_failed = 0
-    while not clock.is_over and (turn := ranks.take_turn()) < len(runs):
+    while not clock.is_over and (turn := ranks.take_run()) < len(runs):
         try:
             train_run(ranks, runs[turn], clock)
         except UserError as error:

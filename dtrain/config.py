@@ -17,7 +17,7 @@ from dtrain.data import Options
 from dtrain.data import data as data_sets
 from dtrain.models import model as networks
 from dtrain.precision import Fp32Precision
-from runkit.config import Config, load
+from runkit.config import Config, GraceSeconds, Minutes, load
 from runkit.errors import UserError
 from runkit.outputs import is_there
 from runkit.stop import GRACE_SECONDS
@@ -88,10 +88,8 @@ class Recipe(Config):
     )
     log_every: int = Field(10, ge=1, description="steps per row of the training curve")
     validate_every: float = Field(1, gt=0, description="epochs between validations, each with a checkpoint")
-    minutes: float = Field(0, ge=0, description="wall time after which the run stops, to be resumed; 0: no limit")
-    grace_seconds: float = Field(
-        GRACE_SECONDS, ge=1, description="time to leave the work in, when the time is over or a signal warns [s]"
-    )
+    minutes: Minutes = 0
+    grace_seconds: GraceSeconds = GRACE_SECONDS
     device: Literal["auto", "cpu", "gpu"] = Field("auto", description="where the network is computed")
     threads: int = Field(0, ge=0, le=4096, description="threads of a process; 0: its share of the node's cores")
     fp32_precision: Fp32Precision = Field(

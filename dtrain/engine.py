@@ -102,6 +102,10 @@ class Engine:
         outputs: tuple[Tensor, ...] = self._engine(*inputs)
         return outputs
 
+    def buffers(self) -> Iterator[Tensor]:
+        """What the network keeps beside its weights, such as running statistics."""
+        return iter(self._engine.module.buffers())
+
     def backward(self, loss: Tensor) -> None:
         """Gradients of a micro-batch; an update follows after as many as a step has."""
         self._engine.backward(loss)

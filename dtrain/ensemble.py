@@ -7,7 +7,7 @@ Source: B. Lakshminarayanan et al., arXiv:1612.01474.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -29,16 +29,11 @@ class Ensemble(nn.Module):
     def __init__(self, members: Sequence[nn.Module]) -> None:
         super().__init__()
         self.members = nn.ModuleList(members)
+        if hasattr(members[0], "reach"):  # how far an answer looks; members are of one form
+            self.reach = members[0].reach
 
     def forward(self, *inputs: Tensor) -> tuple[Tensor, ...]:
         return tuple(torch.stack(found).mean(dim=0) for found in zip(*self.answers(*inputs), strict=True))
-
-    @property
-    def reach(self) -> int | None:
-        """How far the members look; None if one looks at the whole."""
-        found: list[int | None] = [getattr(member, "reach", None) for member in self.members]
-        known = [one for one in found if one is not None]
-        return max(known) if len(known) == len(found) else None
 
     def answers(self, *inputs: Tensor) -> list[tuple[Tensor, ...]]:
         """That of every member."""
@@ -69,14 +64,12 @@ def load_ensemble(runs: Sequence[str]) -> Trained:
             raise UserError(f"{member.path} and {first.path} have learnt from other samples: they are no ensemble")
     earlier = sorted({mark for member in members for mark in member.origin.earlier})
     name = "_".join([FOLDER, *filter(None, [_common_name(first.recipe)])])
-    return Trained(
-        Ensemble([member.network for member in members]).eval(),
-        first.normalisation,
-        first.recipe.model_copy(update={"name": name}),
-        first.phase,
-        first.folder.parent / name / "mean of members",
-        replace(first.origin, earlier=earlier),
-        first.system,
+    return replace(
+        first,
+        network=Ensemble([member.network for member in members]).eval(),
+        recipe=first.recipe.model_copy(update={"name": name}),
+        path=first.folder.parent / name / "mean of members",
+        origin=replace(first.origin, earlier=earlier),
     )
 
 
@@ -88,6 +81,13 @@ def load_trained(path: str) -> Trained:
         raise UserError(f"{path} holds runs that differ in {', '.join(keys)}, beside their seed; name one of them")
     (runs,) = groups
     return load_ensemble(runs) if len(runs) > 1 else load_model(Path(runs[0]))
+
+
+def members_at(path: str) -> Iterator[Trained]:
+    """The networks of a campaign over seeds, one after another; none for a lone run."""
+    groups = groups_at(path)
+    for run in groups[0] if len(groups[0]) > 1 else ():
+        yield load_model(run)
 
 
 def _differing(one: Recipe, other: Recipe) -> list[str]:

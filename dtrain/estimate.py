@@ -2,7 +2,8 @@
 
 Operations are those of products of matrices and convolutions, forward and backward, as torch counts them (one
 multiplication and one addition are two). Memory is what lies on a device besides samples that are kept there: weights,
-gradients and the two moments of Adam in float32, and what the forward pass keeps for the backward one.
+their average if there is one, gradients and the two moments of Adam in float32, and what the forward pass keeps for the
+backward one.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from runkit.dataset.layout import in_units
 from runkit.efficiency import peak_bytes
 
 ADAM = 16  # bytes of a parameter: weight, gradient, two moments
+AVERAGE = 4  # and its average over steps
 _UNKNOWN = (DataDependentOutputException, DynamicOutputShapeException, UnsupportedOperatorException)
 
 
@@ -39,16 +41,16 @@ class Cost(NamedTuple):
         n_bytes = self.parameter_bytes + micro_batch * self.kept_bytes
         return (
             f"{self.n_operations / 1e9:.3g} GFLOP per sample; memory: {in_units(n_bytes)} per device in float32, "
-            f"{in_units(self.parameter_bytes)} of it weights, gradients and Adam, besides samples that stay there"
+            f"{in_units(self.parameter_bytes)} of it weights, gradients and optimiser, besides samples that stay there"
         )
 
 
-def cost_of(network: nn.Module, data: Any, options: Any) -> Cost | None:
+def cost_of(network: nn.Module, data: Any, options: Any, ema: float = 0.0) -> Cost | None:
     """The cost of the first training sample; None if shapes depend on values. Asks no other process for anything.
 
-    `network` is as it was, with statistics that it has gathered.
+    `network` is as it was, with statistics that it has gathered; `ema` is the decay of its average, 0: there is none.
     """
-    batch = data.batch([data.split["train"][0]])
+    batch = data.batch([data.split["train"][0]], [0])  # as it is trained on, which may be shorter than in validation
     kept: dict[int, int] = {}  # bytes of a storage, which lives as long as the losses do
     parameters = [parameter for parameter in network.parameters() if parameter.requires_grad]
     own = {tensor.untyped_storage()._cdata for tensor in (*network.parameters(), *network.buffers())}
@@ -72,7 +74,8 @@ def cost_of(network: nn.Module, data: Any, options: Any) -> Cost | None:
     finally:
         network.train(was_training)
     n_parameters = sum(parameter.numel() for parameter in network.parameters())
-    return Cost(float(counter.get_total_flops()), float(ADAM * n_parameters), float(sum(kept.values())))
+    of_parameter = ADAM + (AVERAGE if ema else 0)
+    return Cost(float(counter.get_total_flops()), float(of_parameter * n_parameters), float(sum(kept.values())))
 
 
 def peak_rate(device: torch.device, dtype: torch.dtype = torch.float32) -> float:

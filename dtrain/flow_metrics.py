@@ -18,6 +18,9 @@ from runkit.errors import UserError
 
 EPSILON = 1e-12  # least variance over mean square; what varies less is uniform in single precision
 DECORRELATED = 0.8
+# Whole waves across the shorter side, first and last: what drives the flow, what bodies shed, what a grid barely holds.
+SCALES = {"large": (1, 4), "middle": (5, 12), "small": (13, 10**6)}
+MIN_SAMPLES = 8  # of a signal that may have a period
 
 
 # As a decorator: what overflows, or was not finite before, is seen in the result.
@@ -53,6 +56,19 @@ def variance_error(predicted: Floats, wanted: Floats, fluid: Bools) -> F64:
     x, y = _in_fluid(predicted, wanted, fluid)
     least = EPSILON * np.square(y).mean(axis=-1) + np.finfo(float).tiny
     found: F64 = np.sqrt(np.square(x - y).mean(axis=-1) / np.maximum(y.var(axis=-1), least))
+    return found
+
+
+@_quietly
+def normalised_error(predicted: Floats, wanted: Floats, fluid: Bools) -> F64:
+    """Squared error over squared field, both summed over components and cells: [components, ..., x, y] -> [...].
+
+    Source: Y. Luo et al., arXiv:2310.05963 (the NMSE of CFDBench, of velocity).
+    """
+    x, y = _in_fluid(predicted, wanted, fluid)
+    if x.ndim < 2:
+        raise UserError("predicted, wanted: components of a field are needed, [components, ..., x, y]")
+    found: F64 = np.square(x - y).sum(axis=(0, -1)) / (np.square(y).sum(axis=(0, -1)) + np.finfo(float).tiny)
     return found
 
 
@@ -120,11 +136,7 @@ def energy_spectrum(velocity: Floats, fluid: Bools) -> F64:
 @_quietly
 def spectrum_error(predicted: Floats, wanted: Floats) -> Floats:
     """Mean over wave numbers of |log10 of the ratio| of two spectra [..., k] -> [...]."""
-    predicted, wanted = real("predicted", predicted), real("wanted", wanted)
-    if predicted.shape != wanted.shape or not (wanted.ndim and wanted.size):
-        raise UserError(f"predicted, wanted: spectra of one shape are needed, not {predicted.shape} and {wanted.shape}")
-    if (predicted < 0).any() or (wanted < 0).any():
-        raise UserError("predicted, wanted: energies below zero are no spectrum")
+    predicted, wanted = _spectra(predicted, wanted)
     tiny = 1e-12 * wanted.max(axis=-1, keepdims=True) + np.finfo(float).tiny
     found: Floats = np.abs(np.log10((predicted + tiny) / (wanted + tiny))).mean(axis=-1)
     return found
@@ -146,3 +158,61 @@ def wake(distance: Floats, cell: float) -> Bools:
     region = np.zeros(distance.shape, bool)
     region[columns[-1] + 1 :, max(0, rows[0] - margin) : rows[-1] + margin + 1] = True
     return region & (distance > 0.5 * cell)
+
+
+def _spectra(predicted: ArrayLike, wanted: ArrayLike) -> tuple[Floats, Floats]:
+    x, y = real("predicted", predicted), real("wanted", wanted)
+    if x.shape != y.shape or not (y.ndim and y.size):
+        raise UserError(f"predicted, wanted: spectra of one shape are needed, not {x.shape} and {y.shape}")
+    if (x < 0).any() or (y < 0).any():
+        raise UserError("predicted, wanted: energies below zero are no spectrum")
+    return x, y
+
+
+@_quietly
+def energy_by_scale(predicted: Floats, wanted: Floats) -> dict[str, Floats]:
+    """log10 of the ratio of energies of two spectra [..., k] -> [...], for each band of `SCALES`; NaN without waves."""
+    predicted, wanted = _spectra(predicted, wanted)
+    found: dict[str, Floats] = {}
+    for name, (first, last) in SCALES.items():
+        energy = [spectrum[..., first - 1 : last].sum(axis=-1) for spectrum in (predicted, wanted)]
+        tiny = 1e-12 * wanted.max(axis=-1) + np.finfo(float).tiny
+        ratio = np.log10((energy[0] + tiny) / (energy[1] + tiny))
+        found[name] = ratio if first <= wanted.shape[-1] else np.full(ratio.shape, np.nan)
+    return found
+
+
+@_quietly
+def period(signal: Floats, least: float = 1e-3) -> float:
+    """Period of the strongest oscillation of a real signal [time] in samples; NaN if it has none.
+
+    The mean is taken away and a Hann window laid over. A signal whose rms is below `least` of its mean has none.
+    """
+    values = real("signal", signal).astype(np.float64)
+    if values.ndim != 1:
+        raise UserError(f"signal: numbers [time] are needed, not shape {values.shape}")
+    n = len(values)
+    if n < MIN_SAMPLES:
+        return float("nan")
+    mean = values.mean()
+    if not np.isfinite(mean) or values.std() <= least * abs(mean) + np.finfo(float).tiny:
+        return float("nan")
+    return peak_period(np.square(np.abs(np.fft.rfft((values - mean) * np.hanning(n + 2)[1:-1]))), n)
+
+
+def peak_period(power: Floats, n: int) -> float:
+    """Period in samples of the highest peak of the power [n // 2 + 1] of n samples under a Hann window.
+
+    The peak is refined by the parabola through the logarithms of the three highest values, which for this window is
+    exact to a few hundredths of a line of the spectrum. Less than two periods in n samples are not told from a drift.
+    """
+    power = real("power", power).astype(np.float64)
+    if power.ndim != 1 or (power < 0).any():
+        raise UserError(f"power: numbers [frequency], none below zero, are needed, not shape {power.shape}")
+    if len(power) < 4:
+        return float("nan")
+    k = int(np.argmax(power[2:-1])) + 2
+    a, b, c = np.log(power[k - 1 : k + 2] + np.finfo(float).tiny)
+    bend = a - 2 * b + c
+    shift = 0.5 * (a - c) / bend if bend < 0 else 0.0
+    return float(n / (k + np.clip(shift, -0.5, 0.5)))

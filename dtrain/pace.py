@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple, Protocol
 
 import torch
@@ -51,6 +51,15 @@ def efficiency_of(
         told += f"{found['flops'] / 1e9:.4g} GFLOP/s, {100 * found['of_peak']:.3g} % of a matrix product's, "
     waited = f"at most {100 * found['waited']:.2g} % of it waiting for data"
     return found, f"{told}{waited}; memory: {in_units(found['memory_bytes'])} at most"
+
+
+def waiting_in_words(paces: Mapping[str, Mapping[str, float]]) -> str:
+    """How much of the time of steps went by in waiting for data, in the phase where most did; "" if none was timed."""
+    shares = {name: pace["waited"] for name, pace in paces.items() if pace}
+    if not shares:
+        return ""
+    worst = max(shares, key=lambda name: shares[name])
+    return f"; steps waited for data at most {100 * shares[worst]:.2g} % of their time (phase {worst})"
 
 
 class Waiting(Protocol):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from contextlib import suppress
+from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -25,7 +25,7 @@ from dtrain.validation import Validation
 from dtrain.weights import save_model
 from runkit.errors import UserError
 from runkit.log import say
-from runkit.progress import Progress, Reporter
+from runkit.progress import Patience, Progress, Reporter
 from runkit.stop import Stopped
 
 CURVES = "training", "validation"
@@ -69,14 +69,15 @@ class PhaseTrainer:
         self.stopwatch = Stopwatch(self.feed)
         self.validation = Validation(ranks, engine, data, self.feed, self.loss)
         self.normalisation = data.normalisation  # known before threads ask for it
+        self.uncompiled = {"training", "validation"} if recipe.compile else set()
 
     def train(self, state: State, clock: Clock) -> State:
-        """Take the steps that are left; the last one ends with a checkpoint of the next phase's start."""
+        """Train the steps that remain; the last checkpoint is one from which the next phase starts."""
         title = f"{self.run.path} {self.name}"
         say(self.ranks, f"{title}: {self.data.place(self.ranks.device)}")
         present = state.phase
         if state.is_unscored:
-            state = self._look_back(state, clock)
+            state = self._validate_and_save(state, clock)
         if state.phase == present and not clock.is_over:
             state = self._take_steps(state, clock, title)
         self.data.place(torch.device("cpu"))  # leaves the memory of a GPU to the next phase
@@ -88,7 +89,8 @@ class PhaseTrainer:
         with Progress(Reporter(self.ranks.is_root), len(steps), "step", title) as progress:
             for step, micro_batches in zip(steps, self.feed.steps(self.order, self.share, steps), strict=True):
                 self.engine.set_learning_rate(learning_rate(self.phase, step, self.n_steps))
-                self._step(micro_batches)
+                with self._patience("training"):
+                    self._step(micro_batches)
                 state = replace(state, step=state.step + 1, phase_step=step + 1)
                 clock.keep(1)
                 progress.advance()
@@ -99,13 +101,13 @@ class PhaseTrainer:
                     clock.ask(self.ranks, can_wait=self.recipe.log_every)
                 self.stopwatch.step_is_over()
                 if validates or clock.is_over:
-                    state = self._look_back(replace(state, is_unscored=validates), clock)
+                    state = self._validate_and_save(replace(state, is_unscored=validates), clock)
                     self.stopwatch.leave_out()
                 if state.phase != present or clock.is_over:
                     break
         return state
 
-    def _look_back(self, state: State, clock: Clock) -> State:
+    def _validate_and_save(self, state: State, clock: Clock) -> State:
         """Validate, unless the time is over or this step has none, and save where the run stands."""
         if state.is_unscored and not clock.is_over:
             with suppress(Stopped):  # by all ranks together; the state stays as it is
@@ -118,14 +120,14 @@ class PhaseTrainer:
         return state
 
     def pace(self, cost: Cost | None) -> dict[str, float]:
-        """How fast the steps were, said and returned (see `pace.efficiency_of`); collective."""
+        """The pace of the steps, printed and returned (see `pace.efficiency_of`); collective."""
         found, told = efficiency_of(self.ranks, self.stopwatch.pace, self.recipe.batch, cost, self.engine.dtype)
         if told:
             say(self.ranks, f"{self.run.path} {self.name}: {told}")
         return found
 
     def _step(self, micro_batches: Step[Any]) -> None:
-        """Losses, gradients and the update; nothing here may make the host wait for a GPU."""
+        """Compute losses and gradients, and update the weights; nothing here may make the host wait for a GPU."""
         self.engine.train()
         for batch, weights in micro_batches:
             parts = weighted_losses(self.engine, self.data, batch, weights, self.loss)
@@ -133,6 +135,13 @@ class PhaseTrainer:
             for name, part in parts.items():
                 self.sums[name] = self.sums.get(name, 0.0) + part.detach()
         self.n_summed += len(micro_batches)
+
+    def _patience(self, work: str) -> AbstractContextManager[object]:
+        """Words while the first step, or validation, of a phase compiles the network."""
+        if work not in self.uncompiled:
+            return nullcontext()
+        self.uncompiled.remove(work)
+        return Patience(Reporter(self.ranks.is_root), f"{self.run.path} {self.name}: compiles the network for {work}")
 
     def _log(self, state: State, clock: Clock) -> None:
         """Report the mean losses since the last report; here all ranks agree on what is wrong and on when to stop."""
@@ -154,7 +163,8 @@ class PhaseTrainer:
 
     def _validate_present(self, state: State, clock: Clock) -> State:
         """The same for the weights that the network has."""
-        scores = self.validation.scores(clock)
+        with self._patience("validation"):
+            scores = self.validation.scores(clock)
         self._must_be_finite(scores.get("loss", 0.0), state)
         score = self.data.objective(scores, self.loss) if scores else None
         is_best = score is None or state.best is None or score > state.best

@@ -24,7 +24,7 @@ from runkit.memory import memory_for_imports
 with memory_for_imports():
     from numpy.typing import ArrayLike
 
-    from dtrain.ensemble import load_trained
+    from dtrain.ensemble import load_trained, members_at
     from dtrain.ranks import connect
     from dtrain.tasks import PredictOptions, task, task_in
     from dtrain.weights import Trained
@@ -52,6 +52,10 @@ def predict(options: PredictOptions) -> None:
         if not options.output:
             ranks.on_root(make_folders, path.parent)
         task.get(trained.recipe.data.name).predict(ranks, trained, options, path)
+        for member in members_at(options.model) if options.members else ():
+            member.network.to(ranks.device)
+            beside = path.with_stem(f"{path.stem}_{member.folder.name}")
+            task.get(member.recipe.data.name).predict(ranks, member, options, beside)
 
 
 def main(words: Sequence[str]) -> None:

@@ -67,7 +67,7 @@ class Ranks(TorchWorld):
         dist.all_reduce(total)
         return [value / self.size for value in total.tolist()]
 
-    def take_turn(self) -> int:
+    def take_run(self) -> int:
         """The next number of a count that all groups share: 0, 1, 2, …; collective in the group."""
         return self.bcast(self.store.add("turn", 1) - 1 if self.is_root else 0)
 

@@ -9,15 +9,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from dtrain.config import Recipe, load_recipe
+from dtrain import notes
+from dtrain.config import Recipe
 from dtrain.origin import Origin
 from dtrain.ranks import Ranks
 from dtrain.tables import Curve
 from dtrain.weights import WEIGHTS_FILE
-from runkit.config import differences, dump_toml
 from runkit.dataset.lock import FileLock
 from runkit.errors import UserError
 from runkit.outputs import (
+    is_there,
     require_regular,
     require_replaceable,
     shortened,
@@ -26,12 +27,7 @@ from runkit.outputs import (
     written_whole,
 )
 
-_PLACES = ("memory", "device_memory", "keep_pairs")
-# Keys that may differ when a run goes on: they do not change what is computed.
-FREE_KEYS = ("output", "minutes", "grace_seconds", "device", "threads", "compile", *(f"data.{key}" for key in _PLACES))
 _IS_SUMMARY = starts_with(r'\{\s*"phase": "')
-# Of DeepSpeed's configuration: follows from the number of processes, or changes nothing that is computed.
-_DERIVED = ("train_batch_size", "train_micro_batch_size_per_gpu", "gradient_accumulation_steps", "timers")
 
 
 @dataclass(frozen=True)
@@ -76,8 +72,8 @@ class RunFolder:
         except (OSError, UnicodeDecodeError) as error:
             raise UserError(f"{path} cannot be read: {error}") from error
 
-    def hold_to(self, origin: Origin) -> None:
-        """Note what the run learns from, or compare it with what it began with; on root. Raises UserError."""
+    def require_origin(self, origin: Origin) -> None:
+        """Note what a new run learns from; UserError if a resumed run would learn from something else. On root."""
         path = self.path / "data.json"
         if _has_begun(self.path) and path.exists():
             self.origin.require_same(origin, self.path)
@@ -85,6 +81,11 @@ class RunFolder:
         require_replaceable(path, starts_with(r'\{"digests": '))
         with written_whole(path) as beside:
             beside.write_text(origin.json(), encoding="utf-8")
+
+    def hold_to_files(self, files: Mapping[str, str]) -> None:
+        """Raise UserError if the files of a finished run, by phase, hold something else now; on root."""
+        if is_there(self.path / "data.json"):
+            self.origin.require_files(files, self.path)
 
     def curve(self, name: str) -> Curve:
         """The table NAME.csv."""
@@ -109,19 +110,7 @@ def folder_of(recipe: Recipe) -> Path:
 def read_summary(recipe: Recipe) -> dict[str, Any] | None:
     """What a finished run came to; None if it is not finished."""
     path = _summary(folder_of(recipe))
-    return _read_json(path) if path.exists() else None
-
-
-def _read_json(path: Path) -> dict[str, Any]:
-    """A table that a run has written; UserError if it is damaged."""
-    require_regular(path, state_of(path))
-    try:
-        table = json.loads(path.read_text())
-    except (OSError, ValueError) as error:
-        raise UserError(f"{path} is damaged: {error}") from error
-    if not isinstance(table, dict):
-        raise UserError(f"{path} is damaged: it holds no table")
-    return table
+    return notes.read_table(path) if path.exists() else None
 
 
 def _summary(path: Path) -> Path:
@@ -129,52 +118,22 @@ def _summary(path: Path) -> Path:
 
 
 def _prepare(path: Path, recipe: Recipe, engine_config: Mapping[str, Any]) -> FileLock:
-    settings = {key: value for key, value in engine_config.items() if key not in _DERIVED}
     try:
         path.mkdir(parents=True, exist_ok=True)
         lock = FileLock(path / "run.lock")
         try:
             if _has_begun(path):
-                _check_same(path, recipe, settings)
+                notes.hold(path, recipe, engine_config)
                 _require_whole(path / "checkpoint")
             else:
-                _note(path, recipe, settings)
+                require_replaceable(_summary(path), _IS_SUMMARY)
+                notes.write(path, recipe, engine_config)
         except (OSError, UserError):
             lock.release()
             raise
     except OSError as error:
         raise UserError(f"{shortened(path)} cannot be used: {error.strerror}") from error
     return lock
-
-
-def _note(path: Path, recipe: Recipe, settings: Mapping[str, Any]) -> None:
-    """Write down what is trained; the recipe comes last and whole: it is what a rerun is held against."""
-    # DeepSpeed's JSON may be the user's own, which has what ours leaves out.
-    ours = json.dumps(settings, indent=2) + "\n"
-    require_replaceable(path / "ds_config.json", _is_dumped_json, reads=[recipe.deepspeed] if recipe.deepspeed else [])
-    require_replaceable(path / "recipe.toml", _is_dumped_recipe)
-    require_replaceable(_summary(path), _IS_SUMMARY)
-    with written_whole(path / "ds_config.json") as beside:
-        beside.write_text(ours)
-    with written_whole(path / "recipe.toml") as beside:
-        beside.write_text(dump_toml(recipe), encoding="utf-8")
-
-
-def _is_dumped_json(path: Path) -> bool:
-    """Whether a file is JSON as a run writes it, to the letter."""
-    try:
-        text = path.read_text()
-        return json.dumps(json.loads(text), indent=2) + "\n" == text
-    except (OSError, ValueError):
-        return False
-
-
-def _is_dumped_recipe(path: Path) -> bool:
-    """Whether a file is a recipe as a run writes it, with every key, and not one that somebody has written."""
-    try:
-        return dump_toml(load_recipe(path)) == path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError, UserError):
-        return False
 
 
 def _has_begun(path: Path) -> bool:
@@ -200,16 +159,3 @@ def _require_whole(checkpoints: Path) -> None:
                     raise UserError(f"{file}: {part} has another sum than when it was written")
     except (OSError, ValueError, zipfile.BadZipFile, UserError) as error:
         raise UserError(f"the checkpoint is damaged ({error}); delete {checkpoints.parent} to train anew") from error
-
-
-def _check_same(path: Path, recipe: Recipe, settings: Mapping[str, Any]) -> None:
-    changed = differences(load_recipe(path / "recipe.toml"), recipe)
-    changed |= differences({"deepspeed": _read_json(path / "ds_config.json")}, {"deepspeed": settings})
-    # The same data may lie elsewhere now: their content is compared (`hold_to`).
-    free = {key for key in changed if key in FREE_KEYS or key == "data.file" or key.endswith(".data.file")}
-    listed = [f"{key} (there {then!r}, now {now!r})" for key, (then, now) in changed.items() if key not in free]
-    if listed:
-        raise UserError(
-            f"{path} holds a run by another recipe; keys that differ: {', '.join(listed)}; choose another name "
-            f"(with initial={path} it starts from these weights)"
-        )

@@ -57,7 +57,7 @@ def show(recipe: Recipe) -> None:
             f"# phase {name}: {n_steps:.0f} steps of {recipe.batch} sample(s); "
             + ", ".join(f"{len(samples)} for {part}" for part, samples in data.split.items())
         )
-        cost = cost_of(network, data, recipe.loss_in(name))
+        cost = cost_of(network, data, recipe.loss_in(name), recipe.ema)
         print(f"# cost {cost.in_words(recipe.micro or recipe.batch) if cost else 'not known: shapes depend on values'}")
         print(f"# network {recipe.model.name}: {sum(p.numel() for p in network.parameters()):,} parameters")
 

@@ -55,13 +55,13 @@ class TorchWorld(World):
         return self.split(names.index(names[self.rank]))
 
     def shared_counter(self) -> SharedCounter:
-        return StoreTickets(self)
+        return StoreCounter(self)
 
     def progress(self) -> None:
         """The store has a thread of its own, which looks after requests at all times."""
 
 
-class StoreTickets:
+class StoreCounter:
     """A counter in the store of a group; making it is collective."""
 
     def __init__(self, world: TorchWorld) -> None:

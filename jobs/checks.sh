@@ -110,7 +110,7 @@ look_at_recipe() { # WORD...: likewise; data that an earlier job is still to mak
         echo "submit: dtrain does not run here, so its recipe was not looked at" >&2
     elif [ -n "$after$later" ]; then
         sed -n '/^error: /p' <<<"$told" >&2
-        echo "submit: that may be because ${after:-what it waits for} has not ended yet; the job is submitted" >&2
+        echo "submit: that may be because ${after:-what it waits for} has not ended yet, and keeps no job back" >&2
     else
         echo "$told" >&2
         fail "nothing is submitted"

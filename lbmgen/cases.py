@@ -114,12 +114,10 @@ def _face(config: RunConfig, name: str, velocity: float) -> Face:
     if kind is None:
         raise UserError(f"boundaries.{name} has no kind; known: {', '.join(boundary.names())}")
     try:
-        face = boundary.build(kind, **table)
+        from_flow = boundary.get(kind).from_flow
+        return boundary.build(kind, **({from_flow: velocity} if from_flow else {}) | table)
     except UserError as error:
         raise UserError(f"boundaries.{name}: {error}") from None
-    if face.from_flow and face.from_flow not in table:
-        return boundary.build(kind, **table, **{face.from_flow: velocity})
-    return face
 
 
 def _bodies(

@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field
 
-from runkit.config import Config
+from runkit.config import Config, GraceSeconds, Minutes
 from runkit.device import Device
 from runkit.stop import GRACE_SECONDS
 
@@ -142,10 +142,8 @@ class RunConfig(Config):
         64, ge=1, le=65535, description="most cases that a GPU simulates together, if memory allows"
     )
     checkpoint_seconds: float = Field(300, ge=0, description="least time between checkpoints of a case [s]")
-    minutes: float = Field(0, ge=0, description="wall time after which the run stops, to be resumed; 0: no limit")
-    grace_seconds: float = Field(
-        GRACE_SECONDS, ge=1, description="time to leave the work in, when the time is over or a signal warns [s]"
-    )
+    minutes: Minutes = 0
+    grace_seconds: GraceSeconds = GRACE_SECONDS
     grid: Grid = Grid()
     flow: Flow = Flow()
     collision: Collision = Collision()

@@ -27,8 +27,10 @@ SUMS = sums_of(STAGE)
 
 
 def move_failed_to_end(file: Writer) -> int:
-    """Move failed cases to the end of a file without pending ones; on root alone. Returns the number of the others."""
-    finish_moves(file)
+    """Move failed cases to the end of a file without pending ones; on root alone. Returns the number of the others.
+
+    Moves that a killed run had begun must have been finished.
+    """
     _move(file, _plan(file))
     return int(np.sum(file.read(STAGE) == COMPLETE))
 

@@ -7,7 +7,7 @@ from collections.abc import Generator, Iterator
 from contextlib import closing, suppress
 from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
@@ -166,7 +166,7 @@ def _going(simulations: list[Simulation], resources: Resources) -> list[Simulati
     file, group = over[0].file, resources.group
     for simulation in over:
         simulation.finish()
-        if simulation.failure and group.is_root:
+        if group.is_root:  # also where there is none: a pending case may hold anything
             file.write_text("failure", (simulation.i_case,), simulation.failure)
     file.to_disk()
     group.barrier()
@@ -218,12 +218,8 @@ def _open(world: World, config: RunConfig, cases: list[Case]) -> Writer:
         for axis, pair in faces
         for side, face in zip(("low", "high"), pair, strict=True)
     }
-    options: dict[str, Any] = {
-        "free_keys": FREE_KEYS,
-        "groups": groups,
-        "verified": False,
-    }  # a killed run may have left cases in mid-move
-    file = Writer.open(world, path, schema, sizes, attributes, **options)
+    # Not verified yet: a killed run may have left cases in mid-move.
+    file = Writer.open(world, path, schema, sizes, attributes, free_keys=FREE_KEYS, groups=groups, verified=False)
     if not file.finished:
         if world.is_root:  # also when resumed: the first try may have died before
             _write_axes(config, file)

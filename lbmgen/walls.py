@@ -222,7 +222,7 @@ class Boundary:
             start=np.append(start, len(site)).astype(np.int64),
             left=left,
             here=here,
-            **self._of_sites(sites, [kinds[k] for k in group[start]]),
+            **self._of_sites(sites, kinds, group[start]),
             share=self._share(len(sites), number, i),
             target=np.ascontiguousarray(target),
             inner=np.ascontiguousarray(np.where(solid_inside, back, target + inward)),
@@ -230,21 +230,23 @@ class Boundary:
             memory=np.zeros(len(site), self.layout.dtype),
         )
 
-    def _of_sites(self, sites: I64, kinds: Sequence[Open]) -> dict[str, Array]:
-        """Columns of `Outlets` that depend on the site alone: kind of face, its parameters, and the way in."""
-        rows = [[getattr(kind, name) for name in kind.parameters()] for kind in kinds]
-        parameters = np.zeros((len(sites), most_parameters()), self.layout.dtype)
-        for given, row in zip(parameters, rows, strict=True):
-            given[: len(row)] = row
+    def _of_sites(self, sites: I64, kinds: Sequence[Open], of_site: I64) -> dict[str, Array]:
+        """Columns of `Outlets` that depend on the site alone: face, its parameters, and the way in.
+
+        Site k is at the face `kinds[of_site[k]]`.
+        """
+        laws = np.array([open_faces().index(type(kind)) for kind in kinds], np.int64)
+        parameters = np.zeros((len(kinds), most_parameters()), self.layout.dtype)
+        for row, kind in zip(parameters, kinds, strict=True):
+            row[: len(kind.parameters())] = [getattr(kind, name) for name in kind.parameters()]
         place, total = self.site[sites] + self.origin, np.array(self.domain.shape)
         low, high = self._open_sides()
         steps = ((place == 0) & low).astype(np.int64) - ((place == total - 1) & high)
-        is_solid = self.body.solid[tuple((self.site[sites] + steps + 1).T)]
-        inward = steps @ np.array(self.layout.strides, np.int64)
+        inward, is_solid = self._step(sites, steps)
         return {
             "inward": np.where(is_solid, 0, inward),
-            "law": np.array([open_faces().index(type(kind)) for kind in kinds], np.int64),
-            "parameters": parameters,
+            "law": laws[of_site],
+            "parameters": parameters[of_site],
             "normal": -steps / np.maximum(1.0, np.linalg.norm(steps, axis=1))[:, None],
         }
 
@@ -265,6 +267,9 @@ class Boundary:
         c = np.array(self.lattice.c)[along]
         source, total = self.site[site] + self.origin - c, np.array(self.domain.shape)
         low, high = self._open_sides()
-        inward = c * ((source < 0) & low | (source >= total) & high)
-        is_solid = self.body.solid[tuple((self.site[site] + inward + 1).T)]
-        return inward @ np.array(self.layout.strides, np.int64), is_solid
+        return self._step(site, c * ((source < 0) & low | (source >= total) & high))
+
+    def _step(self, site: I64, steps: I64) -> tuple[I64, Bools]:
+        """Distance in memory of `steps` [n, d] from sites, and whether what lies there is solid."""
+        is_solid = self.body.solid[tuple((self.site[site] + steps + 1).T)]
+        return steps @ np.array(self.layout.strides, np.int64), is_solid

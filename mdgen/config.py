@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 from pydantic import Field, field_validator
 
-from runkit.config import Config
+from runkit.config import Config, GraceSeconds, Minutes
 from runkit.device import Device
 from runkit.stop import GRACE_SECONDS
 
@@ -125,10 +125,8 @@ class RunConfig(Config):
         528, ge=1, le=65535, description="most replicas, or samples, that advance together on a GPU"
     )
     checkpoint_seconds: float = Field(300, ge=0, description="least time between checkpoints of a unit of work [s]")
-    minutes: float = Field(0, ge=0, description="wall time after which the run stops, to be resumed; 0: no limit")
-    grace_seconds: float = Field(
-        GRACE_SECONDS, ge=1, description="time to leave the work in, when the time is over or a signal warns [s]"
-    )
+    minutes: Minutes = 0
+    grace_seconds: GraceSeconds = GRACE_SECONDS
     system: System = System()
     initial: Initial = Initial()
     integrator: Integrator = Integrator()

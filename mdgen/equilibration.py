@@ -6,7 +6,6 @@ A sample is cooled from a melt and held at its temperature (NVT), or taken as gi
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import replace
 from typing import Any, NamedTuple
 
@@ -28,7 +27,6 @@ from runkit.dataset.schema import COMPLETE, FAILED
 from runkit.dataset.writer import Writer
 from runkit.progress import Progress
 from runkit.rng import stream
-from runkit.stop import Stopped
 
 GROUP_SIZE = GroupSize(1, 1)  # of samples on the CPU
 SETTLED = 5  # relaxation times of the thermostat after which a hold must have its temperature
@@ -51,7 +49,7 @@ def equilibrate(run: Run, given: list[Configuration]) -> None:
     mine = run.groups(pending, checkpoint_name, kind=int, size=GROUP_SIZE)
     blocks = Schedule() if given else cooling_blocks(config.initial, config.system.temperature, config.integrator.dt)
     amount = (sum(map(len, mine)), "samples") if given else (run.steps_left(mine, checkpoint_name, blocks), "steps")
-    with Progress(run.world, *amount, "equilibrate") as progress, suppress(Stopped):
+    with Progress(run.world, *amount, "equilibrate") as progress:
         for samples in mine:
             run.stop.here()
             starts = [given[sample] for sample in samples] if given else _cool(run, samples, blocks, progress)

@@ -48,7 +48,9 @@ def mechanics(start: Configuration, potential: PairPotential) -> Mechanics:
         *(terms, squares, stress, stiffness),
     )  # fmt: skip
     energy, virial, curvature = np.moveaxis(terms, 2, 0)
-    return Mechanics(energy / 2, virial, curvature, *squares.T, _matrices(stress), _matrices(stiffness))
+    square_energy, square_virial, square_repulsion = squares.T
+    sums = energy / 2, virial, curvature, square_energy, square_virial, square_repulsion
+    return Mechanics(*sums, _matrices(stress), _matrices(stiffness))
 
 
 def _matrices(components: F64) -> F64:

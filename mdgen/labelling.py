@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
-
 import numpy as np
 
 from mdgen.config import RunConfig
@@ -15,7 +13,6 @@ from runkit.dataset.schema import COMPLETE, FAILED
 from runkit.dataset.verify import require_sound
 from runkit.dataset.writer import Writer
 from runkit.progress import Progress
-from runkit.stop import Stopped
 
 
 def label(run: Run) -> None:
@@ -24,7 +21,7 @@ def label(run: Run) -> None:
     propagated = file.read("propagated")
     pending = [sample for (sample,) in file.pending("labelled")]
     mine = [pending[i] for i in world.share(len(pending))]
-    with Progress(world, len(mine), "samples", "label") as progress, suppress(Stopped):
+    with Progress(world, len(mine), "samples", "label") as progress:
         for sample in mine:
             run.stop.here()
             if (propagated[sample] == COMPLETE).all():
@@ -73,4 +70,5 @@ def write_labels(file: Writer, sample: int, labels: dict[str, Array]) -> None:
             values = np.pad(values, ((0, 0), (0, capacity - n_bonds)), constant_values=np.nan)
         file.write(name, (sample,), values)
     file.write("n_bonds", (sample,), n_bonds)
+    file.write_text("failure", (sample,), "")  # a pending sample may hold anything
     file.mark("labelled", (sample,), COMPLETE)

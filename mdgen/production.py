@@ -6,7 +6,6 @@ does not depend on its group, so groups are formed anew for any number of ranks.
 
 from __future__ import annotations
 
-from contextlib import suppress
 from operator import itemgetter
 
 import numpy as np
@@ -24,7 +23,6 @@ from runkit.dataset.schema import COMPLETE, FAILED, PENDING
 from runkit.dataset.verify import require_sound
 from runkit.dataset.writer import Writer
 from runkit.progress import Progress
-from runkit.stop import Stopped
 
 GROUP_SIZE = GroupSize(8, 32)  # of replicas on the CPU: the lanes of a vector; four such, regrouped as they diverge
 
@@ -36,7 +34,7 @@ def propagate(run: Run) -> None:
     blocks = production_blocks(run.config.production.times, run.config.integrator.dt)
     mine = run.groups(_pending(run), checkpoint_name, kind=itemgetter(0), size=GROUP_SIZE)
     n_steps = run.steps_left(mine, checkpoint_name, blocks)
-    with Progress(run.world, n_steps, "steps", "propagate") as progress, suppress(Stopped):
+    with Progress(run.world, n_steps, "steps", "propagate") as progress:
         for group in mine:
             run.stop.here()
             _run_group(run, group, blocks, progress)

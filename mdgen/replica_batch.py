@@ -96,8 +96,6 @@ class ReplicaBatch:
             self.evaluate()
             return _flat(self.array("force"))
 
-        found: F64
-        valley: fire.Valley
         found, valley = fire.descend(force_at, _flat(self.array("position")), tolerance, most)
         put(found)
         return valley

@@ -13,9 +13,10 @@ from mdgen.equilibration import equilibrate, melt_thermostat
 from mdgen.formats.independence import fingerprint
 from mdgen.initial import Configuration
 from mdgen.labelling import label
-from mdgen.plan import dimensions, given_configurations, memory_in_words, potential_of, resolved, taken_as_given
+from mdgen.plan import memory_in_words, work_of
 from mdgen.production import propagate
 from mdgen.relaxation import hold_in_words
+from mdgen.resolve import dimensions, given_configurations, potential_of, resolved, taken_as_given
 from mdgen.storage import copy_kept, delete, schema_of, working_path
 from mdgen.trajectory import Run
 from runkit.dataset.contracts.isoconfig import ISOCONFIG
@@ -48,7 +49,9 @@ def generate(world: World, config: RunConfig) -> int:
         say(world, f"{file.state}: {file.part}, written by {file.method}")
         if file.state == "new":  # checkpoints that lie here belong to a file that is gone
             world.on_root(file.scratch.clear)
-        say(world, f"memory: {memory_in_words(config, sizes, world.size)}")
+        if world.is_root:  # units of all ranks are shared out to tell it
+            _, replicas = work_of(config, sizes, world.size)
+            say(world, f"memory: {memory_in_words(sizes, replicas.largest)}")
         told, is_short = hold_in_words(config)
         if given:
             say(world, start)

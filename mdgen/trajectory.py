@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from functools import partial
 from itertools import groupby
 from typing import NamedTuple
@@ -43,10 +44,11 @@ class Run(NamedTuple):
     def go_through(self, *stages: Callable[[Run], None]) -> bool:
         """One stage after another, each begun when all ranks are through with the last; whether all are done.
 
-        Collective; it is not where the run has to stop.
+        Collective. A stage raises Stopped where it leaves its work because the run has to end.
         """
         for stage in stages:
-            stage(self)
+            with suppress(Stopped):  # of this rank alone: `meet` asks whether all are to end
+                stage(self)
             if self.stop.meet():
                 return False
             self.file.sync()

@@ -13,17 +13,20 @@ import argparse
 import io
 import os
 import re
+import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
+from pathlib import Path
 from types import MappingProxyType
 from typing import Any, NoReturn, TypeVar
 
+import runkit
 from runkit.config import Config, load, read_toml
 from runkit.constraints import is_list
 from runkit.errors import UserError, complain
-from runkit.launcher import Launch, this_launch
+from runkit.launcher import Launch, alone, this_launch
 from runkit.memory import shortage
 from runkit.outputs import is_file
 from runkit.programs import owner
@@ -33,6 +36,7 @@ from runkit.version import code_version
 
 Model = TypeVar("Model", bound=Config)
 
+TIMEOUT = 120  # seconds for libraries to load and say their versions
 CLOSED = 141  # exit code when the reader of the standard output has left, as of a program that SIGPIPE ends
 _SETTING = re.compile(r"[A-Za-z_][\w.\-]*=")
 # The deepspeed launcher appends this to the command line of every process; the environment says the same.
@@ -68,7 +72,7 @@ def run_program(
             is_root = _speaks(launched())
             about = partial(help_text, name, model, description, show is not None, positional, parts)
             _do(name, model, run, show, about, words, positional, is_root)
-        except (UserError, MemoryError, OSError, RuntimeError, ImportError) as error:
+        except Exception as error:
             told = error if isinstance(error, UserError) else shortage(error)
             if told is None:
                 raise
@@ -95,7 +99,7 @@ def _do(
     if {"-h", "--help"} & set(words):
         _print_from_root(is_root, about())
     elif "--version" in words:
-        _print_from_root(is_root, f"{name} {code_version()}")
+        _print_from_root(is_root, f"{name} {code_version()}\n{surroundings()}" if is_root else "")
     elif words[:1] == ["show"] and show is not None:
         config = _configure(name, model, words[1:], positional)
         if is_root:
@@ -119,6 +123,19 @@ def plain_streams() -> Iterator[None]:
         # What is still in the buffer goes nowhere, or Python would complain at its end.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(CLOSED)
+
+
+def surroundings() -> str:
+    """What this code stands on, a line each; asked in a process of its own, since a broken library may end it."""
+    folder = str(Path(runkit.__file__).parents[1])
+    environment = alone(os.environ) | {"PYTHONPATH": os.pathsep.join([folder, os.environ.get("PYTHONPATH", "")])}
+    command = [sys.executable, "-m", "runkit.about"]
+    try:
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=TIMEOUT)
+    except (OSError, subprocess.SubprocessError) as error:
+        return f"  what it stands on cannot be told: {error}"
+    died = f"\n  a library ended the process that loaded it (code {done.returncode})" if done.returncode else ""
+    return done.stdout.rstrip("\n") + died
 
 
 class OptionParser(argparse.ArgumentParser):

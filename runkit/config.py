@@ -10,10 +10,10 @@ import math
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal, TypeVar, get_args, get_origin
+from typing import Annotated, Any, Literal, TypeVar, get_args, get_origin
 
 import tomli_w
-from pydantic import BaseModel, ConfigDict, ValidationError, ValidationInfo, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
 from runkit.constraints import allowed, is_list, keys
@@ -22,6 +22,12 @@ from runkit.outputs import as_path, require_regular, state_of
 from runkit.registry import suggestion
 
 Model = TypeVar("Model", bound="Config")
+
+# Keys that programs have in common.
+Minutes = Annotated[float, Field(ge=0, description="wall time after which the run stops, to be resumed; 0: no limit")]
+GraceSeconds = Annotated[
+    float, Field(ge=1, description="time to leave the work in, when the time is over or a signal warns [s]")
+]
 
 
 class Config(BaseModel):

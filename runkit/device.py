@@ -203,5 +203,20 @@ def _reason(runtime: Any, error: Any) -> str:
     return "there is no GPU that this process may use" + (f" ({error})" if has_gpu() else "")
 
 
+def cuda_version() -> str:
+    """CuPy, the CUDA that it was built for, and that of the driver; or why there is none."""
+    try:
+        found = cupy()
+    except NoGpu as reason:
+        return str(reason)
+    runtime = found.cuda.runtime
+    try:
+        number = runtime.driverGetVersion()
+    except runtime.CUDARuntimeError:
+        number = 0
+    driver = f"driver for CUDA {_version(number)}" if number else "no driver"
+    return f"CuPy {found.__version__} for CUDA {_version(runtime.runtimeGetVersion())}, {driver}"
+
+
 def _version(number: int) -> str:
     return f"{number // 1000}.{number % 1000 // 10}"

@@ -16,13 +16,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-Array = NDArray[np.float64]
+from runkit.arrays import F64
 
 
-def _of_each(function: Callable[[float], float]) -> Callable[[ArrayLike], Array]:
+def _of_each(function: Callable[[float], float]) -> Callable[[ArrayLike], F64]:
     """`function` of every value of an array of any shape, in float64."""
 
-    def of_each(values: ArrayLike) -> Array:
+    def of_each(values: ArrayLike) -> F64:
         array = np.asarray(values, np.float64)
         return np.fromiter(map(function, array.ravel().tolist()), np.float64, array.size).reshape(array.shape)
 
@@ -34,7 +34,7 @@ sin = _of_each(math.sin)
 cos = _of_each(math.cos)
 
 
-def power(values: ArrayLike, exponent: float) -> Array:
+def power(values: ArrayLike, exponent: float) -> F64:
     """Every value, not negative, to one power, infinity where that is too large; NumPy's `**` has the same bits
     everywhere for exponents 2, 1, 0.5 and -1 alone."""
 
@@ -47,7 +47,7 @@ def power(values: ArrayLike, exponent: float) -> Array:
     return _of_each(raised)(values)
 
 
-def sinc(values: ArrayLike) -> Array:
+def sinc(values: ArrayLike) -> F64:
     """sin(x) / x, 1 at 0."""
     array = np.asarray(values, np.float64)
     return np.divide(sin(array), array, out=np.ones_like(array), where=array != 0)

@@ -45,7 +45,7 @@ def memory_for_imports() -> Iterator[None]:
         yield
     except KeyboardInterrupt:
         sys.exit(INTERRUPTED)
-    except (ImportError, OSError, RuntimeError, MemoryError) as error:
+    except Exception as error:
         if (told := shortage(error)) is None:
             raise
         complain(told)

@@ -20,6 +20,7 @@ import numpy as np
 
 from runkit.errors import UserError
 
+PART = ".part"  # ends the name of an unfinished file
 HEAD = 1 << 12  # bytes of a file that tell whose it is
 
 
@@ -47,13 +48,18 @@ def require_replaceable(
 def require_own_name(path: Path | str) -> None:
     """Raise UserError for a name that no file can have while it is unfinished, or that marks an unfinished file."""
     path = as_path(path)
-    if path.suffix == ".part":
-        raise UserError(f"output: {path} ends in .part, the mark of an unfinished file; choose another name")
+    if path.suffix == PART:
+        raise UserError(f"output: {path} ends in {PART}, the mark of an unfinished file; choose another name")
     try:
-        for name in (path, sibling(path, ".part")):
+        for name in (path, part_of(path)):
             state_of(name)
     except UserError as error:
         raise UserError(f"output: {error}") from error
+
+
+def part_of(path: Path) -> Path:
+    """The name of a file while it is unfinished."""
+    return sibling(path, PART)
 
 
 def as_path(value: Path | str) -> Path:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import sys
 import time
+from threading import Event, Thread
 from types import TracebackType
 from typing import NamedTuple
 
@@ -85,6 +86,35 @@ class Progress:
             f"{rate:.3g} {self.unit}/s, {clock_time(passed)} passed, {clock_time(max(left, 0.0))} left",
             flush=True,
         )
+
+
+class Patience:
+    """Says now and then that work goes on which cannot tell how far it is: `with Patience(world, "compiling"): …`.
+
+    A thread of root speaks, since the work itself does not come back before it is done.
+    """
+
+    def __init__(self, world: World | Reporter, what: str, every: float = QUIET_SECONDS) -> None:
+        self._what, self._every, self._is_over = what, every, Event()
+        self._thread = Thread(target=self._speak, daemon=True) if world.is_root else None
+
+    def __enter__(self) -> Patience:
+        if self._thread is not None:
+            self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._is_over.set()
+        if self._thread is not None:
+            self._thread.join()
+
+    def _speak(self) -> None:
+        start = time.monotonic()
+        while not self._is_over.wait(self._every):
+            tqdm.write(f"{self._what}: {clock_time(time.monotonic() - start)} passed", file=sys.stdout)
+            sys.stdout.flush()
 
 
 def duration(seconds: float) -> str:

@@ -33,7 +33,11 @@ def help_text(
         lines += [*_parts(key, registry, width), ""]
     if has_show:
         lines.append("  show       print the resolved configuration and what it will cost, and end")
-    return "\n".join([*lines, "  --help     print this and end", "  --version  print the version of the code and end"])
+    lines += [
+        "  --help     print this and end",
+        "  --version  print versions of the code and of what it stands on, and end",
+    ]
+    return "\n".join(lines)
 
 
 def _keys(model: type[Config], width: int) -> list[str]:

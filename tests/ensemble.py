@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from runkit.dataset.checksums import fields_of_sums
+from runkit.dataset.checksums import arrays_of
 from runkit.dataset.contracts.isoconfig import ISOCONFIG
 from runkit.dataset.reader import Dataset
 from runkit.dataset.schema import COMPLETE, Field
@@ -75,7 +75,7 @@ def fill(
 def raw(path: Path | str) -> dict[str, bytes]:
     """The bytes of every field of a file, and of its checksums."""
     with Dataset(path, unfinished=True) as dataset:
-        fields = (*dataset.held.fields, *fields_of_sums(dataset.held))
+        fields = arrays_of(dataset.held)
         return {field.name: dataset.file[field.name][()].tobytes() for field in fields}
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 
-from runkit.dataset.checksums import HEADER, Checksums, fields_of_sums, sums_of
+from runkit.dataset.checksums import HEADER, Checksums, arrays_of, sums_of
 from runkit.dataset.schema import contract
 
 
@@ -16,7 +16,7 @@ def renew(path: Path) -> Path:
     with h5py.File(path, "r+") as file:
         schema = contract.build(file.attrs["schema"]).schema
         schema = schema.without(*(field.name for field in schema.fields if field.optional and field.name not in file))
-        fields = (*schema.fields, *fields_of_sums(schema))
+        fields = arrays_of(schema)
         shapes = {field.name: file[field.name].shape for field in fields if field.name in file}
         sums = Checksums(schema, shapes, lambda name, box: file[name][box])
         for stage in schema.stages:

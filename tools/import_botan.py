@@ -18,7 +18,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from itertools import chain, pairwise
@@ -39,8 +38,8 @@ from mdgen.formats.independence import require_distinct
 from mdgen.initial import Configuration
 from mdgen.labelling import label, write_labels
 from mdgen.observables import neighbour_pairs
-from mdgen.plan import dimensions, potential_of, require_bonds_that_fit
 from mdgen.potentials import potential as registry
+from mdgen.resolve import dimensions, potential_of, require_bonds_that_fit
 from mdgen.trajectory import Run
 from runkit.arrays import F64
 from runkit.cli import run_program
@@ -55,7 +54,7 @@ from runkit.folders import make_folder
 from runkit.log import say
 from runkit.mpi import World, launch
 from runkit.progress import Progress
-from runkit.stop import Stop, Stopped
+from runkit.stop import Stop
 from tools.published_npz import array, digest, finite, keys, trajectories
 from tools.published_npz import temperature as temperature_of
 
@@ -190,7 +189,7 @@ def _read_trajectories(plan: Plan, given: list[Configuration], run: Run) -> None
     file, world = run.file, run.world
     pending = sorted({sample for sample, _ in file.pending("propagated")})
     mine = [pending[i] for i in world.share(len(pending))]
-    with Progress(world, len(mine) * len(plan.times), "files", "read trajectories") as progress, suppress(Stopped):
+    with Progress(world, len(mine) * len(plan.times), "files", "read trajectories") as progress:
         for sample in mine:
             run.stop.here()
             start = given[sample]

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from hashlib import sha256
 from typing import Any, ClassVar, Protocol, TypeAlias, TypeVar
 
@@ -21,6 +21,7 @@ from dtrain.normalisation import Normalisation
 from runkit.config import Config
 from runkit.dataset.reader import Dataset
 from runkit.errors import UserError
+from runkit.mpi import World
 from runkit.registry import ClassRegistry
 
 Batch = TypeVar("Batch", bound=Tensors)
@@ -51,6 +52,9 @@ class Network(Protocol):
 
     def __call__(self, *inputs: Tensor) -> Output:
         """The answer to the tensors of `DataSet.inputs`."""
+
+    def buffers(self) -> Iterator[Tensor]:
+        """What the network keeps beside its weights, such as running statistics."""
 
 
 class Batches(Protocol[Batch_co]):
@@ -127,6 +131,10 @@ class DataSet(Batches[Batch], Protocol[Batch, Keys_contra]):
     @abstractmethod
     def sizes(self) -> dict[str, int]:
         """Arguments of the network that the data determine."""
+
+    def prepare(self, world: World) -> None:
+        """Make what is kept beside the file and takes long, in shares over the processes; collective."""
+        return
 
     @abstractmethod
     def place(self, device: torch.device) -> str:

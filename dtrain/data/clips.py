@@ -1,29 +1,35 @@
 """Clips: a few frames that are given, those to be predicted, and the feeding back of predictions.
 
 Channels are density, velocity x, velocity y in units of their spread, 0 in cells without fluid; a network sees the
-signed distance beside them.
-Source: J. Brandstetter et al., arXiv:2202.03376 (gradients through the last call alone).
+signed distance, and the viscosity if it is asked for, beside them.
+Source: J. Brandstetter et al., arXiv:2202.03376 (gradients through the last call alone); T. Chen et al.,
+arXiv:1604.06174 (memory by computing again).
 Units: cells of the stored grid for distances.
 """
 
 from __future__ import annotations
 
+import math
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 from torch import Tensor
+from torch.utils.checkpoint import checkpoint
 
-from dtrain.data import Network
+from dtrain.data import Network, Output
 from dtrain.data.tensors import Tensors
-from runkit.arrays import F32, Floats
+from runkit.arrays import F32, F64, Floats
 
 REACH = 8.0  # cells from a surface over which the network can tell distances well
+NEAR = 1.0  # the same of a distance that tells fluid from body
 
 
 @dataclass(frozen=True)
 class Clips(Tensors):
-    """A batch: `given` and `target` [n, 3, t, x, y], `geometry` [n, 1, x, y], `fluid` [n, 1, 1, x, y] (1 or 0)."""
+    """A batch: `given` and `target` [n, 3, t, x, y], `geometry` [n, 1 to 3, x, y], `fluid` [n, 1, 1, x, y] (1 or 0)."""
 
     given: Tensor
     target: Tensor
@@ -51,14 +57,14 @@ class Clips(Tensors):
         )
 
     def seen(self, frames: Tensor) -> Tensor:
-        """What the network sees of frames [n, 3, t, x, y]: them and the geometry, [n, 4, t, x, y]."""
+        """What the network sees of frames [n, 3, t, x, y]: them and the geometry, [n, 4 or 5, t, x, y]."""
         geometry = self.geometry[:, :, None].expand(-1, -1, frames.shape[2], -1, -1)
         return torch.cat([frames, geometry.to(frames.dtype)], dim=1)
 
 
 @dataclass(frozen=True)
 class Series(Tensors):
-    """Some frames of a case: normalised `frames` [3, t, x, y], `geometry` [1, x, y], `fluid` [1, 1, x, y] (1 or 0)."""
+    """Normalised `frames` [3, t, x, y] of a case, `geometry` [1 to 3, x, y], `fluid` [1, 1, x, y] (1 or 0)."""
 
     frames: Tensor
     geometry: Tensor
@@ -70,22 +76,70 @@ class Series(Tensors):
         return Clips(given, target, self.geometry, self.fluid)
 
 
-def geometry_of(distance: Floats, cell: float) -> F32:
-    """Signed distances in sites as a network sees them: of order one, steep at surfaces, flat far from them."""
-    found: F32 = np.tanh(distance / (REACH * cell)).astype(np.float32)
+def geometry_of(distance: Floats, cell: float, reach: float = REACH) -> F32:
+    """Signed distances in sites as a network sees them: of order one, steep at surfaces, flat beyond `reach` cells."""
+    found: F32 = np.tanh(distance / (reach * cell)).astype(np.float32)
     return found
 
 
-def rollout(network: Network, clips: Clips, n_frames: int, full_gradient: bool = True) -> Tensor:
+def patches(random: np.random.Generator, shape: Sequence[int], reach: int) -> F64:
+    """Noise [channel, t, x, y] of spread 1: white, or as strong in patches of each of 1, 2, 4, … up to `reach` cells.
+
+    White noise is drawn anew for each frame; wider patches stay the same over the frames of a clip, as what drifts in
+    a rollout does. Then the strength is drawn, too, normally distributed: most clips are nearly clean, and in some
+    the network has to find the flow again from where bodies are.
+    """
+    n_channels, _, nx, ny = shape
+    total: F64 = random.normal(size=shape)
+    if reach == 1:
+        return total
+    widths = [2**k for k in range(1, reach.bit_length())]
+    for width in widths:
+        coarse = random.normal(size=(n_channels, -(-nx // width) + 1, -(-ny // width) + 1))
+        x, y = random.integers(width, size=2)  # patches lie anywhere
+        total += coarse.repeat(width, 1).repeat(width, 2)[:, None, x : x + nx, y : y + ny]
+    found: F64 = random.normal() / math.sqrt(1 + len(widths)) * total
+    return found
+
+
+def distance_of(geometry: Tensor, cell: float) -> Tensor:
+    """Signed distances in sites of what a network sees of them, as far as it tells them."""
+    return geometry.clamp(-0.999, 0.999).atanh() * (REACH * cell)
+
+
+def rollout(
+    network: Network, clips: Clips, n_frames: int, full_gradient: bool = True, recompute: bool = False
+) -> Tensor:
     """The next frames [n, 3, n_frames, x, y], the network's output being fed back to it.
 
-    With `full_gradient = False` gradients flow through the last call alone, and only its frames are returned.
+    With `full_gradient = False` gradients flow through the last call alone, and only its frames are returned. With
+    `recompute` the backward pass computes each call again instead of keeping what is inside it: a third more time, and
+    the memory of one call and of the frames between calls.
     """
     frames, found = clips.given, []
     n_calls = -(-n_frames // frames.shape[2])
     for call in range(n_calls):
         learns = torch.is_grad_enabled() and (full_gradient or call == n_calls - 1)
         with torch.set_grad_enabled(learns):
-            frames = network(clips.seen(frames))[0] * clips.fluid
+            seen = clips.seen(frames)
+            (answer,) = _recomputed(network, seen) if recompute and learns else network(seen)
+            frames = answer * clips.fluid
         found.append(frames)
     return torch.cat(found, dim=2)[:, :, :n_frames] if full_gradient else found[-1]
+
+
+def _recomputed(network: Network, seen: Tensor) -> Output:
+    """A call whose inside is computed again in the backward pass, where statistics are not gathered once more."""
+    found: Output = checkpoint(network, seen, use_reentrant=False, context_fn=lambda: (nullcontext(), _kept(network)))
+    return found
+
+
+@contextmanager
+def _kept(network: Network) -> Iterator[None]:
+    """Leaves the buffers of a network, such as running statistics, as they were."""
+    before = [buffer.clone() for buffer in network.buffers()]
+    try:
+        yield  # torch leaves by an exception as soon as it has what it needs
+    finally:
+        for buffer, value in zip(network.buffers(), before, strict=True):
+            buffer.copy_(value)

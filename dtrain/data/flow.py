@@ -10,25 +10,26 @@ Units: lattice units of the simulated grid.
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import cached_property
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import torch
-from pydantic import Field, field_validator
 from torch import Tensor
 
-from dtrain.data import DataSet, Network, Options, Output, data, dataset_at, mark_of
-from dtrain.data.clips import Clips, Series, geometry_of, rollout
-from dtrain.data.split import Split
+from dtrain.data import DataSet, Network, Output, data, dataset_at, mark_of
+from dtrain.data.clips import NEAR, Clips, Series, distance_of, geometry_of, patches, rollout
+from dtrain.data.flow_options import FlowLoss, FlowOptions
 from dtrain.data.store import Store
 from dtrain.data.tensors import numbers
-from dtrain.flow_metrics import correlation, variance_error, vorticity
+from dtrain.flow_metrics import correlation, period, variance_error, vorticity
+from dtrain.flow_physics import Scene, physics_losses
 from dtrain.losses import field_and_gradient
 from dtrain.normalisation import Normalisation
-from runkit.arrays import Bools, Floats
-from runkit.config import Config
+from runkit.arrays import F32, Bools, Floats
 from runkit.dataset.reader import Dataset
 from runkit.dataset.schema import COMPLETE, PENDING
 from runkit.errors import UserError
@@ -36,43 +37,8 @@ from runkit.rng import stream
 
 CHANNELS = ("density", "velocity_x", "velocity_y")
 AT_REST = np.array([1.0, 0.0, 0.0], np.float32)  # density and velocity where there is no fluid
+USUAL_CELL_REYNOLDS = 20.0  # velocity times width of a stored cell over viscosity; a network sees the logarithm
 STATISTICS = 256  # cases that give mean and spread, at most
-
-
-class Outside(Config):
-    """Cases that are left out of the split, to see how far a network carries."""
-
-    families: list[str] = Field([], description="obstacle families that are left out")
-    reynolds: list[float] = Field([], description="[low, high]: Reynolds numbers that are left out; []: none")
-
-    @field_validator("reynolds")
-    @classmethod
-    def _is_a_range(cls, value: list[float]) -> list[float]:
-        if value and not (len(value) == 2 and value[0] < value[1]):
-            raise ValueError("two numbers low < high, or none")
-        return value
-
-
-class FlowOptions(Options):
-    """Keys of [data]."""
-
-    name: Literal["flow"] = Field("flow", description="name of a registered data set")
-    file: str = Field("data/flow.h5", min_length=1, description="FLOW file")
-    frames: int = Field(3, ge=1, description="frames that the network sees, and that it gives at once")
-    unroll: int = Field(1, ge=1, description="calls of the network in a training clip, its output being fed back")
-    through: bool = Field(False, description="gradients through all calls; else through the last one alone")
-    noise: float = Field(0.0, ge=0, description="noise on given frames in training [spread of the field]")
-    horizon: int = Field(12, ge=1, description="frames that are rolled out in a validation")
-    periodic: bool = Field(True, description="the network sees the other side beyond periodic faces; else zeros")
-    mirror: bool = Field(True, description="reflect half of the clips in y, if both y faces are alike")
-    split: Split = Split()
-    outside: Outside = Outside()
-
-
-class FlowLoss(Config):
-    """Keys of [loss]."""
-
-    gradient: float = Field(1.0, ge=0, description="weight of the error of spatial gradients against that of values")
 
 
 @data("flow")
@@ -103,6 +69,10 @@ class Flow(DataSet[Clips, FlowLoss]):
 
     def require(self, options: FlowLoss) -> None:
         _ = self.split  # draws clips
+        n_frames = self.options.frames * (self.options.unroll if self.options.through else 1)
+        if options.physics.keys() & {"continuity", "momentum"} and n_frames < 3:
+            told = f"data.frames = {self.options.frames}: a change in time needs three frames that are predicted"
+            raise UserError(f"{told}; raise data.frames, or data.unroll with data.through = true")
 
     @property
     def parts(self) -> dict[str, list[int]]:
@@ -130,7 +100,15 @@ class Flow(DataSet[Clips, FlowLoss]):
 
     @property
     def sizes(self) -> dict[str, Any]:
-        return {"inputs": len(CHANNELS) + 1, "outputs": len(CHANNELS), "periodic": self.periods}
+        frames = self.options.frames
+        inputs = len(CHANNELS) + 1 + self.options.surface + self.options.viscosity
+        return {
+            "inputs": inputs,
+            "outputs": len(CHANNELS),
+            "frames": frames,
+            "spreads": list(self.normalisation.std[1:]),
+            "periodic": self.periods,
+        }
 
     @cached_property
     def normalisation(self) -> Normalisation:
@@ -164,6 +142,12 @@ class Flow(DataSet[Clips, FlowLoss]):
         density, velocity = self.dataset["t0_fields/density"][which], self.dataset["t1_fields/velocity"][which]
         return np.concatenate([density[None], np.moveaxis(velocity, -1, 0)])
 
+    def shedding_period(self, case: int) -> float:
+        """Period of the lift on the bodies of a case in frames; NaN for a flow that does not oscillate."""
+        times = self.dataset["forces/time"][:2].astype(np.float64)
+        every = float(times[1] - times[0]) if len(times) > 1 else 0.0
+        return period(self.dataset["forces/lift"][case]) * every / self.interval if every > 0 else float("nan")
+
     def fluid(self, case: int) -> Bools:
         """Whether there is fluid in a cell [x, y]."""
         found: Bools = self.dataset["t0_fields/fluid_fraction"][case] > 0
@@ -172,7 +156,7 @@ class Flow(DataSet[Clips, FlowLoss]):
     def place(self, device: torch.device) -> str:
         """Keep whole cases of training and validation, if all fit."""
         n_cases = len(self.cases["train"]) + len(self.cases["validation"])
-        n_values = self.dataset.sizes["x"] * self.dataset.sizes["y"] * (len(CHANNELS) * self.n_frames + 2)
+        n_values = self.dataset.sizes["x"] * self.dataset.sizes["y"] * (len(CHANNELS) * self.n_frames + 3)
         bounds = self.options.memory, self.options.device_memory
         self._store = Store.choose(device, 4 * n_values * n_cases, *bounds)
         return str(self._store)
@@ -199,12 +183,31 @@ class Flow(DataSet[Clips, FlowLoss]):
     def output(self, network: Network, batch: Clips) -> Output:
         """Frames [n, 3, t, x, y]: all of the target, or in training without `through` those of the last call."""
         full_gradient = self.options.through or not torch.is_grad_enabled()
-        return (rollout(network, batch, batch.target.shape[2], full_gradient),)
+        return (rollout(network, batch, batch.target.shape[2], full_gradient, self.options.recompute),)
 
-    @staticmethod
-    def loss(output: Output, batch: Clips, options: FlowLoss) -> dict[str, Tensor]:
+    def loss(self, output: Output, batch: Clips, options: FlowLoss) -> dict[str, Tensor]:
         target = batch.target[:, :, -output[0].shape[2] :]
-        return field_and_gradient(output[0], target, batch.fluid, options.gradient)
+        losses = field_and_gradient(output[0], target, batch.fluid, options.gradient)
+        if options.physics:
+            found = physics_losses(
+                self._physical(output[0], batch.fluid),
+                self._physical(target, batch.fluid),
+                self._scene(batch),
+                options.physics,
+            )
+            losses |= {f"{name}_loss": value for name, value in found.items()}
+            losses["loss"] = losses["loss"] + sum(options.physics[name] * value for name, value in found.items())
+        return losses
+
+    def _physical(self, frames: Tensor, fluid: Tensor) -> Tensor:
+        """Normalised frames [n, 3, t, x, y] in lattice units, at rest in bodies; the host gives no tensor to a GPU."""
+        mean, std = self.normalisation.mean, self.normalisation.std
+        channels = [mean[i] + std[i] * frames[:, i] - float(AT_REST[i]) for i in range(len(CHANNELS))]
+        return torch.stack([rest + fluid[:, 0] * one for one, rest in zip(channels, AT_REST.tolist(), strict=True)], 1)
+
+    def _scene(self, batch: Clips) -> Scene:
+        distance = distance_of(batch.geometry[:, :1, None], self.cell)
+        return Scene(batch.fluid, distance, self.cell, self.interval, max(self.normalisation.std[1:]))
 
     def scores(self, output: Output, batch: Clips) -> dict[str, float]:
         """Variance-scaled error, mean over frames and channels, and mean correlation of vorticity over frames."""
@@ -236,9 +239,9 @@ class Flow(DataSet[Clips, FlowLoss]):
             chosen = [bool(random.integers(2)) for random in streams]
             clips = clips.mirrored().where(numbers(chosen, device), clips) if any(chosen) else clips
         if self.options.noise:
-            drawn = [random.normal(0, self.options.noise, clips.given.shape[1:]) for random in streams]
-            noise = numbers(np.stack(drawn), device)
-            clips = Clips(clips.given + noise * clips.fluid, clips.target, clips.geometry, clips.fluid)
+            drawn = [patches(random, clips.given.shape[1:], self.options.noise_reach) for random in streams]
+            noise = numbers(self.options.noise * np.stack(drawn), device)
+            clips = replace(clips, given=clips.given + noise * clips.fluid)
         return clips
 
     def _series(self, case: int, start: int = 0, n_frames: int | None = None) -> Series:
@@ -249,12 +252,23 @@ class Flow(DataSet[Clips, FlowLoss]):
             frame = start + int(np.argmin(is_finite))
             raise UserError(f"{self.options.file}: case {case} is not finite in frame {frame}")
         frames = np.where(fluid, self.normalisation.normalised(values), 0).astype(np.float32)
-        geometry = geometry_of(self.dataset["t0_fields/signed_distance"][case], self.cell)
         return Series(
             torch.from_numpy(frames),
-            torch.from_numpy(geometry)[None],
+            torch.from_numpy(np.stack(self._fixed(case))),
             torch.from_numpy(fluid.astype(np.float32))[None, None],
         )
+
+    def _fixed(self, case: int) -> list[F32]:
+        """What the network sees of a case that does not change in time: channels [x, y] of order one."""
+        distance = self.dataset["t0_fields/signed_distance"][case]
+        channels = [geometry_of(distance, self.cell)]
+        if self.options.surface:
+            channels.append(geometry_of(distance, self.cell, NEAR))
+        if self.options.viscosity:
+            velocity, viscosity = (float(self.dataset[f"scalars/{name}"][case]) for name in ("velocity", "viscosity"))
+            reynolds = velocity * self.cell / viscosity / USUAL_CELL_REYNOLDS
+            channels.append(np.full_like(channels[0], math.log(reynolds)))
+        return channels
 
     def _clips(self, cases: Sequence[int], length: int, stride: int = 0) -> list[int]:
         """Numbers of the clips of some cases; without a stride predicted frames do not overlap."""
@@ -276,10 +290,8 @@ class Flow(DataSet[Clips, FlowLoss]):
 
     def _is_outside(self, case: int) -> bool:
         left_out = self.options.outside
-        if left_out.reynolds:
-            low, high = left_out.reynolds
-            if low <= self.dataset["scalars/reynolds_number"][case] <= high:
-                return True
+        if left_out.has(float(self.dataset["scalars/reynolds_number"][case])):
+            return True
         return bool(left_out.families) and not set(left_out.families).isdisjoint(families(self.dataset, case))
 
     def _is_symmetric(self) -> bool:

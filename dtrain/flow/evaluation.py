@@ -54,7 +54,8 @@ class Evaluation:
     def rows(self) -> list[Row]:
         """Scores of all predictors, the network first, in the order of cases."""
         scored = {case: one for part in self.world.all_gather(self._scored) for case, one in part.items()}
-        return rows_of([scored[case] for case in self.which[0]])
+        cases = self.which[0]
+        return rows_of([scored[case] for case in cases], [self.data.shedding_period(case) for case in cases])
 
     def about(self, model: str, part: str) -> dict[str, Any]:
         """What was evaluated, and how long a frame takes."""

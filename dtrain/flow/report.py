@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from dtrain.flow.headline import lines_of, spread
 from dtrain.flow.scores import SCORES, Row
 from dtrain.tables import write_json, write_table
 
@@ -22,6 +23,8 @@ def report(folder: Path, about: dict[str, Any], rows: Sequence[Row]) -> None:
         {
             "name": row.name,
             "mean": row.mean,
+            "per_case": {name: values.tolist() for name, values in row.per_case.items()},
+            "spread": {name: spread(values)[1] for name, values in row.per_case.items()},
             "frames": {name: values.tolist() for name, values in row.per_frame.items()},
             "cases": {name: values.tolist() for name, values in row.scores.items()},
         }
@@ -48,6 +51,7 @@ def table(about: dict[str, Any], rows: Sequence[Row]) -> list[str]:
         numbers = "".join(f"{per_frame[frame - 1]:<8.3f}" for frame in shown)
         rest = f"{mean['wake']:<8.3f}{mean['correlation_time']:<7.1f}{mean['divergence']:<8.3f}{mean['spectrum']:.3f}"
         lines.append(f"{row.name:<{width}}{numbers} {rest}")
+    lines += ["", "means over cases, ± standard deviation over cases:", *lines_of({r.name: r.per_case for r in rows})]
     lines.append(f"the network takes {1000 * about['seconds_per_frame']:.3g} ms per frame")
     return lines
 

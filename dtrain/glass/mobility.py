@@ -1,7 +1,8 @@
 """The mobility that a trained network predicts for any configuration, whole or in parts.
 
 In parts, each block is a graph of its own with all that the network sees (`partition`), so the answers are those of the
-whole up to rounding. Networks that look at the whole graph, for statistics over it or to answer for it, do not tell how
+whole up to rounding. Descriptors are made of the whole configuration first, since they are in units of their spread
+over it. Networks that look at the whole graph themselves, for statistics over it or to answer for it, do not tell how
 far they look; they are given whole graphs only.
 Units: Lennard-Jones.
 """
@@ -17,8 +18,8 @@ import numpy as np
 import torch
 from numpy.typing import ArrayLike
 
-import mdgen
-from dtrain.data.glass import GlassOptions, needs_inherent, structure_of
+from dtrain.data.configurations import Configuration, with_inherent
+from dtrain.data.glass import GlassOptions, features_of, needs_inherent, structure_of
 from dtrain.data.graphs import near_pairs
 from dtrain.glass.partition import Block, cut
 from dtrain.normalisation import DenormalisedNetwork
@@ -30,18 +31,6 @@ from runkit.memory import shortage
 
 POTENTIAL = "kob-andersen"  # of weights that do not tell theirs
 MOST_PARTS = 4096
-
-
-@dataclass(frozen=True)
-class Structure:
-    """A configuration as networks see it: species [n], box [3], thermal and inherent positions [n, 3]; `source` names
-    it in messages. Without inherent positions it serves networks that do not need them."""
-
-    species: I32
-    box: F64
-    position: F64
-    inherent: F64 | None = None
-    source: str = "input"
 
 
 @dataclass(frozen=True)
@@ -74,14 +63,17 @@ def predict(
     of the data that the model learnt from. `parts` is a number of blocks that are computed one after another, for less
     memory. Raises UserError for input that is no configuration, or none that the model can know.
     """
-    options = options_of(trained)
     start = checked(numbers("position", position), species, box)
     given = None if inherent is None else numbers("inherent", inherent)
-    if given is not None and (given.shape != start.position.shape or not np.isfinite(given).all()):
-        raise UserError(f"inherent: finite numbers of the shape of position {start.position.shape} are needed")
-    if given is None and needs_inherent(options):
-        given = inherent_of(trained, start, potential, parameters)
-    return of_structure(trained, Structure(start.species, start.box, start.position, given), parts)
+    if given is not None and (given.shape != start.thermal.shape or not np.isfinite(given).all()):
+        raise UserError(f"inherent: finite numbers of the shape of position {start.thermal.shape} are needed")
+    law = potential_of(trained, potential, parameters)
+    require_known(trained, start)
+    if given is not None:
+        start = start._replace(inherent=given)
+    elif needs_inherent(options_of(trained)):
+        start = with_inherent(start, *law)
+    return of_configuration(trained, start, law, whole("parts", parts, 1, MOST_PARTS))
 
 
 def options_of(trained: Trained) -> GlassOptions:
@@ -91,8 +83,8 @@ def options_of(trained: Trained) -> GlassOptions:
     return trained.options
 
 
-def checked(position: F64, species: ArrayLike, box: ArrayLike) -> Structure:
-    """A configuration from arrays; UserError if it cannot be one."""
+def checked(position: F64, species: ArrayLike, box: ArrayLike) -> Configuration:
+    """A configuration from arrays, without inherent positions (NaN); UserError if it cannot be one."""
     edges = numbers("box", box, "three edges, or one of a cube,")
     kinds = numbers("species", species, "whole numbers from 0")
     edges = np.full(3, float(edges)) if edges.ndim == 0 else edges
@@ -103,16 +95,7 @@ def checked(position: F64, species: ArrayLike, box: ArrayLike) -> Structure:
         raise UserError(f"box = {np.asarray(box).tolist()}: three positive edges, or one of a cube, are needed")
     if not ((kinds >= 0) & (kinds <= 127) & (kinds == np.rint(kinds))).all():
         raise UserError("species: whole numbers from 0 to 127 are needed")
-    return Structure(kinds.astype(np.int32), edges, position)
-
-
-def inherent_of(trained: Trained, start: Structure, potential: str, parameters: Mapping[str, Any] | None) -> F64:
-    """Inherent positions of a configuration, in the potential that is given or that of the model's data."""
-    name, its_own = potential_of(trained, potential, parameters)
-    try:
-        return mdgen.inherent_position(start.position, start.species, start.box, name, parameters=its_own)
-    except UserError as error:
-        raise UserError(f"{start.source}: {error}") from error
+    return Configuration(kinds.astype(np.int32), edges, position, np.full_like(position, np.nan))
 
 
 def potential_of(
@@ -124,48 +107,51 @@ def potential_of(
     return str(trained.system.get("potential", POTENTIAL)), trained.system.get("parameters", {})
 
 
-def require_known(trained: Trained, start: Structure) -> None:
+def require_known(trained: Trained, found: Configuration) -> None:
     """Raise UserError for a configuration that a model cannot know."""
     n_species = trained.system.get("n_species")
-    if n_species is not None and start.species.max() >= n_species:
+    if n_species is not None and found.species.max() >= n_species:
         raise UserError(
-            f"{start.source}: species {start.species.max()} is there (they count from 0); the model has learnt from "
-            f"{n_species} species"
+            f"species {found.species.max()} is there (they count from 0); the model has learnt from {n_species} species"
         )
 
 
-def of_structure(trained: Trained, start: Structure, parts: int = 1) -> Mobility:
+def of_configuration(
+    trained: Trained, found: Configuration, law: tuple[str, Mapping[str, Any]], parts: int = 1
+) -> Mobility:
     """The mobility of a configuration, block by block."""
-    parts = whole("parts", parts, 1, MOST_PARTS)
-    require_known(trained, start)
-    return joined(len(start.species), [of_block(trained, start, block) for block in blocks_of(trained, start, parts)])
+    blocks = blocks_of(trained, found, parts)
+    features = features_for(trained, found, law)
+    return joined(len(found.species), [of_block(trained, found, features, block) for block in blocks])
 
 
-def blocks_of(trained: Trained, start: Structure, parts: int) -> list[Block]:
+def features_for(trained: Trained, found: Configuration, law: tuple[str, Mapping[str, Any]]) -> Floats | None:
+    """Descriptors of all particles, None for a model without; `law` is the potential and its parameters."""
+    return features_of(options_of(trained), found, (*law, int(trained.system.get("n_species", 2))))
+
+
+def blocks_of(trained: Trained, found: Configuration, parts: int) -> list[Block]:
     """The blocks of a configuration for this network; UserError if it can only see the whole."""
     if parts == 1:
-        n_particles = len(start.species)
+        n_particles = len(found.species)
         return [Block(np.arange(n_particles), np.ones(n_particles, bool))]
     reach = getattr(trained.network, "reach", None)
     if reach is None:
         name = trained.recipe.model.name
         raise UserError(f"parts = {parts}: {name} looks at the whole configuration; allowed: 1, on one process")
-    return cut(start.position, start.box, parts, reach * options_of(trained).cutoff)
+    return cut(found.thermal, found.box, parts, reach * options_of(trained).cutoff)
 
 
 Part = tuple[I64, Floats, Ints, Floats]  # own particles and their propensity; bonds that they own and their change
 
 
-def of_block(trained: Trained, start: Structure, block: Block) -> Part:
+def of_block(trained: Trained, found: Configuration, features: Floats | None, block: Block) -> Part:
     """The answers for the brick of a block; a bond belongs to the brick of its first particle."""
     member, options = block.member, options_of(trained)
+    here = Configuration(found.species[member], found.box, found.thermal[member], found.inherent[member])
     try:
-        pairs = near_pairs(start.position[member], start.box, options.cutoff)
-        position = {"initial_position": start.position[member]}
-        if needs_inherent(options):
-            assert start.inherent is not None
-            position["inherent_position"] = start.inherent[member]
-        graph = structure_of(options, start.species[member], start.box, position, pairs)
+        pairs = near_pairs(here.thermal, here.box, options.cutoff)
+        graph = structure_of(options, here, pairs, None if features is None else features[member])
         model = DenormalisedNetwork(trained.network, trained.normalisation)
         graph = graph.to(next(model.parameters()).device)
         propensity, change = model.predict(graph.x, graph.edge_index, graph.edge_attr)
@@ -173,7 +159,7 @@ def of_block(trained: Trained, start: Structure, block: Block) -> Part:
         if shortage(error) is None and not isinstance(error, torch.OutOfMemoryError):
             raise
         told = f"{len(member)} particles at once are too many for the memory; raise parts, or take more processes"
-        raise UserError(f"{start.source}: {told}") from error
+        raise UserError(told) from error
     both = np.bincount(graph.pair.cpu().numpy(), weights=change, minlength=len(pairs)) / 2
     mine = block.is_own[pairs[:, 0]]
     return member[block.is_own], propensity[block.is_own], member[pairs[mine]], both[mine]

@@ -8,24 +8,24 @@ Units: Lennard-Jones.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ParamSpec, TypeVar
 
 import numpy as np
 
-import mdgen
+from dtrain.data.configurations import Configuration, read_configurations, with_inherent
 from dtrain.data.glass import needs_inherent
 from dtrain.glass.mobility import (
     Mobility,
-    Structure,
     blocks_of,
-    inherent_of,
+    features_for,
     joined,
     of_block,
     options_of,
     peak_bytes,
+    potential_of,
     require_known,
 )
 from dtrain.glass.predictions import write_rows
@@ -43,6 +43,10 @@ from runkit.progress import Progress, duration
 # What a simulation would take: atom-steps per core-second (docs/performance.md), replicas and time step as published.
 RATE, REPLICAS, DT = 8e6, 32, 0.005
 IS_OURS = starts_with(r'\d+\nLattice="[^"]*" (Time=\S+ )?Properties=species:S:1:pos:R:3:propensity:R:1')
+
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 
 @dataclass
@@ -79,15 +83,14 @@ def predict_file(
     Raises UserError for a file that cannot be read, or configurations that the model cannot know.
     """
     potential, parameters, parts = how
-    starts = world.on_root(_read, trained, file)
-    cost = Cost()
+    law = potential_of(trained, potential, parameters)
+    starts, cost = world.on_root(_read, trained, file), Cost()
     began = time.monotonic()
     if needs_inherent(options_of(trained)):
         say(world, f"inherent structures of {len(starts)} configuration(s)")
-        found = world.each(lambda k: inherent_of(trained, starts[k], potential, parameters), len(starts))
-        starts = [replace(start, inherent=inherent) for start, inherent in zip(starts, found, strict=True)]
+        starts = world.each(lambda k: _named(file, with_inherent, starts[k], *law), len(starts))
         cost.inherent = time.monotonic() - began
-    rows = [_of_all(world, trained, start, parts or world.size, cost) for start in starts]
+    rows = [_of_all(world, trained, start, (law, parts or world.size, file), cost) for start in starts]
     _write_h5(world, trained, file, path, list(zip(starts, rows, strict=True)))
     xyz = path.with_suffix(".xyz")
     world.on_root(_write_xyz, trained, xyz, starts, rows)
@@ -95,31 +98,42 @@ def predict_file(
     say(world, _cost_in_words(trained, cost, world.size, sum(len(start.species) for start in starts)))
 
 
-def _read(trained: Trained, file: str) -> list[Structure]:
-    found = mdgen.read(file)
-    several = len(found) > 1
-    starts = [
-        Structure(one.species, one.box, one.position, source=f"{one.source}, configuration {k}" if several else file)
-        for k, one in enumerate(found)
-    ]
-    if len({len(start.species) for start in starts}) > 1:
-        numbers = sorted({len(start.species) for start in starts})
+def _read(trained: Trained, file: str) -> list[Configuration]:
+    found = read_configurations(file)
+    numbers = sorted({len(one.species) for _, one in found})
+    if len(numbers) > 1:
         raise UserError(f"{file}: configurations have {numbers[0]} to {numbers[-1]} particles; one number is needed")
-    for start in starts:
-        require_known(trained, start)
-    return starts
+    for source, one in found:
+        _named(source, require_known, trained, one)
+    return [one for _, one in found]
 
 
-def _of_all(world: World, trained: Trained, start: Structure, parts: int, cost: Cost) -> Mobility:
+def _named(source: str, function: Callable[P, T], *arguments: P.args, **named: P.kwargs) -> T:
+    """What a function gives; its UserError says where the configuration comes from."""
+    try:
+        return function(*arguments, **named)
+    except UserError as error:
+        raise UserError(f"{source}: {error}") from error
+
+
+def _of_all(
+    world: World,
+    trained: Trained,
+    start: Configuration,
+    how: tuple[tuple[str, Mapping[str, Any]], int, str],
+    cost: Cost,
+) -> Mobility:
     """The mobility of a configuration whose parts are shared out; every process gets it."""
     began = time.monotonic()
+    law, parts, file = how
     blocks = blocks_of(trained, start, parts)
+    features = _named(file, features_for, trained, start, law)
     mine = [blocks[k] for k in world.share(len(blocks))]
     device = next(trained.network.parameters()).device
     before, found = peak_bytes(device), []
     with Progress(world, len(mine), "parts", "predict") as progress:
         for block in mine:
-            found.append(of_block(trained, start, block))
+            found.append(_named(file, of_block, trained, start, features, block))
             progress.advance()
     largest = max((len(block.member) for block in mine), default=1)
     each = world.max((peak_bytes(device) - before) / largest)
@@ -130,7 +144,7 @@ def _of_all(world: World, trained: Trained, start: Structure, parts: int, cost: 
 
 
 def _write_h5(
-    world: World, trained: Trained, file: str, path: Path, found: Sequence[tuple[Structure, Mobility]]
+    world: World, trained: Trained, file: str, path: Path, found: Sequence[tuple[Configuration, Mobility]]
 ) -> None:
     """A PREDICTION file, whose samples are the configurations in the order of the file."""
     at, n_bonds = trained.system.get("time"), max(len(mobility.bond) for _, mobility in found)
@@ -147,11 +161,11 @@ def _write_h5(
         writer.seal()
 
 
-def _row(start: Structure, mobility: Mobility) -> tuple[Any, ...]:
-    return (start.species, start.box, start.position), mobility.propensity, mobility.bond, mobility.bond_change
+def _row(start: Configuration, mobility: Mobility) -> tuple[Any, ...]:
+    return (start.species, start.box, start.thermal), mobility.propensity, mobility.bond, mobility.bond_change
 
 
-def _write_xyz(trained: Trained, path: Path, starts: Sequence[Structure], rows: Sequence[Mobility]) -> None:
+def _write_xyz(trained: Trained, path: Path, starts: Sequence[Configuration], rows: Sequence[Mobility]) -> None:
     require_replaceable(path, IS_OURS)
     at = trained.system.get("time")
     with written_whole(path) as beside, beside.open("w", encoding="utf-8") as stream:
@@ -159,13 +173,13 @@ def _write_xyz(trained: Trained, path: Path, starts: Sequence[Structure], rows: 
             write_frame(stream, start.box, {} if at is None else {"Time": f"{at:g}"}, dict(_columns(start, mobility)))
 
 
-def _columns(start: Structure, mobility: Mobility) -> Iterator[tuple[str, Any]]:
+def _columns(start: Configuration, mobility: Mobility) -> Iterator[tuple[str, Any]]:
     """What a viewer shows of a particle: mobility, and the mean change of its bonds, coloured by the former."""
     ends = mobility.bond.ravel()
     n_bonds = np.bincount(ends, minlength=len(start.species))
     total = np.bincount(ends, np.repeat(mobility.bond_change, 2), len(start.species))
     yield "species", letters(start.species)
-    yield "pos", start.position
+    yield "pos", start.thermal
     yield "propensity", mobility.propensity
     yield "mean_bond_change", total / np.maximum(n_bonds, 1)
     yield "Color", colors(mobility.propensity)

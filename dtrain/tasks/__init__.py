@@ -53,6 +53,10 @@ class PredictOptions(Config):
     )
     file: str = Field(min_length=1, description="file of the generator")
     output: str = Field("", description="file to write; none: predictions.h5 beside the model")
+    members: bool = Field(
+        False,
+        description="of a campaign over seeds also the predictions of each run, each into a file beside it",
+    )
     device: str = Field("auto", pattern="^(auto|cpu|gpu)$", description="where the network is computed")
     threads: int = Field(0, ge=0, le=4096, description="threads of a process; 0: its share of the node's cores")
 

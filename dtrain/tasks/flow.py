@@ -5,16 +5,19 @@ Units: lattice units of the simulated grid.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import Field
 
-from dtrain.data.flow import Flow, FlowOptions, Outside
+from dtrain.data.flow import Flow
+from dtrain.data.flow_options import FlowOptions, Outside
 from dtrain.data.split import Split
 from dtrain.flow.evaluation import Evaluation
+from dtrain.flow.long import LongRollouts
+from dtrain.flow.long_report import write_long
 from dtrain.flow.report import report
 from dtrain.flow.rollouts import CasePredictor, Rollout, write_rollouts
 from dtrain.tasks import WHOLE, EvaluateOptions, PredictOptions, Task, chosen, open_data, task
@@ -33,6 +36,12 @@ class FlowEvaluate(EvaluateOptions):
     )
     start: int = Field(0, ge=0, description="first frame that is given")
     frames: int = Field(0, ge=0, description="frames that are rolled out; 0: to the end of the file")
+    long: int = Field(
+        0,
+        ge=0,
+        le=10**8,
+        description="frames of a rollout beyond the file, whose statistics stand beside the file's; 0: none",
+    )
 
 
 class FlowPredict(PredictOptions):
@@ -61,7 +70,7 @@ class FlowTask(Task[FlowEvaluate, FlowPredict]):
         write_rollouts(world, folder / "evaluation.h5", data, evaluation.which, evaluation.rollouts(), about)
         rows = evaluation.rows()
         world.on_root(report, folder, evaluation.about(str(trained.path), options.part), rows)
-        return rows[0].mean
+        return {**rows[0].mean, **(_go_on(world, trained, data, (cases, options), folder) if options.long else {})}
 
     @staticmethod
     def predict(world: World, trained: Trained, options: FlowPredict, path: Path) -> None:
@@ -80,6 +89,23 @@ class FlowTask(Task[FlowEvaluate, FlowPredict]):
 
             write_rollouts(world, path, data, which, rollouts(), about)
         say(world, f"wrote {path}: {len(cases)} cases, {which[2]} frames each")
+
+
+def _go_on(
+    world: World, trained: Trained, data: Flow, which: tuple[Sequence[int], FlowEvaluate], folder: Path
+) -> dict[str, float]:
+    """Rollouts without end of some cases, and what they leave; collective."""
+    cases, options = which
+    found = LongRollouts(trained, data, cases, options.start).run(world, options.long)
+    about = {
+        "model": str(trained.path),
+        "file": data.options.file,
+        "part": options.part,
+        "n_frames": options.long,
+        "n_simulated": data.n_frames - options.start - data.options.frames,
+        "interval": data.interval,
+    }
+    return world.on_root(write_long, folder, about, found)
 
 
 def _open(trained: Trained, file: str, split: Split | None = None) -> Flow:

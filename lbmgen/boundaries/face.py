@@ -43,7 +43,7 @@ class Face:
 
     def fastest(self, axis: int, domain: DomainShape) -> float:
         """The largest speed that it gives to fluid, as a face at right angles to `axis` of a domain."""
-        return 0.0
+        return self.slide
 
     def require_fit(self, axis: int, domain: DomainShape) -> None:
         """Raise UserError if it cannot be at this face of a domain."""

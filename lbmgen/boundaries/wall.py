@@ -54,10 +54,6 @@ class NoSlip(Face):
         """The speed of the wall."""
         return math.hypot(*self.velocity)
 
-    def fastest(self, axis: int, domain: DomainShape) -> float:
-        """The speed of the wall."""
-        return self.slide
-
 
 @boundary("velocity")
 @dataclass(frozen=True)

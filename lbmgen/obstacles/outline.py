@@ -21,7 +21,7 @@ from collections.abc import Callable
 import numpy as np
 
 from lbmgen.obstacles.shape import Shape
-from runkit.arrays import F64, I64, Array
+from runkit.arrays import F64, Array
 
 CHUNK = 2**15  # points times chords at a time: temporary arrays stay in cache
 
@@ -88,7 +88,7 @@ def _chains(loop: Array, length: int) -> F64:
     return found
 
 
-def _edges(start: I64, end: Array) -> F64:
+def _edges(start: F64, end: F64) -> F64:
     """x, y of the start, unit vector, length and y of the end [6, ...] of edges between points [..., 2]."""
     edge = end - start
     length = np.linalg.norm(edge, axis=-1)

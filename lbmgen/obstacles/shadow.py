@@ -12,7 +12,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from lbmgen.obstacles.placed import PlacedShape
-from runkit.arrays import F64
+from runkit.arrays import F64, Bools
 
 CELL, MOST_CELLS = 0.25, 512  # width of a cell; cells along an axis
 
@@ -46,7 +46,7 @@ def _covered(intervals: Sequence[tuple[float, float]], length: float, periodic: 
     return total
 
 
-def _paint(picture: F64, points: F64, width: float, periodic: Sequence[bool]) -> None:
+def _paint(picture: Bools, points: F64, width: float, periodic: Sequence[bool]) -> None:
     """Mark the cells behind points [n, 2 or 3]; a shape of two dimensions covers all of z."""
     index = np.floor(points[:, 1:] / width).astype(np.int64)
     keep = np.ones(len(index), bool)

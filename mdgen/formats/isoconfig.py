@@ -11,6 +11,7 @@ from mdgen.formats.base import Format, Frame, Frames, file_format
 from runkit.dataset.reader import Dataset
 from runkit.dataset.schema import COMPLETE
 from runkit.errors import UserError
+from runkit.outputs import PART
 
 
 @file_format("ISOCONFIG")
@@ -18,7 +19,7 @@ class Isoconfig(Format):
     """The equilibrated samples, in order."""
 
     needs_file = True
-    suffixes = (".h5", ".hdf5", ".part")
+    suffixes = (".h5", ".hdf5", PART)
 
     @staticmethod
     def recognises(head: bytes) -> bool:

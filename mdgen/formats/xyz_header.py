@@ -111,9 +111,11 @@ def _temperature(entries: Mapping[str, str], where: str) -> float | None:
     held = re.fullmatch(r"IntegratorNVT,[^,]+,([^,]+),.*", entries.get("integrator", ""))
     if held:
         said[f"integrator = {held[0]}"] = number(held[1], f"{where}, integrator")
-    (name, first), *others = said.items() or [("", None)]
+    if not said:
+        return None
+    (name, first), *others = said.items()
     for other, value in others:
-        if not math.isclose(value, first or 0.0, rel_tol=1e-6):
+        if not math.isclose(value, first, rel_tol=1e-6):
             raise UserError(f"{where}: {name} and {other} contradict each other; correct one, or take it out")
     return first
 

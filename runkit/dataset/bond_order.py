@@ -35,7 +35,10 @@ def crystalline_fraction(position: NDArray[Any], box: NDArray[Any]) -> float:
 
 
 def _bonds(position: NDArray[Any], box: NDArray[Any], reach: float) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
-    """Both directions of all pairs closer than `reach`: first, second, and the vector between them."""
+    """Both directions of all pairs closer than `reach`: first, second, and the vector between them.
+
+    Particles that coincide have no bond: it would have no direction.
+    """
     from scipy.spatial import cKDTree
 
     pair = cKDTree(np.mod(position, box) % box, boxsize=box).query_pairs(
@@ -43,7 +46,9 @@ def _bonds(position: NDArray[Any], box: NDArray[Any], reach: float) -> tuple[NDA
     )
     first, second = np.concatenate([pair, pair[:, ::-1]]).T
     bond = position[second] - position[first]
-    return first, second, bond - box * np.rint(bond / box)
+    bond = bond - box * np.rint(bond / box)
+    has_direction = bond.any(axis=1)
+    return first[has_direction], second[has_direction], bond[has_direction]
 
 
 def _harmonics(bond: NDArray[Any]) -> NDArray[Any]:

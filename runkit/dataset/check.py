@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 from runkit.cli import OptionParser, plain_streams
 from runkit.dataset import integrity
 from runkit.dataset.card import card
+from runkit.dataset.checksums import in_words
 from runkit.dataset.contract import contract_of
 from runkit.dataset.layout import dtype_of
 from runkit.dataset.outcome import NOTHING_USABLE, outcome_of
@@ -159,8 +160,7 @@ def _values(dataset: Dataset) -> Iterator[str]:
                     count, place = faults.get(fault, (0, first))
                     faults[fault] = count + len(hits), place
         for fault, (count, place) in faults.items():
-            axes = ", ".join(f"{dim} {number}" for dim, number in zip(expected.dims, place, strict=True))
-            yield f"{expected.name}: {count} value(s) {fault}, the first at {axes}"
+            yield f"{expected.name}: {count} value(s) {fault}, the first at {in_words(expected, tuple(place))}"
 
 
 def _pieces(dataset: Dataset, expected: Field) -> Iterator[tuple[int, NDArray[Any], NDArray[Any]]]:

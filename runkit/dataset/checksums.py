@@ -64,6 +64,11 @@ def fields_of_sums(schema: Schema) -> tuple[Field, ...]:
     )
 
 
+def arrays_of(schema: Schema) -> tuple[Field, ...]:
+    """All arrays of a file: its fields, and those of their checksums."""
+    return (*schema.fields, *fields_of_sums(schema))
+
+
 class Checksums:
     """The checksums of one file. `read(field, slices)` gives a box of an array; it is asked for PIECE bytes at most, or
     for a line of the first axis that is cut.

@@ -8,12 +8,12 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from runkit.dataset.lock import FileLock
+from runkit.dataset.lock import FileLock, lock_of
 from runkit.dataset.resume import check_same, holds, require_readable
 from runkit.dataset.schema import Schema
 from runkit.dataset.scratch import Scratch
 from runkit.errors import UserError
-from runkit.outputs import require_own_name, require_replaceable, shortened, sibling, state_of
+from runkit.outputs import require_own_name, require_replaceable, shortened, state_of
 
 
 class How(NamedTuple):
@@ -60,7 +60,7 @@ class Claim(NamedTuple):
             raise
 
     def _lock(self) -> FileLock:
-        return FileLock(sibling(self.part, ".lock"))
+        return FileLock(lock_of(self.part))
 
     def _require_name(self, reads: Sequence[Path | str]) -> None:
         """Whether files can have these names, and none of them is a source."""
@@ -76,7 +76,7 @@ class Claim(NamedTuple):
 
     def _clean(self, lock: FileLock | None) -> None:
         """Remove what a run that was killed right after it had sealed its file has left beside it."""
-        is_left = sibling(self.part, ".lock").is_file() or self.scratch.path.is_dir()
+        is_left = lock_of(self.part).is_file() or self.scratch.path.is_dir()
         if lock is not None or is_left:
             with suppress(UserError):  # the run is still there, or the folder may only be read
                 lock = lock or self._lock()

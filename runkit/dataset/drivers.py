@@ -40,6 +40,12 @@ class Driver(Protocol):
         """Close the file, collectively."""
 
 
+def hdf5_version() -> str:
+    """h5py and its HDF5, and whether they write in parallel."""
+    kind = "parallel" if h5py.get_config().mpi else "serial"
+    return f"h5py {h5py.__version__}, HDF5 {h5py.version.hdf5_version}, {kind}"
+
+
 def check_driver(world: World, wanted: str) -> None:
     """Raise UserError if a driver of this name cannot be had."""
     if wanted not in DRIVERS:

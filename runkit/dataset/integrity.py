@@ -9,15 +9,15 @@ from pathlib import Path
 import numpy as np
 
 from runkit.checkpoint import sync_directory
-from runkit.dataset.checksums import ATTRIBUTE, GROUP, Checksums, fields_of_sums, sum_of_texts
+from runkit.dataset.checksums import ATTRIBUTE, GROUP, Checksums, arrays_of, fields_of_sums, sum_of_texts
 from runkit.dataset.drivers import PosixDriver
 from runkit.dataset.layout import texts_in
-from runkit.dataset.lock import FileLock
+from runkit.dataset.lock import FileLock, lock_of
 from runkit.dataset.reader import BROKEN, Dataset, whole
 from runkit.dataset.schema import PENDING
 from runkit.dataset.verify import Damaged
 from runkit.errors import UserError
-from runkit.outputs import require_regular, sibling, state_of
+from runkit.outputs import PART, part_of, require_regular, state_of
 
 
 def has_checksums(dataset: Dataset) -> bool:
@@ -30,7 +30,7 @@ def damaged_units(dataset: Dataset) -> Iterator[Damaged]:
     sums = _sums(dataset)
     for stage in dataset.schema.stages:
         status = dataset[stage.name][()]
-        for unit in map(tuple, np.argwhere(np.ones(status.shape)).tolist()):
+        for unit in np.ndindex(status.shape):
             if status[unit] != PENDING:
                 fields = sums.differing(stage.name, unit)
             else:
@@ -58,8 +58,8 @@ def repair(path: Path) -> str:
 
     Raises UserError if the file cannot be repaired so: it has no checksums, it is in use, attributes are damaged.
     """
-    part = path if path.suffix == ".part" else sibling(path, ".part")
-    lock = FileLock(sibling(part, ".lock"))
+    part = path if path.suffix == PART else part_of(path)
+    lock = FileLock(lock_of(part))
     try:
         with whole(path), Dataset(path, unfinished=True) as dataset:
             if not has_checksums(dataset):
@@ -101,6 +101,5 @@ def _sums(dataset: Dataset) -> Checksums:
         found = dataset.file.get(field.name)
         if getattr(found, "shape", None) != field.shape(dataset.sizes) or found.dtype != np.dtype("<u8"):
             raise UserError(f"{dataset.path}: {field.name} is damaged, or of another code")
-    arrays = (*schema.fields, *fields_of_sums(schema))
-    shapes = {field.name: field.shape(dataset.sizes) for field in arrays}
+    shapes = {field.name: field.shape(dataset.sizes) for field in arrays_of(schema)}
     return Checksums(schema, shapes, lambda name, box: dataset.file[name][box])

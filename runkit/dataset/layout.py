@@ -21,7 +21,7 @@ import h5py
 import numpy as np
 
 from runkit.checkpoint import sync_directory
-from runkit.dataset.checksums import ATTRIBUTE, fields_of_sums, sum_of_texts
+from runkit.dataset.checksums import ATTRIBUTE, arrays_of, sum_of_texts
 from runkit.dataset.schema import Field, Schema
 from runkit.errors import UserError
 from runkit.outputs import require_regular, shortened, sibling, state_of
@@ -38,8 +38,7 @@ def dtype_of(field: Field) -> np.dtype[Any]:
 
 def n_bytes(schema: Schema, sizes: Mapping[str, int]) -> int:
     """Bytes of raw data of a file."""
-    fields = (*schema.fields, *fields_of_sums(schema))
-    return sum(math.prod(field.shape(dict(sizes))) * dtype_of(field).itemsize for field in fields)
+    return sum(math.prod(field.shape(dict(sizes))) * dtype_of(field).itemsize for field in arrays_of(schema))
 
 
 Groups = Mapping[str, Mapping[str, Any]]
@@ -62,7 +61,7 @@ def lay_down(
             for name, value in (_about_code() | dict(attributes)).items():
                 file.attrs[name] = value if isinstance(value, (str, int, float, np.generic)) else json.dumps(value)
             file.attrs["schema"], file.attrs["schema_version"] = schema.name, schema.version
-            for field in (*schema.fields, *fields_of_sums(schema)):
+            for field in arrays_of(schema):
                 _create(file, field, field.shape(dict(sizes)))
             for name in schema.groups:
                 _describe(file.require_group(name), {**schema.groups[name], **groups.get(name, {})})

@@ -14,11 +14,16 @@ from contextlib import suppress
 from pathlib import Path
 
 from runkit.errors import UserError
-from runkit.outputs import require_regular, shortened, state_of
+from runkit.outputs import require_regular, shortened, sibling, state_of
 
 # What a file system without locks answers: ENOLCK and EOPNOTSUPP are honest; some network and FUSE file systems give
 # ENOSYS, EINVAL, EIO or the kernel's own ENOTSUPP.
 NO_LOCKS = (errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOSYS, errno.EINVAL, errno.EIO, 524)
+
+
+def lock_of(part: Path) -> Path:
+    """The lock beside an unfinished file."""
+    return sibling(part, ".lock")
 
 
 class FileLock:

@@ -24,7 +24,7 @@ import numpy as np
 from runkit.arguments import shown
 from runkit.dataset.schema import Schema, contract
 from runkit.errors import UserError
-from runkit.outputs import as_path, is_there, require_regular, sibling, state_of
+from runkit.outputs import PART, as_path, is_there, part_of, require_regular, state_of
 
 # What h5py raises where the structure of a file is damaged.
 BROKEN = (OSError, RuntimeError, KeyError, ValueError, TypeError, UnicodeError)
@@ -55,15 +55,15 @@ class Dataset:
     @property
     def is_complete(self) -> bool:
         """Whether the file has its final name: no unit of work is pending."""
-        return self.path.suffix != ".part"
+        return self.path.suffix != PART
 
     def __getitem__(self, name: str) -> Any:
         """The h5py dataset of a field; KeyError if there is none of this name, UserError if this file lacks it."""
         if isinstance(name, str) and name in self.absent:
             raise UserError(f"{self.path} has no {name}: the data it was imported from do not give it")
-        if name not in self and any(name == field.name and field.optional for field in self.schema.fields):
-            raise UserError(f"{self.path} has no {name}: that was left out when the file was written")
         if name not in self:
+            if isinstance(name, str) and name in {field.name for field in self.schema.fields if field.optional}:
+                raise UserError(f"{self.path} has no {name}: that was left out when the file was written")
             raise KeyError(f"{self.path} has no field {shown(name)}")
         return self.file[name]
 
@@ -157,7 +157,7 @@ class Dataset:
     def _open(self) -> h5py.File:
         about = state_of(self.path)
         if about is None:
-            part = sibling(self.path, ".part")
+            part = part_of(self.path)
             hint = f"; {part} is unfinished: run the same command again to finish it" if is_there(part) else ""
             raise UserError(f"{self.path} does not exist{hint}")
         if not self.is_complete and not self.unfinished:

@@ -11,7 +11,7 @@ from runkit.dataset.integrity import texts_are_damaged
 from runkit.dataset.reader import Dataset, whole
 from runkit.dataset.schema import Schema
 from runkit.errors import UserError
-from runkit.outputs import sibling, state_of
+from runkit.outputs import part_of, state_of
 
 _WAY_OUT = "move the file away or choose another output"
 
@@ -27,7 +27,7 @@ def holds(path: Path, schema: Schema) -> bool:
 
 def found_at(path: Path, schema: Schema, config: Mapping[str, Any], free_keys: Sequence[str]) -> str:
     """What a run of this configuration would find under its output's name, in words; nothing is there: ""."""
-    fates = {path: "is complete: a run ends at once", sibling(path, ".part"): "is gone on with"}
+    fates = {path: "is complete: a run ends at once", part_of(path): "is gone on with"}
     for there, fate in fates.items():
         if state_of(there) is None:
             continue

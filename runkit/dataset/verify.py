@@ -1,7 +1,7 @@
 """Whether what a file holds is what was written to it: every complete unit against its checksums.
 
 A unit of an unfinished file that differs becomes pending again, so that the run makes it anew. What depends on it was
-made from data that were sound when they were read (`Writer.require_sound`), and stays.
+made from data that were sound when they were read (`require_sound`), and stays.
 """
 
 from __future__ import annotations

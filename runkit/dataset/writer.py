@@ -25,7 +25,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from runkit.checkpoint import sync_directory
-from runkit.dataset.checksums import HEADER, Checksums, fields_of_sums, sums_of
+from runkit.dataset.checksums import HEADER, Checksums, arrays_of, fields_of_sums, sums_of
 from runkit.dataset.claim import Claim, How
 from runkit.dataset.drivers import Driver, check_driver, open_driver
 from runkit.dataset.layout import Groups, dtype_of, lay_down, replace_attributes, why_not_written
@@ -39,7 +39,7 @@ from runkit.dataset.verify import verify
 from runkit.efficiency import FILE, count_bytes, counted
 from runkit.errors import UserError
 from runkit.mpi import World
-from runkit.outputs import require_replaceable, sibling, state_of
+from runkit.outputs import part_of, require_replaceable, sibling, state_of
 
 
 class Writer:
@@ -50,9 +50,9 @@ class Writer:
 
     def __init__(self, world: World, path: Path, schema: Schema, sizes: Mapping[str, int]) -> None:
         self.world, self.path, self.schema = world, path, schema
-        self.part = sibling(path, ".part")
+        self.part = part_of(path)
         self.state = "new"
-        self._fields = {field.name: field for field in (*schema.fields, *fields_of_sums(schema))}
+        self._fields = {field.name: field for field in arrays_of(schema)}
         self._shapes = {name: field.shape(dict(sizes)) for name, field in self._fields.items()}
         self.checksums: Checksums | None = Checksums(schema, self._shapes, self._read)  # None: older code made the file
         self._driver: Driver | None = None
@@ -293,9 +293,8 @@ class Writer:
 
     def _release(self) -> None:
         """Forget the file, on this rank."""
-        self._driver = None
         if self._descriptor >= 0:
             os.close(self._descriptor)
-        self._descriptor = -1
+        self._driver, self._descriptor = None, -1
         if self._lock is not None:
             self._lock.release()

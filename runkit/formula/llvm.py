@@ -14,7 +14,7 @@ from numba.core import cgutils
 class Instructions:
     """Instructions on values of type `kind` (a float type, or vectors of one), added at `builder`.
 
-    They are strict, so that all lanes of a vector are alike.
+    They are strict, so that all lanes of a vector are alike. `splat` is for vectors of integers, too.
     """
 
     def __init__(self, builder: ir.IRBuilder, kind: ir.Type) -> None:
@@ -27,13 +27,13 @@ class Instructions:
         return ir.Constant(self.kind, [number] * self._lanes if self._lanes else number)
 
     def fma(self, a: Any, b: Any, c: Any) -> Any:
-        return self._call("fma", a, b, c)
+        return self.call("fma", a, b, c)
 
     def sqrt(self, a: Any) -> Any:
-        return self._call("sqrt", a)
+        return self.call("sqrt", a)
 
     def copysign(self, a: Any, b: Any) -> Any:
-        return self._call("copysign", a, b)
+        return self.call("copysign", a, b)
 
     def greater(self, a: Any, b: Any) -> Any:
         is_greater = self.builder.fcmp_ordered(">", a, b)
@@ -46,7 +46,8 @@ class Instructions:
         everywhere = ir.Constant(ir.VectorType(index, self._lanes), [0] * self._lanes)
         return self.builder.shuffle_vector(first, undefined, everywhere)
 
-    def _call(self, name: str, *operands: Any) -> Any:
+    def call(self, name: str, *operands: Any) -> Any:
+        """LLVM's intrinsic of this name, lane by lane."""
         element = self.kind.element if self._lanes else self.kind
         suffix = f"{f'v{self._lanes}' if self._lanes else ''}f{64 if isinstance(element, ir.DoubleType) else 32}"
         kind = ir.FunctionType(self.kind, [self.kind] * len(operands))

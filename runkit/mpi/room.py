@@ -6,7 +6,7 @@ import os
 import resource
 
 from runkit.errors import UserError
-from runkit.launcher import LOCAL_SIZE
+from runkit.launcher import LOCAL_SIZE, local
 
 # What MPICH lays down in shared memory per rank, and touches; Open MPI takes less.
 PER_RANK = 1_200_000
@@ -16,7 +16,7 @@ FILES = 64  # sockets, pipes and libraries of a start
 
 def require_room() -> None:
     """Raise UserError if shared memory is full, or limits are below what MPI needs to start."""
-    here = next((int(value) for name in LOCAL_SIZE if (value := os.environ.get(name, "")).isdecimal()), 1)
+    here = local(LOCAL_SIZE, 1)
     need = here * PER_RANK
     limit, _ = resource.getrlimit(resource.RLIMIT_FSIZE)
     if limit not in (resource.RLIM_INFINITY, -1) and limit < need:

@@ -14,6 +14,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from functools import cache
 from hashlib import sha256
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -98,6 +99,12 @@ def _package_digest(part: type) -> str:
     folders = getattr(sys.modules[_root(part.__module__)], "__path__", None)
     files = [path for folder in folders or () for path in Path(folder).rglob("*.py")]
     return _digest_of(files or [Path(str(sys.modules[part.__module__].__file__))])
+
+
+def text_digest(package: str) -> str:
+    """A digest of all Python and CUDA text of a package."""
+    folder = Path(str(import_module(package).__file__)).parent
+    return _digest_of([path for kind in ("py", "cu") for path in folder.rglob(f"*.{kind}")])
 
 
 def _root(module: str) -> str:

@@ -11,10 +11,10 @@ import operator
 
 from llvmlite import ir
 from numba import types
-from numba.core import cgutils
 from numba.core.typing.templates import AbstractTemplate, infer_global, signature
 from numba.extending import intrinsic, lower_builtin, models, register_model
 
+from runkit.formula.llvm import Instructions
 from runkit.simd.processor import register_bits
 
 LANES = register_bits() // 32  # float32 values of a register: 16 with AVX-512, else 8
@@ -42,26 +42,15 @@ class _LanesModel(models.PrimitiveModel):
         super().__init__(manager, fe_type, fe_type.vector)
 
 
-def _splat(builder, value, lanes):
-    empty = ir.Constant(lanes.vector, ir.Undefined)
-    return builder.shuffle_vector(
-        builder.insert_element(empty, value, _I32(0)), empty, ir.Constant(ir.VectorType(_I32, LANES), [0] * LANES)
-    )
-
-
-def _constant(lanes, value):
-    return ir.Constant(lanes.vector, [value] * LANES)
-
-
 def _data(context, builder, sig, args, which=0):
     return context.make_array(sig.args[which])(context, builder, args[which]).data
 
 
-def _call(builder, name, vector, *args):
-    """An LLVM intrinsic of float vectors."""
-    name = f"{name}.v{LANES}f{64 if isinstance(vector.element, ir.DoubleType) else 32}"
-    function = cgutils.get_or_insert_function(builder.module, ir.FunctionType(vector, [vector] * len(args)), name)
-    return builder.call(function, args)
+def _load(builder, data, offset, lanes):
+    """LANES consecutive elements, aligned as single ones are."""
+    value = builder.load(builder.bitcast(builder.gep(data, [offset]), lanes.vector.as_pointer()))
+    value.align = lanes.dtype.bitwidth // 8
+    return value
 
 
 @intrinsic
@@ -80,10 +69,7 @@ def load(typingctx, array, offset):
     lanes = Lanes(array.dtype)
 
     def codegen(context, builder, sig, args):
-        start = builder.gep(_data(context, builder, sig, args), [args[1]])
-        value = builder.load(builder.bitcast(start, lanes.vector.as_pointer()))
-        value.align = array.dtype.bitwidth // 8
-        return value
+        return _load(builder, _data(context, builder, sig, args), args[1], lanes)
 
     return lanes(array, types.intp), codegen
 
@@ -96,11 +82,9 @@ def loader(count):
         lanes = Lanes(array.dtype)
 
         def codegen(context, builder, sig, args):
-            data, values = _data(context, builder, sig, args), []
-            for k in range(count):
-                start = builder.gep(data, [builder.add(args[1], args[1].type(k * LANES))])
-                values.append(builder.load(builder.bitcast(start, lanes.vector.as_pointer())))
-                values[-1].align = array.dtype.bitwidth // 8
+            data = _data(context, builder, sig, args)
+            offsets = (builder.add(args[1], args[1].type(k * LANES)) for k in range(count))
+            values = [_load(builder, data, offset, lanes) for offset in offsets]
             return context.make_tuple(builder, sig.return_type, values)
 
         return types.UniTuple(lanes, count)(array, types.intp), codegen
@@ -127,7 +111,8 @@ def load_splat(typingctx, array, offset):
     lanes = Lanes(array.dtype)
 
     def codegen(context, builder, sig, args):
-        return _splat(builder, builder.load(builder.gep(_data(context, builder, sig, args), [args[1]])), lanes)
+        value = builder.load(builder.gep(_data(context, builder, sig, args), [args[1]]))
+        return Instructions(builder, lanes.vector).splat(value)
 
     return lanes(array, types.intp), codegen
 
@@ -170,7 +155,7 @@ def scatter(typingctx, array, index, at, shift, value):
 def splat(typingctx, value):
     """A scalar in every lane."""
     lanes = Lanes(value)
-    return lanes(value), lambda context, builder, sig, args: _splat(builder, args[0], lanes)
+    return lanes(value), lambda context, builder, sig, args: Instructions(builder, lanes.vector).splat(args[0])
 
 
 @intrinsic
@@ -183,7 +168,7 @@ def zeros(typingctx, array):
 @intrinsic
 def fma(typingctx, a, b, c):
     """a * b + c, rounded once."""
-    return a(a, a, a), lambda context, builder, sig, args: _call(builder, "llvm.fma", a.vector, *args)
+    return a(a, a, a), lambda context, builder, sig, args: Instructions(builder, a.vector).fma(*args)
 
 
 @intrinsic
@@ -209,11 +194,12 @@ def to_fixed_point(typingctx, position, unit, array):
     result = Lanes(array.dtype)
 
     def codegen(context, builder, sig, args):
+        machine = Instructions(builder, position.vector)
         if array.dtype == types.int32:
-            shifted = _call(builder, "llvm.fma", position.vector, *args[:2], _constant(position, _ROUND_TO_FIXED))
+            shifted = machine.fma(*args[:2], machine.constant(_ROUND_TO_FIXED))
             return builder.trunc(builder.bitcast(shifted, ir.VectorType(ir.IntType(64), LANES)), result.vector)
         fraction = builder.fmul(*args[:2])
-        return builder.fsub(fraction, _call(builder, "llvm.floor", position.vector, fraction))
+        return builder.fsub(fraction, machine.call("floor", fraction))
 
     return result(position, position, array), codegen
 
@@ -226,7 +212,7 @@ def minimum_image(typingctx, difference):
     def codegen(context, builder, sig, args):
         if difference.dtype == types.int32:
             return builder.sitofp(args[0], result.vector)
-        return builder.fsub(args[0], _call(builder, "llvm.rint", result.vector, args[0]))
+        return builder.fsub(args[0], Instructions(builder, result.vector).call("rint", args[0]))
 
     return result(difference), codegen
 

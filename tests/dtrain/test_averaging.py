@@ -108,3 +108,14 @@ def test_a_run_that_is_ended_goes_on_to_the_same_average_to_the_last_bit(setting
     assert code == 0 and "goes on after step" in printed, printed
     assert (tmp_path / "runs/tiny/validation.csv").read_text() == (whole / "validation.csv").read_text()
     assert all(torch.equal(value, weights(whole)[name]) for name, value in weights(tmp_path / "runs/tiny").items())
+
+
+def test_an_update_follows_each_step_not_each_micro_batch(settings, tmp_path):
+    code, printed = train_here(tmp_path, *settings, "micro=2", "model.parameters.norm=group", "phase.frames.epochs=0.5")
+    assert code == 0, printed
+    n_steps = len((tmp_path / "runs/tiny/training.csv").read_text().splitlines()) - 1
+    (file,) = (tmp_path / "runs/tiny/checkpoint").glob("*/mp_rank_00_model_states.pt")
+    kept = torch.load(file, weights_only=False)["average"]  # our own file of a moment ago
+    assert kept["n_updates"] == n_steps > 1
+    for name, value in weights(tmp_path / "runs/tiny").items():
+        torch.testing.assert_close(kept["weights"][name], value, rtol=0, atol=0)

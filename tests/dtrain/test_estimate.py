@@ -10,7 +10,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from dtrain.config import load_recipe
 from dtrain.data import data as data_sets
-from dtrain.estimate import ADAM, Cost, cost_of, peak_rate
+from dtrain.estimate import ADAM, AVERAGE, Cost, cost_of, peak_rate
 from dtrain.pace import Pace, efficiency_of
 from dtrain.weights import build_network
 from tests.flow_factory import write_flow
@@ -40,7 +40,7 @@ def test_the_estimate_is_what_a_step_does_and_keeps(tasks, name):
     cost = cost_of(network, data, options)
     assert all(torch.equal(value, before[key]) for key, value in network.state_dict().items()) and network.training
 
-    batch, kept = data.batch([data.split["train"][0]]), {}
+    batch, kept = data.batch([data.split["train"][0]], [0]), {}
     own = {tensor.untyped_storage().data_ptr() for tensor in (*network.parameters(), *network.buffers())}
 
     def keep(tensor):
@@ -55,7 +55,10 @@ def test_the_estimate_is_what_a_step_does_and_keeps(tasks, name):
         loss.backward()
     assert cost.n_operations == counter.get_total_flops() > 1e6
     assert cost.kept_bytes == pytest.approx(held, rel=0.02) and held > 1e4
-    assert cost.parameter_bytes == ADAM * sum(p.numel() for p in network.parameters())
+    n_parameters = sum(p.numel() for p in network.parameters())
+    assert cost.parameter_bytes == ADAM * n_parameters
+    with_average = cost_of(network, data, options, ema=0.9)
+    assert with_average == cost._replace(parameter_bytes=(ADAM + AVERAGE) * n_parameters)
 
 
 def test_shapes_that_depend_on_values_have_no_estimate(tasks):

@@ -113,12 +113,11 @@ def test_susceptibility_is_of_every_species_and_peaks_at_some_time(scored, isoco
             assert about["rows"][0][kind]["chi4"]["value"] == pytest.approx(chi4(guess).value, abs=1e-6)
 
 
-def test_ridge_stands_beside_the_network(scored):
+def test_the_linear_model_stands_beside_the_network(scored):
     about = json.loads((scored / "evaluation.json").read_text())
-    network, *ridges = about["rows"]
-    assert [row["name"] for row in ridges] == ["ridge, thermal", "ridge, inherent"]
-    assert all(row["A"]["pearson"]["value"] > network["A"]["pearson"]["value"] for row in ridges)
-    assert about["ridge"] == max(ridges, key=lambda row: row["A"]["pearson"]["value"])["name"]
+    network, rival = about["rows"]
+    assert rival["name"] == about["rival"] == "linear"
+    assert rival["A"]["pearson"]["value"] > network["A"]["pearson"]["value"]
 
 
 def test_scores_do_not_depend_on_the_number_of_processes(run, scored, isoconfig, tmp_path):
@@ -128,14 +127,14 @@ def test_scores_do_not_depend_on_the_number_of_processes(run, scored, isoconfig,
     for row, other in zip(one, two, strict=True):
         for kind in ("A", "B", "bonds"):
             assert other[kind]["each"] == pytest.approx(row[kind]["each"], abs=1e-5)
-    for name in ("evaluation.h5", "evaluation_ridge.h5"):
+    for name in ("evaluation.h5", "evaluation_rival.h5"):
         assert check(tmp_path / name).good
 
 
 def test_the_spreadsheet_has_a_line_for_every_score(scored):
     with open(scored / "evaluation.csv", newline="") as file:
         rows = list(csv.DictReader(file))
-    names = ["botan", "ridge, thermal", "ridge, inherent", "noise ceiling"]
+    names = ["botan", "linear", "noise ceiling"]
     for kind in ("A", "B", "bonds"):
         assert [row["name"] for row in rows if row["kind"] == kind] == names
     assert all(abs(float(row["pearson"])) <= 1 for row in rows)

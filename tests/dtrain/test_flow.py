@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import chain
 
 import numpy as np
 import pytest
 import torch
 
-from dtrain.data.clips import Clips, rollout
-from dtrain.data.flow import Flow, FlowOptions
+from dtrain.data.clips import Clips, patches, rollout
+from dtrain.data.flow import USUAL_CELL_REYNOLDS, Flow
+from dtrain.data.flow_options import FlowOptions
 from dtrain.losses import field_and_gradient
+from dtrain.models.flow_cnn import FlowCNN
 from runkit.dataset.reader import Dataset
 from runkit.errors import UserError
 from tests.flow_factory import write_flow
@@ -93,11 +96,49 @@ def test_augmentation_follows_from_seed_epoch_and_clip_alone(flow_file):
     assert noise[mask].std() == pytest.approx(0.3, rel=0.1) and not noise[~mask].any()
 
 
+def test_the_viscosity_is_a_channel_beside_the_distance(flow_file):
+    """As the logarithm of the Reynolds number of a cell, over a usual one."""
+    flow, plain = opened(flow_file, viscosity=True), opened(flow_file)
+    case = flow.cases["train"][0]
+    clip = flow.batch([case * 12], [0])
+    with Dataset(flow_file) as data:
+        velocity, viscosity = (data[f"scalars/{name}"][case] for name in ("velocity", "viscosity"))
+    assert flow.sizes["inputs"] == plain.sizes["inputs"] + 1 == 5
+    assert clip.seen(clip.given).shape[1] == 5 and clip.geometry.shape == (1, 2, 16, 16)
+    wanted = np.log(velocity * flow.cell / viscosity / USUAL_CELL_REYNOLDS)
+    torch.testing.assert_close(clip.geometry[0, 1], torch.full((16, 16), wanted, dtype=torch.float32))
+
+
+def test_noise_of_patches_has_the_same_strength_in_patches_of_each_width():
+    """Means over squares of 16 cells feel the wide patches alone; white noise has none of them."""
+    shape, random = (3, 2, 32, 32), np.random.default_rng(0)
+    white, wide = (np.stack([patches(random, shape, reach) for _ in range(400)]) for reach in (1, 16))
+    assert white.std() == pytest.approx(1, abs=0.02) and wide.std() == pytest.approx(1, abs=0.1)
+    means = [noise.reshape(400, 3, 2, 2, 16, 2, 16).mean(axis=(4, 6)) for noise in (white, wide)]
+    assert means[0].std() < 0.08 < 0.25 < means[1].std()
+    assert np.corrcoef(wide[:, :, 0].ravel(), wide[:, :, 1].ravel())[0, 1] == pytest.approx(0.8, abs=0.05)
+    strengths = wide.std(axis=(1, 2, 3, 4))
+    assert (strengths < 0.3).mean() == pytest.approx(0.24, abs=0.06) and strengths.max() > 2  # of a normal distribution
+
+
 def test_an_obstacle_family_and_a_range_of_reynolds_numbers_can_be_left_out(flow_file):
     few = {"train": 0.5, "validation": 0.0, "test": 0.5}
     flow = opened(flow_file, outside={"families": ["ellipse"], "reynolds": [55, 65]}, split=few)
     assert flow.cases["outside"] == [1, 2, 5]
     assert sorted(flow.cases["train"] + flow.cases["test"]) == [0, 3, 4]
+
+
+def test_several_ranges_of_reynolds_numbers_can_be_left_out(flow_file):
+    """Cases have 50, 60, … 100: what is learnt from lies between two ranges."""
+    few = {"train": 0.5, "validation": 0.0, "test": 0.5}
+    flow = opened(flow_file, outside={"reynolds": [1, 60, 95, 1000]}, split=few)
+    assert flow.cases["outside"] == [0, 1, 5]
+
+
+@pytest.mark.parametrize("ranges", [[50], [60, 50], [50, 60, 55, 70], [1, 2, 3]])
+def test_ranges_of_reynolds_numbers_follow_each_other(flow_file, ranges):
+    with pytest.raises(ValueError, match="low < high < low < high"):
+        opened(flow_file, outside={"reynolds": ranges})
 
 
 def test_failed_cases_are_not_used(tmp_path):
@@ -140,6 +181,29 @@ def test_gradients_flow_through_all_calls_or_through_the_last_one(clips, full_gr
     found = rollout(counter, clips, 6, full_gradient)
     steps = [torch.autograd.grad(frame[0, 0, 0, 0], counter.step, retain_graph=True)[0] for frame in found.unbind(2)]
     assert [float(step) for step in steps] == slope and found[0, 0, -1, 0, 0].item() == 6.0
+
+
+def test_calls_that_are_computed_again_give_the_same_gradients_and_gather_statistics_once(clips):
+    found = []
+    for recompute in (False, True):
+        torch.manual_seed(0)
+        network = FlowCNN(widths=(4,), norm="batch").train()
+        generator = torch.Generator().manual_seed(2)
+        given = torch.randn(clips.given.shape, generator=generator)
+        calls = replace(clips, given=given)
+        rollout(network, calls, 9, recompute=recompute).square().sum().backward()
+        found.append([*(p.grad for p in network.parameters()), *network.buffers()])
+    assert all(torch.equal(a, b) for a, b in zip(*found, strict=True))
+
+
+def test_calls_that_are_computed_again_keep_less_for_the_backward_pass(clips):
+    kept = []
+    for recompute in (False, True):
+        sizes: list[int] = []
+        with torch.autograd.graph.saved_tensors_hooks(lambda t, sizes=sizes: sizes.append(t.numel()) or t, lambda t: t):
+            rollout(FlowCNN(widths=(8,)), clips, 12, recompute=recompute)
+        kept.append(sum(sizes))
+    assert kept[1] < 0.2 * kept[0]
 
 
 def test_losses_count_fluid_cells_and_differences_between_them(clips):

@@ -9,7 +9,10 @@ from dtrain.flow_metrics import (
     correlation,
     correlation_time,
     divergence,
+    energy_by_scale,
     energy_spectrum,
+    normalised_error,
+    period,
     spectrum_error,
     variance_error,
     vorticity,
@@ -38,6 +41,16 @@ def test_a_uniform_field_has_a_large_but_finite_error_and_no_correlation():
     field = np.full(X.shape, 2.0)
     assert np.isfinite(variance_error(field + 1, field, EVERYWHERE)) and variance_error(field, field, EVERYWHERE) == 0
     assert correlation(field + X, field, EVERYWHERE) == 0
+
+
+def test_the_normalised_error_is_that_of_cfdbench(rng):
+    """One sum over both components above, one below; a tenth too fast everywhere is 0.01."""
+    wanted = rng.normal(size=(2, 5, *X.shape)) * np.array([3.0, 0.1]).reshape(2, 1, 1, 1)
+    assert normalised_error(1.1 * wanted, wanted, EVERYWHERE) == pytest.approx(np.full(5, 0.01))
+    other = wanted + np.array([0.0, 0.2]).reshape(2, 1, 1, 1)
+    assert normalised_error(other, wanted, EVERYWHERE)[0] == pytest.approx(
+        0.04 * X.size / np.square(wanted[:, 0]).sum()
+    )
 
 
 def test_correlation_is_that_of_pearson(rng):
@@ -86,3 +99,22 @@ def test_the_wake_is_the_fluid_behind_the_body():
     assert region[12, 8] and region[-1, 8] and region[12, 4] and region[12, 12]
     assert not region[6, 8] and not region[2, 8] and not region[12, 1] and not region[12, 15]
     assert not wake(distance + 100, cell=2.0).any()
+
+
+def test_energy_is_told_apart_by_scale():
+    """Ten times the energy of the waves that are there, in their band alone."""
+    large, small = (np.stack([np.cos(2 * np.pi * waves * Y / 16), 0 * Y]) for waves in (2, 7))
+    one, two = (energy_spectrum(large + factor * small, EVERYWHERE) for factor in (1, np.sqrt(10)))
+    found = energy_by_scale(two, one)
+    assert found["middle"] == pytest.approx(1, abs=0.01) and abs(found["large"]) < 0.01 and np.isnan(found["small"])
+
+
+@pytest.mark.parametrize("wanted", [7.3, 11.0, 20.4])
+def test_a_period_is_found_to_a_hundredth(wanted, rng):
+    signal = 3 + 0.2 * np.sin(2 * np.pi * np.arange(160) / wanted + 1) + 0.02 * rng.normal(size=160)
+    assert period(signal) == pytest.approx(wanted, rel=0.01)
+
+
+@pytest.mark.parametrize("signal", [np.ones(50), 1 + 1e-5 * np.sin(np.arange(50)), np.arange(5.0), np.full(50, np.nan)])
+def test_what_does_not_oscillate_has_no_period(signal):
+    assert np.isnan(period(signal))

@@ -14,7 +14,7 @@ from safetensors.torch import load_file
 
 from dtrain import clock, train
 from runkit.stop import NOTE, UNFINISHED
-from tests.dtrain.conftest import begin_on, finish, on_two, start, train_here
+from tests.dtrain.conftest import ROOT, begin_on, finish, on_two, start, train_here
 from tests.flow_factory import FLOW_RECIPE, write_flow
 from tests.stops import IN_TIME, Warned
 
@@ -99,6 +99,18 @@ def test_a_signal_to_the_launcher_of_deepspeed_loses_nothing(folder, whole):
     launcher.send_signal(signal.SIGTERM)
     printed = finish(process, timeout=2 * IN_TIME)
     assert "unfinished: SIGTERM" in printed, printed
+    assert "goes on after step" in on_two(train.main, folder, "recipe.toml")
+    assert weights(folder) == whole[2]
+
+
+def test_a_signal_to_mpiexec_reaches_the_training_which_saves_and_ends_with_its_code(mpiexec, folder, whole):
+    """MPICH's passes SIGTERM on to all ranks, and ends with their code."""
+    process = mpiexec.start(2, ROOT / "dtrain/train.py", "recipe.toml", env={"DS_ACCELERATOR": "cpu"})
+    wait_until_it_trains(folder)
+    process.send_signal(signal.SIGTERM)
+    out, err = process.communicate(timeout=2 * IN_TIME)
+    assert process.returncode == UNFINISHED, out + err
+    assert "unfinished: SIGTERM" in out and "Traceback" not in err, out + err
     assert "goes on after step" in on_two(train.main, folder, "recipe.toml")
     assert weights(folder) == whole[2]
 

@@ -10,7 +10,8 @@ import torch
 from torch import Tensor
 
 from dtrain.data import store as stores
-from dtrain.data.flow import Flow, FlowOptions
+from dtrain.data.flow import Flow
+from dtrain.data.flow_options import FlowOptions
 from dtrain.data.glass import Glass, GlassOptions
 from dtrain.data.store import Store
 from dtrain.data.tensors import Tensors
@@ -134,6 +135,8 @@ def test_a_run_tells_where_samples_are_its_time_per_step_and_its_share_of_waitin
     code, output = train_here(tmp_path, recipe, *(words if is_glass else [*flow, f"data.file={flow_file}"]), "name=a")
     assert code == 0, output
     assert "are kept in memory" in output and "ms per step, " in output and "waiting for data" in output
+    last = output.strip().splitlines()[-1]
+    assert "finished; weights: " in last and "; steps waited for data at most " in last
     paces = json.loads((tmp_path / "runs/a/summary.json").read_text())["pace"]
     assert all(pace["step_ms"] > 0 and 0 <= pace["waited"] < 1 for pace in paces.values() if pace)
     assert any(paces.values())

@@ -125,6 +125,18 @@ def test_a_folder_of_another_recipe_is_refused_and_its_keys_are_named(uninterrup
     assert len([line for line in output.splitlines() if "error:" in line]) == 1
 
 
+@pytest.mark.parametrize("name", ["recipe.toml", "ds_config.json"])
+def test_a_note_that_is_damaged_is_not_taken_for_another_recipe(uninterrupted, settings, tmp_path, name):
+    shutil.copytree(uninterrupted, tmp_path / "runs/botan")
+    note = tmp_path / "runs/botan" / name
+    text = note.read_text()
+    note.write_text(text.replace("1", "7", 1))
+    code, output = train_here(tmp_path, *settings)
+    assert code == 2 and f"error: runs/botan/{name} is damaged" in output and "another recipe" not in output
+    note.unlink()
+    assert train_here(tmp_path, *settings)[0] == 0 and note.read_text() == text
+
+
 def test_phases_follow_each_other_each_with_its_own_data_and_loss(isoconfig, tmp_path):
     recipe = tmp_path / "two.toml"
     recipe.write_text(

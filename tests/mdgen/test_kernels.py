@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import platform
 import re
 
@@ -11,6 +12,9 @@ from numba import njit
 
 from mdgen.dynamics import Dynamics
 from mdgen.kernels import cpu
+from mdgen.kernels.cpu.motion import make_integrate
+from mdgen.kernels.cpu.pairs import Formulas, make_energies, make_forces
+from mdgen.potentials import potential
 from tests.mdgen.liquid import all_pairs, jittered_lattice, kob_andersen, replicas
 
 
@@ -82,3 +86,40 @@ def test_loops_use_packed_instructions(name):
     if name == "forces":
         assert re.search(r"vdivp[sd]|fdiv\s+v", code)
         assert not re.search(r"vdivs[sd]|fdiv\s+[sd]\d", code)
+
+
+LAW = """
+from dataclasses import dataclass
+from mdgen.potentials.pair import PairLaw
+from law_of_test.shared.formulas import SCALE
+
+@dataclass(frozen=True)
+class Law(PairLaw):
+    def energy(self, square, pair):
+        return SCALE * square
+
+    def force(self, square, pair):
+        return -2.0 * SCALE
+"""
+
+
+def test_kernels_of_a_law_from_another_package_are_made_of_all_text_of_that(tmp_path, monkeypatch):
+    """Also of a file in another folder, which the law's own one uses: what was compiled before it changed is not used.
+    A law of ours is known by the folder of laws."""
+    shared = tmp_path / "law_of_test" / "shared"
+    shared.mkdir(parents=True)
+    (shared.parent / "law.py").write_text(LAW)
+    (shared / "formulas.py").write_text("SCALE = 1.0\n")
+    for folder in (shared, shared.parent):
+        (folder / "__init__.py").write_text("")
+    monkeypatch.syspath_prepend(tmp_path)
+    law, ours = importlib.import_module("law_of_test.law").Law(), potential.build("lennard-jones").law
+
+    def texts(law):
+        formulas = Formulas.of(law, ())
+        forces = make_forces(formulas)
+        return [each._cache._text for each in (forces, make_energies(formulas), make_integrate(forces, formulas))]
+
+    before, of_ours = texts(law), texts(ours)
+    (shared / "formulas.py").write_text("SCALE = 2.0\n")
+    assert all(old != new for old, new in zip(before, texts(law), strict=True)) and texts(ours) == of_ours

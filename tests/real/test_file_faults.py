@@ -133,6 +133,25 @@ def test_what_a_damaged_checkpoint_belongs_to_starts_anew_and_says_so(
     assert sorted(tmp_path.iterdir()) == [path]
 
 
+@pytest.mark.parametrize("program", PROGRAMS)
+def test_nothing_of_what_a_pending_unit_holds_is_left_in_the_file(program, whole, tmp_path, monkeypatch):
+    """Somebody else has written to it: numbers, words, reasons of a failure."""
+    output = tmp_path / "a.h5"
+    with monkeypatch.context() as patch:
+        stop_after_checkpoint(patch, 1)
+        with pytest.raises(Stopped):
+            generate(program, output)
+    with h5py.File(f"{output}.part", "r+") as file:
+        pending = {"mdgen": "sample", "lbmgen": "case"}[program]
+        changed = [name for name in content(Path(f"{output}.part")) if pending in file[name].attrs.get("dims", [])[:1]]
+        for name in changed:
+            if file[name].attrs["unit"] != "status":
+                file[name][...] = b"other" if file[name].dtype.kind == "S" else 1
+    assert len(changed) > 4
+    generate(program, output)
+    assert content(output) == content(whole[program])
+
+
 def _deleted(folder: Path) -> None:
     (folder / "a.h5.part").unlink()
 

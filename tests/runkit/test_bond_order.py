@@ -36,3 +36,13 @@ def test_disorder_is_not_crystalline():
     assert crystalline_fraction(np.random.default_rng(1).random((1600, 3)) * box, box) < 0.02
     position, box = crystal("fcc", 6, noise=0.35)
     assert crystalline_fraction(position, box) < 0.02
+
+
+def test_particles_that_coincide_have_no_bond_and_the_others_keep_theirs():
+    """A damaged file may hold two particles in one place, also across the boundary: a number, and no warning."""
+    position, box = crystal("fcc", 6, noise=0.03)
+    moved = position.copy()
+    moved[0], moved[2] = moved[1], moved[3] + box
+    with np.errstate(all="raise"):
+        assert crystalline_fraction(moved, box) > 0.95
+        assert crystalline_fraction(np.repeat(position[:1], 20, axis=0), box) == 0

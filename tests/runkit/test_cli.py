@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import h5py
+import numpy as np
 import pytest
 from pydantic import Field
 
-from runkit import launcher
+from runkit import about, launcher
+from runkit.about import FACTS
 from runkit.cli import run_program
 from runkit.config import Config
 from runkit.errors import UserError
@@ -95,6 +98,23 @@ def test_help_lists_every_key_with_default_meaning_and_range(capsys):
     assert "show" not in text and "show" in help_text("program", Case, "", has_show=True)
 
 
-def test_version_is_printed(capsys):
+def test_version_tells_what_the_code_stands_on(capsys):
     run("--version")
-    assert capsys.readouterr().out.startswith("program ")
+    first, *others = capsys.readouterr().out.splitlines()
+    assert first.startswith("program ")
+    told = {line.split()[0]: line for line in others}
+    assert told.keys() == FACTS.keys()
+    assert "cannot be told" not in "".join(others)
+    assert f"numpy {np.__version__}" in told["packages"] and f"HDF5 {h5py.version.hdf5_version}" in told["HDF5"]
+    assert "mpi4py" in told["MPI"] and "vectors of" in told["kernels"]
+
+
+def test_a_library_that_does_not_load_says_so_in_its_line(monkeypatch, capsys):
+    def broken() -> str:
+        raise OSError("libmpi.so.12: cannot open shared object file")
+
+    monkeypatch.setitem(FACTS, "MPI", broken)
+    about.main()
+    told = capsys.readouterr().out.splitlines()
+    (line,) = (line for line in told if line.split()[0] == "MPI")
+    assert "cannot be told: OSError: libmpi.so.12" in line and len(told) == len(FACTS)

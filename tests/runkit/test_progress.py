@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from threading import Event
+
 from runkit import progress
 from runkit.log import say
 from runkit.mpi import SerialWorld
-from runkit.progress import Progress, duration
+from runkit.progress import Patience, Progress, duration
 
 
 class Clock:
@@ -66,3 +68,12 @@ def test_a_terminal_gets_a_bar(monkeypatch, capsys):
         say(make_world(), "a line")
     out, err = capsys.readouterr()
     assert out == "a line\n" and "100%" in err and "label" in err
+
+
+def test_work_that_cannot_tell_how_far_it_is_says_that_it_goes_on(capsys):
+    spoken = Event()
+    for rank in (0, 1):
+        with Patience(make_world(rank), "compiles", every=0.001):
+            spoken.wait(0.05)
+        lines = capsys.readouterr().out.splitlines()
+        assert bool(lines) == (rank == 0) and all(line.startswith("compiles: 0 s passed") for line in lines)

@@ -53,6 +53,8 @@ def install(packages: Sequence[str]) -> str:
 
 def main(services: Sequence[str]) -> None:
     """Look at each service, and install what it lacks."""
+    if not services or (unknown := sorted(set(services) - set(PACKAGES))):
+        sys.exit(f"{' '.join(unknown) if services else 'no service'} is not known; services: {', '.join(PACKAGES)}")
     for service in services:
         lacking = missing(service)
         problem = install(PACKAGES[service]) if lacking else ""

@@ -10,10 +10,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from dtrain.data.flow import Flow, FlowOptions
+from dtrain.data.flow import Flow
+from dtrain.data.flow_options import FlowOptions
 from dtrain.flow.report import report, table
 from dtrain.flow.rollouts import persistence, write_rollouts
-from dtrain.flow.scores import Reference, Row, rows_of
+from dtrain.flow.scores import SCORES, Reference, Row, rows_of
 from runkit.mpi import SerialWorld
 from tests.flow_factory import write_flow
 from tests.tools.conftest import tool
@@ -46,7 +47,7 @@ def runs(dataset: Path) -> Path:
         about = {"data": "flow", "file": str(dataset), "part": "test", "cases": [1], "n_train": 4, "start": 0}
         about |= {"n_given": 3, "n_frames": N_FRAMES, "interval": 100.0}
         about["seconds_per_frame"] = 0.01
-        report(folder / name, about, rows_of([{who: reference.score(frames) for who, frames in found.items()}]))
+        report(folder / name, about, rows_of([{who: reference.score(frames) for who, frames in found.items()}], [9.0]))
         lines = [f"{step},frames,{1 / step},0.{step}" for step in range(10, 60, 10)]
         for curve in ("training", "validation"):
             (folder / name / f"{curve}.csv").write_text("\n".join(["step,phase,loss,vrmse", *lines]) + "\n")
@@ -83,6 +84,6 @@ def test_a_file_of_flow_alone_has_its_card(dataset, tmp_path):
 def test_the_table_of_an_evaluation_tells_how_long_a_frame_takes():
     about = {"file": "f.h5", "part": "test", "cases": [1], "n_train": 4, "n_given": 3, "n_frames": 1, "interval": 100.0}
     about["seconds_per_frame"] = 0.002
-    score = {name: np.array([[0.5]]) for name in ("vrmse", "wake", "correlation", "divergence", "spectrum")}
-    lines = table(about, [Row("flow-cnn", score)])
+    score = {name: np.array([[0.5]]) for name in SCORES}
+    lines = table(about, [Row("flow-cnn", score, [9.0])])
     assert lines[-1] == "the network takes 2 ms per frame"

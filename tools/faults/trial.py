@@ -88,8 +88,9 @@ class Trial:
             raise Bad("hung", f"no end within {LIMIT:g} s") from None
         allowed = set().union(*(STOPPED[signal.Signals(number)] for number in signalled))
         if signalled and several:
-            allowed |= {1, 9, 15, 130, 137, 139, 143}  # of the launcher
-        if signalled and not self.unfinished().exists():  # nothing to lose: a program may end as the system has it end
+            allowed |= {1, 9, 15, 130, 137, 139, 143, *map(int, signalled)}  # of the launcher: also the signal's number
+        is_over = (self.folder / self.target.output).exists() or not self.unfinished().exists()
+        if signalled and is_over:  # nothing to lose: a program may end as the system has it end
             allowed |= {-number for number in signalled}
         return self.in_order(end, allowed, several)
 
@@ -144,6 +145,10 @@ class Trial:
         if not re.search(r"delete|move|another output|damaged|cannot be read|checkpoint|cannot be used", end.err):
             raise Bad("lost", f"refused, and it does not say what to do: {self.notes[-1]}")
         self.note("what was named was deleted")
+        if "delete this file" in end.err:
+            named = re.findall(r"^error: (\S+) is damaged", end.err, re.M)
+            (self.folder / named[0]).unlink()
+            return
         for path in self.folder.iterdir():
             if path.name.startswith("a.h5") or path.name == "run":
                 shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()

@@ -8,12 +8,13 @@ from pathlib import Path
 
 from lbmgen.boundaries.face import Open, most_parameters, open_faces
 from lbmgen.collisions import Collision
-from lbmgen.kernels.open_faces import Needs, Places, needs_of, on_row
+from lbmgen.kernels.open_faces import Places, needs_of, on_row
 from lbmgen.lattices import Lattice
 from runkit.formula import Fused, Plain, value_of
 from runkit.formula.cuda import TYPES, Lines, function
 
 KERNELS = ("cases.cu", "boundaries.cu", "lbm.cu")  # each builds on those before
+ASKED = ("velocity", "inside", "arrived")  # of `Needs`, by kernels: the rest costs no loads
 
 
 @cache
@@ -71,7 +72,7 @@ def _open_faces(d: int) -> str:
             *(f"#define AT_{name.upper()} {place}" for name, place in Places.of(d)._asdict().items()),
             *(
                 _by_kind(f"bool needs_{name}(int law)", [int(getattr(each, name)) for each in needs])
-                for name in Needs._fields
+                for name in ASKED
             ),
             *(_formula(name, faces, d) for name in ("guess", "arriving")),
         ]

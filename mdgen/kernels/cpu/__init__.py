@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable
 from functools import cache
-from pathlib import Path
 from typing import Any, NamedTuple
 
 from mdgen.kernels.cpu.lists import build, prune
@@ -38,8 +36,6 @@ def kernels_of(potential: Any) -> Kernels:
 
 @cache
 def _kernels(law: Any, columns: tuple[str, ...]) -> Kernels:
-    # What is compiled depends on the text of the law, and of those that it is derived from.
-    files = {inspect.getfile(each) for each in type(law).__mro__ if each is not object}
-    formulas = Formulas.of(law, columns, tuple(sorted({Path(file).parent for file in files})))
+    formulas = Formulas.of(law, columns)
     forces = make_forces(formulas)
     return Kernels(forces, make_energies(formulas), make_integrate(forces, formulas), make_mechanics(formulas))

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from mdgen.kernels.cpu.pairs import Formulas
-from runkit.simd.compiled import helper, kernel
+from runkit.simd.compiled import helper
 from runkit.simd.tuples import first_elements
 
 TERMS, SQUARES = 3, 3  # energy, virial, curvature; squares of energy, of virial, of the repulsive part of the virial
@@ -45,7 +45,7 @@ def make_mechanics(formulas: Formulas) -> Callable[..., Any]:
             _add(i, species[j], found, direction, square, terms, squares, stress, stiffness)
             _add(j, species[i], found, direction, square, terms, squares, stress, stiffness)
 
-    return kernel(mechanics, formulas.variant, formulas.folders)
+    return formulas.compiled(mechanics)
 
 
 @helper

@@ -1,0 +1,155 @@
+"""A U-Net of residual blocks for flow, which stays true in long rollouts where it is trained on them.
+
+The frames that are given lie side by side as channels of one picture in two dimensions, and so do those that come out.
+Going down, a convolution of stride 2 halves the two axes; on every level lie residual blocks of two convolutions, on
+the coarsest one with growing dilation, so that a cell there sees far. Going up, cells are repeated and then convolved:
+every cell gets as many weights as its neighbours, so there is no checkerboard, which deconvolutions leave. The last
+layers see the given frames at full resolution again. Beyond a periodic face layers see the other side of the flow,
+beyond any other zeros.
+
+Source: O. Ronneberger et al., arXiv:1505.04597 (U-Net); K. He et al., arXiv:1603.05027 (residual blocks); F. Yu and
+V. Koltun, arXiv:1511.07122 (dilation); A. Odena et al., Distill (2016), doi:10.23915/distill.00003 (checkerboards).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import gelu, interpolate
+
+from dtrain.models import model, require_switch, require_whole
+from dtrain.models.norms import norm_layer
+from dtrain.models.periodic import Axes, PeriodicConv2d, periodic_axes, to_stride
+from runkit.errors import UserError
+
+DEEPEST = 12  # levels: a grid of 4096 cells has become one cell
+
+
+@model("flow-unet")
+class FlowUNet(nn.Module):
+    """Frames [n, inputs, t, x, y] -> the next t frames [n, outputs, t, x, y], whose quantities are the first of inputs.
+
+    t is always `frames`. Of the inputs those after the first `outputs` do not change in time: the network looks at
+    them once. `widths` are the channels of the levels at 1/2, 1/4, … of the resolution, each with `blocks` residual
+    blocks on the way down; `dilations` those of the blocks on the coarsest level; `fine` the channels at full
+    resolution. With `increments` the network adds to the last frame it was given. With `stream` what it adds to
+    velocity (or to its mean) has a stream function, so that it has no divergence; outputs are then density and velocity
+    x and y, and `spreads` the units of the velocities. `periodic` are the cells after which x and y repeat, each a
+    multiple of 2 to the number of widths; 0: they do not.
+    """
+
+    def __init__(
+        self,
+        inputs: int = 4,
+        outputs: int = 3,
+        frames: int = 3,
+        widths: Sequence[int] = (32, 48),
+        fine: int = 16,
+        blocks: int = 1,
+        dilations: Sequence[int] = (1, 2, 4, 1),
+        norm: str = "none",
+        increments: bool = True,
+        stream: bool = False,
+        spreads: Sequence[float] = (1.0, 1.0),
+        periodic: Sequence[int] = (0, 0),
+    ) -> None:
+        super().__init__()
+        for name, value in (("widths", widths), ("dilations", dilations)):
+            if not (isinstance(value, (list, tuple)) and 1 <= len(value) <= DEEPEST):
+                raise ValueError(f"{name} = {value!r} is not allowed; allowed: a list of 1 to {DEEPEST} whole numbers")
+            require_whole(**{f"{name}[{i}]": one for i, one in enumerate(value)})
+        require_whole(inputs=inputs, outputs=outputs, frames=frames, fine=fine, blocks=blocks)
+        require_switch(increments=increments, stream=stream)
+        if stream and outputs != 3:
+            raise ValueError(f"stream = true needs 3 outputs, density and two velocities; the data have {outputs}")
+        self.outputs, self.frames, self.increments = outputs, frames, increments
+        self.spreads = tuple(map(float, spreads)) if stream else None
+        self.stride: int = 2 ** len(widths)
+        self.periodic = axes = periodic_axes(periodic, self.stride)
+        n_seen = outputs * frames + inputs - outputs
+
+        def block(channels: int, dilation: int = 1) -> Residual:
+            return Residual(channels, dilation, norm, axes)
+
+        narrower = tuple(zip(widths[:0:-1], widths[-2::-1], strict=True))
+        self.halving = nn.ModuleList(nn.Conv2d(a, b, 2, 2) for a, b in zip((n_seen, *widths), widths, strict=False))
+        self.down = nn.ModuleList(nn.Sequential(*(block(width) for _ in range(blocks))) for width in widths[:-1])
+        self.coarsest = nn.Sequential(*(block(widths[-1], dilation) for dilation in dilations))
+        self.doubling = nn.ModuleList(PeriodicConv2d(a, b, 3, axes) for a, b in narrower)
+        self.up = nn.ModuleList(block(width) for _, width in narrower)
+        self.finest = PeriodicConv2d(widths[0], fine, 3, axes)
+        self.seen = PeriodicConv2d(n_seen, fine, 3, axes)
+        self.last = PeriodicConv2d(fine, (outputs - stream) * frames, 3, axes)
+        with torch.no_grad():
+            self.last.weight.mul_(0.1)  # predictions start near the mean, or near the last frame
+
+    def forward(self, x: Tensor) -> tuple[Tensor]:
+        n, _, t, nx, ny = x.shape
+        if t != self.frames:
+            raise UserError(f"{t} frames were given to a network of {self.frames}; data.frames says how many")
+        moving, fixed = x[:, : self.outputs].flatten(1, 2), x[:, self.outputs :, 0]
+        picture = to_stride(torch.cat([moving, fixed], 1), self.stride, self.periodic)
+        picture = picture.contiguous(memory_format=torch.channels_last)
+        y, passed = picture, []
+        for halve, blocks in zip(self.halving[:-1], self.down, strict=True):
+            y = blocks(halve(y))
+            passed.append(y)
+        y = self.coarsest(self.halving[-1](y))
+        for convolution, block in zip(self.doubling, self.up, strict=True):
+            y = block(passed.pop() + convolution(repeated(y)))
+        y = self.last(gelu(self.finest(repeated(y)) + self.seen(picture)))
+        y = y[..., :nx, :ny].float().reshape(n, -1, t, nx, ny)
+        if self.spreads is not None:
+            y = torch.cat([y[:, :1], curl(y[:, 1:], self.periodic, self.spreads)], 1)
+        return (x[:, : self.outputs, -1:] + y if self.increments else y,)
+
+
+class Residual(nn.Module):
+    """Two convolutions of 3 x 3, the first one dilated, each after a normalisation and GELU; what comes in is added."""
+
+    def __init__(self, channels: int, dilation: int, norm: str, periodic: Axes) -> None:
+        super().__init__()
+        self.norms = nn.ModuleList(norm_layer(norm, channels) for _ in range(2))
+        self.convolutions = nn.ModuleList(
+            PeriodicConv2d(channels, channels, 3, periodic, step) for step in (dilation, 1)
+        )
+        with torch.no_grad():
+            self.convolutions[1].weight.mul_(0.3)  # type: ignore[operator]
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = x
+        for norm, convolution in zip(self.norms, self.convolutions, strict=True):
+            y = convolution(gelu(norm(y[:, :, None])[:, :, 0]))  # normalisations know (t, x, y)
+        return x + y
+
+
+def curl(stream: Tensor, periodic: Axes, spreads: Sequence[float]) -> Tensor:
+    """Velocities [n, 2, t, x, y] of a stream function [n, 1, t, x, y], in units of `spreads`: d/dy and -d/dx, by cell.
+
+    Differences are central, so the divergence by central differences vanishes in all cells but those of the edge,
+    which see the function go on in a straight line, or the other side where an axis is periodic.
+    """
+    x, y = (
+        (after - before) / 2
+        for after, before in (_neighbours(stream, axis, wraps) for axis, wraps in zip((-2, -1), periodic, strict=True))
+    )
+    return torch.cat([y / spreads[0], -x / spreads[1]], 1) * min(spreads)
+
+
+def _neighbours(values: Tensor, axis: int, wraps: bool) -> tuple[Tensor, Tensor]:
+    """The next and the last value along an axis, of every cell."""
+    if wraps:
+        return values.roll(-1, axis), values.roll(1, axis)
+    n = values.shape[axis]
+    if n == 1:
+        return values, values
+    ends = [2 * values.narrow(axis, i, 1) - values.narrow(axis, j, 1) for i, j in ((0, 1), (n - 1, n - 2))]
+    longer = torch.cat([ends[0], values, ends[1]], axis)
+    return longer.narrow(axis, 2, n), longer.narrow(axis, 0, n)
+
+
+def repeated(x: Tensor) -> Tensor:
+    """Every cell [n, channels, x, y] as 2 x 2 cells."""
+    return interpolate(x, scale_factor=2.0, mode="nearest")

@@ -1,0 +1,72 @@
+"""What this code stands on, for reports of faults: the command `glassflow`, and `--version` of every program.
+
+Each line is asked for by itself: a library that does not load here says so in its line. It runs in a process of its own
+(`lines`), since one that is broken may end the process that loads it.
+"""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Callable
+from importlib.metadata import PackageNotFoundError, version
+
+from runkit.dataset.drivers import hdf5_version
+from runkit.device import cuda_version
+from runkit.mpi.library import library_version
+from runkit.simd.compiled import text_digest
+from runkit.simd.processor import register_bits
+from runkit.version import code_version
+
+KERNELS = ("mdgen", "lbmgen", "runkit")
+
+
+def system() -> str:
+    """Python, the system and the processor."""
+    return f"{platform.python_version()}, {platform.system()} {platform.release()}, {platform.machine()}"
+
+
+def packages(*names: str) -> str:
+    """Versions of what is installed."""
+    found = []
+    for name in names:
+        try:
+            found.append(f"{name} {version(name)}")
+        except PackageNotFoundError:
+            found.append(f"no {name}")
+    return ", ".join(found)
+
+
+def kernels() -> str:
+    """Vectors that they are compiled for, and a digest of their text."""
+    return f"vectors of {register_bits()} bits, " + ", ".join(f"{name} {text_digest(name)[:12]}" for name in KERNELS)
+
+
+FACTS: dict[str, Callable[[], str]] = {
+    "Python": system,
+    "packages": lambda: packages("numpy", "scipy", "numba", "llvmlite", "pydantic"),
+    "MPI": lambda: f"{packages('mpi4py')}, {' '.join(library_version().split())}",
+    "HDF5": hdf5_version,
+    "CUDA": lambda: f"{cuda_version()}; {packages('nvidia-cuda-nvrtc')}",
+    "kernels": kernels,
+    "training": lambda: packages("torch", "torch-geometric", "deepspeed"),
+}
+
+
+def main() -> None:
+    """Print a line for each fact."""
+    for name, tell in FACTS.items():
+        try:
+            told = tell()
+        except Exception as error:
+            told = f"cannot be told: {type(error).__name__}: {error}".splitlines()[0]
+        print(f"  {name:9}{told}", flush=True)
+
+
+def program() -> None:
+    """The command `glassflow`: which code this is, and what it stands on."""
+    print(f"glassflow {code_version()}", flush=True)
+    main()
+
+
+if __name__ == "__main__":
+    main()

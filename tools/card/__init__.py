@@ -1,0 +1,1 @@
+"""Descriptions of files for catalogues: Croissant and RO-Crate (`python -m tools.card`)."""

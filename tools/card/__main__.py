@@ -1,0 +1,72 @@
+"""Describe files for others: croissant.json (Croissant 1.1) and ro-crate-metadata.json (RO-Crate 1.1) beside them.
+
+    python -m tools.card data/kob_andersen.h5 license=CC-BY-4.0 'creator=["Jane Doe"]'
+
+Both tell names, units and shapes of all fields, checksums of the files (SHA-256), licence, citation, the version of the
+code and the configuration. Files are checked first: one with a problem is not described. All files of a call lie in one
+folder and are one data set. Catalogues (Kaggle, OpenML, Zenodo) and search engines read these descriptions.
+
+Source: https://docs.mlcommons.org/croissant and https://www.researchobject.org/ro-crate.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from pydantic import Field
+
+from runkit.cli import run_program
+from runkit.config import Config
+from runkit.dataset.check import check
+from runkit.errors import UserError
+from runkit.outputs import require_replaceable, starts_with, written_whole
+from tools.card.crate import crate
+from tools.card.croissant import croissant
+from tools.card.facts import MARK, About, facts_of
+
+NAMES = {"croissant.json": croissant, "ro-crate-metadata.json": crate}
+
+
+class Card(Config):
+    """Croissant and RO-Crate descriptions of files, written beside them."""
+
+    file: list[str] = Field(min_length=1, description="files of the generators, all in one folder")
+    license: str = Field(
+        pattern=r"^[A-Za-z0-9.+-]+$", description="the data's licence, as SPDX names it: CC-BY-4.0, CC0-1.0"
+    )
+    name: str = Field("", description="name of the data set; none: that of its first file")
+    description: str = Field("", description="what it is, in a sentence or two; none: from the files")
+    creator: list[str] = Field([], description="names of those who made it")
+    citation: list[str] = Field([], description="what to cite beside the code: DOIs or references")
+    url: str = Field("", description="where it can be had; none: not yet known")
+
+
+def describe(options: Card) -> None:
+    """Write both descriptions, or nothing."""
+    paths = [Path(name) for name in options.file]
+    folder = paths[0].parent
+    for path in paths:
+        if path.parent.resolve() != folder.resolve():
+            raise UserError(f"file: {path} is not in the folder of {paths[0]}; a data set is described in one folder")
+        report = check(path)
+        if not report.good:
+            raise UserError(f"{path}: {report.problems[0]}; python -m runkit.dataset.check {path} tells more")
+    facts = [facts_of(path) for path in paths]
+    about = About(**options.model_dump(exclude={"file"}))
+    texts = {name: _text(make(about, facts)) for name, make in NAMES.items()}
+    for name in texts:
+        require_replaceable(folder / name, starts_with(rf"\{{[\s\S]*{MARK}"), reads=paths)
+    for name, text in texts.items():
+        with written_whole(folder / name) as beside:
+            beside.write_text(text, encoding="utf-8")
+        print(folder / name)
+
+
+def _text(description: dict[str, Any]) -> str:
+    return json.dumps(description, indent=1, ensure_ascii=False) + "\n"
+
+
+if __name__ == "__main__":
+    run_program("python -m tools.card", Card, describe, positional=("file",))
