@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 import torch
 
-from dtrain.data.clips import Clips, rollout
-from dtrain.data.flow import USUAL_CELL_REYNOLDS, Flow, FlowOptions, patches
+from dtrain.data.clips import Clips, patches, rollout
+from dtrain.data.flow import USUAL_CELL_REYNOLDS, Flow
+from dtrain.data.flow_options import FlowOptions
 from dtrain.losses import field_and_gradient
 from dtrain.models.flow_cnn import FlowCNN
 from runkit.dataset.reader import Dataset

@@ -7,7 +7,8 @@ import math
 import pytest
 import torch
 
-from dtrain.data.flow import Flow, FlowLoss, FlowOptions
+from dtrain.data.flow import Flow
+from dtrain.data.flow_options import FlowLoss, FlowOptions
 from dtrain.flow_physics import SOUND, TERMS, Scene, continuity, momentum, physics_losses, wall
 from runkit.errors import UserError
 
