@@ -1,8 +1,8 @@
 """Training and prediction: neural networks that learn from the generators' files. torch lives only here.
 
 The programs are `dtrain/train.py`, `evaluate.py` and `predict.py`. For NumPy arrays there are the scores of glass
-(`dtrain.metrics`) and of flow (`dtrain.flow_metrics`), and `load_model` gives a trained network. They are loaded at
-first use.
+(`dtrain.metrics`) and of flow (`dtrain.flow_metrics`), `descriptors` of an inherent structure
+(`dtrain.data.descriptors`), and `load_model` gives a trained network. They are loaded at first use.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from dtrain.data.descriptors import descriptors
     from dtrain.flow_metrics import (
         correlation,
         correlation_time,
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from dtrain.weights import Trained, load_model
 
 _PLACES = dict.fromkeys(("Trained", "load_model"), "dtrain.weights")
+_PLACES["descriptors"] = "dtrain.data.descriptors"
 _PLACES |= dict.fromkeys(("Score", "ceiling", "pearson", "score"), "dtrain.metrics")
 _PLACES |= dict.fromkeys(
     (
@@ -46,6 +48,7 @@ __all__ = [
     "ceiling",
     "correlation",
     "correlation_time",
+    "descriptors",
     "divergence",
     "energy_spectrum",
     "load_model",

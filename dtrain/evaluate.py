@@ -11,7 +11,6 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from statistics import mean, stdev
 
 from runkit.cli import run_program
 from runkit.files import natural
@@ -21,6 +20,8 @@ from runkit.log import say
 from runkit.memory import memory_for_imports
 
 with memory_for_imports():
+    import numpy as np
+
     from dtrain.ensemble import groups_at, load_ensemble
     from dtrain.ranks import Ranks, connect
     from dtrain.tables import write_table
@@ -65,7 +66,9 @@ def _compared(trained: Trained, of_mean: dict[str, float], of_members: Sequence[
     found = []
     for name, value in of_mean.items():
         values = [scores[name] for scores in of_members]
-        found.append(f"{name} {value:.4g} (a member: {mean(values):.4g} ± {stdev(values):.2g})")
+        with np.errstate(invalid="ignore"):  # a rollout that grows without bound has scores that are not finite
+            average, spread = np.mean(values), np.std(values, ddof=1)
+        found.append(f"{name} {value:.4g} (a member: {average:.4g} ± {spread:.2g})")
     return f"{trained.folder}: mean of {len(of_members)} members: " + ", ".join(found)
 
 

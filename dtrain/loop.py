@@ -14,13 +14,14 @@ from dtrain.data import data as data_sets
 from dtrain.deepspeed_config import read_config
 from dtrain.engine import Engine
 from dtrain.estimate import Cost, cost_of
+from dtrain.least_squares import Solved, solve
 from dtrain.origin import Origin
 from dtrain.pace import waiting_in_words
 from dtrain.phase import CURVES, PhaseTrainer, State
 from dtrain.precision import use_precision
 from dtrain.ranks import Ranks
 from dtrain.run_folder import RunFolder, folder_of
-from dtrain.weights import about_model, build_network, learnt_by, start_from
+from dtrain.weights import about_model, build_network, learnt_by, save_model, start_from
 from runkit.errors import UserError
 from runkit.log import say
 
@@ -28,11 +29,12 @@ COMPILER = "inductor"  # torch.compile's own
 
 
 def train_run(ranks: Ranks, recipe: Recipe, clock: Clock) -> None:
-    """Train one run to its end, or go on with it; the time may be over before."""
+    """Train one run to its end, or resume it; the run stops early, with a checkpoint, when the time is over."""
     config = read_config(recipe.deepspeed, recipe.batch, ranks, recipe.micro)
     run_folder = RunFolder.open(ranks, recipe, config)
     try:
         if run_folder.is_finished:
+            ranks.on_root(run_folder.hold_to_files, {name: recipe.data_in(name).file for name in recipe.phase})
             say(ranks, f"{run_folder.path}: is finished; weights: {run_folder.model}")
             return
         paces = _train_phases(ranks, recipe, config, run_folder, clock)
@@ -51,14 +53,18 @@ def train_run(ranks: Ranks, recipe: Recipe, clock: Clock) -> None:
 def _train_phases(
     ranks: Ranks, recipe: Recipe, config: dict[str, Any], run_folder: RunFolder, clock: Clock
 ) -> dict[str, dict[str, float]]:
-    """Train what is left of all phases; how fast each was since the run was begun or taken up."""
+    """Train the phases that remain; returns the pace of each (see `pace.efficiency_of`) in this job."""
     torch.manual_seed(recipe.seed)
     use_precision(recipe.fp32_precision)
     data, names = open_phases(recipe), list(recipe.phase)
-    _hold_to_data(ranks, run_folder, recipe, data)
+    _require_same_data(ranks, run_folder, recipe, data)
     for one in data.values():
         _ = one.normalisation  # read now: that of a later phase may be undefined
+        one.prepare(ranks)
     network = build_network(recipe, data[names[0]].sizes)
+    if isinstance(network, Solved):
+        _solve(ranks, recipe, network, data, run_folder)
+        return {}
     start_from(network, recipe.initial)
     micro_batch = int(config["train_micro_batch_size_per_gpu"])
     costs = {name: _cost(ranks, recipe, name, network, of, micro_batch) for name, of in data.items()}
@@ -82,8 +88,20 @@ def _train_phases(
     return paces
 
 
+def _solve(ranks: Ranks, recipe: Recipe, network: Any, data: Mapping[str, AnyDataSet], run_folder: RunFolder) -> None:
+    """Solve for the weights of a network in its only phase, and keep them; collective."""
+    (phase, one), *others = data.items()
+    if others:
+        raise UserError(f"phase: model.name = {recipe.model.name!r} is solved in one phase, not {len(data)}")
+    solve(ranks, network, one, f"{run_folder.path} {phase}")
+    if ranks.is_root:
+        about, sizes = {"phase": phase, "step": 0}, one.sizes
+        weights = network.state_dict()
+        save_model(run_folder.model, weights, recipe, sizes, one.normalisation, about, run_folder.origin)
+
+
 def _cost(ranks: Ranks, recipe: Recipe, name: str, network: Any, data: Any, micro_batch: int) -> Cost | None:
-    """What a sample of a phase costs, told before the first step; root alone knows it."""
+    """The cost of a sample of a phase, printed before the first step; None on all ranks but root."""
     cost = cost_of(network, data, recipe.loss_in(name), recipe.ema) if ranks.is_root else None
     if cost is not None:
         say(ranks, f"{folder_of(recipe)} {name}: {cost.in_words(micro_batch)}")
@@ -111,9 +129,9 @@ def open_phases(recipe: Recipe) -> dict[str, AnyDataSet]:
     return data
 
 
-def _hold_to_data(ranks: Ranks, run_folder: RunFolder, recipe: Recipe, data: Mapping[str, AnyDataSet]) -> None:
-    """Let a run go on with the data that it began with alone; collective."""
-    ranks.on_root(lambda: run_folder.hold_to(Origin.of(data, sorted(learnt_by(recipe.initial)))))
+def _require_same_data(ranks: Ranks, run_folder: RunFolder, recipe: Recipe, data: Mapping[str, AnyDataSet]) -> None:
+    """Raise UserError if a run would be resumed with other data than it began with; collective."""
+    ranks.on_root(lambda: run_folder.require_origin(Origin.of(data, sorted(learnt_by(recipe.initial)))))
 
 
 def _resume(engine: Engine, run_folder: RunFolder, ranks: Ranks) -> State:

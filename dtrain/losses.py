@@ -13,8 +13,9 @@ def node_edge(
     target: tuple[Tensor, Tensor],
     counts: tuple[Sequence[int], Sequence[int]],
     p: float,
+    weight: Tensor,
 ) -> dict[str, Tensor]:
-    """p * MSE(nodes) + (1 - p) * MSE(edges), for each graph of a batch [n_graphs].
+    """p * MSE(nodes) + (1 - p) * MSE(edges), times `weight`, for each graph of a batch [n_graphs].
 
     `counts` holds the numbers of nodes and of edges of each graph, which follow each other.
     Source: H. Shiba et al., J. Chem. Phys. 158, 084503 (2023), doi:10.1063/5.0129791.
@@ -23,7 +24,7 @@ def node_edge(
         torch.stack([error.square().mean() for error in torch.split(predicted - wanted, list(of_each))])
         for predicted, wanted, of_each in zip(output, target, counts, strict=True)
     )
-    return {"loss": p * node + (1 - p) * edge, "node_loss": node, "edge_loss": edge}
+    return {"loss": weight * (p * node + (1 - p) * edge), "node_loss": node, "edge_loss": edge}
 
 
 def field_and_gradient(output: Tensor, target: Tensor, fluid: Tensor, weight: float) -> dict[str, Tensor]:

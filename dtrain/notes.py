@@ -54,7 +54,7 @@ def hold(path: Path, recipe: Recipe, engine_config: Mapping[str, Any]) -> None:
     if SETTINGS in there:
         settings = {"deepspeed": read_table(path / SETTINGS)}
         changed |= differences(settings, {"deepspeed": _settings(engine_config)})
-    # The same data may lie elsewhere now: their content is compared (`hold_to`).
+    # The same data may lie elsewhere now: their content is compared (`require_origin`).
     free = {key for key in changed if key in FREE_KEYS or key == "data.file" or key.endswith(".data.file")}
     listed = [f"{key} (there {then!r}, now {now!r})" for key, (then, now) in changed.items() if key not in free]
     if listed:

@@ -72,7 +72,7 @@ class PhaseTrainer:
         self.uncompiled = {"training", "validation"} if recipe.compile else set()
 
     def train(self, state: State, clock: Clock) -> State:
-        """Take the steps that are left; the last one ends with a checkpoint of the next phase's start."""
+        """Train the steps that remain; the last checkpoint is one from which the next phase starts."""
         title = f"{self.run.path} {self.name}"
         say(self.ranks, f"{title}: {self.data.place(self.ranks.device)}")
         present = state.phase
@@ -120,14 +120,14 @@ class PhaseTrainer:
         return state
 
     def pace(self, cost: Cost | None) -> dict[str, float]:
-        """How fast the steps were, said and returned (see `pace.efficiency_of`); collective."""
+        """The pace of the steps, printed and returned (see `pace.efficiency_of`); collective."""
         found, told = efficiency_of(self.ranks, self.stopwatch.pace, self.recipe.batch, cost, self.engine.dtype)
         if told:
             say(self.ranks, f"{self.run.path} {self.name}: {told}")
         return found
 
     def _step(self, micro_batches: Step[Any]) -> None:
-        """Losses, gradients and the update; nothing here may make the host wait for a GPU."""
+        """Compute losses and gradients, and update the weights; nothing here may make the host wait for a GPU."""
         self.engine.train()
         for batch, weights in micro_batches:
             parts = weighted_losses(self.engine, self.data, batch, weights, self.loss)

@@ -68,7 +68,7 @@ def labels(fields: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
 
 
 def write_isoconfig(
-    path: Path | str, n_samples: int = 4, n_particles: int = 108, n_replicas: int = 4, n_times: int = 2, seed: int = 0
+    path: Path | str, n_samples: int = 4, n_particles: int = 160, n_replicas: int = 4, n_times: int = 2, seed: int = 0
 ) -> Path:
     """Write the file and return its path."""
     rng = np.random.default_rng(seed)

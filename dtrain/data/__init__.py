@@ -21,6 +21,7 @@ from dtrain.normalisation import Normalisation
 from runkit.config import Config
 from runkit.dataset.reader import Dataset
 from runkit.errors import UserError
+from runkit.mpi import World
 from runkit.registry import ClassRegistry
 
 Batch = TypeVar("Batch", bound=Tensors)
@@ -125,6 +126,10 @@ class DataSet(Batches[Batch], Protocol[Batch, Keys_contra]):
     @abstractmethod
     def sizes(self) -> dict[str, int]:
         """Arguments of the network that the data determine."""
+
+    def prepare(self, world: World) -> None:
+        """Make what is kept beside the file and takes long, in shares over the processes; collective."""
+        return
 
     @abstractmethod
     def place(self, device: torch.device) -> str:

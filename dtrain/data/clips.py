@@ -9,7 +9,8 @@ Units: cells of the stored grid for distances.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import math
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 
@@ -20,7 +21,7 @@ from torch.utils.checkpoint import checkpoint
 
 from dtrain.data import Network, Output
 from dtrain.data.tensors import Tensors
-from runkit.arrays import F32, Floats
+from runkit.arrays import F32, F64, Floats
 
 REACH = 8.0  # cells from a surface over which the network can tell distances well
 NEAR = 1.0  # the same of a distance that tells fluid from body
@@ -79,6 +80,31 @@ def geometry_of(distance: Floats, cell: float, reach: float = REACH) -> F32:
     """Signed distances in sites as a network sees them: of order one, steep at surfaces, flat beyond `reach` cells."""
     found: F32 = np.tanh(distance / (reach * cell)).astype(np.float32)
     return found
+
+
+def patches(random: np.random.Generator, shape: Sequence[int], reach: int) -> F64:
+    """Noise [channel, t, x, y] of spread 1: white, or as strong in patches of each of 1, 2, 4, … up to `reach` cells.
+
+    White noise is drawn anew for each frame; wider patches stay the same over the frames of a clip, as what drifts in
+    a rollout does. Then the strength is drawn, too, normally distributed: most clips are nearly clean, and in some
+    the network has to find the flow again from where bodies are.
+    """
+    n_channels, _, nx, ny = shape
+    total: F64 = random.normal(size=shape)
+    if reach == 1:
+        return total
+    widths = [2**k for k in range(1, reach.bit_length())]
+    for width in widths:
+        coarse = random.normal(size=(n_channels, -(-nx // width) + 1, -(-ny // width) + 1))
+        x, y = random.integers(width, size=2)  # patches lie anywhere
+        total += coarse.repeat(width, 1).repeat(width, 2)[:, None, x : x + nx, y : y + ny]
+    found: F64 = random.normal() / math.sqrt(1 + len(widths)) * total
+    return found
+
+
+def distance_of(geometry: Tensor, cell: float) -> Tensor:
+    """Signed distances in sites of what a network sees of them, as far as it tells them."""
+    return geometry.clamp(-0.999, 0.999).atanh() * (REACH * cell)
 
 
 def rollout(

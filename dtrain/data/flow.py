@@ -14,23 +14,22 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import torch
-from pydantic import Field, field_validator
 from torch import Tensor
 
-from dtrain.data import DataSet, Network, Options, Output, data, dataset_at, mark_of
-from dtrain.data.clips import NEAR, Clips, Series, geometry_of, rollout
-from dtrain.data.split import Split
+from dtrain.data import DataSet, Network, Output, data, dataset_at, mark_of
+from dtrain.data.clips import NEAR, Clips, Series, distance_of, geometry_of, patches, rollout
+from dtrain.data.flow_options import FlowLoss, FlowOptions
 from dtrain.data.store import Store
 from dtrain.data.tensors import numbers
 from dtrain.flow_metrics import correlation, period, variance_error, vorticity
+from dtrain.flow_physics import Scene, physics_losses
 from dtrain.losses import field_and_gradient
 from dtrain.normalisation import Normalisation
-from runkit.arrays import F32, F64, Bools, Floats
-from runkit.config import Config
+from runkit.arrays import F32, Bools, Floats
 from runkit.dataset.reader import Dataset
 from runkit.dataset.schema import COMPLETE, PENDING
 from runkit.errors import UserError
@@ -38,64 +37,8 @@ from runkit.rng import stream
 
 CHANNELS = ("density", "velocity_x", "velocity_y")
 AT_REST = np.array([1.0, 0.0, 0.0], np.float32)  # density and velocity where there is no fluid
-USUAL_CELL_REYNOLDS = (
-    20.0  # velocity times width of a stored cell over viscosity, of which a network sees the logarithm
-)
+USUAL_CELL_REYNOLDS = 20.0  # velocity times width of a stored cell over viscosity; a network sees the logarithm
 STATISTICS = 256  # cases that give mean and spread, at most
-
-
-class Outside(Config):
-    """Cases that are left out of the split, to see how far a network carries."""
-
-    families: list[str] = Field([], description="obstacle families that are left out")
-    reynolds: list[float] = Field([], description="[low, high]: Reynolds numbers that are left out; []: none")
-
-    @field_validator("reynolds")
-    @classmethod
-    def _is_a_range(cls, value: list[float]) -> list[float]:
-        if value and not (len(value) == 2 and value[0] < value[1]):
-            raise ValueError("two numbers low < high, or none")
-        return value
-
-
-class FlowOptions(Options):
-    """Keys of [data]."""
-
-    name: Literal["flow"] = Field("flow", description="name of a registered data set")
-    file: str = Field("data/flow.h5", min_length=1, description="FLOW file")
-    frames: int = Field(3, ge=1, description="frames that the network sees, and that it gives at once")
-    unroll: int = Field(1, ge=1, description="calls of the network in a training clip, its output being fed back")
-    through: bool = Field(False, description="gradients through all calls; else through the last one alone")
-    recompute: bool = Field(
-        False,
-        description="calls with gradients are computed again in the backward pass: memory of one, a third more time",
-    )
-    noise: float = Field(0.0, ge=0, description="noise on given frames in training [spread of the field]")
-    noise_reach: int = Field(
-        1,
-        ge=1,
-        le=4096,
-        description="largest patch of noise [cells]; above 1: as strong in patches of 1, 2, 4, …, and in each clip "
-        "of another strength, normally distributed",
-    )
-    surface: bool = Field(False, description="the network sees beside the distance one that is steep at surfaces")
-    viscosity: bool = Field(False, description="the network sees the Reynolds number of a cell beside the distance")
-    horizon: int = Field(12, ge=1, description="frames that are rolled out in a validation")
-    amplitude: float = Field(
-        0.0,
-        ge=0,
-        description="spread of a factor on the fluctuation of given frames about the clip's mean, in training",
-    )
-    periodic: bool = Field(True, description="the network sees the other side beyond periodic faces; else zeros")
-    mirror: bool = Field(True, description="reflect half of the clips in y, if both y faces are alike")
-    split: Split = Split()
-    outside: Outside = Outside()
-
-
-class FlowLoss(Config):
-    """Keys of [loss]."""
-
-    gradient: float = Field(1.0, ge=0, description="weight of the error of spatial gradients against that of values")
 
 
 @data("flow")
@@ -126,6 +69,10 @@ class Flow(DataSet[Clips, FlowLoss]):
 
     def require(self, options: FlowLoss) -> None:
         _ = self.split  # draws clips
+        n_frames = self.options.frames * (self.options.unroll if self.options.through else 1)
+        if options.physics.keys() & {"continuity", "momentum"} and n_frames < 3:
+            told = f"data.frames = {self.options.frames}: a change in time needs three frames that are predicted"
+            raise UserError(f"{told}; raise data.frames, or data.unroll with data.through = true")
 
     @property
     def parts(self) -> dict[str, list[int]]:
@@ -238,10 +185,29 @@ class Flow(DataSet[Clips, FlowLoss]):
         full_gradient = self.options.through or not torch.is_grad_enabled()
         return (rollout(network, batch, batch.target.shape[2], full_gradient, self.options.recompute),)
 
-    @staticmethod
-    def loss(output: Output, batch: Clips, options: FlowLoss) -> dict[str, Tensor]:
+    def loss(self, output: Output, batch: Clips, options: FlowLoss) -> dict[str, Tensor]:
         target = batch.target[:, :, -output[0].shape[2] :]
-        return field_and_gradient(output[0], target, batch.fluid, options.gradient)
+        losses = field_and_gradient(output[0], target, batch.fluid, options.gradient)
+        if options.physics:
+            found = physics_losses(
+                self._physical(output[0], batch.fluid),
+                self._physical(target, batch.fluid),
+                self._scene(batch),
+                options.physics,
+            )
+            losses |= {f"{name}_loss": value for name, value in found.items()}
+            losses["loss"] = losses["loss"] + sum(options.physics[name] * value for name, value in found.items())
+        return losses
+
+    def _physical(self, frames: Tensor, fluid: Tensor) -> Tensor:
+        """Normalised frames [n, 3, t, x, y] in lattice units, at rest in bodies; the host gives no tensor to a GPU."""
+        mean, std = self.normalisation.mean, self.normalisation.std
+        channels = [mean[i] + std[i] * frames[:, i] - float(AT_REST[i]) for i in range(len(CHANNELS))]
+        return torch.stack([rest + fluid[:, 0] * one for one, rest in zip(channels, AT_REST.tolist(), strict=True)], 1)
+
+    def _scene(self, batch: Clips) -> Scene:
+        distance = distance_of(batch.geometry[:, :1, None], self.cell)
+        return Scene(batch.fluid, distance, self.cell, self.interval, max(self.normalisation.std[1:]))
 
     def scores(self, output: Output, batch: Clips) -> dict[str, float]:
         """Variance-scaled error, mean over frames and channels, and mean correlation of vorticity over frames."""
@@ -272,11 +238,6 @@ class Flow(DataSet[Clips, FlowLoss]):
         if self.mirrors:
             chosen = [bool(random.integers(2)) for random in streams]
             clips = clips.mirrored().where(numbers(chosen, device), clips) if any(chosen) else clips
-        if self.options.amplitude:
-            factors = np.array([random.normal(0, self.options.amplitude) for random in streams])
-            mean = torch.cat([clips.given, clips.target], 2).mean(2, keepdim=True)
-            swing = numbers(factors, device).view(-1, 1, 1, 1, 1) * (clips.given - mean)
-            clips = replace(clips, given=clips.given + swing)
         if self.options.noise:
             drawn = [patches(random, clips.given.shape[1:], self.options.noise_reach) for random in streams]
             noise = numbers(self.options.noise * np.stack(drawn), device)
@@ -329,10 +290,8 @@ class Flow(DataSet[Clips, FlowLoss]):
 
     def _is_outside(self, case: int) -> bool:
         left_out = self.options.outside
-        if left_out.reynolds:
-            low, high = left_out.reynolds
-            if low <= self.dataset["scalars/reynolds_number"][case] <= high:
-                return True
+        if left_out.has(float(self.dataset["scalars/reynolds_number"][case])):
+            return True
         return bool(left_out.families) and not set(left_out.families).isdisjoint(families(self.dataset, case))
 
     def _is_symmetric(self) -> bool:
@@ -342,26 +301,6 @@ class Flow(DataSet[Clips, FlowLoss]):
         walls, force = config.get("boundaries", {}), config.get("flow", {}).get("force", ())
         moves = any(_across(face) for face in walls.values())
         return low == high and walls.get("y_low") == walls.get("y_high") and not moves and not any(force[1:2])
-
-
-def patches(random: np.random.Generator, shape: Sequence[int], reach: int) -> F64:
-    """Noise [channel, t, x, y] of spread 1: white, or as strong in patches of each of 1, 2, 4, … up to `reach` cells.
-
-    White noise is drawn anew for each frame; wider patches stay the same over the frames of a clip, as what drifts in
-    a rollout does. Then the strength is drawn, too, normally distributed: most clips are nearly clean, and in some
-    the network has to find the flow again from where bodies are.
-    """
-    n_channels, _, nx, ny = shape
-    total: F64 = random.normal(size=shape)
-    if reach == 1:
-        return total
-    widths = [2**k for k in range(1, reach.bit_length())]
-    for width in widths:
-        coarse = random.normal(size=(n_channels, -(-nx // width) + 1, -(-ny // width) + 1))
-        x, y = random.integers(width, size=2)  # patches lie anywhere
-        total += coarse.repeat(width, 1).repeat(width, 2)[:, None, x : x + nx, y : y + ny]
-    found: F64 = random.normal() / math.sqrt(1 + len(widths)) * total
-    return found
 
 
 def _across(face: Any) -> bool:

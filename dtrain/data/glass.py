@@ -12,7 +12,6 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
 from typing import Literal
@@ -24,25 +23,24 @@ from torch import Tensor
 from torch_geometric.data import Data
 
 from dtrain.data import DataSet, Network, Options, Output, data, dataset_at, mark_of
+from dtrain.data.configurations import Configuration, Configurations, potential_of
+from dtrain.data.descriptors import descriptors, n_descriptors, n_leading
 from dtrain.data.graphs import Graphs, graph, minimum_image, near_pairs
+from dtrain.data.kept import kept
 from dtrain.data.split import Split
 from dtrain.data.store import Store
 from dtrain.data.symmetry import draw_symmetry
 from dtrain.losses import node_edge
 from dtrain.metrics import pearson, scored_bonds, scored_particles
 from dtrain.normalisation import Normalisation
-from runkit.arrays import Floats, Ints
-from runkit.checkpoint import load_arrays
+from runkit.arrays import Array, Floats, Ints
 from runkit.config import Config
 from runkit.dataset.schema import COMPLETE, PENDING
 from runkit.errors import UserError
-from runkit.outputs import written_whole
+from runkit.mpi import World
+from runkit.progress import Progress
 
-POSITIONS = {
-    "thermal": ("initial_position",),
-    "inherent": ("inherent_position",),
-    "both": ("initial_position", "inherent_position"),
-}
+POSITIONS = {"thermal": ("thermal",), "inherent": ("inherent",), "both": ("thermal", "inherent")}
 
 
 class GlassOptions(Options):
@@ -56,6 +54,18 @@ class GlassOptions(Options):
     )
     cutoff: float = Field(
         2.0, gt=0, description="pairs closer than this are edges: the bond cutoff of the file [sigma]"
+    )
+    descriptors: bool = Field(
+        False, description="particles carry descriptors of their inherent structure (see `dtrain.descriptors`)"
+    )
+    reversed: int = Field(
+        0,
+        ge=0,
+        description="replicas of each training sample whose final configuration is learnt from too, with the motion "
+        "back; their inherent positions are kept beside the file, FILE.reversed",
+    )
+    reversed_weight: float = Field(
+        0.2, gt=0, le=1, description="weight of a reversed replica in the loss; its labels are those of one trajectory"
     )
     normalise: bool = Field(True, description="targets in units of their spread over the training samples")
     augment: bool = Field(True, description="a random symmetry of the cube for every graph in every epoch")
@@ -91,19 +101,31 @@ class Glass(DataSet[Graphs, GlassLoss]):
         if isinstance(bond, (int, float)) and not math.isclose(bond, options.cutoff, rel_tol=1e-9):
             told = f"{options.file} labels bonds up to {bond:g}"
             raise UserError(f"data.cutoff = {options.cutoff:g}: {told}; set data.cutoff to that")
+        self.configurations = Configurations(self.dataset, options.time, options.reversed)
         self._store = self._choose_store(torch.device("cpu"))
 
-    @cached_property
+    @property
     def split(self) -> dict[str, list[int]]:
-        return self.options.split.draw(self._labelled())
+        return {**self.parts, "train": self.configurations.with_reversed(self.parts["train"])}
 
     def require(self, options: GlassLoss) -> None:
         if options.p < 1 and not self.has_bond_change:
             raise UserError(f"{self.options.file} does not label bonds; loss.p = 1 learns from particles alone")
 
-    @property
+    @cached_property
     def parts(self) -> dict[str, list[int]]:
-        return self.split
+        return self.options.split.draw(self._labelled())
+
+    def prepare(self, world: World) -> None:
+        numbers = [number for number in self.split["train"] if self.configurations.is_reversed(number)]
+        title = "inherent structures of reversed replicas"
+        with Progress(world, len(world.share(len(numbers))), "replicas", title) as progress:
+
+            def make(i: int) -> None:
+                self.configurations.get(numbers[i])
+                progress.advance()
+
+            world.each(make, len(numbers))
 
     @property
     def usable(self) -> list[int]:
@@ -118,13 +140,17 @@ class Glass(DataSet[Graphs, GlassLoss]):
 
     @property
     def sizes(self) -> dict[str, int]:
-        return {"node_width": 1, "edge_width": 3 * len(POSITIONS[self.options.positions])}
+        n_species = self.dataset.sizes["species"]
+        width = 1 + (n_descriptors(n_species) if self.options.descriptors else 0)
+        edge_width = 3 * len(POSITIONS[self.options.positions])
+        known = {"n_species": n_species, "n_leading": n_leading(n_species)}
+        return {"node_width": width, "edge_width": edge_width, **known}
 
     @cached_property
     def normalisation(self) -> Normalisation:
         if not self.options.normalise:
             return Normalisation.identity(2)
-        targets = [self.targets(sample) for sample in self.split["train"]]
+        targets = [self.targets(sample) for sample in self.parts["train"]]
         node, edge = (np.concatenate(parts) for parts in zip(*targets, strict=True))
         if self.has_bond_change:
             return Normalisation.of(node, edge)
@@ -144,18 +170,34 @@ class Glass(DataSet[Graphs, GlassLoss]):
             return node, np.zeros(n_bonds, np.float32)
         return node, self.dataset["bond_change"][sample, self.options.time, :n_bonds]
 
-    def structure(self, sample: int) -> Data:
+    def structure(self, number: int) -> Data:
         """The graph of a sample without targets; `pairs` are the bonds [n_pairs, 2] that its edges come from."""
-        box, species = self.dataset["box"][sample], self.dataset["species"][sample]
-        pairs = self._pairs(sample, box)
-        positions = [self.dataset[name][sample] for name in POSITIONS[self.options.positions]]
+        found = self.configurations.get(number)
+        species, box = found.species, found.box
+        pairs = self._pairs(number, found.thermal, box)
+        positions = [getattr(found, name) for name in POSITIONS[self.options.positions]]
         example = graph(species, positions, box, pairs)
-        thermal = self.dataset["initial_position"][sample]
-        distance = np.linalg.norm(minimum_image(thermal[pairs[:, 1]] - thermal[pairs[:, 0]], box), axis=1)
+        if self.options.descriptors:
+            example.x = torch.cat([example.x, self._descriptors(found)], dim=1)
+        vectors = minimum_image(found.thermal[pairs[:, 1]] - found.thermal[pairs[:, 0]], box)
+        distance = np.linalg.norm(vectors, axis=1)
         example.node_mask = torch.from_numpy(scored_particles(species))
         example.edge_mask = torch.from_numpy(scored_bonds(species, pairs, distance))[example.pair.long()]
-        example.sample = sample
+        example.pairs, example.sample = pairs, number
         return example
+
+    def _descriptors(self, found: Configuration) -> Tensor:
+        potential, parameters = potential_of(self.dataset)
+        try:
+            values = descriptors(
+                *(found.inherent, found.species, found.box, found.thermal),
+                potential=potential,
+                parameters=parameters,
+                n_species=self.dataset.sizes["species"],
+            )
+        except UserError as error:
+            raise UserError(f"data.descriptors = true: {self.options.file}: {error}") from error
+        return torch.from_numpy(values.astype(np.float32))
 
     def place(self, device: torch.device) -> str:
         self._store = self._choose_store(device)
@@ -180,15 +222,15 @@ class Glass(DataSet[Graphs, GlassLoss]):
         return network(*self.inputs(batch))
 
     def loss(self, output: Output, batch: Graphs, options: GlassLoss) -> dict[str, Tensor]:
-        return node_edge(output, (batch.node_target, batch.edge_target), (batch.n_nodes, batch.n_edges), options.p)
+        counts = batch.n_nodes, batch.n_edges
+        return node_edge(output, batch.targets, counts, options.p, batch.weight)
 
     @staticmethod
     def scores(output: Output, batch: Graphs) -> dict[str, float]:
         """Pearson correlation of scored particles and of scored edges."""
-        targets, masks = (batch.node_target, batch.edge_target), (batch.node_mask, batch.edge_mask)
         node, edge = (
             pearson(predicted[mask].detach().cpu().numpy(), wanted[mask].cpu().numpy())
-            for predicted, wanted, mask in zip(output, targets, masks, strict=True)
+            for predicted, wanted, mask in zip(output, batch.targets, batch.masks, strict=True)
         )
         return {"rho_node": node, "rho_edge": edge}
 
@@ -197,27 +239,33 @@ class Glass(DataSet[Graphs, GlassLoss]):
         """The correlation of particles, or of edges where only these are learnt."""
         return scores["rho_node" if options.p > 0 else "rho_edge"]
 
-    def _example(self, sample: int) -> Graphs:
-        structure = self.structure(sample)
-        node, edge = (self.normalisation.normalised_output(i, target) for i, target in enumerate(self.targets(sample)))
+    def _example(self, number: int) -> Graphs:
+        structure, is_reversed = self.structure(number), self.configurations.is_reversed(number)
+        targets = self.configurations.labels(number, structure.pairs) if is_reversed else self.targets(number)
+        node, edge = (self.normalisation.normalised_output(i, target) for i, target in enumerate(targets))
         if not np.isfinite(node).all() or not np.isfinite(edge).all():
             raise UserError(
-                f"{self.options.file}: sample {sample} has labels that are not finite at time index {self.options.time}"
+                f"{self.options.file}: sample {number} has labels that are not finite at time index {self.options.time}"
             )
         node_target = torch.from_numpy(node.astype(np.float32))
         edge_target = torch.from_numpy(edge.astype(np.float32))[structure.pair.long()]
         return Graphs(
             *self.inputs(structure),
             *(node_target, edge_target, structure.node_mask, structure.edge_mask),
+            torch.tensor([self.options.reversed_weight if is_reversed else 1.0]),
             *((len(node_target),), (len(edge_target),)),
         )
 
     def _choose_store(self, device: torch.device) -> Store[Graphs]:
         """Training and validation samples are what is kept."""
         used = self.split["train"] + self.split["validation"]
-        n_nodes, n_edges = self.dataset.sizes["particle"], 2 * self.dataset["n_bonds"][:][used].sum(dtype=np.int64)
+        n_samples = self.dataset.sizes["sample"]
+        n_bonds = self.dataset["n_bonds"][:][np.array(used, dtype=int) % n_samples]  # of reversed ones, about
+        n_nodes, n_edges = self.dataset.sizes["particle"], 2 * n_bonds.sum(dtype=np.int64)
         # float32 but for edge_index (int64) and the masks (1 byte)
-        n_bytes = len(used) * n_nodes * (4 + 4 + 1) + int(n_edges) * (16 + 4 * self.sizes["edge_width"] + 4 + 1)
+        n_bytes = len(used) * (n_nodes * (4 * self.sizes["node_width"] + 4 + 1) + 4) + int(n_edges) * (
+            16 + 4 * self.sizes["edge_width"] + 4 + 1
+        )
         return Store.choose(device, n_bytes, self.options.memory, self.options.device_memory)
 
     def _labelled(self) -> list[int]:
@@ -228,46 +276,23 @@ class Glass(DataSet[Graphs, GlassLoss]):
             )
         return np.flatnonzero(status == COMPLETE).tolist()
 
-    def _pairs(self, sample: int, box: Floats) -> Ints:
-        pairs = self._find_pairs(sample, box)
-        if self.dataset["labelled"][sample] == COMPLETE:
-            bonds = self.dataset["bond"][sample, : int(self.dataset["n_bonds"][sample])]
+    def _pairs(self, number: int, thermal: Floats, box: Floats) -> Ints:
+        def make() -> Ints:
+            return near_pairs(thermal, box, self.options.cutoff).astype(np.int32)
+
+        def fits(found: Array) -> bool:
+            return found.ndim == 2 and found.shape[1] == 2 and found.dtype.kind == "i"
+
+        path = Path(f"{self.options.file}.pairs") / f"{self._identity}_{self.options.cutoff:g}_{number:05}.npz"
+        pairs = kept(path, make, fits) if self.options.keep_pairs else make()
+        if not self.configurations.is_reversed(number) and self.dataset["labelled"][number] == COMPLETE:
+            bonds = self.dataset["bond"][number, : int(self.dataset["n_bonds"][number])]
             if not np.array_equal(bonds, pairs):
                 raise UserError(
-                    f"{self.options.file}: sample {sample} lists {len(bonds)} bonds, but {len(pairs)} pairs are closer "
+                    f"{self.options.file}: sample {number} lists {len(bonds)} bonds, but {len(pairs)} pairs are closer "
                     f"than data.cutoff = {self.options.cutoff:g}; set it to the bond cutoff of the file"
                 )
         return pairs
-
-    def _find_pairs(self, sample: int, box: Floats) -> Ints:
-        """The neighbour pairs, from the folder beside the file if it is in use."""
-        path = Path(f"{self.options.file}.pairs") / f"{self._identity}_{self.options.cutoff:g}_{sample:05}.npz"
-        kept = self._kept_pairs(path) if self.options.keep_pairs else None
-        if kept is not None:
-            return kept
-        pairs = near_pairs(self.dataset["initial_position"][sample], box, self.options.cutoff)
-        if self.options.keep_pairs:
-            self._keep_pairs(path, pairs)
-        return pairs
-
-    @staticmethod
-    def _kept_pairs(path: Path) -> Ints | None:
-        """Pairs [n_pairs, 2] that were kept; None if there are none, or none that are whole."""
-        if not path.is_file():
-            return None
-        try:
-            pairs = load_arrays(path).get("pairs", np.empty(0))
-        except UserError:
-            return None
-        return pairs if pairs.ndim == 2 and pairs.shape[1] == 2 and pairs.dtype.kind == "i" else None
-
-    @staticmethod
-    def _keep_pairs(path: Path, pairs: Ints) -> None:
-        """Keep pairs where that can be done: in a folder that cannot be written to they are found again each time."""
-        with suppress(OSError, UserError):
-            path.parent.mkdir(exist_ok=True)
-            with written_whole(path) as beside:
-                np.savez(beside, pairs=pairs.astype(np.int32))
 
     @cached_property
     def _identity(self) -> str:

@@ -20,10 +20,10 @@ from runkit.errors import UserError
 
 @dataclass(frozen=True)
 class Graphs(Tensors):
-    """A batch of graphs, one after another: particles [n, 1], edges [2, n_edges] with vectors [n_edges, 3 or 6].
+    """A batch of graphs, one after another: particles [n, width], edges [2, n_edges] with vectors [n_edges, 3 or 6].
 
-    Targets and masks of what is scored are those of particles [n] and of edges [n_edges]; `n_nodes` and `n_edges` hold
-    the numbers of each graph.
+    Targets and masks of what is scored are those of particles [n] and of edges [n_edges]; `weight` [n_graphs] is that
+    of each graph in the loss, `n_nodes` and `n_edges` hold the numbers of each graph.
     """
 
     x: Tensor
@@ -33,8 +33,19 @@ class Graphs(Tensors):
     edge_target: Tensor
     node_mask: Tensor
     edge_mask: Tensor
+    weight: Tensor
     n_nodes: tuple[int, ...]
     n_edges: tuple[int, ...]
+
+    @property
+    def targets(self) -> tuple[Tensor, Tensor]:
+        """Of particles [n] and of edges [n_edges]."""
+        return self.node_target, self.edge_target
+
+    @property
+    def masks(self) -> tuple[Tensor, Tensor]:
+        """What is scored of particles [n] and of edges [n_edges]."""
+        return self.node_mask, self.edge_mask
 
     @classmethod
     def join(cls, graphs: list[Graphs]) -> Graphs:

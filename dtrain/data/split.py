@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
 from pydantic import Field, model_validator
 
 from runkit.config import Config
@@ -22,6 +23,7 @@ class Split(Config):
     validation: float = Field(0.1, ge=0, description="samples that choose the best weights")
     test: float = Field(0.1, ge=0, description="samples that only dtrain/evaluate.py looks at")
     seed: int = Field(0, ge=0, description="seed of the draw")
+    fold: int = Field(0, ge=0, description="for cross-validation: folds 0, 1, … of one seed test on other samples each")
 
     @model_validator(mode="after")
     def _fractions_or_counts(self) -> Split:
@@ -47,7 +49,9 @@ class Split(Config):
         if n_train < 1 or n_train + n_validation + n_test > len(samples):
             wanted = f"train = {self.train:g}, validation = {self.validation:g}, test = {self.test:g}"
             raise TooFew(f"data.split: {wanted} cannot be had from {len(samples)} samples")
-        shuffled = [samples[i] for i in stream(self.seed, "split").permutation(len(samples))]
+        drawn = stream(self.seed, "split").permutation(len(samples))
+        order = np.roll(drawn, -(self.fold * n_test % len(samples)))
+        shuffled = [samples[i] for i in order]
         ends = {"test": n_test, "validation": n_test + n_validation, "train": n_test + n_validation + n_train}
         starts = {"test": 0, "validation": n_test, "train": n_test + n_validation}
         return {name: sorted(shuffled[starts[name] : ends[name]]) for name in ("train", "validation", "test")}

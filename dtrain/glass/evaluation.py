@@ -6,20 +6,24 @@ Units: Lennard-Jones.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import reduce
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
+
+import numpy as np
 
 from dtrain.data.glass import Glass
+from dtrain.data.graphs import minimum_image
 from dtrain.glass import published
-from dtrain.glass.baseline import Baseline, add
-from dtrain.glass.descriptors import pair_distance
-from dtrain.glass.predictions import Prediction, write_predictions
+from dtrain.glass.predictions import Prediction, predictions, write_predictions
 from dtrain.glass.report import Row
+from dtrain.least_squares import solve
 from dtrain.metrics import Score, ceiling, score, scored_bonds, scored_particles
+from dtrain.models.linear import Linear
+from dtrain.weights import Trained
 from runkit.arrays import Floats
-from runkit.log import say
 from runkit.mpi import World
+from runkit.progress import Progress
 
 
 class Evaluation:
@@ -36,14 +40,18 @@ class Evaluation:
         pairs = [pair for part in parts for pair in part]
         return Row(name, *(_score([pair[kind] for pair in pairs if kind in pair]) for kind in ("node", "edge")))
 
-    def ridge(self, positions: Literal["thermal", "inherent"]) -> list[Prediction]:
-        """Fit the ridge regressions to the training samples and predict this rank's samples."""
-        baseline = Baseline(self.data.dataset, self.i_time, positions)
-        train = self.data.split["train"]
-        share = [train[i] for i in self.world.share(len(train))]
-        say(self.world, f"ridge regression on {positions} positions of {len(train)} training samples")
-        baseline.fit(reduce(add, self.world.all_gather(baseline.moments(share))), self.data.split["validation"])
-        return [(sample, *baseline.predict(sample)) for sample in self.mine]
+    def rival(self, trained: Trained) -> list[Prediction]:
+        """Solve the linear model of descriptors on the samples that a network was trained on; this rank's samples."""
+        keys = {"descriptors": True, "positions": "both", "augment": False}
+        data = Glass(self.data.options.model_copy(update=keys), seed=self.data.seed)
+        data.parts.clear()
+        data.parts.update(self.data.parts)
+        data.prepare(self.world)
+        network = Linear(**data.sizes)
+        solve(self.world, network, data, "linear model")
+        linear = replace(trained, network=network, normalisation=data.normalisation)
+        with Progress(self.world, len(self.mine), "samples", "linear model") as progress:
+            return list(predictions(linear, data, self.mine, progress))
 
     def write(self, path: Path, found: Sequence[Prediction]) -> None:
         """Keep predictions for figures."""
@@ -64,7 +72,7 @@ class Evaluation:
             "file": self.data.options.file,
             "part": part,
             "samples": self.samples,
-            "n_train": len(self.data.split["train"]),
+            "n_train": len(self.data.parts["train"]),
             "temperature": float(dataset["temperature"][self.samples[0]]),
             "time": float(dataset["time"][self.i_time]),
             "i_time": self.i_time,
@@ -81,7 +89,9 @@ class Evaluation:
         pair = {"node": (propensity[mask], dataset["propensity"][sample, self.i_time][mask])}
         if "bond_change" in dataset:
             bond = dataset["bond"][sample, : len(change)]
-            distance = pair_distance(dataset["initial_position"][sample], bond, dataset["box"][sample])
+            position = dataset["initial_position"][sample]
+            vector = minimum_image(position[bond[:, 1]] - position[bond[:, 0]], dataset["box"][sample])
+            distance = np.linalg.norm(vector, axis=1)
             near = scored_bonds(species, bond, distance)
             pair["edge"] = (change[near], dataset["bond_change"][sample, self.i_time, : len(change)][near])
         return pair

@@ -12,7 +12,8 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from dtrain.data.flow import Flow, FlowOptions, Outside
+from dtrain.data.flow import Flow
+from dtrain.data.flow_options import FlowOptions, Outside
 from dtrain.data.split import Split
 from dtrain.flow.evaluation import Evaluation
 from dtrain.flow.long import LongRollouts

@@ -1,7 +1,7 @@
-"""Glass formers: Pearson correlations with the simulation beside noise ceiling, ridge regressions, published figures.
+"""Glass formers: Pearson correlations with the simulation beside noise ceiling, a linear model, published figures.
 
-Correlations are those that the field reports; the ridge regressions on simple local descriptors are fitted to the same
-training samples. Their predictions go to evaluation_ridge.h5, where a prediction of the network is in evaluation.h5.
+Correlations are those that the field reports; the linear model of descriptors is solved on the same training samples.
+Its predictions go to evaluation_rival.h5, where those of the network are in evaluation.h5.
 Units: Lennard-Jones.
 """
 
@@ -11,7 +11,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
-import numpy as np
 from pydantic import Field
 
 from dtrain.data.glass import Glass, GlassOptions
@@ -33,7 +32,7 @@ class GlassEvaluate(EvaluateOptions):
     part: Literal["test", "validation", "train", "new", "all"] = Field(
         "test", description="which samples are scored; new: those outside the split of the training"
     )
-    ridge: bool = Field(True, description="fit the ridge regressions too")
+    rival: bool = Field(True, description="solve the linear model of descriptors on the same training samples too")
 
 
 class GlassPredict(PredictOptions):
@@ -60,19 +59,19 @@ class GlassTask(Task[GlassEvaluate, GlassPredict]):
             found = list(predictions(trained, data, evaluation.mine, progress))
         rows = [evaluation.scored(trained.recipe.model.name, found)]
         evaluation.write(folder / "evaluation.h5", found)
-        best = None
-        if options.ridge:
-            rivals = {f"ridge, {positions}": evaluation.ridge(positions) for positions in ("thermal", "inherent")}
-            rows += [evaluation.scored(name, found) for name, found in rivals.items()]
-            best = max(rows[1:], key=lambda row: np.nan_to_num(row.node.pearson if row.node else -1.0, nan=-1.0)).name
-            evaluation.write(folder / "evaluation_ridge.h5", rivals[best])
-        world.on_root(report, folder, {**evaluation.about(model, options.part), "ridge": best}, rows)
+        has_rival = options.rival and trained.recipe.model.name != "linear" and data.parts.get("train")
+        rival = "linear" if has_rival else None
+        if rival:
+            found = evaluation.rival(trained)
+            rows.append(evaluation.scored(rival, found))
+            evaluation.write(folder / "evaluation_rival.h5", found)
+        world.on_root(report, folder, {**evaluation.about(model, options.part), "rival": rival}, rows)
         return _headline(rows[0])
 
     @staticmethod
     def predict(world: World, trained: Trained, options: GlassPredict, path: Path) -> None:
         data = _open(trained, options.file, options.time, WHOLE)
-        samples = data.split["train"]
+        samples = data.parts["train"]
         mine = [samples[i] for i in world.share(len(samples))]
         about = {"config": trained.recipe.model_dump(mode="json"), "model": options.model, "dataset": options.file}
         with Progress(world, len(mine), "samples", "predict") as progress:
@@ -85,8 +84,13 @@ def _open(trained: Trained, file: str, time: int | None, split: Split | None = N
     """The data as the network was trained on it, or another file, time or split; UserError if they do not suit it."""
     given: dict[str, Any] = {"file": file or None, "time": time, "split": split}
     changes = {name: value for name, value in given.items() if value is not None}
+    if file:  # the training samples of another file are not asked for
+        changes["reversed"] = 0
     return Glass(trained.options_as(GlassOptions).model_copy(update=changes), seed=trained.recipe.seed)
 
 
 def _headline(row: Row) -> dict[str, float]:
-    return {f"rho_{kind}": score.pearson for kind in ("node", "edge") if (score := getattr(row, kind))}
+    scores = {kind: score for kind in ("node", "edge") if (score := getattr(row, kind))}
+    return {f"rho_{kind}": one.pearson for kind, one in scores.items()} | {
+        f"pooled_{kind}": one.pooled for kind, one in scores.items()
+    }

@@ -50,7 +50,7 @@ def _one_thread() -> None:
 
 @pytest.fixture(scope="session")
 def isoconfig(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An ISOCONFIG file of 10 samples of 108 particles at 2 times."""
+    """An ISOCONFIG file of 10 samples of 160 particles at 2 times."""
     return write_isoconfig(tmp_path_factory.mktemp("data") / "tiny.h5", n_samples=10)
 
 

@@ -80,7 +80,7 @@ def test_predictions_of_a_campaign_are_the_mean_of_its_members(campaign):
 
 def test_an_evaluated_campaign_has_a_row_of_its_mean(campaign, capsys):
     kind, _, study = campaign
-    run_program(evaluate.main, study, *(["ridge=false"] if kind == "glass" else []))
+    run_program(evaluate.main, study, *(["rival=false"] if kind == "glass" else []))
     with open(study / "scores.csv", newline="") as file:
         rows = list(csv.DictReader(file))
     assert [row["run"] for row in rows] == ["seed1", "seed2", "seed3", "ensemble"]

@@ -98,12 +98,11 @@ def test_scores_are_correlations_of_the_samples_held_back(scored, isoconfig):
         assert about["ceiling"]["node"] == pytest.approx(ceiling(data["propensity_reliability"][:, 1]))
 
 
-def test_ridge_stands_beside_the_network(scored):
+def test_the_linear_model_stands_beside_the_network(scored):
     about = json.loads((scored / "evaluation.json").read_text())
-    network, *ridges = about["rows"]
-    assert [row["name"] for row in ridges] == ["ridge, thermal", "ridge, inherent"]
-    assert all(row["node"]["pearson"] > network["node"]["pearson"] for row in ridges)
-    assert about["ridge"] == max(ridges, key=lambda row: row["node"]["pearson"])["name"]
+    network, rival = about["rows"]
+    assert rival["name"] == about["rival"] == "linear"
+    assert rival["node"]["pearson"] > network["node"]["pearson"]
 
 
 def test_scores_do_not_depend_on_the_number_of_processes(run, scored, isoconfig, tmp_path):
@@ -113,14 +112,14 @@ def test_scores_do_not_depend_on_the_number_of_processes(run, scored, isoconfig,
     for row, other in zip(one, two, strict=True):
         for kind in ("node", "edge"):
             assert other[kind]["each"] == pytest.approx(row[kind]["each"], abs=1e-5)
-    for name in ("evaluation.h5", "evaluation_ridge.h5"):
+    for name in ("evaluation.h5", "evaluation_rival.h5"):
         assert check(tmp_path / name).good
 
 
 def test_the_spreadsheet_has_a_line_for_every_score(scored):
     with open(scored / "evaluation.csv", newline="") as file:
         rows = list(csv.DictReader(file))
-    names = ["botan", "ridge, thermal", "ridge, inherent", "noise ceiling"]
+    names = ["botan", "linear", "noise ceiling"]
     for kind in ("node", "edge"):
         assert [row["name"] for row in rows if row["kind"] == kind] == names
     assert all(abs(float(row["pearson"])) <= 1 for row in rows)

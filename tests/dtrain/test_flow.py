@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 import torch
 
-from dtrain.data.clips import Clips, rollout
-from dtrain.data.flow import USUAL_CELL_REYNOLDS, Flow, FlowOptions, patches
+from dtrain.data.clips import Clips, patches, rollout
+from dtrain.data.flow import USUAL_CELL_REYNOLDS, Flow
+from dtrain.data.flow_options import FlowOptions
 from dtrain.losses import field_and_gradient
 from dtrain.models.flow_cnn import FlowCNN
 from runkit.dataset.reader import Dataset
@@ -110,12 +111,14 @@ def test_the_viscosity_is_a_channel_beside_the_distance(flow_file):
 
 def test_noise_of_patches_has_the_same_strength_in_patches_of_each_width():
     """Means over squares of 16 cells feel the wide patches alone; white noise has none of them."""
-    shape, random = (3, 2, 64, 64), np.random.default_rng(0)
-    white, wide = (np.stack([patches(random, shape, reach) for _ in range(20)]) for reach in (1, 16))
+    shape, random = (3, 2, 32, 32), np.random.default_rng(0)
+    white, wide = (np.stack([patches(random, shape, reach) for _ in range(400)]) for reach in (1, 16))
     assert white.std() == pytest.approx(1, abs=0.02) and wide.std() == pytest.approx(1, abs=0.1)
-    means = [noise.reshape(20, 3, 2, 4, 16, 4, 16).mean(axis=(4, 6)) for noise in (white, wide)]
+    means = [noise.reshape(400, 3, 2, 2, 16, 2, 16).mean(axis=(4, 6)) for noise in (white, wide)]
     assert means[0].std() < 0.08 < 0.25 < means[1].std()
     assert np.corrcoef(wide[:, :, 0].ravel(), wide[:, :, 1].ravel())[0, 1] == pytest.approx(0.8, abs=0.05)
+    strengths = wide.std(axis=(1, 2, 3, 4))
+    assert (strengths < 0.3).mean() == pytest.approx(0.24, abs=0.06) and strengths.max() > 2  # of a normal distribution
 
 
 def test_an_obstacle_family_and_a_range_of_reynolds_numbers_can_be_left_out(flow_file):
@@ -123,6 +126,19 @@ def test_an_obstacle_family_and_a_range_of_reynolds_numbers_can_be_left_out(flow
     flow = opened(flow_file, outside={"families": ["ellipse"], "reynolds": [55, 65]}, split=few)
     assert flow.cases["outside"] == [1, 2, 5]
     assert sorted(flow.cases["train"] + flow.cases["test"]) == [0, 3, 4]
+
+
+def test_several_ranges_of_reynolds_numbers_can_be_left_out(flow_file):
+    """Cases have 50, 60, … 100: what is learnt from lies between two ranges."""
+    few = {"train": 0.5, "validation": 0.0, "test": 0.5}
+    flow = opened(flow_file, outside={"reynolds": [1, 60, 95, 1000]}, split=few)
+    assert flow.cases["outside"] == [0, 1, 5]
+
+
+@pytest.mark.parametrize("ranges", [[50], [60, 50], [50, 60, 55, 70], [1, 2, 3]])
+def test_ranges_of_reynolds_numbers_follow_each_other(flow_file, ranges):
+    with pytest.raises(ValueError, match="low < high < low < high"):
+        opened(flow_file, outside={"reynolds": ranges})
 
 
 def test_failed_cases_are_not_used(tmp_path):

@@ -10,7 +10,8 @@ import pytest
 import torch
 
 from dtrain import evaluate
-from dtrain.data.flow import Flow, FlowOptions
+from dtrain.data.flow import Flow
+from dtrain.data.flow_options import FlowOptions
 from dtrain.flow.long import BOUND, LongRollouts
 from dtrain.flow.statistics import Statistics, Welch
 from dtrain.flow_metrics import energy_spectrum

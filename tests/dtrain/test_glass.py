@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from itertools import chain
 
 import h5py
 import numpy as np
@@ -12,8 +13,10 @@ import torch
 
 from dtrain.data.glass import Glass, GlassLoss, GlassOptions
 from dtrain.data.graphs import minimum_image, near_pairs
+from dtrain.data.split import Split
 from dtrain.data.symmetry import SYMMETRIES, draw_symmetry
 from runkit.errors import UserError
+from tests.isoconfig_factory import write_isoconfig
 
 
 def test_near_pairs_are_those_of_all_pairs(rng):
@@ -191,3 +194,19 @@ def test_memory_bounds_what_is_kept(isoconfig):
     assert lean.example(0) is not lean.example(0)
     full = Glass(GlassOptions(file=str(isoconfig)))
     assert full.example(0) is full.example(0)
+
+
+def test_folds_of_a_seed_test_on_other_samples_each_and_a_split_stays_whole():
+    samples = list(range(3, 13))
+    folds = [Split(train=7, validation=1, test=2, fold=fold).draw(samples) for fold in range(6)]
+    assert sorted(chain.from_iterable(fold["test"] for fold in folds[:5])) == samples
+    assert folds[5] == folds[0] == Split(train=7, validation=1, test=2).draw(samples)
+    assert all(sorted(chain.from_iterable(fold.values())) == samples for fold in folds)
+    assert Split(fold=10**30).draw(samples)["test"]
+
+
+def test_descriptors_of_a_box_that_is_too_small_are_refused_by_name(tmp_path):
+    file = write_isoconfig(tmp_path / "small.h5", n_samples=3, n_particles=100)
+    data = Glass(GlassOptions(file=str(file), descriptors=True))
+    with pytest.raises(UserError, match=r"data.descriptors = true: .*small.h5: .* the minimum image needs at least 5"):
+        data.structure(0)

@@ -18,7 +18,8 @@ from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from dtrain.config import load_recipe
-from dtrain.data.flow import Flow, FlowOptions
+from dtrain.data.flow import Flow
+from dtrain.data.flow_options import FlowOptions
 from dtrain.data.glass import Glass, GlassOptions
 from dtrain.data.store import Store
 from dtrain.data.tensors import numbers, send

@@ -10,7 +10,8 @@ import torch
 from torch import Tensor
 
 from dtrain.data import store as stores
-from dtrain.data.flow import Flow, FlowOptions
+from dtrain.data.flow import Flow
+from dtrain.data.flow_options import FlowOptions
 from dtrain.data.glass import Glass, GlassOptions
 from dtrain.data.store import Store
 from dtrain.data.tensors import Tensors

@@ -9,7 +9,8 @@ import pytest
 import torch
 
 from dtrain.config import load_recipe
-from dtrain.data.flow import Flow, FlowOptions
+from dtrain.data.flow import Flow
+from dtrain.data.flow_options import FlowOptions
 from dtrain.data.glass import Glass, GlassOptions
 from dtrain.data.loader import Feed, Order, Share
 from dtrain.deepspeed_config import read_config

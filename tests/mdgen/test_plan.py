@@ -11,7 +11,8 @@ from mdgen import gpu_engine
 from mdgen.config import RunConfig
 from mdgen.dynamics import Dynamics
 from mdgen.initial import melt
-from mdgen.plan import ONE_SYSTEM, TOGETHER, potential_of, show
+from mdgen.plan import ONE_SYSTEM, TOGETHER, show
+from mdgen.resolve import potential_of
 from runkit.dataset.layout import in_units
 from runkit.errors import UserError
 from runkit.progress import duration
@@ -73,3 +74,16 @@ def test_bonds_longer_than_half_the_box_are_refused():
     """Beyond that a pair has two nearest images."""
     with pytest.raises(UserError, match=r"label.bond_cutoff = 3; allowed: up to 2.55\d, half the box edge"):
         show(RunConfig(**CASE, label={"bond_cutoff": 3.0}))
+
+
+@pytest.mark.parametrize("density", [1.2, 0.85, 0.7, 1.0, 1.204])
+def test_the_smallest_number_of_particles_that_a_refusal_names_is_taken(density):
+    def refusal(n_particles: int) -> str:
+        config = RunConfig.model_validate({"system": {"n_particles": n_particles, "density": density}})
+        try:
+            return str(potential_of(config) and "")
+        except UserError as error:
+            return str(error)
+
+    (least,) = map(int, re.findall(r"allowed: (\d+) or more", refusal(20)))
+    assert not refusal(least) and refusal(least - 1)

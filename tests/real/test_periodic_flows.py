@@ -10,7 +10,8 @@ import torch
 from dtrain import evaluate, predict, train
 from dtrain.config import load_recipe
 from dtrain.data.clips import rollout
-from dtrain.data.flow import Flow, FlowOptions
+from dtrain.data.flow import Flow
+from dtrain.data.flow_options import FlowOptions
 from dtrain.weights import build_network, load_model
 from runkit.dataset.reader import Dataset
 from tests.dtrain.conftest import train_here

@@ -30,7 +30,7 @@ GLASS = (
 def made(tmp_path_factory) -> Path:
     """A folder with a trained network of each kind and its file."""
     folder = tmp_path_factory.mktemp("tasks")
-    write_isoconfig(folder / "glass.h5", 4, 108)
+    write_isoconfig(folder / "glass.h5", 4)
     write_flow(folder / "flow.h5")
     (folder / "flow.toml").write_text(FLOW_RECIPE)
     for words in (("flow.toml", "name=flow"), ("recipes/botan.toml", "data.file=glass.h5", *GLASS)):

@@ -39,11 +39,11 @@ def runs(dataset: Path) -> Path:
         for i_time in range(2):
             run = folder / f"time{i_time}"
             run.mkdir(parents=True)
-            noise = {"botan": ("evaluation.h5", 0.5), "ridge, inherent": ("evaluation_ridge.h5", 1.0)}
+            noise = {"botan": ("evaluation.h5", 0.5), "linear": ("evaluation_rival.h5", 1.0)}
             rows = [_row(data, run / file, name, i_time, width, rng) for name, (file, width) in noise.items()]
             about = {"temperature": 0.5, "time": float(data["time"][i_time]), "samples": [1, 3], "part": "test"}
             about |= {"file": str(dataset), "i_time": i_time, "n_train": 2, "n_replicas": 4, "is_published": True}
-            report(run, {**about, "ceiling": {"node": 0.9}, "ridge": "ridge, inherent"}, rows)
+            report(run, {**about, "ceiling": {"node": 0.9}, "rival": "linear"}, rows)
             _curves(run)
     return folder
 

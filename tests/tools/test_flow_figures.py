@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from dtrain.data.flow import Flow, FlowOptions
+from dtrain.data.flow import Flow
+from dtrain.data.flow_options import FlowOptions
 from dtrain.flow.report import report, table
 from dtrain.flow.rollouts import persistence, write_rollouts
 from dtrain.flow.scores import SCORES, Reference, Row, rows_of

@@ -11,7 +11,8 @@ import numpy as np
 import torch
 
 from dtrain.data.clips import Clips, rollout
-from dtrain.data.flow import Flow, FlowOptions
+from dtrain.data.flow import Flow
+from dtrain.data.flow_options import FlowOptions
 from dtrain.weights import load_model
 from lbmgen.block import statistics
 from lbmgen.cases import draw_case

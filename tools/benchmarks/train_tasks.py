@@ -69,7 +69,7 @@ class Liquid(Task):
         made = graph(rng.integers(0, 2, self.size), [position], box, near_pairs(position, box, 2.0))
         node, edge = torch.randn(self.size), torch.randn(made.edge_index.shape[1])
         masks, counts = (node > 0, edge > 0), ((len(node),), (len(edge),))
-        return Graphs(made.x, made.edge_index, made.edge_attr, node, edge, *masks, *counts)
+        return Graphs(made.x, made.edge_index, made.edge_attr, node, edge, *masks, torch.ones(1), *counts)
 
     def join(self, samples: list[Graphs], epochs: Sequence[int]) -> Graphs:
         return Graphs.join([one.turned(SYMMETRIES[k % 48]) for one, k in zip(samples, epochs, strict=True)])
@@ -77,7 +77,7 @@ class Liquid(Task):
     def losses(self, network: Any, batch: Graphs) -> Tensor:
         output = network(batch.x, batch.edge_index, batch.edge_attr)
         counts = batch.n_nodes, batch.n_edges
-        return node_edge(output, (batch.node_target, batch.edge_target), counts, 0.4)["loss"]
+        return node_edge(output, (batch.node_target, batch.edge_target), counts, 0.4, batch.weight)["loss"]
 
 
 class Street(Task):

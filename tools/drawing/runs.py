@@ -47,9 +47,9 @@ class Run:
 
     @property
     def predictions(self) -> list[tuple[Path, dict[str, Any]]]:
-        """Files of predictions that are there, with their rows: the better ridge regression, then the network."""
-        best = next((row for row in self.rows if row["name"] == self.about["ridge"]), None)
-        files = {"evaluation_ridge.h5": best, "evaluation.h5": self.rows[0]}
+        """Files of predictions that are there, with their rows: the rival, then the network."""
+        rival = next((row for row in self.rows if row["name"] == self.about["rival"]), None)
+        files = {"evaluation_rival.h5": rival, "evaluation.h5": self.rows[0]}
         return [(self.path / name, row) for name, row in files.items() if row and (self.path / name).exists()]
 
     def curve(self, name: str) -> dict[str, np.ndarray]:

@@ -15,12 +15,12 @@ from runkit.dataset.reader import Dataset
 from runkit.dataset.schema import COMPLETE
 from tools.drawing.picture import Picture
 from tools.drawing.runs import Run, source
-from tools.drawing.style import BLACK, BLUE, GREEN, GREY, ORANGE, PURPLE, RED, SKY, TIME
+from tools.drawing.style import BLACK, BLUE, GREEN, GREY, ORANGE, PURPLE, RED, TIME
 
 KINDS = {"node": ("propensity", "particles (A)"), "edge": ("bond_change", r"bonds (AA, $r < 1.35\,\sigma$)")}
 # By name of a row of an evaluation; the networks have the first look.
-LOOKS = {"network": (RED, "o", 8), "ridge, thermal": (SKY, "s", 5), "ridge, inherent": (BLUE, "D", 5)}
-SHIFTS = {"network": 1.0, "ridge, thermal": 0.93, "ridge, inherent": 1.075}  # of times, so that bars stand side by side
+LOOKS = {"network": (RED, "o", 8), "linear": (BLUE, "D", 5)}
+SHIFTS = {"network": 1.0, "linear": 1.075}  # of times, so that bars stand side by side
 PUBLISHED = ((BLACK, "o"), (PURPLE, "v"), (ORANGE, "^"), (GREEN, "s"), (GREY, "x"), ("#555555", "D"))
 
 

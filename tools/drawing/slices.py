@@ -23,7 +23,7 @@ BINS = 12  # of equal numbers of particles, along the predictions
 
 
 def draw_slice(data: Dataset, run: Run) -> Picture:
-    """A slab of the first scored configuration: simulation, ridge regression and network, in the same colours."""
+    """A slab of the first scored configuration: simulation, rival and network, in the same colours."""
     sample, i_time = run.about["samples"][0], run.about["i_time"]
     is_a, truth = data["species"][sample] == 0, data["propensity"][sample, i_time]
     panels, made = [("simulation", truth)], []

@@ -2,7 +2,7 @@
 
     python -m tools.scaling predict [CASE.toml …] [--machine h100] [--set rate=8e8]      the model
     python -m tools.scaling units                                                        units, measured here
-    python -m tools.scaling training RECIPE [KEY=VALUE …]                                a training step, measured here
+    python -m tools.scaling training RECIPE [KEY=VALUE …]              a training step, measured here, on more cores
     python -m tools.scaling runs [--ranks 1 2 4 64]                                      whole runs beside the model
 
 Without cases `predict` takes the published set, the four temperatures in `jobs/cases`. `docs/scaling.md` keeps figures.

@@ -30,6 +30,7 @@ from mdgen.velocities import maxwell_velocities
 from runkit.child import run_apart
 from runkit.errors import UserError
 from tools.mpiexec import mpiexec
+from tools.scaling.model import training_step
 
 CASE = (
     "system.n_particles=500", "system.temperature=1.0", "initial.melt_time=0.5", "initial.cooling_time=1",
@@ -76,7 +77,7 @@ def units(n_particles: int = 4096) -> Iterator[tuple[str, float, str]]:
 
 
 def training(recipe: str, settings: list[str]) -> Iterator[tuple[str, float, str]]:
-    """Cost of a sample of a recipe: reading and forming it, a step, operations."""
+    """Cost of a sample of a recipe: forming it, a step, operations; and steps on several cores, by the model."""
     import torch
 
     from dtrain.config import load_recipe
@@ -102,7 +103,25 @@ def training(recipe: str, settings: list[str]) -> Iterator[tuple[str, float, str
     if cost is not None:
         share = cost.n_operations / seconds / peak_rate(torch.device("cpu"))
         yield "its operations", cost.n_operations / 1e9, f"GFLOP, {100 * share:.0f} % of a matrix product's rate"
-    yield "its gradients", 4 * sum(p.numel() for p in network.parameters()) / 1e3, "kB to be summed"
+    n_bytes = 4 * sum(p.numel() for p in network.parameters())
+    yield "its gradients", n_bytes / 1e3, "kB to be summed"
+    exchange = _message()
+    for n_workers in (1, 2, 4, 8, 16, 32):
+        if n_workers <= given.batch and exchange is not None:
+            step_seconds = training_step(seconds, given.batch, n_workers, exchange, n_bytes)
+            yield f"a step of {given.batch} on {n_workers} of such cores, model", 1e3 * step_seconds, "ms"
+
+
+def _message() -> tuple[float, float] | None:
+    """Latency [s] and bandwidth [bytes/s] of a message between two ranks here, from sums round their ring."""
+    n_bytes, seconds = (8, 1 << 20), []
+    for each in n_bytes:
+        found = re.search(r"seconds (\S+)", _launched(2, ["-c", EXCHANGE, str(each)]))
+        if found is None:
+            return None
+        seconds.append(float(found[1]) / 2)  # of a ring of two: two messages of half the bytes
+    latency = seconds[0]
+    return latency, n_bytes[1] / 2 / max(seconds[1] - latency, 1e-9)
 
 
 def runs(ranks: list[int]) -> Iterator[tuple[int, float, float, float, list[str]]]:

@@ -1,7 +1,7 @@
 """The lanes of a cluster of a list: replicas of one particle, or particles of one replica (see `mdgen.kernels`)."""
 
 from runkit.simd.compiled import helper
-from runkit.simd.lanes import LANES, element, gather, load, load_splat, scatter, store
+from runkit.simd.lanes import LANES, element, fma, gather, load, load_splat, minimum_image, scatter, store
 
 BLOCK = 3 * LANES
 
@@ -35,6 +35,25 @@ def load_neighbor(replicas, blocks, slot, component):
     if replicas:
         return load(blocks, slot + component * LANES)
     return load_splat(blocks, slot + component * LANES)
+
+
+@helper
+def load_position(replicas, blocks, clusters, at):
+    """The three components of the lanes of the cluster at `at`."""
+    return (
+        load_cluster(replicas, blocks, clusters, at, 0),
+        load_cluster(replicas, blocks, clusters, at, 1),
+        load_cluster(replicas, blocks, clusters, at, 2),
+    )
+
+
+@helper
+def displacement(replicas, blocks, slot, x, y, z, scale_x, scale_y, scale_z):
+    """From a neighbour to a cluster at x, y, z, by the minimum image: three lengths, and the square of the distance."""
+    dx = minimum_image(x - load_neighbor(replicas, blocks, slot, 0)) * scale_x
+    dy = minimum_image(y - load_neighbor(replicas, blocks, slot, 1)) * scale_y
+    dz = minimum_image(z - load_neighbor(replicas, blocks, slot, 2)) * scale_z
+    return dx, dy, dz, fma(dx, dx, fma(dy, dy, dz * dz))
 
 
 @helper

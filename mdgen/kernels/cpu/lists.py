@@ -7,9 +7,9 @@ lanes only those above the cluster's particle. The table of the law holds one sq
 import numpy as np
 
 from mdgen.kernels.cpu.boxes import grow, search
-from mdgen.kernels.cpu.clusters import load_cluster, load_neighbor, set_cluster_table, slot_of
+from mdgen.kernels.cpu.clusters import displacement, load_position, set_cluster_table, slot_of
 from runkit.simd.compiled import helper, kernel
-from runkit.simd.lanes import LANES, element, fma, load, load_splat, lowest_bit, mask_below, minimum_image
+from runkit.simd.lanes import LANES, element, load, load_splat, lowest_bit, mask_below
 
 ONE = np.uint64(1)
 
@@ -18,16 +18,17 @@ ONE = np.uint64(1)
 def _is_near(replicas, x, y, z, coordinate, j, law, cluster_table, scale_x, scale_y, scale_z):
     """Whether particle j is within reach of the cluster in any lane."""
     slot = slot_of(replicas, j)
-    dx = minimum_image(x - load_neighbor(replicas, coordinate, slot, 0)) * scale_x
-    dy = minimum_image(y - load_neighbor(replicas, coordinate, slot, 1)) * scale_y
-    dz = minimum_image(z - load_neighbor(replicas, coordinate, slot, 2)) * scale_z
-    square = fma(dx, dx, fma(dy, dy, dz * dz))
+    _, _, _, square = displacement(replicas, coordinate, slot, x, y, z, scale_x, scale_y, scale_z)
     return mask_below(square, load(cluster_table, element(law.species, j) * LANES)) != 0
 
 
 @helper
 def _sort(entry, begin, end, words, summary):
-    """Sort distinct entries by way of one bit for each particle; `words` and `summary` are zero before and after."""
+    """Sort distinct entries by way of one bit for each particle; `words` and `summary` are zero before and after.
+
+    The tree gives neighbours in its own order, which changes whenever particles are sorted anew. Sums must not know it,
+    so every list ascends. A bit for each particle sorts in one pass, with no comparisons that are mispredicted.
+    """
     for k in range(begin, end):
         word = entry[k] >> 6
         words[word] |= ONE << np.uint64(entry[k] & 63)
@@ -73,11 +74,9 @@ def _build_for(replicas, coordinate, tree, ranked, clusters, pairs, law):
         pairs.start[cluster] = length
         lowest = clusters.particle[at] + 1 if replicas else 0
         set_cluster_table(replicas, law.table, clusters, at, cluster_table)
-        x = load_cluster(replicas, coordinate, clusters, at, 0)
-        y = load_cluster(replicas, coordinate, clusters, at, 1)
-        z = load_cluster(replicas, coordinate, clusters, at, 2)
+        x, y, z = load_position(replicas, coordinate, clusters, at)
         ranks, count = search(tree, cluster, longest, law.scale, found, spare)
-        if length + count > pairs.entry.size:
+        if length + count > pairs.entry.size:  # for all candidates: the loops below then need not ask
             return -1
         n_candidates = 0
         for k in range(count):
@@ -86,7 +85,7 @@ def _build_for(replicas, coordinate, tree, ranked, clusters, pairs, law):
             n_candidates += j >= lowest
         for k in range(n_candidates):
             j = np.int32(element(ranks, k))
-            pairs.entry[length] = j
+            pairs.entry[length] = j  # always, and kept if it is near: no branch to mispredict
             length += _is_near(replicas, x, y, z, coordinate, j, law, cluster_table, scale_x, scale_y, scale_z)
         _sort(pairs.entry, pairs.start[cluster], length, words, summary)
     pairs.start[pairs.start.size - 1] = length
@@ -111,11 +110,9 @@ def _prune(replicas, coordinate, outer, clusters, pairs, law):
         at = cluster * LANES
         pairs.start[cluster] = length
         set_cluster_table(replicas, law.table, clusters, at, cluster_table)
-        x = load_cluster(replicas, coordinate, clusters, at, 0)
-        y = load_cluster(replicas, coordinate, clusters, at, 1)
-        z = load_cluster(replicas, coordinate, clusters, at, 2)
+        x, y, z = load_position(replicas, coordinate, clusters, at)
         for k in range(outer.start[cluster], outer.start[cluster + 1]):
             j = element(outer.entry, k)
-            pairs.entry[length] = j
+            pairs.entry[length] = j  # always, and kept if it is near: no branch to mispredict
             length += _is_near(replicas, x, y, z, coordinate, j, law, cluster_table, scale_x, scale_y, scale_z)
     pairs.start[pairs.start.size - 1] = length

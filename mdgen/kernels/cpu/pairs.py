@@ -19,7 +19,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from mdgen.kernels.cpu.clusters import load_cluster, load_neighbor, set_cluster_table, slot_of, store_cluster
+from mdgen.kernels.cpu.clusters import displacement, load_position, set_cluster_table, slot_of, store_cluster
 from runkit.formula.compiled import inlined
 from runkit.simd.compiled import helper, kernel
 from runkit.simd.lanes import (
@@ -29,7 +29,6 @@ from runkit.simd.lanes import (
     load,
     load_splat,
     loader,
-    minimum_image,
     negative,
     splat,
     store,
@@ -84,31 +83,27 @@ def make_forces(formulas: Formulas) -> Callable[..., Any]:
         for cluster in range(pairs.start.size - 1):
             at = cluster * LANES
             set_cluster_table(replicas, law.table, clusters, at, cluster_table)
-            x = load_cluster(replicas, place, clusters, at, 0)
-            y = load_cluster(replicas, place, clusters, at, 1)
-            z = load_cluster(replicas, place, clusters, at, 2)
+            x, y, z = load_position(replicas, place, clusters, at)
             particle = load(clusters.particle, at)
             force_x, force_y, force_z = zero, zero, zero
             if replicas:
-                force_x = load_cluster(replicas, force, clusters, at, 0)
-                force_y = load_cluster(replicas, force, clusters, at, 1)
-                force_z = load_cluster(replicas, force, clusters, at, 2)
+                force_x, force_y, force_z = load_position(replicas, force, clusters, at)
             for k in range(pairs.start[cluster], pairs.start[cluster + 1]):
                 j = element(pairs.entry, k)
                 slot = slot_of(replicas, j)
                 pair = element(law.species, j) * stride
-                dx = minimum_image(x - load_neighbor(replicas, place, slot, 0)) * scale_x
-                dy = minimum_image(y - load_neighbor(replicas, place, slot, 1)) * scale_y
-                dz = minimum_image(z - load_neighbor(replicas, place, slot, 2)) * scale_z
-                square = fma(dx, dx, fma(dy, dy, dz * dz))
+                dx, dy, dz, square = displacement(replicas, place, slot, x, y, z, scale_x, scale_y, scale_z)
                 given = (square,) + columns_at(cluster_table, pair + LANES)  # noqa: RUF005  # Numba knows no star here
                 strength = strength_of(given)
+                # The formula is computed in every lane, and what is out of range is set to zero afterwards: lanes
+                # differ in this, and adding zero leaves no trace, so that a list may hold more than it must.
                 strength = where_below(strength, square, load(cluster_table, pair))
                 if replicas:
                     store(force, slot, fma(negative(strength), dx, load(force, slot)))
                     store(force, slot + LANES, fma(negative(strength), dy, load(force, slot + LANES)))
                     store(force, slot + 2 * LANES, fma(negative(strength), dz, load(force, slot + 2 * LANES)))
                 else:
+                    # A cluster neighbours its own particles: at distance zero a formula may give no number.
                     strength = where_unequal(strength, particle, splat(j))
                 force_x = fma(strength, dx, force_x)
                 force_y = fma(strength, dy, force_y)
@@ -139,19 +134,15 @@ def make_energies(formulas: Formulas) -> Callable[..., Any]:
         for cluster in range(pairs.start.size - 1):
             at = cluster * LANES
             set_cluster_table(replicas, law.table, clusters, at, cluster_table)
-            x = load_cluster(replicas, place, clusters, at, 0)
-            y = load_cluster(replicas, place, clusters, at, 1)
-            z = load_cluster(replicas, place, clusters, at, 2)
+            x, y, z = load_position(replicas, place, clusters, at)
             particle = load(clusters.particle, at)
             cluster_energy, cluster_virial = zero, zero
             for k in range(pairs.start[cluster], pairs.start[cluster + 1]):
                 j = element(pairs.entry, k)
                 slot = slot_of(replicas, j)
                 pair = element(law.species, j) * stride
-                dx = minimum_image(x - load_neighbor(replicas, place, slot, 0)) * scale_x
-                dy = minimum_image(y - load_neighbor(replicas, place, slot, 1)) * scale_y
-                dz = minimum_image(z - load_neighbor(replicas, place, slot, 2)) * scale_z
-                square, reach = fma(dx, dx, fma(dy, dy, dz * dz)), load(cluster_table, pair)
+                _, _, _, square = displacement(replicas, place, slot, x, y, z, scale_x, scale_y, scale_z)
+                reach = load(cluster_table, pair)
                 given = (square,) + columns_at(cluster_table, pair + LANES)  # noqa: RUF005
                 value, work = energy_of(given), virial_of(given)
                 if not replicas:

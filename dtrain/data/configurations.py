@@ -1,0 +1,104 @@
+"""Configurations of an ISOCONFIG file with their labels at one time: initial ones, and final ones taken as reversed.
+
+Motion is reversible: the final configuration of a replica is an equilibrium configuration too, from which one
+trajectory is known, the one back to the initial configuration. So each replica gives one more configuration to learn
+from, whose labels are those of a single trajectory, for the price of its inherent structure.
+
+Units: Lennard-Jones.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from dtrain.data import mark_of
+from dtrain.data.graphs import minimum_image
+from dtrain.data.kept import kept
+from runkit.arrays import F64, Array, Floats, Ints
+from runkit.dataset.reader import Dataset
+from runkit.errors import UserError
+
+
+class Configuration(NamedTuple):
+    """Species [n], box [3], and positions [n, 3] as they are in the liquid and in the inherent structure."""
+
+    species: Ints
+    box: F64
+    thermal: F64
+    inherent: F64
+
+
+class Configurations:
+    """Configurations by number: those of the file, then those of replica 0 reversed, of replica 1, and so on."""
+
+    def __init__(self, dataset: Dataset, i_time: int, n_reversed: int) -> None:
+        self.dataset, self.i_time = dataset, i_time
+        self._n_samples = dataset.sizes["sample"]
+        if n_reversed and "position" not in dataset:
+            raise UserError(f"data.reversed = {n_reversed}: {dataset.path} has no trajectories; 0 is needed")
+        if n_reversed > dataset.sizes["replica"]:
+            told = f"{dataset.path} has {dataset.sizes['replica']} replicas; allowed: 0 to that"
+            raise UserError(f"data.reversed = {n_reversed}: {told}")
+        self.n_reversed = n_reversed
+
+    def with_reversed(self, samples: list[int]) -> list[int]:
+        """The samples, then the reversed replicas of each."""
+        return samples + [sample + (1 + k) * self._n_samples for k in range(self.n_reversed) for sample in samples]
+
+    def is_reversed(self, number: int) -> bool:
+        """Whether a number is that of a reversed replica."""
+        return number >= self._n_samples
+
+    def get(self, number: int) -> Configuration:
+        """The configuration of a number."""
+        replica, sample = divmod(number, self._n_samples)
+        species, box = self.dataset["species"][sample], self.dataset["box"][sample]
+        if not replica:
+            positions = (self.dataset[name][sample] for name in ("initial_position", "inherent_position"))
+            return Configuration(species, box, *positions)
+        final = self._final(sample, replica - 1)
+        return Configuration(species, box, final, self._inherent(sample, replica - 1, final, species, box))
+
+    def labels(self, number: int, pairs: Ints) -> tuple[Floats, Floats]:
+        """Displacements [n] and changes of the distance of pairs [n_pairs] in the trajectory of a reversed replica."""
+        replica, sample = divmod(number, self._n_samples)
+        start, final = self.dataset["initial_position"][sample], self._final(sample, replica - 1)
+        box = self.dataset["box"][sample]
+        before, after = (np.linalg.norm(_vectors(x, pairs, box), axis=1) for x in (final, start))
+        return np.linalg.norm(final - start, axis=1).astype(np.float32), (after - before).astype(np.float32)
+
+    def _final(self, sample: int, replica: int) -> F64:
+        return np.asarray(self.dataset["position"][sample, self.i_time, replica], np.float64)
+
+    def _inherent(self, sample: int, replica: int, final: F64, species: Ints, box: F64) -> F64:
+        """The inherent structure of a final configuration, kept beside the file under what it is made from."""
+        from mdgen.api import inherent_position  # loads a compiler, which no program needs that reverses nothing
+
+        potential, parameters = potential_of(self.dataset)
+        mark = mark_of(final, species, box, np.array(f"{potential} {sorted(parameters.items())}"))
+        path = Path(f"{self.dataset.path}.reversed") / f"{sample:05}_{self.i_time:02}_{replica:04}_{mark}.npz"
+
+        def make() -> Array:
+            try:
+                return inherent_position(final, species, box, potential, parameters)
+            except UserError as error:
+                told = f"data.reversed = {self.n_reversed}: sample {sample}, replica {replica}"
+                raise UserError(f"{told} of {self.dataset.path}: {error}") from error
+
+        def fits(found: Array) -> bool:
+            return found.shape == final.shape and found.dtype == np.float64 and bool(np.isfinite(found).all())
+
+        return kept(path, make, fits)
+
+
+def potential_of(dataset: Dataset) -> tuple[str, dict[str, Any]]:
+    """Name and parameters of the potential that a file was made with."""
+    system = dataset.config.get("system", {})
+    return system.get("potential", "kob-andersen"), system.get("parameters", {})
+
+
+def _vectors(position: Floats, pairs: Ints, box: F64) -> Floats:
+    return minimum_image(position[pairs[:, 1]] - position[pairs[:, 0]], box)

@@ -1,0 +1,244 @@
+"""Descriptors of structure that tell where particles will move: invariant numbers per particle, averaged around it.
+
+Of the inherent structure: energy, virial, curvature, local stress and stiffness (`mdgen.fields`), by species of the
+neighbour; radial densities; and the step from the thermal to the inherent position. Each number is taken once for each
+species, zero for the others, so that averages over a neighbourhood tell whose they are. Averages are in generations:
+each is the mean of the one before over the particle (weight 1) and its neighbours (weight exp(-r / range)).
+
+Source: averaging in generations, E. Boattini, F. Smallenburg and L. Filion, Phys. Rev. Lett. 127, 088007 (2021),
+doi:10.1103/PhysRevLett.127.088007; mechanical numbers, G. Jung, G. Biroli and L. Berthier, Phys. Rev. Lett. 130, 238202
+(2023), doi:10.1103/PhysRevLett.130.238202, who use energies and their variance.
+Units: none; lengths in the formulas count mean distances (V / N)^(1/3), so that a density of any units is served.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple, TypeAlias
+
+import numpy as np
+from numpy.typing import ArrayLike
+from scipy.sparse import csr_matrix
+from scipy.spatial import cKDTree
+
+from runkit.arguments import as_array, numbers, whole
+from runkit.arrays import F64, Array, Floats, Ints
+from runkit.errors import UserError
+
+FIRST_SHELL = 1.6  # neighbours that are counted, and whose steps are compared
+MECHANICAL_RANGES = ((1.4, 4), (2.2, 5))  # range and number of generations
+STEP_RANGES, RADIAL_RANGES = ((1.8, 4),), ((2.2, 4),)
+RADII = np.linspace(0.9, 3.2, 22)  # of radial densities
+# Spread of a group's columns. A linear model whose weights are held small trusts a group less that is small.
+STEP_SCALE, RADIAL_SCALE = 0.1, 0.06
+LONGEST, FARTHEST = 1e5, 2**20  # edge of a box; edges from the origin
+SOFTEST = 0.01  # of the mean: smaller eigenvalues of the stiffness count as this
+
+
+Ranges: TypeAlias = Sequence[tuple[float, int]]
+
+
+class Pairs(NamedTuple):
+    """Ordered pairs: first and second index, vectors from first to second [n, 3], and their lengths."""
+
+    first: Ints
+    second: Ints
+    vector: F64
+    distance: F64
+
+    def within(self, reach: float) -> Pairs:
+        """Those nearer than `reach`."""
+        near = self.distance < reach
+        return Pairs(self.first[near], self.second[near], self.vector[near], self.distance[near])
+
+
+def descriptors(
+    position: Floats,
+    species: Ints,
+    box: Floats,
+    thermal: Floats | None = None,
+    *,
+    potential: str = "kob-andersen",
+    parameters: Mapping[str, Any] | None = None,
+    n_species: int | None = None,
+) -> F64:
+    """Descriptors [n_particles, n_descriptors] of an inherent structure `position` [n, 3] of `species` [n].
+
+    With the `thermal` positions that it was found from, there are descriptors of the step between them too. Columns
+    have a spread of 1 over the configuration, or that of a group that is trusted less, and a mean of zero over each
+    species. The last one is the same for all, the inherent energy per particle: it tells fast configurations from slow
+    ones, which no other does. `potential` and `parameters` are those of `mdgen`. Raises UserError for what is no
+    configuration of them.
+    """
+    position, species, box = _particles("position", position), as_array("species", species), numbers("box", box)
+    box = _float64(np.repeat(box, 3) if box.ndim == 0 else box)
+    if species.dtype.kind not in "iu" or species.shape != position.shape[:1] or species.min() < 0:
+        raise UserError(f"species: whole numbers from 0, one for each of {len(position)} particles, are needed")
+    if box.shape != (3,) or not ((box > 0) & (box <= LONGEST)).all():
+        raise UserError(f"box = {box.tolist()}: three positive edges, or one, up to {LONGEST:g}, are needed")
+    if (np.abs(position) > FARTHEST * box).any():
+        raise UserError(f"position: a particle is more than {FARTHEST} edges from the origin: its digits are lost")
+    least = int(species.max()) + 1
+    n_species = least if n_species is None else whole("n_species", n_species, least, 128)
+    unit = float((box.prod() / len(position)) ** (1 / 3))
+    farthest = RADII[-1] + 2 * (RADII[1] - RADII[0])  # that a radial density knows of
+    pairs = _pairs(position, box, min(farthest * unit, 0.5 * float(box.min())))
+    shell = pairs.within(FIRST_SHELL * unit)
+    held, energy = _mechanical(position, species, box, shell, potential, parameters, n_species)
+    groups: list[tuple[F64, float, Ranges]] = [(held, 1.0, MECHANICAL_RANGES)]
+    if thermal is not None:
+        before = _particles("thermal", thermal)
+        if before.shape != position.shape:
+            raise UserError(f"thermal: shape {position.shape}, that of position, is needed, not {before.shape}")
+        groups.append((_step(position - before, box, shell), STEP_SCALE, STEP_RANGES))
+    columns = []
+    for values, scale, ranges in groups:
+        masked = _masked(_standardised(values), species, n_species)
+        columns.append(scale * _standardised(_generations(masked, pairs, ranges, unit)))
+    radial = _standardised(_radial(pairs, species, n_species, unit))
+    columns.append(RADIAL_SCALE * _standardised(_generations(radial, pairs, RADIAL_RANGES, unit)))
+    of_configuration = np.full((len(position), 1), energy)
+    return np.concatenate([_centred(np.concatenate(columns, axis=1), species), of_configuration], axis=1)
+
+
+def _particles(name: str, values: ArrayLike) -> F64:
+    """Positions [n, 3], finite."""
+    found = numbers(name, values, "numbers [n, 3]")
+    if found.ndim != 2 or found.shape[1] != 3 or len(found) < 2 or not np.isfinite(found).all():
+        raise UserError(f"{name}: finite numbers [n, 3], n > 1, are needed, not shape {found.shape}")
+    return found
+
+
+def n_leading(n_species: int) -> int:
+    """How many columns come first that are mechanical and averaged over the nearest alone."""
+    return _n_masked(n_species, 4 * n_species + 12) * (1 + MECHANICAL_RANGES[0][1])
+
+
+def n_descriptors(n_species: int) -> int:
+    """How many columns there are, with those of the step."""
+    mechanical = _n_masked(n_species, 4 * n_species + 12) * _n_generations(MECHANICAL_RANGES)
+    step = _n_masked(n_species, 6) * _n_generations(STEP_RANGES)
+    return mechanical + step + n_species * len(RADII) * _n_generations(RADIAL_RANGES) + 1
+
+
+def _n_masked(n_species: int, n_values: int) -> int:
+    return n_species - 1 + n_species * n_values
+
+
+def _n_generations(ranges: Ranges) -> int:
+    return 1 + sum(number for _, number in ranges)
+
+
+def _mechanical(
+    position: F64,
+    species: Ints,
+    box: F64,
+    shell: Pairs,
+    potential: str,
+    parameters: Mapping[str, Any] | None,
+    n_species: int,
+) -> tuple[F64, float]:
+    """Energy, virial and curvature by species of the neighbour, and what else holds a particle [n, 4 n_species + 12];
+    the energy per particle.
+
+    Logarithms of sums of squares, the spread of energy and virial, shear stress, softness, numbers of neighbours, and
+    the stiffness along its axes.
+    """
+    from mdgen.api import mechanics  # loads a compiler, which no program needs that does without descriptors
+
+    found = mechanics(position, species, box, potential, parameters)
+    eigenvalues = np.linalg.eigvalsh(found.stiffness)
+    stiff = np.maximum(eigenvalues, SOFTEST * np.abs(eigenvalues).mean() or 1.0)
+    deviator = found.stress - np.trace(found.stress, axis1=1, axis2=2)[:, None, None] / 3 * np.eye(3)
+    energy, virial = np.sqrt(found.square_energy), np.sqrt(found.square_virial)
+    alone = [
+        *(np.log(values + (1e-9 * values.mean() or 1.0)) for values in (found.square_repulsion, found.square_energy)),
+        *(energy, virial, np.linalg.norm(deviator, axis=(1, 2)), (1 / stiff).sum(axis=1)),
+    ]
+    counts = [
+        np.bincount(shell.first[species[shell.second] == one], minlength=len(species)) for one in range(n_species)
+    ]
+    by_species = [values[:, :n_species] for values in (found.energy, found.virial, found.curvature)]
+    every = np.concatenate([*by_species, np.stack(alone + counts, axis=1), eigenvalues, np.log(stiff)], axis=1)
+    return every, float(found.energy.sum() / len(species))
+
+
+def _step(step: F64, box: F64, shell: Pairs) -> F64:
+    """Length of the step, its square, and means over neighbours of relative steps: along, its square, across, both."""
+    step = step - box * np.rint(step / box)
+    n_particles, length = len(step), np.linalg.norm(step, axis=1)
+    relative = step[shell.second] - step[shell.first]
+    along = (relative * shell.vector).sum(axis=1) / shell.distance
+    square = (relative**2).sum(axis=1)
+    number = np.maximum(np.bincount(shell.first, minlength=n_particles), 1)
+    means = [
+        np.bincount(shell.first, weights=values, minlength=n_particles) / number
+        for values in (along, along**2, square - along**2, square)
+    ]
+    return np.stack([length, length**2, *means], axis=1)
+
+
+def _radial(pairs: Pairs, species: Ints, n_species: int, unit: float) -> F64:
+    """Neighbours of each species in shells [n, n_species * n_radii]: a pair is shared between the nearest radii."""
+    n_particles, n_radii = len(species), len(RADII)
+    place = (pairs.distance / unit - RADII[0]) / (RADII[1] - RADII[0])
+    low = np.floor(place).astype(np.int64)
+    row = (pairs.first * n_species + species[pairs.second]) * (n_radii + 2)
+    density = np.zeros(n_particles * n_species * (n_radii + 2))
+    for shell, weight in ((low, 1 - (place - low)), (low + 1, place - low)):
+        inside = (shell >= -1) & (shell <= n_radii)
+        density += np.bincount(row[inside] + shell[inside] + 1, weights=weight[inside], minlength=len(density))
+    shells = density.reshape(n_particles, n_species, n_radii + 2)
+    smooth: F64 = 0.25 * shells[..., :-2] + 0.5 * shells[..., 1:-1] + 0.25 * shells[..., 2:]
+    return smooth.reshape(n_particles, -1)
+
+
+def _generations(values: F64, pairs: Pairs, ranges: Ranges, unit: float) -> F64:
+    """The values [n, m] and their averages over neighbourhoods, one generation after the other."""
+    layers = [values]
+    for reach, number in ranges:
+        near = pairs.within(reach * unit)
+        weight = csr_matrix(
+            (np.exp(-near.distance / (reach * unit)), (near.first, near.second)), shape=(len(values), len(values))
+        )
+        total = 1.0 + np.asarray(weight.sum(axis=1)).reshape(-1, 1)
+        average = values
+        for _ in range(number):
+            average = (average + weight @ average) / total
+            layers.append(average)
+    return np.concatenate(layers, axis=1)
+
+
+def _float64(values: Floats) -> F64:
+    return np.asarray(values, np.float64)
+
+
+def _masked(values: F64, species: Ints, n_species: int) -> F64:
+    """Who is of each species but the last, and the values of one species at a time, zero for all others."""
+    members = [(species == one).astype(np.float64)[:, None] for one in range(n_species)]
+    return np.concatenate([*members[:-1], *(values * member for member in members)], axis=1)
+
+
+def _standardised(values: F64) -> F64:
+    """Columns with mean 0 and spread 1; one that does not vary is zero."""
+    centred, spread = values - values.mean(axis=0), values.std(axis=0)
+    varies = spread > 1e-9 * (1 + np.abs(values).max(axis=0))
+    found: F64 = centred * np.where(varies, 1 / np.where(varies, spread, 1.0), 0.0)
+    return found
+
+
+def _centred(values: F64, species: Ints) -> F64:
+    for one in np.unique(species):
+        values[species == one] -= values[species == one].mean(axis=0)
+    return values
+
+
+def _pairs(position: F64, box: F64, reach: float) -> Pairs:
+    """All ordered pairs nearer than `reach`, which is at most half the smallest edge, in a fixed order."""
+    wrapped = position - np.floor(position / box) * box
+    found: Array = cKDTree(np.where(wrapped < box, wrapped, 0.0), boxsize=box).query_pairs(reach, output_type="ndarray")
+    pair = found[np.lexsort((found[:, 1], found[:, 0]))]
+    vector = position[pair[:, 1]] - position[pair[:, 0]]
+    vector = vector - box * np.rint(vector / box)
+    first, second = np.concatenate([pair, pair[:, ::-1]]).T
+    return Pairs(first, second, np.concatenate([vector, -vector]), np.tile(np.linalg.norm(vector, axis=1), 2))

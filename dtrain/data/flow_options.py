@@ -1,0 +1,77 @@
+"""Keys of `[data]` and of `[loss]` in a recipe for flow."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from typing import Literal
+
+from pydantic import Field, field_validator
+
+from dtrain.data import Options
+from dtrain.data.split import Split
+from dtrain.flow_physics import TERMS
+from runkit.config import Config
+
+
+class Outside(Config):
+    """Cases that are left out of the split, to see how far a network carries."""
+
+    families: list[str] = Field([], description="obstacle families that are left out")
+    reynolds: list[float] = Field(
+        [], description="[low, high, …]: ranges of Reynolds numbers that are left out, one after another; []: none"
+    )
+
+    @field_validator("reynolds")
+    @classmethod
+    def _are_ranges(cls, value: list[float]) -> list[float]:
+        if len(value) % 2 or any(low >= high for low, high in pairwise(value)):
+            raise ValueError("numbers low < high < low < high …, an even count of them, or none")
+        return value
+
+    def has(self, reynolds: float) -> bool:
+        """Whether a Reynolds number is left out."""
+        return any(low <= reynolds <= high for low, high in zip(self.reynolds[::2], self.reynolds[1::2], strict=True))
+
+
+class FlowOptions(Options):
+    """Keys of [data]."""
+
+    name: Literal["flow"] = Field("flow", description="name of a registered data set")
+    file: str = Field("data/flow.h5", min_length=1, description="FLOW file")
+    frames: int = Field(3, ge=1, description="frames that the network sees, and that it gives at once")
+    unroll: int = Field(1, ge=1, description="calls of the network in a training clip, its output being fed back")
+    through: bool = Field(False, description="gradients through all calls; else through the last one alone")
+    recompute: bool = Field(
+        False,
+        description="calls with gradients are computed again in the backward pass: memory of one, a third more time",
+    )
+    noise: float = Field(0.0, ge=0, description="noise on given frames in training [spread of the field]")
+    noise_reach: int = Field(
+        1,
+        ge=1,
+        le=4096,
+        description="largest patch of noise [cells]; above 1: as strong in patches of 1, 2, 4, …, and in each clip "
+        "of another strength, normally distributed",
+    )
+    surface: bool = Field(False, description="the network sees beside the distance one that is steep at surfaces")
+    viscosity: bool = Field(False, description="the network sees the Reynolds number of a cell beside the distance")
+    horizon: int = Field(12, ge=1, description="frames that are rolled out in a validation")
+    periodic: bool = Field(True, description="the network sees the other side beyond periodic faces; else zeros")
+    mirror: bool = Field(True, description="reflect half of the clips in y, if both y faces are alike")
+    split: Split = Split()
+    outside: Outside = Outside()
+
+
+class FlowLoss(Config):
+    """Keys of [loss]."""
+
+    gradient: float = Field(1.0, ge=0, description="weight of the error of spatial gradients against that of values")
+    continuity: float = Field(0.0, ge=0, description="weight of the error of the residual of continuity")
+    momentum: float = Field(0.0, ge=0, description="weight of the error of the residual of momentum, without viscosity")
+    wall: float = Field(0.0, ge=0, description="weight of the error of the velocity continued to surfaces")
+    faces: float = Field(0.0, ge=0, description="weight of the error of velocity in the cells at the faces")
+
+    @property
+    def physics(self) -> dict[str, float]:
+        """The weights of what equations say, of those that count."""
+        return {name: weight for name in TERMS if (weight := getattr(self, name)) > 0}

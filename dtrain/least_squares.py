@@ -1,0 +1,139 @@
+"""Networks that are solved instead of trained: linear in their weights, by ridge regression.
+
+Sums over the training samples determine the regressions for every penalty; they are made in shares over the processes.
+The penalty of each regression is the one that predicts the validation samples best. It acts on weights of descriptors
+as they are, whose spread says how far they are trusted, and on all others in units of their spread.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import reduce
+from typing import Any, Protocol, runtime_checkable
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from dtrain.data import DataSet
+from dtrain.metrics import pearson
+from runkit.arrays import F64, Floats
+from runkit.errors import UserError
+from runkit.mpi import World
+from runkit.progress import Progress
+
+PENALTIES = (1e0, 1e1, 3e1, 1e2, 3e2, 1e3, 3e3, 1e4)
+WITHOUT_VALIDATION = 1e2
+FEWEST = 3  # scored items of a validation sample that a correlation is taken over
+
+
+@runtime_checkable
+class Solved(Protocol):
+    """A network whose weights are solutions of regressions, by name (see `dtrain.models.linear`)."""
+
+    def regressions(self, inputs: Any, targets: Any, masks: Any, /) -> Iterator[tuple[str, Any]]:
+        """The items of each regression in a batch."""
+
+    def set_weights(self, name: str, weights: Tensor, offset: float, /) -> None:
+        """Take over a solution."""
+
+
+@dataclass(frozen=True)
+class Sums:
+    """Weighted sums over items that determine every ridge regression on them; those of parts add up."""
+
+    count: float
+    x: F64
+    y: float
+    xx: F64
+    xy: F64
+    n_trusted: int
+
+    @classmethod
+    def of(cls, features: Floats, target: Floats, n_trusted: int, weight: float = 1.0) -> Sums:
+        """Of features [n, m] and targets [n], each with this weight."""
+        # In double precision: a column may vary far less within the samples than its mean is large.
+        x, y = features.astype(np.float64), target.astype(np.float64)
+        first, second = weight * x.sum(axis=0), weight * (x.T @ x)
+        return cls(weight * len(y), first, weight * float(y.sum()), second, weight * (x.T @ y), n_trusted)
+
+    def __add__(self, other: Sums) -> Sums:
+        a, b = self, other
+        return Sums(a.count + b.count, a.x + b.x, a.y + b.y, a.xx + b.xx, a.xy + b.xy, a.n_trusted)
+
+    def solve(self, penalty: float) -> tuple[F64, float]:
+        """Weights [m] and offset with the least squared error plus `penalty` times the squared weights."""
+        mean, offset = self.x / self.count, self.y / self.count
+        covariance = self.xx - self.count * np.outer(mean, mean)
+        spread = np.sqrt(np.maximum(covariance.diagonal(), 0) / self.count)
+        unit = np.where(np.arange(len(mean)) < self.n_trusted, 1.0, spread)
+        varies = spread > 1e-6 * (1 + np.abs(mean))  # a column that is constant gets no say
+        unit = np.where(varies, unit, np.inf)
+        scaled = covariance / np.outer(unit, unit) + penalty * np.eye(len(mean))
+        weights: F64 = np.linalg.solve(scaled, (self.xy - self.x * offset) / unit) / unit
+        return weights, float(offset - weights @ mean)
+
+
+def solve(world: World, network: Solved, data: DataSet[Any, Any], title: str) -> None:
+    """Give a network the solutions of all its regressions on the training samples; collective."""
+    train, held_back = data.split["train"], data.split["validation"]
+    mine = [train[i] for i in world.share(len(train))]
+    sums: dict[str, Sums] = {}
+    with Progress(world, len(mine), "samples", title) as progress:
+        for sample in mine:
+            sums = add(sums, sums_of(network, data, sample))
+            progress.advance()
+    choose(world, network, data, reduce(add, world.all_gather(sums)), held_back)
+
+
+def sums_of(network: Solved, data: DataSet[Any, Any], sample: int) -> dict[str, Sums]:
+    """The sums over the items of a sample, by regression."""
+    weight, regressions = _regressions(network, data, sample)
+    return {name: Sums.of(*_arrays(one), one.n_trusted, weight) for name, one in regressions}
+
+
+def choose(
+    world: World, network: Solved, data: DataSet[Any, Any], total: dict[str, Sums], held_back: Sequence[int]
+) -> None:
+    """Give a network the solutions of all regressions, each by the penalty that suits `held_back` best; collective."""
+    solutions = {name: [one.solve(penalty) for penalty in PENALTIES] for name, one in total.items()}
+    scores = world.each(lambda i: _scores(network, data, held_back[i], solutions), len(held_back))
+    for name, known in solutions.items():
+        found = [score[name] for score in scores if name in score]
+        best = int(np.argmax(np.mean(found, axis=0))) if found else PENALTIES.index(WITHOUT_VALIDATION)
+        weights, offset = known[best]
+        network.set_weights(name, torch.from_numpy(weights.astype(np.float32)), offset)
+
+
+def _regressions(network: Solved, data: DataSet[Any, Any], sample: int) -> tuple[float, Iterator[tuple[str, Any]]]:
+    """The weight of a sample, and its items by regression."""
+    batch = data.batch([sample])
+    if not hasattr(batch, "targets"):
+        raise UserError(
+            f"data.name = {data.options.name!r}: a network that is solved needs data of particles and pairs"
+        )
+    return float(batch.weight[0]), network.regressions(data.inputs(batch), batch.targets, batch.masks)
+
+
+def _arrays(regression: Any) -> tuple[Floats, Floats]:
+    return regression.features.numpy(), regression.target.numpy()
+
+
+def _scores(
+    network: Solved, data: DataSet[Any, Any], sample: int, solutions: Mapping[str, Sequence[tuple[F64, float]]]
+) -> dict[str, F64]:
+    """Correlations [n_penalties] of each regression in a validation sample, over scored items if there are some."""
+    scores = {}
+    for name, one in _regressions(network, data, sample)[1]:
+        (features, target), is_scored = _arrays(one), one.is_scored.numpy()
+        chosen = is_scored if is_scored.sum() >= FEWEST else np.ones_like(is_scored)
+        if name in solutions:
+            each = [pearson(features[chosen] @ weights + offset, target[chosen]) for weights, offset in solutions[name]]
+            scores[name] = np.nan_to_num(np.array(each), nan=-1.0)
+    return scores
+
+
+def add(a: dict[str, Sums], b: dict[str, Sums]) -> dict[str, Sums]:
+    """The sums of two parts of the training samples."""
+    return {name: a[name] + b[name] if name in a and name in b else a.get(name) or b[name] for name in {**a, **b}}
