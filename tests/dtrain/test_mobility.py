@@ -282,3 +282,27 @@ def test_mistakes_are_one_line(inherent_model, start, tmp_path, capsys, words, t
     error = capsys.readouterr().err
     assert end.value.code == 2 and told in error and error.strip().count("\n") == 0, error
     assert not (tmp_path / "found.h5").exists()
+
+
+def test_descriptors_are_those_of_the_whole_in_every_part(dataset, start, tmp_path):
+    """The linear model with random weights: parts have the mobility of the whole, and so does the file of samples."""
+    split = {"train": 1, "validation": 1, "test": 1}
+    keys = {"file": str(dataset), "descriptors": True, "positions": "both", "split": split}
+    recipe = load_recipe(None, defaults={"model": {"name": "linear"}, "data": keys, "phase": PHASE})
+    data = Glass(recipe.data)
+    network = build_network(recipe, data.sizes)
+    torch.manual_seed(7)
+    with torch.no_grad():
+        for weight in network.parameters():
+            weight.normal_()
+    system = {**data.system, "potential": "kob-andersen"}
+    trained = Trained(network.eval(), data.normalisation, recipe, "joint", tmp_path, system=system)
+    arrays, inherent = (start["initial_position"], start["species"], start["box"]), start["inherent_position"]
+    whole = dtrain.predict(*arrays, trained, inherent=inherent)
+    parts = dtrain.predict(*arrays, trained, inherent=inherent, parts=4)
+    assert np.array_equal(whole.bond, parts.bond)
+    assert np.abs(parts.propensity - whole.propensity).max() < 1e-5 * np.abs(whole.propensity).max()
+    assert np.abs(parts.bond_change - whole.bond_change).max() < 1e-5 * np.abs(whole.bond_change).max()
+    with Progress(SerialWorld(), 1, "samples", "predict") as progress:
+        ((_, propensity, _),) = predictions(trained, data, [0], progress)
+    assert whole.propensity == pytest.approx(propensity, rel=1e-5)
