@@ -70,8 +70,8 @@ def descriptors(
     ones, which no other does. `potential` and `parameters` are those of `mdgen`. Raises UserError for what is no
     configuration of them.
     """
-    position, species, box = _particles("position", position), as_array("species", species), numbers("box", box)
-    box = np.repeat(box, 3) if box.ndim == 0 else box
+    position, species, edges = _particles("position", position), as_array("species", species), numbers("box", box)
+    box = _float64(np.broadcast_to(edges, 3) if edges.ndim == 0 else edges)
     if species.dtype.kind not in "iu" or species.shape != position.shape[:1] or species.min() < 0:
         raise UserError(f"species: whole numbers from 0, one for each of {len(position)} particles, are needed")
     if box.shape != (3,) or not ((box > 0) & (box <= LONGEST)).all():
