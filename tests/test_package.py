@@ -81,7 +81,7 @@ def test_the_source_distribution_is_complete(source, unpacked):
 def test_the_wheel_has_all_modules_recipes_and_kernels(source, installed):
     for package in PACKAGES:
         files = [path for path in (source / package).rglob("*") if path.is_file()]
-        assert {path.suffix for path in files} <= {".py", ".cu", ".toml", ".json"}, package
+        assert {path.suffix for path in files} <= {".py", ".cu", ".csv", ".toml", ".json"}, package
         assert all((installed / path.relative_to(source)).read_bytes() == path.read_bytes() for path in files)
     assert not {"tests", "tools", "jobs", "docs", "examples"} & {path.name for path in installed.iterdir()}
 
