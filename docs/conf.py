@@ -41,6 +41,8 @@ autodoc_member_order = "bysource"
 html_math_renderer = "mathml"  # every browser shows it without fetching a script
 
 html_theme = "furo"
+html_static_path = ["static"]
+html_css_files = ["site.css"]
 html_show_sphinx = False
 html_theme_options = {"navigation_with_keys": True}
 

@@ -3,12 +3,14 @@
     {keys} mdgen.config:RunConfig                 keys of a configuration: default, meaning, allowed range
     {parts} mdgen.potentials:potential       what a registry knows: name, parameters, meaning, source
     {contract} ISOCONFIG                     fields of a file: axes, type, unit, meaning
-    {program} mdgen                          a program's words, exit codes and keys, as `--help` prints them
+    {api} mdgen                              all public names of a package, from their docstrings
+    {usage} mdgen                            a program's words, exit codes and keys, as `--help` prints them
 """
 
 from __future__ import annotations
 
 import inspect
+import os
 import re
 import subprocess
 import sys
@@ -86,13 +88,26 @@ class Contract(Live):
         yield from table(("field", "axes", "type", "unit", "meaning"), rows)
 
 
-class Program(Live):
+class Usage(Live):
     """What `--help` of a module or script prints."""
 
     def lines(self, argument: str) -> Iterable[str]:
         where = [argument] if argument.endswith(".py") else ["-m", argument]
-        done = subprocess.run([sys.executable, *where, "--help"], capture_output=True, text=True, check=True)
+        narrow = os.environ | {"COLUMNS": "84"}  # as wide as a page
+        command = [sys.executable, *where, "--help"]
+        done = subprocess.run(command, env=narrow, capture_output=True, text=True, check=True)
         yield from ("```text", *done.stdout.splitlines(), "```")
+
+
+class Api(Live):
+    """All public names of a package, from their docstrings."""
+
+    def lines(self, argument: str) -> Iterable[str]:
+        package = import_module(argument)
+        yield "```{eval-rst}"
+        for name in package.__all__:
+            yield f".. auto{'class' if inspect.isclass(getattr(package, name)) else 'function'}:: {argument}.{name}"
+        yield "```"
 
 
 def found(path: str) -> Any:
@@ -146,7 +161,7 @@ def formula(is_block: bool) -> Callable[[Any, nodes.Element], None]:
 
 def setup(app: Sphinx) -> dict[str, Any]:
     """Called by Sphinx."""
-    for name, directive in {"keys": Keys, "parts": Parts, "contract": Contract, "program": Program}.items():
+    for name, directive in {"keys": Keys, "parts": Parts, "contract": Contract, "usage": Usage, "api": Api}.items():
         app.add_directive(name, directive)
     app.add_html_math_renderer("mathml", (formula(False), None), (formula(True), None))
     app.connect("autodoc-process-docstring", bars_are_bars)

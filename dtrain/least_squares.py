@@ -53,11 +53,10 @@ class Sums:
     @classmethod
     def of(cls, features: Floats, target: Floats, n_trusted: int, weight: float = 1.0) -> Sums:
         """Of features [n, m] and targets [n], each with this weight."""
-        # Products in the precision of the features, sums in double precision: one sample has few thousand items.
-        x, y = features.sum(axis=0, dtype=np.float64), target.astype(features.dtype)
-        xx, xy = np.asarray(features.T @ features, np.float64), np.asarray(features.T @ y, np.float64)
-        total = float(target.sum(dtype=np.float64))
-        return cls(weight * len(target), weight * x, weight * total, weight * xx, weight * xy, n_trusted)
+        # In double precision: a column may vary far less within the samples than its mean is large.
+        x, y = features.astype(np.float64), target.astype(np.float64)
+        first, second = weight * x.sum(axis=0), weight * (x.T @ x)
+        return cls(weight * len(y), first, weight * float(y.sum()), second, weight * (x.T @ y), n_trusted)
 
     def __add__(self, other: Sums) -> Sums:
         a, b = self, other
@@ -83,10 +82,21 @@ def solve(world: World, network: Solved, data: DataSet[Any, Any], title: str) ->
     sums: dict[str, Sums] = {}
     with Progress(world, len(mine), "samples", title) as progress:
         for sample in mine:
-            weight, regressions = _regressions(network, data, sample)
-            sums = add(sums, {name: Sums.of(*_arrays(one), one.n_trusted, weight) for name, one in regressions})
+            sums = add(sums, sums_of(network, data, sample))
             progress.advance()
-    total = reduce(add, world.all_gather(sums))
+    choose(world, network, data, reduce(add, world.all_gather(sums)), held_back)
+
+
+def sums_of(network: Solved, data: DataSet[Any, Any], sample: int) -> dict[str, Sums]:
+    """The sums over the items of a sample, by regression."""
+    weight, regressions = _regressions(network, data, sample)
+    return {name: Sums.of(*_arrays(one), one.n_trusted, weight) for name, one in regressions}
+
+
+def choose(
+    world: World, network: Solved, data: DataSet[Any, Any], total: dict[str, Sums], held_back: Sequence[int]
+) -> None:
+    """Give a network the solutions of all regressions, each by the penalty that suits `held_back` best; collective."""
     solutions = {name: [one.solve(penalty) for penalty in PENALTIES] for name, one in total.items()}
     scores = world.each(lambda i: _scores(network, data, held_back[i], solutions), len(held_back))
     for name, known in solutions.items():

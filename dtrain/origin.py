@@ -9,14 +9,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
 
 from dtrain.data import AnyDataSet
 from runkit.digest import digest
 from runkit.errors import UserError
-from runkit.outputs import state_of
+from runkit.outputs import is_there, state_of
 
 Marks = dict[str, dict[str, str]]  # part of the split -> number of a sample -> its mark
 NEW = "new"  # samples that a file has had no part for when the network was trained
@@ -65,6 +65,11 @@ class Origin:
     def learnt(self) -> set[str]:
         """Marks of all samples that the weights have seen in training."""
         return set(self.earlier).union(*(parts.get("train", {}).values() for parts in self.parts.values()))
+
+    def require_files(self, files: Mapping[str, str], source: Path) -> None:
+        """As `require_same`, of the files of phases alone; one that is gone contradicts nothing."""
+        there = {phase: _digest(file) for phase, file in files.items() if phase in self.digests and is_there(file)}
+        self.require_same(replace(self, digests=there), source)
 
     def require_same(self, now: Origin, source: Path) -> None:
         """Raise UserError if a run that began with these data would go on with others."""

@@ -7,6 +7,7 @@ take runs.
 
 from __future__ import annotations
 
+import atexit
 import ctypes
 import math
 import os
@@ -162,8 +163,16 @@ def connect(device: str = "auto", threads: int = 0, ranks_per_run: int = 0, purp
     if party.size > 1 or not dist.is_initialized():
         backend = "nccl" if chosen.type == "cuda" else "gloo"
         dist.init_process_group(backend, store=dist.PrefixStore(f"group{group}", store), rank=rank, world_size=size)
+        if party.size == 1:
+            atexit.register(_leave)
     os.environ.update(RANK=str(rank), WORLD_SIZE=str(size))
     return Ranks(rank, size, group, party.size // size, chosen, store, party.mpi)
+
+
+def _leave() -> None:
+    """End the threads of a lone process's group (gloo has three) before Python and the libraries are taken down."""
+    if dist.is_initialized():
+        dist.destroy_process_group()
 
 
 def _choose_device(wanted: str, party: Party) -> torch.device:

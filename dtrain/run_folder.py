@@ -18,6 +18,7 @@ from dtrain.weights import WEIGHTS_FILE
 from runkit.dataset.lock import FileLock
 from runkit.errors import UserError
 from runkit.outputs import (
+    is_there,
     require_regular,
     require_replaceable,
     shortened,
@@ -80,6 +81,11 @@ class RunFolder:
         require_replaceable(path, starts_with(r'\{"digests": '))
         with written_whole(path) as beside:
             beside.write_text(origin.json(), encoding="utf-8")
+
+    def hold_to_files(self, files: Mapping[str, str]) -> None:
+        """Raise UserError if the files of a finished run, by phase, hold something else now; on root."""
+        if is_there(self.path / "data.json"):
+            self.origin.require_files(files, self.path)
 
     def curve(self, name: str) -> Curve:
         """The table NAME.csv."""

@@ -158,6 +158,7 @@ def isoconfigurational(
     start = _numbers("position", position)
     n_replicas, times = whole("n_replicas", n_replicas, 1, MOST_REPLICAS), _ascending(times)
     dt, temperature = positive("dt", dt, *STEP), positive("temperature", temperature, 1e-6, 1e6)
+    seed = whole("seed", seed, 0, 2**63 - 1)
     blocks, law = production_blocks(times, dt), _law(potential, parameters)
     moved = np.empty((len(times), n_replicas, len(start)))
     for first in range(0, n_replicas, GROUP):

@@ -45,6 +45,7 @@ class NeighborList:
         self._n_builds = 0
         self._outer_check: ListCheck | None = None
         self.inner_check: ListCheck | None = None
+        # A first guess for a dense liquid; twice as many entries whenever it is too low.
         self._allocate((256 if replicas else 96) * len(species))
         if replicas:
             self._set_clusters(np.repeat(np.arange(len(species)), kernels.LANES))

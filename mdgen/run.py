@@ -13,17 +13,10 @@ from mdgen.equilibration import equilibrate, melt_thermostat
 from mdgen.formats.independence import fingerprint
 from mdgen.initial import Configuration
 from mdgen.labelling import label
-from mdgen.plan import (
-    dimensions,
-    given_configurations,
-    memory_in_words,
-    potential_of,
-    resolved,
-    taken_as_given,
-    work_of,
-)
+from mdgen.plan import memory_in_words, work_of
 from mdgen.production import propagate
 from mdgen.relaxation import hold_in_words
+from mdgen.resolve import dimensions, given_configurations, potential_of, resolved, taken_as_given
 from mdgen.trajectory import Run
 from runkit.dataset.contracts.isoconfig import ISOCONFIG
 from runkit.dataset.outcome import conclude

@@ -74,7 +74,10 @@ def test_a_command_that_a_document_shows_names_what_exists(words):
             assert (ROOT / word).exists(), word
 
 
-@pytest.mark.parametrize("words", [one for one in SHOWN if {*LOADS} & {*one.values[0]}])
+RUNS = [one for one in SHOWN if {*LOADS} & {*one.values[0]} and "troubleshooting" not in str(one.id)]
+
+
+@pytest.mark.parametrize("words", RUNS)
 def test_the_settings_that_a_document_shows_are_valid(words, monkeypatch):
     monkeypatch.chdir(ROOT)
     program = next(word for word in words if word in LOADS)

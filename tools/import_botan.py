@@ -38,8 +38,8 @@ from mdgen.formats.independence import require_distinct
 from mdgen.initial import Configuration
 from mdgen.labelling import label, write_labels
 from mdgen.observables import neighbour_pairs
-from mdgen.plan import dimensions, potential_of, require_bonds_that_fit
 from mdgen.potentials import potential as registry
+from mdgen.resolve import dimensions, potential_of, require_bonds_that_fit
 from mdgen.trajectory import Run
 from runkit.cli import run_program
 from runkit.config import Config

@@ -23,13 +23,13 @@ import numpy as np
 
 from mdgen.formats import read
 from mdgen.initial import Configuration
-from mdgen.observables import bond_change, displacement, neighbour_pairs, reliability
+from mdgen.observables import CLOSE_PAIR, bond_change, displacement, neighbour_pairs, reliability
 from runkit.cli import OptionParser
 from runkit.dataset.reader import Dataset
 from runkit.errors import UserError, complain
 from tools.report import Report
 
-A, NEAREST = 0, 1.35  # species and bonds over which the published work scores
+A, NEAREST = 0, CLOSE_PAIR  # species and bonds over which the published work scores
 
 
 def positions(paths: list[Path], time: float) -> np.ndarray:

@@ -17,10 +17,13 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
+from numpy.typing import ArrayLike
 from scipy.sparse import csr_matrix
 from scipy.spatial import cKDTree
 
+from runkit.arguments import as_array, numbers, whole
 from runkit.arrays import F64, Array, Floats, Ints
+from runkit.errors import UserError
 
 FIRST_SHELL = 1.6  # neighbours that are counted, and whose steps are compared
 MECHANICAL_RANGES = ((1.4, 4), (2.2, 5))  # range and number of generations
@@ -28,6 +31,7 @@ STEP_RANGES, RADIAL_RANGES = ((1.8, 4),), ((2.2, 4),)
 RADII = np.linspace(0.9, 3.2, 22)  # of radial densities
 # Spread of a group's columns. A linear model whose weights are held small trusts a group less that is small.
 STEP_SCALE, RADIAL_SCALE = 0.1, 0.06
+LONGEST, FARTHEST = 1e5, 2**20  # edge of a box; edges from the origin
 SOFTEST = 0.01  # of the mean: smaller eigenvalues of the stiffness count as this
 
 
@@ -62,26 +66,47 @@ def descriptors(
 
     With the `thermal` positions that it was found from, there are descriptors of the step between them too. Columns
     have a spread of 1 over the configuration, or that of a group that is trusted less, and a mean of zero over each
-    species. `potential` and `parameters` are those of `mdgen`. Raises UserError for what is no configuration of them.
+    species. The last one is the same for all, the inherent energy per particle: it tells fast configurations from slow
+    ones, which no other does. `potential` and `parameters` are those of `mdgen`. Raises UserError for what is no
+    configuration of them.
     """
-    position, species, box = _float64(position), np.asarray(species), _float64(np.broadcast_to(box, 3))
-    n_species = n_species or int(species.max()) + 1
+    position, species, box = _particles("position", position), as_array("species", species), numbers("box", box)
+    box = _float64(np.repeat(box, 3) if box.ndim == 0 else box)
+    if species.dtype.kind not in "iu" or species.shape != position.shape[:1] or species.min() < 0:
+        raise UserError(f"species: whole numbers from 0, one for each of {len(position)} particles, are needed")
+    if box.shape != (3,) or not ((box > 0) & (box <= LONGEST)).all():
+        raise UserError(f"box = {box.tolist()}: three positive edges, or one, up to {LONGEST:g}, are needed")
+    if (np.abs(position) > FARTHEST * box).any():
+        raise UserError(f"position: a particle is more than {FARTHEST} edges from the origin: its digits are lost")
+    least = int(species.max()) + 1
+    n_species = least if n_species is None else whole("n_species", n_species, least, 128)
     unit = float((box.prod() / len(position)) ** (1 / 3))
     farthest = RADII[-1] + 2 * (RADII[1] - RADII[0])  # that a radial density knows of
     pairs = _pairs(position, box, min(farthest * unit, 0.5 * float(box.min())))
     shell = pairs.within(FIRST_SHELL * unit)
-    groups: list[tuple[F64, float, Ranges]] = [
-        (_mechanical(position, species, box, shell, potential, parameters, n_species), 1.0, MECHANICAL_RANGES)
-    ]
+    held, energy = _mechanical(position, species, box, shell, potential, parameters, n_species)
+    groups: list[tuple[F64, float, Ranges]] = [(held, 1.0, MECHANICAL_RANGES)]
     if thermal is not None:
-        groups.append((_step(position - _float64(thermal), box, shell), STEP_SCALE, STEP_RANGES))
+        before = _particles("thermal", thermal)
+        if before.shape != position.shape:
+            raise UserError(f"thermal: shape {position.shape}, that of position, is needed, not {before.shape}")
+        groups.append((_step(position - before, box, shell), STEP_SCALE, STEP_RANGES))
     columns = []
     for values, scale, ranges in groups:
         masked = _masked(_standardised(values), species, n_species)
         columns.append(scale * _standardised(_generations(masked, pairs, ranges, unit)))
     radial = _standardised(_radial(pairs, species, n_species, unit))
     columns.append(RADIAL_SCALE * _standardised(_generations(radial, pairs, RADIAL_RANGES, unit)))
-    return _centred(np.concatenate(columns, axis=1), species)
+    of_configuration = np.full((len(position), 1), energy)
+    return np.concatenate([_centred(np.concatenate(columns, axis=1), species), of_configuration], axis=1)
+
+
+def _particles(name: str, values: ArrayLike) -> F64:
+    """Positions [n, 3], finite."""
+    found = numbers(name, values, "numbers [n, 3]")
+    if found.ndim != 2 or found.shape[1] != 3 or len(found) < 2 or not np.isfinite(found).all():
+        raise UserError(f"{name}: finite numbers [n, 3], n > 1, are needed, not shape {found.shape}")
+    return found
 
 
 def n_leading(n_species: int) -> int:
@@ -93,7 +118,7 @@ def n_descriptors(n_species: int) -> int:
     """How many columns there are, with those of the step."""
     mechanical = _n_masked(n_species, 4 * n_species + 12) * _n_generations(MECHANICAL_RANGES)
     step = _n_masked(n_species, 6) * _n_generations(STEP_RANGES)
-    return mechanical + step + n_species * len(RADII) * _n_generations(RADIAL_RANGES)
+    return mechanical + step + n_species * len(RADII) * _n_generations(RADIAL_RANGES) + 1
 
 
 def _n_masked(n_species: int, n_values: int) -> int:
@@ -112,8 +137,9 @@ def _mechanical(
     potential: str,
     parameters: Mapping[str, Any] | None,
     n_species: int,
-) -> F64:
-    """Energy, virial and curvature by species of the neighbour, and what else holds a particle [n, 4 n_species + 12].
+) -> tuple[F64, float]:
+    """Energy, virial and curvature by species of the neighbour, and what else holds a particle [n, 4 n_species + 12];
+    the energy per particle.
 
     Logarithms of sums of squares, the spread of energy and virial, shear stress, softness, numbers of neighbours, and
     the stiffness along its axes.
@@ -133,7 +159,8 @@ def _mechanical(
         np.bincount(shell.first[species[shell.second] == one], minlength=len(species)) for one in range(n_species)
     ]
     by_species = [values[:, :n_species] for values in (found.energy, found.virial, found.curvature)]
-    return np.concatenate([*by_species, np.stack(alone + counts, axis=1), eigenvalues, np.log(stiff)], axis=1)
+    every = np.concatenate([*by_species, np.stack(alone + counts, axis=1), eigenvalues, np.log(stiff)], axis=1)
+    return every, float(found.energy.sum() / len(species))
 
 
 def _step(step: F64, box: F64, shell: Pairs) -> F64:

@@ -35,26 +35,28 @@ class Regression(NamedTuple):
 
 @model("linear")
 class Linear(nn.Module):
-    """Particles have a weight for every descriptor; pairs one for the sum of both particles' first `n_leading`, and for
-    their distances in the liquid and in the inherent structure."""
+    """Particles have a weight for every descriptor; pairs one for the sum of both particles' first `n_leading`, for
+    their distances in the liquid and in the inherent structure, and for the last descriptor, that of the configuration.
+    """
 
-    def __init__(self, node_width: int = 2, edge_width: int = 6, n_species: int = 2, n_leading: int = 1) -> None:
+    def __init__(self, node_width: int = 3, edge_width: int = 6, n_species: int = 2, n_leading: int = 1) -> None:
         super().__init__()
         require_whole(node_width=node_width, edge_width=edge_width, n_species=n_species, n_leading=n_leading)
-        if edge_width != 6 or node_width <= n_leading:
+        if edge_width != 6 or node_width <= n_leading + 1:
             raise ValueError('a linear model needs data.descriptors = true and data.positions = "both"')
         self.n_species, self.n_leading = n_species, n_leading
         n_kinds = n_species * n_species * 2
         self.node = nn.Parameter(torch.zeros(n_species, node_width - 1))
         self.node_offset = nn.Parameter(torch.zeros(n_species))
-        self.bond = nn.Parameter(torch.zeros(n_kinds, n_leading + N_OWN))
+        self.bond = nn.Parameter(torch.zeros(n_kinds, n_leading + N_OWN + 1))
         self.bond_offset = nn.Parameter(torch.zeros(n_kinds))
 
     def forward(self, x: Tensor, edge_index: Tensor, edge_attr: Tensor) -> tuple[Tensor, Tensor]:
         """Particles [n_nodes, node_width], edges [2, n_edges] with [n_edges, 6] -> [n_nodes], [n_edges]."""
         species, values = x[:, 0].long(), x[:, 1:]
         node = (values @ self.node.T).gather(1, species[:, None])[:, 0] + self.node_offset[species]
-        (source, target), own = edge_index, pair_descriptors(edge_attr)
+        source, target = edge_index
+        own = torch.cat([pair_descriptors(edge_attr), values[source, -1:]], dim=1)
         kind = self._kind(species, edge_index, edge_attr)
         leading = values[:, : self.n_leading] @ self.bond[:, : self.n_leading].T
         edge = (own @ self.bond[:, self.n_leading :].T).gather(1, kind[:, None])[:, 0] + self.bond_offset[kind]
@@ -69,7 +71,7 @@ class Linear(nn.Module):
         for one in range(self.n_species):
             if (chosen := species == one).any():
                 features = values[chosen]
-                yield f"node.{one}", Regression(features, targets[0][chosen], masks[0][chosen], features.shape[1])
+                yield f"node.{one}", Regression(features, targets[0][chosen], masks[0][chosen], features.shape[1] - 1)
         once = edge_index[0] < edge_index[1]  # both directions of a pair have the same features and the same target
         kinds = self._kind(species, edge_index, edge_attr)
         for kind in range(len(self.bond_offset)):
@@ -77,7 +79,8 @@ class Linear(nn.Module):
             if chosen.any():
                 source, target = edge_index[:, chosen]
                 leading = values[:, : self.n_leading]
-                features = torch.cat([leading[source] + leading[target], pair_descriptors(edge_attr[chosen])], dim=1)
+                own = pair_descriptors(edge_attr[chosen])
+                features = torch.cat([leading[source] + leading[target], own, values[source, -1:]], dim=1)
                 yield f"bond.{kind}", Regression(features, targets[1][chosen], masks[1][chosen], self.n_leading)
 
     @torch.no_grad()

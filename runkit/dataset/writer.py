@@ -293,9 +293,8 @@ class Writer:
 
     def _release(self) -> None:
         """Forget the file, on this rank."""
-        self._driver = None
         if self._descriptor >= 0:
             os.close(self._descriptor)
-        self._descriptor = -1
+        self._driver, self._descriptor = None, -1
         if self._lock is not None:
             self._lock.release()

@@ -92,6 +92,13 @@ def test_a_constant_column_has_no_say(rng):
     assert offset == pytest.approx(offset_alone)
 
 
+def test_a_column_that_hardly_varies_beside_its_mean_is_seen(rng):
+    """As the energy of a configuration, in features of single precision."""
+    x = (-7.66 + 0.01 * rng.normal(size=(500, 1))).astype(np.float32)
+    weights, offset = Sums.of(x, 3 * x[:, 0] + 1, 0).solve(1e-3)
+    assert weights[0] == pytest.approx(3, rel=1e-3) and offset == pytest.approx(1, abs=0.03)
+
+
 def test_the_network_gives_what_its_regressions_mean(data, solved):
     """Features times weights, particle by particle and pair by pair, are what the network answers."""
     batch = data.batch([data.split["test"][0]])
@@ -108,7 +115,7 @@ def test_the_network_gives_what_its_regressions_mean(data, solved):
             n_node += len(answer)
         else:
             n_edge += len(answer)
-            assert items.features.shape[1] == data.sizes["n_leading"] + N_OWN
+            assert items.features.shape[1] == data.sizes["n_leading"] + N_OWN + 1
     assert n_node == len(node) and 2 * n_edge == len(edge)
 
 

@@ -11,7 +11,8 @@ from mdgen import gpu_engine
 from mdgen.config import RunConfig
 from mdgen.dynamics import Dynamics
 from mdgen.initial import melt
-from mdgen.plan import ONE_SYSTEM, TOGETHER, potential_of, show
+from mdgen.plan import ONE_SYSTEM, TOGETHER, show
+from mdgen.resolve import potential_of
 from runkit.dataset.layout import in_units
 from runkit.errors import UserError
 from runkit.progress import duration

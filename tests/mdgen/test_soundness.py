@@ -10,8 +10,9 @@ import pytest
 import mdgen
 from mdgen import equilibration, minimize
 from mdgen.config import RunConfig
-from mdgen.plan import potential_of, show
+from mdgen.plan import show
 from mdgen.relaxation import ENOUGH, KOB_ANDERSEN, hold_in_words, relaxation_of
+from mdgen.resolve import potential_of
 from mdgen.run import generate
 from mdgen.soundness import exploded, is_canonical
 from mdgen.thermostats import thermostat

@@ -10,7 +10,7 @@ import pytest
 from mdgen.config import Initial, RunConfig
 from mdgen.formats import load
 from mdgen.initial import Configuration
-from mdgen.plan import given_configurations, potential_of, resolved, taken_as_given
+from mdgen.resolve import given_configurations, potential_of, resolved, taken_as_given
 from runkit.config import load as configure
 from runkit.errors import UserError
 from tests.isoconfig_factory import write_isoconfig

@@ -13,6 +13,7 @@ import lbmgen.plan
 import mdgen.__main__
 import mdgen.config
 import mdgen.plan
+import mdgen.resolve
 from dtrain import evaluate, predict, train
 from dtrain.config import recipe_class
 from lbmgen.obstacles import obstacle
@@ -74,9 +75,9 @@ def test_a_plan_says_what_a_run_would_find_under_its_name(tmp_path, capsys):
 
 def test_a_plan_of_the_same_configuration_goes_on_or_ends_at_once(tmp_path):
     case = mdgen.config.RunConfig(output=str(tmp_path / "a.h5"))
-    law = mdgen.plan.potential_of(case)
+    law = mdgen.resolve.potential_of(case)
     schema, config = mdgen.plan.ISOCONFIG, case.model_dump(mode="json")
-    sizes = mdgen.plan.dimensions(case, law, [])
+    sizes = mdgen.resolve.dimensions(case, law, [])
     Writer.open(SerialWorld(), case.output, schema, sizes, {"config": config, "seed": 1}).close()
     assert found_at(Path(case.output), schema, config, ()) == f"{case.output}.part is gone on with"
     Path(f"{case.output}.part").rename(case.output)
@@ -86,7 +87,7 @@ def test_a_plan_of_the_same_configuration_goes_on_or_ends_at_once(tmp_path):
 def test_an_unfinished_file_that_is_damaged_is_told_with_the_way_out(tmp_path):
     (tmp_path / "a.h5.part").write_text("broken")
     case = mdgen.config.RunConfig(output=str(tmp_path / "a.h5"))
-    sizes = mdgen.plan.dimensions(case, mdgen.plan.potential_of(case), [])
+    sizes = mdgen.resolve.dimensions(case, mdgen.resolve.potential_of(case), [])
     with pytest.raises(UserError, match=r"a\.h5\.part cannot be read .*: move it away, and the run begins anew"):
         Writer.open(SerialWorld(), case.output, mdgen.plan.ISOCONFIG, sizes, {"config": {}, "seed": 1})
 

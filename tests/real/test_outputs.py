@@ -100,7 +100,7 @@ def test_an_exported_sample_replaces_only_an_exported_sample(folder, output, cap
 
 
 def test_exported_ensembles_leave_published_files_of_their_names(folder, capsys):
-    published = folder / "out/T0.50/train/isoconfig_N108T0.50_1_tc01.npz"
+    published = folder / "out/T0.50/train/isoconfig_N160T0.50_1_tc01.npz"
     published.parent.mkdir(parents=True)
     np.savez(published, types=np.zeros(3), initial_positions=np.zeros((3, 3)), positions=np.zeros((2, 3, 3)))
     before = published.read_bytes()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from pathlib import Path
 
@@ -62,6 +63,16 @@ def test_a_run_goes_on_with_the_same_data_at_another_path_and_not_with_others_at
     assert code == 2 and printed.count("error: ") == 1 and "began with other data" in printed
     code, printed = train_here(folder, "recipe.toml", "name=begun", "data.file=moved.h5")
     assert code == 0 and "goes on after step" in printed and "finished" in printed
+
+
+def test_a_finished_run_is_not_taken_for_one_of_a_file_that_has_been_replaced(folder):
+    assert "is finished" in train_here(folder, "recipe.toml")[1]
+    write_flow(folder / "new.h5", seed=5)
+    os.replace("new.h5", "flow.h5")
+    code, printed = train_here(folder, "recipe.toml")
+    assert code == 2 and "runs/run began with other data" in printed
+    Path("flow.h5").unlink()
+    assert "is finished" in train_here(folder, "recipe.toml")[1]
 
 
 def test_a_file_made_again_with_more_cases_is_scored_on_the_cases_that_were_held_back(folder, capsys):

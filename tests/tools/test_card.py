@@ -78,7 +78,8 @@ def test_the_validator_of_croissant_takes_it(files, described):
     found = mlcroissant.Dataset(jsonld=str(files[0].parent / "croissant.json"))
     assert not found.metadata.ctx.issues.errors and not found.metadata.ctx.issues.warnings
     (shape,) = (field.array_shape for field in found.metadata.record_sets[0].fields if field.name == "propensity")
-    assert shape == "4,2,108"
+    with Dataset(files[0]) as data:
+        assert shape == ",".join(map(str, data["propensity"].shape))
 
 
 def test_huggingface_datasets_opens_our_files(files, tmp_path, monkeypatch):

@@ -223,7 +223,7 @@ def targets() -> dict[str, Target]:
     from lbmgen.cases import draw_all
     from mdgen.dynamics import warm_up
     from mdgen.equilibration import melt_thermostat
-    from mdgen.plan import potential_of
+    from mdgen.resolve import potential_of
     from runkit.mpi import SerialWorld
 
     torch.set_num_threads(1)

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from mdgen.config import RunConfig
-from mdgen.plan import dimensions, potential_of
+from mdgen.resolve import dimensions, potential_of
 from mdgen.schedule import cooling_blocks, production_blocks
 from runkit.config import load
 from runkit.dataset.contracts.isoconfig import ISOCONFIG

@@ -24,7 +24,11 @@ def _is_near(replicas, x, y, z, coordinate, j, law, cluster_table, scale_x, scal
 
 @helper
 def _sort(entry, begin, end, words, summary):
-    """Sort distinct entries by way of one bit for each particle; `words` and `summary` are zero before and after."""
+    """Sort distinct entries by way of one bit for each particle; `words` and `summary` are zero before and after.
+
+    The tree gives neighbours in its own order, which changes whenever particles are sorted anew. Sums must not know it,
+    so every list ascends. A bit for each particle sorts in one pass, with no comparisons that are mispredicted.
+    """
     for k in range(begin, end):
         word = entry[k] >> 6
         words[word] |= ONE << np.uint64(entry[k] & 63)
@@ -72,7 +76,7 @@ def _build_for(replicas, coordinate, tree, ranked, clusters, pairs, law):
         set_cluster_table(replicas, law.table, clusters, at, cluster_table)
         x, y, z = load_position(replicas, coordinate, clusters, at)
         ranks, count = search(tree, cluster, longest, law.scale, found, spare)
-        if length + count > pairs.entry.size:
+        if length + count > pairs.entry.size:  # for all candidates: the loops below then need not ask
             return -1
         n_candidates = 0
         for k in range(count):
@@ -81,7 +85,7 @@ def _build_for(replicas, coordinate, tree, ranked, clusters, pairs, law):
             n_candidates += j >= lowest
         for k in range(n_candidates):
             j = np.int32(element(ranks, k))
-            pairs.entry[length] = j
+            pairs.entry[length] = j  # always, and kept if it is near: no branch to mispredict
             length += _is_near(replicas, x, y, z, coordinate, j, law, cluster_table, scale_x, scale_y, scale_z)
         _sort(pairs.entry, pairs.start[cluster], length, words, summary)
     pairs.start[pairs.start.size - 1] = length
@@ -109,6 +113,6 @@ def _prune(replicas, coordinate, outer, clusters, pairs, law):
         x, y, z = load_position(replicas, coordinate, clusters, at)
         for k in range(outer.start[cluster], outer.start[cluster + 1]):
             j = element(outer.entry, k)
-            pairs.entry[length] = j
+            pairs.entry[length] = j  # always, and kept if it is near: no branch to mispredict
             length += _is_near(replicas, x, y, z, coordinate, j, law, cluster_table, scale_x, scale_y, scale_z)
     pairs.start[pairs.start.size - 1] = length

@@ -62,7 +62,10 @@ def _drift(n_kicks, position, velocity, force, step):
 
 @kernel
 def largest_approach(replicas, coordinate, check):
-    """The largest sum of two displacements in one replica since a list was made: what a pair may have closed in by."""
+    """The largest sum of two displacements in one replica since a list was made: what a pair may have closed in by.
+
+    Not twice the largest: one fast particle alone would wear a list out too soon.
+    """
     first, second = zeros(check.scale), zeros(check.scale)
     for block in range(0, coordinate.size, BLOCK):
         square = zeros(check.scale)

@@ -95,12 +95,15 @@ def make_forces(formulas: Formulas) -> Callable[..., Any]:
                 dx, dy, dz, square = displacement(replicas, place, slot, x, y, z, scale_x, scale_y, scale_z)
                 given = (square,) + columns_at(cluster_table, pair + LANES)  # noqa: RUF005  # Numba knows no star here
                 strength = strength_of(given)
+                # The formula is computed in every lane, and what is out of range is set to zero afterwards: lanes
+                # differ in this, and adding zero leaves no trace, so that a list may hold more than it must.
                 strength = where_below(strength, square, load(cluster_table, pair))
                 if replicas:
                     store(force, slot, fma(negative(strength), dx, load(force, slot)))
                     store(force, slot + LANES, fma(negative(strength), dy, load(force, slot + LANES)))
                     store(force, slot + 2 * LANES, fma(negative(strength), dz, load(force, slot + 2 * LANES)))
                 else:
+                    # A cluster neighbours its own particles: at distance zero a formula may give no number.
                     strength = where_unequal(strength, particle, splat(j))
                 force_x = fma(strength, dx, force_x)
                 force_y = fma(strength, dy, force_y)
