@@ -156,7 +156,8 @@ class Flow(DataSet[Clips, FlowLoss]):
     def place(self, device: torch.device) -> str:
         """Keep whole cases of training and validation, if all fit."""
         n_cases = len(self.cases["train"]) + len(self.cases["validation"])
-        n_values = self.dataset.sizes["x"] * self.dataset.sizes["y"] * (len(CHANNELS) * self.n_frames + 3)
+        n_fixed = 2 + self.options.surface + self.options.viscosity  # distance and fluid are always there
+        n_values = self.dataset.sizes["x"] * self.dataset.sizes["y"] * (len(CHANNELS) * self.n_frames + n_fixed)
         bounds = self.options.memory, self.options.device_memory
         self._store = Store.choose(device, 4 * n_values * n_cases, *bounds)
         return str(self._store)

@@ -106,6 +106,15 @@ def test_the_store_is_as_large_as_was_reckoned(opened):
     assert data._store._n_kept == data._store.n_bytes
 
 
+@pytest.mark.parametrize("more", [{"surface": True}, {"viscosity": True}, {"surface": True, "viscosity": True}])
+def test_what_a_network_sees_besides_is_reckoned_too(flow_file, more):
+    data = Flow(FlowOptions(file=str(flow_file), split={"train": 4, "validation": 1, "test": 1}, **more), seed=3)
+    data.place(CPU)
+    data.batch(data.split["train"], [0] * len(data.split["train"]))
+    data.batch(data.split["validation"])
+    assert data._store._n_kept == data._store.n_bytes
+
+
 class Feed:
     waited = 0.0
 
