@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import functools
 import json
 from pathlib import Path
 
@@ -44,6 +45,7 @@ def test_bfloat16_by_autocast_trains_nearly_as_float32_does(words, tmp_path, mon
     for network, inner in ((Botan, lambda n: n.network.edge_model.mlp.fc2), (FlowCNN, lambda n: n.down[0][0])):
         built = network.__init__
 
+        @functools.wraps(built)
         def watched(self, *args, built=built, inner=inner, **kwargs):
             built(self, *args, **kwargs)
             inner(self).register_forward_hook(lambda module, inputs, output: dtypes.add(output.dtype))

@@ -140,7 +140,7 @@ def test_a_note_that_is_damaged_is_not_taken_for_another_recipe(uninterrupted, s
 def test_phases_follow_each_other_each_with_its_own_data_and_loss(isoconfig, tmp_path):
     recipe = tmp_path / "two.toml"
     recipe.write_text(
-        'name = "two"\n[phase.edges]\nepochs = 10\nlearning_rate = 1e-9\npatience = 2\n'
+        'name = "two"\n[phase.edges]\nepochs = 10\nlearning_rate = 1e-30\npatience = 2\n'
         "data = { time = 0 }\nloss = { p = 0.0 }\n[phase.joint]\nepochs = 2\nlearning_rate = 1e-3\n"
     )
     _, output = train_here(tmp_path, recipe, f"data.file={isoconfig}", "data.time=1", *SMALL, "validate_every=1")

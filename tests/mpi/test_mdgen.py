@@ -126,7 +126,7 @@ def test_going_on_with_another_configuration_is_refused(mpiexec):
 @pytest.mark.parametrize(
     "settings, words",
     [
-        (("system.n_particles=20",), ("system.n_particles = 20", "150")),
+        (("system.n_particles=20",), ("system.n_particles = 20", "151")),
         (("system.potential=kob-anderson",), ("kob-anderson", "kob-andersen")),
         (("production.times=[1.0, 0.5]",), ("production.times", "ascend")),
         (("integrator.dt=0.5",), ("integrator.dt", "0.02")),

@@ -15,7 +15,7 @@ from tests.runkit.test_bond_order import crystal
 @pytest.fixture
 def path(tmp_path):
     """Twelve samples of 108 particles at T = 0.5, with kinetic energies of that temperature."""
-    path = write_isoconfig(tmp_path / "a.h5", n_samples=12)
+    path = write_isoconfig(tmp_path / "a.h5", n_samples=12, n_particles=108)
     with h5py.File(path, "r+") as file:
         start = file["initial_position"][()][:, None, None]
         moved = 0.1 * (file["position"][...] - start)  # of independent jumps: the centre of mass moves with them
