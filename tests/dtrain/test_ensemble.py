@@ -85,7 +85,7 @@ def test_an_evaluated_campaign_has_a_row_of_its_mean(campaign, capsys):
         rows = list(csv.DictReader(file))
     assert [row["run"] for row in rows] == ["seed1", "seed2", "seed3", "ensemble"]
     assert all((study / row["run"] / "evaluation.json").exists() for row in rows)
-    score = {"glass": "rho_node", "flow": "vrmse"}[kind]
+    score = {"glass": "pearson_A", "flow": "vrmse"}[kind]
     values = [float(row[score]) for row in rows]
     if kind == "flow":  # an error of a mean is at most the mean of errors
         assert values[3] < np.mean(values[:3])

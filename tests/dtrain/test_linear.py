@@ -178,7 +178,7 @@ def test_a_recipe_keeps_a_model_that_predicts_and_is_scored(run, isoconfig):
             assert np.isfinite(found["propensity"][sample, 0]).all()
             assert np.isfinite(found["bond_change"][sample, 0, :n_bonds]).all()
     about = json.loads((run / "evaluation.json").read_text())
-    assert [row["name"] for row in about["rows"]] == ["linear"] and about["rows"][0]["node"]["pearson"] > 0.5
+    assert [row["name"] for row in about["rows"]] == ["linear"] and about["rows"][0]["A"]["pearson"]["value"] > 0.5
 
 
 def test_the_same_command_finds_the_run_finished(run, isoconfig):
