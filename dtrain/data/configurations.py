@@ -16,8 +16,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from dtrain.data import mark_of
-from dtrain.data.graphs import minimum_image
 from dtrain.data.kept import kept
+from dtrain.data.pairs import distances
 from runkit.arrays import F64, Array, Floats, Ints
 from runkit.dataset.reader import Dataset
 from runkit.errors import UserError
@@ -68,7 +68,7 @@ class Configurations:
         replica, sample = divmod(number, self._n_samples)
         start, final = self.dataset["initial_position"][sample], self._final(sample, replica - 1)
         box = self.dataset["box"][sample]
-        before, after = (np.linalg.norm(_vectors(x, pairs, box), axis=1) for x in (final, start))
+        before, after = (distances(x, pairs, box) for x in (final, start))
         return np.linalg.norm(final - start, axis=1).astype(np.float32), (after - before).astype(np.float32)
 
     def _final(self, sample: int, replica: int) -> F64:
@@ -119,7 +119,3 @@ def potential_of(dataset: Dataset) -> tuple[str, dict[str, Any]]:
     """Name and parameters of the potential that a file was made with."""
     system = dataset.config.get("system", {})
     return system.get("potential", "kob-andersen"), system.get("parameters", {})
-
-
-def _vectors(position: Floats, pairs: Ints, box: F64) -> Floats:
-    return minimum_image(position[pairs[:, 1]] - position[pairs[:, 0]], box)

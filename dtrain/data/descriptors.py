@@ -19,10 +19,10 @@ from typing import Any, NamedTuple, TypeAlias
 import numpy as np
 from numpy.typing import ArrayLike
 from scipy.sparse import csr_matrix
-from scipy.spatial import cKDTree
 
+from dtrain.data.pairs import minimum_image, near_pairs, pair_vectors
 from runkit.arguments import as_array, numbers, whole
-from runkit.arrays import F64, Array, Floats, Ints
+from runkit.arrays import F64, Floats, Ints
 from runkit.errors import UserError
 
 FIRST_SHELL = 1.6  # neighbours that are counted, and whose steps are compared
@@ -70,12 +70,9 @@ def descriptors(
     ones, which no other does. `potential` and `parameters` are those of `mdgen`. Raises UserError for what is no
     configuration of them.
     """
-    position, species, box = _particles("position", position), as_array("species", species), numbers("box", box)
-    box = _float64(np.repeat(box, 3) if box.ndim == 0 else box)
+    position, species, box = _particles("position", position), as_array("species", species), _edges(box)
     if species.dtype.kind not in "iu" or species.shape != position.shape[:1] or species.min() < 0:
         raise UserError(f"species: whole numbers from 0, one for each of {len(position)} particles, are needed")
-    if box.shape != (3,) or not ((box > 0) & (box <= LONGEST)).all():
-        raise UserError(f"box = {box.tolist()}: three positive edges, or one, up to {LONGEST:g}, are needed")
     if (np.abs(position) > FARTHEST * box).any():
         raise UserError(f"position: a particle is more than {FARTHEST} edges from the origin: its digits are lost")
     least = int(species.max()) + 1
@@ -106,6 +103,15 @@ def _particles(name: str, values: ArrayLike) -> F64:
     found = numbers(name, values, "numbers [n, 3]")
     if found.ndim != 2 or found.shape[1] != 3 or len(found) < 2 or not np.isfinite(found).all():
         raise UserError(f"{name}: finite numbers [n, 3], n > 1, are needed, not shape {found.shape}")
+    return found
+
+
+def _edges(box: ArrayLike) -> F64:
+    """The edges of a box [3]."""
+    found = numbers("box", box)
+    found = np.full(3, float(found)) if found.ndim == 0 else found
+    if found.shape != (3,) or not ((found > 0) & (found <= LONGEST)).all():
+        raise UserError(f"box = {found.tolist()}: three positive edges, or one, up to {LONGEST:g}, are needed")
     return found
 
 
@@ -165,7 +171,7 @@ def _mechanical(
 
 def _step(step: F64, box: F64, shell: Pairs) -> F64:
     """Length of the step, its square, and means over neighbours of relative steps: along, its square, across, both."""
-    step = step - box * np.rint(step / box)
+    step = minimum_image(step, box)
     n_particles, length = len(step), np.linalg.norm(step, axis=1)
     relative = step[shell.second] - step[shell.first]
     along = (relative * shell.vector).sum(axis=1) / shell.distance
@@ -209,10 +215,6 @@ def _generations(values: F64, pairs: Pairs, ranges: Ranges, unit: float) -> F64:
     return np.concatenate(layers, axis=1)
 
 
-def _float64(values: Floats) -> F64:
-    return np.asarray(values, np.float64)
-
-
 def _masked(values: F64, species: Ints, n_species: int) -> F64:
     """Who is of each species but the last, and the values of one species at a time, zero for all others."""
     members = [(species == one).astype(np.float64)[:, None] for one in range(n_species)]
@@ -235,10 +237,7 @@ def _centred(values: F64, species: Ints) -> F64:
 
 def _pairs(position: F64, box: F64, reach: float) -> Pairs:
     """All ordered pairs nearer than `reach`, which is at most half the smallest edge, in a fixed order."""
-    wrapped = position - np.floor(position / box) * box
-    found: Array = cKDTree(np.where(wrapped < box, wrapped, 0.0), boxsize=box).query_pairs(reach, output_type="ndarray")
-    pair = found[np.lexsort((found[:, 1], found[:, 0]))]
-    vector = position[pair[:, 1]] - position[pair[:, 0]]
-    vector = vector - box * np.rint(vector / box)
+    pair = near_pairs(position, box, reach)
+    vector = pair_vectors(position, pair, box)
     first, second = np.concatenate([pair, pair[:, ::-1]]).T
     return Pairs(first, second, np.concatenate([vector, -vector]), np.tile(np.linalg.norm(vector, axis=1), 2))

@@ -25,8 +25,9 @@ from torch_geometric.data import Data
 from dtrain.data import DataSet, Network, Options, Output, data, dataset_at, mark_of
 from dtrain.data.configurations import Configuration, Configurations, potential_of
 from dtrain.data.descriptors import descriptors, n_descriptors, n_leading
-from dtrain.data.graphs import Graphs, graph, minimum_image, near_pairs
+from dtrain.data.graphs import Graphs, graph
 from dtrain.data.kept import kept
+from dtrain.data.pairs import distances, near_pairs
 from dtrain.data.split import Split
 from dtrain.data.store import Store
 from dtrain.data.symmetry import draw_symmetry
@@ -81,10 +82,9 @@ def structure_of(options: GlassOptions, found: Configuration, pairs: Ints, featu
     example = graph(found.species, [getattr(found, name) for name in POSITIONS[options.positions]], found.box, pairs)
     if features is not None:
         example.x = torch.cat([example.x, torch.from_numpy(features.astype(np.float32))], dim=1)
-    vectors = minimum_image(found.thermal[pairs[:, 1]] - found.thermal[pairs[:, 0]], found.box)
-    distance = np.linalg.norm(vectors, axis=1)
     example.node_mask = torch.from_numpy(scored_particles(found.species))
-    example.edge_mask = torch.from_numpy(scored_bonds(found.species, pairs, distance))[example.pair.long()]
+    is_scored = scored_bonds(found.species, pairs, distances(found.thermal, pairs, found.box))
+    example.edge_mask = torch.from_numpy(is_scored)[example.pair.long()]
     return example
 
 

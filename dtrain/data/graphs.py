@@ -9,13 +9,12 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
-from scipy.spatial import cKDTree
 from torch import Tensor
 from torch_geometric.data import Data
 
+from dtrain.data.pairs import minimum_image
 from dtrain.data.tensors import Tensors
-from runkit.arrays import I64, Floats, Ints
-from runkit.errors import UserError
+from runkit.arrays import Floats, Ints
 
 
 @dataclass(frozen=True)
@@ -68,26 +67,6 @@ class Graphs(Tensors):
         components = self.edge_attr.unflatten(1, (-1, 3)).unbind(2)
         signed = [components[axis] if symmetry[i, axis] > 0 else -components[axis] for i, axis in enumerate(axes)]
         return replace(self, edge_attr=torch.stack(signed, dim=2).flatten(1))
-
-
-def near_pairs(position: Floats, box: Floats, cutoff: float) -> I64:
-    """Pairs i < j with minimum-image distance < cutoff, lexicographic [n_pairs, 2]; UserError if the box is small."""
-    if 2 * cutoff > box.min():
-        raise UserError(
-            f"data.cutoff = {cutoff:g} needs a box of at least {2 * cutoff:g}; the smallest edge is {box.min():g}"
-        )
-    wrapped = np.mod(position, box)
-    wrapped[wrapped >= box] = 0.0  # what rounding put on the upper face
-    pairs = cKDTree(wrapped, boxsize=box).query_pairs(cutoff, output_type="ndarray")
-    vector = minimum_image(position[pairs[:, 1]] - position[pairs[:, 0]], box)
-    pairs = pairs[np.einsum("ij,ij->i", vector, vector) < cutoff**2]
-    found: I64 = pairs[np.lexsort((pairs[:, 1], pairs[:, 0]))]
-    return found
-
-
-def minimum_image(vector: Floats, box: Floats) -> Floats:
-    """Vectors [n, 3] to the nearest periodic image."""
-    return vector - box * np.rint(vector / box)
 
 
 def graph(species: Ints, positions: list[Floats], box: Floats, pairs: Ints) -> Data:

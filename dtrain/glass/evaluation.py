@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from dtrain.data.glass import Glass
-from dtrain.data.graphs import minimum_image
+from dtrain.data.pairs import distances
 from dtrain.glass import published
 from dtrain.glass.predictions import Prediction, predictions, write_predictions
 from dtrain.glass.report import BONDS, Row, letter
@@ -128,9 +128,7 @@ class Evaluation:
         pair = {kind: (propensity[mask], label[mask]) for kind, mask in masks.items() if mask.any()}
         if "bond_change" in dataset:
             bond = dataset["bond"][sample, : len(change)]
-            position = dataset["initial_position"][sample]
-            vector = minimum_image(position[bond[:, 1]] - position[bond[:, 0]], dataset["box"][sample])
-            distance = np.linalg.norm(vector, axis=1)
+            distance = distances(dataset["initial_position"][sample], bond, dataset["box"][sample])
             near = scored_bonds(species, bond, distance)
             pair[BONDS] = (change[near], dataset["bond_change"][sample, self.i_time, : len(change)][near])
         return pair

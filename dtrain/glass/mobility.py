@@ -20,7 +20,7 @@ from numpy.typing import ArrayLike
 
 from dtrain.data.configurations import Configuration, with_inherent
 from dtrain.data.glass import GlassOptions, features_of, needs_inherent, structure_of
-from dtrain.data.graphs import near_pairs
+from dtrain.data.pairs import near_pairs
 from dtrain.glass.partition import Block, cut
 from dtrain.normalisation import DenormalisedNetwork
 from dtrain.weights import Trained

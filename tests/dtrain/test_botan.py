@@ -11,7 +11,8 @@ import torch
 from torch import Tensor
 from torch.nn.functional import relu
 
-from dtrain.data.graphs import graph, near_pairs
+from dtrain.data.graphs import graph
+from dtrain.data.pairs import near_pairs
 from dtrain.models.botan import Botan, by_columns
 from dtrain.normalisation import DenormalisedNetwork
 from dtrain.weights import load_model

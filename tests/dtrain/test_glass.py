@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from dtrain.data.glass import Glass, GlassLoss, GlassOptions
-from dtrain.data.graphs import minimum_image, near_pairs
+from dtrain.data.pairs import minimum_image, near_pairs
 from dtrain.data.split import Split
 from dtrain.data.symmetry import SYMMETRIES, draw_symmetry
 from runkit.errors import UserError

@@ -14,7 +14,7 @@ import mdgen
 from dtrain import predict
 from dtrain.config import load_recipe
 from dtrain.data.glass import Glass
-from dtrain.data.graphs import near_pairs
+from dtrain.data.pairs import near_pairs
 from dtrain.glass.partition import bricks, cut
 from dtrain.glass.predictions import predictions
 from dtrain.normalisation import Normalisation

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from dtrain.data.glass import Glass, GlassOptions
-from dtrain.data.graphs import minimum_image
+from dtrain.data.pairs import minimum_image
 from mdgen.api import evaluate
 from runkit.errors import UserError
 from runkit.mpi import SerialWorld

@@ -10,7 +10,8 @@ import torch
 from torch import Tensor, nn
 from torch_geometric.utils import scatter
 
-from dtrain.data.graphs import graph, near_pairs
+from dtrain.data.graphs import graph
+from dtrain.data.pairs import near_pairs
 from dtrain.models.botan import Botan
 from dtrain.ranks import keep_freed_memory
 from tools.benchmarks.table import Row, show

@@ -12,7 +12,8 @@ import torch
 from torch import Tensor, nn
 
 from dtrain.data.clips import Clips, rollout
-from dtrain.data.graphs import Graphs, graph, near_pairs
+from dtrain.data.graphs import Graphs, graph
+from dtrain.data.pairs import near_pairs
 from dtrain.data.store import Store
 from dtrain.data.symmetry import SYMMETRIES
 from dtrain.data.tensors import Tensors
