@@ -9,20 +9,18 @@ Units: Lennard-Jones.
 
 from __future__ import annotations
 
-import resource
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import ArrayLike
 
 from dtrain.data.configurations import Configuration, with_inherent
 from dtrain.data.glass import GlassOptions, features_of, needs_inherent, structure_of
 from dtrain.data.pairs import near_pairs
 from dtrain.glass.partition import Block, cut
-from dtrain.normalisation import DenormalisedNetwork
+from dtrain.glass.predictions import answers
 from dtrain.weights import Trained
 from runkit.arguments import numbers, whole
 from runkit.arrays import F32, F64, I32, I64, Floats, Ints
@@ -152,17 +150,14 @@ def of_block(trained: Trained, found: Configuration, features: Floats | None, bl
     try:
         pairs = near_pairs(here.thermal, here.box, options.cutoff)
         graph = structure_of(options, here, pairs, None if features is None else features[member])
-        model = DenormalisedNetwork(trained.network, trained.normalisation)
-        graph = graph.to(next(model.parameters()).device)
-        propensity, change = model.predict(graph.x, graph.edge_index, graph.edge_attr)
+        propensity, change = answers(trained, graph)
     except (MemoryError, RuntimeError) as error:
-        if shortage(error) is None and not isinstance(error, torch.OutOfMemoryError):
+        if shortage(error) is None:
             raise
         told = f"{len(member)} particles at once are too many for the memory; raise parts, or take more processes"
         raise UserError(told) from error
-    both = np.bincount(graph.pair.cpu().numpy(), weights=change, minlength=len(pairs)) / 2
     mine = block.is_own[pairs[:, 0]]
-    return member[block.is_own], propensity[block.is_own], member[pairs[mine]], both[mine]
+    return member[block.is_own], propensity[block.is_own], member[pairs[mine]], change[mine]
 
 
 def joined(n_particles: int, parts: Sequence[Part]) -> Mobility:
@@ -174,10 +169,3 @@ def joined(n_particles: int, parts: Sequence[Part]) -> Mobility:
     order = np.lexsort((bond[:, 1], bond[:, 0]))
     change = np.concatenate([values for *_, values in parts])
     return Mobility(propensity, bond[order].astype(np.int32), change[order].astype(np.float32))
-
-
-def peak_bytes(device: torch.device) -> int:
-    """The most memory that this process has had, or that of its tensors on a GPU."""
-    if device.type == "cuda":
-        return int(torch.cuda.max_memory_allocated(device))
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024

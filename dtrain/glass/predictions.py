@@ -10,11 +10,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from torch_geometric.data import Data
 
 from dtrain.data.glass import Glass
 from dtrain.normalisation import DenormalisedNetwork
 from dtrain.weights import Trained
-from runkit.arrays import Floats, Ints
+from runkit.arrays import F64, Floats, Ints
 from runkit.dataset.contracts.prediction import PREDICTION
 from runkit.dataset.reader import Dataset
 from runkit.dataset.schema import COMPLETE
@@ -23,19 +24,25 @@ from runkit.mpi import World
 from runkit.progress import Progress
 
 Prediction = tuple[int, Floats, Floats]  # sample, propensity [n_particles], bond change [n_bonds]
+# Place in the file, (species, box, position), propensity, bonds, their change.
+Row = tuple[int, tuple[Ints, Floats, Floats], Floats, Ints, Floats]
 
 
 def predictions(trained: Trained, data: Glass, samples: Sequence[int], progress: Progress) -> Iterable[Prediction]:
-    """The network's answers, one sample at a time; a bond's is the mean of its two directions."""
-    model = DenormalisedNetwork(trained.network, trained.normalisation)
-    device = next(model.parameters()).device
+    """The network's answers, one sample at a time."""
     for sample in samples:
-        graph = data.structure(sample).to(device)
-        propensity, change = model.predict(*data.inputs(graph))
-        pair = graph.pair.cpu().numpy()
-        n_bonds = len(pair) // 2
-        yield sample, propensity, np.bincount(pair, weights=change, minlength=n_bonds) / 2
+        yield sample, *answers(trained, data.structure(sample))
         progress.advance()
+
+
+def answers(trained: Trained, graph: Data) -> tuple[Floats, F64]:
+    """Propensity [n] and bond change [n_pairs] of a graph (`structure_of`), sigma; a pair's is the mean of its two
+    directions."""
+    model = DenormalisedNetwork(trained.network, trained.normalisation)
+    graph = graph.to(next(model.parameters()).device)
+    propensity, change = model.predict(*Glass.inputs(graph))
+    pair = graph.pair.cpu().numpy()
+    return propensity, np.bincount(pair, weights=change, minlength=len(pair) // 2) / 2
 
 
 def write_predictions(
@@ -51,34 +58,48 @@ def write_predictions(
     `rows` are this rank's predictions; together those of all ranks are the samples, each once.
     """
     samples, i_time = which
-    lengths = dataset.sizes
-    sizes = {"sample": len(samples), "time": 1, "particle": lengths["particle"], "bond": lengths["bond"]}
-    with Writer.open(world, path, PREDICTION, sizes, about, replace=True, reads=[dataset.path]) as file:
+    room = dataset.sizes["particle"], dataset.sizes["bond"]
+    of_file = (_row(dataset, samples, *row) for row in rows)
+    write_rows(world, path, dataset.path, (samples, dataset["time"][i_time]), room, about, of_file)
+
+
+def write_rows(
+    world: World,
+    path: Path,
+    source: Path | str,
+    which: tuple[Sequence[int], float],
+    room: tuple[int, int],
+    about: Mapping[str, Any],
+    rows: Iterable[Row],
+) -> None:
+    """Write the PREDICTION file of a source, replacing an old one; collective.
+
+    `which` are the numbers of samples and the time; there is room for a number of particles and of bonds, which may be
+    fewer. `rows` are this rank's.
+    """
+    (samples, time), (n_particles, n_bonds) = which, room
+    sizes = {"sample": len(samples), "time": 1, "particle": n_particles, "bond": n_bonds}
+    with Writer.open(world, path, PREDICTION, sizes, about, replace=True, reads=[source]) as file:
         if world.is_root:
-            file.write("time", (0,), dataset["time"][i_time])
+            file.write("time", (0,), time)
             file.write("sample", (), np.array(samples, dtype=np.int32))
         file.sync()  # the checksums of units cover what root has written
-        write_rows(file, (_row(dataset, samples, *row) for row in rows))
+        for row in rows:
+            _write_row(file, *row)
         file.seal()
 
 
-Row = tuple[int, tuple[Ints, Floats, Floats], Floats, Ints, Floats]
-
-
-def write_rows(file: Writer, rows: Iterable[Row]) -> None:
-    """Write what is predicted of samples: place in the file, (species, box, position), propensity, bonds, their change.
-
-    Bonds may be fewer than the file has room for.
-    """
-    for place, structure, propensity, bond, change in rows:
-        for name, values in zip(("species", "box", "initial_position"), structure, strict=True):
-            file.write(name, (place,), values)
-        n_bonds, capacity = len(bond), file.shape("bond")[1]
-        file.write("propensity", (place, 0), propensity)
-        file.write("n_bonds", (place,), n_bonds)
-        file.write("bond", (place,), np.pad(bond, ((0, capacity - n_bonds), (0, 0)), constant_values=-1))
-        file.write("bond_change", (place, 0), np.pad(change, (0, capacity - n_bonds), constant_values=np.nan))
-        file.mark("predicted", (place,), COMPLETE)
+def _write_row(
+    file: Writer, place: int, structure: tuple[Ints, Floats, Floats], propensity: Floats, bond: Ints, change: Floats
+) -> None:
+    for name, values in zip(("species", "box", "initial_position"), structure, strict=True):
+        file.write(name, (place,), values)
+    n_bonds, capacity = len(bond), file.shape("bond")[1]
+    file.write("propensity", (place, 0), propensity)
+    file.write("n_bonds", (place,), n_bonds)
+    file.write("bond", (place,), np.pad(bond, ((0, capacity - n_bonds), (0, 0)), constant_values=-1))
+    file.write("bond_change", (place, 0), np.pad(change, (0, capacity - n_bonds), constant_values=np.nan))
+    file.mark("predicted", (place,), COMPLETE)
 
 
 def _row(dataset: Dataset, samples: Sequence[int], sample: int, propensity: Floats, change: Floats) -> Row:

@@ -17,6 +17,7 @@ import numpy as np
 
 from dtrain.data.configurations import Configuration, read_configurations, with_inherent
 from dtrain.data.glass import needs_inherent
+from dtrain.estimate import peak_memory
 from dtrain.glass.mobility import (
     Mobility,
     blocks_of,
@@ -24,15 +25,12 @@ from dtrain.glass.mobility import (
     joined,
     of_block,
     options_of,
-    peak_bytes,
     potential_of,
     require_known,
 )
 from dtrain.glass.predictions import write_rows
 from dtrain.weights import Trained
-from runkit.dataset.contracts.prediction import PREDICTION
 from runkit.dataset.reader import Dataset
-from runkit.dataset.writer import Writer
 from runkit.errors import UserError
 from runkit.extxyz import colors, letters, write_frame
 from runkit.log import say
@@ -130,13 +128,13 @@ def _of_all(
     features = _named(file, features_for, trained, start, law)
     mine = [blocks[k] for k in world.share(len(blocks))]
     device = next(trained.network.parameters()).device
-    before, found = peak_bytes(device), []
+    before, found = peak_memory(device), []
     with Progress(world, len(mine), "parts", "predict") as progress:
         for block in mine:
             found.append(_named(file, of_block, trained, start, features, block))
             progress.advance()
     largest = max((len(block.member) for block in mine), default=1)
-    each = world.max((peak_bytes(device) - before) / largest)
+    each = world.max((peak_memory(device) - before) / largest)
     parts_of_all = [part for one in world.all_gather(found) for part in one]
     cost.network += time.monotonic() - began
     cost.bytes_each, cost.largest = max(cost.bytes_each, each), max(cost.largest, int(world.max(largest)))
@@ -148,17 +146,11 @@ def _write_h5(
 ) -> None:
     """A PREDICTION file, whose samples are the configurations in the order of the file."""
     at, n_bonds = trained.system.get("time"), max(len(mobility.bond) for _, mobility in found)
-    sizes = {"sample": len(found), "time": 1, "particle": len(found[0][0].species), "bond": n_bonds}
+    which, room = (range(len(found)), at or 0.0), (len(found[0][0].species), n_bonds)
     about: dict[str, Any] = {"config": trained.recipe.model_dump(mode="json"), "model": str(trained.path)}
     about |= {"dataset": file, "absent": [] if at is not None else ["time"]}
-    with Writer.open(world, path, PREDICTION, sizes, about, replace=True, reads=[file]) as writer:
-        if world.is_root:
-            writer.write("time", (0,), at or 0.0)
-            writer.write("sample", (), np.arange(len(found), dtype=np.int32))
-        writer.sync()
-        mine = world.share(len(found))
-        write_rows(writer, ((k, *_row(*found[k])) for k in mine))
-        writer.seal()
+    rows = ((k, *_row(*found[k])) for k in world.share(len(found)))
+    write_rows(world, path, file, which, room, about, rows)
 
 
 def _row(start: Configuration, mobility: Mobility) -> tuple[Any, ...]:

@@ -306,3 +306,14 @@ def test_descriptors_are_those_of_the_whole_in_every_part(dataset, start, tmp_pa
     with Progress(SerialWorld(), 1, "samples", "predict") as progress:
         ((_, propensity, _),) = predictions(trained, data, [0], progress)
     assert whole.propensity == pytest.approx(propensity, rel=1e-5)
+
+
+@pytest.mark.parametrize("error", [MemoryError(), torch.OutOfMemoryError("CUDA out of memory: 9 GiB")])
+def test_a_block_that_does_not_fit_into_memory_is_told_with_a_way_out(error, model, start, monkeypatch):
+    def forward(*_: object) -> None:
+        raise error
+
+    trained = load_model(model)
+    monkeypatch.setattr(trained.network, "forward", forward)
+    with pytest.raises(UserError, match="400 particles at once are too many for the memory; raise parts"):
+        dtrain.predict(start["initial_position"], start["species"], start["box"], trained)
