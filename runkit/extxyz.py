@@ -30,9 +30,14 @@ def write_frame(stream: TextIO, box: Array, header: Mapping[str, object], column
     stream.writelines(" ".join(row) + "\n" for row in rows)
 
 
+def letter(species: int) -> str:
+    """The name of a species: A, B, …; beyond Z its number."""
+    return chr(ord("A") + species) if species < 26 else str(species)
+
+
 def letters(species: Array) -> NDArray[np.str_]:
-    """Names A, B, … of species 0, 1, …"""
-    return np.array([chr(ord("A") + one) for one in species])
+    """Names of species [n]."""
+    return np.array([letter(int(one)) for one in species])
 
 
 def colors(values: Array, percentiles: tuple[float, float] = (4, 98)) -> F64:

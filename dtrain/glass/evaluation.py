@@ -16,13 +16,14 @@ from dtrain.data.glass import Glass
 from dtrain.data.pairs import distances
 from dtrain.glass import published
 from dtrain.glass.predictions import Prediction, predictions, write_predictions
-from dtrain.glass.report import BONDS, Row, letter
+from dtrain.glass.report import BONDS, Row
 from dtrain.glass.scores import Pair, Score, chi4, peak, score
 from dtrain.least_squares import solve
 from dtrain.metrics import ceiling, scored_bonds, scored_particles
 from dtrain.models.linear import Linear
 from dtrain.weights import Trained
 from runkit.arrays import F64, Bools, Floats
+from runkit.extxyz import letter
 from runkit.mpi import World
 from runkit.progress import Progress
 

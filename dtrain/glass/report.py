@@ -37,11 +37,6 @@ class Row:
     scores: Mapping[str, Score]
 
 
-def letter(species: int) -> str:
-    """The name of a species: A, B, …; beyond Z its number."""
-    return chr(ord("A") + species) if species < 26 else str(species)
-
-
 def figures_of(score: Score) -> Iterator[tuple[str, Estimate]]:
     """Name and estimate of every figure that a score has."""
     for name in FIGURES:

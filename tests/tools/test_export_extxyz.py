@@ -9,6 +9,7 @@ import pytest
 
 from mdgen.formats import read
 from runkit.dataset.reader import Dataset
+from runkit.extxyz import letters, write_frame
 from tests.isoconfig_factory import write_isoconfig
 from tests.tools.conftest import tool
 
@@ -66,3 +67,13 @@ def test_a_trajectory_begins_at_rest_and_is_unwrapped(dataset, tmp_path):
 def test_mistakes_are_one_line(dataset, tmp_path, settings, told):
     done = tool("export_extxyz", dataset, tmp_path / "c.xyz", *settings)
     assert done.returncode == 2 and told in done.stderr and done.stderr.count("\n") == 1
+
+
+def test_any_number_of_species_has_names_that_are_words(tmp_path):
+    """There are 26 letters; a name with a space in it would break the row."""
+    species = np.arange(128)
+    with (tmp_path / "many.xyz").open("w") as stream:
+        write_frame(stream, np.full(3, 20.0), {}, {"species": letters(species), "pos": np.full((128, 3), 0.5)})
+    rows = [line.split() for line in (tmp_path / "many.xyz").read_text().splitlines()[2:]]
+    assert all(len(row) == 4 for row in rows) and len({row[0] for row in rows}) == 128
+    assert [row[0] for row in rows[24:28]] == ["Y", "Z", "26", "27"]
