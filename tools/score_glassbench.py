@@ -55,7 +55,7 @@ def score_files(options: ScoreGlassBench) -> None:
             raise UserError(f"{path} has another temperature than {paths[0]}, {temperature:g}: one is needed")
     times = _times(options, paths[0], temperature)
     shown = _shown(options, times, temperature)
-    rows = [row for i_time in range(len(times)) for row in _rows(paths, times, i_time, temperature)]
+    rows = sorted(_rows(paths, times, temperature), key=lambda row: times.index(row["time"]))
     if not rows:
         raise UserError(f"{paths[0]}: no predictions are there; those of the test files are needed")
     if options.output:
@@ -81,17 +81,24 @@ def predictions(path: str, model: str, n_times: int) -> np.ndarray:
     return found
 
 
-def _rows(paths: Sequence[str], times: Sequence[float], i_time: int, temperature: float) -> Iterator[dict[str, Any]]:
-    labels = [_labels(path, "md_prop", len(times))[i_time] for path in paths]
-    rivals = [name for name in models_in(paths[0])]
-    known = published.scores(temperature, times[i_time])
+def _rows(paths: Sequence[str], times: Sequence[float], temperature: float) -> Iterator[dict[str, Any]]:
+    """A row for each model and time, model by model: each array is read once."""
+    labels = [_labels(path, "md_prop", len(times)) for path in paths]
+    rivals = models_in(paths[0])
     for model in rivals:
-        guesses = [predictions(path, model, len(times))[i_time] for path in paths]
-        yield _row(model, score(guesses, labels, has_chi4=True), times[i_time], known.get(OURS.get(model, model)))
+        guesses = [predictions(path, model, len(times)) for path in paths]
+        for i_time, time in enumerate(times):
+            known = published.scores(temperature, time).get(OURS.get(model, model))
+            yield _row(model, score(_at(i_time, guesses), _at(i_time, labels), has_chi4=True), time, known)
     if rivals and all("bb_prop" in keys(path) for path in paths):
         # Bonds that are kept say that a particle has not moved.
-        kept = [-_labels(path, "bb_prop", len(times))[i_time] for path in paths]
-        yield _row("bond breaking (simulated)", score(kept, labels), times[i_time], None)
+        kept = [-_labels(path, "bb_prop", len(times)) for path in paths]
+        for i_time, time in enumerate(times):
+            yield _row("bond breaking (simulated)", score(_at(i_time, kept), _at(i_time, labels)), time, None)
+
+
+def _at(i_time: int, each: Sequence[np.ndarray]) -> list[np.ndarray]:
+    return [of_file[i_time] for of_file in each]
 
 
 def _labels(path: str, key: str, n_times: int) -> np.ndarray:
@@ -132,9 +139,9 @@ def _times(options: ScoreGlassBench, path: str, temperature: float) -> tuple[flo
 
 
 def _shown(options: ScoreGlassBench, times: Sequence[float], temperature: float) -> float:
-    tau = next((value for known, value in published.TAU_ALPHA.items() if abs(known - temperature) < 1e-6), None)
     if options.time is None:
-        return tau if tau in times else times[-1]  # type: ignore[return-value]
+        tau = published.tau_alpha(temperature)
+        return tau if tau is not None and tau in times else times[-1]
     if options.time not in times:
         raise UserError(f"time = {options.time:g} is not there; allowed: {', '.join(f'{time:g}' for time in times)}")
     return options.time

@@ -26,7 +26,6 @@ from typing import Any, NamedTuple
 SIMULATION = "simulation"
 MODELS = ("BOTAN", "CAGE", "GlassMLP", "SE(3)-GNN", "EIGNN cage", "EIGNN")
 
-# tau_alpha as the source defines it, one of the published times
 TAU_ALPHA = {0.44: 4120.0, 0.50: 217.0, 0.56: 52.0, 0.64: 16.5}
 
 
@@ -53,20 +52,18 @@ def times(temperature: float) -> tuple[float, ...]:
 
 def scores(temperature: float, time: float) -> dict[str, Published]:
     """Model -> its scores at this temperature and time; {} if they were not published."""
-    found = {
-        model: values
-        for (known, at, model), values in _table().items()
-        if _is_same(known, temperature) and math.isclose(at, time, rel_tol=0.01)
-    }
+    found = _at(temperature, time)
     return {model: found[model] for model in MODELS if model in found}
 
 
 def simulated(temperature: float, time: float) -> Published | None:
     """The pooled ceiling and chi_4 of the simulation; None if they were not published."""
-    for (known, at, model), values in _table().items():
-        if model == SIMULATION and _is_same(known, temperature) and math.isclose(at, time, rel_tol=0.01):
-            return values
-    return None
+    return _at(temperature, time).get(SIMULATION)
+
+
+def tau_alpha(temperature: float) -> float | None:
+    """tau_alpha as the source defines it, one of the published times; None if it was not published."""
+    return next((time for known, time in TAU_ALPHA.items() if _is_same(known, temperature)), None)
 
 
 def in_words(temperature: float, time: float) -> list[str]:
@@ -81,6 +78,15 @@ def in_words(temperature: float, time: float) -> list[str]:
         told = f"noise ceiling, pooled {limit.pooled:.3f}, " if limit.pooled is not None else ""
         lines.append(f"simulation: {told}chi_4 {limit.chi4:.3g}")
     return lines
+
+
+def _at(temperature: float, time: float) -> dict[str, Published]:
+    """All that was published at this temperature and time, by model."""
+    return {
+        model: values
+        for (known, at, model), values in _table().items()
+        if _is_same(known, temperature) and math.isclose(at, time, rel_tol=0.01)
+    }
 
 
 def _is_same(known: float, temperature: float) -> bool:

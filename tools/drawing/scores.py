@@ -138,7 +138,9 @@ def _published(axis: Axes, temperature: float, figure: str = "pearson") -> None:
         style: dict[str, Any] = {"color": color, "marker": marker, "ms": 3.5, "mfc": "w", "mew": 0.8, "lw": 0.9}
         if None not in values:
             axis.plot(times, values, label=f"{model}, published ({found[0].n_train} samples)", zorder=3, **style)
-    tau = next(value for known, value in published.TAU_ALPHA.items() if abs(known - temperature) < 1e-6)
+    tau = published.tau_alpha(temperature)
+    if tau is None:
+        return
     axis.axvline(tau, color="#cccccc", lw=0.8, zorder=0)
     axis.annotate(
         r"$\tau_\alpha$", (tau, 1.0), xycoords=("data", "axes fraction"), xytext=(3, -9), textcoords="offset points"
