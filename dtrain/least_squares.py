@@ -126,10 +126,11 @@ def _scores(
     """Correlations [n_penalties] of each regression in a validation sample, over scored items if there are some."""
     scores = {}
     for name, one in _regressions(network, data, sample)[1]:
-        (features, target), is_scored = _arrays(one), one.is_scored.numpy()
-        chosen = is_scored if is_scored.sum() >= FEWEST else np.ones_like(is_scored)
         if name in solutions:
-            each = [pearson(features[chosen] @ weights + offset, target[chosen]) for weights, offset in solutions[name]]
+            (features, target), is_scored = _arrays(one), one.is_scored.numpy()
+            if is_scored.sum() >= FEWEST:
+                features, target = features[is_scored], target[is_scored]
+            each = [pearson(features @ weights + offset, target) for weights, offset in solutions[name]]
             scores[name] = np.nan_to_num(np.array(each), nan=-1.0)
     return scores
 

@@ -22,7 +22,7 @@ import numpy as np
 
 from dtrain.data.glass import Glass, GlassOptions
 from dtrain.data.split import Split
-from dtrain.glass.scores import Score, score
+from dtrain.glass.scores import Estimate, Score, score
 from dtrain.least_squares import Sums, add, choose, sums_of
 from dtrain.models.linear import Linear
 from runkit.cli import OptionParser
@@ -70,8 +70,8 @@ def validate(file: str, i_time: int, n_reversed: int, n_test: int) -> None:
     print(f"{len(folds)} folds, {n_test} samples left out of each, {n_reversed} reversed replicas per sample")
     for kind, scores in zip(KINDS, zip(*folds, strict=True), strict=True):
         each, pooled = [value for one in scores for value in one.each], [one.pooled.value for one in scores]
-        error = np.std(each, ddof=1) / np.sqrt(len(each))
-        print(f"{kind:22} mean {np.mean(each):.3f} +- {error:.3f}   pooled {np.mean(pooled):.3f}")
+        mean = Estimate.mean(each)
+        print(f"{kind:22} mean {mean.value:.3f} +- {mean.error:.3f}   pooled {np.mean(pooled):.3f}")
     print(f"{time.process_time() - began:.0f} CPU-s")
 
 
