@@ -17,7 +17,7 @@ from mdgen.plan import memory_in_words, work_of
 from mdgen.production import propagate
 from mdgen.relaxation import hold_in_words
 from mdgen.resolve import dimensions, given_configurations, potential_of, resolved, taken_as_given
-from mdgen.storage import copy_kept, delete, schema_of, working_path
+from mdgen.storage import copy_kept, schema_of, working_path
 from mdgen.trajectory import Run
 from runkit.dataset.contracts.isoconfig import ISOCONFIG
 from runkit.dataset.outcome import conclude
@@ -78,7 +78,7 @@ def _finish(run: Run, sizes: dict[str, int], attributes: dict[str, Any]) -> None
             copy_kept(world, file, kept)
             kept.seal()
         file.close()
-        world.on_root(delete, file.part)
+        world.on_root(file.part.unlink, missing_ok=True)
     world.on_root(file.scratch.clear)
 
 

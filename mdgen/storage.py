@@ -8,10 +8,7 @@ labels are computed from the same bytes either way.
 
 from __future__ import annotations
 
-from contextlib import suppress
 from pathlib import Path
-
-import numpy as np
 
 from mdgen.config import RunConfig
 from runkit.dataset.contracts.isoconfig import ISOCONFIG
@@ -40,16 +37,15 @@ def copy_kept(world: World, whole: Writer, kept: Writer) -> None:
 
     Raises UserError if a unit is not what was written.
     """
-    n_samples = whole.shape("equilibrated")[0]
     if world.is_root:
         for field in kept.schema.fields:
             if not field.stage and field.unit != "status":
                 kept.write(field.name, (), whole.read(field.name))
     kept.sync()
-    for sample in world.share(n_samples):
-        for stage in kept.schema.stages:
-            for unit in _units(whole, stage, sample):
-                _copy_unit(whole, kept, stage, unit)
+    for stage in kept.schema.stages:
+        units = kept.pending(stage.name)  # a copy that was cut short goes on
+        for i in world.share(len(units)):
+            _copy_unit(whole, kept, stage, units[i])
     kept.sync()
 
 
@@ -61,15 +57,3 @@ def _copy_unit(whole: Writer, kept: Writer, stage: Field, unit: tuple[int, ...])
             index: Index = tuple(at.get(dim, slice(None)) for dim in field.dims)
             kept.write(field.name, index, whole.read(field.name, index))
     kept.mark(stage.name, unit, int(whole.read(stage.name, unit)))
-
-
-def _units(file: Writer, stage: Field, sample: int) -> list[tuple[int, ...]]:
-    """Units of a stage that belong to a sample."""
-    lengths = file.shape(stage.name)[1:]
-    return [(sample, *map(int, rest)) for rest in np.ndindex(*lengths)]
-
-
-def delete(part: Path) -> None:
-    """Remove an unfinished file that is needed no longer."""
-    with suppress(FileNotFoundError):
-        part.unlink()

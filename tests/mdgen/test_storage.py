@@ -93,7 +93,7 @@ def test_another_store_is_another_case(both):
 
 
 def test_a_run_that_was_killed_while_it_copied_goes_on(both, tmp_path):
-    """After the first unit of the second sample; then the same command gives the same file."""
+    """After six of ten units; then the same command copies the others and gives the same file."""
     copy, done = storage._copy_unit, []
 
     def until(*arguments: object) -> None:
@@ -105,8 +105,10 @@ def test_a_run_that_was_killed_while_it_copied_goes_on(both, tmp_path):
     with patch.object(storage, "_copy_unit", until), pytest.raises(KeyboardInterrupt):
         make(tmp_path, "labels")
     assert {path.name for path in tmp_path.glob("*.part")} == {"labels.h5.part", "labels.whole.h5.part"}
-    ours, theirs = raw(make(tmp_path, "labels")), raw(both[1])
+    with patch.object(storage, "_copy_unit", wraps=copy) as rest:
+        ours, theirs = raw(make(tmp_path, "labels")), raw(both[1])
     assert ours == theirs and {path.name for path in tmp_path.iterdir()} == {"labels.h5"}
+    assert rest.call_count == 4
 
 
 def test_positions_that_were_damaged_meanwhile_do_not_become_labels(both, tmp_path):
