@@ -17,7 +17,7 @@ Units: Lennard-Jones.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import chain, pairwise
@@ -153,8 +153,14 @@ def make_plan(options: Import) -> Plan:
     temperature = next(iter(temperatures))
     times = _times(options, first, indices, temperature, kinds[0])
     n_replicas = len(np.atleast_1d(array(first[0], "positions"))) if kinds[0] == "positions" else 0
-    further = [key for key in FURTHER if all(key in keys(of_sample[0]) for of_sample in paths)]
-    return Plan(kinds[0], paths, times, temperature, n_replicas, tuple(further if kinds[0] == "md_prop" else ()))
+    further = _in_all(FURTHER, paths) if kinds[0] == "md_prop" else ()
+    return Plan(kinds[0], paths, times, temperature, n_replicas, further)
+
+
+def _in_all(names: Iterable[str], paths: Iterable[Sequence[str]]) -> tuple[str, ...]:
+    """Those of some arrays that the first file of every sample has."""
+    common = set(names).intersection(*(keys(of_sample[0]) for of_sample in paths))
+    return tuple(name for name in names if name in common)
 
 
 def make_case(options: Import, plan: Plan, first: Configuration) -> RunConfig:
