@@ -29,7 +29,7 @@ from runkit.progress import Progress
 
 
 class Evaluation:
-    """The samples to be scored at one time of one file; every method is collective."""
+    """The samples to be scored at one time of one file; every method is collective, but for `about`."""
 
     def __init__(self, world: World, data: Glass, samples: Sequence[int], about: dict[str, Any]) -> None:
         self.world, self.data, self.samples, self._about = world, data, list(samples), about
@@ -62,7 +62,7 @@ class Evaluation:
         write_predictions(self.world, path, self.data.dataset, (self.samples, self.i_time), found, about)
 
     def about(self, model: str, part: str) -> dict[str, Any]:
-        """What was evaluated, and the ceiling that the noise of the labels sets."""
+        """What was evaluated, and the ceiling that the noise of the labels sets (not collective)."""
         dataset = self.data.dataset
         return {
             "data": "glass",
@@ -105,12 +105,13 @@ class Evaluation:
         """The susceptibility of the simulation at every time of the file, by species; where it peaks."""
         dataset = self.data.dataset
         times, found = dataset["time"][:], {}
+        labels = [dataset["propensity"][sample] for sample in self.samples]
         for kind in self.kinds[:-1]:
             masks = [self._mask(sample, kind) for sample in self.samples]
             if not all(mask.any() for mask in masks):
                 continue
-            labels = [dataset["propensity"][sample][:, mask] for sample, mask in zip(self.samples, masks, strict=True)]
-            curve = [chi4([of_sample[k] for of_sample in labels]) for k in range(len(times))]
+            of_kind = [of_sample[:, mask] for of_sample, mask in zip(labels, masks, strict=True)]
+            curve = [chi4([of_sample[k] for of_sample in of_kind]) for k in range(len(times))]
             highest = peak(times, curve)
             found[kind] = {
                 "curve": [asdict(one) for one in curve],

@@ -76,7 +76,7 @@ class GlassTask(Task[GlassEvaluate, GlassPredict]):
             found = evaluation.rival(trained)
             rows.append(evaluation.scored(rival, found))
             evaluation.write(folder / "evaluation_rival.h5", found)
-        world.on_root(report, folder, {**evaluation.about(model, options.part), "rival": rival}, rows)
+        world.on_root(lambda: report(folder, {**evaluation.about(model, options.part), "rival": rival}, rows))
         return _headline(rows[0])
 
     @staticmethod
