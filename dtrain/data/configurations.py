@@ -78,7 +78,7 @@ class Configurations:
         """The inherent structure of a final configuration, kept beside the file under what it is made from."""
         from mdgen.api import inherent_position  # loads a compiler, which no program needs that reverses nothing
 
-        potential, parameters = potential_of(self.dataset)
+        potential, parameters = law_of(self.dataset.config.get("system", {}))
         mark = mark_of(final, species, box, np.array(f"{potential} {sorted(parameters.items())}"))
         path = Path(f"{self.dataset.path}.reversed") / f"{sample:05}_{self.i_time:02}_{replica:04}_{mark}.npz"
 
@@ -115,7 +115,6 @@ def with_inherent(found: Configuration, potential: str, parameters: Mapping[str,
     )
 
 
-def potential_of(dataset: Dataset) -> tuple[str, dict[str, Any]]:
-    """Name and parameters of the potential that a file was made with."""
-    system = dataset.config.get("system", {})
+def law_of(system: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
+    """Name and parameters of the potential that data were made with; Kob and Andersen's where that is not told."""
     return system.get("potential", "kob-andersen"), system.get("parameters", {})

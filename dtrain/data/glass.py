@@ -23,7 +23,7 @@ from torch import Tensor
 from torch_geometric.data import Data
 
 from dtrain.data import DataSet, Network, Options, Output, data, dataset_at, mark_of
-from dtrain.data.configurations import Configuration, Configurations, potential_of
+from dtrain.data.configurations import Configuration, Configurations, law_of
 from dtrain.data.descriptors import descriptors, n_descriptors, n_leading
 from dtrain.data.graphs import Graphs, graph
 from dtrain.data.kept import kept
@@ -220,7 +220,7 @@ class Glass(DataSet[Graphs, GlassLoss]):
         return example
 
     def _descriptors(self, found: Configuration) -> Floats | None:
-        law = *potential_of(self.dataset), self.dataset.sizes["species"]
+        law = *law_of(self.dataset.config.get("system", {})), self.dataset.sizes["species"]
         try:
             return features_of(self.options, found, law)
         except UserError as error:

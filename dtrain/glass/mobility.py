@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from dtrain.data.configurations import Configuration, with_inherent
+from dtrain.data.configurations import Configuration, law_of, with_inherent
 from dtrain.data.glass import GlassOptions, features_of, needs_inherent, structure_of
 from dtrain.data.pairs import near_pairs
 from dtrain.glass.partition import Block, cut
@@ -27,7 +27,6 @@ from runkit.arrays import F32, F64, I32, I64, Floats, Ints
 from runkit.errors import UserError
 from runkit.memory import shortage
 
-POTENTIAL = "kob-andersen"  # of weights that do not tell theirs
 MOST_PARTS = 4096
 
 
@@ -99,10 +98,9 @@ def checked(position: F64, species: ArrayLike, box: ArrayLike) -> Configuration:
 def potential_of(
     trained: Trained, potential: str, parameters: Mapping[str, Any] | None
 ) -> tuple[str, Mapping[str, Any]]:
-    """Name and parameters of the potential: what is given, else that of the data, else Kob and Andersen's."""
-    if potential or parameters:
-        return potential or str(trained.system.get("potential", POTENTIAL)), parameters or {}
-    return str(trained.system.get("potential", POTENTIAL)), trained.system.get("parameters", {})
+    """Name and parameters of the potential: what is given, else that of the data."""
+    known = law_of(trained.system)
+    return (potential or known[0], parameters or {}) if potential or parameters else known
 
 
 def require_known(trained: Trained, found: Configuration) -> None:
