@@ -20,7 +20,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.stats import rankdata
 
 from dtrain.metrics import pearson
 from runkit.arguments import numbers
@@ -115,6 +114,8 @@ def score(predicted: Sequence[ArrayLike], simulated: Sequence[ArrayLike], has_ch
 
 def spearman(x: F64, y: F64) -> float:
     """Correlation of ranks, equal values having their mean rank; NaN as for `pearson`."""
+    from scipy.stats import rankdata  # slow to load; who predicts needs no ranks
+
     if not _can_be_ranked(x, y):
         return float("nan")
     return pearson(rankdata(x), rankdata(y))
