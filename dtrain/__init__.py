@@ -28,23 +28,6 @@ if TYPE_CHECKING:
     from dtrain.metrics import ceiling, pearson
     from dtrain.weights import Trained, load_model
 
-_PLACES = dict.fromkeys(("Trained", "load_model"), "dtrain.weights")
-_PLACES["descriptors"] = "dtrain.data.descriptors"
-_PLACES |= dict.fromkeys(("Estimate", "Score", "score"), "dtrain.glass.scores")
-_PLACES |= dict.fromkeys(("ceiling", "pearson"), "dtrain.metrics")
-_PLACES |= dict.fromkeys(
-    (
-        "correlation",
-        "correlation_time",
-        "divergence",
-        "energy_spectrum",
-        "spectrum_error",
-        "variance_error",
-        "vorticity",
-    ),
-    "dtrain.flow_metrics",
-)
-
 __all__ = [
     "Estimate",
     "Score",
@@ -62,6 +45,12 @@ __all__ = [
     "variance_error",
     "vorticity",
 ]
+
+_PLACES = dict.fromkeys(__all__, "dtrain.flow_metrics")
+_PLACES |= dict.fromkeys(("Trained", "load_model"), "dtrain.weights")
+_PLACES |= dict.fromkeys(("Estimate", "Score", "score"), "dtrain.glass.scores")
+_PLACES |= dict.fromkeys(("ceiling", "pearson"), "dtrain.metrics")
+_PLACES["descriptors"] = "dtrain.data.descriptors"
 
 # A script started by its path (`deepspeed dtrain/train.py`) finds this folder first on the module path, where `data` or
 # `config` would shadow modules of other packages. Undone here, once for all scripts.
