@@ -78,10 +78,12 @@ def predict_file(
     """Predict all configurations of a file; collective. Writes `path` and, beside it, the same as extended XYZ.
 
     `how` is the potential of inherent structures, its parameters, and the number of parts; 0: one for each process.
-    Raises UserError for a file that cannot be read, or configurations that the model cannot know.
+    Raises UserError for a file that cannot be read, configurations that the model cannot know, and, before anything is
+    computed, where the extended XYZ would replace something else.
     """
     potential, parameters, parts = how
-    law = potential_of(trained, potential, parameters)
+    law, xyz = potential_of(trained, potential, parameters), path.with_suffix(".xyz")
+    world.on_root(_require_place, path, xyz, file)
     starts, cost = world.on_root(_read, trained, file), Cost()
     began = time.monotonic()
     if needs_inherent(options_of(trained)):
@@ -90,10 +92,15 @@ def predict_file(
         cost.inherent = time.monotonic() - began
     rows = [_of_all(world, trained, start, (law, parts or world.size, file), cost) for start in starts]
     _write_h5(world, trained, file, path, list(zip(starts, rows, strict=True)))
-    xyz = path.with_suffix(".xyz")
     world.on_root(_write_xyz, trained, xyz, starts, rows)
     say(world, f"wrote {path} and {xyz}: {len(starts)} configuration(s) of {len(starts[0].species)} particles")
     say(world, _cost_in_words(trained, cost, world.size, sum(len(start.species) for start in starts)))
+
+
+def _require_place(path: Path, xyz: Path, file: str) -> None:
+    if xyz == path:
+        raise UserError(f"output: {path} is the name of the extended XYZ beside the HDF5 file; choose another ending")
+    require_replaceable(xyz, IS_OURS, reads=[file])
 
 
 def _read(trained: Trained, file: str) -> list[Configuration]:

@@ -317,3 +317,25 @@ def test_a_block_that_does_not_fit_into_memory_is_told_with_a_way_out(error, mod
     monkeypatch.setattr(trained.network, "forward", forward)
     with pytest.raises(UserError, match="400 particles at once are too many for the memory; raise parts"):
         dtrain.predict(start["initial_position"], start["species"], start["box"], trained)
+
+
+@pytest.mark.parametrize(
+    ("source", "output", "told"),
+    [
+        ("mine.xyz", "mine.h5", "mine.xyz is read by this program"),
+        ("start.xyz", "other.h5", "other.xyz is not a file of this program"),
+        ("start.xyz", "found.xyz", "found.xyz is the name of the extended XYZ"),
+    ],
+)
+def test_what_lies_beside_the_output_is_refused_before_anything_is_written(
+    source, output, told, model, start, tmp_path, capsys
+):
+    """The XYZ beside it may be the file that is read, even one of ours, somebody's notes, or the output itself."""
+    file = _write_xyz(tmp_path / "start.xyz", start)
+    predict.main([str(model), str(file), f"output={tmp_path / 'mine.h5'}", "threads=1"])
+    (tmp_path / "other.xyz").write_text("notes")
+    before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    with pytest.raises(SystemExit) as end:
+        predict.main([str(model), str(tmp_path / source), f"output={tmp_path / output}", "threads=1"])
+    assert end.value.code == 2 and told in capsys.readouterr().err
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
