@@ -21,7 +21,7 @@ from dtrain.phase import CURVES, PhaseTrainer, State
 from dtrain.precision import use_precision
 from dtrain.ranks import Ranks
 from dtrain.run_folder import RunFolder, folder_of
-from dtrain.weights import about_model, build_network, learnt_by, save_model, start_from
+from dtrain.weights import about_model, build_network, learnt_by, start_from
 from runkit.errors import UserError
 from runkit.log import say
 
@@ -95,9 +95,7 @@ def _solve(ranks: Ranks, recipe: Recipe, network: Any, data: Mapping[str, AnyDat
         raise UserError(f"phase: model.name = {recipe.model.name!r} is solved in one phase, not {len(data)}")
     solve(ranks, network, one, f"{run_folder.path} {phase}")
     if ranks.is_root:
-        about, sizes = {"phase": phase, "step": 0}, one.sizes
-        weights = network.state_dict()
-        save_model(run_folder.model, weights, recipe, sizes, one.normalisation, about, run_folder.origin)
+        run_folder.keep_model(network.state_dict(), recipe, one, {"phase": phase, "step": 0}, {})
 
 
 def _cost(ranks: Ranks, recipe: Recipe, name: str, network: Any, data: Any, micro_batch: int) -> Cost | None:
