@@ -21,7 +21,7 @@ from dtrain.phase import CURVES, PhaseTrainer, State
 from dtrain.precision import use_precision
 from dtrain.ranks import Ranks
 from dtrain.run_folder import RunFolder, folder_of
-from dtrain.weights import about_model, build_network, learnt_by, start_from
+from dtrain.weights import about_model, build_network, learnt_by, sizes_of, start_from
 from runkit.errors import UserError
 from runkit.log import say
 
@@ -112,7 +112,7 @@ def open_phases(recipe: Recipe) -> dict[str, AnyDataSet]:
     Raises UserError for data that a phase cannot learn from, or not with the network of the first one.
     """
     data = {name: data_sets.get(recipe.data.name)(recipe.data_in(name), seed=recipe.seed) for name in recipe.phase}
-    first, *_ = data.values()
+    first = sizes_of(recipe, next(iter(data.values())).sizes)
     for name, one in data.items():
         try:
             one.require(recipe.loss_in(name))
@@ -120,9 +120,9 @@ def open_phases(recipe: Recipe) -> dict[str, AnyDataSet]:
                 raise UserError(f"{one.options.file}: no sample is left for training; change data.split")
         except UserError as error:
             raise UserError(f"phase {name}: {error}") from error
-        for size, found in one.sizes.items():
-            if found != first.sizes[size]:
-                told = f"the network's {size} is {first.sizes[size]} in the first phase, and would be {found}"
+        for size, found in sizes_of(recipe, one.sizes).items():
+            if found != first[size]:
+                told = f"the network's {size} is {first[size]} in the first phase, and would be {found}"
                 raise UserError(f"phase.{name}.data: {told}; all phases train one network")
     return data
 
