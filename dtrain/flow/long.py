@@ -14,7 +14,7 @@ import numpy as np
 import torch
 
 from dtrain.data.clips import Clips
-from dtrain.data.flow import AT_REST, Flow
+from dtrain.data.flow import Flow
 from dtrain.flow.statistics import Statistics, Summary
 from dtrain.flow_metrics import spectrum_error, wake
 from dtrain.weights import Trained
@@ -113,12 +113,12 @@ class LongRollouts:
         """The frames [case, 3, t, x, y] of one call after another, n_frames in all."""
         clips = Clips.stack([self.data.clip(case, self.start, 0) for case in cases]).to(self.device)
         frames, left = clips.given, n_frames
-        fluid = np.stack([self.fluid[case] for case in cases])[:, None, None]
-        rest = AT_REST.reshape(1, 3, 1, 1, 1)
         while left > 0:
             frames = self.network(clips.seen(frames))[0] * clips.fluid
-            found = np.moveaxis(self.data.normalisation.denormalised(np.moveaxis(frames.cpu().numpy(), 1, 0)), 0, 1)
-            yield np.where(fluid, found, rest).astype(np.float32)[:, :, :left]
+            found = frames[:, :, :left].cpu().numpy()
+            yield np.stack(
+                [self.data.denormalised(one, self.fluid[case]) for case, one in zip(cases, found, strict=True)]
+            )
             left -= frames.shape[2]
 
     def _simulated(self, case: int) -> tuple[Summary, F32]:
