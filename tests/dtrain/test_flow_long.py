@@ -17,7 +17,7 @@ from dtrain.flow.statistics import Statistics, Welch
 from dtrain.flow_metrics import energy_spectrum
 from dtrain.weights import Trained, load_model
 from runkit.mpi import SerialWorld
-from tests.dtrain.conftest import TINY_FLOW, on_two, train_here
+from tests.dtrain.conftest import TINY_FLOW, on_two, settings_of, trained_here
 from tests.flow_factory import write_flow
 
 FLUID = np.ones((12, 8), bool)
@@ -101,14 +101,12 @@ class Repeats(torch.nn.Module):
 
 
 @pytest.fixture(scope="module")
-def run(tmp_path_factory):
+def run(tmp_path_factory, flow_file):
     """A trained network, and a longer file of the same flows."""
     folder = tmp_path_factory.mktemp("long")
-    (folder / "tiny.toml").write_text(TINY_FLOW + "\n[phase.frames]\nepochs = 1\nlearning_rate = 1e-3\n")
-    code, output = train_here(folder, folder / "tiny.toml", f"data.file={write_flow(folder / 'flow.h5')}", "threads=1")
-    assert code == 0, output
+    recipe = TINY_FLOW + "\n[phase.frames]\nepochs = 1\nlearning_rate = 1e-3\n"
     write_flow(folder / "more.h5", n_cases=3, n_frames=60, seed=5)
-    return folder / "runs/tiny"
+    return trained_here(folder, *settings_of(folder, recipe, flow_file))
 
 
 def long_rollouts(run, factor: float) -> LongRollouts:
