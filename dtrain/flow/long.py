@@ -49,13 +49,13 @@ class LongCase:
             "frames": ours.n_frames,
             "bounded": float(ours.n_frames >= self.n_wanted),
             "mean_vrmse": _joint_error(ours.mean, theirs.mean, self.fluid),
-            "fluctuation_ratio": ours.fluctuation(self.fluid) / theirs.fluctuation(self.fluid),
+            "fluctuation_ratio": _over(ours.fluctuation(self.fluid), theirs.fluctuation(self.fluid)),
             "rms_vrmse": _joint_error(ours.rms, theirs.rms, self.fluid),
             "spectrum": float(spectrum_error(ours.spectrum, theirs.spectrum)),
             "strouhal": self.scale / ours.period,
             "strouhal_simulation": self.scale / theirs.period,
-            "lift_ratio": ours.lift_rms / theirs.lift_rms,
-            "divergence_ratio": ours.divergence / theirs.divergence,
+            "lift_ratio": _over(ours.lift_rms, theirs.lift_rms),
+            "divergence_ratio": _over(ours.divergence, theirs.divergence),
         }
 
 
@@ -143,7 +143,12 @@ class LongRollouts:
 def _joint_error(found: F64, wanted: F64, fluid: Bools) -> float:
     """VRMSE of two components [2, x, y] together: one of them may hardly vary."""
     x, y = found[:, fluid], wanted[:, fluid]
-    return float(np.sqrt(np.square(x - y).mean(axis=1).sum() / y.var(axis=1).sum()))
+    return float(np.sqrt(_over(np.square(x - y).mean(axis=1).sum(), y.var(axis=1).sum())))
+
+
+def _over(ours: float, theirs: float) -> float:
+    """A ratio; NaN where the simulation has nothing, such as no fluctuation in a steady flow or a single frame."""
+    return ours / theirs if theirs else float("nan")
 
 
 def _is_within(velocity: F32, limit: float) -> bool:
