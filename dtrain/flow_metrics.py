@@ -174,9 +174,9 @@ def energy_by_scale(predicted: Floats, wanted: Floats) -> dict[str, Floats]:
     """log10 of the ratio of energies of two spectra [..., k] -> [...], for each band of `SCALES`; NaN without waves."""
     predicted, wanted = _spectra(predicted, wanted)
     found: dict[str, Floats] = {}
+    tiny = 1e-12 * wanted.max(axis=-1) + np.finfo(float).tiny
     for name, (first, last) in SCALES.items():
         energy = [spectrum[..., first - 1 : last].sum(axis=-1) for spectrum in (predicted, wanted)]
-        tiny = 1e-12 * wanted.max(axis=-1) + np.finfo(float).tiny
         ratio = np.log10((energy[0] + tiny) / (energy[1] + tiny))
         found[name] = ratio if first <= wanted.shape[-1] else np.full(ratio.shape, np.nan)
     return found

@@ -21,7 +21,7 @@ from dtrain.phase import CURVES, PhaseTrainer, State
 from dtrain.precision import use_precision
 from dtrain.ranks import Ranks
 from dtrain.run_folder import RunFolder, folder_of
-from dtrain.weights import about_model, build_network, learnt_by, save_model, start_from
+from dtrain.weights import about_model, build_network, learnt_by, sizes_of, start_from
 from runkit.errors import UserError
 from runkit.log import say
 
@@ -95,9 +95,7 @@ def _solve(ranks: Ranks, recipe: Recipe, network: Any, data: Mapping[str, AnyDat
         raise UserError(f"phase: model.name = {recipe.model.name!r} is solved in one phase, not {len(data)}")
     solve(ranks, network, one, f"{run_folder.path} {phase}")
     if ranks.is_root:
-        about, sizes = {"phase": phase, "step": 0}, one.sizes
-        weights = network.state_dict()
-        save_model(run_folder.model, weights, recipe, sizes, one.normalisation, about, run_folder.origin)
+        run_folder.keep_model(network.state_dict(), recipe, one, {"phase": phase, "step": 0}, {})
 
 
 def _cost(ranks: Ranks, recipe: Recipe, name: str, network: Any, data: Any, micro_batch: int) -> Cost | None:
@@ -114,7 +112,7 @@ def open_phases(recipe: Recipe) -> dict[str, AnyDataSet]:
     Raises UserError for data that a phase cannot learn from, or not with the network of the first one.
     """
     data = {name: data_sets.get(recipe.data.name)(recipe.data_in(name), seed=recipe.seed) for name in recipe.phase}
-    first, *_ = data.values()
+    first = sizes_of(recipe, next(iter(data.values())).sizes)
     for name, one in data.items():
         try:
             one.require(recipe.loss_in(name))
@@ -122,9 +120,9 @@ def open_phases(recipe: Recipe) -> dict[str, AnyDataSet]:
                 raise UserError(f"{one.options.file}: no sample is left for training; change data.split")
         except UserError as error:
             raise UserError(f"phase {name}: {error}") from error
-        for size, found in one.sizes.items():
-            if found != first.sizes[size]:
-                told = f"the network's {size} is {first.sizes[size]} in the first phase, and would be {found}"
+        for size, found in sizes_of(recipe, one.sizes).items():
+            if found != first[size]:
+                told = f"the network's {size} is {first[size]} in the first phase, and would be {found}"
                 raise UserError(f"phase.{name}.data: {told}; all phases train one network")
     return data
 

@@ -22,7 +22,6 @@ from dtrain.ranks import Ranks
 from dtrain.run_folder import RunFolder
 from dtrain.schedule import learning_rate
 from dtrain.validation import Validation
-from dtrain.weights import save_model
 from runkit.errors import UserError
 from runkit.log import say
 from runkit.progress import Patience, Progress, Reporter
@@ -68,7 +67,7 @@ class PhaseTrainer:
         self.feed = Feed(data, ranks.device)
         self.stopwatch = Stopwatch(self.feed)
         self.validation = Validation(ranks, engine, data, self.feed, self.loss)
-        self.normalisation = data.normalisation  # known before threads ask for it
+        _ = data.normalisation  # known before threads ask for it
         self.uncompiled = {"training", "validation"} if recipe.compile else set()
 
     def train(self, state: State, clock: Clock) -> State:
@@ -183,10 +182,8 @@ class PhaseTrainer:
     def _keep_weights(self, state: State, scores: Mapping[str, float]) -> None:
         weights = self.engine.weights()
         if self.ranks.is_root:
-            known = {name: value if math.isfinite(value) else None for name, value in scores.items()}  # JSON has no NaN
-            about = {"phase": self.name, "step": state.step, "validation": known, "system": self.data.system}
-            origin = self.run.origin
-            save_model(self.run.model, weights, self.recipe, self.data.sizes, self.normalisation, about, origin)
+            reached = {"phase": self.name, "step": state.step}
+            self.run.keep_model(weights, self.recipe, self.data, reached, scores)
 
     def _curves(self) -> dict[str, str]:
         """What has been reported, for the checkpoint: a table that is damaged later comes back whole; collective."""

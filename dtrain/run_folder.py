@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import json
+import math
 import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from torch import Tensor
+
 from dtrain import notes
 from dtrain.config import Recipe
+from dtrain.data import AnyDataSet
 from dtrain.origin import Origin
 from dtrain.ranks import Ranks
 from dtrain.tables import Curve
-from dtrain.weights import WEIGHTS_FILE
+from dtrain.weights import WEIGHTS_FILE, save_model
 from runkit.dataset.lock import FileLock
 from runkit.errors import UserError
 from runkit.outputs import (
@@ -86,6 +90,19 @@ class RunFolder:
         """Raise UserError if the files of a finished run, by phase, hold something else now; on root."""
         if is_there(self.path / "data.json"):
             self.origin.require_files(files, self.path)
+
+    def keep_model(
+        self,
+        weights: Mapping[str, Tensor],
+        recipe: Recipe,
+        data: AnyDataSet,
+        reached: Mapping[str, Any],
+        scores: Mapping[str, float],
+    ) -> None:
+        """Write the weights that a phase has `reached`, its name and step, with their validation scores; on root."""
+        known = {name: value if math.isfinite(value) else None for name, value in scores.items()}  # JSON has no NaN
+        about = {**reached, "validation": known, "system": data.system}
+        save_model(self.model, weights, recipe, data.sizes, data.normalisation, about, self.origin)
 
     def curve(self, name: str) -> Curve:
         """The table NAME.csv."""

@@ -142,8 +142,7 @@ def read_recipe(path: Path | str) -> Recipe:
 def build_network(recipe: Recipe, sizes: Mapping[str, Any]) -> nn.Module:
     """The recipe's network with fresh weights, for inputs of these sizes; UserError if it refuses a parameter."""
     name, parameters = recipe.model.name, recipe.model.parameters
-    unknown = networks.unknown(name, sizes)
-    sizes = {size: found for size, found in sizes.items() if size not in unknown}
+    sizes = sizes_of(recipe, sizes)
     for size, found in sizes.items():
         if parameters.get(size, found) != found:
             told = f"model.parameters.{size} = {parameters[size]!r}"
@@ -154,6 +153,12 @@ def build_network(recipe: Recipe, sizes: Mapping[str, Any]) -> nn.Module:
         told = (str(error).splitlines() or ["out of memory"])[0]
         raise UserError(f"model.parameters = {parameters}: {name} cannot be built: {told}") from error
     return network
+
+
+def sizes_of(recipe: Recipe, sizes: Mapping[str, Any]) -> dict[str, Any]:
+    """Those of the sizes of data that the recipe's network is built by."""
+    unknown = networks.unknown(recipe.model.name, sizes)
+    return {size: found for size, found in sizes.items() if size not in unknown}
 
 
 def start_from(network: nn.Module, path: str) -> None:

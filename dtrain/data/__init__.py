@@ -129,7 +129,7 @@ class DataSet(Batches[Batch], Protocol[Batch, Keys_contra]):
 
     @property
     @abstractmethod
-    def sizes(self) -> dict[str, int]:
+    def sizes(self) -> dict[str, Any]:
         """Arguments of the network that the data determine."""
 
     def prepare(self, world: World) -> None:

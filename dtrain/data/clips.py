@@ -57,7 +57,7 @@ class Clips(Tensors):
         )
 
     def seen(self, frames: Tensor) -> Tensor:
-        """What the network sees of frames [n, 3, t, x, y]: them and the geometry, [n, 4 or 5, t, x, y]."""
+        """What the network sees of frames [n, 3, t, x, y]: them and the geometry, [n, 4 to 6, t, x, y]."""
         geometry = self.geometry[:, :, None].expand(-1, -1, frames.shape[2], -1, -1)
         return torch.cat([frames, geometry.to(frames.dtype)], dim=1)
 

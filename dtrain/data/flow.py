@@ -142,6 +142,11 @@ class Flow(DataSet[Clips, FlowLoss]):
         density, velocity = self.dataset["t0_fields/density"][which], self.dataset["t1_fields/velocity"][which]
         return np.concatenate([density[None], np.moveaxis(velocity, -1, 0)])
 
+    def denormalised(self, frames: F32, fluid: Bools) -> F32:
+        """Normalised frames [3, time, x, y] in lattice units, at rest where there is no fluid [x, y]."""
+        rest = AT_REST.reshape(-1, 1, 1, 1)
+        return np.where(fluid, self.normalisation.denormalised(frames), rest).astype(np.float32)
+
     def shedding_period(self, case: int) -> float:
         """Period of the lift on the bodies of a case in frames; NaN for a flow that does not oscillate."""
         times = self.dataset["forces/time"][:2].astype(np.float64)

@@ -14,7 +14,7 @@ import numpy as np
 import torch
 
 from dtrain.data.clips import Clips
-from dtrain.data.flow import AT_REST, Flow
+from dtrain.data.flow import Flow
 from dtrain.flow.statistics import Statistics, Summary
 from dtrain.flow_metrics import spectrum_error, wake
 from dtrain.weights import Trained
@@ -49,13 +49,13 @@ class LongCase:
             "frames": ours.n_frames,
             "bounded": float(ours.n_frames >= self.n_wanted),
             "mean_vrmse": _joint_error(ours.mean, theirs.mean, self.fluid),
-            "fluctuation_ratio": ours.fluctuation(self.fluid) / theirs.fluctuation(self.fluid),
+            "fluctuation_ratio": _over(ours.fluctuation(self.fluid), theirs.fluctuation(self.fluid)),
             "rms_vrmse": _joint_error(ours.rms, theirs.rms, self.fluid),
             "spectrum": float(spectrum_error(ours.spectrum, theirs.spectrum)),
             "strouhal": self.scale / ours.period,
             "strouhal_simulation": self.scale / theirs.period,
-            "lift_ratio": ours.lift_rms / theirs.lift_rms,
-            "divergence_ratio": ours.divergence / theirs.divergence,
+            "lift_ratio": _over(ours.lift_rms, theirs.lift_rms),
+            "divergence_ratio": _over(ours.divergence, theirs.divergence),
         }
 
 
@@ -113,12 +113,12 @@ class LongRollouts:
         """The frames [case, 3, t, x, y] of one call after another, n_frames in all."""
         clips = Clips.stack([self.data.clip(case, self.start, 0) for case in cases]).to(self.device)
         frames, left = clips.given, n_frames
-        fluid = np.stack([self.fluid[case] for case in cases])[:, None, None]
-        rest = AT_REST.reshape(1, 3, 1, 1, 1)
         while left > 0:
             frames = self.network(clips.seen(frames))[0] * clips.fluid
-            found = np.moveaxis(self.data.normalisation.denormalised(np.moveaxis(frames.cpu().numpy(), 1, 0)), 0, 1)
-            yield np.where(fluid, found, rest).astype(np.float32)[:, :, :left]
+            found = frames[:, :, :left].cpu().numpy()
+            yield np.stack(
+                [self.data.denormalised(one, self.fluid[case]) for case, one in zip(cases, found, strict=True)]
+            )
             left -= frames.shape[2]
 
     def _simulated(self, case: int) -> tuple[Summary, F32]:
@@ -143,7 +143,12 @@ class LongRollouts:
 def _joint_error(found: F64, wanted: F64, fluid: Bools) -> float:
     """VRMSE of two components [2, x, y] together: one of them may hardly vary."""
     x, y = found[:, fluid], wanted[:, fluid]
-    return float(np.sqrt(np.square(x - y).mean(axis=1).sum() / y.var(axis=1).sum()))
+    return float(np.sqrt(_over(np.square(x - y).mean(axis=1).sum(), y.var(axis=1).sum())))
+
+
+def _over(ours: float, theirs: float) -> float:
+    """A ratio; NaN where the simulation has nothing, such as no fluctuation in a steady flow or a single frame."""
+    return ours / theirs if theirs else float("nan")
 
 
 def _is_within(velocity: F32, limit: float) -> bool:

@@ -42,8 +42,7 @@ class CasePredictor:
         began = time.perf_counter()
         found = rollout(self.network, clip, n_frames)[0].cpu().numpy()
         self.seconds, self.n_frames = self.seconds + time.perf_counter() - began, self.n_frames + n_frames
-        rest = AT_REST.reshape(3, 1, 1, 1)
-        return np.where(self.data.fluid(case), self.data.normalisation.denormalised(found), rest).astype(np.float32)
+        return self.data.denormalised(found, self.data.fluid(case))
 
 
 def persistence(data: Flow, case: int, start: int, n_frames: int) -> Floats:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -48,18 +49,18 @@ class Row:
     scores: dict[str, Floats]
     periods: Sequence[float]
 
-    @property
+    @cached_property
     def per_frame(self) -> dict[str, Floats]:
         """Mean over cases."""
         return {name: _mean(values, 0) for name, values in self.scores.items()}
 
-    @property
+    @cached_property
     def mean(self) -> dict[str, float]:
         """Mean over cases and frames, and means over cases of the headline numbers."""
         found = {name: float(_mean(values, None)) for name, values in self.scores.items()}
         return found | {name: spread(values)[0] for name, values in self.per_case.items()}
 
-    @property
+    @cached_property
     def per_case(self) -> dict[str, F64]:
         """The headline numbers, name -> [case]."""
         return headlines(self.scores, self.periods)

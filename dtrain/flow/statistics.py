@@ -35,7 +35,7 @@ class Welch:
             part = self._kept[:n]
             self._sum += np.square(np.abs(np.fft.rfft((part - part.mean()) * self._window)))
             self.n_segments += 1
-            self._kept = self._kept[n // 2 :]
+            self._kept = self._kept[max(1, n // 2) :]
 
     @property
     def period(self) -> float:

@@ -13,6 +13,7 @@ from torch import nn
 from runkit.registry import Registry
 
 MOST = 4096  # of channels or layers: wider or deeper networks fit no memory
+DEEPEST = 12  # levels, each of half the resolution: a grid of 4096 cells has become one cell
 
 model: Registry[nn.Module] = Registry("model", "dtrain.models")
 
@@ -22,6 +23,14 @@ def require_whole(**parameters: object) -> None:
     for name, value in parameters.items():
         if type(value) is not int or not 1 <= value <= MOST:
             raise ValueError(f"{name} = {value!r} is not allowed; allowed: a whole number from 1 to {MOST}")
+
+
+def require_list(**parameters: object) -> None:
+    """ValueError unless every parameter is a list of 1 to DEEPEST such numbers."""
+    for name, values in parameters.items():
+        if not (isinstance(values, (list, tuple)) and 1 <= len(values) <= DEEPEST):
+            raise ValueError(f"{name} = {values!r} is not allowed; allowed: a list of 1 to {DEEPEST} whole numbers")
+        require_whole(**{f"{name}[{i}]": value for i, value in enumerate(values)})
 
 
 def require_switch(**parameters: object) -> None:

@@ -15,12 +15,11 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor, nn
 
-from dtrain.models import model, require_switch, require_whole
+from dtrain.models import model, require_list, require_switch, require_whole
 from dtrain.models.norms import norm_layer
-from dtrain.models.periodic import doubling, halving, periodic_axes, to_stride
+from dtrain.models.periodic import Axes, doubling, halving, periodic_axes, to_stride
 
-Layer = Callable[[int, int, tuple[bool, bool], bool], nn.Module]
-DEEPEST = 12  # layers going down: a grid of 4096 cells has become one cell
+Layer = Callable[[int, int, Axes, bool], nn.Module]
 
 
 @model("flow-cnn")
@@ -42,9 +41,8 @@ class FlowCNN(nn.Module):
         periodic: Sequence[int] = (0, 0),
     ) -> None:
         super().__init__()
-        if not (isinstance(widths, (list, tuple)) and 1 <= len(widths) <= DEEPEST):
-            raise ValueError(f"widths = {widths!r} is not allowed; allowed: a list of 1 to {DEEPEST} whole numbers")
-        require_whole(inputs=inputs, outputs=outputs, **{f"widths[{i}]": width for i, width in enumerate(widths)})
+        require_list(widths=widths)
+        require_whole(inputs=inputs, outputs=outputs)
         require_switch(skip=skip, increments=increments)
         self.outputs, self.skip, self.increments = outputs, skip, increments
         depth = len(widths)
@@ -80,6 +78,6 @@ class FlowCNN(nn.Module):
         return (x[:, : self.outputs, -1:] + y if self.increments else y,)
 
 
-def _layer(layer: Layer, inputs: int, outputs: int, norm: str, periodic: tuple[bool, bool]) -> nn.Sequential:
+def _layer(layer: Layer, inputs: int, outputs: int, norm: str, periodic: Axes) -> nn.Sequential:
     has_bias = norm != "batch"  # batch statistics take it away again
     return nn.Sequential(layer(inputs, outputs, periodic, has_bias), norm_layer(norm, outputs), nn.Tanh())

@@ -19,12 +19,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import gelu, interpolate
 
-from dtrain.models import model, require_switch, require_whole
+from dtrain.models import model, require_list, require_switch, require_whole
 from dtrain.models.norms import norm_layer
 from dtrain.models.periodic import Axes, PeriodicConv2d, periodic_axes, to_stride
 from runkit.errors import UserError
-
-DEEPEST = 12  # levels: a grid of 4096 cells has become one cell
 
 
 @model("flow-unet")
@@ -56,10 +54,7 @@ class FlowUNet(nn.Module):
         periodic: Sequence[int] = (0, 0),
     ) -> None:
         super().__init__()
-        for name, value in (("widths", widths), ("dilations", dilations)):
-            if not (isinstance(value, (list, tuple)) and 1 <= len(value) <= DEEPEST):
-                raise ValueError(f"{name} = {value!r} is not allowed; allowed: a list of 1 to {DEEPEST} whole numbers")
-            require_whole(**{f"{name}[{i}]": one for i, one in enumerate(value)})
+        require_list(widths=widths, dilations=dilations)
         require_whole(inputs=inputs, outputs=outputs, frames=frames, fine=fine, blocks=blocks)
         require_switch(increments=increments, stream=stream)
         if stream and outputs != 3:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import io
 import multiprocessing
 import os
@@ -39,6 +40,14 @@ name = "flow"
 split = { train = 4, validation = 1, test = 1 }
 horizon = 6
 """
+# Its training in one phase, short enough to be gone through again and again; the average of the weights is kept.
+TINY_AVERAGED = f"""
+ema = 0.9
+{TINY_FLOW}
+[phase.frames]
+epochs = 2
+learning_rate = 1e-2
+"""
 READY = multiprocessing.get_context("forkserver")
 READY.set_forkserver_preload(["dtrain.train", "dtrain.evaluate", "deepspeed"])
 
@@ -64,6 +73,18 @@ def glass(isoconfig: Path) -> Glass:
 def flow_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A FLOW file of 6 cases of 12 frames on 16 x 16 cells."""
     return write_flow(tmp_path_factory.mktemp("data") / "flow.h5")
+
+
+@pytest.fixture(scope="session")
+def averaged_settings(tmp_path_factory: pytest.TempPathFactory, flow_file: Path) -> tuple[object, ...]:
+    """The command line of a training by TINY_AVERAGED."""
+    return (*settings_of(tmp_path_factory.mktemp("recipe"), TINY_AVERAGED, flow_file), "device=cpu")
+
+
+@pytest.fixture(scope="session")
+def averaged_run(averaged_settings: tuple[object, ...], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a run by it, of one process that nothing disturbed."""
+    return trained_here(tmp_path_factory.mktemp("averaged"), *averaged_settings)
 
 
 @pytest.fixture
@@ -152,6 +173,31 @@ def train_here(directory: Path, *settings: object) -> tuple[int, str]:
         except SystemExit as end:
             return int(end.code or 0), printed.getvalue()
     return 0, printed.getvalue()
+
+
+def settings_of(folder: Path, recipe: str, file: Path) -> tuple[object, ...]:
+    """The command line of a training by a recipe, which is written into a folder, on a file of flow."""
+    path = folder / "tiny.toml"
+    path.write_text(recipe)
+    return path, f"data.file={file}", "threads=1"
+
+
+def trained_here(directory: Path, *settings: object) -> Path:
+    """Train a "tiny" run to its end in this process; its folder."""
+    code, printed = train_here(directory, *settings)
+    assert code == 0, printed
+    return directory / "runs/tiny"
+
+
+def curve(run: Path, name: str = "training") -> list[dict[str, str]]:
+    """The rows of a table of a run."""
+    with open(run / f"{name}.csv", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def losses(run: Path, name: str = "training") -> list[float]:
+    """The losses in a curve of a run."""
+    return [float(row["loss"]) for row in curve(run, name)]
 
 
 def finish(process: subprocess.Popen[str], timeout: float = 200) -> str:

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import csv
 from pathlib import Path
 
 import numpy as np
-import pytest
 import torch
 from safetensors.torch import load_file
 from torch import nn
@@ -14,41 +12,11 @@ from torch import nn
 from dtrain.averaging import WeightAverage
 from dtrain.models.norms import BatchNorm
 from runkit.stop import UNFINISHED
-from tests.dtrain.conftest import TINY_FLOW, train_here
-
-RECIPE = f"""
-ema = 0.9
-validate_every = 1
-{TINY_FLOW}
-[phase.frames]
-epochs = 2
-learning_rate = 1e-2
-"""
-
-
-@pytest.fixture(scope="module")
-def settings(tmp_path_factory, flow_file) -> tuple[object, ...]:
-    path = tmp_path_factory.mktemp("recipe") / "tiny.toml"
-    path.write_text(RECIPE)
-    return path, f"data.file={flow_file}", "threads=1", "device=cpu"
-
-
-@pytest.fixture(scope="module")
-def whole(settings, tmp_path_factory) -> Path:
-    """The folder of a run of one process that nothing disturbed."""
-    directory = tmp_path_factory.mktemp("whole")
-    code, printed = train_here(directory, *settings)
-    assert code == 0, printed
-    return directory / "runs/tiny"
+from tests.dtrain.conftest import losses, train_here, trained_here
 
 
 def weights(run: Path) -> dict[str, torch.Tensor]:
     return load_file(run / "model.safetensors")
-
-
-def scores(run: Path) -> list[float]:
-    with open(run / "validation.csv", newline="") as file:
-        return [float(row["loss"]) for row in csv.DictReader(file)]
 
 
 class Two(nn.Sequential):
@@ -88,34 +56,33 @@ def test_shared_weights_are_averaged_once():
         torch.testing.assert_close(network[1].weight, before + 9 / 11)
 
 
-def test_the_average_is_validated_and_kept_and_training_itself_is_as_without(settings, whole, tmp_path):
-    code, printed = train_here(tmp_path, *settings, "ema=0")
-    assert code == 0, printed
-    plain = tmp_path / "runs/tiny"
-    assert (plain / "training.csv").read_text() == (whole / "training.csv").read_text()
-    assert scores(plain) != scores(whole)
+def test_the_average_is_validated_and_kept_and_training_is_as_without(averaged_settings, averaged_run, tmp_path):
+    plain = trained_here(tmp_path, *averaged_settings, "ema=0")
+    assert (plain / "training.csv").read_text() == (averaged_run / "training.csv").read_text()
+    assert losses(plain, "validation") != losses(averaged_run, "validation")
     assert all(
         not torch.equal(a, b)
-        for a, b in zip(weights(plain).values(), weights(whole).values(), strict=True)
+        for a, b in zip(weights(plain).values(), weights(averaged_run).values(), strict=True)
         if a.is_floating_point()
     )
 
 
-def test_a_run_that_is_ended_goes_on_to_the_same_average_to_the_last_bit(settings, whole, tmp_path):
-    code, printed = train_here(tmp_path, *settings, "minutes=0.001")
+def test_a_run_that_is_ended_goes_on_to_the_same_average_to_the_last_bit(averaged_settings, averaged_run, tmp_path):
+    code, printed = train_here(tmp_path, *averaged_settings, "minutes=0.001")
     assert code == UNFINISHED, printed
-    code, printed = train_here(tmp_path, *settings)
+    code, printed = train_here(tmp_path, *averaged_settings)
     assert code == 0 and "goes on after step" in printed, printed
-    assert (tmp_path / "runs/tiny/validation.csv").read_text() == (whole / "validation.csv").read_text()
-    assert all(torch.equal(value, weights(whole)[name]) for name, value in weights(tmp_path / "runs/tiny").items())
+    assert (tmp_path / "runs/tiny/validation.csv").read_text() == (averaged_run / "validation.csv").read_text()
+    wanted = weights(averaged_run)
+    assert all(torch.equal(value, wanted[name]) for name, value in weights(tmp_path / "runs/tiny").items())
 
 
-def test_an_update_follows_each_step_not_each_micro_batch(settings, tmp_path):
-    code, printed = train_here(tmp_path, *settings, "micro=2", "model.parameters.norm=group", "phase.frames.epochs=0.5")
-    assert code == 0, printed
-    n_steps = len((tmp_path / "runs/tiny/training.csv").read_text().splitlines()) - 1
-    (file,) = (tmp_path / "runs/tiny/checkpoint").glob("*/mp_rank_00_model_states.pt")
+def test_an_update_follows_each_step_not_each_micro_batch(averaged_settings, tmp_path):
+    words = ("micro=2", "model.parameters.norm=group", "phase.frames.epochs=0.5")
+    run = trained_here(tmp_path, *averaged_settings, *words)
+    n_steps = len(losses(run))
+    (file,) = (run / "checkpoint").glob("*/mp_rank_00_model_states.pt")
     kept = torch.load(file, weights_only=False)["average"]  # our own file of a moment ago
     assert kept["n_updates"] == n_steps > 1
-    for name, value in weights(tmp_path / "runs/tiny").items():
+    for name, value in weights(run).items():
         torch.testing.assert_close(kept["weights"][name], value, rtol=0, atol=0)

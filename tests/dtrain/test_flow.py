@@ -9,9 +9,11 @@ import numpy as np
 import pytest
 import torch
 
+from dtrain.config import load_recipe
 from dtrain.data.clips import Clips, patches, rollout
 from dtrain.data.flow import USUAL_CELL_REYNOLDS, Flow
 from dtrain.data.flow_options import FlowOptions
+from dtrain.loop import open_phases
 from dtrain.losses import field_and_gradient
 from dtrain.models.flow_cnn import FlowCNN
 from runkit.dataset.reader import Dataset
@@ -228,6 +230,22 @@ def test_losses_count_fluid_cells_and_differences_between_them(clips):
 def test_what_the_file_cannot_give_is_said(flow_file, options, told):
     with pytest.raises(UserError, match=told):
         assert opened(**{"file": flow_file, **options}).split
+
+
+@pytest.mark.parametrize("changes", [{"frames": 2}, {"mirror": False}, {"split": {**SPLIT, "train": 3}}])
+def test_phases_may_differ_in_what_their_network_is_not_built_by(flow_file, changes):
+    """The flow CNN takes any number of frames, and no units; a number of channels is the same for all phases."""
+
+    def opened_phases(second: dict[str, object]) -> object:
+        phases = {"one": {"epochs": 1, "learning_rate": 1}, "two": {"epochs": 1, "learning_rate": 1, "data": second}}
+        data = {"name": "flow", "file": str(flow_file), "split": SPLIT, "horizon": 6}
+        return open_phases(load_recipe(None, defaults={"model": {"name": "flow-cnn"}, "data": data, "phase": phases}))
+
+    assert list(opened_phases(changes)) == ["one", "two"]
+    with pytest.raises(
+        UserError, match=r"phase\.two\.data: the network's inputs is 4 in the first phase, and would be 5"
+    ):
+        opened_phases({**changes, "surface": True})
 
 
 def test_another_kind_of_file_is_refused(isoconfig):

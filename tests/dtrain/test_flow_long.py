@@ -17,7 +17,7 @@ from dtrain.flow.statistics import Statistics, Welch
 from dtrain.flow_metrics import energy_spectrum
 from dtrain.weights import Trained, load_model
 from runkit.mpi import SerialWorld
-from tests.dtrain.conftest import TINY_FLOW, on_two, train_here
+from tests.dtrain.conftest import TINY_FLOW, on_two, settings_of, trained_here
 from tests.flow_factory import write_flow
 
 FLUID = np.ones((12, 8), bool)
@@ -89,6 +89,13 @@ def test_welch_finds_a_period_however_the_signal_comes(cuts, rng):
     assert welch.n_segments == 6 and welch.period == pytest.approx(12.7, rel=0.01)
 
 
+@pytest.mark.parametrize("segment", [1, 2, 3])
+def test_a_segment_too_short_for_a_period_comes_to_an_end(segment):
+    welch = Welch(segment)
+    welch.add(np.arange(10.0))
+    assert welch.n_segments > 0 and np.isnan(welch.period)
+
+
 class Repeats(torch.nn.Module):
     """Gives the frames that it was given, times a factor."""
 
@@ -101,21 +108,19 @@ class Repeats(torch.nn.Module):
 
 
 @pytest.fixture(scope="module")
-def run(tmp_path_factory):
+def run(tmp_path_factory, flow_file):
     """A trained network, and a longer file of the same flows."""
     folder = tmp_path_factory.mktemp("long")
-    (folder / "tiny.toml").write_text(TINY_FLOW + "\n[phase.frames]\nepochs = 1\nlearning_rate = 1e-3\n")
-    code, output = train_here(folder, folder / "tiny.toml", f"data.file={write_flow(folder / 'flow.h5')}", "threads=1")
-    assert code == 0, output
+    recipe = TINY_FLOW + "\n[phase.frames]\nepochs = 1\nlearning_rate = 1e-3\n"
     write_flow(folder / "more.h5", n_cases=3, n_frames=60, seed=5)
-    return folder / "runs/tiny"
+    return trained_here(folder, *settings_of(folder, recipe, flow_file))
 
 
-def long_rollouts(run, factor: float) -> LongRollouts:
+def long_rollouts(run, factor: float, start: int = 0) -> LongRollouts:
     trained: Trained = replace(load_model(run), network=Repeats(factor))
     options = FlowOptions(file=str(run.parent.parent / "more.h5"), split={"train": 1, "validation": 1, "test": 1})
     data = Flow(options, normalisation=trained.normalisation)
-    return LongRollouts(trained, data, [0, 2], 0)
+    return LongRollouts(trained, data, [0, 2], start)
 
 
 def test_a_flow_that_repeats_has_the_statistics_of_what_is_repeated(run):
@@ -139,6 +144,13 @@ def test_a_flow_that_grows_is_out_of_bounds_and_what_came_before_counts(run):
 def test_a_flow_that_is_no_number_at_once_has_no_statistics(run):
     (one, _) = long_rollouts(run, float("nan")).run(SerialWorld(), 9)
     assert one.numbers()["frames"] == 0 and np.isnan(one.numbers()["mean_vrmse"])
+
+
+def test_a_simulation_of_one_more_frame_is_enough(run):
+    for one in long_rollouts(run, 1.0, start=56).run(SerialWorld(), 9):
+        numbers = one.numbers()
+        assert one.simulation.n_frames == 1 and numbers["frames"] == 9 and np.isfinite(numbers["mean_vrmse"])
+        assert np.isnan([numbers[name] for name in ("strouhal", "lift_ratio", "fluctuation_ratio")]).all()
 
 
 def test_the_program_leaves_numbers_and_fields_the_same_for_two_processes(run, tmp_path, capsys):

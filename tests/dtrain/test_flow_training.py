@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import json
 from pathlib import Path
 
@@ -17,7 +16,7 @@ from dtrain.flow_metrics import variance_error
 from dtrain.weights import about_model, load_model
 from runkit.dataset.check import check
 from runkit.dataset.reader import Dataset
-from tests.dtrain.conftest import TINY_FLOW, on_two, train_here
+from tests.dtrain.conftest import TINY_FLOW, curve, on_two, settings_of, train_here, trained_here
 
 RECIPE = (
     TINY_FLOW
@@ -36,25 +35,15 @@ loss = { gradient = 2.0 }
 )
 
 
-def curve(run: Path, name: str = "training") -> list[dict[str, str]]:
-    with open(run / f"{name}.csv", newline="") as file:
-        return list(csv.DictReader(file))
-
-
 @pytest.fixture(scope="module")
 def settings(tmp_path_factory, flow_file) -> tuple[object, ...]:
-    path = tmp_path_factory.mktemp("recipe") / "tiny.toml"
-    path.write_text(RECIPE)
-    return path, f"data.file={flow_file}", "threads=1"
+    return settings_of(tmp_path_factory.mktemp("recipe"), RECIPE, flow_file)
 
 
 @pytest.fixture(scope="module")
 def run(settings, tmp_path_factory) -> Path:
     """The folder of a run of one process."""
-    directory = tmp_path_factory.mktemp("alone")
-    code, output = train_here(directory, *settings)
-    assert code == 0, output
-    return directory / "runs/tiny"
+    return trained_here(tmp_path_factory.mktemp("alone"), *settings)
 
 
 @pytest.fixture(scope="module")

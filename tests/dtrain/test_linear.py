@@ -186,6 +186,19 @@ def test_the_same_command_finds_the_run_finished(run, isoconfig):
     assert code == 0 and "is finished" in printed
 
 
+def test_the_weights_know_what_was_simulated(run, data):
+    assert load_model(run).system == data.system and data.system["n_species"] == 2
+
+
+def test_a_campaign_of_linear_models_is_tabulated(isoconfig, tmp_path):
+    (tmp_path / "linear.toml").write_text(RECIPE)
+    words = ("campaign.grid.seed=[1, 2]", f"data.file={isoconfig}", "threads=1")
+    code, printed = train_here(tmp_path, "linear.toml", *words)
+    assert code == 0, printed
+    table = (tmp_path / "runs/linear/campaign.csv").read_text()
+    assert table.splitlines() == ["run,seed,step", "seed1,1,0", "seed2,2,0"]
+
+
 def test_two_processes_solve_for_the_same_weights(run, isoconfig, tmp_path):
     from dtrain.train import main
 

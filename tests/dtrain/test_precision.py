@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import functools
 import json
 from pathlib import Path
@@ -14,7 +13,7 @@ from dtrain import loop
 from dtrain.models.botan import Botan
 from dtrain.models.flow_cnn import FlowCNN
 from dtrain.precision import use_precision
-from tests.dtrain.conftest import train_here
+from tests.dtrain.conftest import curve, train_here
 
 AUTOCAST = {"optimizer": {"type": "Adam", "params": {}}, "torch_autocast": {"enabled": True, "dtype": "bfloat16"}}
 
@@ -36,8 +35,7 @@ def losses(directory: Path, words: list[str], *more: str) -> list[float]:
     directory.mkdir()
     code, output = train_here(directory, recipe, *words[1:], *more, "log_every=1", "name=run", "threads=1")
     assert code == 0, output
-    with open(directory / "runs/run/training.csv", newline="") as file:
-        return [float(row["loss"]) for row in csv.DictReader(file)]
+    return [float(row["loss"]) for row in curve(directory / "runs/run")]
 
 
 def test_bfloat16_by_autocast_trains_nearly_as_float32_does(words, tmp_path, monkeypatch):

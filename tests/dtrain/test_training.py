@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import shutil
 import subprocess
 import time
@@ -13,7 +12,7 @@ import pytest
 
 from dtrain import train
 from dtrain.weights import about_model, load_model
-from tests.dtrain.conftest import finish, on_two, start, train_here
+from tests.dtrain.conftest import curve, finish, on_two, start, train_here
 from tests.flow_factory import write_flow
 
 SMALL = ("log_every=1", "data.positions=thermal", "model.parameters.rounds=2", "validate_every=5")
@@ -65,11 +64,6 @@ def process_of_rank(launcher: subprocess.Popen[str], rank: int) -> psutil.Proces
         for child in below
         if f"--local_rank={rank}" in child.cmdline() and "train.py" in " ".join(child.cmdline())
     )
-
-
-def curve(run: Path, name: str = "training") -> list[dict[str, str]]:
-    with open(run / f"{name}.csv", newline="") as file:
-        return list(csv.DictReader(file))
 
 
 def assert_same_curves(run: Path, other: Path) -> None:
