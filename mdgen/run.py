@@ -105,8 +105,9 @@ def _open(
     path, schema = what
     world.on_root(make_folder, path.parent)
     file = Writer.open(world, path, schema, sizes, attributes, free_keys=FREE_KEYS)
-    if not file.finished and world.is_root:  # also when resumed: the first try may have died before
-        file.write("time", (), np.array(config.production.times))
-        file.write("temperature", (), np.full(sizes["sample"], config.system.temperature))
-    file.sync() if not file.finished else None
+    if not file.finished:
+        if world.is_root:  # also when resumed: the first try may have died before
+            file.write("time", (), np.array(config.production.times))
+            file.write("temperature", (), np.full(sizes["sample"], config.system.temperature))
+        file.sync()
     return file
