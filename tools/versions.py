@@ -2,7 +2,8 @@
 
     python tools/versions.py lowest > lowest.txt; REQUIREMENTS=lowest.txt tools/test
 
-What builds h5py and this project stays pinned, and so do tools whose every version finds other faults.
+What builds h5py and this project stays pinned, and so do h5py, where it is built on parallel HDF5 (tools/setup), and
+tools whose every version finds other faults.
 """
 
 from __future__ import annotations

@@ -29,7 +29,7 @@ COMMANDS = {
 
 
 PROGRAM = """#!/bin/bash
-[[ "$2 $3" != *--version* && $2 != show ]] || exit 1
+[[ "$2 $3" != *--help* && $2 != show ]] || exit 1
 echo "rank $PMI_RANK of $PMI_SIZE at ${MASTER_ADDR-}:${MASTER_PORT-}"; printf "<%s>\\n" "$@"
 if [[ " $* " =~ " "(warn|delete|overrun)" " && ! -e $STAND_INS/warned ]]; then
     touch "$STAND_INS/warned"

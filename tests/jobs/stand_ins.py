@@ -53,16 +53,18 @@ def indices(array: str | None) -> list[int | None]:
     return list(range(first, last + 1))
 
 
+NUMBER = r"[1-9]\d*"
+SLURM: dict[str, str | None] = {
+    **dict.fromkeys(("--nodes", "--ntasks-per-node", "--cpus-per-task"), NUMBER),
+    **dict.fromkeys(("--job-name", "--partition", "--account"), r"[\w.-]+"),
+    **{"--output": r"\S+", "--open-mode": "append|truncate", "--requeue": None, "--time": TIME},
+    **{"--gres": rf"gpu:{NUMBER}", "--dependency": r"afterok(:\d+)+", "--kill-on-invalid-dep": "yes|no"},
+    **{"--array": r"\d+-\d+", "--signal": r"(B:)?USR[12](@\d{1,5})?"},
+}
+
+
 def sbatch(words: list[str]) -> None:
-    number = r"[1-9]\d*"
-    known = {
-        **dict.fromkeys(("--nodes", "--ntasks-per-node", "--cpus-per-task"), number),
-        **dict.fromkeys(("--job-name", "--partition", "--account"), r"[\w.-]+"),
-        **{"--output": r"\S+", "--open-mode": "append|truncate", "--requeue": None, "--time": TIME},
-        **{"--gres": rf"gpu:{number}", "--dependency": r"afterok(:\d+)+", "--kill-on-invalid-dep": "yes|no"},
-        **{"--array": r"\d+-\d+", "--signal": r"(B:)?USR[12](@\d{1,5})?"},
-    }
-    found, rest = parse(words, known)
+    found, rest = parse(words, SLURM)
     options, script, job = dict(found), script_of(rest), next_number()
     print(f"Submitted batch job {job}")
     if not all(succeeded(before) for before in options.get("--dependency", "afterok").split(":")[1:]):
@@ -88,22 +90,24 @@ def sbatch(words: list[str]) -> None:
     run(str(job), script, ".", log, each)
 
 
+CHUNK = r"[1-9]\d*(:(ncpus|mpiprocs|ompthreads|ngpus)=[1-9]\d*)*"
+PBS: dict[str, str | None] = {
+    **{"-N": r"[A-Za-z]\S{0,229}", "-S": r"/\S+", "-j": "oe|eo|n", "-o": r"\S+", "-r": "y|n", "-q": r"\w[\w-]*"},
+    **{"-l": rf"select={CHUNK}|place=(scatter|pack|free)|walltime={TIME}", "-A": r"\S+", "-P": r"\S+"},
+    **{
+        "-W": r"group_list=\w+|depend=after(ok|any)(:\d+(\[\])?)+",
+        "-J": r"\d+-\d+",
+        "-v": r"\w+=\w+",
+        "-k": "[oed]+",
+    },
+    "-V": None,
+}
+
+
 def qsub_of_pbs(words: list[str]) -> None:
-    chunk = r"[1-9]\d*(:(ncpus|mpiprocs|ompthreads|ngpus)=[1-9]\d*)*"
-    known = {
-        **{"-N": r"[A-Za-z]\S{0,229}", "-S": r"/\S+", "-j": "oe|eo|n", "-o": r"\S+", "-r": "y|n", "-q": r"\w[\w-]*"},
-        **{"-l": rf"select={chunk}|place=(scatter|pack|free)|walltime={TIME}", "-A": r"\S+", "-P": r"\S+"},
-        **{
-            "-W": r"group_list=\w+|depend=after(ok|any)(:\d+(\[\])?)+",
-            "-J": r"\d+-\d+",
-            "-v": r"\w+=\w+",
-            "-k": "[oed]+",
-        },
-        "-V": None,
-    }
-    found, rest = parse(words, known)
+    found, rest = parse(words, PBS)
     script = script_of(rest)
-    found = directives(script, "#PBS ", known) + found
+    found = directives(script, "#PBS ", PBS) + found
     options, of_l = dict(found), [value for name, value in found if name == "-l"]
     if "-V" in options and any(name.startswith("BASH_FUNC_") for name in os.environ):
         refuse("-V exports shell functions, which breaks Open MPI")
@@ -140,28 +144,30 @@ def qsub_of_pbs(words: list[str]) -> None:
     run(ident, script, os.environ["HOME"], log, each)
 
 
+GRID_ENGINE: dict[str, str | None] = {
+    **{
+        "-cwd": None,
+        "-N": r"[^\d\W][^\s:@/*?]*",
+        "-S": r"/\S+",
+        "-j": "y|n",
+        "-o": r"\S+",
+        "-r": "y|n",
+        "-q": r"\S+",
+    },
+    **{"-l": r"\w+=[^\s=]+(,\w+=[^\s=]+)*", "-pe": r"\w+", "-A": r"\S+", "-g": r"\w+", "-p": r"-?\d+"},
+    **{"-hold_jid": r"\d+(,\d+)*", "-t": r"[1-9]\d*-[1-9]\d*", "-V": None, "-notify": None},
+}
+
+
 def qsub_of_grid_engine(words: list[str]) -> None:
-    known = {
-        **{
-            "-cwd": None,
-            "-N": r"[^\d\W][^\s:@/*?]*",
-            "-S": r"/\S+",
-            "-j": "y|n",
-            "-o": r"\S+",
-            "-r": "y|n",
-            "-q": r"\S+",
-        },
-        **{"-l": r"\w+=[^\s=]+(,\w+=[^\s=]+)*", "-pe": r"\w+", "-A": r"\S+", "-g": r"\w+", "-p": r"-?\d+"},
-        **{"-hold_jid": r"\d+(,\d+)*", "-t": r"[1-9]\d*-[1-9]\d*", "-V": None, "-notify": None},
-    }
     slots = 0
     if "-pe" in words:  # the one option with two values
         at = words.index("-pe")
         slots = int(words[at + 2])
         words = [*words[: at + 2], *words[at + 3 :]]
-    found, rest = parse(words, known)
+    found, rest = parse(words, GRID_ENGINE)
     script = script_of(rest)
-    found = directives(script, "#$ ", known) + found
+    found = directives(script, "#$ ", GRID_ENGINE) + found
     options = dict(found)
     asked = dict(part.split("=") for name, value in found if name == "-l" for part in value.split(","))
     if not re.fullmatch(TIME, asked.get("h_rt", "")):
@@ -193,25 +199,27 @@ def qsub_of_grid_engine(words: list[str]) -> None:
     run(str(job), script, "." if "-cwd" in options else os.environ["HOME"], log, each)
 
 
+SHAPE = r"[1-9]\d*(x[1-9]\d*){0,2}"
+PJM: dict[str, str | None] = {
+    **{
+        "-N": r"[^\d\W]\S{0,62}",
+        "-o": r"\S+",
+        "-j": None,
+        "-S": None,
+        "-g": r"\w+",
+        "--bulk": None,
+        "--step": None,
+    },
+    **{"-L": rf"(elapse={TIME}|rscgrp=[\w-]+|node={SHAPE}|gpu=[1248])", "-x": r"\w+=[\w/:]+"},
+    **{"--mpi": r"(proc|max-proc-per-node)=[1-9]\d*"},
+    "--sparam": r"\d+-\d+|jid=\d+(,sn=\d+)?",
+}
+
+
 def pjsub(words: list[str]) -> None:
-    shape = r"[1-9]\d*(x[1-9]\d*){0,2}"
-    known = {
-        **{
-            "-N": r"[^\d\W]\S{0,62}",
-            "-o": r"\S+",
-            "-j": None,
-            "-S": None,
-            "-g": r"\w+",
-            "--bulk": None,
-            "--step": None,
-        },
-        **{"-L": rf"(elapse={TIME}|rscgrp=[\w-]+|node={shape}|gpu=[1248])", "-x": r"\w+=[\w/:]+"},
-        **{"--mpi": r"(proc|max-proc-per-node)=[1-9]\d*"},
-        "--sparam": r"\d+-\d+|jid=\d+(,sn=\d+)?",
-    }
-    found, rest = parse(words, known)
+    found, rest = parse(words, PJM)
     script = script_of(rest)
-    found = directives(script, "#PJM ", known) + found
+    found = directives(script, "#PJM ", PJM) + found
     options = dict(found)
     asked = dict(value.split("=") for name, value in found if name == "-L")
     if ("node" in asked) == ("gpu" in asked) or "elapse" not in asked:

@@ -88,7 +88,7 @@ def test_a_mistake_in_a_configuration_is_told_before_anything_is_queued(submit, 
 def test_a_generator_that_runs_here_but_ends_in_an_error_is_not_submitted(submit, site, tmp_path):
     """Only one that cannot be started is taken on trust."""
     python = tmp_path / "python"
-    python.write_text('#!/bin/bash\n[[ " $* " == *" --version "* ]] || { echo Traceback >&2; exit 1; }\n')
+    python.write_text('#!/bin/bash\n[[ " $* " == *" --help "* ]] || { echo Traceback >&2; exit 1; }\n')
     python.chmod(0o755)
     done = submit("--dry-run", "--site", site("slurm", PYTHON=str(python)), "generate", "lbmgen")
     assert done.returncode == 2 and "Traceback" in done.stderr and "nothing is submitted" in done.stderr

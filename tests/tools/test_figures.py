@@ -9,6 +9,7 @@ import matplotlib.image
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
+from PIL import Image
 
 from dtrain.glass.predictions import write_predictions
 from dtrain.glass.report import Row, report
@@ -21,6 +22,7 @@ from tests.flow_factory import write_flow
 from tests.isoconfig_factory import write_isoconfig
 from tests.tools.conftest import tool
 from tools.drawing.calibration import Calibration
+from tools.drawing.overview import small
 from tools.drawing.picture import Picture, save
 from tools.drawing.relaxation import curves
 
@@ -146,3 +148,14 @@ def test_a_report_names_what_was_published(runs):
     """T = 0.5 was published, but not at these made-up times."""
     for path in runs.glob("*/evaluation.json"):
         assert json.loads(path.read_text())["published"] == {}
+
+
+def test_small_copies_of_pictures_keep_their_shape_and_their_frames(tmp_path):
+    gradient = np.tile(np.linspace(0, 255, 1500).astype(np.uint8), (600, 1))
+    frames = [Image.fromarray(np.roll(gradient, shift, axis=1)).convert("RGB") for shift in (0, 300, 600)]
+    frames[0].save(tmp_path / "a.png")
+    frames[0].save(tmp_path / "a.gif", save_all=True, append_images=frames[1:], duration=160)
+    for name, size in (("a.png", (1000, 400)), ("a.gif", (500, 200))):
+        small(tmp_path / name, tmp_path / f"small_{name}")
+        with Image.open(tmp_path / f"small_{name}") as copy:
+            assert copy.size == size and getattr(copy, "n_frames", 1) == (1 if name == "a.png" else 3)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from itertools import pairwise
 from pathlib import Path
 
@@ -12,12 +14,20 @@ from PIL import Image
 
 from dtrain.data.flow import Flow
 from dtrain.data.flow_options import FlowOptions
+from dtrain.flow.long import LongCase
+from dtrain.flow.long_report import write_long
 from dtrain.flow.report import report, table
 from dtrain.flow.rollouts import persistence, write_rollouts
 from dtrain.flow.scores import SCORES, Reference, Row, rows_of
+from dtrain.flow.statistics import Statistics
+from runkit.dataset.reader import Dataset
 from runkit.mpi import SerialWorld
+from tests.conftest import ROOT
 from tests.flow_factory import write_flow
 from tests.tools.conftest import tool
+from tools.drawing.flow_long import draw_long
+from tools.drawing.picture import save
+from tools.drawing.runs import Run
 
 VARIANTS = {"a": (True, 1.0), "b": (False, 0.0)}  # skip, weight of gradients
 N_FRAMES = 3
@@ -87,3 +97,23 @@ def test_the_table_of_an_evaluation_tells_how_long_a_frame_takes():
     score = {name: np.array([[0.5]]) for name in SCORES}
     lines = table(about, [Row("flow-cnn", score, [9.0])])
     assert lines[-1] == "the network takes 2 ms per frame"
+
+
+def test_rollouts_without_end_are_drawn_beside_the_simulation(dataset, tmp_path):
+    data = Flow(FlowOptions(file=str(dataset)))
+    frames, fluid = data.frames(1, 0, 10), data.fluid(1)
+    found = Statistics(fluid, np.zeros_like(fluid), 10, segment=8)
+    found.add(frames)
+    case = LongCase(1, 120.0, 1.0, fluid, found.summary(), found.summary(), (frames[:, -1], frames[:, -1]), 10)
+    write_long(tmp_path, {"file": str(dataset), "part": "test", "n_frames": 10, "n_simulated": 10}, [case])
+    with Dataset(dataset) as opened:
+        picture = draw_long(opened, Run(tmp_path, {}))
+        assert picture is not None and draw_long(opened, Run(tmp_path / "nowhere", {})) is None
+    assert "1 test cases, beside 10 simulated frames" in picture.caption
+    pixels = matplotlib.image.imread(save(picture, tmp_path))[..., :3]
+    assert min(pixels.shape[:2]) > 400 and 0.02 < (pixels.min(axis=-1) < 0.95).mean() < 0.9
+
+
+def test_pictures_are_drawn_without_torch():
+    code = "import sys, tools.figures; sys.exit('torch' in sys.modules)"
+    subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True)

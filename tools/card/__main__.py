@@ -15,32 +15,16 @@ import json
 from pathlib import Path
 from typing import Any
 
-from pydantic import Field
-
 from runkit.cli import run_program
-from runkit.config import Config
 from runkit.dataset.check import check
 from runkit.errors import UserError
 from runkit.outputs import require_replaceable, starts_with, written_whole
 from tools.card.crate import crate
 from tools.card.croissant import croissant
-from tools.card.facts import MARK, About, facts_of
+from tools.card.facts import MARK, facts_of
+from tools.card.options import Card
 
 NAMES = {"croissant.json": croissant, "ro-crate-metadata.json": crate}
-
-
-class Card(Config):
-    """Croissant and RO-Crate descriptions of files, written beside them."""
-
-    file: list[str] = Field(min_length=1, description="files of the generators, all in one folder")
-    license: str = Field(
-        pattern=r"^[A-Za-z0-9.+-]+$", description="the data's licence, as SPDX names it: CC-BY-4.0, CC0-1.0"
-    )
-    name: str = Field("", description="name of the data set; none: that of its first file")
-    description: str = Field("", description="what it is, in a sentence or two; none: from the files")
-    creator: list[str] = Field([], description="names of those who made it")
-    citation: list[str] = Field([], description="what to cite beside the code: DOIs or references")
-    url: str = Field("", description="where it can be had; none: not yet known")
 
 
 def describe(options: Card) -> None:
@@ -54,8 +38,7 @@ def describe(options: Card) -> None:
         if not report.good:
             raise UserError(f"{path}: {report.problems[0]}; python -m runkit.dataset.check {path} tells more")
     facts = [facts_of(path) for path in paths]
-    about = About(**options.model_dump(exclude={"file"}))
-    texts = {name: _text(make(about, facts)) for name, make in NAMES.items()}
+    texts = {name: _text(make(options, facts)) for name, make in NAMES.items()}
     for name in texts:
         require_replaceable(folder / name, starts_with(rf"\{{[\s\S]*{MARK}"), reads=paths)
     for name, text in texts.items():

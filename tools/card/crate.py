@@ -8,14 +8,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from tools.card.facts import MARK, About, Facts, software_citation
+from tools.card.facts import MARK, Facts, software_citation
+from tools.card.options import Card
 
 CONTEXT = "https://w3id.org/ro/crate/1.1/context"
 HDF5 = "https://www.nationalarchives.gov.uk/PRONOM/fmt/807"
 CROISSANT = "croissant.json"
 
 
-def crate(about: About, facts: Sequence[Facts]) -> dict[str, Any]:
+def crate(about: Card, facts: Sequence[Facts]) -> dict[str, Any]:
     """The description as JSON-LD: one flat list of entities that name each other."""
     first = facts[0]
     people = [{"@id": f"#{name.replace(' ', '-')}", "@type": "Person", "name": name} for name in about.creator]

@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 
 from runkit.dataset.schema import Field
-from tools.card.facts import MARK, About, Facts, software_citation
+from tools.card.facts import MARK, Facts, software_citation
+from tools.card.options import Card
 
 _OWN = (
     "arrayShape citeAs column containedIn equivalentProperty extract field fileProperty fileObject fileSet format"
@@ -36,7 +37,7 @@ CONTEXT: dict[str, Any] = {
 TYPES = {"f": "sc:Float", "i": "sc:Integer", "u": "sc:Integer", "b": "sc:Boolean"}
 
 
-def croissant(about: About, facts: Sequence[Facts]) -> dict[str, Any]:
+def croissant(about: Card, facts: Sequence[Facts]) -> dict[str, Any]:
     """The description as JSON-LD."""
     first = facts[0]
     cited = [software_citation(), *about.citation]

@@ -1,8 +1,7 @@
-"""What a file says of itself, and what its makers say of it."""
+"""What a file says of itself."""
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -10,33 +9,16 @@ from typing import Any
 
 from runkit.dataset.reader import Dataset
 from runkit.dataset.schema import Field
+from runkit.digest import digest
 from runkit.version import package_version
 
 MARK = "written by glassflow tools.card"  # in every description, so that it can be told from others of its name
-PIECE = 1 << 22  # bytes read at once
 KINDS = {
     "ISOCONFIG": "Isoconfigurational ensembles of a glass former: trajectories from the same configurations with fresh"
     " velocities, and labels of particles and bonds that follow from them.",
     "FLOW": "Flows past obstacles by the lattice Boltzmann method: density and velocity in time, obstacles, drag and"
     " lift.",
 }
-
-
-@dataclass(frozen=True)
-class About:
-    """What only the makers know. `license` is an SPDX identifier."""
-
-    license: str
-    name: str
-    description: str
-    creator: list[str]
-    citation: list[str]
-    url: str
-
-    @property
-    def license_url(self) -> str:
-        """Where the licence is explained."""
-        return f"https://spdx.org/licenses/{self.license}"
 
 
 @dataclass(frozen=True)
@@ -81,16 +63,7 @@ def facts_of(path: Path) -> Facts:
         present = [field for field in data.schema.fields if field.name in data]
         fields = [(field, field.shape(data.sizes)) for field in present]
         schema, attributes, sizes = data.schema, data.attributes, dict(data.sizes)
-    return Facts(path, sha256(path), path.stat().st_size, schema.name, schema.version, fields, sizes, attributes)
-
-
-def sha256(path: Path) -> str:
-    """Of a file's bytes, in hexadecimal digits."""
-    digest = hashlib.sha256()
-    with open(path, "rb") as file:
-        while piece := file.read(PIECE):
-            digest.update(piece)
-    return digest.hexdigest()
+    return Facts(path, digest(path), path.stat().st_size, schema.name, schema.version, fields, sizes, attributes)
 
 
 def software_citation() -> str:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
+from dtrain.glass.scores import slope
 from runkit.dataset.reader import Dataset
 from tools.drawing.runs import Run, predicted
 
@@ -26,10 +27,8 @@ class Calibration:
     @classmethod
     def of(cls, truth: np.ndarray, values: np.ndarray, n_samples: int = 1) -> Calibration:
         """The regression of simulated on predicted values."""
-        if not values.std() > 0:
-            return cls()
-        slope = float(np.cov(truth, values, ddof=0)[0, 1] / values.var())
-        return cls(slope, float(truth.mean() - slope * values.mean()), n_samples)
+        line = slope(np.asarray(values, np.float64), np.asarray(truth, np.float64))
+        return cls() if np.isnan(line) else cls(line, float(truth.mean() - line * values.mean()), n_samples)
 
     def __call__(self, values: np.ndarray) -> np.ndarray:
         """Calibrated predictions."""

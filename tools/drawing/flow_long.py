@@ -9,13 +9,13 @@ import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.axes import Axes
 
-from dtrain.flow.long_report import FILES
 from runkit.dataset.reader import Dataset
 from tools.drawing.flow_fields import QUANTITIES, Case, scales
 from tools.drawing.picture import Picture
 from tools.drawing.runs import Run, source
 from tools.drawing.style import BLACK, BLUE, GREY, RED
 
+FILES = ("long.json", "long.npz")  # as dtrain.flow.long_report calls them, which would load torch
 TITLES = {"last": "last frame", "mean": "mean", "rms": "rms of fluctuation"}
 
 

@@ -20,7 +20,7 @@ COLUMNS = 6
 
 def draw_rollout(data: Dataset, run: Run) -> Picture:
     """Speed and vorticity along the rollout of the first scored case: simulation, network, and their difference."""
-    case, simulated, found = _rollout(data, run)
+    case, simulated, found = rollout(data, run)
     frames = _chosen(run.about["n_frames"])
     norms = scales(simulated, case.fluid)
     width = 1.45 * len(frames) + 1.6
@@ -37,14 +37,14 @@ def draw_rollout(data: Dataset, run: Run) -> Picture:
             axis.set_ylabel(what)
         figure.colorbar(image, ax=list(rows[:2].ravel()), extend="both", pad=0.015).set_label(label)
         figure.colorbar(error, ax=list(rows[2]), extend="both", pad=0.015)
-    _name_frames(axes[0], frames, run)
+    _name_frames(axes[0], frames)
     figure.suptitle(f"{_title(case, run)}; {run.rows[0]['name']}, {run.trained}")
     return Picture(f"rollout_{run.name}", figure, _caption(data, run, norms))
 
 
 def animate_rollout(data: Dataset, run: Run) -> Picture:
     """The same as an animation: columns are simulation, network and difference, rows speed and vorticity."""
-    case, simulated, found = _rollout(data, run)
+    case, simulated, found = rollout(data, run)
     norms = scales(simulated, case.fluid)
     figure, axes = plt.subplots(2, 3, figsize=(7.4, 4.9), dpi=80, layout="compressed")
     images = []
@@ -77,9 +77,9 @@ def animate_rollout(data: Dataset, run: Run) -> Picture:
 def draw_variants(data: Dataset, runs: dict[str, Run]) -> Picture:
     """Vorticity of the simulation and of every network along one rollout."""
     first = next(iter(runs.values()))
-    case, simulated, _ = _rollout(data, first)
+    case, simulated, _ = rollout(data, first)
     frames = _chosen(min(run.about["n_frames"] for run in runs.values()))
-    shown = {"LBM": simulated} | {label: _rollout(data, run)[2] for label, run in runs.items()}
+    shown = {"LBM": simulated} | {label: rollout(data, run)[2] for label, run in runs.items()}
     label, colours, _ = QUANTITIES["vorticity"]
     norms = scales(simulated, case.fluid)
     norm = norms["vorticity"]
@@ -89,7 +89,7 @@ def draw_variants(data: Dataset, runs: dict[str, Run]) -> Picture:
         for axis, frame in zip(row, frames, strict=True):
             image = case.draw(axis, films["vorticity"][frame - 1], norm, colours)
         row[0].set_ylabel(name)
-    _name_frames(axes[0], frames, first)
+    _name_frames(axes[0], frames)
     figure.colorbar(image, ax=axes, extend="both", pad=0.015, aspect=30).set_label(label)
     figure.suptitle(_title(case, first))
     return Picture("rollout_variants", figure, _caption(data, first, norms))
@@ -109,7 +109,7 @@ def _caption(data: Dataset, run: Run, norms: dict[str, Normalize]) -> str:
     )
 
 
-def _rollout(data: Dataset, run: Run) -> tuple[Case, dict[str, np.ndarray], dict[str, np.ndarray]]:
+def rollout(data: Dataset, run: Run) -> tuple[Case, dict[str, np.ndarray], dict[str, np.ndarray]]:
     """The first scored case, and what was simulated and predicted of it from the first predicted frame on."""
     about = run.about
     case, begin = Case(data, about["cases"][0]), about["start"] + about["n_given"]
@@ -122,7 +122,7 @@ def _chosen(n_frames: int) -> list[int]:
     return np.unique(np.geomspace(1, n_frames, COLUMNS).round().astype(int)).tolist()
 
 
-def _name_frames(axes: np.ndarray, frames: list[int], run: Run) -> None:
+def _name_frames(axes: np.ndarray, frames: list[int]) -> None:
     for axis, frame in zip(axes, frames, strict=True):
         axis.set_title(f"frame {frame}")
 

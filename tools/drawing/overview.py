@@ -20,8 +20,8 @@ from PIL import Image, ImageSequence
 from dtrain.metrics import pearson
 from runkit.dataset.reader import Dataset
 from tools.drawing.calibration import calibration
-from tools.drawing.flow_fields import QUANTITIES, Case, scales
-from tools.drawing.flow_fields import predicted as predicted_flow
+from tools.drawing.flow_fields import QUANTITIES, scales
+from tools.drawing.flow_rollouts import rollout
 from tools.drawing.particles import MOBILE, circles, colours_of
 from tools.drawing.picture import MARK
 from tools.drawing.runs import Run, find_runs, predicted
@@ -59,9 +59,7 @@ def _draw_glass(axes: np.ndarray, data: Dataset, run: Run) -> None:
 
 
 def _draw_flow(axes: np.ndarray, data: Dataset, run: Run) -> None:
-    case, begin = Case(data, run.about["cases"][0]), run.about["start"] + run.about["n_given"]
-    truth = case.quantities(case.velocity(slice(begin, begin + run.about["n_frames"])))
-    found = case.quantities(predicted_flow(run, case.number))
+    case, truth, found = rollout(data, run)
     norm, colours = scales(truth, case.fluid)["vorticity"], QUANTITIES["vorticity"][1]
     for axis, shown in zip(axes, (truth, found), strict=True):
         case.draw(axis, shown["vorticity"][FRAME - 1], norm, colours)

@@ -35,7 +35,7 @@ class Run:
 
     @property
     def rows(self) -> list[dict[str, Any]]:
-        """The network, then its rivals: `name`, and scores `node` and `edge`."""
+        """The network, then its rivals: `name`, and scores of each kind, `A` or `bonds` (glass), `frames` (flow)."""
         rows: list[dict[str, Any]] = self.about["rows"]
         return rows
 

@@ -143,6 +143,10 @@ class Target:
         launcher = [mpiexec(), "-n", str(ranks)] if ranks > 1 else []
         return start([*launcher, sys.executable, *self.module, *line], folder, surroundings, before)
 
+    def output_in(self, folder: str) -> str:
+        """The word that has a run make its output in a folder: generators are given a file, trainings a folder."""
+        return f"output={folder}" if "/" in self.output else f"output={folder}/{self.output}"
+
     def result(self, folder: Path) -> Any:
         """The content of the result in a folder; None if there is none."""
         return self.content(folder) if (folder / self.output).exists() else None

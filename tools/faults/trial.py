@@ -153,14 +153,15 @@ class Trial:
             if path.name.startswith("a.h5") or path.name == "run":
                 shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
 
-    def compare(self, but: Iterable[str] = ()) -> None:
+    def compare(self, folder: Path | None = None, but: Iterable[str] = ()) -> None:
         """Hold the result against that of the undisturbed run; `but` may differ, where the output has another name."""
-        found, wanted = self.target.result(self.folder), self.target.reference
+        folder = folder or self.folder
+        found, wanted = self.target.result(folder), self.target.reference
         if found is None:
             raise Bad("lost", "the program ended well, but there is no result")
         names = (found.keys() | wanted.keys()) - set(but)
         if differ := sorted(name for name in names if found.get(name) != wanted.get(name)):
             raise Bad("wrong", f"other bytes in {', '.join(differ)[:200]}")
-        left = [path.name for path in self.folder.iterdir() if re.match(r"a\.h5\.", path.name)]
+        left = [path.name for path in folder.iterdir() if re.match(r"a\.h5\.", path.name)]
         if left:
             raise Bad("unclear", f"left behind: {', '.join(left)}")

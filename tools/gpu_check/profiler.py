@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from tools.gpu_check.step import Table
+from tools.gpu_check.step import Step, Table
 
 SECTIONS = (
     *("SpeedOfLight", "MemoryWorkloadAnalysis", "LaunchStats", "Occupancy", "SchedulerStats", "WarpStateStats"),
@@ -43,11 +43,12 @@ COLUMNS = {
 MICROSECONDS = {"ns": 1e-3, "nsecond": 1e-3, "us": 1.0, "usecond": 1.0, "ms": 1e3, "msecond": 1e3}
 
 
-def command(kernels: str, skip: int, count: int) -> tuple[str, ...]:
-    """The profiler for `count` launches of kernels whose names match, after `skip` of them."""
+def counters(order: int, limit: float, kernels: str, skip: int, count: int) -> Step:
+    """A step under the profiler, for `count` launches of kernels whose names match, after `skip` of them."""
     sections = [word for name in SECTIONS for word in ("--section", name)]
     chosen = ("-k", f"regex:^({kernels})$", "-s", str(skip), "-c", str(count))
-    return "ncu", "--csv", "--clock-control", "none", "--target-processes", "all", *sections, *chosen
+    under = ("ncu", "--csv", "--clock-control", "none", "--target-processes", "all", *sections, *chosen)
+    return Step("A", order, limit, least=25, under=under, read=read_counters)
 
 
 def table(title: str) -> dict[str, Table]:

@@ -70,10 +70,7 @@ def units(n_particles: int = 4096) -> Iterator[tuple[str, float, str]]:
     yield from _file(replicas.astype(np.float32))
     for n_ranks in (2, 4):
         for n_bytes in (8, 1 << 20):
-            told = _launched(n_ranks, ["-c", EXCHANGE, str(n_bytes)])
-            found = re.search(r"seconds (\S+)", told)
-            if found:
-                yield f"all-reduce of {n_bytes} bytes, {n_ranks} ranks", 1e6 * float(found[1]), "us"
+            yield f"all-reduce of {n_bytes} bytes, {n_ranks} ranks", 1e6 * _all_reduce(n_ranks, n_bytes), "us"
 
 
 def training(recipe: str, settings: list[str]) -> Iterator[tuple[str, float, str]]:
@@ -107,21 +104,23 @@ def training(recipe: str, settings: list[str]) -> Iterator[tuple[str, float, str
     yield "its gradients", n_bytes / 1e3, "kB to be summed"
     exchange = _message()
     for n_workers in (1, 2, 4, 8, 16, 32):
-        if n_workers <= given.batch and exchange is not None:
+        if n_workers <= given.batch:
             step_seconds = training_step(seconds, given.batch, n_workers, exchange, n_bytes)
             yield f"a step of {given.batch} on {n_workers} of such cores, model", 1e3 * step_seconds, "ms"
 
 
-def _message() -> tuple[float, float] | None:
+def _all_reduce(n_ranks: int, n_bytes: int) -> float:
+    """Seconds of a sum over ranks."""
+    found = re.search(r"seconds (\S+)", _launched(n_ranks, ["-c", EXCHANGE, str(n_bytes)]))
+    assert found is not None  # rank 0 has printed it
+    return float(found[1])
+
+
+def _message() -> tuple[float, float]:
     """Latency [s] and bandwidth [bytes/s] of a message between two ranks here, from sums round their ring."""
-    n_bytes, seconds = (8, 1 << 20), []
-    for each in n_bytes:
-        found = re.search(r"seconds (\S+)", _launched(2, ["-c", EXCHANGE, str(each)]))
-        if found is None:
-            return None
-        seconds.append(float(found[1]) / 2)  # of a ring of two: two messages of half the bytes
-    latency = seconds[0]
-    return latency, n_bytes[1] / 2 / max(seconds[1] - latency, 1e-9)
+    n_bytes = 1 << 20
+    latency, seconds = (_all_reduce(2, each) / 2 for each in (8, n_bytes))  # two messages of half the bytes
+    return latency, n_bytes / 2 / max(seconds - latency, 1e-9)
 
 
 def runs(ranks: list[int]) -> Iterator[tuple[int, float, float, float, list[str]]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import os
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 
 from tools.faults.launched import disk_of, fill, remount
@@ -123,41 +124,47 @@ def in_the_way(trial: Trial) -> None:
 
 @fault("a disk that is too small, or fills up", 7)
 def disk(trial: Trial) -> None:
-    _fills_up(trial, 1)
+    fills_up(trial, SIZES)
 
 
 @fault("a disk that fills up under 2 ranks", 3)
 def disk_of_ranks(trial: Trial) -> None:
-    _fills_up(trial, 2)
+    fills_up(trial, SIZES, 2)
 
 
-def _fills_up(trial: Trial, ranks: int) -> None:
-    size = trial.random.choice([64, 700, 1400, 4096])
+SIZES = (64, 700, 1400, 4096)
+
+
+def fills_up(trial: Trial, sizes: Sequence[int], ranks: int = 1) -> None:
+    """A run on a disk of one of some sizes [kB], which is full from some moment on; then there is room."""
+    size = trial.random.choice(sizes)
     trial.note(f"disk of {size} kB")
     with disk_of(trial.folder, f"{size}k") as disk:
-        run = trial.start("output=disk/a.h5", ranks=ranks)
+        output = trial.target.output_in(disk.name)
+        run = trial.start(output, ranks=ranks)
         if run.during(trial.moment(ranks, low=0.05)):
             fill(disk)
         trial.end(run, several=ranks > 1)
         (disk / "filler").unlink(missing_ok=True)
         remount(disk, "size=50m")
-        if trial.end(trial.start("output=disk/a.h5")).code:
+        if trial.end(trial.start(output)).code:
             raise Bad("lost", "no result, though there is room now")
-        shutil.copy(disk / "a.h5", trial.folder / "a.h5")
-        trial.compare(but={"/@config"})
+        trial.compare(disk, but={"/@config", "recipe"})
 
 
 @fault("a folder that may only be read", 3)
 def read_only(trial: Trial) -> None:
+    """Before a run, or after one that was killed."""
     with disk_of(trial.folder, "50m") as disk:
+        output = trial.target.output_in(disk.name)
         if trial.random.random() < 0.5:
-            run = trial.start("output=disk/a.h5")
+            run = trial.start(output)
             run.during(trial.moment())
             run.send(9)
             trial.end(run, [9])
         remount(disk, "ro")
-        if not (disk / "a.h5").exists():
-            trial.refused(trial.start("output=disk/a.h5"))
+        if not (disk / trial.target.output).exists():
+            trial.refused(trial.start(output))
 
 
 @fault("a file that another run writes", 3)

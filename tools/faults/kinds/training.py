@@ -10,8 +10,7 @@ from pathlib import Path
 from dtrain.weights import load_model
 from runkit.errors import UserError
 from tools.faults.kinds.damage import cut, flip
-from tools.faults.kinds.events import put_in_the_way, take_away
-from tools.faults.launched import disk_of, fill, remount
+from tools.faults.kinds.events import fills_up, put_in_the_way, read_only, take_away
 from tools.faults.trial import TRAININGS, Bad, Trial, fault
 
 
@@ -120,32 +119,12 @@ def locked(trial: Trial) -> None:
 
 @fault("the disk of a training fills up", 4, TRAININGS)
 def disk(trial: Trial) -> None:
-    size = trial.random.choice([16, 100, 300, 4096])
-    trial.note(f"disk of {size} kB")
-    with disk_of(trial.folder, f"{size}k") as disk:
-        run = trial.start("output=disk")
-        if run.during(trial.moment(low=0.05)):
-            fill(disk)
-        trial.end(run)
-        (disk / "filler").unlink(missing_ok=True)
-        remount(disk, "size=50m")
-        if trial.end(trial.start("output=disk")).code:
-            raise Bad("lost", "no result, though there is room now")
-        shutil.copytree(disk / "run", trial.folder / "run")
-        trial.compare(but={"recipe"})
+    fills_up(trial, (16, 100, 300, 4096))
 
 
 @fault("the folder of a training may only be read", 2, TRAININGS)
-def read_only(trial: Trial) -> None:
-    with disk_of(trial.folder, "50m") as disk:
-        if trial.random.random() < 0.5:
-            run = trial.start("output=disk")
-            run.during(trial.moment())
-            run.send(9)
-            trial.end(run, [9])
-        remount(disk, "ro")
-        if not (disk / "run/summary.json").exists():
-            trial.refused(trial.start("output=disk"))
+def folder_is_read_only(trial: Trial) -> None:
+    read_only(trial)
 
 
 @fault("something else in the place of a file of a training", 6, TRAININGS)

@@ -3,17 +3,10 @@
 from __future__ import annotations
 
 from tools.benchmarks.gpu_flows import Cases, Flow
-from tools.gpu_check.profiler import command, read_counters, table
-from tools.gpu_check.step import Bench, Step
+from tools.gpu_check.profiler import counters, table
+from tools.gpu_check.step import Bench
 
-STEP = Step(
-    "A",
-    order=51,
-    limit=60,
-    least=25,
-    under=command("sweep|boundaries|advance_cached", skip=4, count=6),
-    read=read_counters,
-)
+STEP = counters(order=51, limit=60, kernels="sweep|boundaries|advance_cached", skip=4, count=6)
 TABLES = table("Counters of lattice Boltzmann")
 FLOWS = (Flow("D2Q9", (4096, 4096)), Flow("D2Q9", (256, 256), 64, True))
 

@@ -3,18 +3,11 @@
 from __future__ import annotations
 
 from mdgen.tuning import Tuning
-from tools.gpu_check.profiler import command, read_counters, table
+from tools.gpu_check.profiler import counters, table
 from tools.gpu_check.replicas import Ensemble, equilibrated
-from tools.gpu_check.step import Bench, Step
+from tools.gpu_check.step import Bench
 
-STEP = Step(
-    "A",
-    order=50,
-    limit=80,
-    least=25,
-    under=command("integrate|push|drift|refresh", skip=0, count=12),
-    read=read_counters,
-)
+STEP = counters(order=50, limit=80, kernels="integrate|push|drift|refresh", skip=0, count=12)
 TABLES = table("Counters of molecular dynamics")
 
 
