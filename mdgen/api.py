@@ -65,8 +65,7 @@ def evaluate(
     start, law = _numbers("position", position), _law(potential, parameters)
     dynamics = _dynamics(start[None], np.zeros_like(start)[None], species, box, law, dtype, device)
     found = Evaluation(float(dynamics.potential_energy[0]), dynamics.force[0], float(dynamics.virial[0]))
-    if not (np.isfinite([found.energy, found.virial]).all() and np.isfinite(found.force).all()):
-        raise UserError("position: particles lie on each other, or so close that energy or force are not finite")
+    _require_finite(found)
     return found
 
 
@@ -109,10 +108,8 @@ def mechanics(
 
     Raises `UserError` for input that is not a configuration of this potential.
     """
-    law = _law(potential, parameters)
-    found = mechanics_of(_configuration(_numbers("position", position), species, box, law), law)
-    if not (np.isfinite(found.energy).all() and np.isfinite(found.stiffness).all()):
-        raise UserError("position: particles lie on each other, or so close that energy or force are not finite")
+    found = mechanics_of(*_start(position, species, box, potential, parameters))
+    _require_finite(found)
     return found
 
 
@@ -127,8 +124,7 @@ def inherent_position(
 
     Raises `UserError` for input that is not a configuration of this potential, and where no minimum is found.
     """
-    law = _law(potential, parameters)
-    found = inherent_structure(_configuration(_numbers("position", position), species, box, law), law)
+    found = inherent_structure(*_start(position, species, box, potential, parameters))
     if not found.converged:
         told = f"a force of {found.largest_force:.2g} is left after {found.n_iterations} iterations"
         raise UserError(f"position: no energy minimum was found: {told}")
@@ -176,6 +172,17 @@ def isoconfigurational(
     return propensity
 
 
+def _start(
+    position: ArrayLike,
+    species: ArrayLike,
+    box: ArrayLike,
+    potential: str | PairPotential,
+    parameters: Mapping[str, Any] | None,
+) -> tuple[Configuration, PairPotential]:
+    law = _law(potential, parameters)
+    return _configuration(_numbers("position", position), species, box, law), law
+
+
 def _law(potential: str | PairPotential, parameters: Mapping[str, Any] | None) -> PairPotential:
     names = parameters if isinstance(parameters, Mapping) else {} if parameters is None else None
     if names is None or not all(isinstance(name, str) for name in names):
@@ -210,6 +217,11 @@ def _configuration(position: F64, species: ArrayLike, box: ArrayLike, law: PairP
     start = Configuration.of("input", position, species, edges)
     start.require(law)
     return start
+
+
+def _require_finite(found: Evaluation | Mechanics) -> None:
+    if not all(np.isfinite(values).all() for values in vars(found).values()):
+        raise UserError("position: particles lie on each other, or so close that energy or force are not finite")
 
 
 def _require_sound(reached: Snapshot, energy: F64, dt: float) -> None:

@@ -7,13 +7,12 @@ Units: Lennard-Jones.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from mdgen.initial import Configuration
-from mdgen.kernels.cpu import kernels_of
-from mdgen.kernels.cpu.mechanics import SQUARES, TERMS
 from mdgen.observables import neighbour_pairs
 from mdgen.potentials.pair import PairPotential
 from runkit.arrays import F64
@@ -39,10 +38,14 @@ class Mechanics:
 
 def mechanics(start: Configuration, potential: PairPotential) -> Mechanics:
     """The mechanics of a configuration, on the CPU; always the same bits."""
+    # Numba takes a second to import: only where something is computed on the CPU.
+    from mdgen.kernels.cpu import kernels_of
+    from mdgen.kernels.cpu.mechanics import COMPONENTS, SQUARES, TERMS
+
     n_particles, n_species = len(start.position), potential.n_species
     pairs = neighbour_pairs(start.position, start.box, potential.largest_cutoff)
     terms, squares = np.zeros((n_particles, n_species, TERMS)), np.zeros((n_particles, SQUARES))
-    stress, stiffness = np.zeros((n_particles, 6)), np.zeros((n_particles, 6))
+    stress, stiffness = np.zeros((2, n_particles, len(COMPONENTS)))
     kernels_of(potential).mechanics(
         start.position, start.species.astype(np.int32), start.box, pairs, potential.table("float64"),
         *(terms, squares, stress, stiffness),
@@ -50,10 +53,12 @@ def mechanics(start: Configuration, potential: PairPotential) -> Mechanics:
     energy, virial, curvature = np.moveaxis(terms, 2, 0)
     square_energy, square_virial, square_repulsion = squares.T
     sums = energy / 2, virial, curvature, square_energy, square_virial, square_repulsion
-    return Mechanics(*sums, _matrices(stress), _matrices(stiffness))
+    return Mechanics(*sums, *(_matrices(each, COMPONENTS) for each in (stress, stiffness)))
 
 
-def _matrices(components: F64) -> F64:
-    """Symmetric matrices [n, 3, 3] of xx, yy, zz, xy, xz, yz [n, 6]."""
-    found: F64 = components[:, [0, 3, 4, 3, 1, 5, 4, 5, 2]].reshape(-1, 3, 3)
+def _matrices(values: F64, components: Sequence[tuple[int, int]]) -> F64:
+    """Symmetric matrices [n, 3, 3] whose `components` are `values` [n, 6]."""
+    found = np.empty((len(values), 3, 3))
+    for value, (a, b) in zip(values.T, components, strict=True):
+        found[:, a, b] = found[:, b, a] = value
     return found

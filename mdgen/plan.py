@@ -22,7 +22,7 @@ from runkit.dataset.contracts.isoconfig import ISOCONFIG
 from runkit.dataset.layout import in_units, n_bytes
 from runkit.dataset.resume import found_at
 from runkit.launcher import planned_size
-from runkit.outputs import require_own_name
+from runkit.outputs import part_of, require_own_name
 from runkit.progress import duration
 
 # Atom-steps per core-second that the estimate assumes: one system, replicas together (docs/performance.md).
@@ -43,7 +43,7 @@ def show(config: RunConfig) -> None:
     print(dump_toml(config))
     settings, places = config.model_dump(mode="json"), dict.fromkeys((Path(config.output), working_path(config)))
     there = [found_at(path, ISOCONFIG, settings, FREE_KEYS) for path in places]
-    whole = f"; while it runs {in_units(n_bytes(ISOCONFIG, sizes))} in {working_path(config)}.part"
+    whole = f"; while it runs {in_units(n_bytes(ISOCONFIG, sizes))} in {part_of(working_path(config))}"
     for line in (
         f"file       {config.output}: {in_units(n_bytes(schema_of(config), sizes))}, "
         + ", ".join(f"{n} {name}s" for name, n in sizes.items() if name != "species")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -25,10 +26,11 @@ from runkit.dataset.schema import Schema
 from runkit.dataset.writer import Writer
 from runkit.device import choose
 from runkit.efficiency import KERNELS, Account
+from runkit.errors import UserError
 from runkit.folders import make_folder
 from runkit.log import say
 from runkit.mpi import World
-from runkit.outputs import state_of
+from runkit.outputs import part_of, state_of
 from runkit.stop import Stop
 
 
@@ -43,6 +45,7 @@ def generate(world: World, config: RunConfig) -> int:
     attributes = _attributes(config, given)
     if world.on_root(state_of, Path(config.output)) is not None:
         with _open(world, config, sizes, attributes, (Path(config.output), schema_of(config))) as file:
+            _delete_left(world, config, sizes, attributes)
             return conclude(world, file.path, f"{file.path} is complete already; give another output to run again")
     working = (working_path(config), ISOCONFIG)
     with Stop(world, config) as stop, _open(world, config, sizes, attributes, working) as file:
@@ -73,12 +76,27 @@ def _finish(run: Run, sizes: dict[str, int], attributes: dict[str, Any]) -> None
     file, world, output = run.file, run.world, Path(run.config.output)
     if file.path == output:
         file.seal()
+        world.on_root(file.scratch.clear)
     else:
         with _open(world, run.config, sizes, attributes, (output, schema_of(run.config))) as kept:
             copy_kept(world, file, kept)
             kept.seal()
-        file.close()
-        world.on_root(file.part.unlink, missing_ok=True)
+        _discard(world, file)
+
+
+def _delete_left(world: World, config: RunConfig, sizes: dict[str, int], attributes: dict[str, Any]) -> None:
+    """Delete the whole file of a run that was killed right after it had sealed its output, if that is in its place."""
+    working = working_path(config)
+    if working == Path(config.output) or world.on_root(state_of, part_of(working)) is None:
+        return
+    # Where it belongs to another run, or is in use, it stays.
+    with suppress(UserError), _open(world, config, sizes, attributes, (working, ISOCONFIG)) as file:
+        _discard(world, file)
+
+
+def _discard(world: World, file: Writer) -> None:
+    file.close()
+    world.on_root(file.part.unlink, missing_ok=True)
     world.on_root(file.scratch.clear)
 
 
@@ -105,8 +123,9 @@ def _open(
     path, schema = what
     world.on_root(make_folder, path.parent)
     file = Writer.open(world, path, schema, sizes, attributes, free_keys=FREE_KEYS)
-    if not file.finished and world.is_root:  # also when resumed: the first try may have died before
-        file.write("time", (), np.array(config.production.times))
-        file.write("temperature", (), np.full(sizes["sample"], config.system.temperature))
-    file.sync() if not file.finished else None
+    if not file.finished:
+        if world.is_root:  # also when resumed: the first try may have died before
+            file.write("time", (), np.array(config.production.times))
+            file.write("temperature", (), np.full(sizes["sample"], config.system.temperature))
+        file.sync()
     return file

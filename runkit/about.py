@@ -1,7 +1,8 @@
 """What this code stands on, for reports of faults: the command `glassflow`, and `--version` of every program.
 
-Each line is asked for by itself: a library that does not load here says so in its line. It runs in a process of its own
-(`lines`), since one that is broken may end the process that loads it.
+Each line is asked for by itself, and imports what it tells of: a library that does not load here says so in its line.
+`--version` runs this in a process of its own (`runkit.cli.surroundings`), since one that is broken may end the process
+that loads it.
 """
 
 from __future__ import annotations
@@ -10,11 +11,6 @@ import platform
 from collections.abc import Callable
 from importlib.metadata import PackageNotFoundError, version
 
-from runkit.dataset.drivers import hdf5_version
-from runkit.device import cuda_version
-from runkit.mpi.library import library_version
-from runkit.simd.compiled import text_digest
-from runkit.simd.processor import register_bits
 from runkit.version import code_version
 
 KERNELS = ("mdgen", "lbmgen", "runkit")
@@ -36,17 +32,41 @@ def packages(*names: str) -> str:
     return ", ".join(found)
 
 
+def mpi() -> str:
+    """The bindings, and the library that they find."""
+    from runkit.mpi.library import library_version
+
+    return f"{packages('mpi4py')}, {' '.join(library_version().split())}"
+
+
+def hdf5() -> str:
+    """The bindings, their HDF5, and whether it writes in parallel."""
+    from runkit.dataset.drivers import hdf5_version
+
+    return hdf5_version()
+
+
+def cuda() -> str:
+    """The bindings, the driver and the compiler."""
+    from runkit.device import cuda_version
+
+    return f"{cuda_version()}; {packages('nvidia-cuda-nvrtc')}"
+
+
 def kernels() -> str:
     """Vectors that they are compiled for, and a digest of their text."""
+    from runkit.simd.compiled import text_digest
+    from runkit.simd.processor import register_bits
+
     return f"vectors of {register_bits()} bits, " + ", ".join(f"{name} {text_digest(name)[:12]}" for name in KERNELS)
 
 
 FACTS: dict[str, Callable[[], str]] = {
     "Python": system,
     "packages": lambda: packages("numpy", "scipy", "numba", "llvmlite", "pydantic"),
-    "MPI": lambda: f"{packages('mpi4py')}, {' '.join(library_version().split())}",
-    "HDF5": hdf5_version,
-    "CUDA": lambda: f"{cuda_version()}; {packages('nvidia-cuda-nvrtc')}",
+    "MPI": mpi,
+    "HDF5": hdf5,
+    "CUDA": cuda,
     "kernels": kernels,
     "training": lambda: packages("torch", "torch-geometric", "deepspeed"),
 }

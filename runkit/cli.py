@@ -97,9 +97,11 @@ def _do(
     is_root: bool,
 ) -> None:
     if {"-h", "--help"} & set(words):
-        _print_from_root(is_root, about())
+        if is_root:
+            print(about())
     elif "--version" in words:
-        _print_from_root(is_root, f"{name} {code_version()}\n{surroundings()}" if is_root else "")
+        if is_root:
+            print(f"{name} {code_version()}\n{surroundings()}")
     elif words[:1] == ["show"] and show is not None:
         config = _configure(name, model, words[1:], positional)
         if is_root:
@@ -173,8 +175,3 @@ def _assign(model: type[Config], words: Sequence[str], positional: Sequence[str]
     if last in values and is_list(model.model_fields[last].annotation):
         values[last] = list(words[len(positional) - 1 :])
     return values
-
-
-def _print_from_root(is_root: bool, text: str) -> None:
-    if is_root:
-        print(text)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from runkit.errors import UserError
-from runkit.outputs import is_there, shortened
+from runkit.outputs import shortened
 
 MARK = ".made_by_glassflow"  # in a folder whose content is ours
 
@@ -22,16 +24,23 @@ def make_folders(path: Path) -> None:
 
 def make_own_folder(path: Path) -> None:
     """Make a folder in which everything may be replaced; UserError for one that is there with things of others."""
-    mark = path / MARK
-    if is_there(path) and not is_there(mark) and any(path.iterdir()):
-        raise UserError(f"output: {path} is a folder with other things; choose another one")
     make_folders(path)
-    mark.touch()
+    mark = path / MARK
+    with _told(path):
+        if not mark.exists() and any(path.iterdir()):
+            raise UserError(f"output: {path} is a folder with other things; choose another one")
+        mark.touch()
 
 
 def _make(path: Path, parents: bool) -> None:
-    try:
+    with _told(path):
         path.mkdir(parents=parents, exist_ok=True)
+
+
+@contextmanager
+def _told(path: Path) -> Iterator[None]:
+    try:
+        yield
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
         raise UserError(f"output: folder {shortened(path)} cannot be made: {reason}") from error

@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 from tqdm import tqdm
 
+from runkit.log import say
 from runkit.mpi import World
 
 # In a log: a line when a tenth more is done, but none sooner than this, and one at least every REMIND seconds.
@@ -95,7 +96,7 @@ class Patience:
     """
 
     def __init__(self, world: World | Reporter, what: str, every: float = QUIET_SECONDS) -> None:
-        self._what, self._every, self._is_over = what, every, Event()
+        self._world, self._what, self._every, self._is_over = world, what, every, Event()
         self._thread = Thread(target=self._speak, daemon=True) if world.is_root else None
 
     def __enter__(self) -> Patience:
@@ -113,8 +114,7 @@ class Patience:
     def _speak(self) -> None:
         start = time.monotonic()
         while not self._is_over.wait(self._every):
-            tqdm.write(f"{self._what}: {clock_time(time.monotonic() - start)} passed", file=sys.stdout)
-            sys.stdout.flush()
+            say(self._world, f"{self._what}: {clock_time(time.monotonic() - start)} passed")
 
 
 def duration(seconds: float) -> str:

@@ -104,8 +104,10 @@ def test_the_inherent_position_is_an_energy_minimum_that_further_minimising_leav
     assert np.abs(moved - box * np.round(moved / box)).max() < 1e-6
 
 
-def test_particles_that_lie_on_each_other_are_refused():
+@pytest.mark.parametrize("apart", [0.0, 1e-20, 1e-15])
+def test_particles_that_lie_on_each_other_are_refused(apart):
+    """Also where energy and stiffness are finite, and squares of energies are not."""
     position, species, box = liquid(potential.build("kob-andersen"))
-    position[1] = position[0]
+    position[0], position[1] = 0.0, [apart, 0.0, 0.0]
     with pytest.raises(UserError, match="particles lie on each other"):
         mechanics(position, species, box)

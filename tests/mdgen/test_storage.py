@@ -111,6 +111,20 @@ def test_a_run_that_was_killed_while_it_copied_goes_on(both, tmp_path):
     assert rest.call_count == 4
 
 
+def test_what_a_run_that_was_killed_after_the_copy_has_left_is_deleted(both, tmp_path, capsys):
+    """By the same command; a file of that name that belongs to another run stays."""
+    with patch("mdgen.run._discard", side_effect=KeyboardInterrupt), pytest.raises(KeyboardInterrupt):
+        make(tmp_path, "labels")
+    assert (tmp_path / "labels.whole.h5.part").exists() and raw(tmp_path / "labels.h5") == raw(both[1])
+    make(tmp_path, "labels")
+    assert "is complete already" in capsys.readouterr().out
+    assert {path.name for path in tmp_path.iterdir()} == {"labels.h5"}
+    other = tmp_path / "labels.whole.h5.part"
+    other.write_bytes(both[0].read_bytes())
+    make(tmp_path, "labels")
+    assert other.read_bytes() == both[0].read_bytes()
+
+
 def test_positions_that_were_damaged_meanwhile_do_not_become_labels(both, tmp_path):
     """What is copied is held against its checksums."""
 

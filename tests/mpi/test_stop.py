@@ -25,7 +25,7 @@ from tests.stops import IN_TIME, Warned
 # Checkpoints at intervals come too late for these: only those at a warning can bring them on.
 CASES = {
     "mdgen": (*GLASS, "production.n_samples=2", "production.times=[0.05, 25.0]"),
-    "lbmgen": (*FLOW, "n_cases=2", "grid.cells=[48, 32]", "frames.count=100", "frames.every=100"),
+    "lbmgen": (*FLOW, "n_cases=2", "grid.cells=[48, 32]", "frames.count=100", "frames.every=1000"),
 }
 
 

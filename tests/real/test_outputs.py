@@ -18,7 +18,7 @@ from runkit.cli import run_program
 from runkit.config import load
 from runkit.dataset.reader import Dataset
 from runkit.errors import UserError
-from runkit.folders import make_own_folder
+from runkit.folders import MARK, make_own_folder
 from runkit.mpi import SerialWorld
 from runkit.outputs import require_replaceable, written_whole
 from tests.dtrain.conftest import train_here
@@ -145,6 +145,12 @@ def test_a_folder_of_our_own_files_is_new_or_was_made_by_us(tmp_path):
         make_own_folder(tmp_path / "new")
         (tmp_path / "new/ours").touch()
     assert sorted(path.name for path in (tmp_path / "data").iterdir()) == ["mine"]
+    for name in ("data/mine", "data/mine/deeper", "n" * 300):
+        with pytest.raises(UserError, match="cannot be made"):
+            make_own_folder(tmp_path / name)
+    (tmp_path / "new" / MARK).unlink()
+    with pytest.raises(UserError, match="new is a folder with other things"):
+        make_own_folder(tmp_path / "new")
 
 
 def test_fingerprints_replace_only_fingerprints(tmp_path, capsys, monkeypatch):

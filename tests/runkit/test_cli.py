@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+
 import h5py
 import numpy as np
 import pytest
@@ -13,6 +17,7 @@ from runkit.cli import run_program
 from runkit.config import Config
 from runkit.errors import UserError
 from runkit.usage import help_text
+from tests.conftest import ROOT, clean_environment
 
 
 class Case(Config):
@@ -118,3 +123,16 @@ def test_a_library_that_does_not_load_says_so_in_its_line(monkeypatch, capsys):
     told = capsys.readouterr().out.splitlines()
     (line,) = (line for line in told if line.split()[0] == "MPI")
     assert "cannot be told: OSError: libmpi.so.12" in line and len(told) == len(FACTS)
+
+
+def test_libraries_that_cannot_be_imported_say_so_in_their_lines_alone(tmp_path):
+    for name in ("h5py", "numba", "mpi4py"):
+        (tmp_path / f"{name}.py").write_text(f"raise OSError('{name} is broken')")
+    given = clean_environment() | {"PYTHONPATH": os.pathsep.join([str(tmp_path), str(ROOT)])}
+    command = [sys.executable, "-m", "runkit.about"]
+    done = subprocess.run(command, env=given, capture_output=True, text=True, timeout=100)
+    told = {line.split()[0]: line for line in done.stdout.splitlines()}
+    assert done.returncode == 0 and told.keys() == FACTS.keys()
+    for name, library in (("HDF5", "h5py"), ("kernels", "numba"), ("MPI", "mpi4py")):
+        assert f"cannot be told: OSError: {library} is broken" in told[name]
+    assert f"numpy {np.__version__}" in told["packages"]

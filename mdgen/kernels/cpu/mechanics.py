@@ -15,13 +15,14 @@ from runkit.simd.compiled import helper
 from runkit.simd.tuples import first_elements
 
 TERMS, SQUARES = 3, 3  # energy, virial, curvature; squares of energy, of virial, of the repulsive part of the virial
+COMPONENTS = ((0, 0), (1, 1), (2, 2), (0, 1), (0, 2), (1, 2))  # of a symmetric matrix: the diagonal comes first
 
 
 def make_mechanics(formulas: Formulas) -> Callable[..., Any]:
     """The kernel mechanics(position, species, box, pairs, table, terms, squares, stress, stiffness).
 
-    It adds to `terms` [n, n_species, TERMS], `squares` [n, SQUARES], and to `stress` and `stiffness` [n, 6], whose
-    components are xx, yy, zz, xy, xz, yz. `table` is that of a `PairPotential`, [n_species, n_species, 1 + n_columns].
+    It adds to `terms` [n, n_species, TERMS], `squares` [n, SQUARES], and the COMPONENTS of `stress` and `stiffness`
+    [n, 6]. `table` is that of a `PairPotential`, [n_species, n_species, 1 + n_columns].
     """
     energy_of, virial_of, curvature_of = formulas.energy, formulas.virial, formulas.curvature
     columns_of = first_elements(formulas.n_columns)
@@ -60,10 +61,9 @@ def _add(i, other, found, direction, square, terms, squares, stress, stiffness):
     if virial > 0.0:
         squares[i, 2] += virial * virial
     across = -virial / square  # U'/r
-    for k in range(6):
-        a, b = (k, k) if k < 3 else ((0, 1) if k == 3 else ((0, 2) if k == 4 else (1, 2)))
+    for k, (a, b) in enumerate(COMPONENTS):
         along = direction[a] * direction[b] / square
         stress[i, k] -= virial * along
         stiffness[i, k] += (curvature - across) * along
-        if k < 3:
+        if a == b:
             stiffness[i, k] += across

@@ -1,7 +1,7 @@
 // A step of replicas that many blocks share: kernels over (particles, replicas), one after the other.
 
 #define PARTICLE                                                \
-    Replica s = replica(ARGUMENTS);                                  \
+    Replica s = replica(ARGUMENTS);                             \
     int i = blockIdx.x * blockDim.x + threadIdx.x;              \
     if (i >= n || s.status[FLAGS] & STOPPED) return;
 

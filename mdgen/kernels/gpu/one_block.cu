@@ -4,8 +4,8 @@
 // do the factors that a thermostat gives them.
 
 extern "C" __global__ void __launch_bounds__(MOST_THREADS) integrate(PARAMETERS, int n_steps, double dt, double longest,
-                                                                         double* value, const double* number,
-                                                                         const double* constant, double prerounding) {
+                                                                     double* value, const double* number,
+                                                                     const double* constant, double prerounding) {
     extern __shared__ Place places[];
     __shared__ int flags[2];
     Replica s = replica(ARGUMENTS);

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import cProfile
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -68,8 +69,9 @@ def _compare(bench: Bench, room: str, settings: list[str], folder: Path) -> None
 
 
 def _time(bench: Bench, room: str, settings: list[str], folder: Path) -> None:
-    spent = generate(room, folder / f"{room}.h5", bench.device, settings)
-    print_profile(spent)
+    profile = cProfile.Profile()
+    spent = generate(room, folder / f"{room}.h5", bench.device, settings, profile)
+    print_profile(profile)
     _record(bench, room, settings, spent)
 
 
