@@ -34,7 +34,7 @@ class _Callable(ModuleType):
     """The program as a function of arrays."""
 
     def __call__(self, position: ArrayLike, species: ArrayLike, box: ArrayLike, model: Any, **options: Any) -> Any:
-        """What a model, or a path to one, answers for a configuration: see `Task.predict_arrays` of its data."""
+        """The prediction of a model, or of the one at a path, for a configuration: see `Task.predict_arrays`."""
         trained = model if isinstance(model, Trained) else load_trained(str(model))
         return task.get(trained.recipe.data.name).predict_arrays(trained, position, species, box, **options)
 

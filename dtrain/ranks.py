@@ -1,4 +1,4 @@
-"""The processes that train together: who they are, what device each uses, and what they tell each other.
+"""The processes that train together: their ranks and groups, the device of each, and their collective operations.
 
 Started by `deepspeed`, `torchrun`, an MPI launcher or `srun` (which set ranks), or alone. In a campaign the processes
 form groups, each with a `torch.distributed` world of its own; all groups share one key-value store, from which they
@@ -178,7 +178,7 @@ def _leave() -> None:
 def _choose_device(wanted: str, party: Party) -> torch.device:
     found = torch.cuda.is_available()
     lacking = wanted == "gpu" and not found
-    if party.mpi is not None:  # all are to know, or some would wait for others that have ended
+    if party.mpi is not None:  # all must agree, or some would wait for others that have ended
         lacking = any(party.mpi.all_gather(lacking))
     if lacking:
         raise UserError("device = 'gpu', but torch finds no CUDA GPU here; allowed: auto, cpu")

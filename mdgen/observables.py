@@ -1,4 +1,4 @@
-"""What isoconfigurational ensembles tell: labels of particles and bonds, their noise, and averages per species.
+"""Observables of isoconfigurational ensembles: labels of particles and bonds, their noise, and averages per species.
 
 Definitions: propensity is the replica mean of |r_i(t) - r_i(0)|, of unwrapped positions and without subtracting the
 motion of the centre of mass; bond change is the replica mean of |r_ij(t)| - |r_ij(0)| of pairs that were neighbours.

@@ -1,4 +1,4 @@
-"""What a network, and its rivals, say of the frames that follow the first ones of a case; and files of it.
+"""Predictions of a network and of its rivals for the frames that follow the first ones of a case; and files of them.
 
 Units: lattice units of the simulated grid.
 """

@@ -1,4 +1,4 @@
-"""What a network says of isoconfigurational ensembles, and the PREDICTION file of it.
+"""Predictions of a network for isoconfigurational ensembles, and the PREDICTION file of them.
 
 Units: Lennard-Jones.
 """

@@ -47,7 +47,7 @@ def figures_of(score: Score) -> Iterator[tuple[str, Estimate]]:
 def report(folder: Path, about: dict[str, Any], rows: Sequence[Row]) -> None:
     """Print the tables and write evaluation.json and evaluation.csv; raises UserError if the folder refuses.
 
-    `about` says what was evaluated: temperature, time, samples, part, n_train, n_replicas, file, `ceiling`, `chi4` of
+    `about` is what was evaluated: temperature, time, samples, part, n_train, n_replicas, file, `ceiling`, `chi4` of
     the simulation against time, and whether it `is_published`, that is, of the published system.
     """
     known = published.scores(about["temperature"], about["time"]) if about["is_published"] else {}

@@ -1,4 +1,4 @@
-"""What the formulas of open faces are applied to: numbers in double precision, in one order for every machine.
+"""Arguments of the formulas of open faces: numbers in double precision, in one order for every machine.
 
 Of a face: its parameters, by name. Of a site:
 
@@ -51,7 +51,7 @@ class Places(NamedTuple):
 
 
 def arguments(face: type[Open], d: int, row: Sequence[Any]) -> tuple[Any, Any, Any]:
-    """What a formula of `face` takes, from a row of numbers."""
+    """The arguments `face`, `site` and `link` of a formula, from a row of numbers."""
     at = Places.of(d)
 
     def moments(place: int, name: str) -> SimpleNamespace:
@@ -73,7 +73,7 @@ def on_row(name: str, face: type[Open], d: int, row: Sequence[Any]) -> Any:
 
 
 class Needs(NamedTuple):
-    """What has to be found for the formulas of a face before they are computed."""
+    """The numbers that kernels have to find before the formulas of a face can be computed."""
 
     velocity: bool
     inside: bool
@@ -83,7 +83,7 @@ class Needs(NamedTuple):
 
 
 def needs_of(face: type[Open], d: int) -> Needs:
-    """What the formulas of a face depend on; raises TypeError for a guess that depends on what follows from it."""
+    """The dependences of the formulas of a face; raises TypeError for a guess that depends on what follows from it."""
     at = Places.of(d)
 
     def used_by(name: str) -> frozenset[int]:

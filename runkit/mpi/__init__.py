@@ -1,4 +1,4 @@
-"""The one door to MPI: ranks, shares of work, and an end of all ranks when one fails.
+"""The only package that uses mpi4py: ranks, shares of work, and an end of all ranks when one fails.
 
 Nothing is imported or initialised before `connect`. A program's road takes a `World` as its first argument:
 

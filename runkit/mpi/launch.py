@@ -28,7 +28,7 @@ FORWARDING_SECONDS = 0.5
 def connect() -> World:
     """Join the ranks that were started together; without mpi4py and without a launcher, one rank alone.
 
-    What MPI says counts; variables that contradict it are named. Raises UserError if a launcher that shows itself
+    The ranks of MPI count; variables that contradict them are named. Raises UserError if a launcher that shows itself
     started more processes than the one that MPI sees, or if MPI does not find the room that it needs.
     """
     lost, launched = forget_lost_connection(), mpi_launch()
@@ -81,8 +81,8 @@ def launch(main: Callable[..., int | None], *arguments: Any) -> None:
             _abort(world, end.code if isinstance(end.code, int) else 1)
         raise
     except BaseException as error:
-        if (told := shortage(error)) is not None:
-            _end_user_error(world, alarm, told)
+        if (message := shortage(error)) is not None:
+            _end_user_error(world, alarm, message)
         where = f"rank {world.rank} of {world.size}: " if world.size > 1 else ""
         print(where + traceback.format_exc(), file=sys.stderr, end="", flush=True)
         _abort(world, 1)
@@ -92,7 +92,7 @@ def launch(main: Callable[..., int | None], *arguments: Any) -> None:
 
 
 def single_threaded() -> None:
-    """One thread per rank, unless the environment says otherwise.
+    """Limit libraries to one thread per rank, unless the environment sets another number.
 
     To be called before NumPy and Numba are imported, which read these variables only then.
     """
@@ -101,7 +101,7 @@ def single_threaded() -> None:
 
 
 def _settle(world: World, launched: Launch | None) -> None:
-    """Hold what the environment says against MPI."""
+    """Compare the variables of the environment with MPI."""
     if launched is None or launched.size == world.size:
         return
     if world.size == 1 and launched.is_sure:
@@ -115,7 +115,7 @@ def _settle(world: World, launched: Launch | None) -> None:
 
 
 def _end_user_error(world: World, alarm: Any, error: UserError) -> None:
-    """If all ranks failed, root speaks and all leave in order; if only some did, they speak and end the job."""
+    """If all ranks failed, root reports and all leave in order; if only some did, they report and end the job."""
     if alarm is None or _all_arrive(alarm):
         if world.is_root:
             complain(error)

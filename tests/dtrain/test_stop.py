@@ -77,7 +77,7 @@ def test_a_warned_training_ends_in_time_and_goes_on_to_the_same_weights(folder, 
 
 def test_a_training_that_is_ended_again_and_again_is_done_at_last(folder, whole, monkeypatch):
     """It stops after any step, before and amid a validation, and always makes progress."""
-    monkeypatch.setattr(clock, "ASK_SECONDS", 0.0)
+    monkeypatch.setattr(clock, "AGREE_SECONDS", 0.0)
     monkeypatch.setenv(NOTE, str(folder / "note"))
     warned, code, n_jobs = Warned(monkeypatch), UNFINISHED, 0
     while code == UNFINISHED:

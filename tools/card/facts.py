@@ -50,7 +50,7 @@ class Facts:
         return str(self.attributes.get("created", ""))
 
     @cached_property
-    def told(self) -> str:
+    def summary(self) -> str:
         """What it is, for a person."""
         kind = next((text for name, text in KINDS.items() if self.schema.startswith(name)), f"{self.schema} data.")
         sizes = ", ".join(f"{length} × {axis}" for axis, length in self.sizes.items())

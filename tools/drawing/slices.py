@@ -72,10 +72,10 @@ def draw_agreement(data: Dataset, run: Run) -> Picture:
         truth, values = pairs(data, run, path)
         _cloud(axis, truth, values)
         line = Calibration.of(truth, values)
-        told = f"spread {values.std() / truth.std():.2f}, slope of calibration {line.slope:.2f}"
+        message = f"spread {values.std() / truth.std():.2f}, slope of calibration {line.slope:.2f}"
         found = {name: row["A"][name]["value"] for name in ("pooled", "bias")}
         pooled = f"pooled $\\rho$ = {found['pooled']:.2f}, mean error {found['bias']:+.3f} $\\sigma$"
-        axis.set_title(f"{row['name']}, {run.trained}\n{pooled}\n{told}", fontsize=8)
+        axis.set_title(f"{row['name']}, {run.trained}\n{pooled}\n{message}", fontsize=8)
     axes[0, 0].set_ylabel(r"predicted propensity [$\sigma$]")
     caption = [
         f"Predicted against simulated propensity of the A particles of {len(run.about['samples'])} {run.about['part']}"

@@ -97,8 +97,8 @@ class Trial:
     def in_order(self, end: End, allowed: Iterable[int] = (), several: bool = False) -> End:
         """Raise Bad for an end with a traceback, without a word, or with too many."""
         if "Traceback" in end.err + end.out:
-            told = end.err if "Traceback" in end.err else end.out
-            raise Bad("unclear", f"a traceback: {told[told.index('Traceback') :][-800:]}")
+            message = end.err if "Traceback" in end.err else end.out
+            raise Bad("unclear", f"a traceback: {message[message.index('Traceback') :][-800:]}")
         if end.code == 0 or end.code in allowed:
             return end
         lines = re.findall(r"^error: .*$", end.err, re.M)

@@ -1,4 +1,4 @@
-"""The text of the kernels for a lattice, a law and a precision: the files of CUDA C after what they need to know."""
+"""The text of the kernels for a lattice, a law and a precision: constants and formulas, then the files of CUDA C."""
 
 from __future__ import annotations
 

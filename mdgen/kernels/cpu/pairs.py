@@ -93,7 +93,7 @@ def make_forces(formulas: Formulas) -> Callable[..., Any]:
                 slot = slot_of(replicas, j)
                 pair = element(law.species, j) * stride
                 dx, dy, dz, square = displacement(replicas, place, slot, x, y, z, scale_x, scale_y, scale_z)
-                given = (square,) + columns_at(cluster_table, pair + LANES)  # noqa: RUF005  # Numba knows no star here
+                given = (square,) + columns_at(cluster_table, pair + LANES)  # noqa: RUF005  # no star in Numba
                 strength = strength_of(given)
                 # The formula is computed in every lane, and what is out of range is set to zero afterwards: lanes
                 # differ in this, and adding zero leaves no trace, so that a list may hold more than it must.

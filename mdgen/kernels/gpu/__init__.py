@@ -55,9 +55,9 @@ def entry_type(n_particles: int) -> type:
 class Kernels:
     """The kernels for replicas of `shape` [R, n] of a `PairPotential`, in the precision of the pair forces.
 
-    `one_block` says whether a block of `threads` (a multiple of 32, up to `MOST_THREADS`) has a replica to itself, or
-    many blocks share each; None: as it suits the device. No result depends on them. Raises ValueError for
-    what cannot be.
+    With `one_block` a block of `threads` (a multiple of 32, up to `MOST_THREADS`) has a replica to itself, else many
+    blocks share each; None: as it suits the device. No result depends on them. Raises ValueError for choices that the
+    device does not allow.
     """
 
     def __init__(
@@ -106,7 +106,7 @@ class Kernels:
         self._launch("push", blocks, (BLOCK,), arrays, capacity, np.float64(dt), np.int32(kicks))
 
     def couple(self, arrays: Arrays, capacity: Capacity, after: bool, coupling: Coupling) -> None:
-        """Rescale velocities as the thermostat says; the next coupling takes the next random numbers."""
+        """Rescale velocities by the factor of the thermostat; the next coupling takes the next random numbers."""
         if after or (self._thermostat is not None and self._thermostat.before):
             given = np.int32(after), *coupling, self._prerounding
             self._launch("couple", (1,), (self.threads,), arrays, capacity, *given)
@@ -151,7 +151,7 @@ class Kernels:
 
 
 def _options(n_particles: int, n_species: int) -> tuple[str, ...]:
-    """What the compiler has to know."""
+    """Options of the compiler: sizes and choices that kernels have as constants."""
     chosen = {"-DWIDE": n_particles > NARROW, "-DFEW": n_species <= FEW}
     return tuple(option for option, holds in chosen.items() if holds)
 

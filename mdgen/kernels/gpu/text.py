@@ -83,7 +83,7 @@ class DistanceLines(Lines):
 
 
 def _coupling(thermostat: Thermostat) -> str:
-    """`scale_before`, `scale_after` and what `thermostat.cu` has to know about them."""
+    """`scale_before`, `scale_after` and the constants about them that `thermostat.cu` needs."""
     n_numbers = thermostat.draw(0).shape[1]
     head = f"#define COUPLED\n#define N_NUMBERS {n_numbers}\n#define HAS_BEFORE {int(thermostat.before is not None)}\n"
     sizes = (len(thermostat.value), n_numbers, len(thermostat.constants))
