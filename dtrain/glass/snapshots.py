@@ -16,7 +16,7 @@ from typing import Any, ParamSpec, TypeVar
 import numpy as np
 
 from dtrain.data.configurations import Configuration, read_configurations, with_inherent
-from dtrain.data.glass import needs_inherent
+from dtrain.data.glass_graphs import needs_inherent
 from dtrain.estimate import peak_memory
 from dtrain.glass.mobility import (
     Mobility,

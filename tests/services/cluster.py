@@ -175,8 +175,9 @@ class Cluster:
         self._in_switch("ip", "link", "set", f"to-{name}", "down")
 
     def plug(self, name: str) -> None:
-        """Put a host back on the network."""
+        """Put a host back on the network, and wait until it answers; the kernel needs up to a second for that."""
         self._in_switch("ip", "link", "set", f"to-{name}", "up")
+        wait_until(lambda: self.head.run("ssh", name, "true").returncode == 0, 60, f"{name} does not answer")
 
     def close(self) -> None:
         """End all hosts and what runs there."""
