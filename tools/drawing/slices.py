@@ -1,7 +1,7 @@
 """Predictions in space and particle by particle, beside the simulation.
 
 Layout of the slice: report of JHPCN project jh220052 (2022), figure 2: circles at initial positions, the redder the
-more mobile. A prediction is a conditional mean, so it varies less than what is simulated; how much less is told.
+more mobile. A prediction is a conditional mean, so it varies less than what is simulated; the titles give the ratio.
 """
 
 from __future__ import annotations

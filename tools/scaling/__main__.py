@@ -1,4 +1,4 @@
-"""What a data set costs on 1 to 1024 processors, and how well the model knows it.
+"""The cost of a data set on 1 to 1024 processors by a model, and the error of the model.
 
     python -m tools.scaling predict [CASE.toml …] [--machine h100] [--set rate=8e8]      the model
     python -m tools.scaling units                                                        units, measured here
