@@ -55,6 +55,11 @@ class Trained:
         return self.path.parent
 
     @property
+    def device(self) -> torch.device:
+        """Where the network is computed."""
+        return next(self.network.parameters()).device
+
+    @property
     def options(self) -> Options:
         """The keys of [data] under which the weights were learnt."""
         return self.recipe.data_in(self.phase)

@@ -47,7 +47,7 @@ def _time_labels(position: F64, start: Configuration, n_species: int, bond: I32,
     change = bond_change(position, start, bond)
     is_a = start.species == 0
     scored = is_a[bond].all(axis=1) & (distance(start.position, bond, start.box) < CLOSE_PAIR)
-    members = [moved[:, start.species == species] for species in range(n_species)]
+    averages = [species_averages(moved[:, start.species == species], wave_number) for species in range(n_species)]
     return {
         "propensity": moved.mean(axis=0),
         "propensity_error": standard_error(moved),
@@ -55,15 +55,20 @@ def _time_labels(position: F64, start: Configuration, n_species: int, bond: I32,
         "bond_change": change.mean(axis=0),
         "bond_change_error": standard_error(change),
         "bond_change_reliability": reliability(change[:, scored]),
-        "mean_squared_displacement": [_mean(one**2) for one in members],
-        "overlap": [_mean(one < OVERLAP_LENGTH) for one in members],
-        "self_scattering": [_mean(self_scattering(one, wave_number)) for one in members],
+        **{name: [of_species[name] for of_species in averages] for name in averages[0]},
     }
 
 
-def _mean(values: Array) -> float:
-    """The mean, NaN for a species without particles."""
-    return float(values.mean()) if values.size else float("nan")
+def species_averages(moved: F64, wave_number: float) -> dict[str, float]:
+    """Averages over the displacements |r_i(t) - r_i(0)| of one species, of any shape, by the names of the ISOCONFIG
+    fields; NaN for a species without particles."""
+    scattering = self_scattering(moved, wave_number)
+    values = {
+        "mean_squared_displacement": moved**2,
+        "overlap": moved < OVERLAP_LENGTH,
+        "self_scattering": scattering,
+    }
+    return {name: float(one.mean()) if one.size else float("nan") for name, one in values.items()}
 
 
 def displacement(position: F64, initial: F64) -> F64:

@@ -32,7 +32,7 @@ class CasePredictor:
 
     def __init__(self, trained: Trained, data: Flow) -> None:
         self.network, self.data = trained.network, data
-        self.device = next(trained.network.parameters()).device
+        self.device = trained.device
         self.seconds, self.n_frames = 0.0, 0
 
     @torch.inference_mode()

@@ -39,7 +39,7 @@ def answers(trained: Trained, graph: Data) -> tuple[Floats, F64]:
     """Propensity [n] and bond change [n_pairs] of a graph (`structure_of`), sigma; a pair's is the mean of its two
     directions."""
     model = DenormalisedNetwork(trained.network, trained.normalisation)
-    graph = graph.to(next(model.parameters()).device)
+    graph = graph.to(trained.device)
     propensity, change = model.predict(*Glass.inputs(graph))
     pair = graph.pair.cpu().numpy()
     return propensity, np.bincount(pair, weights=change, minlength=len(pair) // 2) / 2

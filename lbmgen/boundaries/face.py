@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import numbers
+from collections.abc import Callable
 from dataclasses import fields
 from functools import cache
 from typing import Any, ClassVar
@@ -16,7 +17,9 @@ import numpy as np
 
 from lbmgen.boundaries import boundary
 from lbmgen.boundaries.profile import DomainShape
+from lbmgen.boundaries.site import Link, Site
 from runkit.arrays import F64
+from runkit.formula import Value
 
 PERIODIC, MIRROR, BOUNCE, OPEN = "periodic", "mirror", "bounce", "open"
 
@@ -57,19 +60,19 @@ class Open(Face):
     """Base of open faces: they hold the density of the far field, and formulas give what enters.
 
     Parameters are numbers. A formula is computed in double precision, by arithmetic alone, for each link through the
-    face at each step: `arriving(face, site, link)` is the population that enters. `face` holds the parameters;
-    `lbmgen.kernels.open_faces` lists what `site` and `link` hold. With `guess(face, site, link)`, a first value of it,
-    `site.arrived` and `link.guess` are known to `arriving` too.
+    face at each step: `arriving(face, site, link)` is the population that enters. `face` has the parameters as
+    attributes, `Site` and `Link` have all else. With `guess(face, site, link)`, a first value of it, `arriving` may use
+    `site.arrived` and `link.guess` too.
     """
 
     way = OPEN
     kind = "OPEN"
     priority = 3
     density: float
-    guess: ClassVar[Any] = None
+    guess: ClassVar[Callable[[Any, Site, Link], Value] | None] = None
 
     @staticmethod
-    def arriving(face: Any, site: Any, link: Any) -> Any:
+    def arriving(face: Any, site: Site, link: Link) -> Value:
         """The population that enters along a link."""
         raise NotImplementedError
 

@@ -14,12 +14,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from mdgen.kernels.cpu.clusters import displacement, load_position, set_cluster_table, slot_of, store_cluster
+from mdgen.potentials.pair import Pair, PairLaw
 from runkit.formula.compiled import inlined
 from runkit.simd.compiled import helper, kernel
 from runkit.simd.lanes import (
@@ -53,8 +53,8 @@ class Formulas(NamedTuple):
     parts: tuple[type, ...]
 
     @classmethod
-    def of(cls, law: Any, columns: tuple[str, ...]) -> Formulas:
-        """Those of a `PairLaw` with these columns."""
+    def of(cls, law: PairLaw, columns: tuple[str, ...]) -> Formulas:
+        """Those of a law with these columns."""
         force, energy, virial, curvature = (
             _of_pair(formula, columns) for formula in (law.force, law.energy, law.virial, law.curvature)
         )
@@ -66,7 +66,7 @@ class Formulas(NamedTuple):
 
 
 def _of_pair(formula: Callable[..., Any], columns: tuple[str, ...]) -> Callable[..., Any]:
-    return inlined(lambda square, *values: formula(square, SimpleNamespace(**dict(zip(columns, values, strict=True)))))
+    return inlined(lambda square, *values: formula(square, Pair(**dict(zip(columns, values, strict=True)))))
 
 
 def make_forces(formulas: Formulas) -> Callable[..., Any]:
