@@ -1,4 +1,4 @@
-"""The road of a generation run: equilibrate, propagate, label; all of it into one file, restartable anywhere."""
+"""A generation run: equilibrate, propagate, label; all of it into one file, restartable anywhere."""
 
 from __future__ import annotations
 

@@ -117,8 +117,8 @@ class Gpu:
         """A NumPy array that copies need not wait for."""
         import cupyx
 
-        room: Array = cupyx.empty_pinned(shape, dtype)
-        return room
+        buffer: Array = cupyx.empty_pinned(shape, dtype)
+        return buffer
 
     def to_host(self, array: DeviceArray, out: Array | None = None) -> Array:
         """Copy to NumPy. Into a pinned `out` it only begins: `wait` before looking."""

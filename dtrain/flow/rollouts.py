@@ -79,8 +79,8 @@ def write_rollouts(
     sizes = {"case": len(cases), "time": n_given + n_frames, "x": nx, "y": ny}
     attributes = {name: data.dataset.attributes[name] for name in _COPIED if name in data.dataset.attributes}
     attributes |= {**about, "n_trajectories": len(cases)}
-    room: dict[str, Any] = {"groups": _boundaries(data), "replace": True, "reads": [data.dataset.path]}
-    with Writer.open(world, path, FLOW_PREDICTION, sizes, attributes, **room) as file:
+    options: dict[str, Any] = {"groups": _boundaries(data), "replace": True, "reads": [data.dataset.path]}
+    with Writer.open(world, path, FLOW_PREDICTION, sizes, attributes, **options) as file:
         if world.is_root:
             _write_grid(file, data, cases, start, sizes["time"])
         file.sync()  # the checksums of units cover what root has written

@@ -1,8 +1,8 @@
 """Schemas of dataset files: fields with their dimensions, units and meaning; and the registry of file contracts.
 
-A file on disk is the only thing two rooms of this system share, so its schema is plain data: a `Schema` is a tuple of
-`Field`s, and writer, reader and checker are all driven by it. A contract (`contract.py`) adds to it the rules between
-fields and the card; each is one file in `contracts/`.
+A file on disk is the only thing that generators and training share, so its schema is plain data: a `Schema` is a tuple
+of `Field`s, and writer, reader and checker are all driven by it. A contract (`contract.py`) adds to it the rules
+between fields and the card; each is one file in `contracts/`.
 """
 
 from __future__ import annotations

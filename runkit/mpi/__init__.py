@@ -1,6 +1,6 @@
 """The only package that uses mpi4py: ranks, shares of work, and an end of all ranks when one fails.
 
-Nothing is imported or initialised before `connect`. A program's road takes a `World` as its first argument:
+Nothing is imported or initialised before `connect`. A program's main function takes a `World` first:
 
     run_program("mdgen", Case, run=partial(launch, generate))      # calls generate(world, config)
 """
