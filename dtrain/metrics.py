@@ -15,9 +15,8 @@ from numpy.typing import ArrayLike
 
 from runkit.arguments import numbers
 from runkit.arrays import F64, Bools, Floats, Ints
+from runkit.dataset.contracts.isoconfig import CLOSE_PAIR
 from runkit.errors import UserError
-
-CLOSE_PAIR = 1.35  # AA pairs nearer than this are scored
 
 
 def pearson(x: ArrayLike, y: ArrayLike) -> float:

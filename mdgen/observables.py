@@ -18,9 +18,9 @@ from scipy.spatial import cKDTree
 from mdgen.initial import Configuration, wrap
 from runkit import elementary
 from runkit.arrays import F64, I32, Array, Ints
+from runkit.dataset.contracts.isoconfig import CLOSE_PAIR
 from runkit.rng import stream
 
-CLOSE_PAIR = 1.35  # AA pairs nearer than this are scored: the first coordination shell
 OVERLAP_LENGTH = 0.3
 N_SPLITS = 20
 

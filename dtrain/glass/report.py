@@ -12,6 +12,7 @@ from dtrain.glass import published
 from dtrain.glass.published import Published
 from dtrain.glass.scores import FIGURES, Estimate, Score
 from dtrain.tables import write_json, write_table
+from runkit.dataset.contracts.isoconfig import CLOSE_PAIR
 
 BONDS = "bonds"  # what is scored: bonds, or particles by the letter of their species
 # Lines of the table: figure of a score -> words.
@@ -119,7 +120,7 @@ def spreadsheet(about: dict[str, Any], rows: Sequence[Row], known: Mapping[str, 
 
 
 def _title(kind: str) -> str:
-    return "bonds (AA, r < 1.35)" if kind == BONDS else f"particles {kind}"
+    return f"bonds (AA, r < {CLOSE_PAIR})" if kind == BONDS else f"particles {kind}"
 
 
 def _number(name: str, one: Estimate) -> str:

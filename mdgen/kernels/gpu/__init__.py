@@ -11,6 +11,7 @@ from mdgen.kernels import fire, prerounding
 from mdgen.kernels.gpu.text import source, table
 from mdgen.potentials.pair import PairPotential
 from mdgen.thermostats import Thermostat
+from runkit.arrays import rounded_up
 from runkit.device import DeviceArray, Gpu
 
 BLOCK, ARRANGING = 128, 1024  # threads of a block where many share a replica; where one sorts it
@@ -77,7 +78,7 @@ class Kernels:
         fits = self.shared <= self._most_shared
         fills = 2 * shape[0] >= device.n_multiprocessors or shape[1] <= MOST_THREADS["float32"]
         self.one_block = fits and fills if one_block is None else one_block
-        self.threads = min(MOST_THREADS[precision], _up(shape[1], CHUNK)) if threads is None else threads
+        self.threads = min(MOST_THREADS[precision], rounded_up(shape[1], CHUNK)) if threads is None else threads
         if self.one_block and not fits:
             raise ValueError(f"{shape[1]} particles: their places do not fit the shared memory of a block")
         if self.threads % CHUNK or not CHUNK <= self.threads <= MOST_THREADS[precision]:
@@ -99,7 +100,7 @@ class Kernels:
         """One step, or forces at the present places if `dt` is zero: halves of a kick before (2 if one is left from
         the step before) and, if `kicks`, one after it."""
         n = self._shape[1]
-        blocks, drift = (_up(n, BLOCK) // BLOCK,), (np.float64(dt), np.float64(longest), np.int32(n_kicks))
+        blocks, drift = (rounded_up(n, BLOCK) // BLOCK,), (np.float64(dt), np.float64(longest), np.int32(n_kicks))
         self._launch("drift", blocks, (BLOCK,), arrays, capacity, *drift)
         self._launch("arrange", (1,), (ARRANGING,), arrays, capacity)
         self._launch("refresh", blocks, (BLOCK,), arrays, capacity)
@@ -122,7 +123,7 @@ class Kernels:
 
     def energies(self, arrays: Arrays, capacity: Capacity, law: DeviceArray, energy: DeviceArray) -> None:
         """Write energy and virial of each particle's pairs with higher ones [R, 2, n]; `law` in double precision."""
-        self._launch("energies", (_up(self._shape[1], BLOCK) // BLOCK,), (BLOCK,), arrays, capacity, law, energy)
+        self._launch("energies", (rounded_up(self._shape[1], BLOCK) // BLOCK,), (BLOCK,), arrays, capacity, law, energy)
 
     def total(self, arrays: Arrays, capacity: Capacity, value: DeviceArray, total: DeviceArray) -> None:
         """Write the sums [R, 2] of `value` [R, 2, n], in the order of the particles."""
@@ -159,7 +160,3 @@ def _options(n_particles: int, n_species: int) -> tuple[str, ...]:
 @cache
 def _module(device: Gpu, text: str, options: tuple[str, ...]) -> Any:
     return device.compile(text, options)
-
-
-def _up(n: int, unit: int) -> int:
-    return -(-n // unit) * unit
