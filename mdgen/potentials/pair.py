@@ -5,6 +5,7 @@ Units: those of the arrays given; Lennard-Jones units in the registered laws.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, is_dataclass
 from types import MappingProxyType, SimpleNamespace
@@ -23,7 +24,7 @@ LEAST, MOST = 1e-20, 1e5  # of a parameter: their 12th powers are numbers in any
 Pair: TypeAlias = SimpleNamespace  # the columns of a pair of species, by the names that the law gives them
 
 
-class PairLaw:
+class PairLaw(ABC):
     """A law U(r): a frozen dataclass of the numbers that stand in its formulas, the same for all pairs of species.
 
     What differs between pairs of species are columns: `energy`, `force` and `virial` are formulas (`runkit.formula`) of
@@ -31,19 +32,18 @@ class PairLaw:
     set zero. They are applied to arrays, to registers of the CPU, and to names in CUDA C.
     """
 
-    # Any: each law has parameters of its own, and names them.
+    @abstractmethod
     def columns(self, cutoff: Any, *args: Any, **parameters: Any) -> dict[str, F64]:
         """Columns by name, float64 [n_species, n_species], from the cutoff and parameters of pairs, of that shape
-        too."""
-        raise NotImplementedError
+        too; each law names its own."""
 
+    @abstractmethod
     def energy(self, square: Value, pair: Pair) -> Value:
         """U(r), which is zero at the cutoff."""
-        raise NotImplementedError
 
+    @abstractmethod
     def force(self, square: Value, pair: Pair) -> Value:
         """-U'(r) / r, which times r_i - r_j is the force on i."""
-        raise NotImplementedError
 
     def virial(self, square: Value, pair: Pair) -> Value:
         """-r U'(r); a law may have another way to it, which is rounded otherwise."""

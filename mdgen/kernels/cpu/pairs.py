@@ -58,7 +58,8 @@ class Formulas(NamedTuple):
         force, energy, virial, curvature = (
             _of_pair(formula, columns) for formula in (law.force, law.energy, law.virial, law.curvature)
         )
-        return cls(force, energy, virial, curvature, len(columns), f"{law} {columns}", type(law).__mro__[:-1])
+        parts = tuple(one for one in type(law).__mro__ if issubclass(one, PairLaw))
+        return cls(force, energy, virial, curvature, len(columns), f"{law} {columns}", parts)
 
     def compiled(self, function: Callable[..., Any]) -> Callable[..., Any]:
         """A kernel that holds these formulas."""
