@@ -12,6 +12,7 @@ from runkit.mpi.launch import connect, launch, single_threaded
 from runkit.mpi.library import native_calls
 from runkit.mpi.messages import Messages
 from runkit.mpi.serial import SerialWorld
+from runkit.mpi.start import in_time
 from runkit.mpi.world import World, share
 
 __all__ = [
@@ -21,6 +22,7 @@ __all__ = [
     "SharedCounter",
     "World",
     "connect",
+    "in_time",
     "launch",
     "native_calls",
     "share",

@@ -15,6 +15,7 @@ from runkit.memory import INTERRUPTED, shortage
 from runkit.mpi.communicator import MpiWorld
 from runkit.mpi.room import require_room
 from runkit.mpi.serial import SerialWorld
+from runkit.mpi.start import in_time, world_communicator
 from runkit.mpi.world import World
 from runkit.watch import watch_hosts
 
@@ -34,13 +35,12 @@ def connect() -> World:
     lost, launched = forget_lost_connection(), mpi_launch()
     require_room()
     try:
-        from mpi4py import MPI
+        world = MpiWorld(world_communicator())
     except (ImportError, RuntimeError) as error:
         if launched is not None and launched.size > 1 and launched.is_sure:
             started = f"{launched.launcher} started {launched.size} processes"
             raise UserError(f"{started}, but mpi4py does not work here: {error}") from error
         return SerialWorld()
-    world = MpiWorld(MPI.COMM_WORLD)
     _settle(world, launched or lost)
     return world
 
@@ -65,7 +65,8 @@ def launch(main: Callable[..., int | None], *arguments: Any) -> None:
     alarm = world.comm.Dup() if isinstance(world, MpiWorld) and world.size > 1 else None
     try:
         if alarm is not None:
-            watch_hosts(world.rank, alarm.allgather)
+            with in_time():
+                watch_hosts(world.rank, alarm.allgather)
         code = main(world, *arguments)
     except UserError as error:
         _end_user_error(world, alarm, error)
