@@ -78,7 +78,7 @@ def predict_file(
     """Predict all configurations of a file; collective. Writes `path` and, beside it, the same as extended XYZ.
 
     `how` is the potential of inherent structures, its parameters, and the number of parts; 0: one for each process.
-    Raises UserError for a file that cannot be read, configurations that the model cannot know, and, before anything is
+    Raises UserError for a file that cannot be read, configurations of another kind than the model's, and before anything is
     computed, where the extended XYZ would replace something else.
     """
     potential, parameters, parts = how
