@@ -33,7 +33,9 @@ from runkit.dataset.schema import contract
 from runkit.usage import value_text
 
 Row = Sequence[str]
-ARRAY = re.compile(r"~?(?:numpy\.)?ndarray\[tuple\[[~\w.]*Any, \.\.\.\], [~\w.]*dtype\[[~\w.]*?(\w+)\]\]")
+ARRAY = re.compile(
+    r"~?(?:numpy\.)?ndarray\[tuple\[[~\w.]*Any, \.\.\.\], [~\w.]*dtype\[[~\w.]*?(\w+)(?:\[[~\w.]*Any\])?\]\]"
+)
 
 
 class Live(SphinxDirective):
@@ -177,9 +179,16 @@ def bars_are_bars(app: Sphinx, what: str, name: str, obj: Any, options: Any, lin
 def arrays_are_short(
     app: Sphinx, what: str, name: str, obj: Any, options: Any, signature: str | None, returned: str | None
 ) -> tuple[str | None, str | None]:
-    """An array in a signature is NDArray[float64], not all that stands behind this name."""
-    short = [text and ARRAY.sub(r"NDArray[\1]", text) for text in (signature, returned)]
-    return short[0], short[1]
+    """An array in a signature is NDArray[float64], not all that stands behind this name; a name has no module."""
+    return shortened(signature), shortened(returned)
+
+
+def shortened(types: str | None) -> str | None:
+    """Types as the code names them."""
+    if types is None:
+        return None
+    named = re.sub(r"TypeAliasForwardRef\('(\w+)'\)", r"\1", ARRAY.sub(r"NDArray[\1]", types))
+    return re.sub(r"~?typing\.", "", named)
 
 
 def formula(is_block: bool) -> Callable[[Any, nodes.Element], None]:
