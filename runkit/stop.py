@@ -19,7 +19,7 @@ import time
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Protocol, Self
+from typing import Any, NamedTuple, Protocol, Self
 
 from runkit.errors import UNFINISHED as UNFINISHED
 from runkit.errors import complain
@@ -136,6 +136,27 @@ class Notice:
         with suppress(OSError, ValueError):
             sys.stdout.flush()
         os._exit(UNFINISHED)  # which the launcher answers by ending the others
+
+
+class _Never(NamedTuple):
+    """No limit of time; whoever is warned ends at once."""
+
+    minutes: float = 0.0
+    grace_seconds: float = 0.0
+
+
+class Unsaved(Notice):
+    """Of a program that saves nothing on its way, called `what`: a signal ends it at once, with code UNFINISHED."""
+
+    def __init__(self, what: str, is_root: bool) -> None:
+        self._what, self._is_root = what, is_root
+        super().__init__(_Never())
+
+    def _give_up(self) -> None:
+        if not self._is_root:
+            time.sleep(1.0)  # where all were warned, root speaks for them, and the launcher ends them
+        complain(f"{self.why}: {self._what} is unfinished; the same command begins it anew")
+        os._exit(UNFINISHED)
 
 
 class Stop(Notice):

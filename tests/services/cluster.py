@@ -15,6 +15,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
 import psutil
@@ -181,8 +182,8 @@ class Cluster:
         """
         self._in_switch("ip", "link", "set", f"to-{name}", "up")
         for other in self.hosts.keys() - {name}:
-            words = "ssh", other, "true"
-            wait_until(lambda: self.hosts[name].run(*words).returncode == 0, 60, f"{name} does not reach {other}")
+            reach = partial(self.hosts[name].run, "ssh", other, "true")
+            wait_until(lambda reach=reach: reach().returncode == 0, 60, f"{name} does not reach {other}")
 
     def close(self) -> None:
         """End all hosts and what runs there."""

@@ -13,10 +13,10 @@ from matplotlib.colors import Normalize
 
 from dtrain.metrics import pearson
 from runkit.dataset.reader import Dataset
-from tools.drawing.calibration import Calibration, calibration, pairs
+from tools.drawing.calibration import Calibration, calibrated, pairs
 from tools.drawing.particles import MOBILE, SLAB, circles, colours_of
 from tools.drawing.picture import Picture
-from tools.drawing.runs import Run, predicted, source
+from tools.drawing.runs import Run, source
 from tools.drawing.style import BLACK, RED
 
 BINS = 12  # of equal numbers of particles, along the predictions
@@ -28,11 +28,10 @@ def draw_slice(data: Dataset, run: Run) -> Picture:
     is_a, truth = data["species"][sample] == 0, data["propensity"][sample, i_time]
     panels, made = [("simulation", truth)], []
     for path, row in run.predictions:
-        line = calibration(data, run, path, without=sample)
-        values = line(predicted(path, sample))
+        values, lines = calibrated(data, run, path, sample)
         rho, spread = pearson(values[is_a], truth[is_a]), values[is_a].std() / truth[is_a].std()
         panels.append((f"{row['name']}, {run.trained}\n$\\rho$ = {rho:.2f}, spread {spread:.2f}", values))
-        made.append(f"{row['name']}: {line}.")
+        made.append(f"{row['name']}: {'; '.join(f'{one} {line}' for one, line in zip('ABC', lines, strict=False))}.")
     norm = colours_of(truth[is_a])
     size = (2.9 * len(panels) + 0.6, 3.6)
     figure, axes = plt.subplots(1, len(panels), figsize=size, sharey=True, layout="compressed")
