@@ -32,8 +32,8 @@ FEWEST = 3  # scored items of a validation sample that a correlation is taken ov
 class Solved(Protocol):
     """A network whose weights are solutions of regressions, by name (see `dtrain.models.linear`)."""
 
-    def regressions(self, inputs: Any, targets: Any, masks: Any, weight: Any, /) -> Iterator[tuple[str, Any]]:
-        """The items of each regression in a batch of one sample."""
+    def regressions(self, inputs: Any, /, *terms: Any) -> Iterator[tuple[str, Any]]:
+        """The items of each regression in a batch of one sample (`Graphs.terms`)."""
 
     def set_weights(self, name: str, weights: Tensor, offset: float, /) -> None:
         """Take over a solution."""
@@ -113,7 +113,7 @@ def _regressions(network: Solved, data: DataSet[Any, Any], sample: int) -> Itera
         raise UserError(
             f"data.name = {data.options.name!r}: a network that is solved needs data of particles and pairs"
         )
-    return network.regressions(data.inputs(batch), batch.targets, batch.masks, batch.weight)
+    return network.regressions(data.inputs(batch), *batch.terms)
 
 
 def _arrays(regression: Any) -> tuple[Floats, Floats]:

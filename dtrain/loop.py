@@ -34,7 +34,7 @@ def train_run(ranks: Ranks, recipe: Recipe, clock: Clock) -> None:
     run_folder = RunFolder.open(ranks, recipe, config)
     try:
         if run_folder.is_finished:
-            ranks.on_root(run_folder.hold_to_files, {name: recipe.data_in(name).file for name in recipe.phase})
+            ranks.on_root(run_folder.hold_to_files, {name: recipe.data_in(name).sources for name in recipe.phase})
             say(ranks, f"{run_folder.path}: is finished; weights: {run_folder.model}")
             return
         paces = _train_phases(ranks, recipe, config, run_folder, clock)

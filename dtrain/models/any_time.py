@@ -1,0 +1,86 @@
+"""A network that answers at many times and temperatures at once: for each knot, where it has learnt, one answer.
+
+What lies between knots is interpolated by who asks (`dtrain.data.knots`). Answers for particles and pairs are in units
+of the level of a configuration, mean and spread by kind of item, which is an answer too: linear in the last descriptor,
+the inherent energy per particle, in which configurations and temperatures differ. Levels, and the linear part of all
+other answers, begin as solutions of regressions (`dtrain.least_squares`).
+
+Units: none; levels have those of the labels.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import torch
+from torch import Tensor, nn
+
+from dtrain.models import model, require_whole
+from dtrain.models.linear import Linear, Regression, n_kinds, pair_kinds
+
+LEVEL = "level"
+
+
+@model("any-time")
+class AnyTime(nn.Module):
+    """A linear model of descriptors for every knot."""
+
+    def __init__(
+        self, node_width: int = 3, edge_width: int = 6, n_species: int = 2, n_leading: int = 1, n_knots: int = 1
+    ) -> None:
+        super().__init__()
+        require_whole(n_knots=n_knots)
+        self.n_species, self.n_knots = n_species, n_knots
+        self.linear = nn.ModuleList(Linear(node_width, edge_width, n_species, n_leading) for _ in range(n_knots))
+        n_levels = n_species + n_kinds(n_species), n_knots, 2
+        self.register_buffer("level_slope", torch.zeros(n_levels))
+        self.register_buffer("level_offset", torch.zeros(n_levels))
+
+    @property
+    def reach(self) -> int:
+        """As far as a linear model looks."""
+        return 1
+
+    def forward(self, x: Tensor, edge_index: Tensor, edge_attr: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """Particles [n_nodes, node_width], edges [2, n_edges] with [n_edges, 6] -> [n_nodes, n_knots], [n_edges,
+        n_knots], and the terms of their levels [n_nodes, 2, n_knots], [n_edges, 2, n_knots] (`dtrain.data.levels`).
+        """
+        answers = [one(x, edge_index, edge_attr) for one in self.linear]
+        node, edge = (torch.stack(of_kind, dim=1) for of_kind in zip(*answers, strict=True))
+        species, source = x[:, 0].long(), edge_index[0]
+        kind = self.n_species + pair_kinds(species, edge_index, edge_attr, self.n_species)
+        return node, edge, self._level(species, x[:, -1]), self._level(kind, x[source, -1])
+
+    def regressions(
+        self,
+        inputs: tuple[Tensor, ...],
+        targets: tuple[Tensor, ...],
+        masks: tuple[Tensor, ...],
+        weight: Tensor,
+        level: Tensor,
+    ) -> Iterator[tuple[str, Regression]]:
+        """The name and the items of each regression: at each labelled knot those of a linear model, and its levels."""
+        energy = inputs[0][:1, -1:]
+        for k in torch.nonzero(weight[0, :, 0]).flatten().tolist():
+            of_knot = targets[0][:, k], targets[1][:, k]
+            for name, one in self.linear[k].regressions(inputs, of_knot, masks, weight[:, k]):
+                yield f"{k}.{name}", one
+            for kind, place in torch.nonzero(level[0, :, k].isfinite()).tolist():
+                one = Regression(energy, level[0, kind, k, place].view(1), torch.ones(1, dtype=torch.bool), 0, 1.0)
+                yield f"{k}.{LEVEL}.{kind}.{place}", one
+
+    @torch.no_grad()
+    def set_weights(self, name: str, weights: Tensor, offset: float) -> None:
+        """The solution of a regression."""
+        k, _, rest = name.partition(".")
+        if rest.startswith(LEVEL):
+            _, kind, place = rest.split(".")
+            self.level_slope[int(kind), int(k), int(place)] = weights[0]
+            self.level_offset[int(kind), int(k), int(place)] = offset
+        else:
+            self.linear[int(k)].set_weights(rest, weights, offset)
+
+    def _level(self, kind: Tensor, energy: Tensor) -> Tensor:
+        """Of items of a kind [n] in configurations of an energy [n]."""
+        found = self.level_offset[kind] + self.level_slope[kind] * energy[:, None, None]
+        return found.transpose(1, 2)
