@@ -13,18 +13,16 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Literal, NamedTuple
+from typing import Any
 
 import numpy as np
 import torch
-from pydantic import Field
 from torch import Tensor
 
 from dtrain.data import DataSet, Network, Output, data
-from dtrain.data.glass import Glass, GlassLoss, GlassOptions
-from dtrain.data.glass_graphs import GraphOptions
+from dtrain.data.glass import GlassLoss
+from dtrain.data.glass_files import Place, TimesOptions, open_files, place_of
 from dtrain.data.graphs import Graphs
-from dtrain.data.knots import SAME, Knots
 from dtrain.data.levels import Level, level_of
 from dtrain.data.store import GIB, Store
 from dtrain.data.symmetry import draw_symmetry
@@ -32,33 +30,7 @@ from dtrain.metrics import pearson
 from dtrain.normalisation import Normalisation
 from runkit.arrays import F32
 from runkit.errors import UserError
-from runkit.files import expand
 from runkit.mpi import World
-
-
-class TimesOptions(GraphOptions):
-    """Keys of [data]."""
-
-    name: Literal["glass-times"] = Field("glass-times", description="name of a registered data set")
-    further: tuple[str, ...] = Field(
-        (), description="more ISOCONFIG files of the same system, at other temperatures or times (globs allowed)"
-    )
-    times: Literal["all"] | tuple[int, ...] = Field(
-        "all", description="indices of the times to learn, in every file; all: every one of them"
-    )
-    blind: bool = Field(
-        False, description="one answer for all temperatures, which the network is not told; false: one for each"
-    )
-    unexplained: float = Field(
-        0.3,
-        gt=0,
-        description="share of the variance within a configuration that is not expected to be learnt; a graph counts as "
-        "this over its sum with the noise of the labels, both in units of that variance",
-    )
-
-    @property
-    def sources(self) -> tuple[str, ...]:
-        return (self.file, *map(str, expand(self.further, "data.further")))
 
 
 @dataclass(frozen=True)
@@ -76,47 +48,16 @@ class TimedGraphs(Graphs):
         return *super().terms, self.level
 
 
-class _File(NamedTuple):
-    """A file: its data at each time that is learnt, the knots of these, and the number of its first sample."""
-
-    at: tuple[Glass, ...]
-    knots: tuple[int, ...]
-    start: int
-
-
-class _Place(NamedTuple):
-    """What a number means: a file, a sample of it, and for a reversed replica its time and its number there."""
-
-    file: _File
-    sample: int
-    i_time: int
-    reversed_number: int | None
-
-
 @data("glass-times")
 class GlassTimes(DataSet[TimedGraphs, GlassLoss]):
-    """The graphs of some ISOCONFIG files.
-
-    Samples are numbered file by file; after all of them come reversed replicas: replica 0 of every sample at the first
-    time, replica 1, …, then those of the second time.
-    """
+    """The graphs of some ISOCONFIG files, numbered as `place_of` says."""
 
     Options, Loss = TimesOptions, GlassLoss
 
     def __init__(self, options: TimesOptions, seed: int = 0) -> None:
         self.options, self.seed = options, seed
-        opened = [_open(options, path, seed) for path in options.sources]
-        temperatures = [_temperature(one[0]) for one in opened]
-        told = [temperatures[0]] * len(opened) if options.blind else temperatures
-        times = [[float(one.dataset["time"][one.options.time]) for one in of_file] for of_file in opened]
-        self.knots = Knots.of(zip(told, times, strict=True))
-        ends = np.cumsum([0] + [one[0].dataset.sizes["sample"] for one in opened])
-        self.files = [
-            _File(of_file, tuple(self.knots.number(time, temperature) for time in of_times), int(start))
-            for of_file, of_times, temperature, start in zip(opened, times, told, ends, strict=False)
-        ]
-        self.n_samples = int(ends[-1])
-        _require_alike([one.at[0] for one in self.files])
+        self.files, self.knots = open_files(options, seed)
+        self.n_samples = sum(one.n_samples for one in self.files)
         cpu = torch.device("cpu")
         self._store: Store[TimedGraphs] = Store(cpu, cpu, options.memory * GIB, 0)
         self._levels: dict[int, list[Level]] = {}
@@ -134,20 +75,8 @@ class GlassTimes(DataSet[TimedGraphs, GlassLoss]):
         train = self.parts["train"]
         n_blocks = max(len(one.at) for one in self.files) * self.options.reversed
         reversed_ones = [number + (1 + block) * self.n_samples for block in range(n_blocks) for number in train]
-        known = [number for number in reversed_ones if self.place_of(number) is not None]
+        known = [number for number in reversed_ones if place_of(self.files, number, self.options.reversed)]
         return {**self.parts, "train": train + known}
-
-    def place_of(self, number: int) -> _Place | None:
-        """What a number means; None for a time that its file does not have."""
-        block, base = divmod(number, self.n_samples)
-        file = next(one for one in reversed(self.files) if one.start <= base)
-        sample = base - file.start
-        if not block:
-            return _Place(file, sample, 0, None)
-        i_time, replica = divmod(block - 1, self.options.reversed)
-        if i_time >= len(file.at):
-            return None
-        return _Place(file, sample, i_time, sample + (1 + replica) * file.at[0].dataset.sizes["sample"])
 
     @property
     def normalisation(self) -> Normalisation:
@@ -183,7 +112,7 @@ class GlassTimes(DataSet[TimedGraphs, GlassLoss]):
     def prepare(self, world: World) -> None:
         for one in self.files:
             for at in one.at:
-                at.parts.update({"train": [k - one.start for k in self.parts["train"] if self._is_of(one, k)]})
+                at.parts.update({"train": one.own(self.parts["train"])})
                 at.prepare(world)
 
     def place(self, device: torch.device) -> str:
@@ -243,13 +172,10 @@ class GlassTimes(DataSet[TimedGraphs, GlassLoss]):
         """The correlation of particles, or of edges where only these are learnt."""
         return scores["rho_node" if options.p > 0 else "rho_edge"]
 
-    def _place(self, number: int) -> _Place:
-        place = self.place_of(number)
+    def _place(self, number: int) -> Place:
+        place = place_of(self.files, number, self.options.reversed)
         assert place is not None
         return place
-
-    def _is_of(self, file: _File, number: int) -> bool:
-        return file.start <= number < file.start + file.at[0].dataset.sizes["sample"]
 
     def _example(self, number: int) -> TimedGraphs:
         place = self._place(number)
@@ -276,12 +202,17 @@ class GlassTimes(DataSet[TimedGraphs, GlassLoss]):
             kinds[0, :, knot] = level.terms(with_spread=place.reversed_number is None)
         return TimedGraphs(
             *self.inputs(structure),
-            *(torch.from_numpy(node), torch.from_numpy(edge)[structure.pair.long()]),
-            *(structure.node_mask, structure.edge_mask, torch.from_numpy(weight)),
-            *((len(node),), (len(structure.pair),), torch.from_numpy(kinds)),
+            node_target=torch.from_numpy(node),
+            edge_target=torch.from_numpy(edge)[structure.pair.long()],
+            node_mask=structure.node_mask,
+            edge_mask=structure.edge_mask,
+            weight=torch.from_numpy(weight),
+            n_nodes=(len(node),),
+            n_edges=(len(structure.pair),),
+            level=torch.from_numpy(kinds),
         )
 
-    def _levels_of(self, place: _Place) -> list[Level]:
+    def _levels_of(self, place: Place) -> list[Level]:
         """Of a sample at the times of its file; for a reversed replica of its sample at that time alone."""
         key = place.file.start + place.sample
         if key not in self._levels:
@@ -304,32 +235,3 @@ def _at_knots(values: F32, knots: Sequence[int], n_knots: int) -> F32:
     found = np.zeros((len(values), n_knots), np.float32)
     found[:, list(knots)] = values
     return found
-
-
-def _open(options: TimesOptions, path: str, seed: int) -> tuple[Glass, ...]:
-    """A file at each of its times that are learnt."""
-    keys = {key: getattr(options, key) for key in GraphOptions.model_fields if key != "name"} | {"file": path}
-    first = Glass(GlassOptions.model_validate(keys), seed)
-    n_times = first.dataset.sizes["time"]
-    chosen = range(n_times) if options.times == "all" else options.times
-    if not chosen or not all(0 <= k < n_times for k in chosen):
-        raise UserError(f"data.times = {list(chosen)}: {path} has the times 0 to {n_times - 1}")
-    return tuple(Glass(GlassOptions.model_validate(keys | {"time": k}), seed) for k in sorted(set(chosen)))
-
-
-def _temperature(glass: Glass) -> float:
-    found = glass.dataset["temperature"][:]
-    if np.ptp(found) > SAME * found.max():
-        told = f"{found.min():g} to {found.max():g}"
-        raise UserError(f"{glass.options.file} has temperatures from {told}; one of a file is needed")
-    return float(found[0])
-
-
-def _require_alike(files: Sequence[Glass]) -> None:
-    """Raise UserError unless all files are of one system, but for temperature and times."""
-    first = files[0].system
-    for one in files[1:]:
-        for key in ("potential", "parameters", "density", "n_species"):
-            if one.system.get(key) != first.get(key):
-                told = f"{one.system.get(key)!r}, in {files[0].options.file} {first.get(key)!r}"
-                raise UserError(f"data.further: {key} in {one.options.file} is {told}; one system is needed")

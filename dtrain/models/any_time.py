@@ -25,6 +25,9 @@ LEVEL = "level"
 class AnyTime(nn.Module):
     """A linear model of descriptors for every knot."""
 
+    level_slope: Tensor
+    level_offset: Tensor
+
     def __init__(
         self, node_width: int = 3, edge_width: int = 6, n_species: int = 2, n_leading: int = 1, n_knots: int = 1
     ) -> None:
@@ -63,7 +66,7 @@ class AnyTime(nn.Module):
         energy = inputs[0][:1, -1:]
         for k in torch.nonzero(weight[0, :, 0]).flatten().tolist():
             of_knot = targets[0][:, k], targets[1][:, k]
-            for name, one in self.linear[k].regressions(inputs, of_knot, masks, weight[:, k]):
+            for name, one in self._linear(k).regressions(inputs, of_knot, masks, weight[:, k]):
                 yield f"{k}.{name}", one
             for kind, place in torch.nonzero(level[0, :, k].isfinite()).tolist():
                 one = Regression(energy, level[0, kind, k, place].view(1), torch.ones(1, dtype=torch.bool), 0, 1.0)
@@ -78,7 +81,12 @@ class AnyTime(nn.Module):
             self.level_slope[int(kind), int(k), int(place)] = weights[0]
             self.level_offset[int(kind), int(k), int(place)] = offset
         else:
-            self.linear[int(k)].set_weights(rest, weights, offset)
+            self._linear(int(k)).set_weights(rest, weights, offset)
+
+    def _linear(self, k: int) -> Linear:
+        found = self.linear[k]
+        assert isinstance(found, Linear)
+        return found
 
     def _level(self, kind: Tensor, energy: Tensor) -> Tensor:
         """Of items of a kind [n] in configurations of an energy [n]."""

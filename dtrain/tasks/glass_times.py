@@ -15,7 +15,8 @@ from numpy.typing import ArrayLike
 from pydantic import Field
 
 from dtrain.data.glass import Glass
-from dtrain.data.glass_times import GlassTimes, TimesOptions
+from dtrain.data.glass_files import TimesOptions
+from dtrain.data.glass_times import GlassTimes
 from dtrain.data.split import Split
 from dtrain.glass.mobility import Mobility, predict
 from dtrain.glass.moment import at
@@ -106,12 +107,7 @@ def _open(trained: Trained, file: str, split: Split | None = None) -> GlassTimes
 def _moments(data: GlassTimes, samples: list[int]) -> Iterator[tuple[float, Glass, list[int]]]:
     """Temperature, data of one time, and the samples that are scored, as they are numbered in their file."""
     for file in data.files:
-        n_samples = file.at[0].dataset.sizes["sample"]
-        own = [number - file.start for number in samples if file.start <= number < file.start + n_samples]
-        parts = {
-            part: [number - file.start for number in numbers if file.start <= number < file.start + n_samples]
-            for part, numbers in data.parts.items()
-        }
+        own, parts = file.own(samples), {part: file.own(numbers) for part, numbers in data.parts.items()}
         for of_time in file.at if own else ():
             of_time.parts.clear()
             of_time.parts.update(parts)

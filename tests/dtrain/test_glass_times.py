@@ -12,7 +12,8 @@ import pytest
 import torch
 
 from dtrain.data.glass import Glass, GlassLoss, GlassOptions
-from dtrain.data.glass_times import GlassTimes, TimesOptions
+from dtrain.data.glass_files import TimesOptions
+from dtrain.data.glass_times import GlassTimes
 from dtrain.data.knots import Knots
 from dtrain.evaluate import main as evaluate
 from dtrain.glass.moment import at
