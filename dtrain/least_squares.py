@@ -30,7 +30,11 @@ FEWEST = 3  # scored items of a validation sample that a correlation is taken ov
 
 @runtime_checkable
 class Solved(Protocol):
-    """A network whose weights are solutions of regressions, by name (see `dtrain.models.linear`)."""
+    """A network with weights that are solutions of regressions, by name (see `dtrain.models.linear`)."""
+
+    @property
+    def is_trained(self) -> bool:
+        """Whether it has others, which are trained after that."""
 
     def regressions(self, inputs: Any, /, *terms: Any) -> Iterator[tuple[str, Any]]:
         """The items of each regression in a batch of one sample (`Graphs.terms`)."""

@@ -20,6 +20,7 @@ import torch
 from torch import Tensor
 
 from dtrain.data import DataSet, Network, Output, data
+from dtrain.data.descriptors import own_columns
 from dtrain.data.glass import GlassLoss
 from dtrain.data.glass_files import Place, TimesOptions, open_files, place_of
 from dtrain.data.graphs import Graphs
@@ -107,7 +108,8 @@ class GlassTimes(DataSet[TimedGraphs, GlassLoss]):
 
     @property
     def sizes(self) -> dict[str, Any]:
-        return {**self.files[0].at[0].sizes, "n_knots": len(self.knots)}
+        known = self.files[0].at[0].sizes
+        return {**known, "n_knots": len(self.knots), "own": own_columns(known["n_species"])}
 
     def prepare(self, world: World) -> None:
         for one in self.files:
