@@ -81,7 +81,8 @@ class Sums:
 
 def solve(world: World, network: Solved, data: DataSet[Any, Any], title: str) -> None:
     """Give a network the solutions of all its regressions on the training samples; collective."""
-    train, held_back = data.split["train"], data.split["validation"]
+    # A sample may be drawn more than once in an epoch; its sums count once.
+    train, held_back = list(dict.fromkeys(data.split["train"])), data.split["validation"]
     mine = [train[i] for i in world.share(len(train))]
     sums: dict[str, Sums] = {}
     with Progress(world, len(mine), "samples", title) as progress:

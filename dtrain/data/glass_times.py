@@ -77,7 +77,7 @@ class GlassTimes(DataSet[TimedGraphs, GlassLoss]):
         n_blocks = max(len(one.at) for one in self.files) * self.options.reversed
         reversed_ones = [number + (1 + block) * self.n_samples for block in range(n_blocks) for number in train]
         known = [number for number in reversed_ones if place_of(self.files, number, self.options.reversed)]
-        return {**self.parts, "train": train + known}
+        return {**self.parts, "train": train * self.options.repeat + known}
 
     @property
     def normalisation(self) -> Normalisation:
