@@ -134,7 +134,7 @@ def _of_all(
     blocks = blocks_of(trained, start, parts)
     features = _named(file, features_for, trained, start, law)
     mine = [blocks[k] for k in world.share(len(blocks))]
-    device = next(trained.network.parameters()).device
+    device = trained.device
     before, found = peak_memory(device), []
     with Progress(world, len(mine), "parts", "predict") as progress:
         for block in mine:

@@ -48,7 +48,7 @@ class TimesPredict(GlassPredict):
 
 @task("glass-times")
 class TimesTask(Task[GlassRival, TimesPredict]):
-    """What a network of isoconfigurational ensembles at several times is asked to do."""
+    """Predictions of a network of isoconfigurational ensembles at any time."""
 
     Evaluate, Predict = GlassRival, TimesPredict
 
