@@ -12,13 +12,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import lru_cache
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from dtrain.models.mirrors import NO_PLANES, Planes
 from dtrain.models.periodic import Axes
+from runkit.arrays import F64
 
 FAINT = 1e-9  # square of a difference that is none: of a constant, and of a checkerboard
+Key = tuple[int, bool, tuple[bool, bool]]  # cells along an axis, whether it is periodic, whether its faces are planes
+Kept = dict[tuple[Key, torch.device, torch.dtype], tuple[Tensor, ...]]
+_kept: Kept = {}
 
 
 def curl(stream: Tensor, periodic: Axes, spreads: Sequence[float], planes: Planes = NO_PLANES) -> Tensor:
@@ -28,14 +33,8 @@ def curl(stream: Tensor, periodic: Axes, spreads: Sequence[float], planes: Plane
     Beyond it the function goes on at the other side of a periodic axis, with the opposite sign beyond a symmetry plane,
     so that nothing flows through it, and in a straight line elsewhere.
     """
-    x, y = (
-        (after - before) / 2
-        for after, before in (
-            _neighbours(stream, axis, wraps, mirrors)
-            for axis, wraps, mirrors in zip((-2, -1), periodic, planes, strict=True)
-        )
-    )
-    return torch.cat([y / spreads[0], -x / spreads[1]], 1) * min(spreads)
+    dx, dy = (torch.from_numpy(_difference(key)).to(stream) for key in _keys(stream, periodic, planes))
+    return torch.cat([stream @ dy.T / spreads[0], -(dx @ stream) / spreads[1]], 1) * min(spreads)
 
 
 def without_divergence(
@@ -45,35 +44,52 @@ def without_divergence(
 
     The orthogonal projection of the velocities themselves, so that what has a stream function stays as it is.
     """
-    (qx, dx, lx), (qy, dy, ly) = (
-        tuple(part.to(velocity) for part in _modes(n, wraps, tuple(mirrors)))
-        for n, wraps, mirrors in zip(velocity.shape[-2:], periodic, planes, strict=True)
-    )
-    u, v = velocity[:, :1] * spreads[0], velocity[:, 1:] * spreads[1]
-    stiffness = lx[:, None] + ly
-    found = qx.T @ u @ dy - dx.T @ v @ qy
-    found = torch.where(stiffness > FAINT, found / stiffness.clamp(min=FAINT), 0.0)
-    return torch.cat([qx @ found @ dy.T / spreads[0], -(dx @ found @ qy.T) / spreads[1]], 1)
+    with torch.autocast(velocity.device.type, enabled=False):  # half precision would leave divergence
+        velocity = velocity.float() if velocity.dtype in (torch.float16, torch.bfloat16) else velocity
+        (qx, dx, lx), (qy, dy, ly) = (_modes_beside(velocity, key) for key in _keys(velocity, periodic, planes))
+        u, v = velocity[:, :1] * spreads[0], velocity[:, 1:] * spreads[1]
+        stiffness = lx[:, None] + ly
+        found = qx.T @ u @ dy - dx.T @ v @ qy
+        found = torch.where(stiffness > FAINT, found / stiffness.clamp(min=FAINT), 0.0)
+        return torch.cat([qx @ found @ dy.T / spreads[0], -(dx @ found @ qy.T) / spreads[1]], 1)
+
+
+def _keys(fields: Tensor, periodic: Axes, planes: Planes) -> list[Key]:
+    return list(zip(fields.shape[-2:], periodic, planes, strict=True))
+
+
+@torch.compiler.disable
+def _modes_beside(like: Tensor, key: Key) -> tuple[Tensor, ...]:
+    """`_modes` where a tensor is; there they stay, but not beside one that has a shape and no values."""
+    place = (key, like.device, like.dtype)
+    if type(like) is Tensor and place in _kept:
+        return _kept[place]
+    with torch.inference_mode(False):  # gradients may go through them later
+        found = tuple(torch.from_numpy(part).to(like.device, like.dtype) for part in _modes(key))
+    if type(like) is Tensor:
+        _kept[place] = found
+    return found
 
 
 @lru_cache(maxsize=64)
-def _modes(n: int, wraps: bool, mirrors: tuple[bool, bool]) -> tuple[Tensor, Tensor, Tensor]:
+def _modes(key: Key) -> tuple[F64, F64, F64]:
     """Orthogonal modes [n, mode] along an axis, their differences as `curl` takes them, and the squares of these."""
-    after, before = _neighbours(torch.eye(n, dtype=torch.float64), -1, wraps, mirrors)
-    difference = ((after - before) / 2).T
-    squares, modes = torch.linalg.eigh(difference.T @ difference)
-    return modes, difference @ modes, squares.clamp(min=0.0)
+    difference = _difference(key)
+    squares, modes = np.linalg.eigh(difference.T @ difference)
+    return modes, difference @ modes, np.maximum(squares, 0.0)
 
 
-def _neighbours(values: Tensor, axis: int, wraps: bool, mirrors: tuple[bool, bool]) -> tuple[Tensor, Tensor]:
-    """The next and the last value along an axis, of every cell."""
+def _difference(key: Key) -> F64:
+    """The matrix [n, n] of central differences."""
+    n, wraps, mirrors = key
+    after, before = np.eye(n, k=1), np.eye(n, k=-1)
     if wraps:
-        return values.roll(-1, axis), values.roll(1, axis)
-    n = values.shape[axis]
-    edges = ((mirrors[0], 0, min(1, n - 1)), (mirrors[1], n - 1, max(0, n - 2)))
-    ends = [
-        -values.narrow(axis, i, 1) if mirror else 2 * values.narrow(axis, i, 1) - values.narrow(axis, j, 1)
-        for mirror, i, j in edges
-    ]
-    longer = torch.cat([ends[0], values, ends[1]], axis)
-    return longer.narrow(axis, 2, n), longer.narrow(axis, 0, n)
+        after[-1, 0] = before[0, -1] = 1.0
+        return (after - before) / 2
+    for matrix, mirror, end, inner in (
+        (before, mirrors[0], 0, min(1, n - 1)),
+        (after, mirrors[1], n - 1, max(0, n - 2)),
+    ):
+        matrix[end, end] += -1.0 if mirror else 2.0
+        matrix[end, inner] -= 0.0 if mirror else 1.0
+    return (after - before) / 2

@@ -39,3 +39,12 @@ def test_what_is_taken_away_is_at_right_angles_to_all_that_has_a_stream_function
 def test_gradients_go_through_the_projection_as_through_one_at_right_angles():
     given = torch.randn(1, 2, 1, 8, 8, dtype=torch.float64, requires_grad=True)
     assert torch.autograd.gradcheck(lambda x: without_divergence(x, (False, True), SPREADS), given)
+
+
+def test_in_half_precision_no_divergence_is_left():
+    given = torch.randn(1, 2, 1, 16, 12)
+    with torch.autocast("cpu", torch.bfloat16):
+        found = without_divergence(given.bfloat16(), (False, False), SPREADS)
+    u, v = found[:, 0] * SPREADS[0], found[:, 1] * SPREADS[1]
+    divergence = (u[..., 2:, 1:-1] - u[..., :-2, 1:-1] + v[..., 1:-1, 2:] - v[..., 1:-1, :-2]) / 2
+    assert float(divergence.abs().max()) < 1e-6
