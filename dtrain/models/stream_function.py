@@ -58,7 +58,7 @@ def _keys(fields: Tensor, periodic: Axes, planes: Planes) -> list[Key]:
     return list(zip(fields.shape[-2:], periodic, planes, strict=True))
 
 
-@torch.compiler.disable
+@torch.compiler.disable  # type: ignore[untyped-decorator]  # it looks something up
 def _modes_beside(like: Tensor, key: Key) -> tuple[Tensor, ...]:
     """`_modes` where a tensor is; there they stay, but not beside one that has a shape and no values."""
     place = (key, like.device, like.dtype)
