@@ -43,6 +43,11 @@ class Options(Config):
     )
     file: str = Field(min_length=1, description="file of a generator")
 
+    @property
+    def sources(self) -> tuple[str, ...]:
+        """All files that are read, that of `file` first."""
+        return (self.file,)
+
 
 DataOptions: TypeAlias = Options
 

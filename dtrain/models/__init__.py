@@ -25,6 +25,13 @@ def require_whole(**parameters: object) -> None:
             raise ValueError(f"{name} = {value!r} is not allowed; allowed: a whole number from 1 to {MOST}")
 
 
+def require_count(**parameters: object) -> None:
+    """ValueError unless every parameter is a whole number from 0 to MOST."""
+    for name, value in parameters.items():
+        if type(value) is not int or not 0 <= value <= MOST:
+            raise ValueError(f"{name} = {value!r} is not allowed; allowed: a whole number from 0 to {MOST}")
+
+
 def require_list(**parameters: object) -> None:
     """ValueError unless every parameter is a list of 1 to DEEPEST such numbers."""
     for name, values in parameters.items():
