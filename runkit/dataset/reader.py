@@ -36,7 +36,7 @@ def whole(path: Path) -> Iterator[None]:
     try:
         yield
     except BROKEN as error:
-        told = str(error.args[0] if error.args else error)
+        told = str(error.args[0] if isinstance(error, KeyError) and error.args else error)  # which would be in quotes
         raise UserError(f"{path} is damaged: {told}; move the file away or delete it") from error
 
 
