@@ -13,6 +13,7 @@ from runkit.errors import UserError, complain
 from runkit.launcher import Launch, forget_lost_connection, mpi_launch, this_launch
 from runkit.memory import INTERRUPTED, shortage
 from runkit.mpi.communicator import MpiWorld
+from runkit.mpi.foreign import start_mpi
 from runkit.mpi.room import require_room
 from runkit.mpi.serial import SerialWorld
 from runkit.mpi.world import World
@@ -34,6 +35,7 @@ def connect() -> World:
     lost, launched = forget_lost_connection(), mpi_launch()
     require_room()
     try:
+        start_mpi()
         from mpi4py import MPI
     except (ImportError, RuntimeError) as error:
         if launched is not None and launched.size > 1 and launched.is_sure:
