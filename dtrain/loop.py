@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import torch
+from torch import nn
 
 from dtrain.clock import Clock
 from dtrain.config import Recipe
@@ -102,7 +103,9 @@ def _solve(ranks: Ranks, recipe: Recipe, network: Any, data: Mapping[str, AnyDat
         run_folder.keep_model(network.state_dict(), recipe, one, {"phase": phase, "step": 0}, {})
 
 
-def _cost(ranks: Ranks, recipe: Recipe, name: str, network: Any, data: Any, micro_batch: int) -> Cost | None:
+def _cost(
+    ranks: Ranks, recipe: Recipe, name: str, network: nn.Module, data: AnyDataSet, micro_batch: int
+) -> Cost | None:
     """The cost of a sample of a phase, printed before the first step; None on all ranks but root."""
     cost = cost_of(network, data, recipe.loss_in(name), recipe.ema) if ranks.is_root else None
     if cost is not None:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import math
 import numbers
-from collections.abc import Callable
 from dataclasses import fields
 from functools import cache
 from typing import Any, ClassVar
@@ -69,7 +68,7 @@ class Open(Face):
     kind = "OPEN"
     priority = 3
     density: float
-    guess: ClassVar[Callable[[Any, Site, Link], Value] | None] = None
+    guess: ClassVar[staticmethod[[Any, Site, Link], Value] | None] = None
 
     @staticmethod
     def arriving(face: Any, site: Site, link: Link) -> Value:

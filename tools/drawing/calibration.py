@@ -51,8 +51,8 @@ def calibrated(data: Dataset, run: Run, path: Path, sample: int) -> tuple[np.nda
     others = [other for other in run.about["samples"] if other != sample]
     lines = []
     for one in range(data.sizes["species"]):
-        found = pairs(data, run, path, others, one) if others else ()
-        lines.append(Calibration.of(*found, len(others)) if len(found) and found[0].size else Calibration())
+        truth, guessed = pairs(data, run, path, others, one) if others else (np.empty(0), np.empty(0))
+        lines.append(Calibration.of(truth, guessed, len(others)) if truth.size else Calibration())
         values = np.where(species == one, lines[one](values), values)
     return values, lines
 
