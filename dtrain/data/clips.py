@@ -1,7 +1,7 @@
 """Clips: a few frames that are given, those to be predicted, and the feeding back of predictions.
 
 Channels are density, velocity x, velocity y in units of their spread, 0 in cells without fluid; a network sees the
-signed distance, and the viscosity if it is asked for, beside them.
+signed distance, and with `data.viscosity` the viscosity, beside them.
 Source: J. Brandstetter et al., arXiv:2202.03376 (gradients through the last call alone); T. Chen et al.,
 arXiv:1604.06174 (memory by computing again).
 Units: cells of the stored grid for distances.
@@ -23,8 +23,8 @@ from dtrain.data import Network, Output
 from dtrain.data.tensors import Tensors
 from runkit.arrays import F32, F64, Floats
 
-REACH = 8.0  # cells from a surface over which the network can tell distances well
-NEAR = 1.0  # the same of a distance that tells fluid from body
+REACH = 8.0  # cells from a surface over which the network resolves distances well
+NEAR = 1.0  # the same of a distance that separates fluid from body
 
 
 @dataclass(frozen=True)
@@ -140,7 +140,7 @@ def _widths(reach: int) -> list[int]:
 
 
 def distance_of(geometry: Tensor, cell: float) -> Tensor:
-    """Signed distances in sites of what a network sees of them, as far as it tells them."""
+    """Signed distances in sites from what a network sees of them, as far as that resolves them."""
     return geometry.clamp(-0.999, 0.999).atanh() * (REACH * cell)
 
 

@@ -89,7 +89,7 @@ class Flow(FlowFile, DataSet[Clips, FlowLoss]):
 
     @cached_property
     def periods(self) -> list[int]:
-        """Cells after which a flow repeats along x and y, as far as a network is to know it; 0: it does not."""
+        """Cells after which a flow repeats along x and y, if the network is given that; 0: it does not."""
         faces = {axis: self.dataset.file[f"boundary_conditions/{axis}_low"].attrs["bc_type"] for axis in "xy"}
         wraps = {axis: self.options.periodic and kind == "PERIODIC" for axis, kind in faces.items()}
         return [self.dataset.sizes[axis] if wraps[axis] else 0 for axis in "xy"]

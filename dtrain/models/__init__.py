@@ -4,8 +4,8 @@ A network is a `torch.nn.Module` whose parameters are keyword arguments with def
 that the data set's `inputs(batch)` gives and returns a tuple of tensors. Arguments named in the data set's `sizes` are
 filled by it; all others are keys of `[model.parameters]` in a recipe. A class with `dynamic = True` is compiled at once
 for tensors of any size. A graph network whose answer for a particle or an edge depends on nothing further away than a
-number of edges says that number as `reach`: large configurations are then predicted in parts. One that looks at the
-whole graph (normalisation over a graph, answers for a graph) has no `reach`, and sees whole graphs only.
+number of edges has that number as `reach`: large configurations are then predicted in parts. One that uses the whole
+graph (normalisation over a graph, answers for a graph) has no `reach`, and is given whole graphs only.
 """
 
 from torch import nn
