@@ -48,13 +48,13 @@ def _apply(
     """In half precision where autocast asks for it on a GPU; on the CPU float32 is the faster one."""
     kind = rows.device.type
     dtype = torch.get_autocast_dtype(kind) if kind == "cuda" and torch.is_autocast_enabled(kind) else rows.dtype
-    of_source, of_target = (end.to(dtype) for end in of_ends) if of_ends else (None, None)
-    floats = rows.to(dtype), constant.to(dtype), of_source, of_target, *(weight.to(dtype) for weight in layers)
+    rows, constant, *weights = (tensor.to(dtype) for tensor in (rows, constant, *layers))
+    ends = [end.to(dtype) for end in of_ends or ()]
     with torch.autocast(kind, enabled=False):
         if kind == "cuda" and torch.compiler.is_compiling():  # which fuses what it sees
-            out, arriving = on_torch.forward(*floats[:2], [*floats[2:4], *order] if order else [], floats[4:])
-            return out, arriving, constant
-        found: tuple[Tensor, Tensor, Tensor] = _TwoLayers.apply(order, *floats)
+            return *on_torch.forward(rows, constant, [*ends, *(order or ())], Layers(*weights)), constant
+        apply: Any = _TwoLayers.apply
+        found: tuple[Tensor, Tensor, Tensor] = apply(order, rows, constant, *(ends or (None, None)), *weights)
     return found
 
 
@@ -91,7 +91,9 @@ def forward_op(
     rows: Tensor, constant: Tensor, ends: list[Tensor], weight: Tensor, weight_2: Tensor, bias_2: Tensor
 ) -> tuple[Tensor, Tensor]:
     """`out` and its sums at the targets (empty without ends); `ends` are of_source, of_target and an `Order`."""
-    return _kernels(rows, bias_2).forward(rows, constant, ends, (weight, weight_2, bias_2))
+    forward = _kernels(rows, bias_2).forward
+    found: tuple[Tensor, Tensor] = forward(rows, constant, ends, (weight, weight_2, bias_2))
+    return found
 
 
 @torch.library.custom_op("glassflow::two_layers_backward", mutates_args=())
@@ -110,7 +112,9 @@ def backward_op(
 ) -> list[Tensor]:
     """Gradients of rows (empty unless wanted), constant, of_source, of_target (empty without ends) and the layers."""
     gradients, layers = (of_out, of_arriving, of_constant), (weight, weight_2, bias_2)
-    return _kernels(rows, bias_2, wants_rows).backward(gradients, out, rows, constant, ends, layers, wants_rows)
+    backward = _kernels(rows, bias_2, wants_rows).backward
+    found: list[Tensor] = backward(gradients, out, rows, constant, ends, layers, wants_rows)
+    return found
 
 
 def _kernels(rows: Tensor, bias_2: Tensor, wants_rows: bool = False) -> Any:
@@ -140,11 +144,11 @@ def _(*given: Any) -> list[Tensor]:
 @register_flop_formula(torch.ops.glassflow.two_layers)
 def _(rows: Any, constant: Any, ends: Any, weight: Any, *_: Any, **__: Any) -> int:
     (n, n_inputs), width = rows, weight[0]
-    return 2 * n * width * (n_inputs + width)
+    return int(2 * n * width * (n_inputs + width))
 
 
 @register_flop_formula(torch.ops.glassflow.two_layers_backward)
 def _(a: Any, b: Any, c: Any, d: Any, rows: Any, *others: Any, **__: Any) -> int:
     """Those that the gradients need, without what is computed anew."""
     (n, n_inputs), width = rows, others[2][0]
-    return 2 * n * width * (n_inputs + 2 * width + (n_inputs if others[-1] else 0))
+    return int(2 * n * width * (n_inputs + 2 * width + (n_inputs if others[-1] else 0)))

@@ -122,7 +122,7 @@ def backward(
     """Gradients for the rows of a span, whose hidden activations are computed anew.
 
     `into_rows` is set unless it is None; `into` are constant, ends (None or two), weight, weight_2 and bias_2, which
-    are added to. With a constant for each row, its gradient is `of_constant` plus what is added; else both are one array.
+    are added to. With a constant for each row, its gradient is `of_constant` plus what is added; else both are one.
     """
     weight, _, _ = weights
     into_constant, into_ends, into_weight, into_weight_2, into_bias_2 = into
