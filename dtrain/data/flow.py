@@ -20,7 +20,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from dtrain.data import DataSet, Network, Output, data, dataset_at, mark_of
+from dtrain.data import DataSet, Network, Output, complete, data, dataset_at, mark_of
 from dtrain.data.clips import NEAR, Clips, Series, distance_of, geometry_of, patches, rollout
 from dtrain.data.flow_options import FlowLoss, FlowOptions
 from dtrain.data.store import Store
@@ -290,7 +290,7 @@ class Flow(DataSet[Clips, FlowLoss]):
         status = self.dataset["computed"][:]
         if (status == PENDING).any():
             raise UserError(f"{self.options.file}: {int((status == PENDING).sum())} of {len(status)} cases are pending")
-        done = np.flatnonzero(status == COMPLETE).tolist()
+        done = complete(self.dataset, status)
         outside = [case for case in done if self._is_outside(case)]
         return self.options.split.draw([case for case in done if case not in outside]) | {"outside": outside}
 

@@ -22,7 +22,7 @@ from pydantic import Field
 from torch import Tensor
 from torch_geometric.data import Data
 
-from dtrain.data import DataSet, Network, Options, Output, data, dataset_at, mark_of
+from dtrain.data import DataSet, Network, Options, Output, complete, data, dataset_at, mark_of
 from dtrain.data.configurations import Configuration, Configurations, law_of
 from dtrain.data.descriptors import descriptors, n_descriptors, n_leading
 from dtrain.data.graphs import Graphs, graph
@@ -301,7 +301,7 @@ class Glass(DataSet[Graphs, GlassLoss]):
             raise UserError(
                 f"{self.options.file}: {int((status == PENDING).sum())} of {len(status)} samples have no labels yet"
             )
-        return np.flatnonzero(status == COMPLETE).tolist()
+        return complete(self.dataset, status)
 
     def _pairs(self, number: int, thermal: Floats, box: Floats) -> Ints:
         def make() -> Ints:
