@@ -30,10 +30,14 @@ FEWEST = 3  # scored items of a validation sample that a correlation is taken ov
 
 @runtime_checkable
 class Solved(Protocol):
-    """A network whose weights are solutions of regressions, by name (see `dtrain.models.linear`)."""
+    """A network with weights that are solutions of regressions, by name (see `dtrain.models.linear`)."""
 
-    def regressions(self, inputs: Any, targets: Any, masks: Any, /) -> Iterator[tuple[str, Any]]:
-        """The items of each regression in a batch."""
+    @property
+    def is_trained(self) -> bool:
+        """Whether it has others, which are trained after that."""
+
+    def regressions(self, inputs: Any, /, *terms: Any) -> Iterator[tuple[str, Any]]:
+        """The items of each regression in a batch of one sample (`Graphs.terms`)."""
 
     def set_weights(self, name: str, weights: Tensor, offset: float, /) -> None:
         """Take over a solution."""
@@ -77,7 +81,8 @@ class Sums:
 
 def solve(world: World, network: Solved, data: DataSet[Any, Any], title: str) -> None:
     """Give a network the solutions of all its regressions on the training samples; collective."""
-    train, held_back = data.split["train"], data.split["validation"]
+    # A sample may be drawn more than once in an epoch; its sums count once.
+    train, held_back = list(dict.fromkeys(data.split["train"])), data.split["validation"]
     mine = [train[i] for i in world.share(len(train))]
     sums: dict[str, Sums] = {}
     with Progress(world, len(mine), "samples", title) as progress:
@@ -89,8 +94,8 @@ def solve(world: World, network: Solved, data: DataSet[Any, Any], title: str) ->
 
 def sums_of(network: Solved, data: DataSet[Any, Any], sample: int) -> dict[str, Sums]:
     """The sums over the items of a sample, by regression."""
-    weight, regressions = _regressions(network, data, sample)
-    return {name: Sums.of(*_arrays(one), one.n_trusted, weight) for name, one in regressions}
+    found = _regressions(network, data, sample)
+    return {name: Sums.of(*_arrays(one), one.n_trusted, one.weight) for name, one in found}
 
 
 def choose(
@@ -106,14 +111,14 @@ def choose(
         network.set_weights(name, torch.from_numpy(weights.astype(np.float32)), offset)
 
 
-def _regressions(network: Solved, data: DataSet[Any, Any], sample: int) -> tuple[float, Iterator[tuple[str, Any]]]:
-    """The weight of a sample, and its items by regression."""
+def _regressions(network: Solved, data: DataSet[Any, Any], sample: int) -> Iterator[tuple[str, Any]]:
+    """The items of a sample by regression."""
     batch = data.batch([sample])
     if not hasattr(batch, "targets"):
         raise UserError(
             f"data.name = {data.options.name!r}: a network that is solved needs data of particles and pairs"
         )
-    return float(batch.weight[0]), network.regressions(data.inputs(batch), batch.targets, batch.masks)
+    return network.regressions(data.inputs(batch), *batch.terms)
 
 
 def _arrays(regression: Any) -> tuple[Floats, Floats]:
@@ -125,7 +130,7 @@ def _scores(
 ) -> dict[str, F64]:
     """Correlations [n_penalties] of each regression in a validation sample, over scored items if there are some."""
     scores = {}
-    for name, one in _regressions(network, data, sample)[1]:
+    for name, one in _regressions(network, data, sample):
         if name in solutions:
             (features, target), is_scored = _arrays(one), one.is_scored.numpy()
             if is_scored.sum() >= FEWEST:

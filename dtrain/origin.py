@@ -38,7 +38,7 @@ class Origin:
     def of(cls, data: Mapping[str, AnyDataSet], earlier: Sequence[str] = ()) -> Origin:
         """That of a run whose phases learn from these data sets; reads all of their files."""
         return cls(
-            {phase: _digest(one.options.file) for phase, one in data.items()},
+            {phase: _digest(*one.options.sources) for phase, one in data.items()},
             {phase: one.context for phase, one in data.items()},
             {phase: _marks(one) for phase, one in data.items()},
             tuple(earlier),
@@ -66,9 +66,10 @@ class Origin:
         """Marks of all samples that the weights have seen in training."""
         return set(self.earlier).union(*(parts.get("train", {}).values() for parts in self.parts.values()))
 
-    def require_files(self, files: Mapping[str, str], source: Path) -> None:
+    def require_files(self, files: Mapping[str, Sequence[str]], source: Path) -> None:
         """As `require_same`, of the files of phases alone; one that is gone contradicts nothing."""
-        there = {phase: _digest(file) for phase, file in files.items() if phase in self.digests and is_there(file)}
+        known = {phase: of_phase for phase, of_phase in files.items() if phase in self.digests}
+        there = {phase: _digest(*of_phase) for phase, of_phase in known.items() if all(map(is_there, of_phase))}
         self.require_same(replace(self, digests=there), source)
 
     def require_same(self, now: Origin, source: Path) -> None:
@@ -81,7 +82,7 @@ class Origin:
             )
 
     def require_context(self, phase: str, data: AnyDataSet) -> None:
-        """Raise UserError if a file was made in another way than the network can know, such as at other times."""
+        """Raise UserError if a file was made in another way than the training's, such as with another interval."""
         for name, then in self.contexts.get(phase, {}).items():
             now = data.context.get(name)
             if now != then:
@@ -91,7 +92,7 @@ class Origin:
                 )
 
     def parts_of(self, phase: str, data: AnyDataSet) -> tuple[dict[str, list[int]], str]:
-        """The parts of a file for a network of this origin, and what is to be said about them.
+        """The parts of a file for a network of this origin, and a note about them ("" if there is nothing to note).
 
         A file that holds the samples of the training under their numbers has the parts of the training, and perhaps new
         samples. The parts of any other are drawn, and samples that were used before put where they were used.
@@ -116,16 +117,20 @@ class Origin:
                 name = "train" if mark in learnt else "validation" if mark in chosen else drawn
                 moved += name != drawn
                 parts[name].append(i)
-        told = f"; {moved} of its samples were used in training and are in that part here" if moved else ""
-        return {name: sorted(part) for name, part in parts.items()}, f"not the file of the training{told}"
+        message = f"; {moved} of its samples were used in training and are in that part here" if moved else ""
+        return {name: sorted(part) for name, part in parts.items()}, f"not the file of the training{message}"
 
 
 def _marks(data: AnyDataSet) -> Marks:
     return {part: {str(i): data.mark(i) for i in samples} for part, samples in data.parts.items()}
 
 
-def _digest(path: str) -> str:
-    """The digest of a file, taken once while it does not change: a campaign asks again and again."""
+def _digest(*paths: str) -> str:
+    """The digest of some files, each taken once while it does not change: a campaign needs it for every run."""
+    return "+".join(map(_digest_of_file, paths))
+
+
+def _digest_of_file(path: str) -> str:
     about = state_of(Path(path))
     if about is None:
         raise UserError(f"data.file: {path} is there no longer")

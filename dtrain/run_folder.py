@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -62,6 +62,11 @@ class RunFolder:
         return self.path / "checkpoint"
 
     @property
+    def has_checkpoint(self) -> bool:
+        """Whether a training goes on from one."""
+        return (self.checkpoints / "latest").exists()
+
+    @property
     def model(self) -> Path:
         """The best weights so far."""
         return self.path / WEIGHTS_FILE
@@ -86,7 +91,7 @@ class RunFolder:
         with written_whole(path) as beside:
             beside.write_text(origin.json(), encoding="utf-8")
 
-    def hold_to_files(self, files: Mapping[str, str]) -> None:
+    def hold_to_files(self, files: Mapping[str, Sequence[str]]) -> None:
         """Raise UserError if the files of a finished run, by phase, hold something else now; on root."""
         if is_there(self.path / "data.json"):
             self.origin.require_files(files, self.path)
@@ -125,7 +130,7 @@ def folder_of(recipe: Recipe) -> Path:
 
 
 def read_summary(recipe: Recipe) -> dict[str, Any] | None:
-    """What a finished run came to; None if it is not finished."""
+    """The summary of a finished run; None if it is not finished."""
     path = _summary(folder_of(recipe))
     return notes.read_table(path) if path.exists() else None
 
@@ -159,7 +164,7 @@ def _has_begun(path: Path) -> bool:
 
 
 def _require_whole(checkpoints: Path) -> None:
-    """Raise UserError if the last checkpoint is damaged: torch itself does not look at the sums of its files."""
+    """Raise UserError if the last checkpoint is damaged: torch itself does not check the sums of its files."""
     latest = checkpoints / "latest"
     if (about := state_of(latest)) is None:
         return

@@ -9,7 +9,6 @@ Units: lattice units of the simulated grid.
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -20,17 +19,19 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from dtrain.data import DataSet, Network, Output, complete, data, dataset_at, mark_of
-from dtrain.data.clips import NEAR, Clips, Series, distance_of, geometry_of, patches, rollout
+from dtrain.data import DataSet, Network, Output, complete, data, mark_of
+from dtrain.data.clips import NEAR, Clips, Series, distance_of, eddies, geometry_of, patches, rollout, strength
+from dtrain.data.flow_file import FlowFile
 from dtrain.data.flow_options import FlowLoss, FlowOptions
 from dtrain.data.store import Store
 from dtrain.data.tensors import numbers
-from dtrain.flow_metrics import correlation, period, variance_error, vorticity
+from dtrain.flow_metrics import correlation, variance_error, vorticity
 from dtrain.flow_physics import Scene, physics_losses
 from dtrain.losses import field_and_gradient
+from dtrain.models.mirrors import planes_of
+from dtrain.models.stream_function import curl
 from dtrain.normalisation import Normalisation
-from runkit.arrays import F32, Bools, Floats
-from runkit.dataset.reader import Dataset
+from runkit.arrays import F32, F64, Bools
 from runkit.dataset.schema import COMPLETE, PENDING
 from runkit.errors import UserError
 from runkit.rng import stream
@@ -42,7 +43,7 @@ STATISTICS = 256  # cases that give mean and spread, at most
 
 
 @data("flow")
-class Flow(DataSet[Clips, FlowLoss]):
+class Flow(FlowFile, DataSet[Clips, FlowLoss]):
     """The clips of a FLOW file.
 
     `cases` holds the cases of each part of the split, "outside" being those that were left out of it. Without
@@ -52,10 +53,9 @@ class Flow(DataSet[Clips, FlowLoss]):
     Options, Loss = FlowOptions, FlowLoss
 
     def __init__(self, options: FlowOptions, seed: int = 0, normalisation: Normalisation | None = None) -> None:
+        super().__init__(options.file)
         self.options, self.seed, self._normalisation = options, seed, normalisation
-        self.dataset = dataset_at(options.file, "FLOW")
-        self.n_frames = self.dataset.sizes["time"]
-        self.mirrors = options.mirror and self._is_symmetric()
+        self.mirrors = options.mirror and self.is_symmetric()
         self.cases = self._cases()
         self._store: Store[Series] = Store(torch.device("cpu"), torch.device("cpu"), 0, 1)  # until it is placed
 
@@ -89,7 +89,7 @@ class Flow(DataSet[Clips, FlowLoss]):
 
     @cached_property
     def periods(self) -> list[int]:
-        """Cells after which a flow repeats along x and y, as far as a network is to know it; 0: it does not."""
+        """Cells after which a flow repeats along x and y, if the network is given that; 0: it does not."""
         faces = {axis: self.dataset.file[f"boundary_conditions/{axis}_low"].attrs["bc_type"] for axis in "xy"}
         wraps = {axis: self.options.periodic and kind == "PERIODIC" for axis, kind in faces.items()}
         return [self.dataset.sizes[axis] if wraps[axis] else 0 for axis in "xy"]
@@ -108,6 +108,7 @@ class Flow(DataSet[Clips, FlowLoss]):
             "frames": frames,
             "spreads": list(self.normalisation.std[1:]),
             "periodic": self.periods,
+            "planes": self.planes,
         }
 
     @cached_property
@@ -124,39 +125,10 @@ class Flow(DataSet[Clips, FlowLoss]):
             mean[2] = 0.0
         return Normalisation.checked(mean, np.sqrt(np.maximum(square - mean**2, 0.0)))
 
-    @cached_property
-    def cell(self) -> float:
-        """Width of a stored cell in sites."""
-        x = self.dataset["dimensions/x"][:2]
-        return float(x[1] - x[0]) if len(x) > 1 else 1.0
-
-    @cached_property
-    def interval(self) -> float:
-        """Steps between two frames."""
-        times = self.dataset["dimensions/time"][:2]
-        return float(times[1] - times[0]) if len(times) > 1 else 1.0
-
-    def frames(self, case: int, start: int = 0, n_frames: int | None = None) -> Floats:
-        """Density and velocity [3, time, x, y] of a case in lattice units."""
-        which = case, slice(start, None if n_frames is None else start + n_frames)
-        density, velocity = self.dataset["t0_fields/density"][which], self.dataset["t1_fields/velocity"][which]
-        return np.concatenate([density[None], np.moveaxis(velocity, -1, 0)])
-
     def denormalised(self, frames: F32, fluid: Bools) -> F32:
         """Normalised frames [3, time, x, y] in lattice units, at rest where there is no fluid [x, y]."""
         rest = AT_REST.reshape(-1, 1, 1, 1)
         return np.where(fluid, self.normalisation.denormalised(frames), rest).astype(np.float32)
-
-    def shedding_period(self, case: int) -> float:
-        """Period of the lift on the bodies of a case in frames; NaN for a flow that does not oscillate."""
-        times = self.dataset["forces/time"][:2].astype(np.float64)
-        every = float(times[1] - times[0]) if len(times) > 1 else 0.0
-        return period(self.dataset["forces/lift"][case]) * every / self.interval if every > 0 else float("nan")
-
-    def fluid(self, case: int) -> Bools:
-        """Whether there is fluid in a cell [x, y]."""
-        found: Bools = self.dataset["t0_fields/fluid_fraction"][case] > 0
-        return found
 
     def place(self, device: torch.device) -> str:
         """Keep whole cases of training and validation, if all fit."""
@@ -245,10 +217,22 @@ class Flow(DataSet[Clips, FlowLoss]):
             chosen = [bool(random.integers(2)) for random in streams]
             clips = clips.mirrored().where(numbers(chosen, device), clips) if any(chosen) else clips
         if self.options.noise:
-            drawn = [patches(random, clips.given.shape[1:], self.options.noise_reach) for random in streams]
-            noise = numbers(self.options.noise * np.stack(drawn), device)
+            drawn = np.stack([self._noise(random, clips.given.shape[1:]) for random in streams])
+            noise = numbers(self.options.noise * drawn, device)
+            if self.options.noise_stream:
+                wraps, spreads = (self.periods[0] > 0, self.periods[1] > 0), self.normalisation.std[1:]
+                noise = torch.cat([noise[:, :1], curl(noise[:, 1:], wraps, spreads, planes_of(self.planes))], 1)
             clips = replace(clips, given=clips.given + noise * clips.fluid)
         return clips
+
+    def _noise(self, random: np.random.Generator, shape: Sequence[int]) -> F64:
+        """Noise of density and velocities, or of density and a stream function, for frames [channel, t, x, y]."""
+        reach = self.options.noise_reach
+        if not self.options.noise_stream:
+            return strength(random, reach) * patches(random, shape, reach)
+        closed = [pair if not period else (True, True) for pair, period in zip(self.planes, self.periods, strict=True)]
+        parts = patches(random, (1, *shape[1:]), reach), eddies(random, shape[1:], reach, closed)
+        return strength(random, reach) * np.concatenate(parts)
 
     def _series(self, case: int, start: int = 0, n_frames: int | None = None) -> Series:
         """Frames of a case as the network sees them; UserError if they are not finite."""
@@ -298,24 +282,4 @@ class Flow(DataSet[Clips, FlowLoss]):
         left_out = self.options.outside
         if left_out.has(float(self.dataset["scalars/reynolds_number"][case])):
             return True
-        return bool(left_out.families) and not set(left_out.families).isdisjoint(families(self.dataset, case))
-
-    def _is_symmetric(self) -> bool:
-        """Whether the reflection of a flow in y is one of the same kind: faces alike, none moves or pushes along y."""
-        config = self.dataset.config
-        low, high = (self.dataset.file[f"boundary_conditions/y_{face}"].attrs["bc_type"] for face in ("low", "high"))
-        walls, force = config.get("boundaries", {}), config.get("flow", {}).get("force", ())
-        moves = any(_across(face) for face in walls.values())
-        return low == high and walls.get("y_low") == walls.get("y_high") and not moves and not any(force[1:2])
-
-
-def _across(face: Any) -> bool:
-    """Whether a face of the configuration has a velocity with a component along y, such as a wall that slides."""
-    velocity = face.get("velocity", ()) if isinstance(face, dict) else ()
-    return isinstance(velocity, (list, tuple)) and any(velocity[1:2])
-
-
-def families(dataset: Dataset, case: int) -> set[str]:
-    """Families of the obstacles of a case."""
-    about: dict[str, Any] = json.loads(dataset["description"][case].decode() or "{}")
-    return {str(obstacle.get("family", "")) for obstacle in about.get("obstacles", [])}
+        return bool(left_out.families) and not set(left_out.families).isdisjoint(self.families(case))

@@ -2,8 +2,8 @@
 
 In parts, each block is a graph of its own with all that the network sees (`partition`), so the answers are those of the
 whole up to rounding. Descriptors are made of the whole configuration first, since they are in units of their spread
-over it. Networks that look at the whole graph themselves, for statistics over it or to answer for it, do not tell how
-far they look; they are given whole graphs only.
+over it. Networks that use the whole graph, for statistics over it or to answer for it, have no `reach`; they are given
+whole graphs only.
 Units: Lennard-Jones.
 """
 
@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from dtrain.data.configurations import Configuration, law_of, with_inherent
-from dtrain.data.glass import GlassOptions, features_of, needs_inherent, structure_of
+from dtrain.data.glass_graphs import GraphOptions, features_of, needs_inherent, structure_of
 from dtrain.data.pairs import near_pairs
 from dtrain.glass.partition import Block, cut
 from dtrain.glass.predictions import answers
@@ -58,7 +58,7 @@ def predict(
     `inherent` [n, 3] is the inherent structure;
     where the model needs it and it is not given, it is found in the `potential` with its `parameters`, by default those
     of the data that the model learnt from. `parts` is a number of blocks that are computed one after another, for less
-    memory. Raises UserError for input that is no configuration, or none that the model can know.
+    memory. Raises UserError for input that is no configuration, or of another kind than the model's.
     """
     start = checked(numbers("position", position), species, box)
     given = None if inherent is None else numbers("inherent", inherent)
@@ -73,9 +73,9 @@ def predict(
     return of_configuration(trained, start, law, whole("parts", parts, 1, MOST_PARTS))
 
 
-def options_of(trained: Trained) -> GlassOptions:
+def options_of(trained: Trained) -> GraphOptions:
     """The keys of [data] of a model for glass; UserError if it is for something else."""
-    if not isinstance(trained.options, GlassOptions):
+    if not isinstance(trained.options, GraphOptions):
         raise UserError(f"{trained.path} has learnt {trained.recipe.data.name} data; a model for glass is needed")
     return trained.options
 
@@ -104,7 +104,7 @@ def potential_of(
 
 
 def require_known(trained: Trained, found: Configuration) -> None:
-    """Raise UserError for a configuration that a model cannot know."""
+    """Raise UserError for a configuration of another kind than the model's."""
     n_species = trained.system.get("n_species")
     if n_species is not None and found.species.max() >= n_species:
         raise UserError(

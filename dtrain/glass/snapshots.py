@@ -16,7 +16,7 @@ from typing import Any, ParamSpec, TypeVar
 import numpy as np
 
 from dtrain.data.configurations import Configuration, read_configurations, with_inherent
-from dtrain.data.glass import needs_inherent
+from dtrain.data.glass_graphs import needs_inherent
 from dtrain.estimate import peak_memory
 from dtrain.glass.mobility import (
     Mobility,
@@ -78,8 +78,8 @@ def predict_file(
     """Predict all configurations of a file; collective. Writes `path` and, beside it, the same as extended XYZ.
 
     `how` is the potential of inherent structures, its parameters, and the number of parts; 0: one for each process.
-    Raises UserError for a file that cannot be read, configurations that the model cannot know, and, before anything is
-    computed, where the extended XYZ would replace something else.
+    Raises UserError for a file that cannot be read, for configurations of another kind than the model's, and, before
+    anything is computed, where the extended XYZ would replace something else.
     """
     potential, parameters, parts = how
     law, xyz = potential_of(trained, potential, parameters), path.with_suffix(".xyz")
@@ -134,7 +134,7 @@ def _of_all(
     blocks = blocks_of(trained, start, parts)
     features = _named(file, features_for, trained, start, law)
     mine = [blocks[k] for k in world.share(len(blocks))]
-    device = next(trained.network.parameters()).device
+    device = trained.device
     before, found = peak_memory(device), []
     with Progress(world, len(mine), "parts", "predict") as progress:
         for block in mine:

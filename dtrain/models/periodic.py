@@ -84,13 +84,13 @@ def to_stride(x: Tensor, stride: int, periodic: Axes) -> Tensor:
     for n, name, wraps in zip((nx, ny), "xy", periodic, strict=True):
         if wraps and n % stride:
             raise UserError(_no_multiple(name, n, stride))
-    # torch.compile knows no remainder of a negative number
+    # torch.compile has no remainder of a negative number
     return pad(x, (0, (stride - ny % stride) % stride, 0, (stride - nx % stride) % stride))
 
 
 def _no_multiple(axis: str, n: int, stride: int) -> str:
-    told = f"{n} cells along {axis}, which is periodic, are no multiple of {stride} = 2 to the number of widths"
-    return f"{told}; take fewer widths, or data.periodic = false"
+    message = f"{n} cells along {axis}, which is periodic, are no multiple of {stride} = 2 to the number of widths"
+    return f"{message}; take fewer widths, or data.periodic = false"
 
 
 def _beyond(x: Tensor, reach: int, axis: int) -> Tensor:

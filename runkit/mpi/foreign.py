@@ -10,36 +10,15 @@ Source: `check_MPIR_CVAR_PMI_VERSION` in src/util/mpir_pmi.c of MPICH.
 from __future__ import annotations
 
 import os
-import sys
-import warnings
 
 _MARK, _PREFIX = "PMIX_NAMESPACE", "PMIX_"
 
 
-def start_mpi() -> None:
-    """Initialise MPI, without the variables that it would end at; what importing mpi4py raises if there is none.
-
-    mpi4py's own warning of another launcher's variables is left out: `connect` says what they mean.
-    """
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "suspicious MPI execution environment", RuntimeWarning)
-        if os.environ.get(_MARK) and "mpi4py.MPI" not in sys.modules:
-            _start_without_pmix()
-        from mpi4py import MPI  # noqa: F401  (the import initialises it)
-
-
-def _start_without_pmix() -> None:
-    """The library is asked what it is before it starts."""
-    import mpi4py
-
-    mpi4py.rc.initialize, mpi4py.rc.finalize = False, True
-    from mpi4py import MPI
-
-    if ends_at_pmix(MPI.Get_library_version(), by_hydra=bool(os.environ.get("PMI_SIZE"))):
+def forget_variables(library: str) -> None:
+    """Take those away at which the MPI `library`, as it describes itself, would end; before MPI_Init."""
+    if os.environ.get(_MARK) and ends_at_pmix(library, by_hydra=bool(os.environ.get("PMI_SIZE"))):
         for name in [name for name in os.environ if name.startswith(_PREFIX)]:
             del os.environ[name]
-    if not MPI.Is_initialized():
-        MPI.Init_thread(MPI.THREAD_MULTIPLE)
 
 
 def ends_at_pmix(library: str, by_hydra: bool) -> bool:

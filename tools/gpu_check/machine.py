@@ -14,7 +14,7 @@ from typing import Any
 
 from runkit.version import code_version
 
-QUERIES = (  # of nvidia-smi, of which older ones do not know all
+QUERIES = (  # of nvidia-smi; older ones do not have all
     "name,driver_version,memory.total,clocks.max.sm,power.limit,ecc.mode.current,mig.mode.current",
     "name,driver_version,memory.total",
 )
@@ -28,8 +28,8 @@ TOOLS = ("mpiexec", "nvcc", "ncu", "compute-sanitizer", "g++")
 
 def describe(command: Sequence[str], carried: Path, card: str = "") -> dict[str, Any]:
     """All of it; needs neither a GPU nor its driver, and then says so. The commit may be known to `carried` alone."""
-    asked = (ask_driver("--query-gpu=" + query, "--format=csv,noheader") for query in QUERIES)
-    found = card or next(filter(None, asked), "no GPU that nvidia-smi knows")
+    answers = (ask_driver("--query-gpu=" + query, "--format=csv,noheader") for query in QUERIES)
+    found = card or next(filter(None, answers), "no GPU that nvidia-smi knows")
     return {
         "card": found.splitlines()[0].split(",")[0],
         "gpus": found.splitlines(),
@@ -45,7 +45,7 @@ def describe(command: Sequence[str], carried: Path, card: str = "") -> dict[str,
 
 
 def ask_driver(*words: str) -> str:
-    """What nvidia-smi says; "" if it does not answer in time, or there is none."""
+    """The output of nvidia-smi; "" if it does not come in time, or there is none."""
     try:
         done = subprocess.run(["nvidia-smi", *words], capture_output=True, text=True, timeout=15)
     except (OSError, subprocess.TimeoutExpired):
