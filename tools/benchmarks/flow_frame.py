@@ -59,7 +59,7 @@ def _rows(arguments, network: torch.nn.Module, data: Flow, simulate: Form) -> It
 def _projection(arguments, network: torch.nn.Module, data: Flow) -> Row:
     """What it costs to project what a network gives on velocities without divergence."""
     plain = copy.deepcopy(network)
-    plain.spreads = None
+    setattr(plain, "spreads", None)  # noqa: B010  (of the module, whatever its class)
     forms = [_network(one, data, TOGETHER) for one in (plain, network)]
     turns = [[_rate(form, arguments.frames) for form in forms] for _ in range(arguments.turns)]
     without, projected = np.array(turns).T
