@@ -247,8 +247,7 @@ def test_the_subject_prints_both_networks_in_all_forms(capsys):
     assert len(forms) == 9 and {form.precision for form in forms} == {"float32", "tf32", "bf16"}
 
 
-def test_the_step_of_botan_is_shown_beside_the_published_form_and_what_the_machine_allows(capsys, monkeypatch):
-    monkeypatch.setattr(botan_step, "_memory", botan_step._taken)  # in this process: no time to import torch again
+def test_the_step_of_botan_is_shown_beside_the_published_form_and_what_the_machine_allows(capsys):
     botan_step.run(SimpleNamespace(particles=400, turns=1, compile=False, give_back=True))
     printed = capsys.readouterr().out
     row = next(line for line in printed.splitlines() if line.startswith("| ours"))
