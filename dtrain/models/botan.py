@@ -115,6 +115,32 @@ class Network(nn.Module):
         edge = self.edge_model(x, edge_index, edge, constant[1])
         return self.node_model(x, edge_index, edge, constant[0]), edge
 
+    def rounds(
+        self, n_rounds: int, x: Tensor, edge_index: Tensor, edge: Tensor, recompute: bool
+    ) -> tuple[Tensor, Tensor]:
+        """Particles and edges after some rounds, from their encodings; `recompute` as for `Botan`."""
+        constant = self.node_model.constant(x), self.edge_model.constant(edge)
+        for _ in range(n_rounds):
+            if recompute:
+                x, edge = checkpoint(self, x, edge_index, edge, constant, use_reentrant=False)
+            else:
+                x, edge = self(x, edge_index, edge, constant)
+        return x, edge
+
+
+def draw_weights(whole: nn.Module, network: Network, neighbours: float) -> None:
+    """Weights of all linear layers for ReLU (K. He et al., arXiv 1502.01852), under which signals keep their size.
+
+    A sum over neighbours, so many of them, starts as a mean, or it would grow from round to round. Training leaves its
+    first plateau sooner than from torch's default.
+    """
+    for layer in whole.modules():
+        if isinstance(layer, nn.Linear):
+            nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
+            nn.init.zeros_(layer.bias)
+    with torch.no_grad():
+        network.node_model.mlp.fc1.weight.chunk(3, dim=1)[2].div_(neighbours)
+
 
 @model("botan")
 class Botan(nn.Module):
@@ -136,36 +162,19 @@ class Botan(nn.Module):
         self.edge_encoder = EdgeEncoder(edge_width, width)
         self.network = Network(width)
         self.decoder = Decoder(width)
-        self._draw_weights()
+        draw_weights(self, self.network, NEIGHBOURS)
+        with torch.no_grad():
+            self.decoder.fc3.weight.mul_(0.3)  # predictions start near the mean of the targets
 
     @property
     def reach(self) -> int:
         """Edges that a particle's answer looks away; an edge's looks one less from either end."""
         return self.rounds
 
-    def _draw_weights(self) -> None:
-        """Weights for ReLU (K. He et al., arXiv 1502.01852), under which signals keep their size through all rounds.
-
-        A sum over neighbours starts as a mean, or it would grow from round to round. Training leaves its first plateau
-        sooner than from torch's default.
-        """
-        for layer in self.modules():
-            if isinstance(layer, nn.Linear):
-                nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
-                nn.init.zeros_(layer.bias)
-        with torch.no_grad():
-            self.network.node_model.mlp.fc1.weight.chunk(3, dim=1)[2].div_(NEIGHBOURS)
-            self.decoder.fc3.weight.mul_(0.3)  # predictions start near the mean of the targets
-
     def forward(self, x: Tensor, edge_index: Tensor, edge_attr: Tensor) -> tuple[Tensor, Tensor]:
         """Particles [n_nodes, node_width], edges [2, n_edges] with [n_edges, edge_width] -> [n_nodes], [n_edges]."""
         # Half precision would cut the digits of the edge vectors before the first layer sees them.
         with torch.autocast(x.device.type, enabled=False):
             x, edge = self.node_encoder(x), self.edge_encoder(edge_attr)
-        constant = self.network.node_model.constant(x), self.network.edge_model.constant(edge)
-        for _ in range(self.rounds):
-            if self.recompute and self.training:
-                x, edge = checkpoint(self.network, x, edge_index, edge, constant, use_reentrant=False)
-            else:
-                x, edge = self.network(x, edge_index, edge, constant)
+        x, edge = self.network.rounds(self.rounds, x, edge_index, edge, self.recompute and self.training)
         return self.decoder(x).float(), self.decoder(edge).float()
