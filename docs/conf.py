@@ -19,7 +19,6 @@ html_title = f"glassflow {release}"
 extensions = [
     "myst_parser",
     "sphinx.ext.autodoc",
-    "sphinx.ext.napoleon",
     "sphinx_copybutton",
     "live",  # after autodoc, whose events it takes
 ]

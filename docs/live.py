@@ -5,10 +5,12 @@
     {contract} ISOCONFIG                     fields of a file: axes, type, unit, meaning
     {api} mdgen                              all public names of a package, from their docstrings
     {usage} mdgen                            a program's words, exit codes and keys, as `--help` prints them
+    {programs} tools                         all programs of a folder, and what they are for
 """
 
 from __future__ import annotations
 
+import ast
 import inspect
 import os
 import re
@@ -16,6 +18,8 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from importlib import import_module
+from itertools import takewhile
+from pathlib import Path
 from typing import Any
 
 from docutils import nodes
@@ -29,7 +33,9 @@ from runkit.dataset.schema import contract
 from runkit.usage import value_text
 
 Row = Sequence[str]
-ARRAY = re.compile(r"~?(?:numpy\.)?ndarray\[tuple\[[~\w.]*Any, \.\.\.\], [~\w.]*dtype\[[~\w.]*?(\w+)\]\]")
+ARRAY = re.compile(
+    r"~?(?:numpy\.)?ndarray\[tuple\[[~\w.]*Any, \.\.\.\], [~\w.]*dtype\[[~\w.]*?(\w+)(?:\[[~\w.]*Any\])?\]\]"
+)
 
 
 class Live(SphinxDirective):
@@ -99,6 +105,26 @@ class Usage(Live):
         yield from ("```text", *done.stdout.splitlines(), "```")
 
 
+class Programs(Live):
+    """All programs of a folder: how they are called, and the first sentence that they say of themselves."""
+
+    def lines(self, argument: str) -> Iterable[str]:
+        rows = []
+        for path in sorted((Path(__file__).parents[1] / argument).iterdir()):
+            source = path / "__main__.py" if path.is_dir() else path
+            if not source.is_file():
+                continue
+            written = source.read_text(encoding="utf-8")
+            if source.suffix == ".py" and "\nif __name__ == " in written:
+                told, call = ast.get_docstring(ast.parse(written)) or "", f"python -m {argument}.{path.stem}"
+            elif written.startswith("#!"):
+                told, call = shell_comment(written), f"{argument}/{path.name}"
+            else:
+                continue
+            rows.append((f"`{call}`", first_paragraph(told)))
+        yield from table(("program", "what it is for"), rows)
+
+
 class Api(Live):
     """All public names of a package, from their docstrings."""
 
@@ -118,8 +144,18 @@ def found(path: str) -> Any:
 
 def first_sentence(part: Any) -> str:
     """Of a docstring."""
-    paragraph = (inspect.getdoc(part) or "").split("\n\n")[0]
-    return " ".join(paragraph.split())
+    return first_paragraph(inspect.getdoc(part) or "")
+
+
+def first_paragraph(text: str) -> str:
+    """In one line."""
+    return " ".join(text.split("\n\n")[0].split())
+
+
+def shell_comment(script: str) -> str:
+    """What stands below the first line of a script."""
+    lines = takewhile(lambda line: line.startswith("#"), script.splitlines()[1:])
+    return " ".join(line.removeprefix("#").strip() for line in lines)
 
 
 def text(parameter: inspect.Parameter) -> str:
@@ -143,9 +179,16 @@ def bars_are_bars(app: Sphinx, what: str, name: str, obj: Any, options: Any, lin
 def arrays_are_short(
     app: Sphinx, what: str, name: str, obj: Any, options: Any, signature: str | None, returned: str | None
 ) -> tuple[str | None, str | None]:
-    """An array in a signature is NDArray[float64], not all that stands behind this name."""
-    short = [text and ARRAY.sub(r"NDArray[\1]", text) for text in (signature, returned)]
-    return short[0], short[1]
+    """An array in a signature is NDArray[float64], not all that stands behind this name; a name has no module."""
+    return shortened(signature), shortened(returned)
+
+
+def shortened(types: str | None) -> str | None:
+    """Types as the code names them."""
+    if types is None:
+        return None
+    named = re.sub(r"TypeAliasForwardRef\('(\w+)'\)", r"\1", ARRAY.sub(r"NDArray[\1]", types))
+    return re.sub(r"~?typing\.", "", named)
 
 
 def formula(is_block: bool) -> Callable[[Any, nodes.Element], None]:
@@ -161,7 +204,8 @@ def formula(is_block: bool) -> Callable[[Any, nodes.Element], None]:
 
 def setup(app: Sphinx) -> dict[str, Any]:
     """Called by Sphinx."""
-    for name, directive in {"keys": Keys, "parts": Parts, "contract": Contract, "usage": Usage, "api": Api}.items():
+    directives = {"keys": Keys, "parts": Parts, "contract": Contract, "usage": Usage, "programs": Programs, "api": Api}
+    for name, directive in directives.items():
         app.add_directive(name, directive)
     app.add_html_math_renderer("mathml", (formula(False), None), (formula(True), None))
     app.connect("autodoc-process-docstring", bars_are_bars)

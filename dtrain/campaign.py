@@ -19,8 +19,8 @@ from runkit.log import say
 def train_campaign(ranks: Ranks, recipe: Recipe, clock: Clock) -> None:
     """Train all runs of a grid; a group takes the next run when it is through with one, and root writes a table.
 
-    Runs that were finished before end at once. A run that fails does not stop the others; UserError at the end says how
-    many did.
+    Runs that were finished before end at once. A run that fails does not stop the others; UserError at the end gives
+    the number of those that did.
     """
     runs = recipe.runs()
     is_speaker = ranks.is_root and ranks.group == 0
@@ -33,7 +33,7 @@ def train_campaign(ranks: Ranks, recipe: Recipe, clock: Clock) -> None:
         except UserError as error:
             n_failed += ranks.is_root
             say(ranks, f"{folder_of(runs[turn])}: failed: {error}")
-    n_failed = ranks.count_all("campaign", n_failed, lambda: clock.tell(ranks))
+    n_failed = ranks.count_all("campaign", n_failed, lambda: clock.announce(ranks))
     table = folder_of(recipe) / "campaign.csv"
     if is_speaker:
         _tabulate(table, list(recipe.campaign.grid), runs)

@@ -76,7 +76,7 @@ class Recipe(Config):
         1,
         ge=0,
         le=2**20,
-        description="samples that a process computes at once, unless DeepSpeed's JSON says it; 0: all it has",
+        description="samples that a process computes at once, unless DeepSpeed's JSON sets it; 0: all it has",
     )
     initial: str = Field("", description="file of weights to start from (model.safetensors or a published .pth)")
     ema: float = Field(
@@ -149,7 +149,7 @@ class Recipe(Config):
 
 
 class _Chosen(Config):
-    """The one key that has to be known before the others can be checked."""
+    """The key that decides which others there are."""
 
     model_config = ConfigDict(extra="ignore")
 
@@ -182,7 +182,7 @@ def load_recipe(
 
 
 def command_line(words: Sequence[str]) -> tuple[type[Recipe], list[str]]:
-    """The class of the recipe that a command line asks for, and the line with the recipe's path spelled out.
+    """The class of the recipe that a command line names, and the line with the recipe's path spelled out.
 
     Without a recipe it is the default one; `recipes/NAME.toml` is also found in this package.
     """

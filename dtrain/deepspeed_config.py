@@ -1,7 +1,7 @@
-"""DeepSpeed's own JSON configuration: read, completed and checked before DeepSpeed sees it.
+"""DeepSpeed's own JSON configuration: read, completed and checked before DeepSpeed gets it.
 
-It is honoured (ZeRO stage, optimiser, torch_autocast, clipping, micro-batch, accumulation, monitors). What a recipe
-says, the JSON does not: the number of samples per step and the learning rate.
+Its keys count (ZeRO stage, optimiser, torch_autocast, clipping, micro-batch, accumulation, monitors), but for those
+that a recipe has: the number of samples per step and the learning rate.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ def read_config(path: str, batch: int, ranks: Ranks, micro_batch: int = 1) -> di
     """DeepSpeed's configuration, completed for `batch` samples per step; raises UserError.
 
     `path` may be empty: the JSON beside the recipes. `micro_batch` samples are computed at once, 0: all
-    that a process has in a step; the JSON may say another number.
+    that a process has in a step; the JSON may set another number.
     """
     file = Path(path) if path else DEFAULT_CONFIG
     try:
@@ -136,7 +136,7 @@ def named_monitors(config: Mapping[str, Any], folder: Path) -> dict[str, Any]:
 
 
 def one_line(error: Exception) -> str:
-    """What an error of DeepSpeed says, without line breaks and hints at web pages."""
+    """The message of an error of DeepSpeed, without line breaks and hints at web pages."""
     lines = (line.strip() for line in str(error).splitlines())
     return " ".join(line for line in lines if line and "https://" not in line)
 

@@ -1,4 +1,4 @@
-"""The one door to DeepSpeed: a network with its optimiser, steps over all processes, and checkpoints.
+"""The only module that uses DeepSpeed: a network with its optimiser, steps over all processes, and checkpoints.
 
 `deepspeed_config.py` reads its configuration.
 """
@@ -27,7 +27,7 @@ from runkit.outputs import written_whole
 
 # What DeepSpeed raises where its configuration is wrong, beside an error of its own.
 _REFUSALS = (AssertionError, AttributeError, KeyError, TypeError, ValueError)
-# In what torch says where a file cannot be written.
+# Part of torch's message where a file cannot be written.
 _OF_FILES = "inline_container", "PytorchStream", "iostream"
 _TAG = re.compile(r"step\d+")  # folders of checkpoints; others are not ours to delete
 
@@ -125,7 +125,7 @@ class Engine:
 
     @contextmanager
     def averaged(self) -> Iterator[None]:
-        """The network has the average of its weights meanwhile, if the recipe wants one."""
+        """The network has the average of its weights meanwhile, if the recipe sets `ema`."""
         if self._average is None:
             yield
             return
@@ -154,8 +154,8 @@ class Engine:
         except RuntimeError as error:
             if not any(name in str(error) for name in _OF_FILES):
                 raise
-            told = f"{self.checkpoints / tag} cannot be written (disk full, or a limit reached): {one_line(error)}"
-            raise UserError(told) from error
+            message = f"{self.checkpoints / tag} cannot be written (disk full, or a limit reached): {one_line(error)}"
+            raise UserError(message) from error
         self.ranks.barrier()
         if self.ranks.is_root:
             with written_whole(self.checkpoints / "latest") as beside:

@@ -29,7 +29,7 @@ class Ensemble(nn.Module):
     def __init__(self, members: Sequence[nn.Module]) -> None:
         super().__init__()
         self.members = nn.ModuleList(members)
-        if hasattr(members[0], "reach"):  # how far an answer looks; members are of one form
+        if hasattr(members[0], "reach"):  # in edges; members are of one form
             self.reach = members[0].reach
 
     def forward(self, *inputs: Tensor) -> tuple[Tensor, ...]:
@@ -91,7 +91,7 @@ def members_at(path: str) -> Iterator[Trained]:
 
 
 def _differing(one: Recipe, other: Recipe) -> list[str]:
-    """Keys that differ, but for those that tell the members of an ensemble apart."""
+    """Keys that differ, but for those in which the members of an ensemble may."""
     return [key for key in differences(one, other) if key not in _OWN]
 
 

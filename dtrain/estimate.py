@@ -37,7 +37,7 @@ class Cost(NamedTuple):
     kept_bytes: float
 
     def in_words(self, micro_batch: int) -> str:
-        """What a device does and holds with `micro_batch` samples at a time, in float32."""
+        """Operations and memory of a device with `micro_batch` samples at a time, in float32, in words."""
         n_bytes = self.parameter_bytes + micro_batch * self.kept_bytes
         return (
             f"{self.n_operations / 1e9:.3g} GFLOP per sample; memory: {in_units(n_bytes)} per device in float32, "
@@ -46,7 +46,7 @@ class Cost(NamedTuple):
 
 
 def cost_of(network: nn.Module, data: Any, options: Any, ema: float = 0.0) -> Cost | None:
-    """The cost of the first training sample; None if shapes depend on values. Asks no other process for anything.
+    """The cost of the first training sample; None if shapes depend on values. No other process takes part.
 
     `network` is as it was, with statistics that it has gathered; `ema` is the decay of its average, 0: there is none.
     """
@@ -62,7 +62,7 @@ def cost_of(network: nn.Module, data: Any, options: Any, ema: float = 0.0) -> Co
         return tensor
 
     was_training = network.training
-    network.eval()  # in training some layers ask the other processes for their statistics
+    network.eval()  # in training some layers gather statistics over the processes
     try:
         with FakeTensorMode(allow_non_fake_inputs=True), FlopCounterMode(display=False) as counter:
             fake = batch.each(torch.empty_like)

@@ -18,6 +18,7 @@ from runkit.folders import make_folders
 from runkit.launcher import torch_launch
 from runkit.log import say
 from runkit.memory import memory_for_imports
+from runkit.stop import Unsaved
 
 with memory_for_imports():
     import numpy as np
@@ -31,24 +32,29 @@ with memory_for_imports():
 
 def evaluate(options: EvaluateOptions) -> None:
     """Score the network of a run, or those of a campaign, on all processes that were started together."""
-    ranks = connect(options.device, options.threads, purpose=options)
-    with ranks.together():
-        groups = groups_at(options.run)
-        n_runs = sum(map(len, groups))
-        scored: dict[str, dict[str, float]] = {}
-        ensembles: dict[str, dict[str, float]] = {}
-        for runs in groups:
-            members = {run: _score(ranks, load_model(run), options, n_runs > 1) for run in runs}
-            scored |= members
-            if len(runs) > 1:
-                trained = load_ensemble(runs)
-                ensembles[trained.folder.name] = _score(ranks, trained, options, True)
-                say(ranks, _compared(trained, ensembles[trained.folder.name], list(members.values())))
-        if n_runs > 1:
-            table = {Path(run).name: scored[run] for run in sorted(scored, key=natural)} | ensembles
-            path = Path(options.output or options.run) / "scores.csv"
-            ranks.on_root(write_table, path, [{"run": name, **scores} for name, scores in table.items()])
-            say(ranks, f"scores of {n_runs} runs: {path}")
+    with Unsaved("the evaluation", is_root=torch_launch().rank == 0):
+        ranks = connect(options.device, options.threads, purpose=options)
+        with ranks.together():
+            _evaluate(ranks, options)
+
+
+def _evaluate(ranks: Ranks, options: EvaluateOptions) -> None:
+    groups = groups_at(options.run)
+    n_runs = sum(map(len, groups))
+    scored: dict[str, dict[str, float]] = {}
+    ensembles: dict[str, dict[str, float]] = {}
+    for runs in groups:
+        members = {run: _score(ranks, load_model(run), options, n_runs > 1) for run in runs}
+        scored |= members
+        if len(runs) > 1:
+            trained = load_ensemble(runs)
+            ensembles[trained.folder.name] = _score(ranks, trained, options, True)
+            say(ranks, _compared(trained, ensembles[trained.folder.name], list(members.values())))
+    if n_runs > 1:
+        table = {Path(run).name: scored[run] for run in sorted(scored, key=natural)} | ensembles
+        path = Path(options.output or options.run) / "scores.csv"
+        ranks.on_root(write_table, path, [{"run": name, **scores} for name, scores in table.items()])
+        say(ranks, f"scores of {n_runs} runs: {path}")
 
 
 def _score(ranks: Ranks, trained: Trained, options: EvaluateOptions, is_one_of_many: bool) -> dict[str, float]:

@@ -23,7 +23,7 @@ SCALES = {"large": (1, 4), "middle": (5, 12), "small": (13, 10**6)}
 MIN_SAMPLES = 8  # of a signal that may have a period
 
 
-# As a decorator: what overflows, or was not finite before, is seen in the result.
+# As a decorator: an overflow, or a value that was not finite before, shows in the result.
 _quietly = np.errstate(over="ignore", invalid="ignore", divide="ignore", under="ignore")
 
 
@@ -204,7 +204,7 @@ def peak_period(power: Floats, n: int) -> float:
     """Period in samples of the highest peak of the power [n // 2 + 1] of n samples under a Hann window.
 
     The peak is refined by the parabola through the logarithms of the three highest values, which for this window is
-    exact to a few hundredths of a line of the spectrum. Less than two periods in n samples are not told from a drift.
+    exact to a few hundredths of a line of the spectrum. Less than two periods in n samples count as a drift.
     """
     power = real("power", power).astype(np.float64)
     if power.ndim != 1 or (power < 0).any():

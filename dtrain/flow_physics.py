@@ -1,4 +1,4 @@
-"""What the equations of flow say of predicted frames: residuals on stored cells, at the interval of frames.
+"""Residuals of the equations of flow in predicted frames, on stored cells, at the interval of frames.
 
 Stored frames are coarse: many steps lie between two, and a cell is the mean of several sites. So the simulation has
 residuals, too, of what is not resolved. A loss takes the difference of the residuals of prediction and simulation

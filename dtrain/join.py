@@ -1,6 +1,6 @@
-"""How processes that were started together find one another, and make sure that they are those.
+"""How processes that were started together find one another, and check that they belong together.
 
-An MPI launcher is asked through MPI: rank 0 opens a store at a port that is free, and MPI carries the address to the
+Under an MPI launcher rank 0 opens a store at a port that is free, and MPI carries the address to the
 others. `deepspeed`, `torchrun` and others who set MASTER_ADDR and MASTER_PORT name the place themselves; another
 training may sit there, so a token is compared before anybody takes part.
 """
@@ -42,7 +42,7 @@ class Party(NamedTuple):
 
 
 def find() -> Party:
-    """Who was started together, by what MPI or the launcher says; raises UserError if that is contradictory."""
+    """The processes that were started together, by MPI or the launcher; raises UserError if these contradict."""
     launched = torch_launch()
     if launched.size == 1 or (os.environ.get(_ADDRESS) and os.environ.get(_PORT)):
         return Party(launched.rank, launched.size, local(LOCAL_RANK, 0), local(LOCAL_SIZE, 1), None)
@@ -81,7 +81,7 @@ def join(party: Party, purpose: Config | None) -> dist.Store:
 
 
 def all_gather(store: dist.Store, party: Party, name: str) -> Callable[[Any], list[Any]]:
-    """A function that gives the values of all processes, in their order; values are what JSON knows, collective."""
+    """A collective function that gives the values of all processes, in their order; values are types of JSON."""
     turns = count()
 
     def gather(value: Any) -> list[Any]:
@@ -118,7 +118,7 @@ def _at_free_port(mpi: MpiWorld) -> tuple[dist.Store, str]:
         return address, store.port, secrets.token_hex(16)
 
     address, port, token = mpi.on_root(host)
-    os.environ.update({_ADDRESS: address, _PORT: str(port)})  # DeepSpeed looks at them
+    os.environ.update({_ADDRESS: address, _PORT: str(port)})  # DeepSpeed reads them
     return store or _store(address, port, is_master=False), token
 
 

@@ -32,8 +32,8 @@ FEWEST = 3  # scored items of a validation sample that a correlation is taken ov
 class Solved(Protocol):
     """A network whose weights are solutions of regressions, by name (see `dtrain.models.linear`)."""
 
-    def regressions(self, inputs: Any, targets: Any, masks: Any, /) -> Iterator[tuple[str, Any]]:
-        """The items of each regression in a batch."""
+    def regressions(self, inputs: Any, targets: Any, masks: Any, weight: Any, /) -> Iterator[tuple[str, Any]]:
+        """The items of each regression in a batch of one sample."""
 
     def set_weights(self, name: str, weights: Tensor, offset: float, /) -> None:
         """Take over a solution."""
@@ -89,8 +89,8 @@ def solve(world: World, network: Solved, data: DataSet[Any, Any], title: str) ->
 
 def sums_of(network: Solved, data: DataSet[Any, Any], sample: int) -> dict[str, Sums]:
     """The sums over the items of a sample, by regression."""
-    weight, regressions = _regressions(network, data, sample)
-    return {name: Sums.of(*_arrays(one), one.n_trusted, weight) for name, one in regressions}
+    found = _regressions(network, data, sample)
+    return {name: Sums.of(*_arrays(one), one.n_trusted, one.weight) for name, one in found}
 
 
 def choose(
@@ -106,14 +106,14 @@ def choose(
         network.set_weights(name, torch.from_numpy(weights.astype(np.float32)), offset)
 
 
-def _regressions(network: Solved, data: DataSet[Any, Any], sample: int) -> tuple[float, Iterator[tuple[str, Any]]]:
-    """The weight of a sample, and its items by regression."""
+def _regressions(network: Solved, data: DataSet[Any, Any], sample: int) -> Iterator[tuple[str, Any]]:
+    """The items of a sample by regression."""
     batch = data.batch([sample])
     if not hasattr(batch, "targets"):
         raise UserError(
             f"data.name = {data.options.name!r}: a network that is solved needs data of particles and pairs"
         )
-    return float(batch.weight[0]), network.regressions(data.inputs(batch), batch.targets, batch.masks)
+    return network.regressions(data.inputs(batch), batch.targets, batch.masks, batch.weight)
 
 
 def _arrays(regression: Any) -> tuple[Floats, Floats]:
@@ -125,7 +125,7 @@ def _scores(
 ) -> dict[str, F64]:
     """Correlations [n_penalties] of each regression in a validation sample, over scored items if there are some."""
     scores = {}
-    for name, one in _regressions(network, data, sample)[1]:
+    for name, one in _regressions(network, data, sample):
         if name in solutions:
             (features, target), is_scored = _arrays(one), one.is_scored.numpy()
             if is_scored.sum() >= FEWEST:

@@ -122,8 +122,8 @@ def open_phases(recipe: Recipe) -> dict[str, AnyDataSet]:
             raise UserError(f"phase {name}: {error}") from error
         for size, found in sizes_of(recipe, one.sizes).items():
             if found != first[size]:
-                told = f"the network's {size} is {first[size]} in the first phase, and would be {found}"
-                raise UserError(f"phase.{name}.data: {told}; all phases train one network")
+                message = f"the network's {size} is {first[size]} in the first phase, and would be {found}"
+                raise UserError(f"phase.{name}.data: {message}; all phases train one network")
     return data
 
 

@@ -1,4 +1,4 @@
-"""Pearson correlation as the field reports it, what it is taken over, and what limits it.
+"""Pearson correlation as published, the masks that it is taken over, and its ceiling.
 
 Published figures are of A particles and AA pairs of the first coordination shell, at one time. A label is a mean over
 few replicas, so that even a perfect prediction correlates with it only as the square root of its reliability: the
@@ -15,9 +15,8 @@ from numpy.typing import ArrayLike
 
 from runkit.arguments import numbers
 from runkit.arrays import F64, Bools, Floats, Ints
+from runkit.dataset.contracts.isoconfig import CLOSE_PAIR
 from runkit.errors import UserError
-
-CLOSE_PAIR = 1.35  # AA pairs nearer than this are scored
 
 
 def pearson(x: ArrayLike, y: ArrayLike) -> float:

@@ -45,11 +45,11 @@ class Normalisation:
         return cls((0.0,) * n_outputs, (1.0,) * n_outputs)
 
     def normalised_output(self, i_output: int, target: Floats) -> Floats:
-        """Physical targets of an output as the network shall give them."""
+        """Targets of an output, in their units, as normalised outputs of the network."""
         return (target - self.mean[i_output]) / self.std[i_output]
 
     def normalised(self, values: Floats) -> Floats:
-        """Physical values [n_outputs, ...] as the network shall see and give them."""
+        """Values [n_outputs, ...] in their units as normalised inputs and outputs of the network."""
         mean, std = self._along(values)
         return (values - mean) / std
 

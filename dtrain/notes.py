@@ -1,7 +1,7 @@
-"""What a run notes of itself in its folder before it trains, and what a run that goes on is held against.
+"""The notes of a run in its folder, written before it trains; a run that goes on is compared with them.
 
-`recipe.toml` is the whole recipe, `ds_config.json` what DeepSpeed is told; `notes.json` has the checksum of each (XXH3,
-64 bits), so that a damaged note is not taken for another recipe.
+`recipe.toml` is the whole recipe, `ds_config.json` the configuration of DeepSpeed; `notes.json` has the checksum of
+each (XXH3, 64 bits), so that a damaged note is not taken for another recipe.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _DERIVED = ("train_batch_size", "train_micro_batch_size_per_gpu", "gradient_accu
 
 
 def write(path: Path, recipe: Recipe, engine_config: Mapping[str, Any]) -> None:
-    """Note what is trained; the recipe comes last and whole: it is what a rerun is held against."""
+    """Write the notes; the recipe comes last and whole: a rerun is compared with it."""
     # DeepSpeed's JSON may be the user's own, which has what ours leaves out.
     require_replaceable(path / SETTINGS, _is_dumped_json, reads=[recipe.deepspeed] if recipe.deepspeed else [])
     require_replaceable(path / RECIPE, _is_dumped_recipe)

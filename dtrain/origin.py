@@ -81,7 +81,7 @@ class Origin:
             )
 
     def require_context(self, phase: str, data: AnyDataSet) -> None:
-        """Raise UserError if a file was made in another way than the network can know, such as at other times."""
+        """Raise UserError if a file was made in another way than the training's, such as with another interval."""
         for name, then in self.contexts.get(phase, {}).items():
             now = data.context.get(name)
             if now != then:
@@ -91,7 +91,7 @@ class Origin:
                 )
 
     def parts_of(self, phase: str, data: AnyDataSet) -> tuple[dict[str, list[int]], str]:
-        """The parts of a file for a network of this origin, and what is to be said about them.
+        """The parts of a file for a network of this origin, and a note about them ("" if there is nothing to note).
 
         A file that holds the samples of the training under their numbers has the parts of the training, and perhaps new
         samples. The parts of any other are drawn, and samples that were used before put where they were used.
@@ -116,8 +116,8 @@ class Origin:
                 name = "train" if mark in learnt else "validation" if mark in chosen else drawn
                 moved += name != drawn
                 parts[name].append(i)
-        told = f"; {moved} of its samples were used in training and are in that part here" if moved else ""
-        return {name: sorted(part) for name, part in parts.items()}, f"not the file of the training{told}"
+        message = f"; {moved} of its samples were used in training and are in that part here" if moved else ""
+        return {name: sorted(part) for name, part in parts.items()}, f"not the file of the training{message}"
 
 
 def _marks(data: AnyDataSet) -> Marks:
@@ -125,7 +125,7 @@ def _marks(data: AnyDataSet) -> Marks:
 
 
 def _digest(path: str) -> str:
-    """The digest of a file, taken once while it does not change: a campaign asks again and again."""
+    """The digest of a file, taken once while it does not change: a campaign needs it for every run."""
     about = state_of(Path(path))
     if about is None:
         raise UserError(f"data.file: {path} is there no longer")

@@ -35,7 +35,7 @@ def efficiency_of(
     """Figures of a phase's steps, and the same in words ("" if none was timed); collective.
 
     They are `Pace.summary` and `samples_per_s`; `flops` of all devices, and `of_peak`, their share of the rate at which
-    these multiply matrices, if root knows the `cost` of a sample; `memory_bytes`, the largest of a device.
+    these multiply matrices, if root has the `cost` of a sample; `memory_bytes`, the largest of a device.
     """
     if not pace.n_steps:  # the same number on all ranks
         return {}, ""
@@ -44,13 +44,13 @@ def efficiency_of(
     paces, rates, memories = zip(*ranks.all_gather(own), strict=True)
     found = Pace.summary(paces)
     found |= {"samples_per_s": 1e3 * batch / found["step_ms"], "memory_bytes": float(max(memories))}
-    told = f"{found['step_ms']:.4g} ms per step, {found['samples_per_s']:.4g} samples/s, "
+    message = f"{found['step_ms']:.4g} ms per step, {found['samples_per_s']:.4g} samples/s, "
     if cost is not None:
         found |= {"flops": found["samples_per_s"] * cost.n_operations}
         found |= {"of_peak": found["flops"] / sum(rates)}
-        told += f"{found['flops'] / 1e9:.4g} GFLOP/s, {100 * found['of_peak']:.3g} % of a matrix product's, "
+        message += f"{found['flops'] / 1e9:.4g} GFLOP/s, {100 * found['of_peak']:.3g} % of a matrix product's, "
     waited = f"at most {100 * found['waited']:.2g} % of it waiting for data"
-    return found, f"{told}{waited}; memory: {in_units(found['memory_bytes'])} at most"
+    return found, f"{message}{waited}; memory: {in_units(found['memory_bytes'])} at most"
 
 
 def waiting_in_words(paces: Mapping[str, Mapping[str, float]]) -> str:

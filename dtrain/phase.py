@@ -67,7 +67,7 @@ class PhaseTrainer:
         self.feed = Feed(data, ranks.device)
         self.stopwatch = Stopwatch(self.feed)
         self.validation = Validation(ranks, engine, data, self.feed, self.loss)
-        _ = data.normalisation  # known before threads ask for it
+        _ = data.normalisation  # computed before threads use it
         self.uncompiled = {"training", "validation"} if recipe.compile else set()
 
     def train(self, state: State, clock: Clock) -> State:
@@ -97,7 +97,7 @@ class PhaseTrainer:
                 if validates or state.step % self.recipe.log_every == 0:
                     self._log(state, clock)
                 elif clock.is_due():
-                    clock.ask(self.ranks, can_wait=self.recipe.log_every)
+                    clock.agree(self.ranks, can_wait=self.recipe.log_every)
                 self.stopwatch.step_is_over()
                 if validates or clock.is_over:
                     state = self._validate_and_save(replace(state, is_unscored=validates), clock)
@@ -120,9 +120,9 @@ class PhaseTrainer:
 
     def pace(self, cost: Cost | None) -> dict[str, float]:
         """The pace of the steps, printed and returned (see `pace.efficiency_of`); collective."""
-        found, told = efficiency_of(self.ranks, self.stopwatch.pace, self.recipe.batch, cost, self.engine.dtype)
-        if told:
-            say(self.ranks, f"{self.run.path} {self.name}: {told}")
+        found, message = efficiency_of(self.ranks, self.stopwatch.pace, self.recipe.batch, cost, self.engine.dtype)
+        if message:
+            say(self.ranks, f"{self.run.path} {self.name}: {message}")
         return found
 
     def _step(self, micro_batches: Step[Any]) -> None:
@@ -136,7 +136,7 @@ class PhaseTrainer:
         self.n_summed += len(micro_batches)
 
     def _patience(self, work: str) -> AbstractContextManager[object]:
-        """Words while the first step, or validation, of a phase compiles the network."""
+        """A context that reports now and then while the first step, or validation, of a phase compiles the network."""
         if work not in self.uncompiled:
             return nullcontext()
         self.uncompiled.remove(work)
@@ -146,7 +146,7 @@ class PhaseTrainer:
         """Report the mean losses since the last report; here all ranks agree on what is wrong and on when to stop."""
         own = torch.stack(list(self.sums.values())).double() / self.n_summed
         clock.is_due()
-        losses = dict(zip(self.sums, clock.ask(self.ranks, own.tolist()), strict=True))
+        losses = dict(zip(self.sums, clock.agree(self.ranks, own.tolist()), strict=True))
         self.sums, self.n_summed = {}, 0
         self._must_be_finite(losses["loss"], state)
         rate = learning_rate(self.phase, state.phase_step - 1, self.n_steps)
@@ -186,7 +186,7 @@ class PhaseTrainer:
             self.run.keep_model(weights, self.recipe, self.data, reached, scores)
 
     def _curves(self) -> dict[str, str]:
-        """What has been reported, for the checkpoint: a table that is damaged later comes back whole; collective."""
+        """The tables so far, for the checkpoint: one that is damaged later is restored from there; collective."""
         texts = {name: self.run.curve(name).text() for name in CURVES} if self.ranks.is_root else {}
         found: dict[str, str] = self.ranks.bcast({name: text for name, text in texts.items() if text})
         return found

@@ -20,12 +20,13 @@ from runkit.cli import run_program
 from runkit.folders import make_folders
 from runkit.launcher import torch_launch
 from runkit.memory import memory_for_imports
+from runkit.stop import Unsaved
 
 with memory_for_imports():
     from numpy.typing import ArrayLike
 
     from dtrain.ensemble import load_trained, members_at
-    from dtrain.ranks import connect
+    from dtrain.ranks import Ranks, connect
     from dtrain.tasks import PredictOptions, task, task_in
     from dtrain.weights import Trained
 
@@ -34,7 +35,7 @@ class _Callable(ModuleType):
     """The program as a function of arrays."""
 
     def __call__(self, position: ArrayLike, species: ArrayLike, box: ArrayLike, model: Any, **options: Any) -> Any:
-        """What a model, or a path to one, answers for a configuration: see `Task.predict_arrays` of its data."""
+        """The prediction of a model, or of the one at a path, for a configuration: see `Task.predict_arrays`."""
         trained = model if isinstance(model, Trained) else load_trained(str(model))
         return task.get(trained.recipe.data.name).predict_arrays(trained, position, species, box, **options)
 
@@ -44,18 +45,23 @@ sys.modules[__name__].__class__ = _Callable
 
 def predict(options: PredictOptions) -> None:
     """Predict a whole file, shared out over the processes."""
-    ranks = connect(options.device, options.threads, purpose=options)
-    with ranks.together():
-        trained = load_trained(options.model)
-        trained.network.to(ranks.device)
-        path = Path(options.output) if options.output else trained.folder / "predictions.h5"
-        if not options.output:
-            ranks.on_root(make_folders, path.parent)
-        task.get(trained.recipe.data.name).predict(ranks, trained, options, path)
-        for member in members_at(options.model) if options.members else ():
-            member.network.to(ranks.device)
-            beside = path.with_stem(f"{path.stem}_{member.folder.name}")
-            task.get(member.recipe.data.name).predict(ranks, member, options, beside)
+    with Unsaved("the prediction", is_root=torch_launch().rank == 0):
+        ranks = connect(options.device, options.threads, purpose=options)
+        with ranks.together():
+            _predict(ranks, options)
+
+
+def _predict(ranks: Ranks, options: PredictOptions) -> None:
+    trained = load_trained(options.model)
+    trained.network.to(ranks.device)
+    path = Path(options.output) if options.output else trained.folder / "predictions.h5"
+    if not options.output:
+        ranks.on_root(make_folders, path.parent)
+    task.get(trained.recipe.data.name).predict(ranks, trained, options, path)
+    for member in members_at(options.model) if options.members else ():
+        member.network.to(ranks.device)
+        beside = path.with_stem(f"{path.stem}_{member.folder.name}")
+        task.get(member.recipe.data.name).predict(ranks, member, options, beside)
 
 
 def main(words: Sequence[str]) -> None:

@@ -1,4 +1,4 @@
-"""The processes that train together: who they are, what device each uses, and what they tell each other.
+"""The processes that train together: their ranks and groups, the device of each, and their collective operations.
 
 Started by `deepspeed`, `torchrun`, an MPI launcher or `srun` (which set ranks), or alone. In a campaign the processes
 form groups, each with a `torch.distributed` world of its own; all groups share one key-value store, from which they
@@ -25,7 +25,7 @@ from dtrain.precision import use_precision
 from dtrain.world import TorchWorld
 from runkit.config import Config
 from runkit.errors import UserError
-from runkit.mpi import MpiWorld
+from runkit.mpi import MpiWorld, in_time
 from runkit.mpi.launch import FORWARDING_SECONDS
 from runkit.watch import watch_hosts
 
@@ -147,19 +147,21 @@ def connect(device: str = "auto", threads: int = 0, ranks_per_run: int = 0, purp
     for name, value in (("threads", threads), ("campaign.ranks_per_run", ranks_per_run)):
         if not (isinstance(value, int) and 0 <= value <= 2**20):
             raise UserError(f"{name} = {value!r} is not allowed; allowed: a whole number, 0 or more")
-    party = find()
+    with in_time():
+        party = find()
+        chosen = _choose_device(device, party)
     size = ranks_per_run or party.size
     if party.size % size:
         raise UserError(f"campaign.ranks_per_run = {size} does not divide the {party.size} processes")
-    chosen = _choose_device(device, party)
     use_precision()
     torch.set_num_threads(threads or max(1, len(os.sched_getaffinity(0)) // party.local_size))
     group, rank = divmod(party.rank, size)
     # DeepSpeed reads these again.
     os.environ.update(RANK=str(party.rank), WORLD_SIZE=str(party.size), LOCAL_RANK=str(chosen.index or 0))
-    store = join(party, purpose)
-    if party.size > 1:
-        watch_hosts(party.rank, party.mpi.comm.allgather if party.mpi else all_gather(store, party, "watch"))
+    with in_time():
+        store = join(party, purpose)
+        if party.size > 1:
+            watch_hosts(party.rank, party.mpi.comm.allgather if party.mpi else all_gather(store, party, "watch"))
     if party.size > 1 or not dist.is_initialized():
         backend = "nccl" if chosen.type == "cuda" else "gloo"
         dist.init_process_group(backend, store=dist.PrefixStore(f"group{group}", store), rank=rank, world_size=size)
@@ -178,7 +180,7 @@ def _leave() -> None:
 def _choose_device(wanted: str, party: Party) -> torch.device:
     found = torch.cuda.is_available()
     lacking = wanted == "gpu" and not found
-    if party.mpi is not None:  # all are to know, or some would wait for others that have ended
+    if party.mpi is not None:  # all must agree, or some would wait for others that have ended
         lacking = any(party.mpi.all_gather(lacking))
     if lacking:
         raise UserError("device = 'gpu', but torch finds no CUDA GPU here; allowed: auto, cpu")

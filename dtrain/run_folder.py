@@ -125,7 +125,7 @@ def folder_of(recipe: Recipe) -> Path:
 
 
 def read_summary(recipe: Recipe) -> dict[str, Any] | None:
-    """What a finished run came to; None if it is not finished."""
+    """The summary of a finished run; None if it is not finished."""
     path = _summary(folder_of(recipe))
     return notes.read_table(path) if path.exists() else None
 
@@ -159,7 +159,7 @@ def _has_begun(path: Path) -> bool:
 
 
 def _require_whole(checkpoints: Path) -> None:
-    """Raise UserError if the last checkpoint is damaged: torch itself does not look at the sums of its files."""
+    """Raise UserError if the last checkpoint is damaged: torch itself does not check the sums of its files."""
     latest = checkpoints / "latest"
     if (about := state_of(latest)) is None:
         return

@@ -16,7 +16,7 @@ from runkit.stop import Stopped
 
 
 class Validation:
-    """The validation samples of a phase, and by which losses and scores a network is judged on them."""
+    """The validation samples of a phase, and the losses and scores of a network on them."""
 
     def __init__(self, ranks: Ranks, network: Engine, data: AnyDataSet, feed: Feed[Any], loss: Config) -> None:
         self.ranks, self.network, self.data, self.feed, self.loss = ranks, network, data, feed, loss
@@ -33,7 +33,7 @@ class Validation:
         for sample in mine:
             scored.append((sample, self._score(sample)))
             if clock.is_due():
-                clock.ask(self.ranks, can_wait=turns)
+                clock.agree(self.ranks, can_wait=turns)
                 if clock.is_over:
                     raise Stopped
         clock.begin()

@@ -38,7 +38,7 @@ CHECKSUMS = "checksums"  # in the header; files of older code have none
 class Trained:
     """A network with its weights, as a run left it: `phase` is the stretch of training that they come from.
 
-    `system` is what was simulated (`DataSet.system`), {} where the file does not tell it.
+    `system` is what was simulated (`DataSet.system`), {} where the file does not have it.
     """
 
     network: nn.Module
@@ -53,6 +53,11 @@ class Trained:
     def folder(self) -> Path:
         """Where the weights lie."""
         return self.path.parent
+
+    @property
+    def device(self) -> torch.device:
+        """Where the network is computed."""
+        return next(self.network.parameters()).device
 
     @property
     def options(self) -> Options:
@@ -77,7 +82,7 @@ def save_model(
 ) -> None:
     """Write weights, recipe and normalisation; the file replaces an old one at once.
 
-    `sizes` are the parameters of the network that came from the data; `about` what a reader wants to know of the run;
+    `sizes` are the parameters of the network that came from the data; `about` is a summary of the run;
     `origin` what it has learnt from. Raises UserError if the folder or the disk refuses.
     """
     header = {
@@ -145,13 +150,13 @@ def build_network(recipe: Recipe, sizes: Mapping[str, Any]) -> nn.Module:
     sizes = sizes_of(recipe, sizes)
     for size, found in sizes.items():
         if parameters.get(size, found) != found:
-            told = f"model.parameters.{size} = {parameters[size]!r}"
-            raise UserError(f"{told}: the data make it {found}; leave it out, or set it to that")
+            message = f"model.parameters.{size} = {parameters[size]!r}"
+            raise UserError(f"{message}: the data make it {found}; leave it out, or set it to that")
     try:
         network: nn.Module = networks.build(name, **{**parameters, **sizes})
     except (RuntimeError, MemoryError) as error:  # torch cannot have so much memory
-        told = (str(error).splitlines() or ["out of memory"])[0]
-        raise UserError(f"model.parameters = {parameters}: {name} cannot be built: {told}") from error
+        message = (str(error).splitlines() or ["out of memory"])[0]
+        raise UserError(f"model.parameters = {parameters}: {name} cannot be built: {message}") from error
     return network
 
 
@@ -172,7 +177,7 @@ def start_from(network: nn.Module, path: str) -> None:
 
 
 def about_model(path: Path | str) -> dict[str, Any]:
-    """What the header of a `model.safetensors` says of the run it comes from."""
+    """The summary of the run in the header of a `model.safetensors`."""
     return _table_in(_load_safetensors(Path(path), False)[1], "about", Path(path))
 
 
@@ -199,7 +204,7 @@ def _recipe_in(header: Mapping[str, str], path: Path) -> Recipe:
 
 
 def _table_in(header: Mapping[str, str], name: str, path: Path) -> dict[str, Any]:
-    """What a header holds as JSON under a name; UserError if that is no table."""
+    """The table that a header holds as JSON under a name; UserError if that is no table."""
     try:
         table = json.loads(header.get(name, "{}"))
     except ValueError:
@@ -248,7 +253,7 @@ def _load_safetensors(path: Path, with_weights: bool = True) -> tuple[dict[str, 
 
 
 def _sum_of_header(header: Mapping[str, str]) -> str:
-    """XXH3 (64 bits) of what a header says, but of the checksums."""
+    """XXH3 (64 bits) of a header without the checksums."""
     texts = {name: text for name, text in header.items() if name != CHECKSUMS}
     return xxhash.xxh3_64_hexdigest(json.dumps(texts, sort_keys=True).encode())
 

@@ -1,4 +1,4 @@
-"""The `World` of processes that torch.distributed has joined, for those who know runkit's worlds alone.
+"""The `World` of processes that torch.distributed has joined: torch as one more implementation of runkit's protocol.
 
 Source: https://docs.pytorch.org/docs/stable/distributed.html (object collectives, key-value stores).
 """

@@ -29,7 +29,11 @@ carry_out() { # COMMAND...: on all ranks; ends the job unless all is done
     until_ended "$child" || code=$?
     trap '' "${WARNINGS[@]}"
     [ "$code" != 0 ] || { rm -f "$JOB_SCRIPT.unfinished$index"; return 0; }
-    [ "$code" != "$UNFINISHED" ] || go_on
+    if [ "$code" = "$UNFINISHED" ]; then
+        go_on
+    elif [ -n "$first_warning" ]; then
+        echo "job: ended by its warning (SIG$first_warning, $time_left s before its time was over): give it more time" >&2
+    fi
     exit "$code"
 }
 

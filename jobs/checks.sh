@@ -89,12 +89,12 @@ scripts_of() { # ID[,ID...]: the scripts of these jobs, where the scheduler does
 look_at_configuration() { # GENERATOR WORD...
     # The generator looks at its configuration now, so that mistakes are told before the job has waited.
     looks() { PLANNED_RANKS=$((n_nodes * tasks)) "$PYTHON" -m "$@"; }
-    if ! (load_site >&2; looks "$1" --help) >/dev/null 2>&1; then
+    if ! (load_software >&2; looks "$1" --help) >/dev/null 2>&1; then
         echo "submit: $1 does not run here, so its configuration was not looked at" >&2
         return 0
     fi
     local told
-    told=$(load_site >&2; looks "$1" show "${@:2}") || fail "nothing is submitted"
+    told=$(load_software >&2; looks "$1" show "${@:2}") || fail "nothing is submitted"
     sed -n '/^# /p' <<<"$told"
     compare_memory "$(sed -n 's/^# memory  *about \([0-9.]* [kMGT]*B\) per rank.*/\1/p' <<<"$told")"
     compare_time "$(sed -n 's/^# cost .* about \([0-9.]* [a-z]*\) on .*/\1/p' <<<"$told")"
@@ -103,10 +103,10 @@ look_at_configuration() { # GENERATOR WORD...
 look_at_recipe() { # WORD...: likewise; data that an earlier job is still to make are not there yet
     local told code=0
     looks() { "$PYTHON" dtrain/train.py "$@"; }
-    told=$(load_site >&2; looks show "$@" 2>&1) || code=$?
+    told=$(load_software >&2; looks show "$@" 2>&1) || code=$?
     if ((code == 0)); then
         sed -n '/^# /p' <<<"$told"
-    elif ((code != 2)) && ! (load_site >&2; looks --help) >/dev/null 2>&1; then
+    elif ((code != 2)) && ! (load_software >&2; looks --help) >/dev/null 2>&1; then
         echo "submit: dtrain does not run here, so its recipe was not looked at" >&2
     elif [ -n "$after$later" ]; then
         sed -n '/^error: /p' <<<"$told" >&2

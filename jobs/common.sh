@@ -32,8 +32,17 @@ enter_job() { # WORD...: the software of the site; sets words, the arguments of 
     for before in ${JOB_AFTER:-}; do
         ! compgen -G "$before.unfinished*" >/dev/null || fail "a job before this one did not succeed: $before"
     done
-    load_site
+    load_software
     with_index "$(array_index)" "$@"
+}
+
+load_software() { # load_site, in a shell as modules and other people's set-up scripts expect it
+    local file
+    for file in /etc/profile.d/{modules,lmod,z00_lmod}.sh; do # a job's shell is no login shell
+        # shellcheck source=/dev/null
+        set +u; [[ $(type -t module) || ! -r $file ]] || source "$file"; set -u
+    done
+    set +u; load_site; set -u # they use variables that nobody has set
 }
 
 distinct_nodes() { awk '!seen[$1]++ { print $1 }' "$1"; } # FILE with the name of a node first in each line

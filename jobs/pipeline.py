@@ -10,7 +10,7 @@
     arguments = ["recipe.toml", "name=T{T}"]
     array = { T = ["0.44", "0.64"] }
 
-It knows what was submitted from the record of jobs/submit, and what is done from the mark that a job removes when it
+What was submitted stands in the record of jobs/submit, and what is done shows in the mark that a job removes when it
 has succeeded: what is done, or waits in a queue, is not submitted again. Needs Python 3.11 and nothing else.
 """
 
@@ -119,8 +119,8 @@ def of_stage(where: str, label: str, keys: dict[str, Any]) -> list[Job]:
     for chosen in itertools.product(*array.values()):
         values = dict(zip(array, chosen, strict=True))
         words = [keys["job"], *(filled(where, str(word), values) for word in keys.get("arguments", []))]
-        told = ",".join(f"{name}={value}" for name, value in values.items())
-        jobs.append(Job(f"{label}[{told}]" if told else label, values, words, options))
+        message = ",".join(f"{name}={value}" for name, value in values.items())
+        jobs.append(Job(f"{label}[{message}]" if message else label, values, words, options))
     same = {tuple(job.words) for job in jobs}
     if len(same) < len(jobs):
         names = ", ".join(f"{{{name}}}" for name in array)
@@ -185,7 +185,7 @@ def look_up(jobs: list[Job], rows: dict[str, list[list[str]]], states: dict[str,
 
 
 def submit(jobs: list[Job]) -> None:
-    """Hand in what neither is done nor waits, after a look at all of it, so that mistakes are told before."""
+    """Submit what neither is done nor waits, after a check of all of it, so that mistakes show before anything runs."""
     todo = [job for job in jobs if job.state in ("to be submitted", "ended without success")]
     for job in jobs:
         waits = ", ".join(other.label for other in job.before if other.is_waited_for) or "nothing"

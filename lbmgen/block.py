@@ -1,7 +1,7 @@
 """A block of sites with its populations: a whole domain, or a rank's part of one.
 
 A step collides and streams all sites, exchanges halos with neighbours and sets the populations that boundaries send
-back; then every fluid site holds what has arrived there. The program of a block says in which order.
+back; then every fluid site holds what has arrived there. The program of a block fixes the order.
 Units: lattice units.
 """
 
@@ -31,7 +31,7 @@ from runkit.mpi import World
 
 @dataclass(frozen=True)
 class Fluid:
-    """What flows: lattice, collision law, relaxation time, force density [d] or None, and the type of populations."""
+    """A fluid: lattice, collision law, relaxation time, force density [d] or None, and the type of populations."""
 
     lattice: Lattice
     law: Collision

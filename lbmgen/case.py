@@ -1,4 +1,4 @@
-"""One case of a run: what stands in the domain, how fast what flows past it, and the numbers that follow from it.
+"""One case of a run: bodies, fluid and velocity, and the numbers that follow from them.
 
 Units: lattice units.
 """
@@ -19,7 +19,7 @@ LONGEST_DESCRIPTION = 2048
 
 @dataclass(frozen=True)
 class Case:
-    """Case `number`: what stands in the domain, and how fast what flows past it."""
+    """Case `number`: its bodies, domain, fluid and velocity."""
 
     number: int
     domain: Domain

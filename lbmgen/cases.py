@@ -1,6 +1,6 @@
 """The cases of a run: obstacles, Reynolds number and inlet of each, drawn from the seed and its own number alone.
 
-What cannot be stable or accurate (`soundness.py`) is refused before anything runs, with the key to change.
+A case that cannot be stable or accurate (`soundness.py`) is refused before anything runs, with the key to change.
 Units: lattice units, unless a key says cells.
 """
 

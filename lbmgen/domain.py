@@ -71,9 +71,9 @@ class Domain:
 
 @dataclass(frozen=True)
 class Body:
-    """What is solid among the sites of a block and its ghosts: bool [n + 2, …], and the signed distance or None.
+    """The solid sites of a block and its ghosts: bool [n + 2, …], and the signed distance or None.
 
-    The force on each of `n_bodies` is measured; `number` [n + 2, …] says to which a site belongs, None: all to one.
+    The force on each of `n_bodies` is measured; `number` [n + 2, …] is the body of each site, None: all are of one.
     """
 
     solid: Bools

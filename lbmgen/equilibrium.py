@@ -70,7 +70,7 @@ def total(signs: Sequence[int], values: Sequence[Value]) -> Value:
 def equilibrium(lattice: Lattice, of: Moments, share: Value = 1.0) -> tuple[Value, list[Source]]:
     """A `share` of the second-order equilibrium: that of rest, and of each pair of velocities.
 
-    All that can be is computed beside the division, which takes longest.
+    As much as possible is computed while the division runs, which takes longest.
     """
     excess, momentum, per_density = of
     energy = 1.5 * reduce(add, (j * j for j in momentum))

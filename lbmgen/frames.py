@@ -1,4 +1,4 @@
-"""What is stored of a block: density and velocity averaged over cells, and what does not change in time.
+"""Stored fields of a block: density and velocity averaged over cells, and the constant fields.
 
 Units: lattice units.
 """

@@ -13,7 +13,7 @@ import numpy as np
 
 from lbmgen.kernels import VECTOR, Region
 from lbmgen.lattices import Lattice
-from runkit.arrays import I64, Floats
+from runkit.arrays import I64, Floats, rounded_up
 
 LINE = 64  # bytes of a cache line
 PAGE_LINES = 64
@@ -28,7 +28,7 @@ class Layout:
     def __init__(self, lattice: Lattice, shape: Sequence[int], dtype: str) -> None:
         self.lattice, self.shape, self.dtype = lattice, tuple(shape), np.dtype(dtype)
         per_line = LINE // self.dtype.itemsize
-        pitch = _up(_up(shape[-1], VECTOR) + 2, per_line)
+        pitch = rounded_up(rounded_up(shape[-1], VECTOR) + 2, per_line)
         strides = [1]
         for length in (pitch, *(n + 2 for n in reversed(self.shape[1:-1]))):
             strides.insert(0, strides[0] * length)
@@ -89,8 +89,3 @@ class Layout:
         start = self.origin + self.arrival(i, state)
         strides = [stride * self.dtype.itemsize for stride in self.strides]
         return np.lib.stride_tricks.as_strided(h[start:], self.shape, strides)
-
-
-def _up(number: int, unit: int) -> int:
-    """`number` rounded up to a multiple of `unit`."""
-    return -(-number // unit) * unit

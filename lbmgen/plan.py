@@ -1,4 +1,4 @@
-"""What a run will do and cost, before it runs: shape of the file, groups of ranks, relaxation, memory and time."""
+"""Plan of a run before it starts: shape of the file, groups of ranks, relaxation, memory and time."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ from runkit.progress import duration
 # Site updates per core-second that the estimate assumes, in two and three dimensions, float32 (docs/performance.md).
 RATE = {2: 2e8, 3: 5e7}
 PROGRAM = 3e8  # bytes of a rank before it has any data
-DRAWN = 100  # cases that `show` looks at: drawing a body can take longer than a reader waits
+DRAWN = 100  # cases that `show` draws: that of a body can take longer than a reader waits
 GPU_SHARE = 1.25  # memory of a case on a GPU over that of its populations: tables of boundaries
 
 
@@ -141,8 +141,8 @@ def show(config: RunConfig) -> None:
 
 def _dimensions(config: RunConfig, sizes: Mapping[str, int]) -> str:
     """Lengths of the dimensions of the file, in words."""
-    told = {"case": "case/cases", "time": "frame/frames", "force_time": "force record/force records"}
-    counts = [_many(sizes[name], *words.split("/")) for name, words in told.items()]
+    message = {"case": "case/cases", "time": "frame/frames", "force_time": "force record/force records"}
+    counts = [_many(sizes[name], *words.split("/")) for name, words in message.items()]
     room = [f"room for {_many(sizes['body'], 'body', 'bodies')}"]
     room += [f"for {_many(sizes['point'], 'point', 'points')}"] if "point" in sizes else []
     return ", ".join([*counts, *room, f"{_by(config.grid.cells)} cells"])
@@ -151,8 +151,10 @@ def _dimensions(config: RunConfig, sizes: Mapping[str, int]) -> str:
 def _points(config: RunConfig, case: Case) -> str:
     """How many points a case has, and how wide their cells are, in words."""
     width, count = np.unique(points_of(case, config.grid.refinement, config.frames.points).width, return_counts=True)
-    told = ", ".join(f"{n} of {_many(w, 'site', 'sites')}" for w, n in zip(width.tolist(), count.tolist(), strict=True))
-    return f"{_many(int(count.sum()), 'cell', 'cells')} near the bodies of the first case, by width: {told or 'none'}"
+    widths = ", ".join(
+        f"{n} of {_many(w, 'site', 'sites')}" for w, n in zip(width.tolist(), count.tolist(), strict=True)
+    )
+    return f"{_many(int(count.sum()), 'cell', 'cells')} near the bodies of the first case, by width: {widths or 'none'}"
 
 
 def _many(n: int, one: str, more: str) -> str:
@@ -166,8 +168,8 @@ def _by(numbers: Sequence[int]) -> str:
 def _counted(cases: list[Case]) -> str:
     counts = Counter(body.family for case in cases for body in case.bodies)
     rejected = sum((Counter(case.rejections) for case in cases), Counter())
-    told = ", ".join(f"{n} {family}" for family, n in sorted(counts.items())) or "none"
-    return told + (f"; drawn again for {dict(sorted(rejected.items()))}" if rejected else "")
+    message = ", ".join(f"{n} {family}" for family, n in sorted(counts.items())) or "none"
+    return message + (f"; drawn again for {dict(sorted(rejected.items()))}" if rejected else "")
 
 
 def _ends(values: list[float]) -> str:

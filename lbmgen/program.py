@@ -32,8 +32,8 @@ Item = tuple[int, int, int, int]
 def program_of(layout: Layout, boundary: Boundary, copies: Copies, cut: Sequence[int], rows_together: int) -> Program:
     """The program of a block that has neighbours along the axes `cut`.
 
-    `rows_together` asks for steps two by two, in bands of so many rows; 0 does not, and blocks that are cut along other
-    axes than the first cannot.
+    With `rows_together` steps are done two by two, in bands of so many rows; 0: one by one, as blocks that are cut
+    along other axes than the first need it.
     """
     work = _Work(layout, boundary, copies, cut)
     both: list[Item] = []

@@ -1,6 +1,6 @@
 """Failed cases go to the end of the file, so that its first ones are data without a gap.
 
-Readers that know nothing of a status field take the first `n_trajectories` cases. A failed case holds NaN, and is
+Readers without support for a status field take the first `n_trajectories` cases. A failed case holds NaN, and is
 exchanged with the last complete one; the number under which a case was drawn stays in its description. A journal of the
 moves is written beside the file first, so that a run that is killed meanwhile can finish them.
 """
@@ -45,16 +45,16 @@ def case_order(file: Writer) -> list[int]:
     """The number of the case that belongs to each place of a file; on root alone.
 
     Pending ones are where they were drawn, or, in a file whose failed cases were set aside, where they were moved to.
-    Raises UserError if the places of damaged cases cannot be told.
+    Raises UserError if the places of damaged cases cannot be found.
     """
-    status, told = file.read(STAGE), [_number_in(text) for text in file.read("description")]
+    status, message = file.read(STAGE), [_number_in(text) for text in file.read("description")]
     done, pending = (np.flatnonzero(which).tolist() for which in (status != PENDING, status == PENDING))
-    order = {place: place if (number := told[place]) is None else number for place in done}
+    order = {place: place if (number := message[place]) is None else number for place in done}
     if all(place == number for place, number in order.items()):  # nothing was moved
         return list(range(len(status)))
     missing = set(range(len(status))) - set(order.values())
     guesses: list[Callable[[int], int | None]] = [
-        told.__getitem__,
+        message.__getitem__,
         lambda place: place,
         lambda _: min(missing) if len(missing) == 1 else None,
     ]

@@ -1,4 +1,4 @@
-"""Whether a grid shows what a signed distance says: nothing is thinner than a site.
+"""Whether a grid resolves a body given by its signed distance: no part is thinner than a site.
 
 A plate between two rows of sites makes none of them solid, and the fluid flows through it; one on a row makes a wall
 of single sites. Both show in the distance: a piece of solid sites that is nowhere two sites wide nor half a site deep,

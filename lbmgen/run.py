@@ -66,18 +66,18 @@ def generate(world: World, config: RunConfig) -> int:
         order = world.on_root(case_order, file)
         resources = Resources(world, group, gpu, stop)
         if _simulate_all(resources, config, [cases[number] for number in order], file):
-            account.tell(world)
+            account.report(world)
             return stop.conclude(file.part)
         file.sync()
         n_complete = world.on_root(move_failed_to_end, file)
         file.seal({"n_trajectories": n_complete})
         world.on_root(file.scratch.clear)
-    account.tell(world)
+    account.report(world)
     return conclude(world, file.path, f"wrote {file.path}")
 
 
 class Resources(NamedTuple):
-    """What simulates: all ranks, the group of this one, its GPU, if it has one, and what may end the run early."""
+    """All ranks, the group of this one, its GPU, if it has one, and what may end the run early."""
 
     world: World
     group: World

@@ -64,7 +64,7 @@ class Prepared(NamedTuple):
 
 
 class Simulation:
-    """The simulation of a case, which is stored at `place` of `file`; methods are collective unless they say not."""
+    """The simulation of a case, which is stored at `place` of `file`; methods are collective unless noted."""
 
     def __init__(self, config: RunConfig, prepared: Prepared, file: Writer, group: World, place: int) -> None:
         self.config, self.file, self.group = config, file, group
@@ -99,7 +99,7 @@ class Simulation:
         if self.failure:
             return
         if self.is_warm:
-            assert seen.excess is not None and seen.velocity is not None  # `is_warm` asked for means over cells
+            assert seen.excess is not None and seen.velocity is not None  # in rounds that are warm means are computed
             quanta = np.rint(seen.velocity * FLUX).astype(np.int64)
             self._flux = self._flux + self.group.sum(quanta.reshape(-1, quanta.shape[-1]).sum(axis=0))
             fields = density_in_cells(seen.excess, self._fraction), seen.velocity
@@ -201,17 +201,17 @@ class Simulation:
         return ""
 
     def _fault_in_checkpoint(self, saved: Arrays) -> str:
-        """What is wrong with a checkpoint, "" if nothing is."""
+        """The fault of a checkpoint; "" if it is sound."""
         whole = np.broadcast_to(self.block.layout.dtype.type(0), (self.block.fluid.lattice.q, *self.case.shape))
         wanted = {"arrived": whole, "flux": self._flux, **self._written(0)}
-        if told := fault_in(saved, wanted, {"n_rounds": self.n_warm + self.config.frames.count}):
-            return told
+        if message := fault_in(saved, wanted, {"n_rounds": self.n_warm + self.config.frames.count}):
+            return message
         written = self._written(int(saved["n_rounds"]))
         is_same = all(np.array_equal(saved[name], sums) for name, sums in written.items())
         return "" if is_same else "the frames that it goes on from were changed"
 
     def _written(self, n_rounds: int) -> Arrays:
-        """Checksums of what the case has left in the file after some rounds, and will not repeat."""
+        """Checksums of what the case has written into the file after some rounds, and will not write again."""
         if self.file.checksums is None:
             return {}
         n_frames = max(0, n_rounds - self.n_warm)

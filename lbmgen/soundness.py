@@ -1,4 +1,4 @@
-"""What cannot be stable or accurate, refused before anything runs, with the key to change.
+"""Refusals of cases that cannot be stable or accurate, before anything runs, each with the key to change.
 
 Units: lattice units.
 """

@@ -104,7 +104,7 @@ def mechanics(
     potential: str | PairPotential = "kob-andersen",
     parameters: Mapping[str, Any] | None = None,
 ) -> Mechanics:
-    """What holds each particle where it is: see `mdgen.fields.Mechanics`.
+    """Energy, virial, curvature, stress and stiffness of each particle: see `mdgen.fields.Mechanics`.
 
     Raises `UserError` for input that is not a configuration of this potential.
     """
@@ -120,14 +120,14 @@ def inherent_position(
     potential: str | PairPotential = "kob-andersen",
     parameters: Mapping[str, Any] | None = None,
 ) -> F64:
-    """The inherent structure [n, 3] of a configuration: the energy minimum that it flows down to, in the box.
+    """The inherent structure [n, 3] of a configuration: the energy minimum that FIRE reaches from it, in the box.
 
     Raises `UserError` for input that is not a configuration of this potential, and where no minimum is found.
     """
     found = inherent_structure(*_start(position, species, box, potential, parameters))
     if not found.converged:
-        told = f"a force of {found.largest_force:.2g} is left after {found.n_iterations} iterations"
-        raise UserError(f"position: no energy minimum was found: {told}")
+        message = f"a force of {found.largest_force:.2g} is left after {found.n_iterations} iterations"
+        raise UserError(f"position: no energy minimum was found: {message}")
     return found.position
 
 
@@ -232,8 +232,8 @@ def _require_sound(reached: Snapshot, energy: F64, dt: float) -> None:
     temperature = 2 * reached.kinetic_energy / (3 * reached.n_particles)
     lost = np.flatnonzero(exploded(reached.energy_per_particle, energy, temperature))
     if len(lost):
-        told = f"energy is not conserved in {len(lost)} of {len(energy)} replica(s)"
-        raise UserError(f"dt = {dt:g}: {told}; take shorter steps")
+        message = f"energy is not conserved in {len(lost)} of {len(energy)} replica(s)"
+        raise UserError(f"dt = {dt:g}: {message}; take shorter steps")
 
 
 def _numbers(name: str, values: ArrayLike) -> F64:

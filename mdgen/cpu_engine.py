@@ -15,7 +15,7 @@ from mdgen.replica_batch import ReplicaBatch, System
 from mdgen.snapshot import Seen
 from runkit.arrays import F64, I64, Array, Bools
 
-REGROUP = 2000  # steps after which it is asked whether replicas should still share a list
+REGROUP = 2000  # steps between checks whether replicas should still share a list
 ALONE = 1.2  # time for an entry of the list of one replica, over that of an entry shared by many
 
 
@@ -56,7 +56,7 @@ class CpuEngine:
             batch.evaluate()
 
     def begin(self, n_steps: int, dt: float) -> None:
-        """Ask for `n_steps` steps from where forces are known; `finish` takes them, there is no one else."""
+        """Note `n_steps` steps from where forces are known; `finish` takes them."""
         self._asked = n_steps, dt
 
     def finish(self) -> None:
@@ -82,7 +82,7 @@ class CpuEngine:
         return Valley(found[:, 0], found[:, 1].astype(int))
 
     def snapshot(self) -> Callable[[], Seen]:
-        """What is to be seen now."""
+        """The present state; nothing is deferred on the CPU."""
         energies, kinetic = self._collect(ReplicaBatch.energies), self._collect(ReplicaBatch.kinetic_energy)
         seen = Seen(self.array("position"), energies, kinetic, self.frozen)
         return lambda: seen
@@ -92,7 +92,7 @@ class CpuEngine:
         return self._collect(lambda batch: batch.array(name))
 
     def _collect(self, of: Callable[[ReplicaBatch], Array]) -> Array:
-        """What `of` gives for the replicas of each batch, in the order of all replicas."""
+        """Values `of` every batch, joined in the order of all replicas."""
         values = np.concatenate([of(batch) for batch in self.batches])
         return values[np.argsort(np.concatenate([batch.index for batch in self.batches]))]
 

@@ -109,7 +109,7 @@ class Dynamics:
         return count | {"entries_per_particle": count.pop("entries") / (self.n_replicas * self.n_particles)}
 
     def snapshot(self) -> Snapshot:
-        """The replicas as they are now; it can be read while they go on, until they are looked at again."""
+        """The present state of the replicas; it can be read while they advance, until the next snapshot."""
         self._require_rest()
         self._evaluate()
         self._snapshot = self._snapshot or Snapshot(self.engine.snapshot(), self._back)
@@ -121,7 +121,7 @@ class Dynamics:
         self.finish()
 
     def begin(self, n_steps: int, dt: float | None = None) -> None:
-        """As `step`, but only ask for it: a GPU goes to work, the CPU does so in `finish`.
+        """As `step`, without waiting for the end: a GPU starts at once, the CPU computes in `finish`.
 
         Until then the thermostat is neither to be read nor changed.
         """
@@ -132,7 +132,7 @@ class Dynamics:
         self._snapshot, self._under_way = None, True
 
     def finish(self) -> None:
-        """Wait for what was begun."""
+        """Wait for the steps that `begin` started."""
         if not self._under_way:
             raise RuntimeError("no steps are under way")
         self.engine.finish()

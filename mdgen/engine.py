@@ -1,4 +1,4 @@
-"""What `Dynamics` asks of a back end: replicas that it holds, moves and shows."""
+"""The protocol between `Dynamics` and a back end, which holds replicas and advances them."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Engine(Protocol):
         """Forces at the present positions."""
 
     def begin(self, n_steps: int, dt: float) -> None:
-        """Ask for steps of length `dt` from where forces are known; the thermostat is not to be touched until `finish`.
+        """Start steps of length `dt` from where forces are known; the thermostat must not be used until `finish`.
 
         Nothing else is called in between.
         """
@@ -47,7 +47,7 @@ class Engine(Protocol):
         """Go down to where no force component exceeds `tolerance`, in `most` iterations of FIRE, and rest there."""
 
     def snapshot(self) -> Callable[[], Seen]:
-        """Begin to fetch what is to be seen now, where forces are known; what is returned waits for it.
+        """Start to fetch the present state, where forces are known; the returned function waits for it.
 
         It may be called until the next snapshot, and raises RuntimeError after that.
         """

@@ -1,4 +1,4 @@
-"""What is advanced together: replicas of one or of many systems of equal size, checked.
+"""Ensembles: replicas of one or of many systems of equal size that are advanced together, checked.
 
 Units: those of the potential.
 """

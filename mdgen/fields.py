@@ -1,6 +1,6 @@
-"""What holds each particle where it is: its energy, virial, curvature, stress and stiffness, by species of neighbours.
+"""Local mechanics of particles: energy, virial, curvature, stress and stiffness of each, by species of neighbours.
 
-At an energy minimum these numbers tell more of where particles will move than distances do. All are sums over the
+At an energy minimum these numbers predict where particles will move better than distances do. All are sums over the
 neighbours within the cutoff, of a pair energy U(r) with unit vectors e from one particle to the other.
 Units: Lennard-Jones.
 """

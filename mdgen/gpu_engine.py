@@ -1,4 +1,4 @@
-"""Replicas on a GPU: they stay there, and the host says no more than how many steps to go.
+"""Replicas on a GPU: their state stays there, and the host sends no more than the number of steps.
 
 Lists are made on the device, for each replica when its particles have moved too far. If a list exceeds its capacity,
 kernels stop, and the host repeats the steps from their start with a larger one: lists leave no trace in results.
@@ -25,8 +25,8 @@ from mdgen.tuning import Tuning
 from runkit.arrays import F64, I32, Array, Bools
 from runkit.device import DeviceArray, Gpu, need
 
-FIRST, PORTION = 8, 128  # steps that are asked for at a time: few at first, so that a GPU has soon something to do
-GLIMPSE = 32  # iterations of FIRE after which the host looks
+FIRST, PORTION = 8, 128  # steps that are launched at a time: few at first, so that a GPU has work soon
+GLIMPSE = 32  # iterations of FIRE between checks by the host
 ADVICE = "lower replicas_per_gpu"
 
 
@@ -75,7 +75,7 @@ class GpuEngine:
             self.kernels.move(self._arrays, self._capacity, 0.0, self._ensemble.longest_step)
 
     def begin(self, n_steps: int, dt: float) -> None:
-        """Ask for `n_steps` steps from where forces are known; the host goes on meanwhile."""
+        """Launch `n_steps` steps from where forces are known; the host does not wait."""
         self._thermostat.begin(n_steps)
         start = self._arrays.motion.copy(), self._arrays.status[:, gpu.FLAGS].copy()
         self._advance(n_steps, dt)
@@ -97,7 +97,7 @@ class GpuEngine:
     def minimize(self, tolerance: float, most: int) -> fire.Valley:
         """Go down to where no force component exceeds `tolerance`, in `most` iterations of FIRE, and rest there.
 
-        All replicas at once, each for itself; the host looks now and then whether all have come to rest.
+        All replicas at once, each for itself; the host checks now and then whether all have come to rest.
         """
         start = np.repeat([[each] for each in (*fire.START, np.nan)], self._ensemble.shape[0], axis=1)
         state = self._device.xp.asarray(start)
@@ -125,7 +125,7 @@ class GpuEngine:
         return self._device.graph(descend)
 
     def snapshot(self) -> Callable[[], Seen]:
-        """Begin to send what is to be seen now; gives what waits for it. It holds until the next snapshot."""
+        """Start to send the present state; the returned function waits for it, and is valid until the next snapshot."""
         arrays = (self._arrays.motion[:, 0], self._energies(), self._kinetic_energy(), self._arrays.status)
         self._staging = self._staging or StagingBuffers(self._device, arrays)
         receive = self._staging.send(arrays)
@@ -168,7 +168,7 @@ class GpuEngine:
         return energy
 
     def _advance(self, n_steps: int, dt: float) -> None:
-        """Ask for the steps: launches that differ in nothing but what is on the device already."""
+        """Launch the steps: all launches have the same arguments, so that they can be recorded as a graph."""
         self._arrays.status[:, gpu.N_COUPLED] = 0
         advance = self._in_one_block(dt) if self.kernels.one_block else self._in_many_blocks(dt)
         for portion in _portions(n_steps):
@@ -187,7 +187,7 @@ class GpuEngine:
         law = dt, self._ensemble.longest_step
 
         def step(first: bool, last: bool) -> None:
-            """Without a thermostat nobody looks at velocities between two halves of a kick: they are done at once."""
+            """Without a thermostat no velocities are needed between two half kicks: they are done at once."""
             if coupled:
                 self.kernels.couple(*given, False, self._thermostat.given)
             self.kernels.move(*given, *law, 1 if first or coupled else 2, last or coupled)

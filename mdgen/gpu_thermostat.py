@@ -52,12 +52,12 @@ class GpuThermostat:
             self._device.to_device(np.ascontiguousarray(self._thermostat.value), self._value)
 
     def send(self, n_steps: int) -> None:
-        """Draw and send the random numbers of the next steps; what is asked for from here on waits for them."""
+        """Draw and send the random numbers of the next steps; what is launched from here on waits for them."""
         last = min(self._n_sent + n_steps, self._n_wanted)
         if last == self._n_sent:
             return
         part = slice(self._n_sent, last)
-        assert self._thermostat is not None  # nothing is wanted without one
+        assert self._thermostat is not None  # without one there are no random numbers to draw
         self._on_host[part] = self._thermostat.draw(last - self._n_sent)
         with self._stream:
             self._device.to_device(self._on_host[part], self._on_device[part])

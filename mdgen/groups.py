@@ -1,4 +1,4 @@
-"""Who advances what: units of work shared out to ranks, and those of a rank in groups that advance together.
+"""Work sharing: units of work shared out to ranks, and those of a rank in groups that advance together.
 
 A trajectory does not depend on its group, so groups only decide how fast a run is.
 """

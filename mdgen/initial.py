@@ -60,12 +60,12 @@ class Configuration:
             raise UserError(f"{source}: position of particle {lost[0]} is {position[lost[0]].tolist()}, not finite")
         far = np.flatnonzero((np.abs(position) > FARTHEST * box).any(axis=1))
         if len(far):
-            told = f"more than {FARTHEST} edges from the origin, where its digits are lost"
-            raise UserError(f"{source}: position of particle {far[0]} is {position[far[0]].tolist()}, {told}")
+            message = f"more than {FARTHEST} edges from the origin, where its digits are lost"
+            raise UserError(f"{source}: position of particle {far[0]} is {position[far[0]].tolist()}, {message}")
         return cls(wrap(position, box), species.astype(np.int8), box, temperature, source)
 
     def require(self, potential: PairPotential) -> None:
-        """Raise `UserError` unless `potential` knows all species and the box allows the minimum image."""
+        """Raise `UserError` unless `potential` has all species and the box allows the minimum image."""
         if self.species.max() >= potential.n_species:
             raise UserError(
                 f"{self.source}: species {self.species.max()} is there (they count from 0), the potential has "

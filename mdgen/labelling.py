@@ -1,4 +1,4 @@
-"""Third stage: what the ensembles say, as labels and statistics of each sample."""
+"""Third stage: labels and statistics of each sample, from the trajectories of its replicas."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from runkit.progress import Progress
 
 
 def label(run: Run) -> None:
-    """Label every sample that the file still lacks: this rank's share of them; what did not run well is failed."""
+    """Label this rank's share of the samples that the file still lacks; a sample with a failed replica fails."""
     file, world = run.file, run.world
     propagated = file.read("propagated")
     pending = [sample for (sample,) in file.pending("labelled")]

@@ -1,4 +1,4 @@
-"""Inherent structures: the energy minimum that a configuration flows down to, by FIRE 2.0 (see `kernels.fire`).
+"""Inherent structures: the energy minimum that FIRE 2.0 reaches from a configuration (see `kernels.fire`).
 
 Different minimisers end in different minima: compare energies, not positions.
 Units: Lennard-Jones.

@@ -1,4 +1,4 @@
-"""What isoconfigurational ensembles tell: labels of particles and bonds, their noise, and averages per species.
+"""Observables of isoconfigurational ensembles: labels of particles and bonds, their noise, and averages per species.
 
 Definitions: propensity is the replica mean of |r_i(t) - r_i(0)|, of unwrapped positions and without subtracting the
 motion of the centre of mass; bond change is the replica mean of |r_ij(t)| - |r_ij(0)| of pairs that were neighbours.
@@ -18,9 +18,9 @@ from scipy.spatial import cKDTree
 from mdgen.initial import Configuration, wrap
 from runkit import elementary
 from runkit.arrays import F64, I32, Array, Ints
+from runkit.dataset.contracts.isoconfig import CLOSE_PAIR
 from runkit.rng import stream
 
-CLOSE_PAIR = 1.35  # AA pairs nearer than this are scored: the first coordination shell
 OVERLAP_LENGTH = 0.3
 N_SPLITS = 20
 
@@ -47,7 +47,7 @@ def _time_labels(position: F64, start: Configuration, n_species: int, bond: I32,
     change = bond_change(position, start, bond)
     is_a = start.species == 0
     scored = is_a[bond].all(axis=1) & (distance(start.position, bond, start.box) < CLOSE_PAIR)
-    members = [moved[:, start.species == species] for species in range(n_species)]
+    averages = [species_averages(moved[:, start.species == species], wave_number) for species in range(n_species)]
     return {
         "propensity": moved.mean(axis=0),
         "propensity_error": standard_error(moved),
@@ -55,15 +55,20 @@ def _time_labels(position: F64, start: Configuration, n_species: int, bond: I32,
         "bond_change": change.mean(axis=0),
         "bond_change_error": standard_error(change),
         "bond_change_reliability": reliability(change[:, scored]),
-        "mean_squared_displacement": [_mean(one**2) for one in members],
-        "overlap": [_mean(one < OVERLAP_LENGTH) for one in members],
-        "self_scattering": [_mean(self_scattering(one, wave_number)) for one in members],
+        **{name: [of_species[name] for of_species in averages] for name in averages[0]},
     }
 
 
-def _mean(values: Array) -> float:
-    """The mean, NaN for a species without particles."""
-    return float(values.mean()) if values.size else float("nan")
+def species_averages(moved: F64, wave_number: float) -> dict[str, float]:
+    """Averages over the displacements |r_i(t) - r_i(0)| of one species, of any shape, by the names of the ISOCONFIG
+    fields; NaN for a species without particles."""
+    scattering = self_scattering(moved, wave_number)
+    values = {
+        "mean_squared_displacement": moved**2,
+        "overlap": moved < OVERLAP_LENGTH,
+        "self_scattering": scattering,
+    }
+    return {name: float(one.mean()) if one.size else float("nan") for name, one in values.items()}
 
 
 def displacement(position: F64, initial: F64) -> F64:

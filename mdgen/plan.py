@@ -1,4 +1,4 @@
-"""What a run will do and cost, before it runs: shares of the ranks, memory and time."""
+"""Plan of a run before it starts: shares of the ranks, memory and time."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ class Work(NamedTuple):
 
     @property
     def shares(self) -> str:
-        """What ranks have to do, in words."""
+        """The work of the ranks, in words."""
         least, most = min(self.of_ranks), max(self.of_ranks)
         return f"{most}" if least == most else f"{least} to {most}"
 

@@ -43,16 +43,16 @@ def propagate(run: Run) -> None:
 def _pending(run: Run) -> list[Replica]:
     """Replicas of sound samples that are still to be run, on all ranks; collective."""
 
-    def look() -> list[Replica]:
+    def find() -> list[Replica]:
         sound = run.file.read("equilibrated", ()) == COMPLETE
         pending = (run.file.read("propagated", ()) == PENDING) & sound[:, None]
         return [(int(sample), int(replica)) for sample, replica in np.argwhere(pending)]
 
-    return run.world.on_root(look)
+    return run.world.on_root(find)
 
 
 def _run_group(run: Run, group: list[Replica], blocks: Schedule, progress: Progress) -> None:
-    """Run a group to its end; one that blows up is marked when its block is looked at, the others go on."""
+    """Run a group to its end; a replica that blows up is marked after its block, the others go on."""
     names, period = [checkpoint_name(unit) for unit in group], run.config.checkpoint_seconds
     checkpoint = Checkpoint(run.file, names, period, _written(run.file, group, blocks))
     dynamics = _start(run, group)

@@ -1,4 +1,4 @@
-"""How long a hold lasts, beside the time in which a liquid forgets its structure.
+"""The length of a hold in units of tau_alpha, the structural relaxation time.
 
 Source: tau_alpha of the Kob–Andersen mixture at density 1.2 as published with its ensembles: H. Shiba et al., J. Chem.
 Phys. 158, 084503 (2023), doi:10.1063/5.0129791 (about twice the time at which F_s(q = 7.25) has fallen to 1/e).
@@ -26,7 +26,7 @@ class Relaxation(NamedTuple):
 
 
 def relaxation_of(system: System) -> Relaxation | None:
-    """tau_alpha of a system, interpolated between known temperatures, or None where nothing is known of it.
+    """tau_alpha of a system, interpolated between known temperatures; None for a system without published values.
 
     Below and above them its logarithm goes on as a straight line in 1 / T, which is too short in the cold, up to the
     longest time that anything may take.
@@ -47,14 +47,14 @@ def relaxation_of(system: System) -> Relaxation | None:
 
 
 def hold_in_words(config: RunConfig) -> tuple[str, bool]:
-    """What the hold is worth, and whether it is shorter than tau_alpha."""
+    """The hold in units of tau_alpha, in words, and whether it is shorter than one."""
     hold, known = config.initial.hold_time, relaxation_of(config.system)
     if known is None:
         return f"hold of {hold:g}; tau_alpha of this system is not known: see when self_scattering has decayed", False
     source = "published" if known.is_published else "estimated"
-    told = f"hold of {hold:g} = {hold / known.time:.2g} tau_alpha ({known.time:.3g}, {source})"
+    message = f"hold of {hold:g} = {hold / known.time:.2g} tau_alpha ({known.time:.3g}, {source})"
     if hold >= ENOUGH * known.time:
-        return told, False
+        return message, False
     if ENOUGH * known.time > LONGEST:
-        return f"{told}; no hold leads to equilibrium", hold < known.time
-    return f"{told}; initial.hold_time = {ENOUGH * known.time:.3g} or more leads to equilibrium", hold < known.time
+        return f"{message}; no hold leads to equilibrium", hold < known.time
+    return f"{message}; initial.hold_time = {ENOUGH * known.time:.3g} or more leads to equilibrium", hold < known.time

@@ -127,7 +127,7 @@ class ReplicaBatch:
             self.neighbors.refresh(self.state.coordinate)
 
     def _freeze_blown_up(self, dt: float) -> None:
-        """Stop replicas that have left the physical where they last were sound: the others go on undisturbed."""
+        """Freeze replicas that have blown up at their last sound state: the others go on undisturbed."""
         speed = np.abs(self._unpack(self.state.velocity)).max(axis=(1, 2))
         longest = self.system.ensemble.longest_step
         blown_up = ~(speed * dt <= longest) & ~self.frozen

@@ -27,7 +27,7 @@ def potential_of(config: RunConfig) -> PairPotential:
     require_thermostat(config)
     system = config.system
     law = registry.build(system.potential, **system.parameters)
-    is_open = bool(config.initial.file) and "composition" not in system.model_fields_set  # the files will say it
+    is_open = bool(config.initial.file) and "composition" not in system.model_fields_set  # the files have it
     if len(system.composition) != law.n_species and not is_open:
         raise UserError(
             f"system.composition = {list(system.composition)}: potential {system.potential!r} has {law.n_species} "
@@ -74,7 +74,7 @@ def given_configurations(config: RunConfig, potential: PairPotential) -> list[Co
 
 
 def require_as_set(system: System, given: Configuration) -> None:
-    """Raise `UserError` if a key of `system` that the user has set says something else than a configuration."""
+    """Raise `UserError` if a key of `system` that the user has set contradicts a configuration."""
     n_particles, density = len(given.species), len(given.species) / float(np.prod(given.box))
     fractions = np.bincount(given.species, minlength=len(system.composition)) / n_particles
     away = np.abs(fractions - np.array(system.composition)).max() if len(fractions) == len(system.composition) else 1
@@ -111,12 +111,12 @@ def require_used(initial: Initial) -> None:
 
 def taken_as_given(config: RunConfig, given: Sequence[Configuration]) -> str:
     """What becomes of given configurations, in words."""
-    told = f"{len(given)} given configuration(s), taken as they are: neither cooled nor held"
+    message = f"{len(given)} given configuration(s), taken as they are: neither cooled nor held"
     silent = [one.source for one in given if one.temperature is None]
     if "temperature" in config.system.model_fields_set or not silent:
-        return told
+        return message
     which = "the files do not say their" if len(silent) == len(given) else f"{silent[0]} does not say its"
-    return f"{told}; {which} temperature: system.temperature = {_temperature(config, given):g} is taken"
+    return f"{message}; {which} temperature: system.temperature = {_temperature(config, given):g} is taken"
 
 
 def resolved(config: RunConfig, given: Sequence[Configuration]) -> RunConfig:

@@ -1,4 +1,4 @@
-"""The road of a generation run: equilibrate, propagate, label; all of it into one file, restartable anywhere."""
+"""A generation run: equilibrate, propagate, label; all of it into one file, restartable anywhere."""
 
 from __future__ import annotations
 
@@ -52,22 +52,22 @@ def generate(world: World, config: RunConfig) -> int:
         say(world, f"{file.state}: {file.part}, written by {file.method}")
         if file.state == "new":  # checkpoints that lie here belong to a file that is gone
             world.on_root(file.scratch.clear)
-        if world.is_root:  # units of all ranks are shared out to tell it
+        if world.is_root:  # it takes sharing out the units of all ranks
             _, replicas = work_of(config, sizes, world.size)
             say(world, f"memory: {memory_in_words(sizes, replicas.largest)}")
-        told, is_short = hold_in_words(config)
+        message, is_short = hold_in_words(config)
         if given:
             say(world, start)
         elif is_short:
-            say(world, f"warning: {told}; samples are still ageing")
+            say(world, f"warning: {message}; samples are still ageing")
         run = Run(config, potential, file, world, device, stop)
         with account.part(KERNELS):
             _compile(run, cools=not given)
         if not run.go_through(lambda run: equilibrate(run, given), propagate, label):
-            account.tell(world)
+            account.report(world)
             return stop.conclude(file.part)
         _finish(run, sizes, attributes)
-    account.tell(world)
+    account.report(world)
     return conclude(world, config.output, f"wrote {config.output}")
 
 

@@ -1,7 +1,7 @@
 """How a trajectory is cut into steps: snapshots fall exactly on their times, checkpoints on fixed steps.
 
-A schedule is computed, not listed: it knows its blocks, their number and their steps without making all of them, so
-that a plan of 10^10 steps is told at once.
+A schedule is computed, not listed: its blocks, their number and their steps are found without making all of them, so
+that a plan of 10^10 steps takes no time.
 Units: Lennard-Jones.
 """
 
@@ -15,7 +15,7 @@ from itertools import accumulate, pairwise
 
 from mdgen.config import Initial
 
-BLOCK_STEPS = 1000  # steps between looks at health, progress and checkpoint
+BLOCK_STEPS = 1000  # steps between checks of health, progress and checkpoint
 RAMP_STRETCHES = 100_000  # most temperatures of a ramp
 
 

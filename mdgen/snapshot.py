@@ -1,4 +1,4 @@
-"""Replicas as they were at one moment; from a GPU they come while it goes on.
+"""Replicas at one moment; a GPU sends them while it computes further steps.
 
 Units: those of the potential; mass 1, k_B = 1.
 """
@@ -14,7 +14,7 @@ from runkit.arrays import F64, I64, Array, Bools
 
 
 class Seen(NamedTuple):
-    """What is to be seen of R replicas: position [R, n, 3] in the order of summation; potential energy and virial
+    """State of R replicas at one moment: position [R, n, 3] in the order of summation; potential energy and virial
     [R, 2]; kinetic energy [R]; which of them have blown up [R]."""
 
     position: F64
@@ -24,9 +24,9 @@ class Seen(NamedTuple):
 
 
 class Snapshot:
-    """`arrive` gives what was seen, when it has come; `back` int [R, n] is where each particle stands in it.
+    """`arrive` waits for the state and gives it; `back` int [R, n] is the place of each particle in it.
 
-    The next snapshot of the same replicas may take the place of this one: RuntimeError for who looks too late.
+    The next snapshot of the same replicas may reuse its memory: reading this one after that raises RuntimeError.
     All values are not a number for replicas that have blown up.
     """
 

@@ -1,4 +1,4 @@
-"""Whether what a simulation has led to can be believed.
+"""Checks of a simulation's results: conserved energy, canonical kinetic energy.
 
 Units: those of the potential; mass 1, k_B = 1.
 """
@@ -16,7 +16,7 @@ IMPROBABLE = 1e-9  # a sound sample fails the test of its kinetic energy once in
 
 
 def exploded(energy: ArrayLike, start: F64, temperature: float | F64) -> Bools:
-    """Where total energy per particle [R] has left its value at the `start` [R], or is not a number.
+    """Which replicas [R] have a total energy per particle that left its value at the `start` [R], or is not a number.
 
     `temperature`, one or [R], is the measure.
     """
@@ -27,8 +27,8 @@ def exploded(energy: ArrayLike, start: F64, temperature: float | F64) -> Bools:
 def is_canonical(kinetic_energy: ArrayLike, degrees_of_freedom: int, temperature: float) -> Bools:
     """Whether kinetic energies [R] can be those of a system at `temperature`.
 
-    In equilibrium 2 K / T is distributed as chi-square with so many degrees of freedom; one whose tail is improbable
-    tells of a thermostat that has not done its work.
+    In equilibrium 2 K / T is distributed as chi-square with so many degrees of freedom; an improbable value shows that
+    the thermostat did not reach the temperature.
     """
     half, value = degrees_of_freedom / 2, np.asarray(kinetic_energy) / temperature
     probable: Bools = (gammainc(half, value) > IMPROBABLE) & (gammaincc(half, value) > IMPROBABLE)

@@ -1,4 +1,4 @@
-"""What leaves a GPU while it goes on: copies travel to the host on a stream of their own."""
+"""Copies of arrays from a GPU to the host on a stream of their own, while the GPU computes further."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ class StagingBuffers:
         self._n_sent = 0
 
     def __del__(self) -> None:
-        """Others take the buffers once this is gone: nothing may be on its way to them."""
+        """Wait for copies on their way: the memory of the buffers is reused once this is gone."""
         with self._stream:
             self._device.wait()
 
     def send(self, arrays: Sequence[DeviceArray]) -> Callable[[], list[Array]]:
-        """Begin to send what `arrays` hold after all that has been asked for; what is asked for next need not wait.
+        """Start to send `arrays` as they are after all work launched so far; later work need not wait for the copies.
 
-        Gives a function that waits for the arrays on the host. They hold until the next sending, and from then on the
-        function raises RuntimeError: what it was to bring may not have left before its buffers were filled again.
+        Returns a function that waits for the arrays on the host. They are valid until the next sending, after which the
+        function raises RuntimeError, since the buffers may have been overwritten.
         """
         for there, array in zip(self._on_device, arrays, strict=True):
             there[...] = array

@@ -1,4 +1,4 @@
-"""What a run keeps of its trajectories: their positions, or the labels that were computed from them alone.
+"""Storage of a run: the positions of its trajectories, or only the labels that were computed from them.
 
 Labels need the positions of all replicas of a sample at once. So a run with `production.store = "labels"` fills a whole
 file beside its output, NAME.whole.h5.part, restartable like any other; when all is labelled, everything but positions

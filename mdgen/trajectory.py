@@ -32,7 +32,7 @@ Written = Callable[[int, int], Array]
 
 
 class Run(NamedTuple):
-    """What all stages work with; `device` is the GPU of this rank, or None."""
+    """Resources that all stages share; `device` is the GPU of this rank, or None."""
 
     config: RunConfig
     potential: PairPotential
@@ -42,12 +42,12 @@ class Run(NamedTuple):
     stop: Stop
 
     def go_through(self, *stages: Callable[[Run], None]) -> bool:
-        """One stage after another, each begun when all ranks are through with the last; whether all are done.
+        """Run one stage after another, each begun when all ranks have finished the last; whether all are done.
 
         Collective. A stage raises Stopped where it leaves its work because the run has to end.
         """
         for stage in stages:
-            with suppress(Stopped):  # of this rank alone: `meet` asks whether all are to end
+            with suppress(Stopped):  # by this rank alone: `meet` finds out whether all are to end
                 stage(self)
             if self.stop.meet():
                 return False
@@ -81,10 +81,10 @@ class Run(NamedTuple):
 
 
 class Checkpoint:
-    """Where the replicas that advance together rest, one file of these names each, in a folder beside `file`.
+    """Checkpoints of replicas that advance together, a file of these names for each, in a folder beside `file`.
 
-    Written at most every `period` seconds. `written(k, n_blocks)` gives checksums of what replica k has left in the
-    file by then and will not repeat; a checkpoint that does not go with it is damaged.
+    Written at most every `period` seconds. `written(k, n_blocks)` gives checksums of what replica k has written into
+    the file by then and will not write again; a checkpoint with other checksums counts as damaged.
     """
 
     def __init__(self, file: Writer, names: Sequence[str], period: float, written: Written | None = None):
@@ -94,9 +94,9 @@ class Checkpoint:
         self._n_saved = 0
 
     def resume(self, dynamics: Dynamics, n_blocks: int) -> int:
-        """Put `dynamics` where it was saved and return how many of `n_blocks` are done; 0 if nothing was saved.
+        """Restore `dynamics` from the checkpoints and return how many of `n_blocks` are done; 0 if there are none.
 
-        All start anew if the checkpoint of one is damaged.
+        All replicas start anew if the checkpoint of one is damaged.
         """
         one = {name: values[0] for name, values in self._state(dynamics).items()}
         saved = [
@@ -113,10 +113,10 @@ class Checkpoint:
         return self._n_saved
 
     def _fault(self, k: int, one: Arrays, n_blocks: int, arrays: Arrays) -> str:
-        """What is wrong with the checkpoint of replica k, whose state looks like `one`; "" if nothing is."""
+        """The fault of the checkpoint of replica k, whose state has the arrays of `one`; "" if it is sound."""
         sums = arrays.pop("written", None) if self._written is not None else None
-        if told := fault_in(arrays, one, {"n_blocks": n_blocks}):
-            return told
+        if message := fault_in(arrays, one, {"n_blocks": n_blocks}):
+            return message
         if self._written is None:
             return ""
         is_same = sums is not None and np.array_equal(sums, self._written(k, int(arrays["n_blocks"])))
@@ -148,13 +148,13 @@ class Checkpoint:
 
     @staticmethod
     def _state(dynamics: Dynamics) -> dict[str, Array]:
-        """All that the future of replicas depends on, by the first axis."""
+        """The arrays that determine how replicas go on, with the replicas along the first axis."""
         state = dynamics.thermostat.state() if dynamics.thermostat else {}
         return {"position": dynamics.position, "velocity": dynamics.velocity, **state}
 
 
 def blocks_done(file: Writer, name: str) -> int:
-    """Number of blocks that the checkpoint of this name is past; 0 if there is none, or none that is whole."""
+    """Number of blocks done according to the checkpoint of this name; 0 if there is none, or a damaged one."""
     like = np.zeros(file.shape("initial_position")[1:])
 
     def fault(arrays: Arrays) -> str:
@@ -168,11 +168,10 @@ def blocks_done(file: Writer, name: str) -> int:
 def advance(
     dynamics: Dynamics, blocks: Schedule, checkpoint: Checkpoint, stop: Stop
 ) -> Iterator[tuple[Block, Snapshot]]:
-    """Run `blocks` from where `checkpoint` stands; yield each with what it has led to, for the caller to look and to
-    write.
+    """Run `blocks` from `checkpoint` on; yield each with the snapshot at its end, for the caller to check and write.
 
-    A GPU goes on meanwhile; not if a checkpoint is due, which has to come after what the caller writes. Raises Stopped
-    after a checkpoint if the run is to end.
+    A GPU computes the next block meanwhile, unless a checkpoint is due, which must follow what the caller writes.
+    Raises Stopped after a checkpoint if the run is to end.
     """
     reached, first = None, checkpoint.resume(dynamics, len(blocks))
     for i_block in range(first, len(blocks)):

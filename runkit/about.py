@@ -1,6 +1,6 @@
-"""What this code stands on, for reports of faults: the command `glassflow`, and `--version` of every program.
+"""Versions of this code and of the libraries it uses, for reports of faults: `glassflow`, and `--version` everywhere.
 
-Each line is asked for by itself, and imports what it tells of: a library that does not load here says so in its line.
+Each line is made by itself, and imports the library that it describes: one that does not load is named in its line.
 `--version` runs this in a process of its own (`runkit.cli.surroundings`), since one that is broken may end the process
 that loads it.
 """
@@ -76,14 +76,14 @@ def main() -> None:
     """Print a line for each fact."""
     for name, tell in FACTS.items():
         try:
-            told = tell()
+            message = tell()
         except Exception as error:
-            told = f"cannot be told: {type(error).__name__}: {error}".splitlines()[0]
-        print(f"  {name:9}{told}", flush=True)
+            message = f"cannot be told: {type(error).__name__}: {error}".splitlines()[0]
+        print(f"  {name:9}{message}", flush=True)
 
 
 def program() -> None:
-    """The command `glassflow`: which code this is, and what it stands on."""
+    """The command `glassflow`: the versions of this code and of the libraries it uses."""
     print(f"glassflow {code_version()}", flush=True)
     main()
 

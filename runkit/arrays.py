@@ -1,4 +1,4 @@
-"""Names of array types, for annotations: what an array holds. Its shape and its unit stand in the docstring."""
+"""Names of array types for annotations, by what an array holds; its shape and its unit stand in the docstring."""
 
 from __future__ import annotations
 
@@ -16,3 +16,8 @@ I64: TypeAlias = NDArray[np.int64]
 I32: TypeAlias = NDArray[np.int32]
 Bools: TypeAlias = NDArray[np.bool_]
 DType: TypeAlias = np.dtype[Any] | type[np.generic]
+
+
+def rounded_up(number: int, unit: int) -> int:
+    """`number` rounded up to a multiple of `unit`, such as the sites of a vector or the threads of a block."""
+    return -(-number // unit) * unit

@@ -49,7 +49,7 @@ def load_arrays(path: Path | str) -> dict[str, NDArray[Any]]:
 
 
 def sync_directory(path: Path) -> None:
-    """Make a rename in this directory survive a power cut."""
+    """Write the entries of this directory to disk, so that a rename survives a power cut."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)

@@ -34,7 +34,7 @@ class Ended(NamedTuple):
 def run_apart(
     command: Sequence[str | Path], seconds: float, environment: Mapping[str, str] | None = None, most: int = 1 << 22
 ) -> Ended:
-    """Run `command` for at most `seconds`, then kill it with all that it started; keep the last `most` bytes it says.
+    """Run `command` for at most `seconds`, then kill it with all that it started; keep its last `most` bytes of output.
 
     Raises OSError if it cannot be started.
     """

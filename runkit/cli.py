@@ -36,10 +36,10 @@ from runkit.version import code_version
 
 Model = TypeVar("Model", bound=Config)
 
-TIMEOUT = 120  # seconds for libraries to load and say their versions
+TIMEOUT = 120  # seconds for libraries to load and give their versions
 CLOSED = 141  # exit code when the reader of the standard output has left, as of a program that SIGPIPE ends
 _SETTING = re.compile(r"[A-Za-z_][\w.\-]*=")
-# The deepspeed launcher appends this to the command line of every process; the environment says the same.
+# The deepspeed launcher appends this to the command line of every process; the environment has the same number.
 _LAUNCHER_OPTION = re.compile(r"--local[_-]rank=\d+")
 
 
@@ -57,8 +57,8 @@ def run_program(
     """Read the command line, then call `run(config)`, or `show(config)` on rank 0 alone.
 
     Words that are not settings give the `positional` keys in their order, the last key all that remain if it is a list;
-    without such keys the only word is a configuration file. `launched` tells which of those that were started together
-    this process is. `parts` are the registries whose parts keys name: `--help` lists them with their parameters.
+    without such keys the only word is a configuration file. `launched` gives the rank of this process among those that
+    were started together. `parts` are the registries whose parts keys name: `--help` lists them with their parameters.
 
     A UserError, or a lack of memory, ends the program with code 2 and one line on standard error; so does a reader of
     the standard output that goes away, with code 141.
@@ -73,16 +73,16 @@ def run_program(
             about = partial(help_text, name, model, description, show is not None, positional, parts)
             _do(name, model, run, show, about, words, positional, is_root)
         except Exception as error:
-            told = error if isinstance(error, UserError) else shortage(error)
-            if told is None:
+            message = error if isinstance(error, UserError) else shortage(error)
+            if message is None:
                 raise
             if is_root:
-                complain(told)
+                complain(message)
             sys.exit(2)
 
 
 def _speaks(launch: Launch) -> bool:
-    """Whether this is rank 0, or may be alone: then nobody else would speak."""
+    """Whether this process reports errors: rank 0, or one that may be alone."""
     return launch.rank == 0 or not launch.is_sure
 
 
@@ -128,7 +128,7 @@ def plain_streams() -> Iterator[None]:
 
 
 def surroundings() -> str:
-    """What this code stands on, a line each; asked in a process of its own, since a broken library may end it."""
+    """The libraries in use, a line each; found by a process of its own, since a broken library may end it."""
     folder = str(Path(runkit.__file__).parents[1])
     environment = alone(os.environ) | {"PYTHONPATH": os.pathsep.join([folder, os.environ.get("PYTHONPATH", "")])}
     command = [sys.executable, "-m", "runkit.about"]

@@ -1,7 +1,7 @@
-"""The one choice between CPU and GPU, and the one door to CuPy.
+"""The choice between CPU and GPU, and the only module that uses CuPy.
 
-A program asks `choose(world, name)` once. It gets None for the CPU, or the `Gpu` of this rank: arrays, kernels compiled
-from CUDA C (`nvrtc.py`), streams, copies.
+A program calls `choose(world, name)` once. It gets None for the CPU, or the `Gpu` of this rank: arrays, kernels
+compiled from CUDA C (`nvrtc.py`), streams, copies.
 
 Source: https://docs.cupy.dev (RawModule, streams, pinned memory).
 """
@@ -86,7 +86,7 @@ class Gpu:
         return self.xp.cuda.Stream(non_blocking=True)
 
     def order(self, first: Any, then: Any) -> None:
-        """Stream `then` goes on only after what has been asked of stream `first`; None is the present one."""
+        """Stream `then` goes on only after the present work of stream `first`; None is the present stream."""
         present = self.xp.cuda.get_current_stream()
         event = self.xp.cuda.Event(disable_timing=True)
         (then or present).wait_event((first or present).record(event))
@@ -110,15 +110,15 @@ class Gpu:
         return address
 
     def wait(self) -> None:
-        """Until all that was asked of the present stream is done."""
+        """Wait until all work of the present stream is done."""
         self.xp.cuda.get_current_stream().synchronize()
 
     def pinned(self, shape: int | tuple[int, ...], dtype: DType) -> Array:
         """A NumPy array that copies need not wait for."""
         import cupyx
 
-        room: Array = cupyx.empty_pinned(shape, dtype)
-        return room
+        buffer: Array = cupyx.empty_pinned(shape, dtype)
+        return buffer
 
     def to_host(self, array: DeviceArray, out: Array | None = None) -> Array:
         """Copy to NumPy. Into a pinned `out` it only begins: `wait` before looking."""
@@ -131,7 +131,7 @@ class Gpu:
 
 
 def choose(world: World, wanted: str) -> Gpu | None:
-    """The GPU of this rank (its number on the node, modulo the node's GPUs), or None for the CPU; says which.
+    """The GPU of this rank (its number on the node, modulo the node's GPUs), or None for the CPU; prints which.
 
     Collective. Raises UserError if `wanted` is "gpu" and this rank cannot have one; "auto" takes one where there is, if
     there is one for every rank or for none: work is shared out among equals.

@@ -1,4 +1,4 @@
-"""What tells one content of a file from another, whatever its name."""
+"""Digests of the content of files."""
 
 from __future__ import annotations
 

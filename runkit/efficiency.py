@@ -2,7 +2,7 @@
 
     account = Account()                        # at the beginning of a run
     …                                          # methods that are `counted` add to it
-    account.tell(world)                        # at its end: least, mean and most of the ranks
+    account.report(world)                      # at its end: least, mean and most of the ranks
 
 What is counted inside of something else counts there alone, so the parts and the computation, which is all that is
 left, add up to the run. Only the thread that opened the account counts. Ranks that share a domain wait for each other's
@@ -56,13 +56,13 @@ class Account:
         spent = list(self.seconds.values())
         return [time.perf_counter() - self._began - sum(spent), *spent]
 
-    def tell(self, world: Any) -> None:
-        """Say where the time went; collective."""
+    def report(self, world: Any) -> None:
+        """Print where the time went; collective."""
         mine = (self.parts(), self.n_bytes, peak_bytes())
         everyone = world.gather(mine)
         Account.present = None
         if everyone is not None:
-            for line in report(*zip(*everyone, strict=True)):
+            for line in table(*zip(*everyone, strict=True)):
                 say(world, line)
 
 
@@ -89,7 +89,7 @@ def count_bytes(n_bytes: int) -> None:
         Account.present.n_bytes += n_bytes
 
 
-def report(parts: Sequence[Sequence[float]], n_bytes: Sequence[int], peak: Sequence[int]) -> list[str]:
+def table(parts: Sequence[Sequence[float]], n_bytes: Sequence[int], peak: Sequence[int]) -> list[str]:
     """Lines from the seconds of each rank (`Account.parts`), the bytes that it wrote, and its largest memory."""
     totals = [sum(of_rank) for of_rank in parts]
     columns = dict(zip(("computed", *PARTS), zip(*parts, strict=True), strict=True))

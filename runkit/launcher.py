@@ -1,8 +1,8 @@
-"""What the launcher of parallel processes says about this process, without touching MPI or torch.
+"""Rank and size of this process according to its launcher, without touching MPI or torch.
 
 Variables of a launcher may be left over from a login shell, or come from a launcher outside the one that counts. So a
 launch is *sure* only if its launcher shows itself: it is among the processes above this one, or holds a connection to
-it. What MPI itself says, once it is connected, overrules them all (`runkit.mpi.connect`).
+it. Once MPI is connected, its own rank and size overrule them all (`runkit.mpi.connect`).
 
 Source: the manuals of MPICH (Hydra, PMI-1), Open MPI, MVAPICH (mpirun_rsh), HPE PALS, Flux (flux-environment) and
 Slurm (srun), and of torchrun and DeepSpeed.
@@ -67,7 +67,7 @@ LOCAL_SIZE = (
     "PMI_LOCAL_SIZE",
     "MPI_LOCALNRANKS",
 )
-# What tells one start of a program from another.
+# Variables that differ between two starts of a program.
 _JOBS = (
     "TORCHELASTIC_RUN_ID",
     "PMIX_NAMESPACE",
@@ -79,7 +79,7 @@ _JOBS = (
     "PJM_JOBID",
     "JOB_ID",
 )
-# What launchers tell their processes of the job, by the beginning of its name. Settings of a library (MPIR_CVAR_*,
+# Variables of the job that launchers set, by the beginning of the name. Settings of a library (MPIR_CVAR_*,
 # OMPI_MCA_pml, MV2_USE_CUDA, MPICH_*) are not among it.
 _JOB = (
     *("PMI_", "PMI2_", "PMIX_", "PRTE_", "HYDRA_", "HYDI_", "MPI_LOCAL", "MPIR_PROCTABLE", "MPIEXEC_", "MPISPAWN_"),
@@ -91,7 +91,7 @@ _JOB = (
 
 @dataclass(frozen=True)
 class Launch:
-    """This process among those that were started together; `variables` are those that say so."""
+    """This process among those that were started together; `variables` are where its rank and size stand."""
 
     launcher: str
     rank: int
@@ -120,7 +120,7 @@ def this_launch() -> Launch:
 def planned_size() -> int:
     """Ranks for which a program that is about to show a plan should make it; a note if variables look left over.
 
-    Without MPI nobody confirms them, so they count if their launcher shows itself. `PLANNED_RANKS` says how many there
+    Without MPI nothing confirms them, so they count if their launcher shows itself. `PLANNED_RANKS` is how many there
     will be where none is there yet, as when a job is submitted.
     """
     if (planned := local(("PLANNED_RANKS",), 0)) > 0:
@@ -128,8 +128,8 @@ def planned_size() -> int:
     launch = this_launch()
     if launch.size == 1 or launch.is_sure:
         return launch.size
-    told = f"{launch} in the environment looks left over: no {launch.launcher} is above this process"
-    print(f"note: {told}; this plan is for one rank", file=sys.stderr, flush=True)
+    message = f"{launch} in the environment looks left over: no {launch.launcher} is above this process"
+    print(f"note: {message}; this plan is for one rank", file=sys.stderr, flush=True)
     return 1
 
 
@@ -146,8 +146,8 @@ def torch_launch() -> Launch:
     given, mpi = _launch(_TORCH), mpi_launch()
     if given is None:
         if os.environ.get("RANK") and os.environ.get("WORLD_SIZE"):
-            told = f"RANK, WORLD_SIZE = {os.environ['RANK']}, {os.environ['WORLD_SIZE']}"
-            raise UserError(f"{told}: whole numbers with 0 <= rank < size are needed, or neither of the two")
+            message = f"RANK, WORLD_SIZE = {os.environ['RANK']}, {os.environ['WORLD_SIZE']}"
+            raise UserError(f"{message}: whole numbers with 0 <= rank < size are needed, or neither of the two")
         return mpi or ALONE
     agrees = mpi is not None and (given.rank, given.size) == (mpi.rank, mpi.size)
     if given.size > 1 and not agrees and not (os.environ.get("MASTER_ADDR") and os.environ.get("MASTER_PORT")):
@@ -162,7 +162,7 @@ def torch_launch() -> Launch:
 def abort_launch(code: int) -> None:
     """Let Hydra end all processes with this exit code; for other launchers the exit of this process has to be enough.
 
-    Hydra's mpiexec waits for ever for a host that has vanished, unless it is told to abort.
+    Hydra's mpiexec waits for ever for a host that has vanished, unless it gets an abort.
     """
     launched, connection = mpi_launch(), os.environ.get("PMI_FD", "")
     if launched is not None and launched.launcher == "mpiexec" and launched.is_sure and _is_socket(connection):
@@ -190,7 +190,7 @@ def local(names: Sequence[str], otherwise: int) -> int:
 
 
 def job_token() -> str:
-    """What all processes of a launch have in common and those of another do not, as far as the environment tells.
+    """A text that all processes of a launch have in common, and those of another do not, found in the environment.
 
     On one node that is the launcher's own process; over several, the number of the job.
     """

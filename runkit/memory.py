@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from runkit.errors import UserError, complain
 
 INTERRUPTED = 130  # exit code, as of a shell
-# How libraries say it: NumPy and Python by MemoryError, the loader, the C library and torch in words.
+# How libraries report it: NumPy and Python by MemoryError, the loader, the C library and torch in words.
 _WORDS = re.compile(
     r"failed to map segment|cannot allocate|unable to (allocate|mmap)|not enough memory|out of memory|can't allocate"
     r"|resource temporarily unavailable|can't start new thread|bad_alloc",
@@ -23,7 +23,7 @@ _FILES = "too many open files"
 
 
 def shortage(error: BaseException) -> UserError | None:
-    """What a user is told of an error that comes from a lack of memory, or of open files; None for any other."""
+    """The message for an error that comes from a lack of memory, or of open files; None for any other."""
     if isinstance(error, (ImportError, OSError, RuntimeError)) and _FILES in str(error).lower():
         most, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
         return UserError(f"{_FILES} (ulimit -n allows {most}): raise it")
@@ -46,7 +46,7 @@ def memory_for_imports() -> Iterator[None]:
     except KeyboardInterrupt:
         sys.exit(INTERRUPTED)
     except Exception as error:
-        if (told := shortage(error)) is None:
+        if (message := shortage(error)) is None:
             raise
-        complain(told)
+        complain(message)
         sys.exit(2)

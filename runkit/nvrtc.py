@@ -51,10 +51,10 @@ def has_gpu() -> bool:
 
 
 def target(own: int, known: Sequence[int], name: str) -> str:
-    """What to compile for a GPU of architecture `own` (90) by a compiler that knows the architectures `known`.
+    """The target for a GPU of architecture `own` (90) and a compiler with support for the architectures `known`.
 
     "sm_N" is machine code, of the newest N that the GPU runs; "compute_N" is PTX, for a GPU newer than the compiler.
-    Raises NoGpu if the compiler no longer knows one as old.
+    Raises NoGpu if the compiler no longer supports one as old.
     """
     older = [one for one in known if one <= own and (one == own or one not in EMBEDDED)]
     of_its_generation = [one for one in older if one // 10 == own // 10]
@@ -68,7 +68,7 @@ def target(own: int, known: Sequence[int], name: str) -> str:
 def machine_code(source: str, architecture: str, options: Sequence[str] = ()) -> tuple[bytes, str]:
     """The kernels of `source` for `architecture` ("sm_90"; PTX for "compute_90"), and the compiler's log.
 
-    Needs no GPU; raises RuntimeError, with the log, if the text has mistakes. CuPy cannot be asked for this: it adds
+    Needs no GPU; raises RuntimeError, with the log, if the text has mistakes. CuPy cannot be used for this: it adds
     -ftz=true to all options, and the last one counts (CuPy issue 9576).
     """
     nvrtc = cupy().cuda.nvrtc
@@ -104,7 +104,7 @@ def extents(code: bytes) -> list[int]:
         sections = [struct.unpack_from("<4xI16xQQ", code, at + k * size) for k in range(n)]
         at, size, n = _table(code, 32, 54)
         segments = [struct.unpack_from("<8xQ16xQ", code, at + k * size) for k in range(n)]
-    except struct.error:  # headers that the file does not reach: the tables' ends tell
+    except struct.error:  # headers that the file does not reach: it is shorter than the tables' ends
         sections, segments = [], []
     parts = [first + n for kind, first, n in sections if kind != NO_BYTES] + [first + n for first, n in segments]
     return [*_tables(code), *parts]

@@ -1,4 +1,4 @@
-"""What a program may write over: nothing that it reads, and nothing that it would not have written itself.
+"""Safe replacement of files: a program overwrites nothing that it reads, and nothing that it has not written itself.
 
 require_replaceable(path, is_ours, reads=[source])      # before the work: a UserError, or there is nothing to lose
 with written_whole(path) as beside:                     # the work goes to a file beside, which takes the name
@@ -21,7 +21,7 @@ import numpy as np
 from runkit.errors import UserError
 
 PART = ".part"  # ends the name of an unfinished file
-HEAD = 1 << 12  # bytes of a file that tell whose it is
+HEAD = 1 << 12  # bytes of a file by which its kind is recognised
 
 
 def require_replaceable(
@@ -29,7 +29,7 @@ def require_replaceable(
 ) -> None:
     """Raise UserError if writing to `path` would destroy what this program did not make, or what it reads.
 
-    `is_ours` tells whether a file that is there is of the kind that the program writes (None: whatever is there stays).
+    `is_ours` decides whether a file that is there is of the kind that the program writes (None: no file is replaced).
     `reads` are the program's sources, files or folders. An empty file may always be replaced.
     """
     path = as_path(path)

@@ -1,4 +1,4 @@
-"""Whose configuration a file is: tables that belong to one program alone, for who gives it to another one."""
+"""The program that a configuration file is for, by tables that belong to one program alone: for messages of others."""
 
 from __future__ import annotations
 

@@ -23,7 +23,7 @@ REMIND_SECONDS = 300.0
 
 
 class Reporter(NamedTuple):
-    """Who is told: one root, whose count is that of all."""
+    """The process that reports: one root, whose count is that of all."""
 
     is_root: bool
     size: int = 1
@@ -90,9 +90,9 @@ class Progress:
 
 
 class Patience:
-    """Says now and then that work goes on which cannot tell how far it is: `with Patience(world, "compiling"): …`.
+    """Reports now and then that work without a measure of progress goes on: `with Patience(world, "compiling"): …`.
 
-    A thread of root speaks, since the work itself does not come back before it is done.
+    A thread of root reports, since the work itself does not return before it is done.
     """
 
     def __init__(self, world: World | Reporter, what: str, every: float = QUIET_SECONDS) -> None:

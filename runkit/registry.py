@@ -102,13 +102,13 @@ class Registry(Generic[Made]):
             import_modules(self.package)
             import_parts(self.package)
         except UserError:
-            self._parts = before  # what has failed is told again at the next look-up
+            self._parts = before  # the failure is reported again at the next look-up
             raise
         self._complete = True
 
 
 class ClassRegistry(Registry[Made]):
-    """A registry of classes, which tell what they need before one of their objects is made."""
+    """A registry of classes, whose class variables are needed before an object is made."""
 
     def get(self, name: str) -> type[Made]:
         part = super().get(name)

@@ -1,4 +1,4 @@
-"""Random numbers that do not depend on who draws them.
+"""Random numbers that do not depend on which rank draws them.
 
 A stream is named by the seed and a key, for example `stream(seed, "velocity", sample, replica)`; the same name gives
 the same numbers on any rank, for any number of ranks and on any machine. Streams of different names are independent.

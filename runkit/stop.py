@@ -1,8 +1,8 @@
 """When a run has to end before it is done: its time is over, or a batch system warns it by a signal.
 
 A run that has to end leaves its work at the next place where a checkpoint can stand, saves one, and ends with exit code
-UNFINISHED: the same command goes on. A signal may reach one rank alone, so ranks tell each other. One that comes to no
-such place in time is ended by a thread, whatever it waits for: the work since its last checkpoint is done again.
+UNFINISHED: the same command goes on. A signal may reach one rank alone, which notifies the others. A rank that reaches
+no such place in time is ended by a thread, whatever it waits for: the work since its last checkpoint is done again.
 Source: sysexits.h (EX_TEMPFAIL); signals that schedulers warn by: SIGTERM (all), SIGUSR1, SIGUSR2 (Slurm, Grid Engine),
 SIGXCPU.
 """
@@ -19,7 +19,7 @@ import time
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Protocol, Self
+from typing import Any, NamedTuple, Protocol, Self
 
 from runkit.errors import UNFINISHED as UNFINISHED
 from runkit.errors import complain
@@ -32,7 +32,7 @@ SIGNALS = (signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2, signal.SIGXCPU)
 NOTE = "UNFINISHED_NOTE"  # variable with the name of a file that takes how much work was kept
 _LONGEST_NAP = 0.01
 _HEARSAY = "another rank was warned"
-_OVER, _CHANGED = b"\0", b"\1"  # what the thread is told, beside numbers of signals
+_OVER, _CHANGED = b"\0", b"\1"  # messages to the thread, beside numbers of signals
 
 
 class Stopped(Exception):
@@ -40,7 +40,7 @@ class Stopped(Exception):
 
 
 class Limits(Protocol):
-    """The keys of a configuration that say how long a run may take."""
+    """The keys of a configuration that limit the time of a run."""
 
     @property
     def minutes(self) -> float: ...
@@ -50,7 +50,7 @@ class Limits(Protocol):
 
 
 class Notice:
-    """Whether this process has to end, as its clock and the signals tell; `with Notice(config) as notice: …`.
+    """Whether this process has to end, by its time limit or a signal; `with Notice(config) as notice: …`.
 
     `kept` counts pieces of work that were brought to an end or to a checkpoint since the start.
     """
@@ -138,6 +138,27 @@ class Notice:
         os._exit(UNFINISHED)  # which the launcher answers by ending the others
 
 
+class _Never(NamedTuple):
+    """No limit of time; whoever is warned ends at once."""
+
+    minutes: float = 0.0
+    grace_seconds: float = 0.0
+
+
+class Unsaved(Notice):
+    """Of a program that saves nothing on its way, called `what`: a signal ends it at once, with code UNFINISHED."""
+
+    def __init__(self, what: str, is_root: bool) -> None:
+        self._what, self._is_root = what, is_root
+        super().__init__(_Never())
+
+    def _give_up(self) -> None:
+        if not self._is_root:
+            time.sleep(1.0)  # where all were warned, root speaks for them, and the launcher ends them
+        complain(f"{self.why}: {self._what} is unfinished; the same command begins it anew")
+        os._exit(UNFINISHED)
+
+
 class Stop(Notice):
     """Whether all ranks of `world` are to end, because one of them is; making is collective."""
 
@@ -149,7 +170,7 @@ class Stop(Notice):
         self._is_known = False  # to the others too
 
     def is_wanted(self, ahead: float = 0.0) -> bool:
-        """As of one process, or another rank says so; the others are told. Not collective; takes 1 to 2 µs."""
+        """As of one process, or because another rank has to; notifies the others. Not collective; takes 1 to 2 µs."""
         if self._comm is None or self._is_known:
             return super().is_wanted(ahead)
         if self._comm.Iprobe():
@@ -168,7 +189,7 @@ class Stop(Notice):
             raise Stopped
 
     def meet(self) -> bool:
-        """Wait for all ranks, listening meanwhile; whether they are to end now. Collective."""
+        """Wait for all ranks, receiving notices meanwhile; whether they are to end now. Collective."""
         if self._comm is None:
             if self.is_wanted():
                 self.arrive()
@@ -188,14 +209,14 @@ class Stop(Notice):
         return any(wanted for wanted, _ in found)
 
     def conclude(self, name: object) -> int:
-        """Say that the run `name` is unfinished, and how much of it was kept; its exit code. Collective."""
+        """Report that the run `name` is unfinished, and how much of it was kept; its exit code. Collective."""
         n_kept = self.world.sum(self.kept)
         reasons = set(self.world.all_gather(self.why)) - {"", _HEARSAY}
         return unfinished(self.world, name, ", ".join(sorted(reasons)), n_kept)
 
 
 def unfinished(root: Rank, name: object, why: str, n_kept: int) -> int:
-    """Say from root that a run is unfinished, and leave a note for who started it; the exit code."""
+    """Report from root that a run is unfinished, and write a note for the script that started it; the exit code."""
     say(root, f"{name}: unfinished: {why}; {n_kept} pieces of work were kept; the same command goes on")
     if root.is_root and (note := os.environ.get(NOTE)):
         Path(note).write_text(f"{n_kept}\n")

@@ -1,4 +1,4 @@
-"""Which code this is: the package's version, in a working copy its git commit, and the packages that add parts."""
+"""The version of this code: that of the package, in a working copy its git commit, and the packages that add parts."""
 
 from __future__ import annotations
 

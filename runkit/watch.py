@@ -1,9 +1,9 @@
 """Whether the hosts of a run still answer: a message to one that has vanished waits for ever, in most of MPI and gloo.
 
 One process of each host holds a connection to rank 0, and the others of the host one to it. Nothing is ever sent on
-them; the kernel asks whether the other host is there (TCP keep-alive), so it costs no time of the run. A process that
-ends says so to its launcher and is no business of this; a host that is silent for GLASSFLOW_HOST_SECONDS ends all
-processes, on both sides, with one line and exit code 75: run again, the program goes on from its checkpoints.
+them; the kernel probes whether the other host is there (TCP keep-alive), so it costs no time of the run. A process that
+ends is the business of its launcher; a host that is silent for GLASSFLOW_HOST_SECONDS ends all processes, on both
+sides, with one line and exit code 75: run again, the program goes on from its checkpoints.
 
 Source: the manual page tcp(7).
 """
@@ -30,12 +30,12 @@ from runkit.launcher import abort_launch
 SECONDS = "GLASSFLOW_HOST_SECONDS"  # after which a silent host counts as lost; 0: hosts are not watched
 DEFAULT_SECONDS = 120
 _CONNECT_SECONDS = 10
-_LOST = b"!"  # what is told on when a host is lost
+_LOST = b"!"  # passed on when a host is lost
 _SILENT = {errno.ETIMEDOUT, errno.EHOSTUNREACH, errno.ENETUNREACH, errno.EHOSTDOWN, errno.ENETDOWN}
 
 
 class _Place(NamedTuple):
-    """Where a process can be asked: the host that it is on, and the addresses, port and password of its listener."""
+    """A process that listens: its host, and the addresses, port and password of its listener."""
 
     host: str
     addresses: Sequence[str]
@@ -50,11 +50,11 @@ def watch_hosts(rank: int, all_gather: Callable[[Any], Sequence[Any]]) -> bool:
     GLASSFLOW_HOST_SECONDS is no such number, the same on all ranks.
     """
     seconds, problem = _seconds()
-    told = all_gather((_this_host(), seconds, problem))
-    problems = [problem for _, _, problem in told if problem]
+    message = all_gather((_this_host(), seconds, problem))
+    problems = [problem for _, _, problem in message if problem]
     if problems:
         raise UserError(problems[0])
-    hosts, seconds = [host for host, _, _ in told], told[0][1]
+    hosts, seconds = [host for host, _, _ in message], message[0][1]
     if seconds == 0 or len(set(hosts)) == 1:
         return False
     leader = hosts.index(hosts[rank])
@@ -68,7 +68,7 @@ def watch_hosts(rank: int, all_gather: Callable[[Any], Sequence[Any]]) -> bool:
 
 
 class _Watch:
-    """The connections of this process, and the thread that waits for them to say anything."""
+    """The connections of this process, and the thread that waits for messages on them."""
 
     def __init__(self, seconds: int) -> None:
         self._seconds = seconds
@@ -102,7 +102,7 @@ class _Watch:
         print(f"note: {said}: this host is not watched", file=sys.stderr, flush=True)
 
     def _keep(self, connection: socket.socket, host: str) -> None:
-        """Watch a connection: after three questions without an answer, in all `seconds`, its host counts as lost."""
+        """Watch a connection: after three probes without an answer, in all `seconds`, its host counts as lost."""
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
         pause = max(1, self._seconds // 4)
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, pause)
@@ -118,7 +118,7 @@ class _Watch:
                 if key.data is None:
                     self._accept(connection)
                 else:
-                    self._hear(connection, key.data)
+                    self._receive(connection, key.data)
 
     def _accept(self, listener: socket.socket) -> None:
         with suppress(OSError):
@@ -130,7 +130,7 @@ class _Watch:
             else:
                 connection.close()
 
-    def _hear(self, connection: socket.socket, host: str) -> None:
+    def _receive(self, connection: socket.socket, host: str) -> None:
         try:
             said = connection.recv(64)
         except BlockingIOError:
@@ -155,7 +155,7 @@ class _Watch:
         self._leave()
 
     def _leave(self) -> None:
-        """Tell on that a host is lost, and end without asking MPI, whose end waits for the lost one too."""
+        """Pass on that a host is lost, and end without MPI, whose end would wait for the lost one too."""
         for key in list(self._open.get_map().values()):
             if key.data:
                 with suppress(OSError):

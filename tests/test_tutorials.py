@@ -1,4 +1,4 @@
-"""What the tutorials tell a reader to type works as it stands there, block after block."""
+"""What tutorials and how-to pages tell a reader to type works as it stands there, block after block."""
 
 from __future__ import annotations
 
@@ -11,8 +11,10 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-TUTORIALS = sorted((ROOT / "docs" / "tutorials").glob("*.md"))
 BLOCK = re.compile(r"^```(bash|python)\n(.*?)^```", re.MULTILINE | re.DOTALL)  # ```console shows what needs a cluster
+TUTORIALS = sorted((ROOT / "docs" / "tutorials").glob("*.md"))
+HOW_TO = sorted((ROOT / "docs" / "howto").glob("*.md"))
+PAGES = [*TUTORIALS, *(path for path in HOW_TO if BLOCK.search(path.read_text()))]
 OF_THE_PROJECT = "dtrain", "jobs", "tools"
 
 
@@ -32,9 +34,9 @@ def folder(tmp_path):
 
 
 @pytest.mark.timeout(600)
-@pytest.mark.parametrize("tutorial", TUTORIALS, ids=lambda path: path.stem)
-def test_every_block_of_a_tutorial_runs(tutorial, folder):
-    blocks = BLOCK.findall(tutorial.read_text())
+@pytest.mark.parametrize("page", PAGES, ids=lambda path: path.stem)
+def test_every_block_of_a_page_runs(page, folder):
+    blocks = BLOCK.findall(page.read_text())
     assert blocks
     path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
     environment = os.environ | {"PATH": path, "PYTHONPATH": str(ROOT), "DS_ACCELERATOR": "cpu", "OMP_NUM_THREADS": "1"}

@@ -17,8 +17,11 @@ from lbmgen.boundaries.wall import NoSlip
 from lbmgen.collisions import collision
 from lbmgen.collisions.bgk import BGK
 from mdgen.potentials import potential
+from mdgen.potentials.pair import Pair, PairLaw, PairPotential
 from mdgen.thermostats import thermostat
 from mdgen.thermostats.bussi import Bussi
+from runkit.arrays import F64
+from runkit.formula import Value
 from runkit.mpi import SerialWorld, World
 
 @collision("whole")
@@ -36,6 +39,10 @@ class Idle:
 @thermostat("without a state")  # refused
 class Cold:
     least_steps: ClassVar[int] = 0
+class Weightless(PairLaw):
+    def columns(self, cutoff: F64) -> dict[str, F64]: return {}
+    def energy(self, square: Value, pair: Pair) -> Value: return 1.0 - square
+PairPotential.of(Weightless(), 1.0)  # refused
 @potential("a number")  # refused
 def number(cutoff: float = 2.5) -> float: return cutoff
 @boundary("a kind that is no word")  # refused

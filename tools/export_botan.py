@@ -58,7 +58,7 @@ def export(options: Export) -> None:
             folder = Path(options.output) / f"T{temperature}" / ("train" if number <= n_train else "test")
             make_folders(folder)
             for name, arrays in layout(data, sample, f"N{data.sizes['particle']}T{temperature}_{number}"):
-                # Published files of the same names lack what ours tell of their state.
+                # Published files of the same names lack the fields about their state.
                 require_replaceable(folder / name, holds_arrays(arrays), reads=[options.file])
                 save_arrays(folder / name, **arrays)
                 n_files += 1

@@ -4,7 +4,7 @@
     python -m tools.export_xdmf data/flow.h5 case=[3, 5]    # these cases alone
 
 Every complete case is a series in time with density, velocity, signed distance and the fluid part of cells, as values
-at the centres of cells; velocity by components, in three dimensions also as vectors (XDMF knows none of two). In
+at the centres of cells; velocity by components, in three dimensions also as vectors (XDMF has none of two). In
 ParaView: File, Open, flow.xdmf, "XDMF Reader". The three files are to stay in one folder.
 
 Source: https://www.xdmf.org/index.php/XDMF_Model_and_Format.
@@ -57,7 +57,7 @@ def export(options: Export) -> None:
     points[..., : len(axes)] = np.stack(np.meshgrid(*centres, indexing="ij"), axis=-1)
     xml.indent(root)
     text = MARK.encode() + xml.tostring(root) + b"\n"
-    _write(path.with_suffix(".xdmf"), text)  # first: it tells whose the other one is
+    _write(path.with_suffix(".xdmf"), text)  # first: the other file is recognised by it
     _write(path.with_suffix(".points"), points.tobytes())
     print(f"wrote {path.with_suffix('.xdmf')}: {len(cases)} cases of {n_frames} frames")
 

@@ -40,7 +40,7 @@ from tools.drawing.style import STYLE
 from tools.drawing.training import draw_training
 
 # Contract of the dataset -> data of a run, and what draws both.
-KINDS = {"ISOCONFIG": ("glass", glass_pictures), "FLOW": ("flow", flow_pictures)}
+KINDS = {name: ("flow", flow_pictures) for name in ("FLOW", "FLOW_3D")} | {"ISOCONFIG": ("glass", glass_pictures)}
 
 
 def pictures(dataset: Path, runs: Sequence[Run]) -> Iterator[Picture]:

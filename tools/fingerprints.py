@@ -6,7 +6,7 @@
 Small runs of both generators (every thermostat, potential, collision law and kind of face, both precisions, several
 ranks, and the kernels for a GPU behind a stand-in) are done in a temporary folder. A fingerprint is the SHA-256 of the
 type, shape and bytes of a dataset. Runs that differ only in who computes must agree among themselves, too. What one
-side lacks, such as a dataset that is new, is told and is no difference. Exit code 1 if something differs.
+side lacks, such as a dataset that is new, is listed and is no difference. Exit code 1 if something differs.
 Fingerprints of two machines may differ: compare on one.
 """
 
@@ -162,7 +162,7 @@ class Options(Config):
 
 
 def main(options: Options) -> int:
-    """Record, or compare and tell what differs; exit code 1 if something does."""
+    """Record, or compare and print what differs; exit code 1 if something does."""
     path = Path(options.file)
     if options.action == "record":
         require_replaceable(path, starts_with(r'\{\n "[^"]+": \{\n  "[^"]+": "[0-9a-f]{16,}"'))

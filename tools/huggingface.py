@@ -4,7 +4,7 @@
     rows = open_file("data/kob_andersen.h5").with_format("numpy")
     rows[0]["propensity"]                                   # [time, particle]
 
-`datasets` reads HDF5 itself, if it is told which fields have an entry for each row: those whose first axis is that of
+`datasets` reads HDF5 itself, given the names of fields with an entry for each row: those whose first axis is that of
 the samples or cases. It is not among the dependencies of this project: pip install datasets.
 """
 

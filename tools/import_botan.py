@@ -88,7 +88,7 @@ class Import(Config):
 
 @dataclass(frozen=True)
 class Plan:
-    """What the files hold: `paths[sample][time]`, and the key that tells their kind."""
+    """The content of the files: `paths[sample][time]`, and the key that all files of their kind have."""
 
     kind: str
     paths: tuple[tuple[str, ...], ...]

@@ -123,7 +123,7 @@ class Lammps:
         return np.loadtxt(self.directory / name, skiprows=9, ndmin=2)[:, 1:]
 
 
-# What LAMMPS has for our laws by their own name, or is told as text, from which it takes the derivatives itself.
+# Pair styles of LAMMPS for our laws, or formulas as text, which LAMMPS differentiates itself.
 STYLES = {LennardJones: "lj/cut", ForceShifted: "lj/smooth/linear"}
 TEXTS: dict[type[PairLaw], str] = {
     InversePower: "e*((s/r)^n-(s/c)^n)",
@@ -133,7 +133,7 @@ TEXTS: dict[type[PairLaw], str] = {
 
 
 def _pairs(law: PairPotential) -> Iterator[str]:
-    """How LAMMPS is told of a potential; raises UserError for one that it has not been told of yet."""
+    """The pair style of a potential for LAMMPS; raises UserError for one that has none here yet."""
     kind, epsilon, sigma, cutoff = type(law.law), law.parameters["epsilon"], law.parameters["sigma"], law.cutoff
     if kind not in STYLES and kind not in TEXTS:
         raise UserError(f"{kind.__name__}: add what LAMMPS calls it to tools/lammps_reference.py")

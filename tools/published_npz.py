@@ -49,7 +49,7 @@ def finite(path: str, key: str, shape: tuple[int, ...]) -> np.ndarray:
 
 
 def digest(paths: Iterable[str]) -> str:
-    """What tells one content of the files from another: the checksums that an npz holds of its arrays."""
+    """A digest of the content of the files: of the checksums that an npz holds of its arrays."""
     content = hashlib.sha256()
     for path in paths:
         with zipfile.ZipFile(path) as archive:
@@ -58,7 +58,7 @@ def digest(paths: Iterable[str]) -> str:
 
 
 def temperature(path: str, given: float | None) -> float:
-    """The temperature that a file or its name says, or the one given; raises `UserError` if these differ."""
+    """The temperature in a file or its name, or the one given; raises `UserError` if these differ."""
     said = temperature_of(Path(path), array(path, "temperature") if "temperature" in keys(path) else None)
     if said is None and given is None:
         raise UserError(f"{path}: no temperature in its name, such as N4096T0.44; give temperature=…")

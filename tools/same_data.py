@@ -2,7 +2,7 @@
 
     python -m tools.same_data ONE.h5 OTHER.h5
 
-Every field is compared by its bytes. Attributes are not: they tell when and by what a file was made. Exit code
+Every field is compared by its bytes. Attributes are not: they hold when and by what a file was made. Exit code
 1 if anything differs.
 """
 

@@ -70,7 +70,7 @@ def models_in(path: str) -> list[str]:
 
 
 def predictions(path: str, model: str, n_times: int) -> np.ndarray:
-    """What a model says of A particles [n_times, n_A]; the file has all particles, or these alone."""
+    """The predictions of a model for A particles [n_times, n_A]; the file has all particles, or these alone."""
     types = array(path, "types")
     found, n_scored = array(path, model), int((types == 0).sum())
     if found.shape == (n_times, len(types)):
@@ -91,7 +91,7 @@ def _rows(paths: Sequence[str], times: Sequence[float], temperature: float) -> I
             known = published.scores(temperature, time).get(OURS.get(model, model))
             yield _row(model, score(_at(i_time, guesses), _at(i_time, labels), has_chi4=True), time, known)
     if rivals and all("bb_prop" in keys(path) for path in paths):
-        # Bonds that are kept say that a particle has not moved.
+        # Bonds that are kept mean that a particle has not moved.
         kept = [-_labels(path, "bb_prop", len(times)) for path in paths]
         for i_time, time in enumerate(times):
             yield _row("bond breaking (simulated)", score(_at(i_time, kept), _at(i_time, labels)), time, None)

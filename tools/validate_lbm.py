@@ -82,7 +82,7 @@ def lbmpy(options: argparse.Namespace, report: Report) -> None:
 
 
 def poiseuille(options: argparse.Namespace, report: Report) -> None:
-    """Largest error over the velocity in the middle of the channel, and for BGK less the slip that theory says."""
+    """Largest error over the velocity in the middle of the channel, and for BGK less the slip of theory."""
     width, centre = 11, 0.02
     y = np.arange(width) + 0.5
     for law in ("trt", "bgk"):
@@ -160,7 +160,7 @@ def outlets(options: argparse.Namespace, report: Report) -> None:
 
 
 def _outlet(kind: str, speed: float) -> dict[str, object]:
-    """An open face of a kind, which is told the speed of the flow if it asks for one."""
+    """An open face of a kind, with the speed of the flow if it has such a parameter."""
     follows = boundary.get(kind).from_flow
     return {"kind": kind} | ({follows: speed} if follows else {})
 

@@ -26,10 +26,11 @@ from dtrain.glass.scores import Estimate, Score, score
 from dtrain.least_squares import Sums, add, choose, sums_of
 from dtrain.models.linear import Linear
 from runkit.cli import OptionParser
+from runkit.dataset.contracts.isoconfig import CLOSE_PAIR
 from runkit.errors import UserError, complain
 from runkit.mpi import SerialWorld
 
-KINDS = ("particles (A)", "bonds (AA, r < 1.35)")
+KINDS = ("particles (A)", f"bonds (AA, r < {CLOSE_PAIR})")
 
 
 def sums_by_sample(network: Linear, data: Glass) -> dict[int, dict[str, Sums]]:

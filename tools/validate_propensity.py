@@ -23,8 +23,9 @@ import numpy as np
 
 from mdgen.formats import read
 from mdgen.initial import Configuration
-from mdgen.observables import CLOSE_PAIR, bond_change, displacement, neighbour_pairs, reliability
+from mdgen.observables import bond_change, displacement, neighbour_pairs, reliability
 from runkit.cli import OptionParser
+from runkit.dataset.contracts.isoconfig import CLOSE_PAIR
 from runkit.dataset.reader import Dataset
 from runkit.errors import UserError, complain
 from tools.report import Report

@@ -9,7 +9,6 @@ Units: lattice units of the simulated grid.
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -20,17 +19,17 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from dtrain.data import DataSet, Network, Output, data, dataset_at, mark_of
+from dtrain.data import DataSet, Network, Output, data, mark_of
 from dtrain.data.clips import NEAR, Clips, Series, distance_of, geometry_of, patches, rollout
+from dtrain.data.flow_file import FlowFile
 from dtrain.data.flow_options import FlowLoss, FlowOptions
 from dtrain.data.store import Store
 from dtrain.data.tensors import numbers
-from dtrain.flow_metrics import correlation, period, variance_error, vorticity
+from dtrain.flow_metrics import correlation, variance_error, vorticity
 from dtrain.flow_physics import Scene, physics_losses
 from dtrain.losses import field_and_gradient
 from dtrain.normalisation import Normalisation
 from runkit.arrays import F32, Bools, Floats
-from runkit.dataset.reader import Dataset
 from runkit.dataset.schema import COMPLETE, PENDING
 from runkit.errors import UserError
 from runkit.rng import stream
@@ -42,7 +41,7 @@ STATISTICS = 256  # cases that give mean and spread, at most
 
 
 @data("flow")
-class Flow(DataSet[Clips, FlowLoss]):
+class Flow(FlowFile, DataSet[Clips, FlowLoss]):
     """The clips of a FLOW file.
 
     `cases` holds the cases of each part of the split, "outside" being those that were left out of it. Without
@@ -52,10 +51,9 @@ class Flow(DataSet[Clips, FlowLoss]):
     Options, Loss = FlowOptions, FlowLoss
 
     def __init__(self, options: FlowOptions, seed: int = 0, normalisation: Normalisation | None = None) -> None:
+        super().__init__(options.file)
         self.options, self.seed, self._normalisation = options, seed, normalisation
-        self.dataset = dataset_at(options.file, "FLOW")
-        self.n_frames = self.dataset.sizes["time"]
-        self.mirrors = options.mirror and self._is_symmetric()
+        self.mirrors = options.mirror and self.is_symmetric()
         self.cases = self._cases()
         self._store: Store[Series] = Store(torch.device("cpu"), torch.device("cpu"), 0, 1)  # until it is placed
 
@@ -124,39 +122,10 @@ class Flow(DataSet[Clips, FlowLoss]):
             mean[2] = 0.0
         return Normalisation.checked(mean, np.sqrt(np.maximum(square - mean**2, 0.0)))
 
-    @cached_property
-    def cell(self) -> float:
-        """Width of a stored cell in sites."""
-        x = self.dataset["dimensions/x"][:2]
-        return float(x[1] - x[0]) if len(x) > 1 else 1.0
-
-    @cached_property
-    def interval(self) -> float:
-        """Steps between two frames."""
-        times = self.dataset["dimensions/time"][:2]
-        return float(times[1] - times[0]) if len(times) > 1 else 1.0
-
-    def frames(self, case: int, start: int = 0, n_frames: int | None = None) -> Floats:
-        """Density and velocity [3, time, x, y] of a case in lattice units."""
-        which = case, slice(start, None if n_frames is None else start + n_frames)
-        density, velocity = self.dataset["t0_fields/density"][which], self.dataset["t1_fields/velocity"][which]
-        return np.concatenate([density[None], np.moveaxis(velocity, -1, 0)])
-
     def denormalised(self, frames: F32, fluid: Bools) -> F32:
         """Normalised frames [3, time, x, y] in lattice units, at rest where there is no fluid [x, y]."""
         rest = AT_REST.reshape(-1, 1, 1, 1)
         return np.where(fluid, self.normalisation.denormalised(frames), rest).astype(np.float32)
-
-    def shedding_period(self, case: int) -> float:
-        """Period of the lift on the bodies of a case in frames; NaN for a flow that does not oscillate."""
-        times = self.dataset["forces/time"][:2].astype(np.float64)
-        every = float(times[1] - times[0]) if len(times) > 1 else 0.0
-        return period(self.dataset["forces/lift"][case]) * every / self.interval if every > 0 else float("nan")
-
-    def fluid(self, case: int) -> Bools:
-        """Whether there is fluid in a cell [x, y]."""
-        found: Bools = self.dataset["t0_fields/fluid_fraction"][case] > 0
-        return found
 
     def place(self, device: torch.device) -> str:
         """Keep whole cases of training and validation, if all fit."""
@@ -311,24 +280,4 @@ class Flow(DataSet[Clips, FlowLoss]):
         left_out = self.options.outside
         if left_out.has(float(self.dataset["scalars/reynolds_number"][case])):
             return True
-        return bool(left_out.families) and not set(left_out.families).isdisjoint(families(self.dataset, case))
-
-    def _is_symmetric(self) -> bool:
-        """Whether the reflection of a flow in y is one of the same kind: faces alike, none moves or pushes along y."""
-        config = self.dataset.config
-        low, high = (self.dataset.file[f"boundary_conditions/y_{face}"].attrs["bc_type"] for face in ("low", "high"))
-        walls, force = config.get("boundaries", {}), config.get("flow", {}).get("force", ())
-        moves = any(_across(face) for face in walls.values())
-        return low == high and walls.get("y_low") == walls.get("y_high") and not moves and not any(force[1:2])
-
-
-def _across(face: Any) -> bool:
-    """Whether a face of the configuration has a velocity with a component along y, such as a wall that slides."""
-    velocity = face.get("velocity", ()) if isinstance(face, dict) else ()
-    return isinstance(velocity, (list, tuple)) and any(velocity[1:2])
-
-
-def families(dataset: Dataset, case: int) -> set[str]:
-    """Families of the obstacles of a case."""
-    about: dict[str, Any] = json.loads(dataset["description"][case].decode() or "{}")
-    return {str(obstacle.get("family", "")) for obstacle in about.get("obstacles", [])}
+        return bool(left_out.families) and not set(left_out.families).isdisjoint(self.families(case))

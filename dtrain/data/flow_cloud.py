@@ -8,7 +8,6 @@ Units: lattice units of the simulated grid.
 
 from __future__ import annotations
 
-from functools import cached_property
 from typing import Any, Literal
 
 import numpy as np
@@ -21,7 +20,7 @@ from dtrain.data.clips import Clips
 from dtrain.data.clouds import EDGE_WIDTH, Clouds, CloudSeries, Nodes, graph_of, in_blocks
 from dtrain.data.flow import AT_REST, CHANNELS, Flow
 from dtrain.data.flow_options import FlowLoss, FlowOptions
-from runkit.arrays import F32, I64, Bools, Floats
+from runkit.arrays import F32, I64, Bools
 
 LABELS = 6  # of a node: point, cell or block; at the inlet, at the outlet, at a face along the flow
 
@@ -60,11 +59,6 @@ class FlowCloud(Flow):
         n_fixed = 3 + LABELS + self.options.surface + self.options.viscosity  # distance, fluid fraction and width
         return {**super().sizes, "inputs": len(CHANNELS) + n_fixed, "edge_width": EDGE_WIDTH}
 
-    @cached_property
-    def n_points(self) -> int:
-        """Room for points of a case."""
-        return int(self.dataset.sizes["point"]) if "points/width" in self.dataset else 0
-
     @staticmethod
     def stack(clips: list[Any]) -> Clips:
         return Clouds.stack(clips)
@@ -73,12 +67,6 @@ class FlowCloud(Flow):
         """What nodes [..., k] have in the cells of the grid [..., x, y]."""
         nx, ny = self.dataset.sizes["x"], self.dataset.sizes["y"]
         return values[..., self.n_points : self.n_points + nx * ny].unflatten(-1, (nx, ny))
-
-    def at_points(self, case: int, start: int = 0, n_frames: int | None = None) -> Floats:
-        """Density and velocity [3, time, point] of a case at its points; NaN beyond them."""
-        which = case, slice(start, None if n_frames is None else start + n_frames)
-        density, velocity = self.dataset["points/density"][which], self.dataset["points/velocity"][which]
-        return np.concatenate([density[None], np.moveaxis(velocity, -1, 0)])
 
     def denormalised(self, frames: F32, fluid: Bools) -> F32:
         """Normalised frames of nodes [3, time, k], or of cells, on the grid in lattice units."""

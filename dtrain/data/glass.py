@@ -1,9 +1,7 @@
 """Isoconfigurational ensembles of glass formers as graphs: structure in, propensity and bond change out.
 
-Edges are the bonds that the file labels, at the initial (thermal) positions. Their vectors may be taken from these,
-from the inherent structure (no thermal noise), or from both.
+Edges are the bonds that the file labels, at the initial (thermal) positions (`glass_graphs`).
 
-Source: the published graphs and masks, H. Shiba et al., J. Chem. Phys. 158, 084503 (2023), doi:10.1063/5.0129791.
 Units: Lennard-Jones.
 """
 
@@ -22,17 +20,17 @@ from pydantic import Field
 from torch import Tensor
 from torch_geometric.data import Data
 
-from dtrain.data import DataSet, Network, Options, Output, data, dataset_at, mark_of
+from dtrain.data import DataSet, Network, Output, data, dataset_at, mark_of
 from dtrain.data.configurations import Configuration, Configurations, law_of
-from dtrain.data.descriptors import descriptors, n_descriptors, n_leading
-from dtrain.data.graphs import Graphs, graph
+from dtrain.data.descriptors import n_descriptors, n_leading
+from dtrain.data.glass_graphs import POSITIONS, GraphOptions, features_of, structure_of
+from dtrain.data.graphs import Graphs
 from dtrain.data.kept import kept
-from dtrain.data.pairs import distances, near_pairs
-from dtrain.data.split import Split
+from dtrain.data.pairs import near_pairs
 from dtrain.data.store import Store
 from dtrain.data.symmetry import draw_symmetry
 from dtrain.losses import node_edge
-from dtrain.metrics import pearson, scored_bonds, scored_particles
+from dtrain.metrics import pearson
 from dtrain.normalisation import Normalisation
 from runkit.arrays import Array, Floats, Ints
 from runkit.config import Config
@@ -41,69 +39,16 @@ from runkit.errors import UserError
 from runkit.mpi import World
 from runkit.progress import Progress
 
-POSITIONS = {"thermal": ("thermal",), "inherent": ("inherent",), "both": ("thermal", "inherent")}
 
-
-class GlassOptions(Options):
+class GlassOptions(GraphOptions):
     """Keys of [data]."""
 
     name: Literal["glass"] = Field("glass", description="name of a registered data set")
-    file: str = Field("data/kob_andersen.h5", min_length=1, description="ISOCONFIG file")
     time: int = Field(0, ge=0, description="index of the time to learn")
-    positions: Literal["thermal", "inherent", "both"] = Field(
-        "thermal", description="positions that edge vectors are taken from"
-    )
-    cutoff: float = Field(
-        2.0, gt=0, description="pairs closer than this are edges: the bond cutoff of the file [sigma]"
-    )
-    descriptors: bool = Field(
-        False, description="particles carry descriptors of their inherent structure (see `dtrain.descriptors`)"
-    )
-    reversed: int = Field(
-        0,
-        ge=0,
-        description="replicas of each training sample whose final configuration is learnt from too, with the motion "
-        "back; their inherent positions are kept beside the file, FILE.reversed",
-    )
     reversed_weight: float = Field(
         0.2, gt=0, le=1, description="weight of a reversed replica in the loss; its labels are those of one trajectory"
     )
     normalise: bool = Field(True, description="targets in units of their spread over the training samples")
-    augment: bool = Field(True, description="a random symmetry of the cube for every graph in every epoch")
-    keep_pairs: bool = Field(False, description="keep neighbour pairs in a folder beside the file, FILE.pairs")
-    split: Split = Split()
-
-
-def structure_of(options: GlassOptions, found: Configuration, pairs: Ints, features: Floats | None) -> Data:
-    """The graph of a configuration whose edges are `pairs` [n_pairs, 2], with masks of what is scored.
-
-    `features` [n_particles, n] are what particles carry beside their species (`features_of`).
-    """
-    example = graph(found.species, [getattr(found, name) for name in POSITIONS[options.positions]], found.box, pairs)
-    if features is not None:
-        example.x = torch.cat([example.x, torch.from_numpy(features.astype(np.float32))], dim=1)
-    example.node_mask = torch.from_numpy(scored_particles(found.species))
-    is_scored = scored_bonds(found.species, pairs, distances(found.thermal, pairs, found.box))
-    example.edge_mask = torch.from_numpy(is_scored)[example.pair.long()]
-    return example
-
-
-def features_of(options: GlassOptions, found: Configuration, law: tuple[str, Mapping[str, Any], int]) -> Floats | None:
-    """Descriptors of all particles of a configuration, None where a recipe asks for none.
-
-    `law` is the potential, its parameters, and the number of species. They are in units of their spread over the whole
-    configuration, so they are always made of the whole one.
-    """
-    if not options.descriptors:
-        return None
-    potential, parameters, n_species = law
-    arrays = found.inherent, found.species, found.box, found.thermal
-    return descriptors(*arrays, potential=potential, parameters=parameters, n_species=n_species)
-
-
-def needs_inherent(options: GlassOptions) -> bool:
-    """Whether a graph takes inherent positions."""
-    return options.descriptors or "inherent" in POSITIONS[options.positions]
 
 
 class GlassLoss(Config):

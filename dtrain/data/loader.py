@@ -86,7 +86,7 @@ Step: TypeAlias = list[tuple[Batch, Tensor]]  # micro-batches, each with the wei
 class Feed(Generic[Batch]):
     """Batches of a data set on a device, formed by threads beside the computation, on a GPU on a stream of its own.
 
-    `waited` counts the seconds in which a step was asked for and was not ready.
+    `waited` counts the seconds in which a step was due and its batch was not ready.
     """
 
     def __init__(self, data: Batches[Batch], device: torch.device) -> None:

@@ -21,7 +21,7 @@ class Split(Config):
 
     train: float = Field(0.8, gt=0, description="samples to learn from")
     validation: float = Field(0.1, ge=0, description="samples that choose the best weights")
-    test: float = Field(0.1, ge=0, description="samples that only dtrain/evaluate.py looks at")
+    test: float = Field(0.1, ge=0, description="samples that only dtrain/evaluate.py uses")
     seed: int = Field(0, ge=0, description="seed of the draw")
     fold: int = Field(0, ge=0, description="for cross-validation: folds 0, 1, … of one seed test on other samples each")
 

@@ -15,9 +15,9 @@ T = TypeVar("T", bound=Tensors)
 
 
 class Store(Generic[T]):
-    """Samples by a key, kept on `home` up to a limit in bytes; they may be asked for by several threads.
+    """Samples by a key, kept on `home` up to a limit in bytes; several threads may use it.
 
-    `device` is where batches are formed: what does not stay there is sent each time. `holds_all` says whether all
+    `device` is where batches are formed: what does not stay there is sent each time. `holds_all` is whether all
     samples, `n_bytes` together, will be kept on `home`.
     """
 

@@ -63,7 +63,7 @@ class LongRollouts:
 
     def __init__(self, trained: Trained, data: Flow, cases: Sequence[int], start: int) -> None:
         self.network, self.data, self.cases, self.start = trained.network, data, list(cases), start
-        self.device = next(trained.network.parameters()).device
+        self.device = trained.device
         self.fluid = {case: data.fluid(case) for case in self.cases}
 
     def run(self, world: World, n_frames: int) -> list[LongCase]:

@@ -16,7 +16,7 @@ SHOWN = (1, 3, 10, 30, 100, 300)  # frames of the table
 def report(folder: Path, about: dict[str, Any], rows: Sequence[Row]) -> None:
     """Print the table and write evaluation.json and evaluation.csv; raises UserError if the folder refuses.
 
-    `about` says what was evaluated: file, part, cases, n_train, n_given, n_frames, interval, seconds_per_frame.
+    `about` describes what was evaluated: file, part, cases, n_train, n_given, n_frames, interval, seconds_per_frame.
     """
     print("\n".join(table(about, rows)))
     found = [

@@ -1,4 +1,4 @@
-"""What a network, and its rivals, say of the frames that follow the first ones of a case; and files of it.
+"""Predictions of a network and of its rivals for the frames that follow the first ones of a case; and files of them.
 
 Units: lattice units of the simulated grid.
 """
@@ -32,7 +32,7 @@ class CasePredictor:
 
     def __init__(self, trained: Trained, data: Flow) -> None:
         self.network, self.data = trained.network, data
-        self.device = next(trained.network.parameters()).device
+        self.device = trained.device
         self.seconds, self.n_frames = 0.0, 0
 
     @torch.inference_mode()
@@ -79,8 +79,8 @@ def write_rollouts(
     sizes = {"case": len(cases), "time": n_given + n_frames, "x": nx, "y": ny}
     attributes = {name: data.dataset.attributes[name] for name in _COPIED if name in data.dataset.attributes}
     attributes |= {**about, "n_trajectories": len(cases)}
-    room: dict[str, Any] = {"groups": _boundaries(data), "replace": True, "reads": [data.dataset.path]}
-    with Writer.open(world, path, FLOW_PREDICTION, sizes, attributes, **room) as file:
+    options: dict[str, Any] = {"groups": _boundaries(data), "replace": True, "reads": [data.dataset.path]}
+    with Writer.open(world, path, FLOW_PREDICTION, sizes, attributes, **options) as file:
         if world.is_root:
             _write_grid(file, data, cases, start, sizes["time"])
         file.sync()  # the checksums of units cover what root has written

@@ -45,7 +45,7 @@ class Welch:
 
 @dataclass(frozen=True)
 class Summary:
-    """What is known of the frames of one case.
+    """Statistics of the frames of one case.
 
     `mean` and `rms` [2, x, y] are the mean velocity and the rms of its fluctuation, `spectrum` [k] the mean energy by
     wave number, `curve` [block] the variance in space of velocity, mean over stretches of time that end at the frames
@@ -71,8 +71,8 @@ class Summary:
 class Statistics:
     """Gathers frames of one case: `n_frames` in all, of which `stride` counts for what is dear (mean, spectrum).
 
-    `fluid` and `wake` are masks [x, y]; without a wake the lift is that of all fluid. `segment` frames are looked at
-    together for the period.
+    `fluid` and `wake` are masks [x, y]; without a wake the lift is that of all fluid. The period is found from segments
+    of `segment` frames.
     """
 
     def __init__(self, fluid: Bools, wake: Bools, n_frames: int, segment: int, stride: int = 1) -> None:

@@ -86,7 +86,7 @@ class Evaluation:
         return [*map(letter, range(self.data.dataset.sizes["species"])), BONDS]
 
     def _reliability(self, kind: str) -> F64 | None:
-        """Of the labels of each sample [n_samples]; None if the file does not tell it."""
+        """Of the labels of each sample [n_samples]; None if the file does not have it."""
         dataset, i_time = self.data.dataset, self.i_time
         kept = {letter(0): "propensity_reliability", BONDS: "bond_change_reliability"}.get(kind, "")
         if kept in dataset:

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from dtrain.data.configurations import Configuration, law_of, with_inherent
-from dtrain.data.glass import GlassOptions, features_of, needs_inherent, structure_of
+from dtrain.data.glass_graphs import GraphOptions, features_of, needs_inherent, structure_of
 from dtrain.data.pairs import near_pairs
 from dtrain.glass.partition import Block, cut
 from dtrain.glass.predictions import answers
@@ -73,9 +73,9 @@ def predict(
     return of_configuration(trained, start, law, whole("parts", parts, 1, MOST_PARTS))
 
 
-def options_of(trained: Trained) -> GlassOptions:
+def options_of(trained: Trained) -> GraphOptions:
     """The keys of [data] of a model for glass; UserError if it is for something else."""
-    if not isinstance(trained.options, GlassOptions):
+    if not isinstance(trained.options, GraphOptions):
         raise UserError(f"{trained.path} has learnt {trained.recipe.data.name} data; a model for glass is needed")
     return trained.options
 

@@ -1,4 +1,4 @@
-"""What a network says of isoconfigurational ensembles, and the PREDICTION file of it.
+"""Predictions of a network for isoconfigurational ensembles, and the PREDICTION file of them.
 
 Units: Lennard-Jones.
 """
@@ -39,7 +39,7 @@ def answers(trained: Trained, graph: Data) -> tuple[Floats, F64]:
     """Propensity [n] and bond change [n_pairs] of a graph (`structure_of`), sigma; a pair's is the mean of its two
     directions."""
     model = DenormalisedNetwork(trained.network, trained.normalisation)
-    graph = graph.to(next(model.parameters()).device)
+    graph = graph.to(trained.device)
     propensity, change = model.predict(*Glass.inputs(graph))
     pair = graph.pair.cpu().numpy()
     return propensity, np.bincount(pair, weights=change, minlength=len(pair) // 2) / 2
@@ -58,9 +58,9 @@ def write_predictions(
     `rows` are this rank's predictions; together those of all ranks are the samples, each once.
     """
     samples, i_time = which
-    room = dataset.sizes["particle"], dataset.sizes["bond"]
+    capacity = dataset.sizes["particle"], dataset.sizes["bond"]
     of_file = (_row(dataset, samples, *row) for row in rows)
-    write_rows(world, path, dataset.path, (samples, dataset["time"][i_time]), room, about, of_file)
+    write_rows(world, path, dataset.path, (samples, dataset["time"][i_time]), capacity, about, of_file)
 
 
 def write_rows(
@@ -68,16 +68,16 @@ def write_rows(
     path: Path,
     source: Path | str,
     which: tuple[Sequence[int], float],
-    room: tuple[int, int],
+    capacity: tuple[int, int],
     about: Mapping[str, Any],
     rows: Iterable[Row],
 ) -> None:
     """Write the PREDICTION file of a source, replacing an old one; collective.
 
-    `which` are the numbers of samples and the time; there is room for a number of particles and of bonds, which may be
-    fewer. `rows` are this rank's.
+    `which` are the numbers of samples and the time; `capacity` are the numbers of particles and of bonds of the
+    arrays; samples may have fewer. `rows` are this rank's.
     """
-    (samples, time), (n_particles, n_bonds) = which, room
+    (samples, time), (n_particles, n_bonds) = which, capacity
     sizes = {"sample": len(samples), "time": 1, "particle": n_particles, "bond": n_bonds}
     with Writer.open(world, path, PREDICTION, sizes, about, replace=True, reads=[source]) as file:
         if world.is_root:

@@ -12,6 +12,7 @@ from dtrain.glass import published
 from dtrain.glass.published import Published
 from dtrain.glass.scores import FIGURES, Estimate, Score
 from dtrain.tables import write_json, write_table
+from runkit.dataset.contracts.isoconfig import CLOSE_PAIR
 
 BONDS = "bonds"  # what is scored: bonds, or particles by the letter of their species
 # Lines of the table: figure of a score -> words.
@@ -47,7 +48,7 @@ def figures_of(score: Score) -> Iterator[tuple[str, Estimate]]:
 def report(folder: Path, about: dict[str, Any], rows: Sequence[Row]) -> None:
     """Print the tables and write evaluation.json and evaluation.csv; raises UserError if the folder refuses.
 
-    `about` says what was evaluated: temperature, time, samples, part, n_train, n_replicas, file, `ceiling`, `chi4` of
+    `about` is what was evaluated: temperature, time, samples, part, n_train, n_replicas, file, `ceiling`, `chi4` of
     the simulation against time, and whether it `is_published`, that is, of the published system.
     """
     known = published.scores(about["temperature"], about["time"]) if about["is_published"] else {}
@@ -119,7 +120,7 @@ def spreadsheet(about: dict[str, Any], rows: Sequence[Row], known: Mapping[str, 
 
 
 def _title(kind: str) -> str:
-    return "bonds (AA, r < 1.35)" if kind == BONDS else f"particles {kind}"
+    return f"bonds (AA, r < {CLOSE_PAIR})" if kind == BONDS else f"particles {kind}"
 
 
 def _number(name: str, one: Estimate) -> str:

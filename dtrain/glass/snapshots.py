@@ -16,7 +16,7 @@ from typing import Any, ParamSpec, TypeVar
 import numpy as np
 
 from dtrain.data.configurations import Configuration, read_configurations, with_inherent
-from dtrain.data.glass import needs_inherent
+from dtrain.data.glass_graphs import needs_inherent
 from dtrain.estimate import peak_memory
 from dtrain.glass.mobility import (
     Mobility,
@@ -134,7 +134,7 @@ def _of_all(
     blocks = blocks_of(trained, start, parts)
     features = _named(file, features_for, trained, start, law)
     mine = [blocks[k] for k in world.share(len(blocks))]
-    device = next(trained.network.parameters()).device
+    device = trained.device
     before, found = peak_memory(device), []
     with Progress(world, len(mine), "parts", "predict") as progress:
         for block in mine:

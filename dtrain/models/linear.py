@@ -25,12 +25,14 @@ class Regression(NamedTuple):
     """One of the model's regressions: features [n, m], targets [n] and which items are scored [n].
 
     `trusted` columns come first, with a spread that says how far their weights may be trusted; others have any spread.
+    Each item counts as `weight` of them.
     """
 
     features: Tensor
     target: Tensor
     is_scored: Tensor
     n_trusted: int
+    weight: float
 
 
 @model("linear")
@@ -45,11 +47,10 @@ class Linear(nn.Module):
         if edge_width != 6 or node_width <= n_leading + 1:
             raise ValueError('a linear model needs data.descriptors = true and data.positions = "both"')
         self.n_species, self.n_leading = n_species, n_leading
-        n_kinds = n_species * n_species * 2
         self.node = nn.Parameter(torch.zeros(n_species, node_width - 1))
         self.node_offset = nn.Parameter(torch.zeros(n_species))
-        self.bond = nn.Parameter(torch.zeros(n_kinds, n_leading + N_OWN + 1))
-        self.bond_offset = nn.Parameter(torch.zeros(n_kinds))
+        self.bond = nn.Parameter(torch.zeros(n_kinds(n_species), n_leading + N_OWN + 1))
+        self.bond_offset = nn.Parameter(torch.zeros(n_kinds(n_species)))
 
     @property
     def reach(self) -> int:
@@ -62,23 +63,28 @@ class Linear(nn.Module):
         node = (values @ self.node.T).gather(1, species[:, None])[:, 0] + self.node_offset[species]
         source, target = edge_index
         own = torch.cat([pair_descriptors(edge_attr), values[source, -1:]], dim=1)
-        kind = self._kind(species, edge_index, edge_attr)
+        kind = pair_kinds(species, edge_index, edge_attr, self.n_species)
         leading = values[:, : self.n_leading] @ self.bond[:, : self.n_leading].T
         edge = (own @ self.bond[:, self.n_leading :].T).gather(1, kind[:, None])[:, 0] + self.bond_offset[kind]
         return node, edge + leading[source, kind] + leading[target, kind]
 
     def regressions(
-        self, inputs: tuple[Tensor, ...], targets: tuple[Tensor, ...], masks: tuple[Tensor, ...]
+        self, inputs: tuple[Tensor, ...], targets: tuple[Tensor, ...], masks: tuple[Tensor, ...], weight: Tensor
     ) -> Iterator[tuple[str, Regression]]:
-        """The name and the items of each regression that has some: of particles by species, of pairs by kind."""
+        """The name and the items of each regression that has some: of particles by species, of pairs by kind.
+
+        The batch is one graph, of this `weight` [1], or with one weight for particles and one for pairs [1, 2].
+        """
+        of_nodes, of_pairs = weight.expand(2).tolist() if weight.numel() == 1 else weight.flatten().tolist()
         x, edge_index, edge_attr = inputs
         species, values = x[:, 0].long(), x[:, 1:]
         for one in range(self.n_species):
             if (chosen := species == one).any():
                 features = values[chosen]
-                yield f"node.{one}", Regression(features, targets[0][chosen], masks[0][chosen], features.shape[1] - 1)
+                n_trusted, target = features.shape[1] - 1, targets[0][chosen]
+                yield f"node.{one}", Regression(features, target, masks[0][chosen], n_trusted, of_nodes)
         once = edge_index[0] < edge_index[1]  # both directions of a pair have the same features and the same target
-        kinds = self._kind(species, edge_index, edge_attr)
+        kinds = pair_kinds(species, edge_index, edge_attr, self.n_species)
         for kind in range(len(self.bond_offset)):
             chosen = (kinds == kind) & once
             if chosen.any():
@@ -86,7 +92,8 @@ class Linear(nn.Module):
                 leading = values[:, : self.n_leading]
                 own = pair_descriptors(edge_attr[chosen])
                 features = torch.cat([leading[source] + leading[target], own, values[source, -1:]], dim=1)
-                yield f"bond.{kind}", Regression(features, targets[1][chosen], masks[1][chosen], self.n_leading)
+                target = targets[1][chosen]
+                yield f"bond.{kind}", Regression(features, target, masks[1][chosen], self.n_leading, of_pairs)
 
     @torch.no_grad()
     def set_weights(self, name: str, weights: Tensor, offset: float) -> None:
@@ -95,12 +102,18 @@ class Linear(nn.Module):
         getattr(self, kind)[int(number)] = weights
         getattr(self, f"{kind}_offset")[int(number)] = offset
 
-    def _kind(self, species: Tensor, edge_index: Tensor, edge_attr: Tensor) -> Tensor:
-        """A number for the species of a pair, in either order, and whether it is in the first shell [n_edges]."""
-        a, b = species[edge_index[0]], species[edge_index[1]]
-        is_near = (edge_attr[:, :3].norm(dim=1) < FIRST_SHELL).long()
-        kind: Tensor = (torch.minimum(a, b) * self.n_species + torch.maximum(a, b)) * 2 + is_near
-        return kind
+
+def pair_kinds(species: Tensor, edge_index: Tensor, edge_attr: Tensor, n_species: int) -> Tensor:
+    """A number for the species of a pair, in either order, and whether it is in the first shell [n_edges]."""
+    a, b = species[edge_index[0]], species[edge_index[1]]
+    is_near = (edge_attr[:, :3].norm(dim=1) < FIRST_SHELL).long()
+    kind: Tensor = (torch.minimum(a, b) * n_species + torch.maximum(a, b)) * 2 + is_near
+    return kind
+
+
+def n_kinds(n_species: int) -> int:
+    """How many kinds of pairs there are."""
+    return n_species * n_species * 2
 
 
 def pair_descriptors(edge_attr: Tensor) -> Tensor:

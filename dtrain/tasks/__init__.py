@@ -1,6 +1,6 @@
-"""Tasks: what a trained network is asked to do with a kind of data; one per data set, registered by its name.
+"""Tasks: evaluation and prediction by a trained network; one per data set, registered by its name.
 
-`Task` says what one gives.
+`Task` is the protocol of one.
 """
 
 from __future__ import annotations
@@ -66,11 +66,11 @@ Predict_contra = TypeVar("Predict_contra", bound=PredictOptions, contravariant=T
 
 
 class Task(Protocol[Evaluate_contra, Predict_contra]):
-    """What a trained network is asked to do with a kind of data.
+    """Evaluation and prediction by networks of one kind of data.
 
     A task derives from this class, with the keys of its two command lines, and registers itself under the name of its
     data set. Both methods are collective: work is shared out over the ranks of the world. They raise UserError for
-    data that the network cannot know, and where a file cannot be written.
+    data of another kind than the training's, and where a file cannot be written.
     """
 
     Evaluate: ClassVar[type[EvaluateOptions]]
@@ -108,10 +108,10 @@ Opened = TypeVar("Opened", bound=AnyDataSet)
 def open_data(
     world: World, trained: Trained, options: EvaluateOptions, of_split: Callable[[Split | None], Opened]
 ) -> Opened:
-    """The data to be scored, in the parts that the network knows (`dtrain.origin`); collective.
+    """The data to be scored, in the parts of the training (`dtrain.origin`); collective.
 
     `of_split` opens them with the split of the training (None) or another. A file with too few samples for a split is
-    one part. Raises UserError for data that the network cannot know, or a part without samples.
+    one part. Raises UserError for data of another kind than the training's, or a part without samples.
     """
     try:
         data = of_split(None)
@@ -121,16 +121,16 @@ def open_data(
             raise UserError(f"{file}: {error}; part=all scores all of them") from error
         data = of_split(WHOLE)
     trained.origin.require_context(trained.phase, data)
-    parts, told = world.on_root(trained.origin.parts_of, trained.phase, data)
+    parts, message = world.on_root(trained.origin.parts_of, trained.phase, data)
     data.parts.clear()
     data.parts.update(parts)
-    if told:
-        say(world, f"{data.options.file}: {told}")
+    if message:
+        say(world, f"{data.options.file}: {message}")
     return data
 
 
 def chosen(data: AnyDataSet, part: str, unit: str) -> list[int]:
-    """What is in a part of the data, or in all; raises UserError if nothing is."""
+    """The samples of a part of the data, or of all; raises UserError if there are none."""
     parts = data.parts.values() if part == "all" else [data.parts.get(part, [])]
     found = sorted(number for numbers in parts for number in numbers)
     if not found:

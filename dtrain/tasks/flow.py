@@ -55,7 +55,7 @@ class FlowPredict(PredictOptions):
 
 @task("flow")
 class FlowTask(Task[FlowEvaluate, FlowPredict]):
-    """What a network of flow is asked to do."""
+    """Rollouts of a network of flow."""
 
     Evaluate, Predict = FlowEvaluate, FlowPredict
     Data: ClassVar[type[Flow]] = Flow

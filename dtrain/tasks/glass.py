@@ -1,6 +1,6 @@
 """Glass formers: Pearson correlations with the simulation beside noise ceiling, a linear model, published figures.
 
-Correlations are those that the field reports; the linear model of descriptors is solved on the same training samples.
+Correlations are those of publications; the linear model of descriptors is solved on the same training samples.
 Its predictions go to evaluation_rival.h5, where those of the network are in evaluation.h5.
 Units: Lennard-Jones.
 """
@@ -54,7 +54,7 @@ class GlassPredict(PredictOptions):
 
 @task("glass")
 class GlassTask(Task[GlassEvaluate, GlassPredict]):
-    """What a network of isoconfigurational ensembles is asked to do."""
+    """Predictions of a network of isoconfigurational ensembles."""
 
     Evaluate, Predict = GlassEvaluate, GlassPredict
 
@@ -105,7 +105,7 @@ def _open(trained: Trained, file: str, time: int | None, split: Split | None = N
     """The data as the network was trained on it, or another file, time or split; UserError if they do not suit it."""
     given: dict[str, Any] = {"file": file or None, "time": time, "split": split}
     changes = {name: value for name, value in given.items() if value is not None}
-    if file:  # the training samples of another file are not asked for
+    if file:  # the training samples of another file are not needed
         changes["reversed"] = 0
     return Glass(trained.options_as(GlassOptions).model_copy(update=changes), seed=trained.recipe.seed)
 

@@ -22,12 +22,14 @@ Units: lattice units.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from lbmgen.boundaries import boundary
 from lbmgen.boundaries.convective import carried
 from lbmgen.boundaries.face import Open
+from lbmgen.boundaries.site import Flow, Link, Site
+from runkit.formula import Value
 
 SOUND = 1 / math.sqrt(3)
 # (c_s d rho)^2 is (d j)^2 in sound and much less in a vortex; beyond so many times that, it is a pressure that drives.
@@ -53,12 +55,12 @@ class Characteristic(Open):
             raise ValueError(f"relaxation = {self.relaxation:g}; allowed: 0 or more, below 1")
 
     @staticmethod
-    def guess(face: Any, site: Any, link: Any) -> Any:
+    def guess(face: Characteristic, site: Site, link: Link) -> Value:
         """What the flow carries out."""
         return carried(face, link)
 
     @staticmethod
-    def arriving(face: Any, site: Any, link: Any) -> Any:
+    def arriving(face: Characteristic, site: Site, link: Link) -> Value:
         """The guess, with as much at rest, shared out by weights, as gives the site its amplitude."""
         here, inside = _momentum(site), _momentum(site.inside)
         change = [there - j for there, j in zip(inside, here, strict=True)]
@@ -69,17 +71,17 @@ class Characteristic(Open):
         return link.guess + link.w * (wanted - found) / _amplitude(face, site, site.share.excess, site.share.momentum)
 
 
-def _amplitude(face: Any, site: Any, excess: Any, momentum: Any) -> Any:
+def _amplitude(face: Characteristic, site: Site, excess: Value, momentum: Sequence[Value]) -> Value:
     """That of the wave that enters."""
     outward = sum(n * j for n, j in zip(site.normal, momentum, strict=True))
     return (1.0 + face.speed / SOUND) * excess - outward / SOUND
 
 
-def _momentum(of: Any) -> list[Any]:
+def _momentum(of: Flow) -> list[Value]:
     return [(1.0 + of.excess) * u for u in of.velocity]
 
 
-def _of_waves(density: Any, momentum: Any) -> Any:
+def _of_waves(density: Value, momentum: Sequence[Value]) -> Value:
     """What of a difference of density belongs to sound and vortices, which differ in momentum by as much and more."""
     carried_along = MARGIN * sum(j * j for j in momentum) / SOUND**2
     return density * carried_along / (carried_along + density * density + FAINTEST)

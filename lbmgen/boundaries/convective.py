@@ -10,10 +10,12 @@ Units: lattice units.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Protocol
 
 from lbmgen.boundaries import boundary
 from lbmgen.boundaries.face import Open
+from lbmgen.boundaries.site import Link, Site
+from runkit.formula import Value
 
 ANCHOR = 0.01  # share of a deviation of density that is taken away each step; more would reflect sound
 
@@ -33,11 +35,18 @@ class Convective(Open):
             raise ValueError(f"speed = {self.speed:g}; allowed: above 0")
 
     @staticmethod
-    def arriving(face: Any, site: Any, link: Any) -> Any:
+    def arriving(face: Convective, site: Site, link: Link) -> Value:
         """Upwind and implicit, so that any speed is stable."""
         return carried(face, link) - ANCHOR * link.w * (1.0 + site.excess - face.density)
 
 
-def carried(face: Any, link: Any) -> Any:
+class WithSpeed(Protocol):
+    """A face with a parameter `speed`."""
+
+    @property
+    def speed(self) -> float: ...
+
+
+def carried(face: WithSpeed, link: Link) -> Value:
     """What a link's population becomes, carried out at a speed."""
     return (link.memory + face.speed * link.inner) / (1.0 + face.speed)

@@ -1,7 +1,7 @@
-"""What a domain asks of a kind of face: the base of all kinds, and of those that are open.
+"""Faces of a domain: the base class of all kinds, and that of open ones.
 
-What comes back through a face is found in one of four ways: it is PERIODIC, or a MIRROR, or populations BOUNCE off it
-as off a wall, or it is OPEN, and a formula says what enters. Nothing else in the code knows one kind from another.
+Populations come back through a face in one of four ways: it is PERIODIC, or a MIRROR, or they BOUNCE off it as off a
+wall, or it is OPEN, and a formula gives what enters. The rest of the code uses these members alone and no kind by name.
 """
 
 from __future__ import annotations
@@ -16,7 +16,9 @@ import numpy as np
 
 from lbmgen.boundaries import boundary
 from lbmgen.boundaries.profile import DomainShape
+from lbmgen.boundaries.site import Link, Site
 from runkit.arrays import F64
+from runkit.formula import Value
 
 PERIODIC, MIRROR, BOUNCE, OPEN = "periodic", "mirror", "bounce", "open"
 
@@ -54,22 +56,22 @@ class Face:
 
 
 class Open(Face):
-    """Base of open faces: they hold the density of the far field, and formulas say what enters.
+    """Base of open faces: they hold the density of the far field, and formulas give what enters.
 
     Parameters are numbers. A formula is computed in double precision, by arithmetic alone, for each link through the
-    face at each step: `arriving(face, site, link)` is the population that enters. `face` holds the parameters; what
-    `site` and `link` hold is told in `lbmgen.kernels.open_faces`. With `guess(face, site, link)`, a first value of it,
-    `site.arrived` and `link.guess` are known to `arriving` too.
+    face at each step: `arriving(face, site, link)` is the population that enters. `face` has the parameters as
+    attributes, `Site` and `Link` have all else. With `guess(face, site, link)`, a first value of it, `arriving` may use
+    `site.arrived` and `link.guess` too.
     """
 
     way = OPEN
     kind = "OPEN"
     priority = 3
     density: float
-    guess: ClassVar[Any] = None
+    guess: ClassVar[staticmethod[[Any, Site, Link], Value] | None] = None
 
     @staticmethod
-    def arriving(face: Any, site: Any, link: Any) -> Any:
+    def arriving(face: Any, site: Site, link: Link) -> Value:
         """The population that enters along a link."""
         raise NotImplementedError
 

@@ -9,10 +9,11 @@ Units: lattice units.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 from lbmgen.boundaries import boundary
 from lbmgen.boundaries.face import Open
+from lbmgen.boundaries.site import Link, Site
+from runkit.formula import Value
 
 
 @boundary("pressure")
@@ -23,7 +24,7 @@ class Pressure(Open):
     density: float = 1.0
 
     @staticmethod
-    def arriving(face: Any, site: Any, link: Any) -> Any:
+    def arriving(face: Pressure, site: Site, link: Link) -> Value:
         """What left along the opposite link, with its sign reversed, about the equilibrium of the density."""
         square = sum(u * u for u in site.velocity)
         along = sum(c * u for c, u in zip(link.c, site.velocity, strict=True))

@@ -1,4 +1,4 @@
-"""Collision laws: one per file, registered by name; `Collision` says what a law gives."""
+"""Collision laws: one per file, registered by name; `Collision` is the protocol of one."""
 
 from __future__ import annotations
 

@@ -1,9 +1,9 @@
-"""Compute kernels: what they take, and what `Block` asks of those for a kind of machine (`Steps`).
+"""Compute kernels: their arguments, and the protocol between `Block` and a back end (`Steps`).
 
 Populations lie in one flat array, a plane for each velocity. They are updated in place by the AA pattern: a step at
 even parity collides each site and leaves h_i where h_opposite(i) was; a step at odd parity takes h_i from the
 neighbour behind, collides, and pushes it to the neighbour ahead. Both touch each place from one site only, so sites
-may come in any order, and only boundaries and halos need to know which parity it is. Tables have a row for each: [0]
+may come in any order, and only boundaries and halos depend on the parity. Tables have a row for each: [0]
 after an even step ("crossed": what arrives at x along i lies at x - c_i in plane opposite(i)), [1] after an odd one
 ("straight": at x, i).
 
@@ -187,7 +187,7 @@ Loaded = TypeVar("Loaded")
 
 class Statistics(NamedTuple):
     """Largest speed and |density - 1| of a site, infinite or not a number if one is; means over cells of density - 1
-    and of velocity [..., d], or None where they were not wanted."""
+    and of velocity [..., d], or None where they were not computed."""
 
     fastest: float
     deviation: float
@@ -196,7 +196,7 @@ class Statistics(NamedTuple):
 
 
 class Steps(Protocol[Loaded]):
-    """What `Block` asks of a back end: steps of blocks with one lattice, law and type of populations.
+    """A back end: steps of blocks with one lattice, law and type of populations.
 
     All back ends give the same bits. A block is given as its `BlockData`; the other methods take what `load` has made
     of it, where the kernels run. A step of parity EVEN leaves populations crossed, one of parity ODD straight: that is
@@ -216,7 +216,7 @@ class Steps(Protocol[Loaded]):
         """Its flat populations, for reading or, followed by `restore`, for writing."""
 
     def restore(self, block: Loaded, h: Floats, state: int, /) -> None:
-        """Set populations, which lie as `state` says, and with them what open faces remember."""
+        """Set populations, which lie as after a step of parity `state`, and with them the memory of open faces."""
 
     def advance(self, blocks: Sequence[Loaded], parity: int, scales: F64, /) -> I64:
         """Steps of alike blocks, the first of `parity`; `scales` [n_blocks, n_steps] multiply the velocities of walls.

@@ -1,28 +1,17 @@
-"""What the formulas of open faces are applied to: numbers in double precision, in one order for every machine.
+"""Arguments of the formulas of open faces, as places in a row of numbers that kernels fill; and what a formula needs.
 
-Of a face: its parameters, by name. Of a site:
-
-- `excess` (density - 1) and `velocity` [d]: those of the populations that have left it in this step
-- `inside`: the same of the site further in, straight away from all open faces that the site is at; of itself if that
-  one is solid
-- `normal` [d]: a unit vector that points out of the domain, through all these faces
-- `share`: `excess` and `momentum` [d] that it would gain if each link that enters through an open face had its weight
-  more
-- `arrived`: `excess` and `momentum` [d] of what has arrived, guesses among it; a guess cannot depend on them
-
-Of a link that enters: `c` [d] and `w`, its velocity and its weight; `opposite`, the population that left the site the
-other way; `memory`, what arrived last; `inner`, what arrived along it at the site further in; `guess`, that of the face
-for it, or zero.
+`lbmgen.boundaries.site` describes the numbers.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from types import SimpleNamespace
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from lbmgen.boundaries.face import Open, most_parameters
-from runkit.formula import Plain, value_of
+from lbmgen.boundaries.site import Link, Site
+from runkit.formula import Plain, Value, value_of
 
 
 class Places(NamedTuple):
@@ -50,8 +39,8 @@ class Places(NamedTuple):
         return cls(*ends)
 
 
-def arguments(face: type[Open], d: int, row: Sequence[Any]) -> tuple[Any, Any, Any]:
-    """What a formula of `face` takes, from a row of numbers."""
+def arguments(face: type[Open], d: int, row: Sequence[Value]) -> tuple[SimpleNamespace, Site, Link]:
+    """The arguments `face`, `site` and `link` of a formula, from a row of numbers."""
     at = Places.of(d)
 
     def moments(place: int, name: str) -> SimpleNamespace:
@@ -66,14 +55,14 @@ def arguments(face: type[Open], d: int, row: Sequence[Any]) -> tuple[Any, Any, A
     return SimpleNamespace(**dict(zip(face.parameters(), row, strict=False))), site, link
 
 
-def on_row(name: str, face: type[Open], d: int, row: Sequence[Any]) -> Any:
+def on_row(name: str, face: type[Open], d: int, row: Sequence[Value]) -> Value:
     """What the formula of this name gives for a row of numbers: 0 if `face` has none."""
     formula = getattr(face, name)
     return formula(*arguments(face, d, row)) if formula else 0.0
 
 
 class Needs(NamedTuple):
-    """What has to be found for the formulas of a face before they are computed."""
+    """The numbers that kernels have to find before the formulas of a face can be computed."""
 
     velocity: bool
     inside: bool
@@ -83,7 +72,7 @@ class Needs(NamedTuple):
 
 
 def needs_of(face: type[Open], d: int) -> Needs:
-    """What the formulas of a face depend on; raises TypeError for a guess that depends on what follows from it."""
+    """The dependences of the formulas of a face; raises TypeError for a guess that depends on what follows from it."""
     at = Places.of(d)
 
     def used_by(name: str) -> frozenset[int]:

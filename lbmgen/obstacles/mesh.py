@@ -1,7 +1,7 @@
 """A body of three dimensions from a file of triangles: STL, OBJ or PLY, closed, as CAD programs write them.
 
 The signed distance is exactly that to the triangles; its sign follows from the normals of the nearest triangle, edge or
-corner. trimesh reads and checks the file, libigl looks for the nearest triangle; both are asked for at first use.
+corner. trimesh reads and checks the file, libigl finds the nearest triangle; both are imported at first use.
 
 Source: J. A. Baerentzen, H. Aanaes, IEEE Trans. Vis. Comput. Graph. 11, 243 (2005), doi:10.1109/TVCG.2005.49.
 Units: the reference diameter, given in the units of the file; the origin is the middle of the box around the body.
@@ -75,7 +75,7 @@ def mesh(path: str, diameter: float) -> Mesh:
 
 @lru_cache(maxsize=8)
 def _mesh(path: str, diameter: float, version: tuple[int, int]) -> Mesh:
-    """The body in one `version` of a file: every draw of every case asks for it."""
+    """The body in one `version` of a file, kept since every draw of every case needs it."""
     body = _read(path)
     low, high = body.bounds
     return Mesh((body.vertices - (low + high) / 2) / diameter, body.faces)
@@ -84,7 +84,7 @@ def _mesh(path: str, diameter: float, version: tuple[int, int]) -> Mesh:
 def _read(path: str) -> Any:
     """The mesh in a file, its normals outwards; raises UserError."""
     try:
-        import igl  # noqa: F401  (asked for here, so that it is missed before anything runs)
+        import igl  # noqa: F401  (imported here so that its absence is found before anything runs)
         import trimesh
     except ImportError as error:
         raise UserError(f"obstacle file {path}: {error}; meshes need pip install trimesh libigl") from None

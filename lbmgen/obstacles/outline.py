@@ -1,4 +1,4 @@
-"""Bodies bounded by closed lines of straight edges: the exact distance to thousands of edges from a look at dozens.
+"""Bodies bounded by closed lines of straight edges: the exact distance to thousands of edges at the cost of dozens.
 
 Edges are gathered into chains. If the vertices of a chain from A to B lie within e of the chord AB, all of the chain
 does (the distance to a chord is largest at a vertex) and all of the chord lies within e of the chain (which passes
@@ -6,9 +6,9 @@ beside every point of it). So the distances to the two differ by e at most, and 
 
     distance to its chord - e  <=  min over chains (distance to the chord + e).
 
-Only their edges are looked at, those of one or two chains per point. The winding number of the chords is put right by
-the same chains: a point farther than e from a chord is outside a convex set that holds it and its chain, so both wind
-alike about it.
+Only the edges of these chains are searched, one or two chains per point. The winding number of the chords is corrected
+by the same chains: a point farther than e from a chord is outside a convex set that holds it and its chain, so both
+wind alike about it.
 
 Sums of two terms are written out: the distance of a point is the same to the last bit whatever points stand beside it.
 Units: the size of the shape.

@@ -45,8 +45,8 @@ class PlacedShape:
         if not all(map(math.isfinite, (*self.center, self.angle))):
             raise UserError(f"obstacle {self.family!r}: center = {self.center}, angle = {self.angle} must be finite")
         if len(self.center) < (needed := self.shape.dimensions):
-            told = f"obstacle {self.family!r} has {needed} dimensions, center = {self.center} has {len(self.center)}"
-            raise UserError(f"{told}; a grid.lattice of {needed} dimensions is needed, such as D3Q19")
+            message = f"obstacle {self.family!r} has {needed} dimensions, center = {self.center} has {len(self.center)}"
+            raise UserError(f"{message}; a grid.lattice of {needed} dimensions is needed, such as D3Q19")
 
     @cached_property
     def shape(self) -> Shape:

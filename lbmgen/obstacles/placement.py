@@ -2,7 +2,7 @@
 
 Bodies are added one after another, each at a random place that the rules allow; where there is none, another body is
 drawn, and after many of them the whole arrangement begins anew. So small bodies are somewhat more frequent in crowded
-domains than the log-uniform law of diameters says.
+domains than the log-uniform law of diameters gives.
 
 Units: sites and radians; `upstream` and `downstream` count diameters of the body.
 """

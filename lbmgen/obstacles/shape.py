@@ -1,4 +1,4 @@
-"""What every obstacle shape gives.
+"""The base class of obstacle shapes.
 
 Units: the size of the shape (its reference diameter is 1); the origin is its centre.
 """

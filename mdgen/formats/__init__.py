@@ -5,9 +5,9 @@
     read("alloy.xyz", species=["Ni", "P"])              # extended XYZ; Ni is species 0
     read("rumd/start.xyz.gz"), read("hoomd.gsd"), read("isoconfig_N4096T0.44_1_tc07.npz"), read("data/ours.h5")
 
-A file is told by its content, not by its name, and may be gzip. A reader finds frames (`base`), one check turns them
-into configurations (`accept`); whatever does not fit is one line that names file, line and what to do. Adding a format
-is adding one file with a `@file_format`. docs/configurations.md says how each dialect is understood.
+A file is recognised by its content, not by its name, and may be gzip. A reader finds frames (`base`), one check turns
+them into configurations (`accept`); an error is one line that names the file, the line and what to do. Adding a format
+is adding one file with a `@file_format`. docs/configurations.md describes how each dialect is read.
 Units: those of the file, which must be Lennard-Jones.
 """
 
@@ -37,7 +37,7 @@ from mdgen.initial import Configuration
 from runkit.errors import UserError
 from runkit.files import expand
 
-_HEAD = 65536  # bytes that tell a format
+_HEAD = 65536  # bytes by which a format is recognised
 # What NumPy, zipfile, h5py and gsd raise for files that are broken or none of theirs.
 _UNREADABLE = (OSError, EOFError, ValueError, LookupError, RuntimeError, SyntaxError, TypeError, OverflowError)
 _UNREADABLE += (MemoryError, zlib.error, zipfile.BadZipFile, struct.error)  # type: ignore[assignment]
@@ -68,7 +68,7 @@ def load(
 ) -> list[Configuration]:
     """Starts of a run: up to `most` configurations of the files that `patterns` match, in natural order.
 
-    Only what is wanted is read. Raises `UserError` as `read`, and if nothing matches, numbers of particles differ, or
+    Only chosen frames are read. Raises `UserError` as `read`, and if nothing matches, numbers of particles differ, or
     one is a later moment of the one before it in its file.
     """
     found = list(islice(_independent(expand(patterns, "initial.file"), density, species, frames), most))
@@ -121,7 +121,7 @@ def _independent(
 def configurations(
     path: Path, density: float | None, species: Sequence[str], frames: Sequence[int]
 ) -> Iterator[Configuration]:
-    """As `read`, one after another: a frame is read when it is asked for."""
+    """As `read`, one after another: a frame is read when the iterator reaches it."""
     reader = _format_of(path)
     before, time = None, ""
     try:

@@ -1,4 +1,4 @@
-"""The check of what was read: a frame becomes a configuration, or one line says why it cannot.
+"""The check of what was read: a frame becomes a configuration, or `UserError` gives the reason in one line.
 
 Formats differ, what must hold does not: a periodic box with edges along the axes, Lennard-Jones units, masses of 1,
 every particle once, species that are known by name or number.
@@ -56,7 +56,7 @@ def at(frame: Frame, i: int) -> str:
 
 
 def _require_apart(found: Configuration, order: I64, frame: Frame) -> None:
-    """Raise `UserError` if two particles are at one place, as far as places are told apart: no force is finite then."""
+    """Raise `UserError` if two particles are at one place, within rounding: no force is finite then."""
     place = np.rint(found.position / found.box * 2.0**32) % 2.0**32
     sorting = np.lexsort(place.T)
     same = np.flatnonzero(~np.diff(place[sorting], axis=0).any(axis=1))
@@ -95,7 +95,7 @@ def _edges(frame: Frame, source: str) -> F64:
 def _cube(frame: Frame, position: F64, source: str, density: float | None) -> F64:
     """The cubic box that the density gives, if it can be the one that the particles were in.
 
-    The largest empty slab within the particles' span tells how far apart neighbours along an axis are: the slab that
+    The largest empty slab within the particles' span is how far apart neighbours along an axis are: the slab that
     is left between the last particle and the image of the first is no wider in the right box, and not below zero.
     """
     known = density or frame.density
@@ -114,7 +114,7 @@ def _cube(frame: Frame, position: F64, source: str, density: float | None) -> F6
 
 
 def species_indices(frame: Frame, source: str, species: Sequence[str] = ()) -> Ints:
-    """Index of the species of each particle [n]; raises `UserError` for names that do not tell it.
+    """Index of the species of each particle [n]; raises `UserError` for names that do not determine it.
 
     Names that `species` lists come in its order; otherwise A, B, … are 0, 1, …, labels count as the file orders them,
     and whole numbers count from the format's first, or from 1, or from 0 if a 0 is there.

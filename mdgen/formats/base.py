@@ -1,4 +1,4 @@
-"""What a format is, and what its reader finds: a frame, as the file tells it and not yet checked."""
+"""The base of file formats, and the frame that a reader yields: values as they stand in the file, not yet checked."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from runkit.registry import ClassRegistry
 
 @dataclass(frozen=True)
 class Frame:
-    """One configuration as a file tells it; None or empty is what the file doesn't say.
+    """One configuration as it stands in a file; None or empty is what the file does not have.
 
     `species` are the names that the file uses. `labels` orders them where the file does, `first` is the number of the
     first species in a format that counts from it. `mass` is that of each particle; `identity` numbers particles that
@@ -37,7 +37,7 @@ class Frame:
     line: Sequence[int] = ()
 
 
-Frames = Iterator[Callable[[], Frame]]  # a frame is parsed when it is called for: those that nobody wants cost little
+Frames = Iterator[Callable[[], Frame]]  # a frame is parsed when it is called: skipped frames cost little
 
 
 class Format:

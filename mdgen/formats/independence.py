@@ -1,7 +1,7 @@
 """Whether starts are independent: samples that share a past would stand in training and test data alike.
 
-Frames of one trajectory are told by their overlap: the fraction of sites that are occupied in both, within 0.3. As a
-liquid forgets its structure it falls from 1 to that of chance, 4/3 π 0.3³ times the number density. Sites are counted,
+Frames of one trajectory are recognised by their overlap: the fraction of sites that are occupied in both, within 0.3.
+As the structure relaxes it falls from 1 to that of chance, 4/3 π 0.3³ times the number density. Sites are counted,
 not particles, so it does not matter whether rows keep their order.
 
 Source: collective overlap, e.g. S. Karmakar, C. Dasgupta and S. Sastry, Annu. Rev. Condens. Matter Phys. 5, 255 (2014),
@@ -50,7 +50,7 @@ def fingerprint(configurations: Sequence[Configuration]) -> str:
 
 
 def require_independent(start: Configuration, before: Configuration) -> None:
-    """Raise `UserError` if `start`, the next frame of a file, still remembers the frame `before` it."""
+    """Raise `UserError` if `start`, the next frame of a file, still overlaps with the frame `before` it."""
     remembered = overlap(before, start)
     if remembered > MOST:
         raise UserError(

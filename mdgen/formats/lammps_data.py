@@ -127,7 +127,7 @@ def _units(title: str) -> str:
 
 
 def _temperature(title: str) -> float | None:
-    """The temperature that a title tells, such as T = 0.44; a number with letters behind is of other units."""
+    """The temperature in a title, such as T = 0.44; a number with letters behind is of other units."""
     digits = r"[-+]?\d*\.?\d+(?:[eE][-+]?\d+)?"
     found = re.search(rf"(?<![\w.])(?:T|[Tt]emp(?:erature)?|k_?B?T)\s*[:=]\s*({digits})(?![\w.])", title)
     return float(found[1]) if found else None

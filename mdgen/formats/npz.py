@@ -61,7 +61,7 @@ def _frame(path: Path) -> Frame:
 
 
 def temperature_of(path: Path, values: Array | None) -> float | None:
-    """The temperature that an array of a file says, or else its name, such as isoconfig_N4096T0.44_1_tc07.npz.
+    """The temperature in an array of a file, or else in its name, such as isoconfig_N4096T0.44_1_tc07.npz.
 
     None if neither does; raises `UserError` if they contradict each other: a name has the digits that it has.
     """

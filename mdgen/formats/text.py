@@ -80,7 +80,7 @@ class Table:
 
 
 def number(text: str, where: str) -> float:
-    """A number, also with Fortran's exponent; raises `UserError` that says `where`."""
+    """A number, also with Fortran's exponent; raises `UserError` that begins with `where`."""
     try:
         return float(text.replace("D", "e").replace("d", "e"))
     except ValueError:

@@ -38,10 +38,10 @@ TRUE, FALSE = ("t", "true", "1", "p", "pp"), ("f", "false", "0", "s", "m", "ff",
 
 @dataclass(frozen=True)
 class Header:
-    """What a header says; `column` gives the place of a row's columns by name, in lower case, and a vector's first."""
+    """Content of a header; `column` gives the place of a row's columns by name, in lower case, and a vector's first."""
 
     column: Mapping[str, int] = field(default_factory=lambda: {"species": 0, "pos": 1})
-    width: int | None = None  # columns of a row, if the header says
+    width: int | None = None  # columns of a row, if the header has them
     cell: F64 | None = None
     origin: Sequence[float] = (0.0, 0.0, 0.0)  # lower corner of the box
     periodic: tuple[bool, ...] = ()
@@ -57,7 +57,7 @@ class Header:
 
 
 def parse(text: str, where: str) -> Header:
-    """What the header `text` says; raises `UserError` that begins with `where` if it contradicts itself."""
+    """The content of the header `text`; raises `UserError` that begins with `where` if it contradicts itself."""
     entries = _entries(text)
     if not entries.keys() & {*BOX, *PERIODIC, *TEMPERATURE, "properties", "columns", "units"}:
         return Header()
@@ -107,7 +107,7 @@ def _temperature(entries: Mapping[str, str], where: str) -> float | None:
             if len(values) != 1:
                 raise UserError(f"{where}: {key} = {entries[key]!r}: one temperature is needed")
             said[f"{key} = {values[0]:g}"] = float(values[0])
-    # RUMD tells the time step and the temperature that the thermostat held.
+    # RUMD writes the time step and the temperature that the thermostat held.
     held = re.fullmatch(r"IntegratorNVT,[^,]+,([^,]+),.*", entries.get("integrator", ""))
     if held:
         said[f"integrator = {held[0]}"] = number(held[1], f"{where}, integrator")

@@ -1,4 +1,4 @@
-"""Compute kernels: a package for each kind of machine, and what the functions of those for the CPU take.
+"""Compute kernels: a package for each kind of machine, and the arguments of the functions for the CPU.
 
 The state of a batch of replicas is flat blocks [n_blocks, 3, LANES]: with replicas as lanes a block is one particle of
 LANES replicas, with particles as lanes it is LANES particles of one replica. A place is int32 that counts 2**-32 of the
@@ -38,8 +38,8 @@ class Law(NamedTuple):
 
 
 class ListCheck(NamedTuple):
-    """Whether a list is valid still: int32 places where it was made, their unit of length float32 [3], and how much
-    closer a pair may have come since."""
+    """What decides whether a list is still valid: int32 places where it was made, their unit of length float32 [3], and
+    how much closer a pair may come."""
 
     reference: I32
     scale: Floats
@@ -59,8 +59,8 @@ class State(NamedTuple):
 class Kernels(Protocol):
     """A module of functions for the CPU, which keep LANES values in each vector.
 
-    `replicas` says that replicas are the lanes, and not particles. Arrays are flat, as above; those that a function
-    fills are named last or said to be. Forces are in the type of `force`, energies always float64.
+    With `replicas` the lanes are replicas, else particles. Arrays are flat, as above; those that a function fills are
+    its last arguments unless noted. Forces are in the type of `force`, energies always float64.
     """
 
     @property

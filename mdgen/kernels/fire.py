@@ -1,4 +1,4 @@
-"""FIRE 2.0 for many replicas: what an iteration decides, as a formula, and iterations on NumPy arrays.
+"""FIRE 2.0 for many replicas: the decisions of an iteration as a formula, and iterations on NumPy arrays.
 
 The formula is applied to arrays [R] and, for `gpu/fire.cu`, to registers (see `runkit.formula`); it adds, multiplies,
 divides, takes roots and compares. Sums over the 3 n components run in one order everywhere: each of COLUMNS columns

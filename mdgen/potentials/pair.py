@@ -5,6 +5,7 @@ Units: those of the arrays given; Lennard-Jones units in the registered laws.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, is_dataclass
 from types import MappingProxyType, SimpleNamespace
@@ -20,10 +21,10 @@ from runkit.formula.derivative import with_slope
 
 LEAST, MOST = 1e-20, 1e5  # of a parameter: their 12th powers are numbers in any arithmetic of float64
 
-Pair: TypeAlias = Any  # the columns of a pair of species, by the names that the law gives them
+Pair: TypeAlias = SimpleNamespace  # the columns of a pair of species, by the names that the law gives them
 
 
-class PairLaw:
+class PairLaw(ABC):
     """A law U(r): a frozen dataclass of the numbers that stand in its formulas, the same for all pairs of species.
 
     What differs between pairs of species are columns: `energy`, `force` and `virial` are formulas (`runkit.formula`) of
@@ -31,18 +32,18 @@ class PairLaw:
     set zero. They are applied to arrays, to registers of the CPU, and to names in CUDA C.
     """
 
+    @abstractmethod
     def columns(self, cutoff: Any, *args: Any, **parameters: Any) -> dict[str, F64]:
         """Columns by name, float64 [n_species, n_species], from the cutoff and parameters of pairs, of that shape
-        too; a law names its parameters."""
-        raise NotImplementedError
+        too; each law names its own."""
 
+    @abstractmethod
     def energy(self, square: Value, pair: Pair) -> Value:
         """U(r), which is zero at the cutoff."""
-        raise NotImplementedError
 
+    @abstractmethod
     def force(self, square: Value, pair: Pair) -> Value:
         """-U'(r) / r, which times r_i - r_j is the force on i."""
-        raise NotImplementedError
 
     def virial(self, square: Value, pair: Pair) -> Value:
         """-r U'(r); a law may have another way to it, which is rounded otherwise."""
@@ -53,7 +54,7 @@ class PairLaw:
         names = list(vars(pair))
 
         def force(square: Value, *columns: Value) -> Value:
-            return self.force(square, SimpleNamespace(**dict(zip(names, columns, strict=True))))
+            return self.force(square, Pair(**dict(zip(names, columns, strict=True))))
 
         strength, slope = with_slope(force, square, *vars(pair).values())
         return -(strength + 2.0 * square * slope)
@@ -70,7 +71,7 @@ class PairPotential:
     columns: Mapping[str, F64]
 
     @classmethod
-    def of(cls, law: PairLaw, cutoff: Any, **parameters: Any) -> PairPotential:
+    def of(cls, law: PairLaw, cutoff: ArrayLike, **parameters: ArrayLike) -> PairPotential:
         """The potential of these matrices [n_species, n_species]; raises `UserError` if one is not acceptable."""
         if not is_dataclass(law):  # compiled kernels are kept under what it is written as
             raise TypeError(f"{type(law).__name__}: a law is a frozen dataclass")
@@ -122,7 +123,7 @@ class PairPotential:
 
     def _within(self, formula: Callable[[Value, Pair], Value], r: ArrayLike, a: Any, b: Any) -> F64:
         """A formula where r is below the cutoff, else zero."""
-        pair = SimpleNamespace(**{name: values[a, b] for name, values in self.columns.items()})
+        pair = Pair(**{name: values[a, b] for name, values in self.columns.items()})
         return np.where(np.asarray(r) < self.cutoff[a, b], formula(np.square(r), pair), 0.0)
 
 

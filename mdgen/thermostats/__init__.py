@@ -1,4 +1,4 @@
-"""Registry of thermostats: one file, one name; `Thermostat` says what one gives.
+"""Registry of thermostats: one file, one name; `Thermostat` is the protocol of one.
 
 Each replica has its own state; replicas share only arithmetic.
 Units: Lennard-Jones (k_B = 1).
@@ -26,7 +26,7 @@ It is applied to NumPy arrays over replicas, and to symbols when a kernel for a 
 
 
 class Thermostat(Protocol):
-    """What keeps the temperature of R replicas while they go by velocity Verlet; temperature and step may be set."""
+    """A thermostat of R replicas that move by velocity Verlet; temperature and step may be set."""
 
     least_steps: ClassVar[int]
     """The shortest relaxation time that it can follow, in steps."""

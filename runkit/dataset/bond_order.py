@@ -1,7 +1,7 @@
 """How crystalline the surroundings of particles are, by the bond-orientational order of their neighbours.
 
-A particle is crystalline if at least CONNECTIONS of its bonds join surroundings of the same orientation. It tells
-face-centred, hexagonal and body-centred crystals from a liquid, whatever the species.
+A particle is crystalline if at least CONNECTIONS of its bonds join surroundings of the same orientation. That
+distinguishes face-centred, hexagonal and body-centred crystals from a liquid, whatever the species.
 
 Source: P. J. Steinhardt, D. R. Nelson, M. Ronchetti, Phys. Rev. B 28, 784 (1983), doi:10.1103/PhysRevB.28.784 (q_6);
 P. R. ten Wolde, M. J. Ruiz-Montero, D. Frenkel, J. Chem. Phys. 104, 9932 (1996), doi:10.1063/1.471721 (connections).

@@ -1,10 +1,10 @@
-"""Checking dataset files, and a card that tells what is in them: `python -m runkit.dataset.check FILE...`.
+"""Checks of dataset files, and a card that summarises their content: `python -m runkit.dataset.check FILE...`.
 
 A file is good if every field of its schema is there with its type, unit and dimensions, no unit of work is pending, at
 least one is complete, and all numbers of complete units are finite and within their physical range. Failed units are
 counted beside the verdict. A good file may come with warnings, if its numbers are not those of what it seems to hold,
 such as an equilibrium liquid. What is special to one kind of file is in its contract (`contract.py`). Data that were
-changed after they were written are told by their checksums; `--repair` marks such units to be made again. Large files
+changed after they were written are found by their checksums; `--repair` marks such units to be made again. Large files
 are read piece by piece.
 Exit code: 0 all good, 1 some are not, 2 wrong usage.
 """
@@ -91,7 +91,7 @@ def _look_closer(report: Report, dataset: Dataset) -> None:
     """Whether data without faults are what they seem."""
     contract = contract_of(dataset)
     found = list(contract.findings(dataset))
-    report.card = "\n".join([report.card, *(f"  {finding.told}" for finding in found)])
+    report.card = "\n".join([report.card, *(f"  {finding.line}" for finding in found)])
     report.warnings = [finding.warning for finding in found if finding.warning]
     report.not_checked += contract.not_checked(dataset)
 
@@ -143,7 +143,7 @@ def _silent_damage(dataset: Dataset, report: Report) -> Iterator[str]:
     for name in integrity.damage_in_header(dataset):
         yield f"{name}: changed after the file was sealed"
     for one in integrity.damaged_units(dataset):
-        yield f"{one.told(dataset.schema)}: changed after the unit was written"
+        yield f"{one.in_words(dataset.schema)}: changed after the unit was written"
 
 
 def _values(dataset: Dataset) -> Iterator[str]:

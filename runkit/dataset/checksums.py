@@ -70,8 +70,8 @@ def arrays_of(schema: Schema) -> tuple[Field, ...]:
 
 
 class Checksums:
-    """The checksums of one file. `read(field, slices)` gives a box of an array; it is asked for PIECE bytes at most, or
-    for a line of the first axis that is cut.
+    """The checksums of one file. `read(field, slices)` gives a box of an array; it is called for PIECE bytes at
+    most, or for a line of the first axis that is cut.
     """
 
     def __init__(self, schema: Schema, shapes: Mapping[str, tuple[int, ...]], read: Read) -> None:

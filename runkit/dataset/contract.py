@@ -1,6 +1,6 @@
-"""What a file contract is: a schema, the rules between its fields, and what a card tells of a file.
+"""The base class of file contracts: a schema, the rules between its fields, and the card of a file.
 
-A contract is one file in `runkit/dataset/contracts/`, or in a package of somebody else's, with a class
+A contract is one file in `runkit/dataset/contracts/`, or in another package, with a class
 
     @contract(SCHEMA.name)
     class Mine(Contract):
@@ -19,9 +19,9 @@ from runkit.dataset.schema import Schema, contract
 
 
 class Finding(NamedTuple):
-    """What the numbers of a good file say of what they stand for: a line of its card, and a warning or ""."""
+    """A physical check of a good file: a line of its card, and a warning or ""."""
 
-    told: str
+    line: str
     warning: str = ""
 
 
@@ -35,15 +35,15 @@ class Contract:
         yield from ()
 
     def card(self, dataset: Dataset) -> list[str]:
-        """Lines that tell a person what is in the file, beside its sizes and its progress."""
+        """Lines that summarise the content for a person, beside its sizes and its progress."""
         return []
 
     def findings(self, dataset: Dataset) -> Iterator[Finding]:
-        """Whether the data are what they seem: asked for of a file without faults, since it may take long."""
+        """Physical checks of the data; made of a file without faults only, since they may take long."""
         yield from ()
 
     def not_checked(self, dataset: Dataset) -> list[str]:
-        """What this file could be checked for and is not."""
+        """Checks that this file would allow and that are not made."""
         return []
 
 

@@ -1,6 +1,6 @@
-"""What a checker knows of the physics of glass: lines for the card of an ISOCONFIG file, and warnings.
+"""Physical checks of glass: lines for the card of an ISOCONFIG file, and warnings.
 
-A warning is no broken file: it says that the data may not be what a reader takes it for, such as an equilibrium liquid.
+A file with a warning is not broken, but its data may not be what a reader expects, such as an equilibrium liquid.
 Units: Lennard-Jones.
 """
 
@@ -28,7 +28,7 @@ CENTRE_OF_MASS = 0.05  # its displacement, relative to the mean propensity
 
 
 def findings(dataset: Dataset) -> Iterator[Finding]:
-    """What the numbers of an ISOCONFIG file say of the liquid."""
+    """The physical checks of an ISOCONFIG file."""
     return starmap(Finding, _findings(dataset))
 
 
@@ -58,8 +58,8 @@ def _crystals(dataset: Dataset, samples: NDArray[Any]) -> tuple[str, str]:
     share = np.array([crystalline_fraction(dataset["inherent_position"][i], dataset["box"][i]) for i in samples])
     worst, n_crystals = int(np.argmax(share)), int(np.sum(share > CRYSTAL))
     most = f"at most {share[worst]:.1%} (sample {samples[worst]})"
-    told = f"crystalline surroundings: {share.mean():.1%} of particles, {most}"
-    return told, f"{n_crystals} of {len(samples)} sample(s) crystalline: {told}" if n_crystals else ""
+    message = f"crystalline surroundings: {share.mean():.1%} of particles, {most}"
+    return message, f"{n_crystals} of {len(samples)} sample(s) crystalline: {message}" if n_crystals else ""
 
 
 def _inherent_energies(energy: NDArray[Any], samples: NDArray[Any]) -> tuple[str, str]:
@@ -78,9 +78,9 @@ def _ageing(energy: NDArray[Any], propagated: NDArray[Any]) -> tuple[str, str]:
     change = np.array([row[-1, there].mean() - row[0, there].mean() for row, there in _rows(energy, propagated)])
     error = change.std(ddof=1) / np.sqrt(len(change)) if len(change) > 2 else np.nan
     mean = change.mean()
-    told = f"potential energy changes by {mean:+.4f} over production" + (f" ± {error:.4f}" if error >= 0 else "")
+    message = f"potential energy changes by {mean:+.4f} over production" + (f" ± {error:.4f}" if error >= 0 else "")
     is_ageing = abs(mean) > AGEING and not abs(mean) <= STANDARD_ERRORS * error
-    return told, f"{told}: the samples are not in equilibrium" if is_ageing else ""
+    return message, f"{message}: the samples are not in equilibrium" if is_ageing else ""
 
 
 def _temperature(dataset: Dataset, propagated: NDArray[Any]) -> tuple[str, str]:
@@ -91,17 +91,17 @@ def _temperature(dataset: Dataset, propagated: NDArray[Any]) -> tuple[str, str]:
         for (row, there), target in zip(_rows(kinetic, propagated), wanted[propagated.any(axis=1)], strict=True)
     ]
     ratio = float(np.mean(found))
-    told = f"kinetic temperature at the last time {ratio:.3f} of the one wanted"
+    message = f"kinetic temperature at the last time {ratio:.3f} of the one wanted"
     # One value of a replica scatters by sqrt(2 / 3n); their mean by less.
     scatter = STANDARD_ERRORS * np.sqrt(2 / (3 * n) / propagated.sum())
-    return told, told if abs(ratio - 1) > WRONG_TEMPERATURE + scatter else ""
+    return message, message if abs(ratio - 1) > WRONG_TEMPERATURE + scatter else ""
 
 
 def _drift(dataset: Dataset, propagated: NDArray[Any]) -> tuple[str, str]:
     drift = dataset["energy_drift"][()][propagated]
     rms, temperature = float(np.sqrt((drift**2).mean())), float(np.median(dataset["temperature"][()]))
-    told = f"drift of total energy {rms:.2g} rms, {np.abs(drift).max():.2g} at most, per particle"
-    return told, f"{told}: more than {DRIFT:.0%} of the temperature" if rms > DRIFT * temperature else ""
+    message = f"drift of total energy {rms:.2g} rms, {np.abs(drift).max():.2g} at most, per particle"
+    return message, f"{message}: more than {DRIFT:.0%} of the temperature" if rms > DRIFT * temperature else ""
 
 
 def _centre_of_mass(dataset: Dataset, samples: NDArray[Any]) -> tuple[str, str]:
@@ -111,15 +111,15 @@ def _centre_of_mass(dataset: Dataset, samples: NDArray[Any]) -> tuple[str, str]:
         moved = dataset["position"][i, -1].astype(float) - dataset["initial_position"][i]
         ratio.append(np.sqrt((moved.mean(axis=1) ** 2).sum(axis=-1).mean()) / dataset["propensity"][i, -1].mean())
     worst = float(np.max(ratio))
-    told = f"displacement of the centre of mass {worst:.1e} of the propensity at the last time, at most"
-    return told, told if worst > CENTRE_OF_MASS else ""
+    message = f"displacement of the centre of mass {worst:.1e} of the propensity at the last time, at most"
+    return message, message if worst > CENTRE_OF_MASS else ""
 
 
 def _propensity(dataset: Dataset, samples: NDArray[Any]) -> tuple[str, str]:
     """Wrapped trajectories look as if nothing had moved farther than half an edge."""
     reach = [float(dataset["propensity"][i].max() / dataset["box"][i].min()) for i in samples]
-    told = f"largest propensity {max(reach):.3f} of a box edge"
-    return told, f"{told}: more than half of it" if max(reach) > 0.5 else ""
+    message = f"largest propensity {max(reach):.3f} of a box edge"
+    return message, f"{message}: more than half of it" if max(reach) > 0.5 else ""
 
 
 def _rows(values: NDArray[Any], propagated: NDArray[Any]) -> Iterator[tuple[NDArray[Any], NDArray[Any]]]:

@@ -1,4 +1,4 @@
-"""What a file no longer holds as it was written, told by its checksums; and marking it to be made again."""
+"""Damage of a file, found by its checksums, and its repair: damaged units are marked to be made again."""
 
 from __future__ import annotations
 
@@ -77,8 +77,8 @@ def repair(path: Path) -> str:
         driver.close()
     finally:
         lock.release()
-    told = f"{len(units)} unit(s)" if units else ", ".join(in_header)
-    return f"{part}: {told} will be made again when the program that made it runs with the same configuration"
+    message = f"{len(units)} unit(s)" if units else ", ".join(in_header)
+    return f"{part}: {message} will be made again when the program that made it runs with the same configuration"
 
 
 def _unseal(path: Path, part: Path) -> None:

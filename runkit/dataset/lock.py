@@ -1,6 +1,6 @@
 """A lock that keeps two runs from filling the same file; it dies with its holder.
 
-On a file system without locks a run goes on without one, and says so: it writes the same bytes with and without.
+On a file system without locks a run goes on without one, with a note: it writes the same bytes with and without.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from pathlib import Path
 from runkit.errors import UserError
 from runkit.outputs import require_regular, shortened, sibling, state_of
 
-# What a file system without locks answers: ENOLCK and EOPNOTSUPP are honest; some network and FUSE file systems give
+# Errors of file systems without locks: ENOLCK and EOPNOTSUPP by the standard; some network and FUSE file systems give
 # ENOSYS, EINVAL, EIO or the kernel's own ENOTSUPP.
 NO_LOCKS = (errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOSYS, errno.EINVAL, errno.EIO, 524)
 
@@ -75,5 +75,5 @@ class FileLock:
             if error.errno not in NO_LOCKS:
                 os.close(descriptor)
                 raise UserError(f"{self.path} cannot be locked: {error.strerror}") from error
-            told = f"note: {self._guarded}: no locks on this file system ({error.strerror}); let no other run write it"
-            print(told, file=sys.stderr, flush=True)
+            note = f"note: {self._guarded}: no locks on this file system ({error.strerror}); let no other run write it"
+            print(note, file=sys.stderr, flush=True)

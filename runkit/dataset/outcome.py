@@ -1,4 +1,4 @@
-"""How a run has ended: which units of work failed, and the exit code that says so.
+"""The outcome of a run: which units of work failed, and the exit code for it.
 
 A generator that fills its file ends with 0 if every unit is complete, PARTLY_FAILED if some failed and the file holds
 the others, NOTHING_USABLE if all did. A UserError ends it with 2, any other error with 1.
@@ -46,7 +46,7 @@ def outcome_of(dataset: Dataset) -> Outcome:
 
 
 def conclude(world: World, path: Path | str, news: str) -> int:
-    """Say `news` of a sealed file and what failed in it; the exit code of its run, on every rank; collective."""
+    """Print `news` of a sealed file and what failed in it; the exit code of its run, on every rank; collective."""
     found: Outcome = world.on_root(_look, path)
     lost = f"; {found}, see runkit.dataset.check" if found.n_failed else ""
     say(world, f"{news}{lost}")

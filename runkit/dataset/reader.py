@@ -1,7 +1,7 @@
 """Reading a dataset file: lazily, with one handle per process.
 
     with Dataset("data/case.h5") as dataset:
-        dataset["propensity"][3, 1]         # an h5py dataset: only what is asked for is read
+        dataset["propensity"][3, 1]         # an h5py dataset: only this selection is read
         dataset.config["system"]["density"]
 
 A `Dataset` may be handed to forked or spawned workers; each opens the file for itself at its first access.
@@ -36,14 +36,14 @@ def whole(path: Path) -> Iterator[None]:
     try:
         yield
     except BROKEN as error:
-        told = str(error.args[0] if error.args else error)
-        raise UserError(f"{path} is damaged: {told}; move the file away or delete it") from error
+        message = str(error.args[0] if error.args else error)
+        raise UserError(f"{path} is damaged: {message}; move the file away or delete it") from error
 
 
 class Dataset:
     """A dataset file, opened at the first access; every access may raise UserError if the file is not one of ours.
 
-    A file whose run has not ended is read only with `unfinished=True`; its status fields say what is there.
+    A file whose run has not ended is read only with `unfinished=True`; its status fields show what is there.
     """
 
     def __init__(self, path: Path | str, unfinished: bool = False) -> None:

@@ -38,8 +38,8 @@ def found_at(path: Path, schema: Schema, config: Mapping[str, Any], free_keys: S
                 changed = [key for key in differences(file.config, config) if key not in free_keys]
         except UserError as error:
             return f"{error}: a run is refused"
-        told = f"was made with another {', '.join(changed)}: a run is refused" if changed else fate
-        return f"{there} {told}"
+        message = f"was made with another {', '.join(changed)}: a run is refused" if changed else fate
+        return f"{there} {message}"
     return ""
 
 
@@ -64,9 +64,10 @@ def check_same(
         if (file.schema.name, file.schema.version) != (schema.name, schema.version):
             raise UserError(f"{path} holds {file.schema.name}, not {schema.name}; {_WAY_OUT}")
         changed = differences(file.config, attributes["config"])
-        told = [f"{key} = {a!r} in the file, {b!r} now" for key, (a, b) in changed.items() if key not in free_keys]
-        if told:
-            raise UserError(f"{path} was made with another configuration: {'; '.join(told)}; go back to it, {_WAY_OUT}")
+        found = [f"{key} = {a!r} in the file, {b!r} now" for key, (a, b) in changed.items() if key not in free_keys]
+        if found:
+            differing = "; ".join(found)
+            raise UserError(f"{path} was made with another configuration: {differing}; go back to it, {_WAY_OUT}")
         _require_same_inputs(path, file.parsed("inputs", dict, "{}"), attributes.get("inputs", {}))
         for name, shape in shapes.items():
             if name not in file.file:

@@ -1,8 +1,8 @@
-"""What a dataset file holds: fields with their dimensions, units and meaning; and the registry of file contracts.
+"""Schemas of dataset files: fields with their dimensions, units and meaning; and the registry of file contracts.
 
-A file on disk is the only thing two rooms of this system share, so its schema is plain data: a `Schema` is a tuple of
-`Field`s, and writer, reader and checker are all driven by it. A contract (`contract.py`) adds to it what must hold
-between fields and what a card tells; each is one file in `contracts/`.
+A file on disk is the only thing that generators and training share, so its schema is plain data: a `Schema` is a tuple
+of `Field`s, and writer, reader and checker are all driven by it. A contract (`contract.py`) adds to it the rules
+between fields and the card; each is one file in `contracts/`.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ class Field:
     """One array of a file.
 
     `dims` name its axes; two fields that share a dimension name share its length. A digit is a fixed length
-    (`"3"`). `low` and `high` bound every finite value; `stage` names the status field that says, along the axes the
+    (`"3"`). `low` and `high` bound every finite value; `stage` names the status field that marks, along the axes the
     two share, which entries must be there, or "" for fields that are filled when the file is laid down.
     `may_be_nan` marks fields that are padded with NaN or hold undefined statistics; an `optional` field need not be
     there: files of older code lack it, or it was left out.
@@ -75,7 +75,7 @@ class Schema:
 
 
 class OfSchema(Protocol):
-    """What the reader asks of a file contract (`contract.Contract`)."""
+    """The part of a file contract (`contract.Contract`) that the reader uses."""
 
     schema: ClassVar[Schema]
 

@@ -40,21 +40,21 @@ class Scratch:
 
     @counted(FILE)
     def load(self, name: str, fault: Callable[[Arrays], str]) -> Arrays | None:
-        """The arrays of a checkpoint; None if there is none, or if it is no good, which is said and removes it.
+        """The arrays of a checkpoint; None if there is none, or if it is damaged, which is reported and removes it.
 
-        `fault` says what is wrong with its arrays, "" if nothing is.
+        `fault` gives what is wrong with its arrays, "" if nothing is.
         """
         path = self.path / name
         if not path.is_file():
             return None
         try:
             arrays = load_arrays(path)
-            told = fault(arrays)
+            message = fault(arrays)
         except UserError as error:
-            told = str(error.__cause__ or error)
-        if not told:
+            message = str(error.__cause__ or error)
+        if not message:
             return arrays
-        tqdm.write(f"note: checkpoint {path} is damaged ({told}): what it belongs to starts anew", file=sys.stdout)
+        tqdm.write(f"note: checkpoint {path} is damaged ({message}): what it belongs to starts anew", file=sys.stdout)
         self.discard(name)
         return None
 

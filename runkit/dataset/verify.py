@@ -19,11 +19,11 @@ from runkit.errors import UserError
 from runkit.mpi import World
 from runkit.progress import Progress
 
-SHOWN = 10  # damaged units that are told one by one
+SHOWN = 10  # damaged units that are reported one by one
 
 
 class Unfinished(Protocol):
-    """What is asked of the `Writer` of a file."""
+    """The part of `Writer` that is used here."""
 
     world: World
     schema: Schema
@@ -49,7 +49,7 @@ class Damaged(NamedTuple):
     unit: Unit
     fields: list[str]
 
-    def told(self, schema: Schema) -> str:
+    def in_words(self, schema: Schema) -> str:
         """In words: sample 1, replica 3: position."""
         return f"{in_words(schema[self.stage], self.unit)}: {', '.join(self.fields)}"
 
@@ -80,7 +80,7 @@ def require_sound(file: Unfinished, stage: str, unit: Unit) -> None:
     """Raise UserError if a unit from which others are made is not what was written; not collective."""
     fields = file.checksums.differing(stage, unit) if file.checksums is not None else []
     if fields:
-        where = Damaged(stage, unit, fields).told(file.schema)
+        where = Damaged(stage, unit, fields).in_words(file.schema)
         raise UserError(f"{file.part}: {where} was changed from outside in mid-run; run again: it is made anew")
 
 
@@ -95,7 +95,7 @@ def _units(file: Unfinished) -> list[tuple[str, Unit]]:
 
 def _tell(file: Unfinished, found: list[Damaged]) -> None:
     for one in found[:SHOWN]:
-        told = f"note: {file.part}: {one.told(file.schema)} changed since it was written: the unit is made again"
-        print(told, file=sys.stderr, flush=True)
+        message = f"note: {file.part}: {one.in_words(file.schema)} changed since it was written: the unit is made again"
+        print(message, file=sys.stderr, flush=True)
     if len(found) > SHOWN:
         print(f"note: {file.part}: and {len(found) - SHOWN} more units", file=sys.stderr, flush=True)

@@ -141,8 +141,8 @@ class Writer:
             driver.write(name, slices, array)
             count_bytes(array.nbytes)
         except (OSError, RuntimeError) as error:
-            told = why_not_written(self.part, array.nbytes, error)
-            raise UserError(f"{in_words(name, index)} cannot be written to {self.part}: {told}") from error
+            message = why_not_written(self.part, array.nbytes, error)
+            raise UserError(f"{in_words(name, index)} cannot be written to {self.part}: {message}") from error
 
     def write_text(self, name: str, index: Index, words: str) -> None:
         """Store words, as many as the field holds; not collective."""

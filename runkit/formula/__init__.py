@@ -2,7 +2,7 @@
 
 A formula is a function that adds, subtracts, multiplies, divides and negates its arguments, and takes `np.sqrt`,
 `np.copysign` and `np.greater` of them: the operations that every machine rounds alike. Applied to NumPy arrays it is
-the reference of its tests. Applied to values of an algebra it tells a machine what to do:
+the reference of its tests. Applied to values of an algebra it calls a machine for each operation:
 
 - algebras (`algebra`): `Plain` rounds after every operation, as NumPy does; `Fused` makes a fused multiply-add of every
   product that is added to something;

@@ -1,4 +1,4 @@
-"""Values that a formula is applied to while a kernel is written: they tell a machine each operation, in order.
+"""Values that a formula is applied to while a kernel is written: they call a machine for each operation, in order.
 
 Which operations a formula becomes, and in which order, is decided here alone: so its results have the same bits on
 every machine.
@@ -16,7 +16,7 @@ OPERATIONS = frozenset({"add", "subtract", "multiply", "divide", "negative", "sq
 Value: TypeAlias = Any
 """What a formula is applied to, and what it gives: an array, a number, or a value of an algebra.
 
-It is asked for nothing but the operations; none of these types could say so of itself.
+Nothing but the operations is used of it, which no common type of these expresses.
 """
 V = TypeVar("V")
 
@@ -57,7 +57,7 @@ class Plain(np.lib.mixins.NDArrayOperatorsMixin):
 
     @property
     def value(self) -> Any:
-        """What the machine knows it by."""
+        """The machine's representation of it: an instruction's result, or a name in C."""
         return self._value
 
     def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **options: Any) -> Any:
@@ -121,7 +121,7 @@ class _Product(Fused):
 
 
 def value_of(machine: Machine[V], result: Value) -> V:
-    """What `machine` knows a formula's result by, which may be a number."""
+    """The representation in `machine` of a formula's result, which may be a number."""
     found: V = result.value if isinstance(result, Plain) else machine.constant(float(result))
     return found
 

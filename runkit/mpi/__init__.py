@@ -1,6 +1,6 @@
-"""The one door to MPI: ranks, shares of work, and an end of all ranks when one fails.
+"""The only package that uses mpi4py: ranks, shares of work, and an end of all ranks when one fails.
 
-Nothing is imported or initialised before `connect`. A program's road takes a `World` as its first argument:
+Nothing is imported or initialised before `connect`. A program's main function takes a `World` first:
 
     run_program("mdgen", Case, run=partial(launch, generate))      # calls generate(world, config)
 """
@@ -12,6 +12,7 @@ from runkit.mpi.launch import connect, launch, single_threaded
 from runkit.mpi.library import native_calls
 from runkit.mpi.messages import Messages
 from runkit.mpi.serial import SerialWorld
+from runkit.mpi.start import in_time
 from runkit.mpi.world import World, share
 
 __all__ = [
@@ -21,6 +22,7 @@ __all__ = [
     "SharedCounter",
     "World",
     "connect",
+    "in_time",
     "launch",
     "native_calls",
     "share",

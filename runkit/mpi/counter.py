@@ -15,7 +15,7 @@ class SharedCounter(Protocol):
         """The next number, which no other call on any rank gets (not collective)."""
 
     def free(self) -> None:
-        """Give the counter back; collective. No rank asks for a number after it."""
+        """Give the counter back; collective. No rank may take a number afterwards."""
 
 
 class MpiCounter:

@@ -1,9 +1,9 @@
-"""Whether messages between ranks may be arrays of a GPU, seen by trying, or copies in pinned memory of the host.
+"""Whether messages between ranks may be arrays of a GPU, found by a trial, or are copies in pinned memory of the host.
 
-A library says that it takes device buffers by how it was built; whether it does depends on what it was built on and how
-it is started, and one that does not ends the program with a fault of memory. So one process of each node tries first,
-apart from the run: it sends device buffers to itself by the same calls. That proves that the library tells device
-memory from the host's and copies it right. What lies between processes and nodes it does not prove: the ranks of the
+A library reports whether it was built to take device buffers; whether it does depends on the system it was built on and
+on how it is started, and one that does not ends the program with a fault of memory. So one process of each node tries
+first, apart from the run: it sends device buffers to itself by the same calls. That proves that the library recognises
+device memory and copies it right. What lies between processes and nodes it does not prove: the ranks of the
 run then send round a ring and compare, where other bytes are noticed and a fault of the driver or the network is not
 caught. `GLASSFLOW_MESSAGES=host` avoids device buffers, `=device` takes them untried.
 """
@@ -29,7 +29,7 @@ SECONDS = 60.0  # for Python, CuPy and MPI to start from a slow disk; what hangs
 
 
 def takes_device_arrays(world: World, gpu: Accelerator, trial: Sequence[str] = TRIAL, seconds: float = SECONDS) -> bool:
-    """Whether all ranks send and receive arrays of their GPUs; says which way messages go. Collective."""
+    """Whether all ranks send and receive arrays of their GPUs; prints which way messages go. Collective."""
     wanted = world.on_root(_wanted)
     if wanted != "auto":
         _announce(world, f"{VARIABLE} = {wanted}", wanted == "device")

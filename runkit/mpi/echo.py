@@ -15,7 +15,7 @@ TURNS = 2  # a persistent message is started again
 
 
 class Accelerator(Protocol):
-    """What is asked here of a GPU (`runkit.device.Gpu`)."""
+    """The part of a GPU (`runkit.device.Gpu`) that is used here."""
 
     index: int
     """Its number on the node."""
@@ -25,7 +25,7 @@ class Accelerator(Protocol):
         """The module of its arrays, which has the functions of NumPy."""
 
     def wait(self) -> None:
-        """Until all that was asked of it is done."""
+        """Wait until all its work is done."""
 
     def to_host(self, array: Any, /) -> Any:
         """A copy as a NumPy array."""

@@ -15,6 +15,7 @@ from runkit.memory import INTERRUPTED, shortage
 from runkit.mpi.communicator import MpiWorld
 from runkit.mpi.room import require_room
 from runkit.mpi.serial import SerialWorld
+from runkit.mpi.start import in_time, world_communicator
 from runkit.mpi.world import World
 from runkit.watch import watch_hosts
 
@@ -28,19 +29,18 @@ FORWARDING_SECONDS = 0.5
 def connect() -> World:
     """Join the ranks that were started together; without mpi4py and without a launcher, one rank alone.
 
-    What MPI says counts; variables that contradict it are named. Raises UserError if a launcher that shows itself
+    The ranks of MPI count; variables that contradict them are named. Raises UserError if a launcher that shows itself
     started more processes than the one that MPI sees, or if MPI does not find the room that it needs.
     """
     lost, launched = forget_lost_connection(), mpi_launch()
     require_room()
     try:
-        from mpi4py import MPI
+        world = MpiWorld(world_communicator())
     except (ImportError, RuntimeError) as error:
         if launched is not None and launched.size > 1 and launched.is_sure:
             started = f"{launched.launcher} started {launched.size} processes"
             raise UserError(f"{started}, but mpi4py does not work here: {error}") from error
         return SerialWorld()
-    world = MpiWorld(MPI.COMM_WORLD)
     _settle(world, launched or lost)
     return world
 
@@ -65,7 +65,8 @@ def launch(main: Callable[..., int | None], *arguments: Any) -> None:
     alarm = world.comm.Dup() if isinstance(world, MpiWorld) and world.size > 1 else None
     try:
         if alarm is not None:
-            watch_hosts(world.rank, alarm.allgather)
+            with in_time():
+                watch_hosts(world.rank, alarm.allgather)
         code = main(world, *arguments)
     except UserError as error:
         _end_user_error(world, alarm, error)
@@ -81,8 +82,8 @@ def launch(main: Callable[..., int | None], *arguments: Any) -> None:
             _abort(world, end.code if isinstance(end.code, int) else 1)
         raise
     except BaseException as error:
-        if (told := shortage(error)) is not None:
-            _end_user_error(world, alarm, told)
+        if (message := shortage(error)) is not None:
+            _end_user_error(world, alarm, message)
         where = f"rank {world.rank} of {world.size}: " if world.size > 1 else ""
         print(where + traceback.format_exc(), file=sys.stderr, end="", flush=True)
         _abort(world, 1)
@@ -92,7 +93,7 @@ def launch(main: Callable[..., int | None], *arguments: Any) -> None:
 
 
 def single_threaded() -> None:
-    """One thread per rank, unless the environment says otherwise.
+    """Limit libraries to one thread per rank, unless the environment sets another number.
 
     To be called before NumPy and Numba are imported, which read these variables only then.
     """
@@ -101,7 +102,7 @@ def single_threaded() -> None:
 
 
 def _settle(world: World, launched: Launch | None) -> None:
-    """Hold what the environment says against MPI."""
+    """Compare the variables of the environment with MPI."""
     if launched is None or launched.size == world.size:
         return
     if world.size == 1 and launched.is_sure:
@@ -115,7 +116,7 @@ def _settle(world: World, launched: Launch | None) -> None:
 
 
 def _end_user_error(world: World, alarm: Any, error: UserError) -> None:
-    """If all ranks failed, root speaks and all leave in order; if only some did, they speak and end the job."""
+    """If all ranks failed, root reports and all leave in order; if only some did, they report and end the job."""
     if alarm is None or _all_arrive(alarm):
         if world.is_root:
             complain(error)

@@ -32,9 +32,9 @@ def _symbols() -> ctypes.CDLL:
 
 
 def says_cuda_aware() -> bool | None:
-    """Whether the loaded library says that it takes device buffers: Open MPI and MPICH do; None for one that is mute.
+    """Whether the loaded library reports that it takes device buffers; None for one that has no such function.
 
-    The word tells how it was built: `direct.py` tries.
+    Open MPI and MPICH have it. The report is about how the library was built: `direct.py` tries.
     """
     library = _symbols()
     if hasattr(library, "MPIX_Query_cuda_support"):

@@ -16,7 +16,7 @@ class SerialWorld(World):
         self.rank, self.size = 0, 1
 
     def barrier(self) -> None:
-        """Nobody to wait for."""
+        """Return at once: there is no other rank."""
 
     def bcast(self, value: T, root: int = 0) -> T:
         return value
@@ -37,4 +37,4 @@ class SerialWorld(World):
         return SerialCounter()
 
     def progress(self) -> None:
-        """Nobody wants anything."""
+        """Do nothing: there is no other rank."""

@@ -1,4 +1,4 @@
-"""A group of ranks: what each way of joining processes must give, and what follows from that.
+"""`World`, the protocol of a group of ranks: what each way of joining processes implements, and what follows from that.
 
 A rank is one process of a program that was started several times. `MpiWorld` joins ranks by MPI, `SerialWorld` is one
 rank alone, and `dtrain.world.TorchWorld` joins them by torch.distributed.
@@ -54,7 +54,7 @@ class World(Protocol):
 
     @abstractmethod
     def bcast(self, value: T, root: int = 0) -> T:
-        """The value of rank `root`, on every rank; what the others give is not looked at."""
+        """The value of rank `root`, on every rank; those of the others are ignored."""
 
     @abstractmethod
     def gather(self, value: T, root: int = 0) -> list[T] | None:

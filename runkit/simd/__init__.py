@@ -1,1 +1,1 @@
-"""What Numba kernels share: explicit vectors, MPI messages, and a cache on disk that knows their whole text."""
+"""Tools for Numba kernels: explicit vectors, MPI messages, and a cache on disk that is keyed by their whole text."""

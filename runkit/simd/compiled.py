@@ -1,4 +1,4 @@
-"""Compiled functions and where they are kept: on disk, valid for exactly the present text of what they are made of.
+"""A cache of compiled functions on disk, valid for exactly the present text of what they are made of.
 
 Numba's own `cache=True` looks at the file of a function only, and would go on using code that was inlined from another
 file after that one has changed. Its index also lets two processes that compile at once write into the same file, and
@@ -41,7 +41,7 @@ def kernel(
     """A function compiled at its first call and kept on disk, if there is a place for it.
 
     It is made of the Python text in its own folder, in the one above, in those of SHARED and in `folders`, and of the
-    packages of `parts` that come from elsewhere. Closures over different parts tell themselves apart by `variant`.
+    packages of `parts` that come from elsewhere. Closures over different parts are distinguished by `variant`.
     """
     # While it runs, another thread may end the process (`runkit.stop`).
     dispatcher: Any = njit(error_model="numpy", nogil=True)(function)

@@ -1,6 +1,6 @@
 """Messages from compiled code: MPI's own functions at their addresses, on requests that were made before.
 
-What `runkit.mpi` tells of them is all that is needed; nothing here knows which MPI it is.
+Addresses and sizes come from `runkit.mpi`; nothing here depends on which MPI it is.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What the processor has that kernels are compiled for: the one that they run on, unless Numba is told another."""
+"""Features of the processor that kernels are compiled for: the one that they run on, unless Numba is set to another."""
 
 from numba.core.registry import cpu_target
 

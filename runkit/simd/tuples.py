@@ -12,7 +12,7 @@ def first_elements(count: int) -> Callable[..., Any]:
     """A function of a one-dimensional array, for kernels: its first `count` elements as a tuple."""
 
     @helper
-    def elements(array):  # type: ignore[no-untyped-def]  # Numba knows its types
+    def elements(array):  # type: ignore[no-untyped-def]  # Numba infers its types
         return to_fixed_tuple(array[:count], count)  # type: ignore[call-arg]  # an intrinsic: Numba passes the first
 
     found: Callable[..., Any] = elements

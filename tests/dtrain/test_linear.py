@@ -104,7 +104,7 @@ def test_the_network_gives_what_its_regressions_mean(data, solved):
     batch = data.batch([data.split["test"][0]])
     node, edge = (output.detach() for output in solved(*data.inputs(batch)))
     n_node = n_edge = 0
-    for name, items in solved.regressions(data.inputs(batch), batch.targets, batch.masks):
+    for name, items in solved.regressions(data.inputs(batch), batch.targets, batch.masks, batch.weight):
         kind, number = name.split(".")
         weights, offset = getattr(solved, kind)[int(number)], getattr(solved, f"{kind}_offset")[int(number)]
         answer, targets = (items.features @ weights + offset).detach(), {"node": batch.node_target}
@@ -157,10 +157,10 @@ def test_validation_chooses_the_penalty(data):
         total = {}
         for sample in data.split["train"]:
             one = data.batch([sample])
-            items = dict(network.regressions(data.inputs(one), one.targets, one.masks))["node.0"]
+            items = dict(network.regressions(data.inputs(one), one.targets, one.masks, one.weight))["node.0"]
             total = add(total, {"a": Sums.of(items.features.numpy(), items.target.numpy(), items.n_trusted)})
         weights, offset = total["a"].solve(penalty)
-        items = dict(network.regressions(data.inputs(batch), batch.targets, batch.masks))["node.0"]
+        items = dict(network.regressions(data.inputs(batch), batch.targets, batch.masks, batch.weight))["node.0"]
         quality[penalty] = pearson(items.features.numpy() @ weights + offset, items.target.numpy())
     is_a = batch.x[:, 0] == 0
     found = pearson(network(*data.inputs(batch))[0].detach().numpy()[is_a], batch.node_target.numpy()[is_a])

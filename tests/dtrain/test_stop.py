@@ -6,6 +6,8 @@ import os
 import re
 import signal
 import time
+from collections.abc import Sequence
+from importlib import import_module
 from pathlib import Path
 
 import psutil
@@ -13,6 +15,7 @@ import pytest
 from safetensors.torch import load_file
 
 from dtrain import clock, train
+from dtrain.tasks import EvaluateOptions, PredictOptions
 from runkit.stop import NOTE, UNFINISHED
 from tests.dtrain.conftest import ROOT, begin_on, finish, on_two, start, train_here
 from tests.flow_factory import FLOW_RECIPE, write_flow
@@ -77,7 +80,7 @@ def test_a_warned_training_ends_in_time_and_goes_on_to_the_same_weights(folder, 
 
 def test_a_training_that_is_ended_again_and_again_is_done_at_last(folder, whole, monkeypatch):
     """It stops after any step, before and amid a validation, and always makes progress."""
-    monkeypatch.setattr(clock, "ASK_SECONDS", 0.0)
+    monkeypatch.setattr(clock, "AGREE_SECONDS", 0.0)
     monkeypatch.setenv(NOTE, str(folder / "note"))
     warned, code, n_jobs = Warned(monkeypatch), UNFINISHED, 0
     while code == UNFINISHED:
@@ -127,3 +130,34 @@ def test_all_groups_of_a_campaign_end_when_one_process_is_warned(folder):
     printed = (folder / "printed").read_text()
     assert [process.exitcode for process in processes] == [UNFINISHED, 0], printed
     assert printed.count("the same command goes on") == 3, printed
+
+
+def _at_work(words: Sequence[str]) -> None:
+    """An evaluation or a prediction that is at work for a minute."""
+    name, *_ = words
+    program = import_module(f"dtrain.{name}")
+
+    def work(*_: object, **__: object) -> None:
+        print("at work", flush=True)
+        time.sleep(60)
+
+    program.connect = work  # type: ignore[attr-defined]
+    options = {"evaluate": EvaluateOptions(run="run"), "predict": PredictOptions(model="run", file="file")}[name]
+    getattr(program, name)(options)
+
+
+@pytest.mark.parametrize(
+    ("name", "called", "number"),
+    [("evaluate", "the evaluation", signal.SIGUSR1), ("predict", "the prediction", signal.SIGXCPU)],
+)
+def test_what_saves_nothing_on_its_way_says_so_and_ends_at_once_when_it_is_warned(name, called, number, tmp_path):
+    (process,) = begin_on(1, _at_work, tmp_path, name)
+    (tmp_path / "printed").touch()
+    while "at work" not in (tmp_path / "printed").read_text():
+        assert process.is_alive()
+        time.sleep(0.02)
+    os.kill(process.pid, number)
+    process.join(10)
+    printed = (tmp_path / "printed").read_text()
+    expected = f"error: {number.name}: {called} is unfinished; the same command begins it anew"
+    assert process.exitcode == UNFINISHED and printed.splitlines() == ["at work", expected]

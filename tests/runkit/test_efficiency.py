@@ -9,7 +9,7 @@ import time
 import pytest
 
 from runkit import efficiency
-from runkit.efficiency import FILE, KERNELS, PARTS, WAIT, Account, counted, report
+from runkit.efficiency import FILE, KERNELS, PARTS, WAIT, Account, counted, table
 
 
 class Seconds:
@@ -67,7 +67,7 @@ def test_a_method_counts_in_the_thread_of_the_account_alone(clock):
 
 def test_the_report_shows_least_mean_and_most_of_the_ranks():
     """Two ranks: 15 of 20 seconds computed, 6 MB in the 2 s of the slower one."""
-    lines = report([[9, 0, 1, 0], [6, 2, 2, 0]], [2_000_000, 4_000_000], [300_000_000, 500_000_000])
+    lines = table([[9, 0, 1, 0], [6, 2, 2, 0]], [2_000_000, 4_000_000], [300_000_000, 500_000_000])
     assert lines[0].startswith("efficiency: 75 % of 2 rank(s) x 10 s computed")
     numbers = re.compile(r"(?<=\s)[\d.]+(?=\s)")
     figures = {line.split()[0]: [float(word) for word in numbers.findall(line)] for line in lines[1:]}
@@ -76,7 +76,7 @@ def test_the_report_shows_least_mean_and_most_of_the_ranks():
 
 
 def test_nothing_written_gives_no_rate():
-    assert "MB/s" not in "".join(report([[1, 0, 0, 0]], [0], [1]))
+    assert "MB/s" not in "".join(table([[1, 0, 0, 0]], [0], [1]))
 
 
 def test_the_largest_memory_is_in_bytes():

@@ -15,6 +15,7 @@ from runkit import outside
 from runkit.errors import UserError
 from runkit.registry import Registry
 from tests.conftest import ROOT, clean_environment
+from tests.packages import write_metadata
 
 # Package of ours -> module of theirs.
 PARTS = {
@@ -45,11 +46,7 @@ def install(folder: Path, entries: dict[str, str], modules: dict[str, str] | Non
     shutil.copytree(Path(__file__).with_name("fringe_parts"), package, ignore=shutil.ignore_patterns("__pycache__"))
     for name, text in (modules or {}).items():
         (package / f"{name}.py").write_text(text)
-    about = folder / "fringe_parts-0.1.dist-info"
-    about.mkdir()
-    (about / "METADATA").write_text("Metadata-Version: 2.1\nName: fringe-parts\nVersion: 0.1\n")
-    listed = "\n".join(f"{place} = fringe_parts.{module}" for place, module in entries.items())
-    (about / "entry_points.txt").write_text(f"[{outside.GROUP}]\n{listed}\n")
+    write_metadata(folder, "fringe_parts", {place: f"fringe_parts.{module}" for place, module in entries.items()})
     return folder
 
 

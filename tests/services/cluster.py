@@ -15,6 +15,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
 import psutil
@@ -175,8 +176,14 @@ class Cluster:
         self._in_switch("ip", "link", "set", f"to-{name}", "down")
 
     def plug(self, name: str) -> None:
-        """Put a host back on the network."""
+        """Put a host back on the network, and wait until it reaches the others: the link takes up to a second.
+
+        Until then the kernel may say "no route", and the launcher of MPI asks once and waits for ever.
+        """
         self._in_switch("ip", "link", "set", f"to-{name}", "up")
+        for other in self.hosts.keys() - {name}:
+            reach = partial(self.hosts[name].run, "ssh", other, "true")
+            wait_until(lambda reach=reach: reach().returncode == 0, 60, f"{name} does not reach {other}")
 
     def close(self) -> None:
         """End all hosts and what runs there."""

@@ -21,10 +21,11 @@ from runkit.mpi import SerialWorld
 from tests.flow_factory import write_flow
 from tests.isoconfig_factory import write_isoconfig
 from tests.tools.conftest import tool
-from tools.drawing.calibration import Calibration
+from tools.drawing.calibration import Calibration, calibrated
 from tools.drawing.overview import small
 from tools.drawing.picture import Picture, save
 from tools.drawing.relaxation import curves
+from tools.drawing.runs import Run
 
 
 @pytest.fixture(scope="module")
@@ -109,6 +110,22 @@ def test_calibration_is_the_line_that_the_simulation_follows():
     again = Calibration.of(truth, line(values))
     assert again.slope == pytest.approx(1.0) and again.offset == pytest.approx(0.0, abs=1e-9)
     assert Calibration.of(truth, np.full(4000, 0.4))(values) is not None, "a constant cannot be calibrated"
+
+
+def test_each_species_is_calibrated_by_its_own_line(dataset, tmp_path):
+    """Predictions that are exact but for the spread and the mean of each species become those that were simulated."""
+    with Dataset(dataset) as data:
+        truth = {sample: data["propensity"][sample, 0] for sample in (1, 3)}
+        is_a, n_bonds = data["species"][:] == 0, data["n_bonds"][:]
+        squeezed = [
+            (sample, np.where(is_a[sample], 0.3 + 0.1 * values, 5.0 * values), np.zeros(n_bonds[sample]))
+            for sample, values in truth.items()
+        ]
+        path = tmp_path / "evaluation.h5"
+        write_predictions(SerialWorld(), path, data, ([1, 3], 0), squeezed, {"config": {}})
+        values, lines = calibrated(data, Run(tmp_path, {"samples": [1, 3], "i_time": 0}), path, 3)
+    np.testing.assert_allclose(values, truth[3], rtol=1e-4)
+    assert [line.slope for line in lines] == pytest.approx([10.0, 0.2], rel=1e-4)
 
 
 def test_relaxation_between_the_times_of_a_file_passes_through_them(tmp_path):

@@ -20,11 +20,15 @@ from dtrain.flow.report import report, table
 from dtrain.flow.rollouts import persistence, write_rollouts
 from dtrain.flow.scores import SCORES, Reference, Row, rows_of
 from dtrain.flow.statistics import Statistics
+from lbmgen.config import RunConfig
+from lbmgen.run import generate
+from runkit.config import load
 from runkit.dataset.reader import Dataset
 from runkit.mpi import SerialWorld
 from tests.conftest import ROOT
 from tests.flow_factory import write_flow
 from tests.tools.conftest import tool
+from tools.drawing.flow_fields import Case
 from tools.drawing.flow_long import draw_long
 from tools.drawing.picture import save
 from tools.drawing.runs import Run
@@ -64,6 +68,23 @@ def runs(dataset: Path) -> Path:
     return folder
 
 
+@pytest.fixture(scope="module")
+def sphere(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A file of a flow past a sphere, which is not in the middle of the domain."""
+    config = load(
+        RunConfig,
+        None,
+        [
+            f"output={tmp_path_factory.mktemp('sphere') / 'sphere.h5'}",
+            *("device=cpu", "n_cases=1", "grid.lattice=D3Q19", "grid.cells=[16, 12, 14]", "grid.refinement=1"),
+            *("obstacles.given=[{family='sphere', center=[6, 6, 7.5], size=4}]", "flow.reynolds=10"),
+            *("frames.count=2", "frames.every=10", "frames.warm_up=1", "frames.force_every=10"),
+        ],
+    )
+    generate(SerialWorld(), config)
+    return Path(config.output)
+
+
 def test_an_ablation_is_drawn_with_all_its_variants(dataset, runs, tmp_path):
     done = tool("figures", "--dataset", dataset, "--run", runs, "--out", tmp_path)
     assert done.returncode == 0, done.stderr
@@ -89,6 +110,32 @@ def test_a_file_of_flow_alone_has_its_card(dataset, tmp_path):
     done = tool("figures", "--dataset", dataset, "--out", tmp_path)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["flow_cases.png", "flow_cases.txt"], done.stderr
     assert "from 0 to" in (tmp_path / "flow_cases.txt").read_text(), "the range of the colours"
+
+
+def test_a_flow_in_three_dimensions_is_drawn_in_two_cuts_through_its_bodies(sphere, tmp_path):
+    done = tool("figures", "--dataset", sphere, "--out", tmp_path)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["flow_cases.png", "flow_cases.txt"], done.stderr
+    told = " ".join((tmp_path / "flow_cases.txt").read_text().split())
+    assert "16 × 12 × 14 cells" in told and "In planes normal to y: Speed: from 0 to" in told
+    pixels = matplotlib.image.imread(tmp_path / "flow_cases.png")[..., :3]
+    assert min(pixels.shape[:2]) > 400 and 0.02 < (pixels.min(axis=-1) < 0.95).mean() < 0.9
+
+
+@pytest.mark.parametrize("normal", "zy")
+def test_a_cut_shows_the_vorticity_about_its_normal(sphere, normal):
+    """A fluid that turns about an axis has twice its rate about this axis and none about the others."""
+    rate = dict(zip("xyz", (1e-3, 2e-3, 5e-3), strict=True))
+    with Dataset(sphere) as data:
+        case = Case(data, 0, normal)
+        x, y, z = np.meshgrid(*(data[f"dimensions/{axis}"][:] for axis in "xyz"), indexing="ij")
+        turning = np.cross(list(rate.values()), np.stack([x, y, z], axis=-1))[*case.place]
+        found = case.quantities(turning[None])["vorticity"][0]
+        expected = 2 * rate[normal] * case.scalar("length") / case.scalar("velocity")
+        np.testing.assert_allclose(found[case.fluid], expected, rtol=1e-5)
+        assert not case.fluid.all() and case.distance.min() == data["t0_fields/signed_distance"][0].min()
+        largest = np.linalg.norm(data["t1_fields/velocity"][0, -1][*case.place], axis=-1).max()
+        speed = case.quantities(case.velocity(slice(-1, None)))["speed"]
+        assert speed.max() == pytest.approx(largest / case.scalar("velocity"), rel=1e-5)
 
 
 def test_the_table_of_an_evaluation_tells_how_long_a_frame_takes():

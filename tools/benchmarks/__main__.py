@@ -1,4 +1,4 @@
-"""Speed beside that of a peer on the same machine in the same run; `tools/bench SUBJECT --help` tells its options."""
+"""Speed beside that of a peer on the same machine in the same run; `tools/bench SUBJECT --help` lists its options."""
 
 from __future__ import annotations
 

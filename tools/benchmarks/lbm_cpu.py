@@ -112,8 +112,8 @@ class Worker:
             self._process.stdin.flush()
             return float(self._process.stdout.readline())
         except (BrokenPipeError, ValueError):
-            told = (self._process.stderr.read() if self._process.stderr else "").strip().splitlines()
-            raise UserError(f"the measurement of {question!r} ended: {told[-1] if told else 'see above'}") from None
+            lines = (self._process.stderr.read() if self._process.stderr else "").strip().splitlines()
+            raise UserError(f"the measurement of {question!r} ended: {lines[-1] if lines else 'see above'}") from None
 
     def close(self) -> None:
         """End the process."""

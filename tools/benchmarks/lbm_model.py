@@ -76,7 +76,7 @@ def _measured(two: Any, seconds: float) -> Network:
 
 
 def _compared(one: Any, two: Any, here: Network, seconds: float) -> list[list[str]]:
-    """Steps on one rank and on two, and what the model says from a rank's half of the domain alone."""
+    """Steps on one rank and on two, and the estimate of the model from a rank's half of the domain alone."""
     rows = []
     for box in BOXES:
         n, m = map(int, box.split("x"))

@@ -1,4 +1,4 @@
-"""Measures lbmgen on the ranks that it is started on, whenever a line asks for it; one rank is bound to one core.
+"""Measures lbmgen on the ranks that it is started on, once for each line of input; one rank is bound to one core.
 
 Each line of standard input is "LATTICE LAW DTYPE SHAPE SECONDS", SHAPE as 256x256 for a periodic box or street-256x256
 for flow past a cylinder, answered by a line with million site updates per second of wall time; or "copy|scale - DTYPE -

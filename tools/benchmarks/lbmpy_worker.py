@@ -1,4 +1,4 @@
-"""Runs in lbmpy's own environment: measures its generated AA kernel whenever a line asks for it.
+"""Runs in lbmpy's own environment: measures its generated AA kernel, once for each line of input.
 
 Started as `python lbmpy_worker.py THREADS`; each line of standard input is "LATTICE DTYPE SHAPE SECONDS", SHAPE as
 256x256, and is answered by a line with million site updates per second of wall time.

@@ -36,6 +36,6 @@ class Peer(NamedTuple):
             install = [str(venv / "bin" / "python"), "-m", "pip", "install", "-q", *self.packages]
             for command in ([sys.executable, "-m", "venv", str(venv)], install):
                 if subprocess.run(command).returncode:
-                    told = f"{self.name} could not be installed into {venv}"
-                    raise UserError(f"{told}; name {self.wanted} with {self.option}")
+                    message = f"{self.name} could not be installed into {venv}"
+                    raise UserError(f"{message}; name {self.wanted} with {self.option}")
         return program

@@ -26,7 +26,7 @@ N_SAMPLES = 16  # different ones
 
 @dataclass
 class Task:
-    """A network and samples for it; a subclass makes them. `store` says where the samples stay."""
+    """A network and samples for it; a subclass makes them. `store` is where the samples stay."""
 
     name = ""
     size: int

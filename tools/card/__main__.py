@@ -2,7 +2,7 @@
 
     python -m tools.card data/kob_andersen.h5 license=CC-BY-4.0 'creator=["Jane Doe"]'
 
-Both tell names, units and shapes of all fields, checksums of the files (SHA-256), licence, citation, the version of the
+Both have names, units and shapes of all fields, checksums of the files (SHA-256), licence, citation, the version of the
 code and the configuration. Files are checked first: one with a problem is not described. All files of a call lie in one
 folder and are one data set. Catalogues (Kaggle, OpenML, Zenodo) and search engines read these descriptions.
 

@@ -47,7 +47,7 @@ def croissant(about: Card, facts: Sequence[Facts]) -> dict[str, Any]:
         "@context": CONTEXT,
         "conformsTo": "http://mlcommons.org/croissant/1.1",
         "name": about.name or first.path.stem,
-        "description": about.description or " ".join(one.told for one in facts),
+        "description": about.description or " ".join(one.summary for one in facts),
         "license": about.license_url,
         "version": "1.0.0",
         "datePublished": first.created[:10],
@@ -70,7 +70,7 @@ def _file(facts: Facts) -> dict[str, Any]:
         "@type": "cr:FileObject",
         "@id": facts.name,
         "name": facts.name,
-        "description": f"{facts.told} Made by glassflow {facts.code_version}; configuration: "
+        "description": f"{facts.summary} Made by glassflow {facts.code_version}; configuration: "
         f"{facts.attributes.get('config', 'unknown')}",
         "contentUrl": facts.name,
         "contentSize": f"{facts.n_bytes} B",

@@ -1,4 +1,4 @@
-"""What a file says of itself."""
+"""The facts about a file, from its attributes."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from runkit.dataset.schema import Field
 from runkit.digest import digest
 from runkit.version import package_version
 
-MARK = "written by glassflow tools.card"  # in every description, so that it can be told from others of its name
+MARK = "written by glassflow tools.card"  # in every description, by which ours are recognised
 KINDS = {
     "ISOCONFIG": "Isoconfigurational ensembles of a glass former: trajectories from the same configurations with fresh"
     " velocities, and labels of particles and bonds that follow from them.",
@@ -50,7 +50,7 @@ class Facts:
         return str(self.attributes.get("created", ""))
 
     @cached_property
-    def told(self) -> str:
+    def summary(self) -> str:
         """What it is, for a person."""
         kind = next((text for name, text in KINDS.items() if self.schema.startswith(name)), f"{self.schema} data.")
         sizes = ", ".join(f"{length} × {axis}" for axis, length in self.sizes.items())

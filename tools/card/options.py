@@ -1,4 +1,4 @@
-"""What only the makers of files know of them."""
+"""Options of a card: what is not in the files, such as a licence."""
 
 from __future__ import annotations
 

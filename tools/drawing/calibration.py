@@ -42,16 +42,27 @@ class Calibration:
         return f"calibrated by {others}, {self.offset:+.3g} sigma {self.slope:+.3g} x prediction"
 
 
-def calibration(data: Dataset, run: Run, path: Path, without: int) -> Calibration:
-    """Of the predictions of a file, by all scored samples but one."""
-    others = [sample for sample in run.about["samples"] if sample != without]
-    return Calibration.of(*pairs(data, run, path, others), len(others)) if others else Calibration()
+def calibrated(data: Dataset, run: Run, path: Path, sample: int) -> tuple[np.ndarray, list[Calibration]]:
+    """Predictions of a sample, each species after a line of its own by all other scored samples; and these lines.
+
+    A line of one species would throw the others far off where a network tells particles apart by their species alone.
+    """
+    values, species = predicted(path, sample), data["species"][sample]
+    others = [other for other in run.about["samples"] if other != sample]
+    lines = []
+    for one in range(data.sizes["species"]):
+        truth, guessed = pairs(data, run, path, others, one) if others else (np.empty(0), np.empty(0))
+        lines.append(Calibration.of(truth, guessed, len(others)) if truth.size else Calibration())
+        values = np.where(species == one, lines[one](values), values)
+    return values, lines
 
 
-def pairs(data: Dataset, run: Run, path: Path, samples: list[int] | None = None) -> tuple[np.ndarray, np.ndarray]:
-    """Simulated and predicted propensity of A particles of scored samples, one after the other."""
+def pairs(
+    data: Dataset, run: Run, path: Path, samples: list[int] | None = None, species: int = 0
+) -> tuple[np.ndarray, np.ndarray]:
+    """Simulated and predicted propensity of the particles of a species in scored samples, one after the other."""
     samples = run.about["samples"] if samples is None else samples
-    masks = [data["species"][sample] == 0 for sample in samples]
+    masks = [data["species"][sample] == species for sample in samples]
     truth = [data["propensity"][i, run.about["i_time"]][mask] for i, mask in zip(samples, masks, strict=True)]
     return np.concatenate(truth), np.concatenate(
         [predicted(path, i)[mask] for i, mask in zip(samples, masks, strict=True)]

@@ -11,7 +11,7 @@ from matplotlib.animation import FuncAnimation
 from matplotlib.colors import Normalize
 
 from runkit.dataset.reader import Dataset
-from tools.drawing.flow_fields import QUANTITIES, Case, error_scale, predicted, scales, told_scales
+from tools.drawing.flow_fields import QUANTITIES, UNITS, Case, error_scale, predicted, scales, told_scales
 from tools.drawing.picture import Picture
 from tools.drawing.runs import Run, source
 
@@ -102,7 +102,7 @@ def _caption(data: Dataset, run: Run, norms: dict[str, Normalize]) -> str:
             f"A rollout: the network ({run.trained}) was given {about['n_given']} frames of {about['part']} case"
             f" {about['cases'][0]} and fed with its own predictions for {about['n_frames']} frames, which are"
             f" {about['interval']:g} steps apart; frames count from the first predicted one.",
-            f"Simulation and networks have the same colours. {told_scales(norms)} Differences (network minus"
+            f"Simulation and networks have the same colours. {told_scales(norms)} {UNITS} Differences (network minus"
             " simulation) have half the range of what they belong to.",
             source(data),
         ]

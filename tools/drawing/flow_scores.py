@@ -27,7 +27,7 @@ VARIANTS = {(False, False): "base", (True, False): "+ skip", (False, True): "+ g
 
 
 def variants(runs: Sequence[Run]) -> dict[str, Run]:
-    """Runs by what tells them apart: the parts of the network of the ablation, or else their names."""
+    """Runs by what distinguishes them: the parts of the network of the ablation, or else their names."""
     labels = [_label(run) for run in runs]
     if len(set(labels)) < len(runs) or len(runs) == 1:
         return {run.name: run for run in runs}

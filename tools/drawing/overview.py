@@ -19,12 +19,12 @@ from PIL import Image, ImageSequence
 
 from dtrain.metrics import pearson
 from runkit.dataset.reader import Dataset
-from tools.drawing.calibration import calibration
+from tools.drawing.calibration import calibrated
 from tools.drawing.flow_fields import QUANTITIES, scales
 from tools.drawing.flow_rollouts import rollout
 from tools.drawing.particles import MOBILE, circles, colours_of
 from tools.drawing.picture import MARK
-from tools.drawing.runs import Run, find_runs, predicted
+from tools.drawing.runs import Run, find_runs
 from tools.drawing.style import STYLE
 
 FRAME = 9  # of the rollout, counted from 1
@@ -49,7 +49,7 @@ def _draw_glass(axes: np.ndarray, data: Dataset, run: Run) -> None:
     sample, i_time = run.about["samples"][0], run.about["i_time"]
     is_a, truth = data["species"][sample] == 0, data["propensity"][sample, i_time]
     path, _ = run.predictions[-1]
-    values = calibration(data, run, path, without=sample)(predicted(path, sample))
+    values, _ = calibrated(data, run, path, sample)
     norm = colours_of(truth[is_a])
     for axis, shown in zip(axes, (truth, values), strict=True):
         circles(axis, data, sample, MOBILE(norm(shown)))

@@ -20,7 +20,7 @@ from matplotlib.figure import Figure
 from runkit.outputs import require_replaceable, starts_with, written_whole
 
 FRAMES_PER_SECOND = 6
-MARK = "glassflow tools.figures"  # in every picture, so that it can be told from others of its name
+MARK = "glassflow tools.figures"  # in every picture, by which ours are recognised
 KINDS = ("png", "pdf", "svg")
 
 

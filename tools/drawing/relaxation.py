@@ -10,13 +10,14 @@ from dataclasses import dataclass
 import numpy as np
 
 import mdgen
-from mdgen.observables import OVERLAP_LENGTH, displacement, self_scattering
+from mdgen.observables import displacement, species_averages
 from mdgen.velocities import maxwell_velocities
 from runkit.dataset.reader import Dataset
 
 MOST_WORK = 4e7  # atom-steps: some seconds of one core
 MOST_SAMPLES = 16
 PER_DECADE = 8
+AVERAGES = "mean_squared_displacement", "self_scattering", "overlap"  # as `Curves` has them
 
 
 @dataclass(frozen=True)
@@ -59,13 +60,6 @@ def _of_sample(data: Dataset, sample: int, at: np.ndarray, dt: float, wave_numbe
             parameters=system.get("parameters"),
         )  # fmt: skip
         moved = displacement(position, start)
-        rows.append([_averages(moved[species == one], wave_number) for one in range(data.sizes["species"])])
-    return np.moveaxis(np.array(rows), -1, 0)
-
-
-def _averages(moved: np.ndarray, wave_number: float) -> list[float]:
-    """Of the distances of one species; NaN for a species without particles."""
-    if not moved.size:
-        return [float("nan")] * 3
-    scattering = self_scattering(moved, wave_number)
-    return [float(np.mean(values)) for values in (moved**2, scattering, moved < OVERLAP_LENGTH)]
+        averages = [species_averages(moved[species == one], wave_number) for one in range(data.sizes["species"])]
+        rows.append([[of_species[name] for of_species in averages] for name in AVERAGES])
+    return np.moveaxis(np.array(rows), 1, 0)

@@ -61,7 +61,8 @@ def _caption(data: Dataset, has_runs: bool) -> str:
     if published.covers(data.config):
         lines.append(
             "Open marks: published models, trained on 400 configurations of 4096 particles, CAGE and EIGNN on 100"
-            " (doi:10.5281/zenodo.10118191, doi:10.1063/5.0129791, arXiv:2407.06111)."
+            " (doi:10.5281/zenodo.10118191, doi:10.1063/5.0129791, arXiv:2407.06111), and scored on labels of"
+            " their own, whose ceiling is another one."
         )
     return "\n".join([*lines, source(data)])
 

@@ -1,7 +1,7 @@
 """Predictions in space and particle by particle, beside the simulation.
 
 Layout of the slice: report of JHPCN project jh220052 (2022), figure 2: circles at initial positions, the redder the
-more mobile. A prediction is a conditional mean, so it varies less than what is simulated; how much less is told.
+more mobile. A prediction is a conditional mean, so it varies less than what is simulated; the titles give the ratio.
 """
 
 from __future__ import annotations
@@ -13,10 +13,10 @@ from matplotlib.colors import Normalize
 
 from dtrain.metrics import pearson
 from runkit.dataset.reader import Dataset
-from tools.drawing.calibration import Calibration, calibration, pairs
+from tools.drawing.calibration import Calibration, calibrated, pairs
 from tools.drawing.particles import MOBILE, SLAB, circles, colours_of
 from tools.drawing.picture import Picture
-from tools.drawing.runs import Run, predicted, source
+from tools.drawing.runs import Run, source
 from tools.drawing.style import BLACK, RED
 
 BINS = 12  # of equal numbers of particles, along the predictions
@@ -28,11 +28,10 @@ def draw_slice(data: Dataset, run: Run) -> Picture:
     is_a, truth = data["species"][sample] == 0, data["propensity"][sample, i_time]
     panels, made = [("simulation", truth)], []
     for path, row in run.predictions:
-        line = calibration(data, run, path, without=sample)
-        values = line(predicted(path, sample))
+        values, lines = calibrated(data, run, path, sample)
         rho, spread = pearson(values[is_a], truth[is_a]), values[is_a].std() / truth[is_a].std()
         panels.append((f"{row['name']}, {run.trained}\n$\\rho$ = {rho:.2f}, spread {spread:.2f}", values))
-        made.append(f"{row['name']}: {line}.")
+        made.append(f"{row['name']}: {'; '.join(f'{one} {line}' for one, line in zip('ABC', lines, strict=False))}.")
     norm = colours_of(truth[is_a])
     size = (2.9 * len(panels) + 0.6, 3.6)
     figure, axes = plt.subplots(1, len(panels), figsize=size, sharey=True, layout="compressed")
@@ -72,10 +71,10 @@ def draw_agreement(data: Dataset, run: Run) -> Picture:
         truth, values = pairs(data, run, path)
         _cloud(axis, truth, values)
         line = Calibration.of(truth, values)
-        told = f"spread {values.std() / truth.std():.2f}, slope of calibration {line.slope:.2f}"
+        message = f"spread {values.std() / truth.std():.2f}, slope of calibration {line.slope:.2f}"
         found = {name: row["A"][name]["value"] for name in ("pooled", "bias")}
         pooled = f"pooled $\\rho$ = {found['pooled']:.2f}, mean error {found['bias']:+.3f} $\\sigma$"
-        axis.set_title(f"{row['name']}, {run.trained}\n{pooled}\n{told}", fontsize=8)
+        axis.set_title(f"{row['name']}, {run.trained}\n{pooled}\n{message}", fontsize=8)
     axes[0, 0].set_ylabel(r"predicted propensity [$\sigma$]")
     caption = [
         f"Predicted against simulated propensity of the A particles of {len(run.about['samples'])} {run.about['part']}"

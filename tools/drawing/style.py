@@ -1,6 +1,6 @@
 """What all pictures share: colours and type.
 
-The colours are M. Okabe and K. Ito's, which people tell apart with any kind of colour vision.
+The colours are M. Okabe and K. Ito's, which people distinguish with any kind of colour vision.
 """
 
 from __future__ import annotations
@@ -29,6 +29,6 @@ STYLE: dict[Any, Any] = {
 
 
 def legend(axis: Axes, **options) -> None:
-    """A legend, where there is something to tell."""
+    """A legend, where there is more than one entry."""
     if axis.get_legend_handles_labels()[0]:
         axis.legend(**options)

@@ -42,10 +42,10 @@ def draw_training(runs: Sequence[Run]) -> Picture:
     if len(runs) <= MANY:
         for axis in (left, right):
             legend(axis, loc="upper center", bbox_to_anchor=(0.5, -0.18), ncols=2)
-    told = "; ".join(f"{run.name}: {run.trained}" for run in runs)
+    message = "; ".join(f"{run.name}: {run.trained}" for run in runs)
     caption = (
         "Left: loss of training (solid) and validation samples (dashed) against the step of the optimiser. Right:"
-        f" scores of validation samples. Grey lines: a new phase of the training. {told}."
+        f" scores of validation samples. Grey lines: a new phase of the training. {message}."
     )
     return Picture("training", figure, caption)
 

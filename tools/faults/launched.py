@@ -67,8 +67,8 @@ class Launched:
                 raise Hung
             time.sleep(0.02)
         self.send(signal.SIGKILL)  # ranks that outlive their launcher
-        told = [(self.folder / name).read_text(errors="replace") for name in (".out", ".err")]
-        return End(code, *told)
+        message = [(self.folder / name).read_text(errors="replace") for name in (".out", ".err")]
+        return End(code, *message)
 
     def during(self, seconds: float) -> bool:
         """Let it run for so long; whether it still runs."""

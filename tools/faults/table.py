@@ -23,8 +23,8 @@ class Row(NamedTuple):
     seconds: float
 
     def __str__(self) -> str:
-        told = f"{self.number:4d} {self.program:<12} {self.verdict:<8} {self.kind} ({self.seconds:.1f} s)"
-        return told if self.verdict == "survived" else f"{told}\n     {self.why}\n     {'; '.join(self.notes)}"
+        message = f"{self.number:4d} {self.program:<12} {self.verdict:<8} {self.kind} ({self.seconds:.1f} s)"
+        return message if self.verdict == "survived" else f"{message}\n     {self.why}\n     {'; '.join(self.notes)}"
 
 
 def recorded(record: Path | None) -> list[Row]:

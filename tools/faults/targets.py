@@ -163,7 +163,7 @@ class Target:
 
 
 def arrays_of(path: Path) -> dict[str, Any]:
-    """All arrays and attributes of an HDF5 file, but what tells when and by whom it was made."""
+    """All arrays and attributes of an HDF5 file, but for time and code of its making."""
     found: dict[str, Any] = {}
 
     def look(name: str, item: h5py.Group | h5py.Dataset) -> None:

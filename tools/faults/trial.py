@@ -58,7 +58,7 @@ def fault(name: str, share: int, programs: Iterable[str] = GENERATORS) -> Callab
 
 @dataclass
 class Trial:
-    """A fault with its number, folder and random numbers; `notes` tell what was done."""
+    """A fault with its number, folder and random numbers; `notes` record what was done."""
 
     number: int
     target: Target
@@ -81,7 +81,7 @@ class Trial:
         return part * self.target.seconds[ranks or self.target.ranks]
 
     def end(self, run: Launched, signalled: Iterable[int] = (), several: bool = False) -> End:
-        """Wait for the end, which has to be in order. `signalled` is what it may end by; `several` ranks may speak."""
+        """Wait for the end, which has to be in order. `signalled` is what it may end by; `several` ranks may report."""
         try:
             end = run.wait(LIMIT)
         except Hung:
@@ -97,8 +97,8 @@ class Trial:
     def in_order(self, end: End, allowed: Iterable[int] = (), several: bool = False) -> End:
         """Raise Bad for an end with a traceback, without a word, or with too many."""
         if "Traceback" in end.err + end.out:
-            told = end.err if "Traceback" in end.err else end.out
-            raise Bad("unclear", f"a traceback: {told[told.index('Traceback') :][-800:]}")
+            message = end.err if "Traceback" in end.err else end.out
+            raise Bad("unclear", f"a traceback: {message[message.index('Traceback') :][-800:]}")
         if end.code == 0 or end.code in allowed:
             return end
         lines = re.findall(r"^error: .*$", end.err, re.M)
@@ -141,7 +141,7 @@ class Trial:
         self.compare()
 
     def follow(self, end: End) -> None:
-        """Do what a refusal asks for: take what it names out of the way."""
+        """Follow the advice of a refusal: remove what it names."""
         if not re.search(r"delete|move|another output|damaged|cannot be read|checkpoint|cannot be used", end.err):
             raise Bad("lost", f"refused, and it does not say what to do: {self.notes[-1]}")
         self.note("what was named was deleted")

@@ -68,7 +68,7 @@ def _run(given: argparse.Namespace) -> int:
 
     if not given.seconds > 0:
         raise UserError(f"--seconds {given.seconds:g}: must be above 0")
-    chosen(given.steps)  # a mistake is told before anything is written
+    chosen(given.steps)  # a mistake is reported before anything is written
     given.out.mkdir(parents=True, exist_ok=True)
     return run(Plan(given.steps, given.seconds, given.data, given.out, given.tiny))
 

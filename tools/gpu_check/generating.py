@@ -18,7 +18,7 @@ from runkit.config import load
 from runkit.dataset.reader import Dataset
 from runkit.mpi import SerialWorld
 
-ROOMS: dict[str, tuple[Any, Any]] = {
+PROGRAMS: dict[str, tuple[Any, Any]] = {
     "mdgen": (mdgen.run, mdgen.config.RunConfig),
     "lbmgen": (lbmgen.run, lbmgen.config.RunConfig),
 }
@@ -54,12 +54,14 @@ class Waits:
             self.seconds += time.perf_counter() - began
 
 
-def generate(room: str, path: Path, device: Any, settings: list[str], profile: cProfile.Profile | None = None) -> Run:
+def generate(
+    program: str, path: Path, device: Any, settings: list[str], profile: cProfile.Profile | None = None
+) -> Run:
     """A run of `mdgen` or `lbmgen` with defaults but for `settings`, on `device` (None: the CPU), into a new file.
 
     `profile` is filled with what the host does, which costs time: most where kernels have to be compiled.
     """
-    module, case_class = ROOMS[room]
+    module, case_class = PROGRAMS[program]
     path.unlink(missing_ok=True)
     case = load(case_class, None, [f"output={path}", *settings])
     timed = device and Waits(device)

@@ -14,7 +14,7 @@ from typing import Any
 
 from runkit.version import code_version
 
-QUERIES = (  # of nvidia-smi, of which older ones do not know all
+QUERIES = (  # of nvidia-smi; older ones do not have all
     "name,driver_version,memory.total,clocks.max.sm,power.limit,ecc.mode.current,mig.mode.current",
     "name,driver_version,memory.total",
 )
@@ -45,7 +45,7 @@ def describe(command: Sequence[str], carried: Path, card: str = "") -> dict[str,
 
 
 def ask_driver(*words: str) -> str:
-    """What nvidia-smi says; "" if it does not answer in time, or there is none."""
+    """The output of nvidia-smi; "" if it does not come in time, or there is none."""
     try:
         done = subprocess.run(["nvidia-smi", *words], capture_output=True, text=True, timeout=15)
     except (OSError, subprocess.TimeoutExpired):

@@ -21,7 +21,7 @@ SHOWN = 12  # last lines of what a step said, if it failed
 
 
 class Plan(NamedTuple):
-    """What is asked for: words (A, B, names of steps), seconds together, folders, and whether tiny."""
+    """Options of a check: words (A, B, names of steps), seconds together, folders, and whether tiny."""
 
     words: list[str]
     seconds: float
@@ -70,7 +70,7 @@ def step_of(name: str) -> Step:
 
 
 def _left_out(plan: Plan, name: str, left: float) -> bool:
-    """Whether a step cannot run now; says why."""
+    """Whether a step cannot run now; prints why."""
     step, reason = step_of(name), ""
     if left < step.least and not plan.tiny:
         reason = f"needs {step.least:g} s, {left:.0f} s are left"

@@ -45,5 +45,5 @@ def every_kernel(bench: Bench) -> None:
 
 
 def read_summary(text: str) -> list[dict[str, Any]]:
-    """What a sanitizer says at its end."""
+    """The last line of a sanitizer."""
     return [{"summary": found} for found in SUMMARY.findall(text)]

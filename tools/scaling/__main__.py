@@ -1,4 +1,4 @@
-"""What a data set costs on 1 to 1024 processors, and how well the model knows it.
+"""The cost of a data set on 1 to 1024 processors by a model, and the error of the model.
 
     python -m tools.scaling predict [CASE.toml …] [--machine h100] [--set rate=8e8]      the model
     python -m tools.scaling units                                                        units, measured here
@@ -107,10 +107,10 @@ def _figures(found) -> None:
 
 
 def _runs(given: argparse.Namespace) -> None:
-    for n, spent, model, taken, told in runs(given.ranks):
+    for n, spent, model, taken, message in runs(given.ranks):
         against = f"model {model:.1f} s, ratio {spent / model:.2f}"
         print(f"{n} rank(s): {spent:.1f} s of processors, {against}; {taken:.1f} s of wall time")
-        print("\n".join(f"    {line}" for line in told), flush=True)
+        print("\n".join(f"    {line}" for line in message), flush=True)
 
 
 if __name__ == "__main__":

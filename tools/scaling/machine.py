@@ -1,4 +1,4 @@
-"""Machines that the model knows: rates, most of them inputs that nobody has measured with this code.
+"""Machines of the model: their rates, most of them inputs that were not measured with this code.
 
 `sources` says what is measured and what is not; `--set KEY=VALUE` of `python -m tools.scaling predict` replaces any.
 """

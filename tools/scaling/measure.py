@@ -129,23 +129,23 @@ def runs(ranks: list[int]) -> Iterator[tuple[int, float, float, float, list[str]
     with TemporaryDirectory() as folder:
         _run(folder, 1, "first.h5", SHORT)  # fills the cache of kernels
         start, *_ = _run(folder, 1, "start.h5", SHORT)
-        one, taken, told = _run(folder, 1, "one.h5", CASE)
+        one, taken, message = _run(folder, 1, "one.h5", CASE)
         for n_ranks in ranks:
             spent = one
             if n_ranks > 1:
-                spent, taken, told = _run(folder, n_ranks, f"run{n_ranks}.h5", CASE)
-            yield n_ranks, spent, one + (n_ranks - 1) * start, taken, told
+                spent, taken, message = _run(folder, n_ranks, f"run{n_ranks}.h5", CASE)
+            yield n_ranks, spent, one + (n_ranks - 1) * start, taken, message
 
 
 def _run(folder: str, n_ranks: int, name: str, case: Sequence[str]) -> tuple[float, float, list[str]]:
     before, began = _children(), time.perf_counter()
-    told = _launched(n_ranks, ["-m", "mdgen", *case, f"output={folder}/{name}"])
-    return _children() - before, time.perf_counter() - began, _own_words(told)
+    message = _launched(n_ranks, ["-m", "mdgen", *case, f"output={folder}/{name}"])
+    return _children() - before, time.perf_counter() - began, _own_words(message)
 
 
-def _own_words(told: str) -> list[str]:
+def _own_words(message: str) -> list[str]:
     """The lines of a run from `efficiency` on."""
-    lines = told.splitlines()
+    lines = message.splitlines()
     first = next((i for i, line in enumerate(lines) if line.startswith("efficiency")), len(lines))
     return lines[first : first + 6]
 

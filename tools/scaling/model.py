@@ -20,7 +20,7 @@ from tools.scaling.machine import Machine
 
 
 class Work(NamedTuple):
-    """What a case asks for: steps of one sample and of one replica, `interval` seconds between checkpoints."""
+    """The work of a case: steps of one sample and of one replica, `interval` seconds between checkpoints."""
 
     name: str
     n_samples: int

@@ -100,7 +100,7 @@ def _make_formula(name, d):
 
 @helper
 def _moments(h, places, left, shift, c, row, begin, with_velocity):
-    """Excess density and, if asked for, velocity of what has left a site, or the one at a distance `shift` from it."""
+    """Excess density and, with `with_velocity`, velocity of what has left a site, or the one `shift` away from it."""
     excess = 0.0
     for i in range(len(c)):
         excess += np.float64(element(h, element(places, left + i) + shift))
@@ -129,7 +129,7 @@ def _known(h, places, left, c, row, begin):
 
 @helper
 def _see_link(h, outlets, link, state, w, row, at):
-    """What formulas take of a link."""
+    """Write what formulas take of a link into the row."""
     row[at.w] = element(w, element(outlets.i, link))
     row[at.inner] = element(h, element(outlets.inner, state * len(outlets.i) + link))
     row[at.memory] = element(outlets.memory, link)
@@ -137,7 +137,7 @@ def _see_link(h, outlets, link, state, w, row, at):
 
 @helper
 def _see_way(h, outlets, i, left, c, row, at):
-    """Its velocity, and what left the site the other way."""
+    """Write its velocity, and what left the site the other way, into the row."""
     for axis in range(c.shape[1]):
         row[at.c + axis] = c[i, axis]
     row[at.opposite] = element(h, element(outlets.left, left + (i + 1 if i % 2 == 1 else i - 1)))

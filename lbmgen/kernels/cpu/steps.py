@@ -1,4 +1,4 @@
-"""The steps of blocks with one law, on the CPU: what `lbmgen.block` calls, whatever the machine."""
+"""The back end for the CPU: steps of blocks with one law."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ class Steps:
         return block.data.h
 
     def restore(self, block: LoadedBlock, h: Floats, state: int) -> None:
-        """Set populations and what open faces remember; they lie as after a step of parity `state`."""
+        """Set populations and the memory of open faces; they lie as after a step of parity `state`."""
         outlets = block.data.outlets
         outlets.memory[:] = h[outlets.target[state]]
 

@@ -1,8 +1,8 @@
 """Walls after a step, with the force on bodies, and the mass that they keep.
 
 Forces are summed as integers of 2**-48, so that their sum does not depend on the order of links, nor on how a body is
-shared out to ranks. What no flow shows is counted instead: the force is no number then. Tables are read without the
-test for negative numbers that subscripts make, which would take as long as the rest.
+shared out to ranks. Exchanges larger than in any flow are counted instead: the force is no number then. Tables are read
+without the test for negative numbers that subscripts make, which would take as long as the rest.
 """
 
 import numpy as np

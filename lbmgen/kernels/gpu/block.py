@@ -8,7 +8,7 @@ from typing import Any, NamedTuple, TypeAlias
 import numpy as np
 
 from lbmgen.kernels import COPY, OUTLETS, RECEIVE, SEND, SWEEP, VECTOR, WALLS, BlockData, Exchange, Links, Region
-from runkit.arrays import F64, I64, DType
+from runkit.arrays import F64, I64, DType, rounded_up
 from runkit.device import DeviceArray, Gpu
 from runkit.mpi import World
 
@@ -127,7 +127,7 @@ def setters(links: Links, places: I64) -> I64:
 
 def warps(n: int) -> int:
     """Threads that do `n` pieces of work of one kind in warps of their own."""
-    return -(-n // WARP) * WARP
+    return rounded_up(n, WARP)
 
 
 def runs_of(gpu: Gpu, region: Region) -> Runs:

@@ -8,7 +8,7 @@ __device__ __forceinline__ double returned(const Links& links, const real* h, in
     return (double)(links.a[k] * left + links.b[k] * h[links.second[at]]) + (double)links.constant[k] * scale;
 }
 
-// Sets what comes back along link k. `taken` [D + 1] is what its body takes; the last one tells whether the link blew up.
+// Sets what comes back along link k. `taken` [D + 1] is what its body takes; the last one counts a link that blew up.
 __device__ __forceinline__ void set_wall(const Case& at, int state, long long k, double scale, long long* taken) {
     const Links& links = at.links;
     real left;
@@ -48,7 +48,7 @@ __device__ __forceinline__ double seen(const Case& at, int state, long long plac
 // What follows finds a row of numbers for formulas of open faces. Few threads do: rows stay in memory, and some parts are
 // functions of their own, so that the kernels in which all threads step sites keep their registers.
 
-// Excess density and, if asked for, velocity of populations at `places` moved by `shift`.
+// Excess density and, with `with_velocity`, velocity of populations at `places` moved by `shift`.
 __device__ __noinline__ void moments(const real* h, const long long* places, long long shift, bool with_velocity,
                                      double* to) {
     double excess = 0.0, momentum[D] = {};

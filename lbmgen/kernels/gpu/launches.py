@@ -16,7 +16,7 @@ NAMES = ("sweep", "copy", "gather", "scatter", "boundaries", "advance_cached", "
 
 
 class Now(NamedTuple):
-    """A step: of whom, its parity, by how much it moves their step counter on, and how far ahead of it the step is."""
+    """A step: its blocks, its parity, the increment of their step counter, and how far ahead of it the step is."""
 
     batch: Batch
     parity: int
@@ -64,14 +64,14 @@ class Launches:
         self("boundaries", batch.n_boundary, len(batch.blocks), batch.table, np.int32(now.parity), *record)
 
     def _pack(self, now: Now, buffers: ExchangeBuffers) -> None:
-        """Into what MPI sees."""
+        """Copy what is sent into the buffers of MPI."""
         n = len(buffers.out)
         self("gather", n, 1, now.batch.blocks[0].h, buffers.read, buffers.out, np.uint32(n))
         if buffers.is_staged:
             self.gpu.to_host(buffers.out, buffers.sent)
 
     def _unpack(self, now: Now, buffers: ExchangeBuffers) -> None:
-        """From what MPI has received."""
+        """Copy what was received from the buffers of MPI."""
         if buffers.is_staged:
             self.gpu.to_device(buffers.received, buffers.back)
         n = len(buffers.back)

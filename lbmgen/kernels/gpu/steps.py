@@ -1,4 +1,4 @@
-"""The steps of blocks with one law, on a GPU: what `lbmgen.block` calls, whatever the machine.
+"""The back end for a GPU: steps of blocks with one law.
 
 Blocks without neighbours take their steps together: from the cache where it holds a block or more (`in_cache`), else in
 two or three launches for a step of all of them, two steps as a graph. Those with neighbours go one by one (`cut`).
@@ -54,7 +54,7 @@ class Steps:
         return h
 
     def restore(self, block: LoadedBlock, h: Floats, state: int) -> None:
-        """Set populations and what open faces remember; they lie as after a step of parity `state`."""
+        """Set populations and the memory of open faces; they lie as after a step of parity `state`."""
         self.gpu.to_device(h, block.h)
         self.launches("gather", block.n_open, 1, block.h, block.target[state], block.memory, np.uint32(block.n_open))
 
@@ -78,7 +78,7 @@ class Steps:
 
     def moments(self, block: LoadedBlock, state: int) -> tuple[F64, F64]:
         """Density [*shape] and velocity [*shape, d]; 1 and 0 in solid sites."""
-        from lbmgen.kernels.cpu.moments import moments  # Numba takes a second to import: only where this is asked for
+        from lbmgen.kernels.cpu.moments import moments  # Numba takes a second to import: only where it is needed
 
         return moments(block.host, self.populations(block), state)
 

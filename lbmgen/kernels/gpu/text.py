@@ -1,4 +1,4 @@
-"""The text of the kernels for a lattice, a law and a precision: the files of CUDA C after what they need to know."""
+"""The text of the kernels for a lattice, a law and a precision: constants and formulas, then the files of CUDA C."""
 
 from __future__ import annotations
 
@@ -70,10 +70,7 @@ def _open_faces(d: int) -> str:
         [
             f"#define N_PARAMETERS {most_parameters()}",
             *(f"#define AT_{name.upper()} {place}" for name, place in Places.of(d)._asdict().items()),
-            *(
-                _by_kind(f"bool needs_{name}(int law)", [int(getattr(each, name)) for each in needs])
-                for name in ASKED
-            ),
+            *(_by_kind(f"bool needs_{name}(int law)", [int(getattr(each, name)) for each in needs]) for name in ASKED),
             *(_formula(name, faces, d) for name in ("guess", "arriving")),
         ]
     )

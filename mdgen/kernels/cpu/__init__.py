@@ -10,6 +10,7 @@ from mdgen.kernels.cpu.lists import build, prune
 from mdgen.kernels.cpu.mechanics import make_mechanics
 from mdgen.kernels.cpu.motion import kick, kinetic_energy, largest_approach, locate, make_integrate
 from mdgen.kernels.cpu.pairs import Formulas, make_energies, make_forces
+from mdgen.potentials.pair import PairLaw, PairPotential
 from runkit.simd.lanes import LANES
 
 
@@ -29,13 +30,13 @@ class Kernels(NamedTuple):
     prune: Callable[..., Any] = prune
 
 
-def kernels_of(potential: Any) -> Kernels:
-    """The kernels of a `PairPotential`; potentials with the same law share them."""
+def kernels_of(potential: PairPotential) -> Kernels:
+    """The kernels of a potential; potentials with the same law share them."""
     return _kernels(potential.law, tuple(potential.columns))
 
 
 @cache
-def _kernels(law: Any, columns: tuple[str, ...]) -> Kernels:
+def _kernels(law: PairLaw, columns: tuple[str, ...]) -> Kernels:
     formulas = Formulas.of(law, columns)
     forces = make_forces(formulas)
     return Kernels(forces, make_energies(formulas), make_integrate(forces, formulas), make_mechanics(formulas))

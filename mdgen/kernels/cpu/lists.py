@@ -26,8 +26,8 @@ def _is_near(replicas, x, y, z, coordinate, j, law, cluster_table, scale_x, scal
 def _sort(entry, begin, end, words, summary):
     """Sort distinct entries by way of one bit for each particle; `words` and `summary` are zero before and after.
 
-    The tree gives neighbours in its own order, which changes whenever particles are sorted anew. Sums must not know it,
-    so every list ascends. A bit for each particle sorts in one pass, with no comparisons that are mispredicted.
+    The tree gives neighbours in its own order, which changes whenever particles are sorted anew. Sums must not depend
+    on it, so every list ascends. A bit for each particle sorts in one pass, with no comparisons that are mispredicted.
     """
     for k in range(begin, end):
         word = entry[k] >> 6
@@ -76,7 +76,7 @@ def _build_for(replicas, coordinate, tree, ranked, clusters, pairs, law):
         set_cluster_table(replicas, law.table, clusters, at, cluster_table)
         x, y, z = load_position(replicas, coordinate, clusters, at)
         ranks, count = search(tree, cluster, longest, law.scale, found, spare)
-        if length + count > pairs.entry.size:  # for all candidates: the loops below then need not ask
+        if length + count > pairs.entry.size:  # for all candidates at once: the loops below need no check of their own
             return -1
         n_candidates = 0
         for k in range(count):

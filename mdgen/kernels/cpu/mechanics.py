@@ -1,4 +1,4 @@
-"""What pairs add up to at each particle: energy, virial, curvature, stress and stiffness, by the formulas of a law.
+"""Sums over the pairs of each particle: energy, virial, curvature, stress and stiffness, by the formulas of a law.
 
 A pair is visited once and adds to both of its particles, in the order of the list, so sums have the same bits always.
 """
@@ -40,7 +40,7 @@ def make_mechanics(formulas: Formulas) -> Callable[..., Any]:
             row = table[species[i], species[j]]
             if square >= row[0]:
                 continue
-            given = (square,) + columns_of(row[1:])  # noqa: RUF005  # Numba knows no star here
+            given = (square,) + columns_of(row[1:])  # noqa: RUF005  # no star in Numba
             virial = virial_of(given)
             found = (energy_of(given), virial, curvature_of(given))
             _add(i, species[j], found, direction, square, terms, squares, stress, stiffness)
@@ -51,7 +51,7 @@ def make_mechanics(formulas: Formulas) -> Callable[..., Any]:
 
 @helper
 def _add(i, other, found, direction, square, terms, squares, stress, stiffness):
-    """What a pair adds to particle `i`, whose neighbour is of species `other`."""
+    """Add the share of a pair to particle `i`, whose neighbour is of species `other`."""
     energy, virial, curvature = found
     terms[i, other, 0] += energy
     terms[i, other, 1] += virial

@@ -14,12 +14,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from mdgen.kernels.cpu.clusters import displacement, load_position, set_cluster_table, slot_of, store_cluster
+from mdgen.potentials.pair import Pair, PairLaw
 from runkit.formula.compiled import inlined
 from runkit.simd.compiled import helper, kernel
 from runkit.simd.lanes import (
@@ -53,12 +53,13 @@ class Formulas(NamedTuple):
     parts: tuple[type, ...]
 
     @classmethod
-    def of(cls, law: Any, columns: tuple[str, ...]) -> Formulas:
-        """Those of a `PairLaw` with these columns."""
+    def of(cls, law: PairLaw, columns: tuple[str, ...]) -> Formulas:
+        """Those of a law with these columns."""
         force, energy, virial, curvature = (
             _of_pair(formula, columns) for formula in (law.force, law.energy, law.virial, law.curvature)
         )
-        return cls(force, energy, virial, curvature, len(columns), f"{law} {columns}", type(law).__mro__[:-1])
+        parts = tuple(one for one in type(law).__mro__ if issubclass(one, PairLaw))
+        return cls(force, energy, virial, curvature, len(columns), f"{law} {columns}", parts)
 
     def compiled(self, function: Callable[..., Any]) -> Callable[..., Any]:
         """A kernel that holds these formulas."""
@@ -66,7 +67,7 @@ class Formulas(NamedTuple):
 
 
 def _of_pair(formula: Callable[..., Any], columns: tuple[str, ...]) -> Callable[..., Any]:
-    return inlined(lambda square, *values: formula(square, SimpleNamespace(**dict(zip(columns, values, strict=True)))))
+    return inlined(lambda square, *values: formula(square, Pair(**dict(zip(columns, values, strict=True)))))
 
 
 def make_forces(formulas: Formulas) -> Callable[..., Any]:
@@ -93,7 +94,7 @@ def make_forces(formulas: Formulas) -> Callable[..., Any]:
                 slot = slot_of(replicas, j)
                 pair = element(law.species, j) * stride
                 dx, dy, dz, square = displacement(replicas, place, slot, x, y, z, scale_x, scale_y, scale_z)
-                given = (square,) + columns_at(cluster_table, pair + LANES)  # noqa: RUF005  # Numba knows no star here
+                given = (square,) + columns_at(cluster_table, pair + LANES)  # noqa: RUF005  # no star in Numba
                 strength = strength_of(given)
                 # The formula is computed in every lane, and what is out of range is set to zero afterwards: lanes
                 # differ in this, and adding zero leaves no trace, so that a list may hold more than it must.

@@ -11,6 +11,7 @@ from mdgen.kernels import fire, prerounding
 from mdgen.kernels.gpu.text import source, table
 from mdgen.potentials.pair import PairPotential
 from mdgen.thermostats import Thermostat
+from runkit.arrays import rounded_up
 from runkit.device import DeviceArray, Gpu
 
 BLOCK, ARRANGING = 128, 1024  # threads of a block where many share a replica; where one sorts it
@@ -55,9 +56,9 @@ def entry_type(n_particles: int) -> type:
 class Kernels:
     """The kernels for replicas of `shape` [R, n] of a `PairPotential`, in the precision of the pair forces.
 
-    `one_block` says whether a block of `threads` (a multiple of 32, up to `MOST_THREADS`) has a replica to itself, or
-    many blocks share each; None: as it suits the device. No result depends on them. Raises ValueError for
-    what cannot be.
+    With `one_block` a block of `threads` (a multiple of 32, up to `MOST_THREADS`) has a replica to itself, else many
+    blocks share each; None: as it suits the device. No result depends on them. Raises ValueError for choices that the
+    device does not allow.
     """
 
     def __init__(
@@ -77,7 +78,7 @@ class Kernels:
         fits = self.shared <= self._most_shared
         fills = 2 * shape[0] >= device.n_multiprocessors or shape[1] <= MOST_THREADS["float32"]
         self.one_block = fits and fills if one_block is None else one_block
-        self.threads = min(MOST_THREADS[precision], _up(shape[1], CHUNK)) if threads is None else threads
+        self.threads = min(MOST_THREADS[precision], rounded_up(shape[1], CHUNK)) if threads is None else threads
         if self.one_block and not fits:
             raise ValueError(f"{shape[1]} particles: their places do not fit the shared memory of a block")
         if self.threads % CHUNK or not CHUNK <= self.threads <= MOST_THREADS[precision]:
@@ -99,14 +100,14 @@ class Kernels:
         """One step, or forces at the present places if `dt` is zero: halves of a kick before (2 if one is left from
         the step before) and, if `kicks`, one after it."""
         n = self._shape[1]
-        blocks, drift = (_up(n, BLOCK) // BLOCK,), (np.float64(dt), np.float64(longest), np.int32(n_kicks))
+        blocks, drift = (rounded_up(n, BLOCK) // BLOCK,), (np.float64(dt), np.float64(longest), np.int32(n_kicks))
         self._launch("drift", blocks, (BLOCK,), arrays, capacity, *drift)
         self._launch("arrange", (1,), (ARRANGING,), arrays, capacity)
         self._launch("refresh", blocks, (BLOCK,), arrays, capacity)
         self._launch("push", blocks, (BLOCK,), arrays, capacity, np.float64(dt), np.int32(kicks))
 
     def couple(self, arrays: Arrays, capacity: Capacity, after: bool, coupling: Coupling) -> None:
-        """Rescale velocities as the thermostat says; the next coupling takes the next random numbers."""
+        """Rescale velocities by the factor of the thermostat; the next coupling takes the next random numbers."""
         if after or (self._thermostat is not None and self._thermostat.before):
             given = np.int32(after), *coupling, self._prerounding
             self._launch("couple", (1,), (self.threads,), arrays, capacity, *given)
@@ -122,7 +123,7 @@ class Kernels:
 
     def energies(self, arrays: Arrays, capacity: Capacity, law: DeviceArray, energy: DeviceArray) -> None:
         """Write energy and virial of each particle's pairs with higher ones [R, 2, n]; `law` in double precision."""
-        self._launch("energies", (_up(self._shape[1], BLOCK) // BLOCK,), (BLOCK,), arrays, capacity, law, energy)
+        self._launch("energies", (rounded_up(self._shape[1], BLOCK) // BLOCK,), (BLOCK,), arrays, capacity, law, energy)
 
     def total(self, arrays: Arrays, capacity: Capacity, value: DeviceArray, total: DeviceArray) -> None:
         """Write the sums [R, 2] of `value` [R, 2, n], in the order of the particles."""
@@ -151,7 +152,7 @@ class Kernels:
 
 
 def _options(n_particles: int, n_species: int) -> tuple[str, ...]:
-    """What the compiler has to know."""
+    """Options of the compiler: sizes and choices that kernels have as constants."""
     chosen = {"-DWIDE": n_particles > NARROW, "-DFEW": n_species <= FEW}
     return tuple(option for option, holds in chosen.items() if holds)
 
@@ -159,7 +160,3 @@ def _options(n_particles: int, n_species: int) -> tuple[str, ...]:
 @cache
 def _module(device: Gpu, text: str, options: tuple[str, ...]) -> Any:
     return device.compile(text, options)
-
-
-def _up(n: int, unit: int) -> int:
-    return -(-n // unit) * unit

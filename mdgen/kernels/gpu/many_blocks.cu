@@ -8,7 +8,7 @@
 extern "C" __global__ void __launch_bounds__(128) drift(PARAMETERS, double dt, double longest, int n_kicks) {
     PARTICLE
     drift(s, s.place, i, dt, longest, {1, 1, n_kicks}, s.status);
-    // Blocks do not wait for each other, so it is asked at once whether the outer list would still hold.
+    // Blocks do not wait for each other, so the outer list is checked at once, too.
     if (wears_out(s, s.place[i], s.built[i], 1)) atomicOr(s.status, PRUNE | BUILD);
 }
 
@@ -26,7 +26,7 @@ extern "C" __global__ void __launch_bounds__(128, 4) refresh(PARAMETERS) {
     int rank = blockIdx.x * blockDim.x + threadIdx.x, i = rank;
     int flags = s.status[FLAGS];
     if (!(flags & PRUNE) || flags & (FROZEN | SETTLED)) return;
-    flags = __shfl_sync(ALL, flags, 0);  // other blocks may say that a list is full: not to half a warp
+    flags = __shfl_sync(ALL, flags, 0);  // other blocks may set a flag meanwhile: all threads of a warp must see the same
     if (flags & FULL) return;
     if (flags & BUILD) {
         build(s, s.place, rank, Marking{mark[threadIdx.x / 32]}, s.status);

@@ -1,6 +1,6 @@
 // Many steps in one launch: a block has a replica to itself, all places in shared memory.
 //
-// Without a thermostat nobody looks at velocities between two halves of a kick: the second waits for the next drift, as
+// Without a thermostat no velocities are needed between two half kicks: the second waits for the next drift, as
 // do the factors that a thermostat gives them.
 
 extern "C" __global__ void __launch_bounds__(MOST_THREADS) integrate(PARAMETERS, int n_steps, double dt, double longest,

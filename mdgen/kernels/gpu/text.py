@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 
@@ -56,7 +55,7 @@ def _formulas(potential: PairPotential, precision: str) -> str:
 
 
 def _formula(name: str, formula: Callable[[Value, Pair], Value], columns: tuple[str, ...], machine: Lines) -> str:
-    pair = SimpleNamespace(**{column: Fused(machine, f"pair.{column}") for column in columns})
+    pair = Pair(**{column: Fused(machine, f"pair.{column}") for column in columns})
     value = value_of(machine, formula(Fused(machine, SQUARE), pair))
     real = machine.type
     head = f"__device__ __forceinline__ {real} {name}({real} {SQUARE}, const PairOf<{real}>& pair)"
@@ -83,7 +82,7 @@ class DistanceLines(Lines):
 
 
 def _coupling(thermostat: Thermostat) -> str:
-    """`scale_before`, `scale_after` and what `thermostat.cu` has to know about them."""
+    """`scale_before`, `scale_after` and the constants about them that `thermostat.cu` needs."""
     n_numbers = thermostat.draw(0).shape[1]
     head = f"#define COUPLED\n#define N_NUMBERS {n_numbers}\n#define HAS_BEFORE {int(thermostat.before is not None)}\n"
     sizes = (len(thermostat.value), n_numbers, len(thermostat.constants))

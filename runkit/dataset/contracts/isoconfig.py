@@ -18,6 +18,8 @@ from runkit.dataset.contract import Contract, Finding
 from runkit.dataset.reader import Dataset
 from runkit.dataset.schema import COMPLETE, Field, Schema, contract
 
+CLOSE_PAIR = 1.35  # AA pairs nearer than this at time zero are scored: the first coordination shell
+
 # fmt: off
 ISOCONFIG = Schema(
     name="ISOCONFIG",
@@ -49,7 +51,7 @@ ISOCONFIG = Schema(
         Field("bond", ("sample", "bond", "2"), "i4", "1", "particle indices i < j of pairs with r_ij(0) < bond_cutoff, lexicographic; padding is -1", "labelled", low=-1),
         Field("bond_change", ("sample", "time", "bond"), "f4", "sigma", "replica mean of |r_ij(t)| - |r_ij(0)|, minimum image; padding is NaN", "labelled", may_be_nan=True),
         Field("bond_change_error", ("sample", "time", "bond"), "f4", "sigma", "standard error of bond_change over replicas", "labelled", low=0.0, may_be_nan=True),
-        Field("bond_change_reliability", ("sample", "time"), "f8", "1", "split-half reliability of bond_change over AA pairs with r_ij(0) < 1.35 (Spearman-Brown)", "labelled", may_be_nan=True, high=1.0),
+        Field("bond_change_reliability", ("sample", "time"), "f8", "1", f"split-half reliability of bond_change over AA pairs with r_ij(0) < {CLOSE_PAIR} (Spearman-Brown)", "labelled", may_be_nan=True, high=1.0),
         Field("mean_squared_displacement", ("sample", "time", "species"), "f8", "sigma^2", "mean over replicas and particles of a species", "labelled", low=0.0, may_be_nan=True),
         Field("overlap", ("sample", "time", "species"), "f8", "1", "fraction of a species displaced by less than 0.3", "labelled", low=0.0, high=1.0, may_be_nan=True),
         Field("self_scattering", ("sample", "time", "species"), "f8", "1", "self-intermediate scattering function F_s(q, t), isotropic average at wave_number q", "labelled", low=-1.0, high=1.0, may_be_nan=True),

@@ -41,10 +41,10 @@ SMALL = {"mdgen": [*TINY["mdgen"], "production.n_samples=3"]}
 def run(bench: Bench) -> None:
     with TemporaryDirectory(prefix="gpu-check-") as name:
         folder = Path(name)
-        for room, recipe, settings in bench.size(RUNS, SMALL_RUNS):
-            file = folder / f"{room}.h5"
+        for program, recipe, settings in bench.size(RUNS, SMALL_RUNS):
+            file = folder / f"{program}.h5"
             if not file.exists():
-                generate(room, file, bench.device, bench.size({}, SMALL).get(room, []))
+                generate(program, file, bench.device, bench.size({}, SMALL).get(program, []))
             bench.attempt(recipe, _train, bench, recipe, [f"data.file={file}", *settings], folder)
 
 

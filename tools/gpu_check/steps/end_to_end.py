@@ -48,33 +48,33 @@ DEFAULTS: tuple[tuple[str, list[str]], ...] = (
 
 def run(bench: Bench) -> None:
     with TemporaryDirectory(prefix="gpu-check-") as folder:
-        for room, settings in bench.size(DEFAULTS, ()):
-            bench.attempt(room, _time, bench, room, settings, Path(folder))
-        for room, settings in bench.size(EQUAL, TINY).items():  # the CPU may have to compile for a minute first
-            bench.attempt(room, _compare, bench, room, settings, Path(folder))
+        for program, settings in bench.size(DEFAULTS, ()):
+            bench.attempt(program, _time, bench, program, settings, Path(folder))
+        for program, settings in bench.size(EQUAL, TINY).items():  # the CPU may have to compile for a minute first
+            bench.attempt(program, _compare, bench, program, settings, Path(folder))
 
 
-def _compare(bench: Bench, room: str, settings: list[str], folder: Path) -> None:
+def _compare(bench: Bench, program: str, settings: list[str], folder: Path) -> None:
     made = {}
     for name, device in (("gpu", bench.device), ("cpu", None)):
-        path = folder / f"{room}_{name}.h5"
-        spent = generate(room, path, device, settings)
+        path = folder / f"{program}_{name}.h5"
+        spent = generate(program, path, device, settings)
         made[name] = digests(path)
         if bench.tiny and device is not None:
-            _record(bench, room, settings, spent)
+            _record(bench, program, settings, spent)
     differ = [name for name in made["cpu"] if made["gpu"].get(name) != made["cpu"][name]]
-    bench.record("digests", program=room, settings=" ".join(settings), fields=len(made["cpu"]), differ=differ)
+    bench.record("digests", program=program, settings=" ".join(settings), fields=len(made["cpu"]), differ=differ)
     if differ:
-        raise AssertionError(f"{room}: {', '.join(differ)} differ from the CPU's")
+        raise AssertionError(f"{program}: {', '.join(differ)} differ from the CPU's")
 
 
-def _time(bench: Bench, room: str, settings: list[str], folder: Path) -> None:
+def _time(bench: Bench, program: str, settings: list[str], folder: Path) -> None:
     profile = cProfile.Profile()
-    spent = generate(room, folder / f"{room}.h5", bench.device, settings, profile)
+    spent = generate(program, folder / f"{program}.h5", bench.device, settings, profile)
     print_profile(profile)
-    _record(bench, room, settings, spent)
+    _record(bench, program, settings, spent)
 
 
-def _record(bench: Bench, room: str, settings: list[str], spent) -> None:
+def _record(bench: Bench, program: str, settings: list[str], spent) -> None:
     words = " ".join(settings) or "defaults"
-    bench.record("defaults", program=room, settings=words, wall_s=spent.wall, host=spent.host)
+    bench.record("defaults", program=program, settings=words, wall_s=spent.wall, host=spent.host)

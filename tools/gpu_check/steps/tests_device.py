@@ -1,4 +1,4 @@
-"""The tests of what the door to CuPy promises: faint numbers, graphs, streams, kept machine code."""
+"""The tests of `runkit.device`: faint numbers, graphs, streams, kept machine code."""
 
 from __future__ import annotations
 

@@ -1,0 +1,83 @@
+"""A FLOW file as data sets read it: frames, fluid, units and symmetry of its cases.
+
+Units: lattice units of the simulated grid.
+"""
+
+from __future__ import annotations
+
+import json
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from dtrain.data import dataset_at
+from dtrain.flow_metrics import period
+from runkit.arrays import Bools, Floats
+
+
+class FlowFile:
+    """The cases of a FLOW file; UserError if `file` is none."""
+
+    def __init__(self, file: str) -> None:
+        self.dataset = dataset_at(file, "FLOW")
+        self.n_frames = self.dataset.sizes["time"]
+
+    @cached_property
+    def cell(self) -> float:
+        """Width of a stored cell in sites."""
+        x = self.dataset["dimensions/x"][:2]
+        return float(x[1] - x[0]) if len(x) > 1 else 1.0
+
+    @cached_property
+    def interval(self) -> float:
+        """Steps between two frames."""
+        times = self.dataset["dimensions/time"][:2]
+        return float(times[1] - times[0]) if len(times) > 1 else 1.0
+
+    def frames(self, case: int, start: int = 0, n_frames: int | None = None) -> Floats:
+        """Density and velocity [3, time, x, y] of a case in lattice units."""
+        which = case, slice(start, None if n_frames is None else start + n_frames)
+        density, velocity = self.dataset["t0_fields/density"][which], self.dataset["t1_fields/velocity"][which]
+        return np.concatenate([density[None], np.moveaxis(velocity, -1, 0)])
+
+    def shedding_period(self, case: int) -> float:
+        """Period of the lift on the bodies of a case in frames; NaN for a flow that does not oscillate."""
+        times = self.dataset["forces/time"][:2].astype(np.float64)
+        every = float(times[1] - times[0]) if len(times) > 1 else 0.0
+        return period(self.dataset["forces/lift"][case]) * every / self.interval if every > 0 else float("nan")
+
+    def fluid(self, case: int) -> Bools:
+        """Whether there is fluid in a cell [x, y]."""
+        found: Bools = self.dataset["t0_fields/fluid_fraction"][case] > 0
+        return found
+
+    @cached_property
+    def n_points(self) -> int:
+        """Room for points of a case near its bodies; 0 in a file without."""
+        return int(self.dataset.sizes["point"]) if "points/width" in self.dataset else 0
+
+    def at_points(self, case: int, start: int = 0, n_frames: int | None = None) -> Floats:
+        """Density and velocity [3, time, point] of a case at its points; NaN beyond them."""
+        which = case, slice(start, None if n_frames is None else start + n_frames)
+        density, velocity = self.dataset["points/density"][which], self.dataset["points/velocity"][which]
+        return np.concatenate([density[None], np.moveaxis(velocity, -1, 0)])
+
+    def families(self, case: int) -> set[str]:
+        """Families of the obstacles of a case."""
+        about: dict[str, Any] = json.loads(self.dataset["description"][case].decode() or "{}")
+        return {str(obstacle.get("family", "")) for obstacle in about.get("obstacles", [])}
+
+    def is_symmetric(self) -> bool:
+        """Whether the reflection of a flow in y is one of the same kind: faces alike, none moves or pushes along y."""
+        config = self.dataset.config
+        low, high = (self.dataset.file[f"boundary_conditions/y_{face}"].attrs["bc_type"] for face in ("low", "high"))
+        walls, force = config.get("boundaries", {}), config.get("flow", {}).get("force", ())
+        moves = any(_across(face) for face in walls.values())
+        return low == high and walls.get("y_low") == walls.get("y_high") and not moves and not any(force[1:2])
+
+
+def _across(face: Any) -> bool:
+    """Whether a face of the configuration has a velocity with a component along y, such as a wall that slides."""
+    velocity = face.get("velocity", ()) if isinstance(face, dict) else ()
+    return isinstance(velocity, (list, tuple)) and any(velocity[1:2])
