@@ -81,7 +81,7 @@ def _tree(case: Case, refinement: int, most: int) -> tuple[Points, F64, I64]:
     parent, bound, n_before = np.full(len(origin), -1), np.full(len(origin), np.inf), 0
     levels: list[tuple[Points, F64, I64]] = []
     while len(origin):
-        distance, _ = case.nearest(origin + 0.5 * width, float(max(case.shape)))
+        distance, _ = case.nearest(np.asarray(origin + 0.5 * width, np.float64), float(max(case.shape)))
         can_split = (width % 2 == 0) & (distance > -0.5 * math.sqrt(d) * width)  # others hold nothing but solid
         urgency = np.where(can_split, np.minimum(width / (np.maximum(distance, 0.0) + refinement), bound), 0.0)
         levels.append((Points(origin, np.full(len(origin), width), distance), urgency, parent))

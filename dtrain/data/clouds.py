@@ -47,8 +47,8 @@ class Nodes:
         nx, ny = distance.shape
         axes = [width * (np.arange(n) + 0.5) for n in (nx, ny)]
         centre = np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1).reshape(-1, 2)
-        values = (np.asarray(values, np.float64).reshape(-1) for values in (distance, fraction))
-        return cls(centre, np.full(len(centre), width), *values, (nx, ny))
+        flat = [np.asarray(values, np.float64).reshape(-1) for values in (distance, fraction)]
+        return cls(centre, np.full(len(centre), width), flat[0], flat[1], (nx, ny))
 
     @property
     def fluid(self) -> Bools:
@@ -59,7 +59,8 @@ class Nodes:
         """The number of the cell of this grid in which each of some places [n, 2] lies."""
         nx, ny = self.shape
         x, y = (np.minimum(places[:, axis] // self.width[0], n - 1) for axis, n in enumerate((nx, ny)))
-        return (x * ny + y).astype(np.int64)
+        found: I64 = (x * ny + y).astype(np.int64)
+        return found
 
 
 @dataclass(frozen=True)

@@ -66,7 +66,8 @@ class FlowCloud(Flow):
     def cells(self, values: Tensor) -> Tensor:
         """What nodes [..., k] have in the cells of the grid [..., x, y]."""
         nx, ny = self.dataset.sizes["x"], self.dataset.sizes["y"]
-        return values[..., self.n_points : self.n_points + nx * ny].unflatten(-1, (nx, ny))
+        found: Tensor = values[..., self.n_points : self.n_points + nx * ny].unflatten(-1, (nx, ny))
+        return found
 
     def denormalised(self, frames: F32, fluid: Bools) -> F32:
         """Normalised frames of nodes [3, time, k], or of cells, on the grid in lattice units."""

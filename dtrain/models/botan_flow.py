@@ -46,10 +46,11 @@ class BotanFlow(nn.Module):
         self.node_encoder = MLP(outputs * frames + inputs - outputs, width)
         self.edge_encoder = EdgeEncoder(edge_width, width)
         self.network = Network(width)
-        self.decoder = nn.Sequential(MLP(width, width), nn.Linear(width, outputs * frames))
+        last = nn.Linear(width, outputs * frames)
+        self.decoder = nn.Sequential(MLP(width, width), last)
         draw_weights(self, self.network, NEIGHBOURS)
         with torch.no_grad():
-            self.decoder[-1].weight.mul_(0.1)  # predictions start near the mean, or near the last frame
+            last.weight.mul_(0.1)  # predictions start near the mean, or near the last frame
 
     def forward(self, given: Tensor, fixed: Tensor, edge_index: Tensor, edge_attr: Tensor) -> tuple[Tensor]:
         """`fixed` [n, inputs - outputs, k]; `edge_index` [2, n_edges] counts the nodes of all clouds on."""

@@ -7,6 +7,7 @@ lbmgen writes them. Units: lattice units of the simulated grid; site and step ar
 from __future__ import annotations
 
 import json
+import math
 from collections import Counter
 from collections.abc import Iterator
 from typing import Any
@@ -55,16 +56,20 @@ def _flow(name: str, space: tuple[str, ...]) -> Schema:
     )
 
 
+def _at_points(name: str, dims: tuple[str, ...], unit: str, doc: str, low: float = -math.inf, high: float = math.inf) -> Field:
+    return Field(f"points/{name}", dims, "f4", unit, doc, "computed", low, high, may_be_nan=True, optional=True)
+
+
 def _points(vector: str) -> tuple[Field, ...]:
     """Cells near bodies that are finer than those of the grid; NaN beyond those that a case has."""
-    each, frames, there = ("case", "point"), ("case", "time", "point"), {"stage": "computed", "may_be_nan": True, "optional": True}
+    each, frames = ("case", "point"), ("case", "time", "point")
     return (
-        Field("points/position", (*each, vector), "f4", "site", "centre of a cell near a body, finer than those of the grid; the points of a case come first, NaN after them", low=0.0, **there),
-        Field("points/width", each, "f4", "site", "width of the cell", low=1.0, **there),
-        Field("points/signed_distance", each, "f4", "site", "distance from the centre of the cell to the nearest obstacle surface, negative inside", **there),
-        Field("points/fluid_fraction", each, "f4", "1", "fluid sites of the cell over all its sites", low=0.0, high=1.0, **there),
-        Field("points/density", frames, "f4", "lattice", "density, mean over the fluid sites of the cell; 1 where there are none", low=0.0, **there),
-        Field("points/velocity", (*frames, vector), "f4", "site/step", "velocity, mean over all sites of the cell, solid ones at rest", low=-1.0, high=1.0, **there),
+        _at_points("position", (*each, vector), "site", "centre of a cell near a body, finer than those of the grid; the points of a case come first, NaN after them", 0.0),
+        _at_points("width", each, "site", "width of the cell", 1.0),
+        _at_points("signed_distance", each, "site", "distance from the centre of the cell to the nearest obstacle surface, negative inside"),
+        _at_points("fluid_fraction", each, "1", "fluid sites of the cell over all its sites", 0.0, 1.0),
+        _at_points("density", frames, "lattice", "density, mean over the fluid sites of the cell; 1 where there are none", 0.0),
+        _at_points("velocity", (*frames, vector), "site/step", "velocity, mean over all sites of the cell, solid ones at rest", -1.0, 1.0),
     )
 
 
@@ -159,10 +164,10 @@ def _points_of(dataset: Dataset, case: int) -> Iterator[str]:
         yield "points/signed_distance is positive at points without fluid"
     if np.any(values["points/density"][:, solid] != 1) or np.any(values["points/velocity"][:, solid]):
         yield "points without fluid are not at rest with density 1"
-    for axis, position in zip("xyz", values["points/position"][:n_points].T, strict=False):
-        centres = dataset[f"dimensions/{axis}"][()]
+    for along, position in zip("xyz", values["points/position"][:n_points].T, strict=False):
+        centres = dataset[f"dimensions/{along}"][()]
         if np.any(position > centres[-1] + centres[0]):
-            yield f"points/position: a point lies beyond the domain along {axis}"
+            yield f"points/position: a point lies beyond the domain along {along}"
 
 
 def _of_points(dataset: Dataset, done: NDArray[Any]) -> list[str]:
