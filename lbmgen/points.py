@@ -111,7 +111,7 @@ class StoredPoints:
         self._place: I64 = inner // self.points.width[:, None]
         self._fraction = self._means((~block.solid).astype(np.float64))
 
-    def sample(self) -> tuple[F32, F32]:
+    def sample(self) -> tuple[F32, ...]:
         """Density [room] and velocity [room, d] now, NaN where there is no point."""
         density, velocity = self._block.moments()
         mean = density_in_cells(self._means(density - 1.0), self._fraction), self._means(velocity)
