@@ -103,9 +103,8 @@ class Simulation:
             quanta = np.rint(seen.velocity * FLUX).astype(np.int64)
             self._flux = self._flux + self.group.sum(quanta.reshape(-1, quanta.shape[-1]).sum(axis=0))
             fields = (x.astype(np.float32) for x in (density_in_cells(seen.excess, self._fraction), seen.velocity))
-            self._unwritten.append(
-                (*fields, self._coefficients(impulse), *(self._points.sample() if self._points else ()))
-            )
+            at_points = self._points.sample() if self._points else ()
+            self._unwritten.append((*fields, self._coefficients(impulse), *at_points))
         self.n_done += 1
         if self._unwritten and sum(values.nbytes for each in self._unwritten for values in each) >= WRITE_BYTES:
             self.write()
