@@ -30,10 +30,14 @@ FEWEST = 3  # scored items of a validation sample that a correlation is taken ov
 
 @runtime_checkable
 class Solved(Protocol):
-    """A network whose weights are solutions of regressions, by name (see `dtrain.models.linear`)."""
+    """A network with weights that are solutions of regressions, by name (see `dtrain.models.linear`)."""
 
-    def regressions(self, inputs: Any, targets: Any, masks: Any, weight: Any, /) -> Iterator[tuple[str, Any]]:
-        """The items of each regression in a batch of one sample."""
+    @property
+    def is_trained(self) -> bool:
+        """Whether it has others, which are trained after that."""
+
+    def regressions(self, inputs: Any, /, *terms: Any) -> Iterator[tuple[str, Any]]:
+        """The items of each regression in a batch of one sample (`Graphs.terms`)."""
 
     def set_weights(self, name: str, weights: Tensor, offset: float, /) -> None:
         """Take over a solution."""
@@ -77,7 +81,8 @@ class Sums:
 
 def solve(world: World, network: Solved, data: DataSet[Any, Any], title: str) -> None:
     """Give a network the solutions of all its regressions on the training samples; collective."""
-    train, held_back = data.split["train"], data.split["validation"]
+    # A sample may be drawn more than once in an epoch; its sums count once.
+    train, held_back = list(dict.fromkeys(data.split["train"])), data.split["validation"]
     mine = [train[i] for i in world.share(len(train))]
     sums: dict[str, Sums] = {}
     with Progress(world, len(mine), "samples", title) as progress:
@@ -113,7 +118,7 @@ def _regressions(network: Solved, data: DataSet[Any, Any], sample: int) -> Itera
         raise UserError(
             f"data.name = {data.options.name!r}: a network that is solved needs data of particles and pairs"
         )
-    return network.regressions(data.inputs(batch), batch.targets, batch.masks, batch.weight)
+    return network.regressions(data.inputs(batch), *batch.terms)
 
 
 def _arrays(regression: Any) -> tuple[Floats, Floats]:

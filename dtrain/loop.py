@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import torch
+from torch import nn
 
 from dtrain.clock import Clock
 from dtrain.config import Recipe
@@ -34,7 +35,7 @@ def train_run(ranks: Ranks, recipe: Recipe, clock: Clock) -> None:
     run_folder = RunFolder.open(ranks, recipe, config)
     try:
         if run_folder.is_finished:
-            ranks.on_root(run_folder.hold_to_files, {name: recipe.data_in(name).file for name in recipe.phase})
+            ranks.on_root(run_folder.hold_to_files, {name: recipe.data_in(name).sources for name in recipe.phase})
             say(ranks, f"{run_folder.path}: is finished; weights: {run_folder.model}")
             return
         paces = _train_phases(ranks, recipe, config, run_folder, clock)
@@ -62,8 +63,9 @@ def _train_phases(
         _ = one.normalisation  # read now: that of a later phase may be undefined
         one.prepare(ranks)
     network = build_network(recipe, data[names[0]].sizes)
-    if isinstance(network, Solved):
+    if isinstance(network, Solved) and not ranks.on_root(lambda: run_folder.has_checkpoint):
         _solve(ranks, recipe, network, data, run_folder)
+    if isinstance(network, Solved) and not network.is_trained:
         return {}
     start_from(network, recipe.initial)
     micro_batch = int(config["train_micro_batch_size_per_gpu"])
@@ -89,16 +91,21 @@ def _train_phases(
 
 
 def _solve(ranks: Ranks, recipe: Recipe, network: Any, data: Mapping[str, AnyDataSet], run_folder: RunFolder) -> None:
-    """Solve for the weights of a network in its only phase, and keep them; collective."""
+    """Solve for what a network has in closed form, with the data of its first phase; collective.
+
+    The weights are kept, unless the network is trained from there: then the recipe may have more than this phase.
+    """
     (phase, one), *others = data.items()
-    if others:
+    if others and not network.is_trained:
         raise UserError(f"phase: model.name = {recipe.model.name!r} is solved in one phase, not {len(data)}")
     solve(ranks, network, one, f"{run_folder.path} {phase}")
-    if ranks.is_root:
+    if ranks.is_root and not network.is_trained:
         run_folder.keep_model(network.state_dict(), recipe, one, {"phase": phase, "step": 0}, {})
 
 
-def _cost(ranks: Ranks, recipe: Recipe, name: str, network: Any, data: Any, micro_batch: int) -> Cost | None:
+def _cost(
+    ranks: Ranks, recipe: Recipe, name: str, network: nn.Module, data: AnyDataSet, micro_batch: int
+) -> Cost | None:
     """The cost of a sample of a phase, printed before the first step; None on all ranks but root."""
     cost = cost_of(network, data, recipe.loss_in(name), recipe.ema) if ranks.is_root else None
     if cost is not None:

@@ -38,7 +38,7 @@ class Origin:
     def of(cls, data: Mapping[str, AnyDataSet], earlier: Sequence[str] = ()) -> Origin:
         """That of a run whose phases learn from these data sets; reads all of their files."""
         return cls(
-            {phase: _digest(one.options.file) for phase, one in data.items()},
+            {phase: _digest(*one.options.sources) for phase, one in data.items()},
             {phase: one.context for phase, one in data.items()},
             {phase: _marks(one) for phase, one in data.items()},
             tuple(earlier),
@@ -66,9 +66,10 @@ class Origin:
         """Marks of all samples that the weights have seen in training."""
         return set(self.earlier).union(*(parts.get("train", {}).values() for parts in self.parts.values()))
 
-    def require_files(self, files: Mapping[str, str], source: Path) -> None:
+    def require_files(self, files: Mapping[str, Sequence[str]], source: Path) -> None:
         """As `require_same`, of the files of phases alone; one that is gone contradicts nothing."""
-        there = {phase: _digest(file) for phase, file in files.items() if phase in self.digests and is_there(file)}
+        known = {phase: of_phase for phase, of_phase in files.items() if phase in self.digests}
+        there = {phase: _digest(*of_phase) for phase, of_phase in known.items() if all(map(is_there, of_phase))}
         self.require_same(replace(self, digests=there), source)
 
     def require_same(self, now: Origin, source: Path) -> None:
@@ -124,8 +125,12 @@ def _marks(data: AnyDataSet) -> Marks:
     return {part: {str(i): data.mark(i) for i in samples} for part, samples in data.parts.items()}
 
 
-def _digest(path: str) -> str:
-    """The digest of a file, taken once while it does not change: a campaign needs it for every run."""
+def _digest(*paths: str) -> str:
+    """The digest of some files, each taken once while it does not change: a campaign needs it for every run."""
+    return "+".join(map(_digest_of_file, paths))
+
+
+def _digest_of_file(path: str) -> str:
     about = state_of(Path(path))
     if about is None:
         raise UserError(f"data.file: {path} is there no longer")

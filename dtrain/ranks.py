@@ -139,7 +139,7 @@ class Ranks(TorchWorld):
 def connect(device: str = "auto", threads: int = 0, ranks_per_run: int = 0, purpose: Config | None = None) -> Ranks:
     """Join the processes that were started together, in groups of `ranks_per_run` (0: one group).
 
-    `purpose` is what they were started for, the same for all. Raises UserError: no GPU where one is asked for, groups
+    `purpose` is what they were started for, the same for all. Raises UserError: no GPU where one is needed, groups
     that do not divide the processes, processes out of reach, those of another training in their place.
     """
     if device not in ("auto", "cpu", "gpu"):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -62,6 +62,11 @@ class RunFolder:
         return self.path / "checkpoint"
 
     @property
+    def has_checkpoint(self) -> bool:
+        """Whether a training goes on from one."""
+        return (self.checkpoints / "latest").exists()
+
+    @property
     def model(self) -> Path:
         """The best weights so far."""
         return self.path / WEIGHTS_FILE
@@ -86,7 +91,7 @@ class RunFolder:
         with written_whole(path) as beside:
             beside.write_text(origin.json(), encoding="utf-8")
 
-    def hold_to_files(self, files: Mapping[str, str]) -> None:
+    def hold_to_files(self, files: Mapping[str, Sequence[str]]) -> None:
         """Raise UserError if the files of a finished run, by phase, hold something else now; on root."""
         if is_there(self.path / "data.json"):
             self.origin.require_files(files, self.path)

@@ -108,11 +108,10 @@ look_at_recipe() { # WORD...: likewise; data that an earlier job is still to mak
         sed -n '/^# /p' <<<"$told"
     elif ((code != 2)) && ! (load_software >&2; looks --help) >/dev/null 2>&1; then
         echo "submit: dtrain does not run here, so its recipe was not looked at" >&2
-    elif [ -n "$after$later" ]; then
-        sed -n '/^error: /p' <<<"$told" >&2
-        echo "submit: that may be because ${after:-what it waits for} has not ended yet, and keeps no job back" >&2
+    elif [ -n "$after$later" ] && grep -q '^name = ' <<<"$told"; then # the recipe is in order and shown: data are missing
+        sed -n "s/^error: \(.*\)/submit: \1; ${after:-what it waits for} has not ended yet, so that may come/p" <<<"$told" >&2
     else
-        echo "$told" >&2
+        grep '^error: ' <<<"$told" >&2 || echo "$told" >&2
         fail "nothing is submitted"
     fi
 }

@@ -129,7 +129,7 @@ def _cost(config: RunConfig, are_given: bool, sizes: dict[str, int], on_cpu: tup
     together = following.steps_after() * sizes["particle"]  # a replica
     total = f"{sizes['sample'] * (alone + sizes['replica'] * together):.3g} atom-steps"
     if config.device == "gpu":
-        return f"{total}; no rate of a GPU has been measured yet to tell the time"
+        return f"{total}; no rate of a GPU has been measured yet to estimate the time"
     samples, replicas = on_cpu
     seconds = max(samples.of_ranks) * alone / ONE_SYSTEM + max(replicas.of_ranks) * together / TOGETHER
     return f"{total}, about {duration(seconds)} on these ranks" + (" without GPUs" if config.device == "auto" else "")

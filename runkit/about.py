@@ -78,7 +78,7 @@ def main() -> None:
         try:
             message = tell()
         except Exception as error:
-            message = f"cannot be told: {type(error).__name__}: {error}".splitlines()[0]
+            message = f"cannot be found: {type(error).__name__}: {error}".splitlines()[0]
         print(f"  {name:9}{message}", flush=True)
 
 

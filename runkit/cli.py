@@ -135,7 +135,7 @@ def surroundings() -> str:
     try:
         done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=TIMEOUT)
     except (OSError, subprocess.SubprocessError) as error:
-        return f"  what it stands on cannot be told: {error}"
+        return f"  what it stands on cannot be found: {error}"
     died = f"\n  a library ended the process that loaded it (code {done.returncode})" if done.returncode else ""
     return done.stdout.rstrip("\n") + died
 

@@ -18,13 +18,21 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, TypeVar, cast
+from typing import Any, Protocol, TypeVar, cast
 
-from runkit.log import say
+from runkit.log import Rank, say
 
 WAIT, FILE, KERNELS = "waited", "file", "kernels"  # beside "computed"
 PARTS = (WAIT, FILE, KERNELS)
 Method = TypeVar("Method", bound=Callable[..., Any])
+T = TypeVar("T")
+
+
+class Gathering(Rank, Protocol):
+    """The part of a `World` (`runkit.mpi`) that is used here."""
+
+    def gather(self, value: T, root: int = 0) -> list[T] | None:
+        """The values of all ranks in their order, on rank `root`; None elsewhere."""
 
 
 class Account:
@@ -56,7 +64,7 @@ class Account:
         spent = list(self.seconds.values())
         return [time.perf_counter() - self._began - sum(spent), *spent]
 
-    def report(self, world: Any) -> None:
+    def report(self, world: Gathering) -> None:
         """Print where the time went; collective."""
         mine = (self.parts(), self.n_bytes, peak_bytes())
         everyone = world.gather(mine)

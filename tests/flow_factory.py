@@ -99,7 +99,7 @@ def write_flow(
     rng = np.random.default_rng(seed)
     sizes = {"case": n_cases, "time": n_frames, "x": shape[0], "y": shape[1], "force_time": 2, "body": 1}
     sizes, schema = (sizes | {"point": n_points}, FLOW) if n_points else (sizes, FLOW.without(*POINTS))
-    about = {**WELL, "n_trajectories": min(failed, default=n_cases), "config": config or {}, "seed": seed}
+    about = {**WELL, "n_trajectories": n_cases, "config": config or {}, "seed": seed}
     types = {"x_low": "OPEN", "x_high": "OPEN", "y_low": bc_type[0], "y_high": bc_type[1]}
     groups = {f"boundary_conditions/{face}": {"bc_type": kind} for face, kind in types.items()}
     with Writer.open(SerialWorld(), path, schema, sizes, about, groups=groups) as writer:
@@ -111,7 +111,7 @@ def write_flow(
                 writer.write(f"boundary_conditions/{axis}_{face}/mask", (), np.arange(length) == place % length)
         for case in range(n_cases):
             _write_case(writer, case, vortices(rng, shape, n_frames, n_points), case in failed)
-        writer.seal()
+        writer.seal({"n_trajectories": min(failed, default=n_cases)})
     return Path(path)
 
 

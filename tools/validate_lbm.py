@@ -199,7 +199,7 @@ def mass(options: argparse.Namespace, report: Report) -> None:
 def sliding(options: argparse.Namespace, report: Report) -> None:
     """Largest speed in a square cavity whose lid slides at 0.098 at once, in 80 turns of the lid; at the least tau that
     is allowed beside a sliding wall, and half way from there to 1/2."""
-    for law in ("bgk", "trt", "regularised", "smagorinsky"):
+    for law in collision.names():
         built = collision.build(law)
         least = max(built.least_tau, built.least_tau_sliding)
         for n in (32,) if options.quick else (32, 64, 128):

@@ -1,6 +1,6 @@
-"""Data sets: one per file, registered by name: what a network sees, what it shall answer, and how answers are judged.
+"""Data sets: one per file, registered by name: inputs and targets of a network, its loss and its validation scores.
 
-`DataSet` says what a data set gives.
+`DataSet` is the protocol of one.
 """
 
 from __future__ import annotations
@@ -43,6 +43,11 @@ class Options(Config):
     )
     file: str = Field(min_length=1, description="file of a generator")
 
+    @property
+    def sources(self) -> tuple[str, ...]:
+        """All files that are read, that of `file` first."""
+        return (self.file,)
+
 
 DataOptions: TypeAlias = Options
 
@@ -69,7 +74,7 @@ class Batches(Protocol[Batch_co]):
 
 
 class DataSet(Batches[Batch], Protocol[Batch, Keys_contra]):
-    """Samples of one file: what a network sees, what it shall answer, and how its answers are judged.
+    """Samples of one file: inputs and targets of a network, its loss and its validation scores.
 
     Samples are numbers. A data set derives from this class, names its batches (a dataclass of tensors) and the keys of
     its loss, and registers itself. Everything raises UserError for a file that does not hold what is needed.
@@ -102,7 +107,7 @@ class DataSet(Batches[Batch], Protocol[Batch, Keys_contra]):
     @property
     @abstractmethod
     def parts(self) -> dict[str, list[int]]:
-        """Part -> what is split, as numbers; it may be changed before `split` is asked for."""
+        """Part -> what is split, as numbers; one dictionary, whose content may be replaced before `split` is used."""
 
     @property
     @abstractmethod
@@ -111,16 +116,16 @@ class DataSet(Batches[Batch], Protocol[Batch, Keys_contra]):
 
     @abstractmethod
     def mark(self, number: int, /) -> str:
-        """A word that tells one of `usable` from all others by its content (see `mark_of`, `dtrain.origin`)."""
+        """A digest of the content of one of `usable`, unlike that of all others (see `mark_of`, `dtrain.origin`)."""
 
     @property
     @abstractmethod
     def context(self) -> dict[str, float]:
-        """How the file was made where a network cannot see it, in words and numbers (`dtrain.origin`)."""
+        """How the file was made, as far as it is not among the inputs: name -> number (`dtrain.origin`)."""
 
     @property
     def system(self) -> dict[str, Any]:
-        """What was simulated, for who predicts with the weights: kept in their header as JSON."""
+        """What was simulated, kept in the header of weights as JSON for predictions with them."""
         return {}
 
     @abstractmethod

@@ -116,5 +116,5 @@ def with_inherent(found: Configuration, potential: str, parameters: Mapping[str,
 
 
 def law_of(system: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
-    """Name and parameters of the potential that data were made with; Kob and Andersen's where that is not told."""
+    """Name and parameters of the potential that data were made with; Kob and Andersen's where the file has none."""
     return system.get("potential", "kob-andersen"), system.get("parameters", {})

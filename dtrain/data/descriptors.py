@@ -1,8 +1,8 @@
-"""Descriptors of structure that tell where particles will move: invariant numbers per particle, averaged around it.
+"""Descriptors of structure that predict where particles will move: invariant numbers per particle, averaged around it.
 
 Of the inherent structure: energy, virial, curvature, local stress and stiffness (`mdgen.fields`), by species of the
 neighbour; radial densities; and the step from the thermal to the inherent position. Each number is taken once for each
-species, zero for the others, so that averages over a neighbourhood tell whose they are. Averages are in generations:
+species, zero for the others, so that averages over a neighbourhood are of one species. Averages are in generations:
 each is the mean of the one before over the particle (weight 1) and its neighbours (weight exp(-r / range)).
 
 Source: averaging in generations, E. Boattini, F. Smallenburg and L. Filion, Phys. Rev. Lett. 127, 088007 (2021),
@@ -66,7 +66,7 @@ def descriptors(
 
     With the `thermal` positions that it was found from, there are descriptors of the step between them too. Columns
     have a spread of 1 over the configuration, or that of a group that is trusted less, and a mean of zero over each
-    species. The last one is the same for all, the inherent energy per particle: it tells fast configurations from slow
+    species. The last one is the same for all, the inherent energy per particle: it sorts fast configurations from slow
     ones, which no other does. `potential` and `parameters` are those of `mdgen`. Raises UserError for what is no
     configuration of them.
     """
@@ -78,7 +78,7 @@ def descriptors(
     least = int(species.max()) + 1
     n_species = least if n_species is None else whole("n_species", n_species, least, 128)
     unit = float((box.prod() / len(position)) ** (1 / 3))
-    farthest = RADII[-1] + 2 * (RADII[1] - RADII[0])  # that a radial density knows of
+    farthest = RADII[-1] + 2 * (RADII[1] - RADII[0])  # beyond it a radial density counts nothing
     pairs = _pairs(position, box, min(farthest * unit, 0.5 * float(box.min())))
     shell = pairs.within(FIRST_SHELL * unit)
     held, energy = _mechanical(position, species, box, shell, potential, parameters, n_species)
@@ -118,6 +118,13 @@ def _edges(box: ArrayLike) -> F64:
 def n_leading(n_species: int) -> int:
     """How many columns come first that are mechanical and averaged over the nearest alone."""
     return _n_masked(n_species, 4 * n_species + 12) * (1 + MECHANICAL_RANGES[0][1])
+
+
+def own_columns(n_species: int) -> list[tuple[int, float]]:
+    """The columns that tell of a particle alone, before averages, with the factors that give them a spread of 1."""
+    mechanical, step = _n_masked(n_species, 4 * n_species + 12), _n_masked(n_species, 6)
+    start = mechanical * _n_generations(MECHANICAL_RANGES)
+    return [(k, 1.0) for k in range(mechanical)] + [(k, 1 / STEP_SCALE) for k in range(start, start + step)]
 
 
 def n_descriptors(n_species: int) -> int:

@@ -20,7 +20,7 @@ import torch
 from torch import Tensor
 
 from dtrain.data import DataSet, Network, Output, data, mark_of
-from dtrain.data.clips import NEAR, Clips, Series, distance_of, geometry_of, patches, rollout
+from dtrain.data.clips import NEAR, Clips, Series, distance_of, eddies, geometry_of, patches, rollout, strength
 from dtrain.data.flow_file import FlowFile
 from dtrain.data.flow_options import FlowLoss, FlowOptions
 from dtrain.data.store import Store
@@ -28,8 +28,10 @@ from dtrain.data.tensors import numbers
 from dtrain.flow_metrics import correlation, variance_error, vorticity
 from dtrain.flow_physics import Scene, physics_losses
 from dtrain.losses import field_and_gradient
+from dtrain.models.mirrors import planes_of
+from dtrain.models.stream_function import curl
 from dtrain.normalisation import Normalisation
-from runkit.arrays import F32, Bools, Floats
+from runkit.arrays import F32, F64, Bools, Floats
 from runkit.dataset.schema import COMPLETE, PENDING
 from runkit.errors import UserError
 from runkit.rng import stream
@@ -87,7 +89,7 @@ class Flow(FlowFile, DataSet[Clips, FlowLoss]):
 
     @cached_property
     def periods(self) -> list[int]:
-        """Cells after which a flow repeats along x and y, as far as a network is to know it; 0: it does not."""
+        """Cells after which a flow repeats along x and y, if the network is given that; 0: it does not."""
         faces = {axis: self.dataset.file[f"boundary_conditions/{axis}_low"].attrs["bc_type"] for axis in "xy"}
         wraps = {axis: self.options.periodic and kind == "PERIODIC" for axis, kind in faces.items()}
         return [self.dataset.sizes[axis] if wraps[axis] else 0 for axis in "xy"]
@@ -106,6 +108,7 @@ class Flow(FlowFile, DataSet[Clips, FlowLoss]):
             "frames": frames,
             "spreads": list(self.normalisation.std[1:]),
             "periodic": self.periods,
+            "planes": self.planes,
         }
 
     @cached_property
@@ -224,10 +227,23 @@ class Flow(FlowFile, DataSet[Clips, FlowLoss]):
             clips = clips.mirrored().where(numbers(chosen, device), clips) if any(chosen) else clips
         if self.options.noise:
             shape = *clips.given.shape[1:3], self.dataset.sizes["x"], self.dataset.sizes["y"]
-            drawn = [patches(random, shape, self.options.noise_reach) for random in streams]
-            noise = clips.of_cells(numbers(self.options.noise * np.stack(drawn), device))
+            drawn = np.stack([self._noise(random, shape) for random in streams])
+            noise = numbers(self.options.noise * drawn, device)
+            if self.options.noise_stream:
+                wraps, spreads = (self.periods[0] > 0, self.periods[1] > 0), self.normalisation.std[1:]
+                noise = torch.cat([noise[:, :1], curl(noise[:, 1:], wraps, spreads, planes_of(self.planes))], 1)
+            noise = clips.of_cells(noise)
             clips = replace(clips, given=clips.given + noise * clips.fluid)
         return clips
+
+    def _noise(self, random: np.random.Generator, shape: Sequence[int]) -> F64:
+        """Noise of density and velocities, or of density and a stream function, for frames [channel, t, x, y]."""
+        reach = self.options.noise_reach
+        if not self.options.noise_stream:
+            return strength(random, reach) * patches(random, shape, reach)
+        closed = [pair if not period else (True, True) for pair, period in zip(self.planes, self.periods, strict=True)]
+        parts = patches(random, (1, *shape[1:]), reach), eddies(random, shape[1:], reach, closed)
+        return strength(random, reach) * np.concatenate(parts)
 
     def _series(self, case: int, start: int = 0, n_frames: int | None = None) -> Series:
         """Frames of a case as the network sees them; UserError if they are not finite."""

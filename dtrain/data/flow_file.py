@@ -14,6 +14,7 @@ import numpy as np
 from dtrain.data import dataset_at
 from dtrain.flow_metrics import period
 from runkit.arrays import Bools, Floats
+from runkit.dataset.the_well import FACES
 
 
 class FlowFile:
@@ -67,6 +68,13 @@ class FlowFile:
         """Families of the obstacles of a case."""
         about: dict[str, Any] = json.loads(self.dataset["description"][case].decode() or "{}")
         return {str(obstacle.get("family", "")) for obstacle in about.get("obstacles", [])}
+
+    @cached_property
+    def planes(self) -> list[list[bool]]:
+        """Whether the low and the high face of x and of y are symmetry planes."""
+        faces = self.dataset.config.get("boundaries", {})
+        kinds = [[faces.get(f"{axis}_{face}", {}) for face in FACES] for axis in "xy"]
+        return [[isinstance(face, dict) and face.get("kind") == "free-slip" for face in pair] for pair in kinds]
 
     def is_symmetric(self) -> bool:
         """Whether the reflection of a flow in y is one of the same kind: faces alike, none moves or pushes along y."""

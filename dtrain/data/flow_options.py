@@ -53,6 +53,11 @@ class FlowOptions(Options):
         description="largest patch of noise [cells]; above 1: as strong in patches of 1, 2, 4, …, and in each clip "
         "of another strength, normally distributed",
     )
+    noise_stream: bool = Field(
+        False,
+        description="noise of velocity comes from a stream function, so that it has no divergence: for a network with "
+        "model.parameters.stream, which could not take any away",
+    )
     surface: bool = Field(False, description="the network sees beside the distance one that is steep at surfaces")
     viscosity: bool = Field(False, description="the network sees the Reynolds number of a cell beside the distance")
     horizon: int = Field(12, ge=1, description="frames that are rolled out in a validation")

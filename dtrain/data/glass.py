@@ -110,6 +110,11 @@ class Glass(DataSet[Graphs, GlassLoss]):
         return self._labelled()
 
     @property
+    def at(self) -> float:
+        """The time that is learnt."""
+        return float(self.dataset["time"][self.options.time])
+
+    @property
     def context(self) -> dict[str, float]:
         return {}
 
@@ -119,7 +124,7 @@ class Glass(DataSet[Graphs, GlassLoss]):
         kept = {key: told[key] for key in ("potential", "parameters", "density") if key in told}
         temperature = sorted(set(self.dataset["temperature"][:].tolist()))
         sizes = {"n_species": self.dataset.sizes["species"], "n_replicas": self.dataset.sizes["replica"]}
-        return {**kept, **sizes, "temperature": temperature, "time": float(self.dataset["time"][self.options.time])}
+        return {**kept, **sizes, "temperature": temperature, "time": self.at}
 
     def mark(self, sample: int) -> str:
         return mark_of(*(self.dataset[name][sample] for name in ("box", "species", "initial_position")))
@@ -155,6 +160,23 @@ class Glass(DataSet[Graphs, GlassLoss]):
         if not self.has_bond_change:
             return node, np.zeros(n_bonds, np.float32)
         return node, self.dataset["bond_change"][sample, self.options.time, :n_bonds]
+
+    def errors(self, sample: int) -> tuple[Floats, Floats] | None:
+        """Standard errors of the targets of a sample; None where the file does not tell them, zeros for bonds alone."""
+        if "propensity_error" not in self.dataset:
+            return None
+        n_bonds, node = (
+            int(self.dataset["n_bonds"][sample]),
+            self.dataset["propensity_error"][sample, self.options.time],
+        )
+        if "bond_change_error" not in self.dataset:
+            return node, np.zeros(n_bonds, np.float32)
+        return node, self.dataset["bond_change_error"][sample, self.options.time, :n_bonds]
+
+    def bond(self, sample: int) -> Ints:
+        """The labelled bonds of a sample [n_bonds, 2]."""
+        found: Ints = self.dataset["bond"][sample, : int(self.dataset["n_bonds"][sample])]
+        return found
 
     def structure(self, number: int) -> Data:
         """The graph of a sample without targets; `pairs` are the bonds [n_pairs, 2] that its edges come from."""
@@ -258,7 +280,7 @@ class Glass(DataSet[Graphs, GlassLoss]):
         path = Path(f"{self.options.file}.pairs") / f"{self._identity}_{self.options.cutoff:g}_{number:05}.npz"
         pairs = kept(path, make, fits) if self.options.keep_pairs else make()
         if not self.configurations.is_reversed(number) and self.dataset["labelled"][number] == COMPLETE:
-            bonds = self.dataset["bond"][number, : int(self.dataset["n_bonds"][number])]
+            bonds = self.bond(number)
             if not np.array_equal(bonds, pairs):
                 raise UserError(
                     f"{self.options.file}: sample {number} lists {len(bonds)} bonds, but {len(pairs)} pairs are closer "

@@ -68,7 +68,7 @@ def structure_of(options: GraphOptions, found: Configuration, pairs: Ints, featu
 
 
 def features_of(options: GraphOptions, found: Configuration, law: tuple[str, Mapping[str, Any], int]) -> Floats | None:
-    """Descriptors of all particles of a configuration, None where a recipe asks for none.
+    """Descriptors of all particles of a configuration, None for a recipe without.
 
     `law` is the potential, its parameters, and the number of species. They are in units of their spread over the whole
     configuration, so they are always made of the whole one.

@@ -6,6 +6,7 @@ Units: sigma.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import torch
@@ -45,6 +46,11 @@ class Graphs(Tensors):
     def masks(self) -> tuple[Tensor, Tensor]:
         """What is scored of particles [n] and of edges [n_edges]."""
         return self.node_mask, self.edge_mask
+
+    @property
+    def terms(self) -> tuple[Any, ...]:
+        """What regressions are made of, beside the inputs of a network: targets, masks, weights."""
+        return self.targets, self.masks, self.weight
 
     @classmethod
     def join(cls, graphs: list[Graphs]) -> Graphs:

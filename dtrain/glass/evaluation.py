@@ -59,7 +59,7 @@ class Evaluation:
     def write(self, path: Path, found: Sequence[Prediction]) -> None:
         """Keep predictions for figures."""
         about = {**self._about, "dataset": self.data.options.file}
-        write_predictions(self.world, path, self.data.dataset, (self.samples, self.i_time), found, about)
+        write_predictions(self.world, path, self.data.dataset, (self.samples, self.data.at), found, about)
 
     def about(self, model: str, part: str) -> dict[str, Any]:
         """What was evaluated, and the ceiling that the noise of the labels sets (not collective)."""
@@ -72,7 +72,7 @@ class Evaluation:
             "samples": self.samples,
             "n_train": len(self.data.parts["train"]),
             "temperature": float(dataset["temperature"][self.samples[0]]),
-            "time": float(dataset["time"][self.i_time]),
+            "time": self.data.at,
             "i_time": self.i_time,
             "n_replicas": dataset.sizes["replica"],
             "is_published": published.covers(dataset.config),

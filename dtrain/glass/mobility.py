@@ -2,8 +2,8 @@
 
 In parts, each block is a graph of its own with all that the network sees (`partition`), so the answers are those of the
 whole up to rounding. Descriptors are made of the whole configuration first, since they are in units of their spread
-over it. Networks that look at the whole graph themselves, for statistics over it or to answer for it, do not tell how
-far they look; they are given whole graphs only.
+over it. Networks that use the whole graph, for statistics over it or to answer for it, have no `reach`; they are given
+whole graphs only.
 Units: Lennard-Jones.
 """
 
@@ -58,7 +58,7 @@ def predict(
     `inherent` [n, 3] is the inherent structure;
     where the model needs it and it is not given, it is found in the `potential` with its `parameters`, by default those
     of the data that the model learnt from. `parts` is a number of blocks that are computed one after another, for less
-    memory. Raises UserError for input that is no configuration, or none that the model can know.
+    memory. Raises UserError for input that is no configuration, or of another kind than the model's.
     """
     start = checked(numbers("position", position), species, box)
     given = None if inherent is None else numbers("inherent", inherent)
@@ -104,7 +104,7 @@ def potential_of(
 
 
 def require_known(trained: Trained, found: Configuration) -> None:
-    """Raise UserError for a configuration that a model cannot know."""
+    """Raise UserError for a configuration of another kind than the model's."""
     n_species = trained.system.get("n_species")
     if n_species is not None and found.species.max() >= n_species:
         raise UserError(

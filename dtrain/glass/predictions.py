@@ -49,18 +49,18 @@ def write_predictions(
     world: World,
     path: Path,
     dataset: Dataset,
-    which: tuple[Sequence[int], int],
+    which: tuple[Sequence[int], float],
     rows: Iterable[Prediction],
     about: Mapping[str, Any],
 ) -> None:
-    """Write the PREDICTION file of samples and a time index, replacing an old one; collective.
+    """Write the PREDICTION file of samples at a time, replacing an old one; collective.
 
     `rows` are this rank's predictions; together those of all ranks are the samples, each once.
     """
-    samples, i_time = which
+    samples, _ = which
     capacity = dataset.sizes["particle"], dataset.sizes["bond"]
     of_file = (_row(dataset, samples, *row) for row in rows)
-    write_rows(world, path, dataset.path, (samples, dataset["time"][i_time]), capacity, about, of_file)
+    write_rows(world, path, dataset.path, which, capacity, about, of_file)
 
 
 def write_rows(

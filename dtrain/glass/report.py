@@ -119,6 +119,21 @@ def spreadsheet(about: dict[str, Any], rows: Sequence[Row], known: Mapping[str, 
         yield [f"published: {model}", "A", *place, 100, *(theirs.get(name) or "" for name in columns)]
 
 
+def against_time(temperature: float, time: float, rows: Sequence[Row]) -> dict[str, float]:
+    """The correlations of a time as the row of a table: of scored particles and bonds, with errors, by predictor."""
+    found = {"temperature": temperature, "time": time}
+    for kind in ("A", BONDS):
+        for row in rows:
+            if (score := row.scores.get(kind)) is not None:
+                name = f"{row.name} {kind}"
+                found |= {
+                    name: score.pearson.value,
+                    f"{name} +-": score.pearson.error,
+                    f"{name} pooled": score.pooled.value,
+                }
+    return found
+
+
 def _title(kind: str) -> str:
     return f"bonds (AA, r < {CLOSE_PAIR})" if kind == BONDS else f"particles {kind}"
 

@@ -6,7 +6,7 @@ A figure that is a mean over configurations has the standard error of that mean;
 chi_4 is the variance between configurations, times the number of particles, of the share of particles whose propensity
 is below `OVERLAP`: how much whole configurations differ in mobility. A propensity is a mean over replicas, so this is
 the part of the four-point susceptibility that the structure decides. Published curves of it (`published`) go to zero at
-early and late times as this one does, but do not tell their threshold.
+early and late times as this one does, but do not give their threshold.
 
 Source: B. Efron and C. Stein, Ann. Stat. 9, 586 (1981), doi:10.1214/aos/1176345462 (jackknife); G. Jung et al.,
 Roadmap on machine learning glassy dynamics, arXiv:2311.14752 (chi_4 of predicted propensities).

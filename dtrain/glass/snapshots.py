@@ -78,8 +78,8 @@ def predict_file(
     """Predict all configurations of a file; collective. Writes `path` and, beside it, the same as extended XYZ.
 
     `how` is the potential of inherent structures, its parameters, and the number of parts; 0: one for each process.
-    Raises UserError for a file that cannot be read, configurations that the model cannot know, and, before anything is
-    computed, where the extended XYZ would replace something else.
+    Raises UserError for a file that cannot be read, for configurations of another kind than the model's, and, before
+    anything is computed, where the extended XYZ would replace something else.
     """
     potential, parameters, parts = how
     law, xyz = potential_of(trained, potential, parameters), path.with_suffix(".xyz")

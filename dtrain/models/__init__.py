@@ -4,8 +4,8 @@ A network is a `torch.nn.Module` whose parameters are keyword arguments with def
 that the data set's `inputs(batch)` gives and returns a tuple of tensors. Arguments named in the data set's `sizes` are
 filled by it; all others are keys of `[model.parameters]` in a recipe. A class with `dynamic = True` is compiled at once
 for tensors of any size. A graph network whose answer for a particle or an edge depends on nothing further away than a
-number of edges says that number as `reach`: large configurations are then predicted in parts. One that looks at the
-whole graph (normalisation over a graph, answers for a graph) has no `reach`, and sees whole graphs only.
+number of edges has that number as `reach`: large configurations are then predicted in parts. One that uses the whole
+graph (normalisation over a graph, answers for a graph) has no `reach`, and is given whole graphs only.
 """
 
 from torch import nn
@@ -23,6 +23,13 @@ def require_whole(**parameters: object) -> None:
     for name, value in parameters.items():
         if type(value) is not int or not 1 <= value <= MOST:
             raise ValueError(f"{name} = {value!r} is not allowed; allowed: a whole number from 1 to {MOST}")
+
+
+def require_count(**parameters: object) -> None:
+    """ValueError unless every parameter is a whole number from 0 to MOST."""
+    for name, value in parameters.items():
+        if type(value) is not int or not 0 <= value <= MOST:
+            raise ValueError(f"{name} = {value!r} is not allowed; allowed: a whole number from 0 to {MOST}")
 
 
 def require_list(**parameters: object) -> None:

@@ -5,7 +5,9 @@ authors' published weights (https://github.com/h3-Open-BDEC/pyg_botan), which lo
 
 Both updates begin with a linear layer on concatenated inputs, W [a, b, …]. It is evaluated as W_a a + W_b b + …: what
 belongs to particles is multiplied once per particle instead of once per edge, and what does not change between rounds
-(the encoded inputs) is multiplied once per graph. Same function, about half the time.
+(the encoded inputs) is multiplied once per graph. Edges are sorted by target and updated a few at a time
+(`dtrain.kernels.two_layers`); of each round the backward pass keeps the edges and nothing that is hidden. The function
+is the same. An edge and its reverse share nothing: the network tells a vector from its negative.
 """
 
 from __future__ import annotations
@@ -13,10 +15,10 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import linear
-from torch.utils.checkpoint import checkpoint
-from torch_geometric.utils import scatter
 
-from dtrain.models import model, require_switch, require_whole
+from dtrain.kernels.order import Order, ordered
+from dtrain.kernels.two_layers import Layers, edge_layers, two_layers
+from dtrain.models import model, require_whole
 
 NEIGHBOURS = 40  # of a particle of the published liquid, about
 
@@ -30,7 +32,11 @@ class MLP(nn.Module):
         self.fc2 = nn.Linear(width, width)
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.after_first(self.fc1(x))
+        return two_layers(x, self.fc1.bias, self.layers(self.fc1.weight))
+
+    def layers(self, weight: Tensor) -> Layers:
+        """Both layers, with `weight` of the first, or of a part of its inputs."""
+        return Layers(weight, self.fc2.weight, self.fc2.bias)
 
     def after_first(self, hidden: Tensor) -> Tensor:
         """The rest, given the output of the first linear layer, which is overwritten."""
@@ -42,7 +48,7 @@ class EdgeEncoder(MLP):
     """The MLP whose first layer sees all digits of edge vectors, also where a GPU multiplies matrices with fewer."""
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.after_first(by_columns(x, self.fc1) if x.is_cuda else self.fc1(x))
+        return self.after_first(by_columns(x, self.fc1)) if x.is_cuda else super().forward(x)
 
 
 def by_columns(x: Tensor, layer: nn.Linear) -> Tensor:
@@ -76,12 +82,11 @@ class EdgeModel(nn.Module):
         """The part of the first layer that is the same in all rounds [n_edges, width]."""
         return linear(encoded, self.mlp.fc1.weight.chunk(4, dim=1)[3], self.mlp.fc1.bias)
 
-    def forward(self, x: Tensor, edge_index: Tensor, edge: Tensor, constant: Tensor) -> Tensor:
+    def forward(self, x: Tensor, order: Order, edge: Tensor, constant: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Edges, their sums at the particles that they point to, and the constant for the next round."""
         of_source, of_target, of_edge, _ = self.mlp.fc1.weight.chunk(4, dim=1)
-        hidden = linear(edge, of_edge).add_(constant)
-        hidden += linear(x, of_source).index_select(0, edge_index[0])
-        hidden += linear(x, of_target).index_select(0, edge_index[1])
-        return self.mlp.after_first(hidden)
+        of_ends = linear(x, of_source), linear(x, of_target)
+        return edge_layers(edge, constant, of_ends, order, self.mlp.layers(of_edge))
 
 
 class NodeModel(nn.Module):
@@ -95,9 +100,8 @@ class NodeModel(nn.Module):
         """The part of the first layer that is the same in all rounds [n_nodes, width]."""
         return linear(encoded, self.mlp.fc1.weight.chunk(3, dim=1)[1], self.mlp.fc1.bias)
 
-    def forward(self, x: Tensor, edge_index: Tensor, edge: Tensor, constant: Tensor) -> Tensor:
+    def forward(self, x: Tensor, arriving: Tensor, constant: Tensor) -> Tensor:
         of_node, _, of_sum = self.mlp.fc1.weight.chunk(3, dim=1)
-        arriving = scatter(edge, edge_index[1], dim=0, dim_size=x.shape[0], reduce="sum")
         return self.mlp.after_first(linear(x, of_node) + linear(arriving, of_sum) + constant)
 
 
@@ -110,21 +114,17 @@ class Network(nn.Module):
         self.node_model = NodeModel(width)
 
     def forward(
-        self, x: Tensor, edge_index: Tensor, edge: Tensor, constant: tuple[Tensor, Tensor]
-    ) -> tuple[Tensor, Tensor]:
-        edge = self.edge_model(x, edge_index, edge, constant[1])
-        return self.node_model(x, edge_index, edge, constant[0]), edge
+        self, x: Tensor, order: Order, edge: Tensor, constants: tuple[Tensor, Tensor]
+    ) -> tuple[Tensor, Tensor, tuple[Tensor, Tensor]]:
+        of_node, of_edge = constants
+        edge, arriving, of_edge = self.edge_model(x, order, edge, of_edge)
+        return self.node_model(x, arriving, of_node), edge, (of_node, of_edge)
 
-    def rounds(
-        self, n_rounds: int, x: Tensor, edge_index: Tensor, edge: Tensor, recompute: bool
-    ) -> tuple[Tensor, Tensor]:
-        """Particles and edges after some rounds, from their encodings; `recompute` as for `Botan`."""
-        constant = self.node_model.constant(x), self.edge_model.constant(edge)
+    def rounds(self, n_rounds: int, x: Tensor, order: Order, edge: Tensor) -> tuple[Tensor, Tensor]:
+        """Particles and edges after some rounds, from their encodings."""
+        constants = self.node_model.constant(x), self.edge_model.constant(edge)
         for _ in range(n_rounds):
-            if recompute:
-                x, edge = checkpoint(self, x, edge_index, edge, constant, use_reentrant=False)
-            else:
-                x, edge = self(x, edge_index, edge, constant)
+            x, edge, constants = self(x, order, edge, constants)
         return x, edge
 
 
@@ -144,20 +144,14 @@ def draw_weights(whole: nn.Module, network: Network, neighbours: float) -> None:
 
 @model("botan")
 class Botan(nn.Module):
-    """The published network: 7 rounds that share their weights, one decoder for particles and edges; 54,209 parameters.
-
-    `recompute` evaluates each round anew in the backward pass: less memory for more time.
-    """
+    """The published network: 7 rounds that share their weights, one decoder for both; 54,209 parameters."""
 
     dynamic = True  # every graph has its own number of edges: compiled once for all
 
-    def __init__(
-        self, node_width: int = 1, edge_width: int = 3, width: int = 64, rounds: int = 7, recompute: bool = False
-    ) -> None:
+    def __init__(self, node_width: int = 1, edge_width: int = 3, width: int = 64, rounds: int = 7) -> None:
         super().__init__()
         require_whole(node_width=node_width, edge_width=edge_width, width=width, rounds=rounds)
-        require_switch(recompute=recompute)
-        self.rounds, self.recompute = rounds, recompute
+        self.rounds = rounds
         self.node_encoder = MLP(node_width, width)
         self.edge_encoder = EdgeEncoder(edge_width, width)
         self.network = Network(width)
@@ -173,8 +167,10 @@ class Botan(nn.Module):
 
     def forward(self, x: Tensor, edge_index: Tensor, edge_attr: Tensor) -> tuple[Tensor, Tensor]:
         """Particles [n_nodes, node_width], edges [2, n_edges] with [n_edges, edge_width] -> [n_nodes], [n_edges]."""
+        places, order = ordered(edge_index, len(x))
         # Half precision would cut the digits of the edge vectors before the first layer sees them.
         with torch.autocast(x.device.type, enabled=False):
-            x, edge = self.node_encoder(x), self.edge_encoder(edge_attr)
-        x, edge = self.network.rounds(self.rounds, x, edge_index, edge, self.recompute and self.training)
-        return self.decoder(x).float(), self.decoder(edge).float()
+            x, edge = self.node_encoder(x), self.edge_encoder(edge_attr.index_select(0, places))
+        x, edge = self.network.rounds(self.rounds, x, order, edge)
+        of_edges = self.decoder(edge).float()
+        return self.decoder(x).float(), of_edges.new_empty(len(places)).index_copy(0, places, of_edges)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from dtrain.kernels.order import ordered
 from dtrain.models import model, require_switch, require_whole
 from dtrain.models.botan import MLP, EdgeEncoder, Network, draw_weights
 from runkit.errors import UserError
@@ -22,8 +23,7 @@ class BotanFlow(nn.Module):
     """Frames [n, outputs, t, k] of the nodes of n clouds -> the next t frames; t is always `frames`.
 
     Of the `inputs` of a node those after the first `outputs` do not change in time. `edge_width` are the numbers that
-    an edge carries. With `increments` the network adds to the last frame it was given. `recompute` evaluates each
-    round anew in the backward pass: less memory for more time.
+    an edge carries. With `increments` the network adds to the last frame it was given.
     """
 
     dynamic = True  # every cloud has its own number of edges
@@ -37,12 +37,11 @@ class BotanFlow(nn.Module):
         width: int = 64,
         rounds: int = 7,
         increments: bool = True,
-        recompute: bool = False,
     ) -> None:
         super().__init__()
         require_whole(inputs=inputs, outputs=outputs, frames=frames, edge_width=edge_width, width=width, rounds=rounds)
-        require_switch(increments=increments, recompute=recompute)
-        self.frames, self.rounds, self.increments, self.recompute = frames, rounds, increments, recompute
+        require_switch(increments=increments)
+        self.frames, self.rounds, self.increments = frames, rounds, increments
         self.node_encoder = MLP(outputs * frames + inputs - outputs, width)
         self.edge_encoder = EdgeEncoder(edge_width, width)
         self.network = Network(width)
@@ -58,8 +57,9 @@ class BotanFlow(nn.Module):
         if t != self.frames:
             raise UserError(f"{t} frames were given to a network of {self.frames}; data.frames says how many")
         x = torch.cat([given.flatten(1, 2), fixed], 1).transpose(1, 2).reshape(n * k, -1)
+        places, order = ordered(edge_index, len(x))
         with torch.autocast(x.device.type, enabled=False):  # half precision would cut the digits of edges
-            x, edge = self.node_encoder(x), self.edge_encoder(edge_attr)
-        x, _ = self.network.rounds(self.rounds, x, edge_index, edge, self.recompute and self.training)
+            x, edge = self.node_encoder(x), self.edge_encoder(edge_attr.index_select(0, places))
+        x, _ = self.network.rounds(self.rounds, x, order, edge)
         y = self.decoder(x).float().reshape(n, k, outputs, t).permute(0, 2, 3, 1)
         return (given[:, :, -1:] + y if self.increments else y,)

@@ -5,7 +5,7 @@ Going down, a convolution of stride 2 halves the two axes; on every level lie re
 the coarsest one with growing dilation, so that a cell there sees far. Going up, cells are repeated and then convolved:
 every cell gets as many weights as its neighbours, so there is no checkerboard, which deconvolutions leave. The last
 layers see the given frames at full resolution again. Beyond a periodic face layers see the other side of the flow,
-beyond any other zeros.
+beyond a symmetry plane as much of its mirror image as `images` says, beyond any other zeros.
 
 Source: O. Ronneberger et al., arXiv:1505.04597 (U-Net); K. He et al., arXiv:1603.05027 (residual blocks); F. Yu and
 V. Koltun, arXiv:1511.07122 (dilation); A. Odena et al., Distill (2016), doi:10.23915/distill.00003 (checkerboards).
@@ -19,9 +19,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import gelu, interpolate
 
-from dtrain.models import model, require_list, require_switch, require_whole
+from dtrain.models import model, require_count, require_list, require_switch, require_whole
+from dtrain.models.mirrors import NO_PLANES, inner, planes_of, with_images
 from dtrain.models.norms import norm_layer
 from dtrain.models.periodic import Axes, PeriodicConv2d, periodic_axes, to_stride
+from dtrain.models.stream_function import without_divergence
 from runkit.errors import UserError
 
 
@@ -35,7 +37,8 @@ class FlowUNet(nn.Module):
     resolution. With `increments` the network adds to the last frame it was given. With `stream` what it adds to
     velocity (or to its mean) has a stream function, so that it has no divergence; outputs are then density and velocity
     x and y, and `spreads` the units of the velocities. `periodic` are the cells after which x and y repeat, each a
-    multiple of 2 to the number of widths; 0: they do not.
+    multiple of 2 to the number of widths; 0: they do not. `planes` says whether the low and the high face of x and of
+    y are symmetry planes: no stream function lets flow through, and the network sees `images` cells beyond them.
     """
 
     def __init__(
@@ -51,18 +54,22 @@ class FlowUNet(nn.Module):
         increments: bool = True,
         stream: bool = False,
         spreads: Sequence[float] = (1.0, 1.0),
+        images: int = 0,
         periodic: Sequence[int] = (0, 0),
+        planes: Sequence[Sequence[bool]] = NO_PLANES,
     ) -> None:
         super().__init__()
         require_list(widths=widths, dilations=dilations)
         require_whole(inputs=inputs, outputs=outputs, frames=frames, fine=fine, blocks=blocks)
         require_switch(increments=increments, stream=stream)
-        if stream and outputs != 3:
-            raise ValueError(f"stream = true needs 3 outputs, density and two velocities; the data have {outputs}")
+        require_count(images=images)
+        if (stream or images) and outputs != 3:
+            raise ValueError(f"stream, images: 3 outputs are needed, density and two velocities, not {outputs}")
         self.outputs, self.frames, self.increments = outputs, frames, increments
         self.spreads = tuple(map(float, spreads)) if stream else None
         self.stride: int = 2 ** len(widths)
         self.periodic = axes = periodic_axes(periodic, self.stride)
+        self.planes, self.images = planes_of(planes), images
         n_seen = outputs * frames + inputs - outputs
 
         def block(channels: int, dilation: int = 1) -> Residual:
@@ -76,7 +83,7 @@ class FlowUNet(nn.Module):
         self.up = nn.ModuleList(block(width) for _, width in narrower)
         self.finest = PeriodicConv2d(widths[0], fine, 3, axes)
         self.seen = PeriodicConv2d(n_seen, fine, 3, axes)
-        self.last = PeriodicConv2d(fine, (outputs - stream) * frames, 3, axes)
+        self.last = PeriodicConv2d(fine, outputs * frames, 3, axes)
         with torch.no_grad():
             self.last.weight.mul_(0.1)  # predictions start near the mean, or near the last frame
 
@@ -84,7 +91,8 @@ class FlowUNet(nn.Module):
         n, _, t, nx, ny = x.shape
         if t != self.frames:
             raise UserError(f"{t} frames were given to a network of {self.frames}; data.frames says how many")
-        moving, fixed = x[:, : self.outputs].flatten(1, 2), x[:, self.outputs :, 0]
+        seen = with_images(x, self.planes, self.images) if self.images else x
+        moving, fixed = seen[:, : self.outputs].flatten(1, 2), seen[:, self.outputs :, 0]
         picture = to_stride(torch.cat([moving, fixed], 1), self.stride, self.periodic)
         picture = picture.contiguous(memory_format=torch.channels_last)
         y, passed = picture, []
@@ -95,9 +103,9 @@ class FlowUNet(nn.Module):
         for convolution, block in zip(self.doubling, self.up, strict=True):
             y = block(passed.pop() + convolution(repeated(y)))
         y = self.last(gelu(self.finest(repeated(y)) + self.seen(picture)))
-        y = y[..., :nx, :ny].float().reshape(n, -1, t, nx, ny)
+        y = inner(y, self.planes, self.images, (nx, ny)).float().reshape(n, -1, t, nx, ny)
         if self.spreads is not None:
-            y = torch.cat([y[:, :1], curl(y[:, 1:], self.periodic, self.spreads)], 1)
+            y = torch.cat([y[:, :1], without_divergence(y[:, 1:], self.periodic, self.spreads, self.planes)], 1)
         return (x[:, : self.outputs, -1:] + y if self.increments else y,)
 
 
@@ -116,33 +124,8 @@ class Residual(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         y = x
         for norm, convolution in zip(self.norms, self.convolutions, strict=True):
-            y = convolution(gelu(norm(y[:, :, None])[:, :, 0]))  # normalisations know (t, x, y)
+            y = convolution(gelu(norm(y[:, :, None])[:, :, 0]))  # normalisations take (t, x, y)
         return x + y
-
-
-def curl(stream: Tensor, periodic: Axes, spreads: Sequence[float]) -> Tensor:
-    """Velocities [n, 2, t, x, y] of a stream function [n, 1, t, x, y], in units of `spreads`: d/dy and -d/dx, by cell.
-
-    Differences are central, so the divergence by central differences vanishes in all cells but those of the edge,
-    which see the function go on in a straight line, or the other side where an axis is periodic.
-    """
-    x, y = (
-        (after - before) / 2
-        for after, before in (_neighbours(stream, axis, wraps) for axis, wraps in zip((-2, -1), periodic, strict=True))
-    )
-    return torch.cat([y / spreads[0], -x / spreads[1]], 1) * min(spreads)
-
-
-def _neighbours(values: Tensor, axis: int, wraps: bool) -> tuple[Tensor, Tensor]:
-    """The next and the last value along an axis, of every cell."""
-    if wraps:
-        return values.roll(-1, axis), values.roll(1, axis)
-    n = values.shape[axis]
-    if n == 1:
-        return values, values
-    ends = [2 * values.narrow(axis, i, 1) - values.narrow(axis, j, 1) for i, j in ((0, 1), (n - 1, n - 2))]
-    longer = torch.cat([ends[0], values, ends[1]], axis)
-    return longer.narrow(axis, 2, n), longer.narrow(axis, 0, n)
 
 
 def repeated(x: Tensor) -> Tensor:

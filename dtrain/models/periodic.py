@@ -84,7 +84,7 @@ def to_stride(x: Tensor, stride: int, periodic: Axes) -> Tensor:
     for n, name, wraps in zip((nx, ny), "xy", periodic, strict=True):
         if wraps and n % stride:
             raise UserError(_no_multiple(name, n, stride))
-    # torch.compile knows no remainder of a negative number
+    # torch.compile has no remainder of a negative number
     return pad(x, (0, (stride - ny % stride) % stride, 0, (stride - nx % stride) % stride))
 
 

@@ -7,6 +7,7 @@ Units: Lennard-Jones.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, Literal
@@ -28,14 +29,19 @@ from runkit.mpi import World
 from runkit.progress import Progress
 
 
-class GlassEvaluate(EvaluateOptions):
-    """Scores of a trained network beside baselines, noise ceiling and published figures."""
+class GlassRival(EvaluateOptions):
+    """Scores of a trained network beside those of the linear model."""
 
-    time: int | None = Field(None, ge=0, description="index of the time in the file; none: the one that was learnt")
     part: Literal["test", "validation", "train", "new", "all"] = Field(
         "test", description="which samples are scored; new: those outside the split of the training"
     )
     rival: bool = Field(True, description="solve the linear model of descriptors on the same training samples too")
+
+
+class GlassEvaluate(GlassRival):
+    """Scores of a trained network beside baselines, noise ceiling and published figures."""
+
+    time: int | None = Field(None, ge=0, description="index of the time in the file; none: the one that was learnt")
 
 
 class GlassPredict(PredictOptions):
@@ -62,22 +68,7 @@ class GlassTask(Task[GlassEvaluate, GlassPredict]):
     def evaluate(world: World, trained: Trained, options: GlassEvaluate, folder: Path) -> dict[str, float]:
         data = open_data(world, trained, options, partial(_open, trained, options.file, options.time))
         samples = chosen(data, options.part, "sample")
-        model = str(trained.path)
-        evaluation = Evaluation(
-            world, data, samples, {"model": model, "config": trained.recipe.model_dump(mode="json")}
-        )
-        with Progress(world, len(evaluation.mine), "samples", "network") as progress:
-            found = list(predictions(trained, data, evaluation.mine, progress))
-        rows = [evaluation.scored(trained.recipe.model.name, found)]
-        evaluation.write(folder / "evaluation.h5", found)
-        has_rival = options.rival and trained.recipe.model.name != "linear" and data.parts.get("train")
-        rival = "linear" if has_rival else None
-        if rival:
-            found = evaluation.rival(trained)
-            rows.append(evaluation.scored(rival, found))
-            evaluation.write(folder / "evaluation_rival.h5", found)
-        world.on_root(lambda: report(folder, {**evaluation.about(model, options.part), "rival": rival}, rows))
-        return _headline(rows[0])
+        return headline(score_at(world, trained, data, samples, options, folder)[0])
 
     @staticmethod
     def predict(world: World, trained: Trained, options: GlassPredict, path: Path) -> None:
@@ -91,7 +82,7 @@ class GlassTask(Task[GlassEvaluate, GlassPredict]):
         about = {"config": trained.recipe.model_dump(mode="json"), "model": options.model, "dataset": options.file}
         with Progress(world, len(mine), "samples", "predict") as progress:
             rows = predictions(trained, data, mine, progress)
-            write_predictions(world, path, data.dataset, (samples, data.options.time), rows, about)
+            write_predictions(world, path, data.dataset, (samples, data.at), rows, about)
         say(world, f"wrote {path}: {len(samples)} samples")
 
     @staticmethod
@@ -99,6 +90,26 @@ class GlassTask(Task[GlassEvaluate, GlassPredict]):
         trained: Trained, position: ArrayLike, species: ArrayLike, box: ArrayLike, **options: Any
     ) -> Mobility:
         return predict(trained, position, species, box, **options)
+
+
+def score_at(
+    world: World, trained: Trained, data: Glass, samples: Sequence[int], options: GlassRival, folder: Path
+) -> list[Row]:
+    """Score samples at the time of the data, for the network and its rival; writes all results into the folder."""
+    model, config = str(trained.path), trained.recipe.model_dump(mode="json")
+    evaluation = Evaluation(world, data, samples, {"model": model, "config": config})
+    with Progress(world, len(evaluation.mine), "samples", "network") as progress:
+        found = list(predictions(trained, data, evaluation.mine, progress))
+    rows = [evaluation.scored(trained.recipe.model.name, found)]
+    evaluation.write(folder / "evaluation.h5", found)
+    has_rival = options.rival and trained.recipe.model.name != "linear" and data.parts.get("train")
+    rival = "linear" if has_rival else None
+    if rival:
+        found = evaluation.rival(trained)
+        rows.append(evaluation.scored(rival, found))
+        evaluation.write(folder / "evaluation_rival.h5", found)
+    world.on_root(lambda: report(folder, {**evaluation.about(model, options.part), "rival": rival}, rows))
+    return rows
 
 
 def _open(trained: Trained, file: str, time: int | None, split: Split | None = None) -> Glass:
@@ -110,7 +121,7 @@ def _open(trained: Trained, file: str, time: int | None, split: Split | None = N
     return Glass(trained.options_as(GlassOptions).model_copy(update=changes), seed=trained.recipe.seed)
 
 
-def _headline(row: Row) -> dict[str, float]:
+def headline(row: Row) -> dict[str, float]:
     """What a campaign's table shows of a run: every figure of every kind, with its standard error."""
     found: dict[str, float] = {}
     for kind, score in row.scores.items():

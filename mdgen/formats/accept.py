@@ -13,6 +13,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from mdgen.formats.base import Frame
+from mdgen.formats.seam import MOST, OUTSIDE, Seam
 from mdgen.formats.text import is_integer
 from mdgen.initial import Configuration
 from runkit.arrays import F64, I64, Ints
@@ -93,23 +94,24 @@ def _edges(frame: Frame, source: str) -> F64:
 
 
 def _cube(frame: Frame, position: F64, source: str, density: float | None) -> F64:
-    """The cubic box that the density gives, if it can be the one that the particles were in.
-
-    The largest empty slab within the particles' span is how far apart neighbours along an axis are: the slab that
-    is left between the last particle and the image of the first is no wider in the right box, and not below zero.
-    """
+    """The cubic box that the density gives, if it can be the one that the particles were in (`seam`)."""
     known = density or frame.density
     if known is None:
         raise UserError(f"{source}: the file holds no box; give system.density for a cubic one")
-    edge = (len(position) / known) ** (1 / 3)
-    along = np.sort(position, axis=0)
-    span, widest = along[-1] - along[0], np.diff(along, axis=0).max(axis=0)
-    left = edge - span
-    if np.any(left < -1e-6 * edge) or np.any(left > 3 * widest + 1e-6 * edge):
-        raise UserError(
-            f"{source}: the file holds no box; density {known:g} gives a cube of edge {edge:.6g}, but the particles "
-            f"span {', '.join(f'{x:.6g}' for x in span)}: give the right system.density, or a file with a box"
-        )
+    edge, span = float((len(position) / known) ** (1 / 3)), np.ptp(position, axis=0)
+    told = (
+        f"{source}: the file holds no box; density {known:g} gives a cube of edge {edge:.6g}, but the particles "
+        f"span {', '.join(f'{x:.6g}' for x in span)}"
+    )
+    seam = Seam(position, edge)
+    outside = 0.0 if frame.density else OUTSIDE / len(position) ** (1 / 3)  # published files are wrapped
+    is_inside = bool(np.all(span <= edge * (1 + outside + 1e-6)))
+    if is_inside and not seam.is_known:
+        raise UserError(f"{told}, and {len(position)} are too few to tell whether it fits: give a file with a box")
+    if not (is_inside and abs(seam.misfit(edge)) <= MOST):
+        found = seam.fitting()
+        which = f", about {len(position) / found**3:.3g}" if found else ""
+        raise UserError(f"{told}, and do not fit it: give the right system.density{which}, or a file with a box")
     return np.full(3, edge)
 
 

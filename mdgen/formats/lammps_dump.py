@@ -1,7 +1,7 @@
 """LAMMPS dumps (`dump atom`, `dump custom`): text, any number of frames, columns in any order.
 
 Positions are `x y z`, `xu yu zu` (unwrapped), or `xs ys zs` and `xsu ysu zsu`, which are fractions of the box. Atoms
-are ordered by `id`; species are `type`, from 1, or else `element`.
+are ordered by `id`; species are `type`, from 1, or else `typelabel` or `element`.
 
 Source: https://docs.lammps.org/dump.html.
 """
@@ -21,7 +21,9 @@ from mdgen.formats.text import Table, is_integer, lines
 from runkit.arrays import F64
 from runkit.errors import UserError
 
+_SPECIES = ("type", "typelabel", "element")
 _COORDINATES = (("x", "y", "z"), ("xu", "yu", "zu"), ("xs", "ys", "zs"), ("xsu", "ysu", "zsu"))
+_SHAPES = ("abc", "origin", "xy", "xz", "yz")  # words of BOX BOUNDS that tell the shape of the box
 
 Row = tuple[int, str]
 
@@ -119,7 +121,7 @@ def _frame(path: Path, place: str, items: Items) -> Frame:
     table = Table.of(path, items.rows)
     table.require_width(len(column), len(column), "ITEM: ATOMS")
     names = next((names for names in _COORDINATES if set(names) <= column.keys()), None)
-    if names is None or not column.keys() & {"type", "element"}:
+    if names is None or not column.keys() & set(_SPECIES):
         lacking = "positions (x y z, xu yu zu, xs ys zs or xsu ysu zsu)" if names is None else "type or element"
         raise UserError(f"{path}: {place} has no {lacking}; its columns are {' '.join(items.columns)}")
     low, cell, periodic = _box(path, items)
@@ -142,9 +144,10 @@ def _frame(path: Path, place: str, items: Items) -> Frame:
 
 
 def _species(table: Table, column: dict[str, int]) -> list[str]:
-    if "type" not in column:
-        return table.text(column["element"])
-    kinds = table.text(column["type"])
+    named = next(name for name in _SPECIES if name in column)
+    kinds = table.text(column[named])
+    if named != "type":
+        return kinds
     return list(map(str, table.integers(column["type"], "type"))) if all(map(_is_number, kinds)) else kinds
 
 
@@ -155,8 +158,8 @@ def _is_number(text: str) -> bool:
 def _box(path: Path, items: Items) -> tuple[F64, F64, list[bool]]:
     """Lower corner [3], vectors of the box [3, 3], and whether it is periodic along each axis."""
     bounds = Table.of(path, items.bounds)
-    is_general, is_tilted = items.flags[:2] == ["abc", "origin"], items.flags[:3] == ["xy", "xz", "yz"]
-    periodic = [flag == "pp" for flag in items.flags[2 if is_general else 3 if is_tilted else 0 :]]
+    is_general, is_tilted = {"abc", "origin"} <= set(items.flags), {"xy", "xz", "yz"} <= set(items.flags)
+    periodic = [flag == "pp" for flag in items.flags if flag not in _SHAPES]  # some write the shape behind the flags
     width = 4 if is_general else 3 if is_tilted else 2
     bounds.require_width(width, width, "BOX BOUNDS")
     values = bounds.numbers(*range(width))

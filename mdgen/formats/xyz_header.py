@@ -33,7 +33,7 @@ MASS = ("mass", "masses")
 TEMPERATURE = ("temperature", "temp", "T", "kt", "kbt", "k_bt")  # a small t is a time
 _IDENTITY = ("id", "ids", "identifier", "particle_identifier")
 PERIODIC = ("pbc", "periodic", "boundary")
-TRUE, FALSE = ("t", "true", "1", "p", "pp"), ("f", "false", "0", "s", "m", "ff", "fs", "fm")
+TRUE, FALSE = ("t", "true", "1", "p", "pp", "periodic"), ("f", "false", "0", "s", "m", "ff", "fs", "fm")
 
 
 @dataclass(frozen=True)

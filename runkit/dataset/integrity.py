@@ -63,7 +63,7 @@ def repair(path: Path) -> str:
     try:
         with whole(path), Dataset(path, unfinished=True) as dataset:
             if not has_checksums(dataset):
-                raise UserError(f"{path} has no checksums, since older code made it: damage cannot be told")
+                raise UserError(f"{path} has no checksums, since older code made it: damage cannot be found")
             if texts_are_damaged(dataset):
                 raise UserError(f"{path}: texts among its attributes were changed, nothing makes them again; delete it")
             in_header, units = damage_in_header(dataset), list(damaged_units(dataset))

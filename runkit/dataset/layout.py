@@ -100,7 +100,7 @@ def replace_attributes(path: Path, attributes: Mapping[str, int]) -> None:
     """Other values of numbers that the file has as attributes, in place: one write for each."""
     if not attributes:
         return
-    with h5py.File(path, "r+", libver=("v108", "v110")) as file:
+    with h5py.File(path, "r+", libver=("v108", "v110"), locking=False) as file:
         for name, value in attributes.items():
             if int(file.attrs[name]) != value:
                 file.attrs.modify(name, value)

@@ -36,7 +36,7 @@ def whole(path: Path) -> Iterator[None]:
     try:
         yield
     except BROKEN as error:
-        message = str(error.args[0] if error.args else error)
+        message = str(error.args[0] if isinstance(error, KeyError) and error.args else error)  # unquoted
         raise UserError(f"{path} is damaged: {message}; move the file away or delete it") from error
 
 

@@ -62,7 +62,7 @@ class Plain(np.lib.mixins.NDArrayOperatorsMixin):
 
     def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **options: Any) -> Any:
         if method != "__call__" or options or ufunc.__name__ not in OPERATIONS:
-            raise NotImplementedError(f"np.{ufunc.__name__}: a formula knows {', '.join(sorted(OPERATIONS))}")
+            raise NotImplementedError(f"np.{ufunc.__name__}: a formula has {', '.join(sorted(OPERATIONS))}")
         return self._operate(ufunc.__name__, *(self._lifted(each) for each in inputs))
 
     def _lifted(self, other: Any) -> Any:

@@ -53,7 +53,7 @@ def _wanted() -> str:
 
 
 def _refusal(command: Sequence[str], seconds: float) -> str:
-    """Why there is no sending of device buffers, as far as one process can tell; "" if it works."""
+    """Why there is no sending of device buffers, as far as one process can find out; "" if it works."""
     if says_cuda_aware() is False:
         return "the MPI library says that it takes no device buffers"
     try:

@@ -18,21 +18,22 @@ from tests.flow_factory import write_flow
 
 @pytest.fixture(scope="module")
 def tasks(isoconfig, tmp_path_factory):
-    """Network, data and loss of both kinds of data."""
+    """Network, data and loss of both kinds of data, by name of the network."""
     flow = tmp_path_factory.mktemp("flow") / "flow.h5"
     write_flow(flow)
     made = {}
     for recipe, settings in (
         ("dtrain/recipes/botan.toml", [f"data.file={isoconfig}", "data.time=1", "data.positions=thermal"]),
         ("dtrain/recipes/flow_cnn.toml", [f"data.file={flow}", "data.frames=2", "data.unroll=1"]),
+        ("dtrain/recipes/flow.toml", [f"data.file={flow}", "phase.eight.data.unroll=2"]),
     ):
         given = load_recipe(recipe, settings)
         data = data_sets.get(given.data.name)(given.data_in(next(iter(given.phase))), seed=1)
-        made[given.data.name] = build_network(given, data.sizes), data, given.loss_in(next(iter(given.phase)))
+        made[given.model.name] = build_network(given, data.sizes), data, given.loss_in(next(iter(given.phase)))
     return made
 
 
-@pytest.mark.parametrize("name", ["glass", "flow"])
+@pytest.mark.parametrize("name", ["botan", "flow-cnn", "flow-unet"])
 def test_the_estimate_is_what_a_step_does_and_keeps(tasks, name):
     """The same operations, and the bytes that autograd holds to two per cent; the network stays as it was."""
     network, data, options = tasks[name]
@@ -63,7 +64,7 @@ def test_the_estimate_is_what_a_step_does_and_keeps(tasks, name):
 
 def test_shapes_that_depend_on_values_have_no_estimate(tasks):
     """A network that picks by truth values."""
-    _, data, options = tasks["flow"]
+    _, data, options = tasks["flow-cnn"]
 
     class Picks(torch.nn.Linear):
         def forward(self, x):

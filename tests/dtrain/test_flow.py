@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from dtrain.config import load_recipe
-from dtrain.data.clips import Clips, patches, rollout
+from dtrain.data.clips import Clips, patches, rollout, strength
 from dtrain.data.flow import USUAL_CELL_REYNOLDS, Flow
 from dtrain.data.flow_options import FlowOptions
 from dtrain.loop import open_phases
@@ -114,7 +114,9 @@ def test_the_viscosity_is_a_channel_beside_the_distance(flow_file):
 def test_noise_of_patches_has_the_same_strength_in_patches_of_each_width():
     """Means over squares of 16 cells feel the wide patches alone; white noise has none of them."""
     shape, random = (3, 2, 32, 32), np.random.default_rng(0)
-    white, wide = (np.stack([patches(random, shape, reach) for _ in range(400)]) for reach in (1, 16))
+    white, wide = (
+        np.stack([strength(random, reach) * patches(random, shape, reach) for _ in range(400)]) for reach in (1, 16)
+    )
     assert white.std() == pytest.approx(1, abs=0.02) and wide.std() == pytest.approx(1, abs=0.1)
     means = [noise.reshape(400, 3, 2, 2, 16, 2, 16).mean(axis=(4, 6)) for noise in (white, wide)]
     assert means[0].std() < 0.08 < 0.25 < means[1].std()
@@ -251,3 +253,25 @@ def test_phases_may_differ_in_what_their_network_is_not_built_by(flow_file, chan
 def test_another_kind_of_file_is_refused(isoconfig):
     with pytest.raises(UserError, match="holds ISOCONFIG data; this recipe needs FLOW"):
         opened(isoconfig)
+
+
+@pytest.mark.parametrize("reach", [1, 32])
+@pytest.mark.parametrize("kind", ["OPEN", "PERIODIC", "free-slip"])
+def test_noise_of_a_stream_function_is_one_that_a_network_with_a_stream_function_can_take_away(tmp_path, kind, reach):
+    """Its velocities are as strong as other noise, and their divergence and change of the flow rate vanish."""
+    faces = {"config": {"boundaries": {"y_low": {"kind": kind}, "y_high": {"kind": kind}}}}
+    bc_type = (kind, kind) if kind == "PERIODIC" else ("WALL", "WALL")
+    file = write_flow(tmp_path / "a.h5", shape=(48, 40), bc_type=bc_type, **faces)
+    options = {"noise": 0.3, "noise_reach": reach, "mirror": False, "noise_stream": True}
+    flow = opened(file, **options)
+    samples = flow.split["train"][:8]
+    found = [flow.batch(samples * 12, [epoch for epoch in range(12) for _ in samples])]
+    plain = opened(file, mirror=False).batch(samples * 12, [0] * 96)
+    noise = found[0].given - plain.given
+    u, v = (spread * noise[:, 1 + i] for i, spread in enumerate(flow.normalisation.std[1:]))
+    inside = plain.fluid[:, 0].expand_as(u)
+    divergence = (u[..., 2:, 1:-1] - u[..., :-2, 1:-1] + v[..., 1:-1, 2:] - v[..., 1:-1, :-2]) / 2
+    near = -torch.nn.functional.max_pool2d(-inside[:, 0], 3, 1)[:, None]  # cells whose neighbours are fluid, too
+    assert float((divergence * near).abs().max()) < 1e-5 * float(u.abs().max())
+    assert float(u[inside > 0].std()) == pytest.approx(0.3 * min(flow.normalisation.std[1:]), rel=0.4)
+    assert float(noise[:, 0][inside > 0].std()) == pytest.approx(0.3, rel=0.3)

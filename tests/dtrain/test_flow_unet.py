@@ -7,8 +7,9 @@ import torch
 
 from dtrain.models import model
 from dtrain.models.flow_cnn import FlowCNN
-from dtrain.models.flow_unet import FlowUNet, curl
+from dtrain.models.flow_unet import FlowUNet
 from dtrain.models.norms import NORMS
+from dtrain.models.stream_function import curl
 from runkit.errors import UserError
 
 SMALL = {"widths": (6, 8), "fine": 5, "dilations": (1, 4)}

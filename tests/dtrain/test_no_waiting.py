@@ -25,6 +25,8 @@ from dtrain.data.store import Store
 from dtrain.data.tensors import numbers, send
 from dtrain.deepspeed_config import read_config
 from dtrain.engine import Engine
+from dtrain.kernels import on_torch
+from dtrain.kernels.order import ordered
 from dtrain.models.botan import Botan
 from dtrain.models.flow_cnn import FlowCNN
 from dtrain.phase import PhaseTrainer, weighted_losses
@@ -133,7 +135,18 @@ def test_batches_networks_and_losses_are_on_the_gpu_and_nothing_waits_for_it(kin
             parts = weighted_losses(network.train(), data, batch, weights, data.Loss())
     assert {tensor.device for tensor in (*batch.tensors().values(), *parts.values())} == {GPU}
     assert not watch.waits
-    assert {"glass": "scatter_add_", "flow": "convolution"}[kind.name] in watch.seen
+    assert {"glass": "glassflow::two_layers", "flow": "convolution"}[kind.name] in watch.seen
+
+
+def test_two_layers_of_torch_wait_for_nothing():
+    """They are one operation to the watch, which does not see what it is made of."""
+    watch = Watch()
+    with FakeTensorMode(), watch, Slices():
+        edge, node, weight, bias = (torch.empty(*shape, device=GPU) for shape in ((9, 6), (4, 6), (6, 6), (6,)))
+        ends, layers = [node, node, *ordered(torch.empty(2, 9, dtype=torch.int64, device=GPU), 4)[1]], (weight,) * 2
+        out, arriving = on_torch.forward(edge, edge, ends, (*layers, bias))
+        on_torch.backward((out, arriving, edge), out, edge, edge, ends, (*layers, bias), True)
+    assert not watch.waits and {"segment_reduce", "searchsorted"} <= watch.seen
 
 
 @pytest.mark.parametrize("validation", [False, True])

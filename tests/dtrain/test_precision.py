@@ -40,7 +40,7 @@ def losses(directory: Path, words: list[str], *more: str) -> list[float]:
 
 def test_bfloat16_by_autocast_trains_nearly_as_float32_does(words, tmp_path, monkeypatch):
     dtypes: set[torch.dtype] = set()
-    for network, inner in ((Botan, lambda n: n.network.edge_model.mlp.fc2), (FlowCNN, lambda n: n.down[0][0])):
+    for network, inner in ((Botan, lambda n: n.network.node_model.mlp.fc2), (FlowCNN, lambda n: n.down[0][0])):
         built = network.__init__
 
         @functools.wraps(built)

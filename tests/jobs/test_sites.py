@@ -82,6 +82,16 @@ def test_a_profile_is_taken_by_its_scheduler_and_starts_the_ranks_that_it_names(
     assert re.findall(r"rank (\d+) of (\d+)", log) == [(str(i), str(ranks)) for i in range(ranks)], log
 
 
+def test_the_software_of_a_site_may_use_variables_that_nobody_has_set(profile, commands, copy, submit):
+    """As the set-up scripts of modules, Spack and conda do."""
+    path = next(path for path in SITES if path.stem == "pbs")
+    chosen = profile(path, 'GENERATE_TASKS_PER_NODE=1\nload_site() { [ "$NOT_SET" = yes ] || echo "software"; }')
+    done = submit("--site", chosen, "generate", "mdgen", root=copy, env=commands("pbs"))
+    assert done.returncode == 0, done.stderr
+    (log,) = (copy / "runs" / "jobs").glob("*.o*")
+    assert log.read_text().startswith("software\n") and "rank 0 of 1" in log.read_text()
+
+
 @pytest.mark.parametrize(
     ("name", "more", "told"),
     [

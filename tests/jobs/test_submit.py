@@ -76,6 +76,13 @@ def test_a_mistake_in_a_recipe_is_told_before_anything_is_queued(submit, site, t
     assert "flow.h5" in done.stderr and "Traceback" not in done.stderr
 
 
+def test_a_wrong_key_of_a_recipe_is_told_at_once_though_its_data_are_still_to_come(submit, site, tmp_path):
+    (tmp_path / "recipe.toml").write_text(FLOW_RECIPE.replace("flow.h5", str(tmp_path / "flow.h5")))
+    chosen = site("slurm", PYTHON=sys.executable)
+    done = submit("--dry-run", "--later", "--site", chosen, "train", tmp_path / "recipe.toml", "log_evry=2")
+    assert done.returncode == 2 and "unknown key 'log_evry'" in done.stderr and done.stdout == "", done.stderr
+
+
 def test_a_mistake_in_a_configuration_is_told_before_anything_is_queued(submit, site):
     chosen = site("slurm", GENERATE_TASKS_PER_NODE="6", PYTHON=sys.executable)
     done = submit("--site", chosen, "generate", "mdgen", "production.n_sample=3")

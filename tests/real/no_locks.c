@@ -5,9 +5,7 @@
 
 int flock(int descriptor, int operation)
 {
-    (void)descriptor;
-    if (operation & LOCK_UN)
-        return 0;
+    (void)descriptor, (void)operation; /* Lustre without locks refuses LOCK_UN as well */
     errno = atoi(getenv("NO_LOCKS"));
     return -1;
 }

@@ -83,6 +83,7 @@ XYZ = {
         ZERO_ONE,
         lambda i, name: f"{name} {' '.join(map(repr, (POSITION[i] - EDGE * (POSITION[i] > 1.5)).tolist()))} 0 0 0",
     ),
+    "RUMD, periodic in a word": xyz("boundary=periodic boxLengths=3,3,3 columns=type,x,y,z", ZERO_ONE),
     "atooms": xyz("step:0 columns:id,pos dt:0.002 cell:3.0,3.0,3.0"),
     "atooms, named in full, with =": xyz("step=0 columns=particle.species,particle.position cell=3.0, 3.0, 3.0"),
     "atooms, without columns": xyz("step: 0 cell: 3.0,3.0,3.0"),
@@ -135,7 +136,11 @@ DUMP = {
     "mass and velocities": dump(
         "id mol type mass x y z vx", lambda i: f"{i + 1} 1 {SPECIES[i] + 1} 1 {coordinates(i)} 0"
     ),
+    "type labels in a column of their own": dump(
+        "id typelabel x y z", lambda i: f"{i + 1} {AB[SPECIES[i]]} {coordinates(i)}"
+    ),
     "zero tilt factors": dump(box="xy xz yz pp pp pp", tilt=" 0.0"),
+    "the shape of the box behind its flags": dump(box="pp pp pp xy xz yz", tilt=" 0.0"),
     "box by vectors, as OVITO writes it": dump(
         row=lambda i: f"{i + 1} {SPECIES[i] + 1} {coordinates(i, -1.5)}",
         box="abc origin pp pp pp",
@@ -191,6 +196,14 @@ def test_gsd_gives_the_same_particles(tmp_path, packed):
     found = mdgen.read(path)
     assert len(found) == 2
     assert_same(found[0])
+
+
+def test_gsd_without_a_box_needs_a_density(tmp_path):
+    """Its library then tells a box of edge 1, in which 24 particles would have a density of 24."""
+    path = write_gsd(tmp_path / "a.gsd", box=None)
+    with pytest.raises(UserError, match="the file holds no box"):
+        mdgen.read(path)
+    assert mdgen.read(path, density=N / EDGE**3)[0].box == pytest.approx(EDGE, rel=1e-12)
 
 
 @pytest.mark.parametrize(

@@ -109,7 +109,7 @@ def test_version_tells_what_the_code_stands_on(capsys):
     assert first.startswith("program ")
     told = {line.split()[0]: line for line in others}
     assert told.keys() == FACTS.keys()
-    assert "cannot be told" not in "".join(others)
+    assert "cannot be found" not in "".join(others)
     assert f"numpy {np.__version__}" in told["packages"] and f"HDF5 {h5py.version.hdf5_version}" in told["HDF5"]
     assert "mpi4py" in told["MPI"] and "vectors of" in told["kernels"]
 
@@ -122,7 +122,7 @@ def test_a_library_that_does_not_load_says_so_in_its_line(monkeypatch, capsys):
     about.main()
     told = capsys.readouterr().out.splitlines()
     (line,) = (line for line in told if line.split()[0] == "MPI")
-    assert "cannot be told: OSError: libmpi.so.12" in line and len(told) == len(FACTS)
+    assert "cannot be found: OSError: libmpi.so.12" in line and len(told) == len(FACTS)
 
 
 def test_libraries_that_cannot_be_imported_say_so_in_their_lines_alone(tmp_path):
@@ -134,5 +134,5 @@ def test_libraries_that_cannot_be_imported_say_so_in_their_lines_alone(tmp_path)
     told = {line.split()[0]: line for line in done.stdout.splitlines()}
     assert done.returncode == 0 and told.keys() == FACTS.keys()
     for name, library in (("HDF5", "h5py"), ("kernels", "numba"), ("MPI", "mpi4py")):
-        assert f"cannot be told: OSError: {library} is broken" in told[name]
+        assert f"cannot be found: OSError: {library} is broken" in told[name]
     assert f"numpy {np.__version__}" in told["packages"]

@@ -22,6 +22,7 @@ from lbmgen.simulation import make_block
 from runkit.config import load
 from runkit.errors import UserError
 from runkit.mpi import SerialWorld
+from tools.benchmarks import flow_accuracy
 from tools.benchmarks.table import Row, show
 
 TOGETHER = 16  # cases
@@ -39,6 +40,8 @@ def run(arguments) -> None:
     simulate, about = _simulation(data)
     print(f"{about}; one core\n")
     show(_rows(arguments, trained.network, data, simulate), "frames/s", "simulation")
+    if arguments.accuracy:
+        flow_accuracy.run(trained.network, data, arguments.accuracy)
 
 
 def _rows(arguments, network: torch.nn.Module, data: Flow, simulate: Form) -> Iterator[Row]:

@@ -30,11 +30,10 @@ class Form:
     precision: str = "float32"
     samples: int = 1
     compiled: bool = False
-    recompute: bool = False
     benchmark: bool = False  # let cuDNN try all its algorithms
 
     def __str__(self) -> str:
-        more = {"compiled": self.compiled, "recomputed": self.recompute, "cuDNN's choice": self.benchmark}
+        more = {"compiled": self.compiled, "cuDNN's choice": self.benchmark}
         return ", ".join(
             [f"{self.precision}, {self.samples} at once", *(word for word, is_so in more.items() if is_so)]
         )
@@ -119,7 +118,7 @@ class Step:
     def __init__(self, task: Task, form: Form, device: torch.device) -> None:
         torch.manual_seed(1)
         self.task, self.form, self.device = task, form, device
-        self.network: nn.Module = task.network(**({"recompute": True} if form.recompute else {})).to(device)
+        self.network: nn.Module = task.network().to(device)
         if form.compiled:
             self.network.compile(dynamic=getattr(self.network, "dynamic", None))
         self.optimizer = torch.optim.Adam(self.network.parameters(), lr=1e-4)
@@ -186,8 +185,6 @@ def forms(task: Task, samples: list[int], device: torch.device, compiled: bool) 
                 yield Form(precision, n, benchmark=True)
             if compiled:
                 yield Form(precision, n, compiled=True)
-        if isinstance(task, Liquid):
-            yield Form("float32", n, recompute=True)
 
 
 def run(arguments) -> None:

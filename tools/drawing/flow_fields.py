@@ -20,7 +20,7 @@ from dtrain.flow_metrics import vorticity
 from runkit.dataset.reader import Dataset
 from tools.drawing.runs import Run
 
-# Quantity -> label, colours, and colours of its error; all tell apart with any kind of colour vision.
+# Quantity -> label, colours, and colours of its error; all are distinct with any kind of colour vision.
 QUANTITIES = {
     "speed": (r"speed $|u|/U$", "viridis", "PuOr_r"),
     "vorticity": (r"vorticity $\omega D/U$", "RdBu_r", "PuOr_r"),

@@ -28,8 +28,8 @@ TOOLS = ("mpiexec", "nvcc", "ncu", "compute-sanitizer", "g++")
 
 def describe(command: Sequence[str], carried: Path, card: str = "") -> dict[str, Any]:
     """All of it; needs neither a GPU nor its driver, and then says so. The commit may be known to `carried` alone."""
-    asked = (ask_driver("--query-gpu=" + query, "--format=csv,noheader") for query in QUERIES)
-    found = card or next(filter(None, asked), "no GPU that nvidia-smi knows")
+    answers = (ask_driver("--query-gpu=" + query, "--format=csv,noheader") for query in QUERIES)
+    found = card or next(filter(None, answers), "no GPU that nvidia-smi knows")
     return {
         "card": found.splitlines()[0].split(",")[0],
         "gpus": found.splitlines(),

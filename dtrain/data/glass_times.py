@@ -1,0 +1,239 @@
+"""Isoconfigurational ensembles at several times and temperatures at once, for networks that answer at any of them.
+
+Every sample is one graph with labels at all times of its file. Labels are told apart into the level of a configuration,
+mean and spread of each kind of item (particles of a species, pairs of two species near or far), and what is left: the
+labels in units of that spread, so that both what differs within a configuration and what differs between configurations
+are learnt at their own scale. A graph counts by how far the noise of its labels exceeds what cannot be learnt anyway.
+
+Units: Lennard-Jones; labels that are left over have none.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from dtrain.data import DataSet, Network, Output, data
+from dtrain.data.descriptors import own_columns
+from dtrain.data.glass import GlassLoss
+from dtrain.data.glass_files import Place, TimesOptions, open_files, place_of
+from dtrain.data.graphs import Graphs
+from dtrain.data.levels import Level, level_of
+from dtrain.data.store import GIB, Store
+from dtrain.data.symmetry import draw_symmetry
+from dtrain.metrics import pearson
+from dtrain.normalisation import Normalisation
+from runkit.arrays import F32
+from runkit.errors import UserError
+from runkit.mpi import World
+
+
+@dataclass(frozen=True)
+class TimedGraphs(Graphs):
+    """Graphs with targets of particles [n, n_knots] and of edges [n_edges, n_knots], zero where there is no label.
+
+    `weight` [n_graphs, n_knots, 2] is that of particles and of edges, 0 without a label; `level` [n_graphs, n_kinds,
+    n_knots, 2] the terms of their levels (`Level.terms`), NaN where unknown.
+    """
+
+    level: Tensor
+
+    @property
+    def terms(self) -> tuple[Any, ...]:
+        return *super().terms, self.level
+
+
+@data("glass-times")
+class GlassTimes(DataSet[TimedGraphs, GlassLoss]):
+    """The graphs of some ISOCONFIG files, numbered as `place_of` says."""
+
+    Options, Loss = TimesOptions, GlassLoss
+
+    def __init__(self, options: TimesOptions, seed: int = 0) -> None:
+        self.options, self.seed = options, seed
+        self.files, self.knots = open_files(options, seed)
+        self.n_samples = sum(one.n_samples for one in self.files)
+        cpu = torch.device("cpu")
+        self._store: Store[TimedGraphs] = Store(cpu, cpu, options.memory * GIB, 0)
+        self._levels: dict[int, list[Level]] = {}
+
+    @cached_property
+    def parts(self) -> dict[str, list[int]]:
+        found: dict[str, list[int]] = {}
+        for one in self.files:
+            for part, samples in one.at[0].parts.items():
+                found.setdefault(part, []).extend(one.start + sample for sample in samples)
+        return found
+
+    @property
+    def split(self) -> dict[str, list[int]]:
+        train = self.parts["train"]
+        n_blocks = max(len(one.at) for one in self.files) * self.options.reversed
+        reversed_ones = [number + (1 + block) * self.n_samples for block in range(n_blocks) for number in train]
+        known = [number for number in reversed_ones if place_of(self.files, number, self.options.reversed)]
+        return {**self.parts, "train": train * self.options.repeat + known}
+
+    @property
+    def normalisation(self) -> Normalisation:
+        return Normalisation.identity(2)  # targets have their own levels
+
+    @property
+    def usable(self) -> list[int]:
+        return [one.start + sample for one in self.files for sample in one.at[0].usable]
+
+    def mark(self, number: int) -> str:
+        place = self._place(number)
+        return place.file.at[0].mark(place.sample)
+
+    @property
+    def context(self) -> dict[str, float]:
+        return {}
+
+    @property
+    def system(self) -> dict[str, Any]:
+        first = self.files[0].at[0].system
+        temperatures = sorted({one for file in self.files for one in file.at[0].system["temperature"]})
+        of_knots = {"knot_temperatures": self.knots.temperatures, "knot_times": self.knots.times}
+        return {**first, "temperature": temperatures, "time": self.knots.times[0][-1], **of_knots}
+
+    def require(self, options: GlassLoss) -> None:
+        for one in self.files:
+            one.at[0].require(options)
+
+    @property
+    def sizes(self) -> dict[str, Any]:
+        known = self.files[0].at[0].sizes
+        return {**known, "n_knots": len(self.knots), "own": own_columns(known["n_species"])}
+
+    def prepare(self, world: World) -> None:
+        for one in self.files:
+            for at in one.at:
+                at.parts.update({"train": one.own(self.parts["train"])})
+                at.prepare(world)
+
+    def place(self, device: torch.device) -> str:
+        numbers = self.split["train"] + self.split["validation"]
+        n_bytes = len(numbers) * self._example(numbers[0]).nbytes
+        self._store = Store.choose(device, n_bytes, self.options.memory, self.options.device_memory)
+        return str(self._store)
+
+    def batch(self, samples: Sequence[int], epochs: Sequence[int] | None = None) -> TimedGraphs:
+        examples: list[Graphs] = [
+            self._store.get(number, lambda number=number: self._example(number))  # type: ignore[misc]
+            for number in samples
+        ]
+        if epochs is not None and self.options.augment:
+            symmetries = [draw_symmetry(self.seed, *of) for of in zip(epochs, samples, strict=True)]
+            examples = [example.turned(by) for example, by in zip(examples, symmetries, strict=True)]
+        joined = TimedGraphs.join(examples)
+        assert isinstance(joined, TimedGraphs)
+        return joined
+
+    @staticmethod
+    def inputs(batch: Graphs) -> tuple[Tensor, Tensor, Tensor]:
+        return batch.x, batch.edge_index, batch.edge_attr
+
+    def output(self, network: Network, batch: TimedGraphs) -> Output:
+        return network(*self.inputs(batch))
+
+    def loss(self, output: Output, batch: TimedGraphs, options: GlassLoss) -> dict[str, Tensor]:
+        """p times the squared errors of particles and 1 - p times those of edges, weighted by knot [n_graphs]."""
+        known = (batch.weight[:, :, 0] > 0).sum(dim=1)
+        node, edge = (
+            torch.stack([error.square().mean(dim=0) for error in torch.split(found - wanted, list(counts))])
+            for found, wanted, counts in zip(output, batch.targets, (batch.n_nodes, batch.n_edges), strict=False)
+        )
+        of_nodes, of_edges = (
+            (batch.weight[:, :, i] * error).sum(dim=1) / known for i, error in enumerate((node, edge))
+        )
+        return {
+            "loss": options.p * of_nodes + (1 - options.p) * of_edges,
+            "node_loss": of_nodes,
+            "edge_loss": of_edges,
+        }
+
+    @staticmethod
+    def scores(output: Output, batch: TimedGraphs) -> dict[str, float]:
+        """Mean over the labelled times of the correlation of scored particles, and of scored edges."""
+        known = torch.nonzero(batch.weight[0, :, 0]).flatten().tolist()
+        names = "rho_node", "rho_edge"
+        of_items = zip(names, output, batch.targets, batch.masks, strict=False)
+        return {
+            name: float(np.mean([pearson(found[mask, k].cpu().numpy(), wanted[mask, k].cpu().numpy()) for k in known]))
+            for name, found, wanted, mask in of_items
+        }
+
+    @staticmethod
+    def objective(scores: Mapping[str, float], options: GlassLoss) -> float:
+        """The correlation of particles, or of edges where only these are learnt."""
+        return scores["rho_node" if options.p > 0 else "rho_edge"]
+
+    def _place(self, number: int) -> Place:
+        place = place_of(self.files, number, self.options.reversed)
+        assert place is not None
+        return place
+
+    def _example(self, number: int) -> TimedGraphs:
+        place = self._place(number)
+        file, glass = place.file, place.file.at[place.i_time]
+        structure = glass.structure(place.sample if place.reversed_number is None else place.reversed_number)
+        levels = self._levels_of(place)
+        if place.reversed_number is None:
+            found = [level.standardised(*at.targets(place.sample)) for level, at in zip(levels, file.at, strict=True)]
+            knots: Sequence[int] = file.knots
+        else:
+            labels = glass.configurations.labels(place.reversed_number, structure.pairs)
+            sizes, known = glass.dataset.sizes, glass.configurations.get(place.reversed_number)
+            level = level_of(known, structure.pairs, labels, None, sizes["species"])
+            levels, knots = [level.seen_once(levels[0], sizes["replica"])], [file.knots[place.i_time]]
+            found = [levels[0].standardised(*labels)]
+        self._require_finite(number, found)
+        node, edge = (
+            _at_knots(np.stack(of_kind, axis=1), knots, len(self.knots)) for of_kind in zip(*found, strict=True)
+        )
+        weight = np.zeros((1, len(self.knots), 2), np.float32)
+        kinds = np.full((1, len(levels[0].mean), len(self.knots), 2), np.nan, np.float32)
+        for level, knot in zip(levels, knots, strict=True):
+            weight[0, knot] = level.weights(self.options.unexplained)
+            kinds[0, :, knot] = level.terms(with_spread=place.reversed_number is None)
+        return TimedGraphs(
+            *self.inputs(structure),
+            node_target=torch.from_numpy(node),
+            edge_target=torch.from_numpy(edge)[structure.pair.long()],
+            node_mask=structure.node_mask,
+            edge_mask=structure.edge_mask,
+            weight=torch.from_numpy(weight),
+            n_nodes=(len(node),),
+            n_edges=(len(structure.pair),),
+            level=torch.from_numpy(kinds),
+        )
+
+    def _levels_of(self, place: Place) -> list[Level]:
+        """Of a sample at the times of its file; for a reversed replica of its sample at that time alone."""
+        key = place.file.start + place.sample
+        if key not in self._levels:
+            known, bond = place.file.at[0].configurations.get(place.sample), place.file.at[0].bond(place.sample)
+            n_species = place.file.at[0].dataset.sizes["species"]
+            self._levels[key] = [
+                level_of(known, bond, at.targets(place.sample), at.errors(place.sample), n_species)
+                for at in place.file.at
+            ]
+        return self._levels[key] if place.reversed_number is None else [self._levels[key][place.i_time]]
+
+    def _require_finite(self, number: int, found: Sequence[tuple[F32, F32]]) -> None:
+        if not all(np.isfinite(values).all() for of_time in found for values in of_time):
+            place = self._place(number)
+            raise UserError(f"{place.file.at[0].options.file}: sample {place.sample} has labels that are not finite")
+
+
+def _at_knots(values: F32, knots: Sequence[int], n_knots: int) -> F32:
+    """Columns [n, n_times] at the places of their knots [n, n_knots], zero elsewhere."""
+    found = np.zeros((len(values), n_knots), np.float32)
+    found[:, list(knots)] = values
+    return found

@@ -1,0 +1,83 @@
+"""Knots: the temperatures and times at which a network learns, and the interpolation between them.
+
+Between two times of a temperature the answers are linear in log t, between two temperatures linear in 1/T at the same
+time. Outside the temperatures, and outside the times of one of them, the nearest answers.
+
+Units: Lennard-Jones.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from runkit.arrays import F64
+from runkit.errors import UserError
+
+SAME = 1e-6  # relative difference up to which two times, or temperatures, are one
+
+
+@dataclass(frozen=True)
+class Knots:
+    """Ascending `temperatures`, each with its ascending `times`; a knot is a temperature with one of its times.
+
+    Knots are numbered temperature by temperature.
+    """
+
+    temperatures: tuple[float, ...]
+    times: tuple[tuple[float, ...], ...]
+
+    @classmethod
+    def of(cls, found: Iterable[tuple[float, Sequence[float]]]) -> Knots:
+        """Of the temperature and the times of each file; what files share is one knot."""
+        rows: dict[float, list[float]] = {}
+        for temperature, times in found:
+            own = next((one for one in rows if math.isclose(one, temperature, rel_tol=SAME)), temperature)
+            rows.setdefault(own, []).extend(times)
+        return cls(tuple(sorted(rows)), tuple(_distinct(rows[one]) for one in sorted(rows)))
+
+    @classmethod
+    def from_system(cls, told: Mapping[str, object]) -> Knots:
+        """From what the weights of a network tell (`GlassTimes.system`)."""
+        temperatures, times = told["knot_temperatures"], told["knot_times"]
+        return cls(tuple(temperatures), tuple(map(tuple, times)))  # type: ignore[arg-type, call-overload]
+
+    def __len__(self) -> int:
+        return sum(map(len, self.times))
+
+    def number(self, time: float, temperature: float) -> int:
+        """The number of the knot that is there."""
+        row = int(np.argmin([abs(one - temperature) for one in self.temperatures]))
+        column = int(np.argmin([abs(math.log(one / time)) for one in self.times[row]]))
+        return sum(map(len, self.times[:row])) + column
+
+    def weights(self, time: float, temperature: float) -> F64:
+        """Weights [n_knots] of the answers at all knots, with a sum of 1; UserError for a time outside all of them."""
+        earliest, latest = min(row[0] for row in self.times), max(row[-1] for row in self.times)
+        if not earliest * (1 - SAME) <= time <= latest * (1 + SAME):
+            raise UserError(f"time = {time:g}: the network has learnt times from {earliest:g} to {latest:g}")
+        inverse = [1 / one for one in self.temperatures[::-1]]
+        of_rows = between(inverse, 1 / temperature)[::-1]
+        each = [
+            share * between([math.log(one) for one in row], math.log(time))
+            for share, row in zip(of_rows, self.times, strict=True)
+        ]
+        found: F64 = np.concatenate(each)
+        return found
+
+
+def between(places: Sequence[float], at: float) -> F64:
+    """Weights [n] of values at ascending places in their linear interpolation at one place; the end's own outside."""
+    return np.array([np.interp(at, places, row) for row in np.eye(len(places))])
+
+
+def _distinct(times: Sequence[float]) -> tuple[float, ...]:
+    """Ascending times, equal ones once."""
+    found: list[float] = []
+    for time in sorted(times):
+        if not found or not math.isclose(found[-1], time, rel_tol=SAME):
+            found.append(time)
+    return tuple(found)

@@ -1,0 +1,48 @@
+"""A network that answers at many times and temperatures, asked at one of them.
+
+Units: Lennard-Jones.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from dtrain.data.knots import Knots
+from dtrain.normalisation import Normalisation
+from dtrain.weights import Trained
+
+
+class Moment(nn.Module):
+    """The answers of a network (`dtrain.models.any_time`) interpolated between its knots: propensity, bond change.
+
+    Means of particles and all spreads come as logarithms, since they grow as powers of the time.
+    """
+
+    def __init__(self, network: nn.Module, weights: Tensor) -> None:
+        super().__init__()
+        self.network = network
+        self.register_buffer("weights", weights)
+        if hasattr(network, "reach"):
+            self.reach = network.reach
+
+    def forward(self, x: Tensor, edge_index: Tensor, edge_attr: Tensor) -> tuple[Tensor, Tensor]:
+        """Particles [n_nodes, width], edges [2, n_edges] with [n_edges, 6] -> [n_nodes], [n_edges], sigma."""
+        node, edge, of_nodes, of_edges = self.network(x, edge_index, edge_attr)
+        (mean, spread), (mean_change, spread_change) = ((of @ self.weights).unbind(1) for of in (of_nodes, of_edges))
+        propensity = torch.exp(mean) + torch.exp(spread) * (node @ self.weights)
+        change = mean_change + torch.exp(spread_change) * (edge @ self.weights)
+        return propensity, change
+
+
+def at(trained: Trained, time: float, temperature: float) -> Trained:
+    """The same network at one time and temperature; raises UserError for a time that it cannot know."""
+    weights = Knots.from_system(trained.system).weights(time, temperature)
+    device = next(trained.network.parameters()).device
+    moment = Moment(trained.network, torch.tensor(weights, dtype=torch.float32, device=device))
+    told: Mapping[str, Any] = {**trained.system, "time": time}
+    return replace(trained, network=moment.eval(), normalisation=Normalisation.identity(2), system=told)

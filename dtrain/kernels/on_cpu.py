@@ -1,0 +1,122 @@
+"""Two layers on the CPU: tensors as flat arrays, rows shared out to threads; `cpu/two_layers.py` computes.
+
+Each thread adds what many rows share up in arrays of its own, which are summed in their order: for a number of threads
+the result is always the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import cache
+from itertools import pairwise
+from typing import Any, TypeAlias
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from dtrain.kernels.cpu import two_layers as kernels
+from runkit.arrays import Array
+from runkit.simd.lanes import LANES
+
+Layers: TypeAlias = tuple[Tensor, Tensor, Tensor]  # weight, weight_2, bias_2
+
+
+def are_vectors(width: int) -> bool:
+    """Whether rows of this width are whole vectors, which the kernels need."""
+    return width % LANES == 0
+
+
+def forward(rows: Tensor, constant: Tensor, ends: Sequence[Tensor], layers: Layers) -> tuple[Tensor, Tensor]:
+    """See `dtrain.kernels.two_layers.forward_op`."""
+    n, width = len(rows), len(layers[2])
+    out, shape = rows.new_empty(n, width), ends[0].shape if ends else (0,)
+    given = *_inputs(rows, constant, ends), _turned(layers), _flat(out)
+
+    def work(span: tuple[int, int]) -> Tensor:
+        arriving, hidden = rows.new_zeros(shape), rows.new_empty(kernels.BLOCK * width)
+        kernels.forward(*given, _flat(arriving), _flat(hidden), span)
+        return arriving
+
+    return out, _total(_shared(work, n))
+
+
+def backward(
+    gradients: tuple[Tensor, Tensor | None, Tensor | None],
+    out: Tensor,
+    rows: Tensor,
+    constant: Tensor,
+    ends: Sequence[Tensor],
+    layers: Layers,
+    wants_rows: bool,
+) -> list[Tensor]:
+    """See `dtrain.kernels.two_layers.backward_op`."""
+    (n, n_inputs), width = rows.shape, len(layers[2])
+    of_out, of_arriving, of_constant = gradients
+    shapes = [*(end.shape for end in ends[:2]), (n_inputs, width), (width, width), (width,)]
+    is_shared = constant.dim() == 1  # a bias: all rows add to it
+    into_constant = torch.empty_like(constant)
+    into_rows = torch.empty_like(rows) if wants_rows else None
+    if of_arriving is None and ends:
+        of_arriving = torch.zeros_like(ends[0])
+    if of_constant is None:
+        of_constant = torch.zeros_like(constant)
+    given = *_inputs(rows, constant, ends), _turned(layers), tuple(_flat(weight) for weight in layers[:2])
+    of_rows = None if into_rows is None else _flat(into_rows)
+    before = _flat(of_out), None if of_arriving is None else _flat(of_arriving)
+
+    def work(span: tuple[int, int]) -> list[Tensor]:
+        own = torch.zeros_like(constant) if is_shared else into_constant
+        sums = [rows.new_zeros(shape) for shape in shapes]
+        scratch = tuple(_flat(rows.new_empty(kernels.BLOCK * width)) for _ in range(3))
+        *into_ends, weight, weight_2, bias_2 = map(_flat, sums)
+        into = _flat(own), tuple(into_ends) or None, weight, weight_2, bias_2
+        of_own = _flat(own if is_shared else of_constant)
+        kernels.backward(*before, of_own, _flat(out), *given, of_rows, into, scratch, span)
+        return [*([own] if is_shared else []), *sums]
+
+    sums = [_total(parts) for parts in zip(*_shared(work, n), strict=True)]
+    if is_shared:
+        into_constant = sums.pop(0) + of_constant
+    *into_ends, weight, weight_2, bias_2 = sums
+    into_ends = into_ends or [rows.new_empty(0), rows.new_empty(0)]
+    into = rows.new_empty(0) if into_rows is None else into_rows
+    return [into, into_constant, *into_ends, weight.t().contiguous(), weight_2.t().contiguous(), bias_2]
+
+
+def _inputs(rows: Tensor, constant: Tensor, ends: Sequence[Tensor]) -> tuple[Any, ...]:
+    """Rows, their width, constants, from one to the next of these, and the ends, as kernels take them."""
+    of_ends = tuple(_flat(one) for one in ends[:4]) or None
+    return _flat(rows), rows.shape[1], _flat(constant), constant.shape[1] if constant.dim() == 2 else 0, of_ends
+
+
+def _turned(layers: Layers) -> tuple[Array, Array, Array]:
+    weight, weight_2, bias_2 = layers
+    return _flat(weight.t()), _flat(weight_2.t()), _flat(bias_2)
+
+
+def _flat(tensor: Tensor) -> Array:
+    found: Array = tensor.detach().contiguous().view(-1).numpy()
+    return found
+
+
+def _total(parts: Sequence[Tensor]) -> Tensor:
+    total, *others = parts
+    for other in others:
+        total += other
+    return total
+
+
+def _shared(work: Callable[[tuple[int, int]], Any], n: int) -> list[Any]:
+    """What work gives for spans of n rows, one for each thread."""
+    n_threads = torch.get_num_threads()
+    if n_threads == 1:
+        return [work((0, n))]
+    edges = np.linspace(0, n, n_threads + 1).astype(int).tolist()
+    return list(_pool(n_threads).map(work, pairwise(edges)))
+
+
+@cache
+def _pool(n_threads: int) -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(n_threads, thread_name_prefix="rows")

@@ -1,0 +1,124 @@
+"""Glass formers at any time: correlation with the simulation against time, beside linear models solved for each time.
+
+Every time of every file is scored as a network of that time alone would be (`dtrain.tasks.glass`).
+Units: Lennard-Jones.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from numpy.typing import ArrayLike
+from pydantic import Field
+
+from dtrain.data.glass import Glass
+from dtrain.data.glass_files import TimesOptions
+from dtrain.data.glass_times import GlassTimes
+from dtrain.data.split import Split
+from dtrain.glass.mobility import Mobility, predict
+from dtrain.glass.moment import at
+from dtrain.glass.predictions import predictions, write_predictions
+from dtrain.glass.report import against_time
+from dtrain.glass.snapshots import is_dataset, predict_file
+from dtrain.tables import write_table
+from dtrain.tasks import WHOLE, Task, chosen, open_data, task
+from dtrain.tasks.glass import GlassPredict, GlassRival, headline, score_at
+from dtrain.weights import Trained
+from runkit.folders import make_folders
+from runkit.log import say
+from runkit.mpi import World
+from runkit.progress import Progress
+
+
+class TimesPredict(GlassPredict):
+    """Predictions of a trained network at one time, for the samples of an ISOCONFIG file, into HDF5, or for any
+    configurations, into HDF5 and extended XYZ.
+    """
+
+    time: float | None = Field(  # type: ignore[assignment]
+        None, gt=0, description="time after the start, within those that were learnt; none: the last one [tau_LJ]"
+    )
+    temperature: float | None = Field(
+        None, gt=0, description="temperature; none: that of an ISOCONFIG file, else the lowest that was learnt"
+    )
+
+
+@task("glass-times")
+class TimesTask(Task[GlassRival, TimesPredict]):
+    """Predictions of a network of isoconfigurational ensembles at any time."""
+
+    Evaluate, Predict = GlassRival, TimesPredict
+
+    @staticmethod
+    def evaluate(world: World, trained: Trained, options: GlassRival, folder: Path) -> dict[str, float]:
+        """Also writes the scores of every time of every file into a folder of their own, below `times`."""
+        data = open_data(world, trained, options, partial(_open, trained, options.file))
+        table: list[dict[str, Any]] = []
+        found: dict[str, float] = {}
+        for temperature, of_time, samples in _moments(data, chosen(data, options.part, "sample")):
+            place = folder / "times" / f"T{temperature:g}_t{of_time.at:g}"
+            world.on_root(make_folders, place)
+            rows = score_at(world, at(trained, of_time.at, temperature), of_time, samples, options, place)
+            table.append(against_time(temperature, of_time.at, rows))
+            found |= {f"{name}_T{temperature:g}_t{of_time.at:g}": value for name, value in headline(rows[0]).items()}
+        world.on_root(_report, folder, table)
+        return found
+
+    @staticmethod
+    def predict(world: World, trained: Trained, options: TimesPredict, path: Path) -> None:
+        time = options.time or trained.system["time"]
+        if not world.on_root(is_dataset, options.file):
+            temperature = options.temperature or trained.system["knot_temperatures"][0]
+            how = (options.potential, options.parameters, options.parts)
+            predict_file(world, at(trained, time, temperature), options.file, how, path)
+            return
+        data = _open(trained, options.file, WHOLE)
+        first = data.files[0].at[0]
+        asked = at(trained, time, options.temperature or first.system["temperature"][0])
+        samples = first.parts["train"]
+        mine = [samples[i] for i in world.share(len(samples))]
+        about = {"config": trained.recipe.model_dump(mode="json"), "model": options.model, "dataset": options.file}
+        with Progress(world, len(mine), "samples", "predict") as progress:
+            rows = predictions(asked, first, mine, progress)
+            write_predictions(world, path, first.dataset, (samples, time), rows, about)
+        say(world, f"wrote {path}: {len(samples)} samples")
+
+    @staticmethod
+    def predict_arrays(
+        trained: Trained, position: ArrayLike, species: ArrayLike, box: ArrayLike, **options: Any
+    ) -> Mobility:
+        """Beside the keys of `dtrain.glass.mobility.predict`: `time`, and `temperature`, as on the command line."""
+        time = options.pop("time", None) or trained.system["time"]
+        temperature = options.pop("temperature", None) or trained.system["knot_temperatures"][0]
+        return predict(at(trained, time, temperature), position, species, box, **options)
+
+
+def _open(trained: Trained, file: str, split: Split | None = None) -> GlassTimes:
+    """The data as the network was trained on it, or another file or split, at all of its times."""
+    changes: dict[str, Any] = {"times": "all"} | ({"split": split} if split else {})
+    if file:  # the training samples of another file are not asked for
+        changes |= {"file": file, "further": (), "reversed": 0}
+    return GlassTimes(trained.options_as(TimesOptions).model_copy(update=changes), seed=trained.recipe.seed)
+
+
+def _moments(data: GlassTimes, samples: list[int]) -> Iterator[tuple[float, Glass, list[int]]]:
+    """Temperature, data of one time, and the samples that are scored, as they are numbered in their file."""
+    for file in data.files:
+        own, parts = file.own(samples), {part: file.own(numbers) for part, numbers in data.parts.items()}
+        for of_time in file.at if own else ():
+            of_time.parts.clear()
+            of_time.parts.update(parts)
+            yield float(of_time.system["temperature"][0]), of_time, own
+
+
+def _report(folder: Path, table: list[dict[str, Any]]) -> None:
+    """Print and write the correlations against time."""
+    write_table(folder / "evaluation.csv", table)
+    names = list(table[0])
+    print("\n" + "  ".join(name.rjust(12) for name in names))
+    for row in table:
+        print("  ".join(f"{row[name]:12.4g}" for name in names))
+    print(f"wrote evaluation.csv, and the scores of every time below {folder / 'times'}")
