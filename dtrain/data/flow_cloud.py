@@ -57,7 +57,8 @@ class FlowCloud(Flow):
     @property
     def sizes(self) -> dict[str, Any]:
         n_fixed = 3 + LABELS + self.options.surface + self.options.viscosity  # distance, fluid fraction and width
-        return {**super().sizes, "inputs": len(CHANNELS) + n_fixed, "edge_width": EDGE_WIDTH}
+        own = {"inputs": len(CHANNELS) + n_fixed, "edge_width": EDGE_WIDTH, "points": self.n_points}
+        return {**super().sizes, **own, "grid": [self.dataset.sizes[axis] for axis in "xy"]}
 
     @staticmethod
     def stack(clips: list[Any]) -> Clips:

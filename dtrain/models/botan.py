@@ -120,6 +120,11 @@ class Network(nn.Module):
         edge, arriving, of_edge = self.edge_model(x, order, edge, of_edge)
         return self.node_model(x, arriving, of_node), edge, (of_node, of_edge)
 
+    def sum_as_mean(self, neighbours: float) -> None:
+        """Let a sum over neighbours, so many of them, start as a mean, or it would grow from round to round."""
+        with torch.no_grad():
+            self.node_model.mlp.fc1.weight.chunk(3, dim=1)[2].div_(neighbours)
+
     def rounds(self, n_rounds: int, x: Tensor, order: Order, edge: Tensor) -> tuple[Tensor, Tensor]:
         """Particles and edges after some rounds, from their encodings."""
         constants = self.node_model.constant(x), self.edge_model.constant(edge)
@@ -128,18 +133,15 @@ class Network(nn.Module):
         return x, edge
 
 
-def draw_weights(whole: nn.Module, network: Network, neighbours: float) -> None:
+def draw_weights(whole: nn.Module) -> None:
     """Weights of all linear layers for ReLU (K. He et al., arXiv 1502.01852), under which signals keep their size.
 
-    A sum over neighbours, so many of them, starts as a mean, or it would grow from round to round. Training leaves its
-    first plateau sooner than from torch's default.
+    Training leaves its first plateau sooner than from torch's default.
     """
     for layer in whole.modules():
         if isinstance(layer, nn.Linear):
             nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
             nn.init.zeros_(layer.bias)
-    with torch.no_grad():
-        network.node_model.mlp.fc1.weight.chunk(3, dim=1)[2].div_(neighbours)
 
 
 @model("botan")
@@ -156,7 +158,8 @@ class Botan(nn.Module):
         self.edge_encoder = EdgeEncoder(edge_width, width)
         self.network = Network(width)
         self.decoder = Decoder(width)
-        draw_weights(self, self.network, NEIGHBOURS)
+        draw_weights(self)
+        self.network.sum_as_mean(NEIGHBOURS)
         with torch.no_grad():
             self.decoder.fc3.weight.mul_(0.3)  # predictions start near the mean of the targets
 

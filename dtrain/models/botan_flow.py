@@ -47,7 +47,8 @@ class BotanFlow(nn.Module):
         self.network = Network(width)
         last = nn.Linear(width, outputs * frames)
         self.decoder = nn.Sequential(MLP(width, width), last)
-        draw_weights(self, self.network, NEIGHBOURS)
+        draw_weights(self)
+        self.network.sum_as_mean(NEIGHBOURS)
         with torch.no_grad():
             last.weight.mul_(0.1)  # predictions start near the mean, or near the last frame
 

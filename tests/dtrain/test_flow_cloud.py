@@ -13,7 +13,10 @@ from dtrain import evaluate, predict
 from dtrain.data.clips import rollout
 from dtrain.data.clouds import Clouds, Nodes, graph_of, within
 from dtrain.data.flow_cloud import FlowCloud, FlowCloudLoss, FlowCloudOptions, point_losses
+from dtrain.models import model as networks
 from dtrain.models.botan_flow import BotanFlow
+from dtrain.models.flow_near import FlowNear
+from dtrain.models.flow_unet import FlowUNet
 from dtrain.weights import load_model
 from runkit.dataset.check import check
 from runkit.dataset.reader import Dataset
@@ -54,6 +57,11 @@ def opened(file, **options) -> FlowCloud:
 
 def grid(nx: int, ny: int, width: float = 1.0) -> Nodes:
     return Nodes.grid(np.full((nx, ny), 9.0), np.ones((nx, ny)), width)
+
+
+def known_sizes(name: str, cloud: FlowCloud) -> dict[str, object]:
+    unknown = networks.unknown(name, cloud.sizes)
+    return {size: value for size, value in cloud.sizes.items() if size not in unknown}
 
 
 def directed(pairs: np.ndarray) -> set[tuple[int, int]]:
@@ -141,10 +149,17 @@ def test_augmentation_follows_from_seed_epoch_and_clip_and_noise_is_that_of_the_
     assert not noise[(first.fluid == 0).expand_as(noise)].any() and noise.std() > 0.1
 
 
-def test_clouds_of_a_batch_do_not_know_each_other(file):
+NETWORKS = {
+    "botan-flow": {"width": 16, "rounds": 3},
+    "flow-near": {"width": 16, "rounds": 3, "widths": [8, 8], "norm": "none"},
+}
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_clouds_of_a_batch_do_not_know_each_other(file, name):
     cloud = opened(file)
     torch.manual_seed(0)
-    network = BotanFlow(inputs=cloud.sizes["inputs"], width=16, rounds=3).eval()
+    network = networks.build(name, **NETWORKS[name], **known_sizes(name, cloud)).eval()
     clips = [cloud.clip(case, 1, 3) for case in cloud.cases["train"][:3]]
     together = rollout(network, Clouds.stack(clips), 6)
     for k, clip in enumerate(clips):
@@ -165,6 +180,24 @@ def test_blocks_carry_messages_far(file):
         answer[0, :, :, ROOM].square().sum().backward()
         seen[blocks] = bool(given.grad[0, :, :, ROOM + 255].any())
     assert seen == {(): False, (4, 16): True}
+
+
+def test_on_the_grid_a_refined_answer_is_that_of_the_u_net(file):
+    """And at points, with a last layer of zeros, it is their own last frame and what the U-Net adds in their cell."""
+    cloud = opened(file, blocks=[4], surface=True)
+    torch.manual_seed(0)
+    near = FlowNear(**known_sizes("flow-near", cloud), widths=[8], norm="none").eval()
+    torch.nn.init.zeros_(near.decoder[-1].weight)
+    clip = Clouds.stack([cloud.clip(case, 1, 3) for case in (0, 1)])
+    found = near(*clip.inputs(clip.given))[0]
+    seen = cloud.cells(torch.cat([clip.given, clip.geometry[:, :, None].expand(-1, -1, 3, -1)], 1))
+    assert isinstance(near.of_grid, FlowUNet)
+    on_grid = near.of_grid(seen)[0]
+    torch.testing.assert_close(cloud.cells(found), on_grid)
+    step = clip.of_cells(on_grid - cloud.cells(clip.given)[:, :, -1:])
+    mask = clip.fluid[..., :ROOM].expand(-1, 3, 3, -1) > 0
+    wanted = (clip.given[:, :, -1:] + step)[..., :ROOM]
+    torch.testing.assert_close(found[..., :ROOM][mask], wanted[mask])
 
 
 def test_losses_at_points_count_fluid_and_differences_between_points_that_are_joined():
