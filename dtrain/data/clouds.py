@@ -113,7 +113,7 @@ class Clouds(Clips):
 
     def inputs(self, frames: Tensor) -> tuple[Tensor, ...]:
         """What the network is called with for frames."""
-        return frames, self.geometry.to(frames.dtype), self.edge_index, self.edge_attr
+        return frames, self.geometry.to(frames.dtype), self.cell, self.edge_index, self.edge_attr
 
 
 @dataclass(frozen=True)

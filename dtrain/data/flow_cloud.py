@@ -21,6 +21,7 @@ from dtrain.data.clouds import EDGE_WIDTH, Clouds, CloudSeries, Nodes, graph_of,
 from dtrain.data.flow import AT_REST, CHANNELS, Flow
 from dtrain.data.flow_options import FlowLoss, FlowOptions
 from runkit.arrays import F32, I64, Bools
+from runkit.errors import UserError
 
 LABELS = 6  # of a node: point, cell or block; at the inlet, at the outlet, at a face along the flow
 
@@ -31,6 +32,10 @@ class FlowCloudOptions(FlowOptions):
     name: Literal["flow-cloud"] = Field("flow-cloud", description="name of a registered data set")  # type: ignore[assignment]
     blocks: tuple[int, ...] = Field(
         (4,), description="cells along a side of the blocks that carry messages far, level by level; none: no blocks"
+    )
+
+    graph: Literal["cloud", "points"] = Field(
+        "cloud", description="which nodes are joined: all, or points alone, for networks that see the grid as a picture"
     )
 
     @field_validator("blocks")
@@ -59,6 +64,12 @@ class FlowCloud(Flow):
         n_fixed = 3 + LABELS + self.options.surface + self.options.viscosity  # distance, fluid fraction and width
         own = {"inputs": len(CHANNELS) + n_fixed, "edge_width": EDGE_WIDTH, "points": self.n_points}
         return {**super().sizes, **own, "grid": [self.dataset.sizes[axis] for axis in "xy"]}
+
+    def require(self, options: FlowLoss) -> None:
+        super().require(options)
+        if self.options.graph == "points" and not self.n_points:
+            told = f"{self.options.file} has no points near bodies; make it with frames.points"
+            raise UserError(f"data.graph = 'points': {told}")
 
     @staticmethod
     def stack(clips: list[Any]) -> Clips:
@@ -100,7 +111,7 @@ class FlowCloud(Flow):
         """Points, cells and blocks of a case; of points without fluid are those that there is only room for."""
         distance, fraction = (self.dataset[f"t0_fields/{name}"][case] for name in ("signed_distance", "fluid_fraction"))
         found = [Nodes.grid(distance, fraction, self.cell)]
-        for side in self.options.blocks:
+        for side in self.options.blocks if self.options.graph == "cloud" else ():
             found.append(Nodes.grid(in_blocks(distance, side), in_blocks(fraction, side), side * self.cell))
         if not self.n_points:
             return found
@@ -121,7 +132,9 @@ class FlowCloud(Flow):
         return int(n_nodes * (3 * self.n_frames + self.sizes["inputs"]) + len(edges) * (EDGE_WIDTH + 4))
 
     def _graph(self, case: int) -> tuple[I64, F32]:
-        return graph_of(self.levels(case), [n * self.cell for n in self.periods])
+        levels = self.levels(case)
+        joined = levels if self.options.graph == "cloud" else levels[:1]
+        return graph_of(joined, [n * self.cell for n in self.periods])
 
     def _series(self, case: int, start: int = 0, n_frames: int | None = None) -> CloudSeries:
         levels = self.levels(case)
@@ -150,7 +163,7 @@ class FlowCloud(Flow):
         joined = {name: np.concatenate([getattr(level, name) for level in levels]) for name in Nodes.NUMBERS}
         centre, width = joined["centre"], joined["width"]
         labels = np.zeros((LABELS, len(width)))
-        kinds = [0] * (self.n_points > 0) + [1] + [2] * len(self.options.blocks)
+        kinds = [*([0] if self.n_points else []), 1, *(2 for _ in levels)][: len(levels)]
         labels[np.repeat(kinds, [len(level.width) for level in levels]), np.arange(len(width))] = 1
         ends = np.array([self.dataset.sizes[axis] * self.cell for axis in "xy"])
         low, high = ((place < width[:, None]).T for place in (centre, ends - centre))

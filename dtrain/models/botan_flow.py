@@ -52,8 +52,13 @@ class BotanFlow(nn.Module):
         with torch.no_grad():
             last.weight.mul_(0.1)  # predictions start near the mean, or near the last frame
 
-    def forward(self, given: Tensor, fixed: Tensor, edge_index: Tensor, edge_attr: Tensor) -> tuple[Tensor]:
-        """`fixed` [n, inputs - outputs, k]; `edge_index` [2, n_edges] counts the nodes of all clouds on."""
+    def forward(
+        self, given: Tensor, fixed: Tensor, cell: Tensor, edge_index: Tensor, edge_attr: Tensor
+    ) -> tuple[Tensor]:
+        """`fixed` [n, inputs - outputs, k]; `edge_index` [2, n_edges] counts the nodes of all clouds on.
+
+        `cell`, in which cell of the grid each node lies, is told by edges here.
+        """
         n, outputs, t, k = given.shape
         if t != self.frames:
             raise UserError(f"{t} frames were given to a network of {self.frames}; data.frames says how many")

@@ -63,35 +63,31 @@ class FlowNear(nn.Module):
         with torch.no_grad():
             last.weight.mul_(0.1)  # predictions start near what the grid says
 
-    def forward(self, given: Tensor, fixed: Tensor, edge_index: Tensor, edge_attr: Tensor) -> tuple[Tensor]:
-        """`fixed` [n, inputs - outputs, k]; `edge_index` [2, n_edges] counts the nodes of all clouds on."""
+    def forward(
+        self, given: Tensor, fixed: Tensor, cell: Tensor, edge_index: Tensor, edge_attr: Tensor
+    ) -> tuple[Tensor]:
+        """`fixed` [n, inputs - outputs, k]; `cell` [n, k] is the cell of the grid in which each node lies.
+
+        `edge_index` [2, n_edges] counts the nodes of all clouds on; it joins points alone.
+        """
         (nx, ny), p, k = self.shape, self.points, given.shape[-1]
         if k < p + nx * ny:
             raise UserError(f"a cloud of {k} nodes was given to a network of {p} points and {nx} x {ny} cells")
         seen = torch.cat([given, fixed[:, :, None].expand(-1, -1, given.shape[2], -1)], 1)[..., p : p + nx * ny]
-        (on_grid,) = self.of_grid(seen.unflatten(-1, (nx, ny)))
-        on_grid = on_grid.flatten(3)
+        on_grid = self.of_grid(seen.unflatten(-1, (nx, ny)))[0].flatten(3)
         step = on_grid - given[:, :, -1:, p : p + nx * ny]
-        at_points = self._refined(given[..., :p], fixed[..., :p], step, edge_index, edge_attr, k)
-        rest = torch.zeros_like(given[..., p + nx * ny :])
-        return (torch.cat([at_points, on_grid, rest], 3),)
+        step = step.gather(3, cell[:, None, None, :p].expand(-1, *step.shape[1:3], -1))
+        index = edge_index // k * p + edge_index % k  # of the points alone
+        at_points = self._refined(given[..., :p], fixed[..., :p], step, index, edge_attr)
+        return (torch.cat([at_points, on_grid, torch.zeros_like(given[..., p + nx * ny :])], 3),)
 
-    def _refined(
-        self, given: Tensor, fixed: Tensor, step: Tensor, edge_index: Tensor, edge_attr: Tensor, k: int
-    ) -> Tensor:
-        """Frames at points [n, outputs, t, points], from theirs and from what the U-Net adds in each cell."""
+    def _refined(self, given: Tensor, fixed: Tensor, step: Tensor, index: Tensor, edge_attr: Tensor) -> Tensor:
+        """Frames at points [n, outputs, t, points], from theirs and from what the U-Net adds in the cell of each."""
         n, outputs, t, p = given.shape
-        (source, target), (from_cloud, to_cloud) = edge_index % k, edge_index // k
-        is_up, is_among = (source < p) & (target >= p), (source < p) & (target < p)
-        cell = torch.zeros(n * p, dtype=torch.long, device=given.device)
-        cell[(from_cloud * p + source)[is_up]] = (target - p)[is_up]
-        base = step.gather(3, cell.view(n, 1, 1, p).expand(-1, outputs, t, -1))
-        x = torch.cat([given.flatten(1, 2), fixed, base.flatten(1, 2)], 1).transpose(1, 2).reshape(n * p, -1)
-        among = torch.stack([(from_cloud * p + source)[is_among], (to_cloud * p + target)[is_among]])
-        places, order = ordered(among, n * p)
+        x = torch.cat([given.flatten(1, 2), fixed, step.flatten(1, 2)], 1).transpose(1, 2).reshape(n * p, -1)
+        places, order = ordered(index, n * p)
         with torch.autocast(x.device.type, enabled=False):  # half precision would cut the digits of edges
-            x = self.node_encoder(x)
-            edge = self.edge_encoder(edge_attr[is_among].index_select(0, places))
+            x, edge = self.node_encoder(x), self.edge_encoder(edge_attr.index_select(0, places))
         x, _ = self.network.rounds(self.rounds, x, order, edge)
         y = self.decoder(x).float().reshape(n, p, outputs, t).permute(0, 2, 3, 1)
-        return given[:, :, -1:] + base + y
+        return given[:, :, -1:] + step + y

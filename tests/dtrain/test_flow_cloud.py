@@ -20,6 +20,7 @@ from dtrain.models.flow_unet import FlowUNet
 from dtrain.weights import load_model
 from runkit.dataset.check import check
 from runkit.dataset.reader import Dataset
+from runkit.errors import UserError
 from tests.dtrain.conftest import curve, settings_of, trained_here
 from tests.flow_factory import write_flow
 
@@ -157,7 +158,7 @@ NETWORKS = {
 
 @pytest.mark.parametrize("name", NETWORKS)
 def test_clouds_of_a_batch_do_not_know_each_other(file, name):
-    cloud = opened(file)
+    cloud = opened(file, graph="cloud" if name == "botan-flow" else "points")
     torch.manual_seed(0)
     network = networks.build(name, **NETWORKS[name], **known_sizes(name, cloud)).eval()
     clips = [cloud.clip(case, 1, 3) for case in cloud.cases["train"][:3]]
@@ -184,7 +185,7 @@ def test_blocks_carry_messages_far(file):
 
 def test_on_the_grid_a_refined_answer_is_that_of_the_u_net(file):
     """And at points, with a last layer of zeros, it is their own last frame and what the U-Net adds in their cell."""
-    cloud = opened(file, blocks=[4], surface=True)
+    cloud = opened(file, graph="points", surface=True)
     torch.manual_seed(0)
     near = FlowNear(**known_sizes("flow-near", cloud), widths=[8], norm="none").eval()
     torch.nn.init.zeros_(near.decoder[-1].weight)
@@ -220,6 +221,15 @@ def test_a_file_without_points_gives_a_cloud_without_them(flow_file):
     losses = cloud.loss((clip.target + clip.fluid,), clip, FlowCloudLoss())
     torch.testing.assert_close(losses["value_loss"], torch.ones(2))
     assert "points_loss" not in losses
+
+
+def test_a_graph_of_points_needs_points(file, flow_file):
+    cloud = opened(file, graph="points")
+    cloud.require(FlowCloudLoss())
+    clip = cloud.batch(cloud.split["train"][:2], [0, 0])
+    assert clip.given.shape[-1] == ROOM + 256 and (clip.edge_index % (ROOM + 256)).max() < ROOM
+    with pytest.raises(UserError, match=r"data\.graph = 'points': .* has no points near bodies"):
+        opened(flow_file, graph="points").require(FlowCloudLoss())
 
 
 @pytest.mark.parametrize("blocks", [[1], [4, 6], [4, 4]])
