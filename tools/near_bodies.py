@@ -35,6 +35,7 @@ from tools.drawing.flow_near import draw
 
 WITHIN = 2.0  # reference lengths from a surface
 REGIONS = ("near", "elsewhere", "points")
+DRAWN = 3  # frame of the picture
 SIMULATION = "cells of the simulation"
 
 
@@ -78,11 +79,15 @@ class Truth:
         found["points"] = at_points @ self.area, float(self.area.sum())
         return found
 
-    def in_percent(self, answers: Mapping[str, Floats]) -> tuple[tuple[F64, F64], F64, dict[str, F64]]:
-        """Places and widths of points in cells, and velocities [2, point] of the last frame, for a picture."""
+    def in_percent(self, answers: Mapping[str, Floats], frame: int) -> tuple[tuple[F64, F64], F64, dict[str, F64]]:
+        """Places and widths of points in cells, and velocities [2, point] of a frame, counted from 1."""
         scale = 100 / self.velocity
         places = self.position / self.data.cell, np.sqrt(self.area) / self.data.cell
-        return places, scale * self.points[:, -1], {name: scale * found[:, -1] for name, found in answers.items()}
+        return (
+            places,
+            scale * self.points[:, frame - 1],
+            {name: scale * found[:, frame - 1] for name, found in answers.items()},
+        )
 
 
 @torch.inference_mode()
@@ -125,7 +130,8 @@ def compare(runs: Sequence[str], n_frames: int, picture: str) -> list[str]:
         for run, found in answers.items():
             seconds[run] += found.seconds
         if picture and case == cases[0]:
-            draw(Path(picture), *truth.in_percent({Path(name).name: fields[1] for name, fields in held.items()}))
+            at_points = {Path(name).name: fields[1] for name, fields in held.items()}
+            draw(Path(picture), *truth.in_percent(at_points, min(DRAWN, n_frames)))
     errors = {name: {r: np.sqrt(of[r] / weights[r]) for r in REGIONS} for name, of in sums.items()}
     return _table(errors, {run: 1000 * total / (n_frames * len(cases)) for run, total in seconds.items()}, n_frames)
 
@@ -155,7 +161,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = OptionParser("python -m tools.near_bodies", description="Compare networks of flow near bodies.")
     parser.add_argument("run", nargs="+", help="folders of runs, of one file and one split")
     parser.add_argument("--frames", type=int, default=12, help="frames that are rolled out (12)")
-    parser.add_argument("--picture", default="", help="file for a picture of the first test case; none: no picture")
+    parser.add_argument(
+        "--picture", default="", help="file for a picture of the first test case, frame 3; none: no picture"
+    )
     options: argparse.Namespace = parser.parse_args(arguments)
     torch.set_num_threads(1)
     try:

@@ -19,6 +19,7 @@ from runkit.folders import make_folders
 from tools.drawing.flow_fields import BODY
 from tools.drawing.style import STYLE
 
+COLUMNS = 3
 MARGIN = 1.5  # cells around the points
 CORNERS = np.array([[-0.5, -0.5], [-0.5, 0.5], [0.5, 0.5], [0.5, -0.5]])
 
@@ -36,18 +37,20 @@ def squares(axis: Axes, centre: np.ndarray, width: np.ndarray, values: np.ndarra
 def draw(path: Path, places: tuple[np.ndarray, np.ndarray], wanted: np.ndarray, answers: Mapping[str, np.ndarray]):
     """Write the picture: `places` are centres and widths of points, velocities [2, point] in percent."""
     make_folders(path.parent)
+    speed = np.hypot(*wanted)
+    errors = {name: np.hypot(*(found - wanted)) for name, found in answers.items()}
+    norm = Normalize(0, max(np.percentile(error, 98) for error in errors.values()))
     with context(STYLE):
-        n = len(answers)
-        figure = Figure(figsize=(3.4 * (n + 1), 2.6))
-        axes = figure.subplots(1, n + 1, squeeze=False)[0]
-        speed = np.hypot(*wanted)
-        drawn = squares(axes[0], *places, speed, Normalize(0, speed.max()), "viridis")
-        axes[0].set_title("simulation: speed [% of the reference]")
-        figure.colorbar(drawn, ax=axes[0], shrink=0.8)
-        errors = {name: np.hypot(*(found - wanted)) for name, found in answers.items()}
-        norm = Normalize(0, max(np.percentile(error, 98) for error in errors.values()))
-        for axis, (name, error) in zip(axes[1:], errors.items(), strict=True):
+        n_rows = -(-(1 + len(errors)) // COLUMNS)
+        figure = Figure(figsize=(2.8 * COLUMNS, 2.6 * n_rows))
+        first, *others = figure.subplots(n_rows, COLUMNS, squeeze=False).flat
+        drawn = squares(first, *places, speed, Normalize(0, speed.max()), "viridis")
+        first.set_title("simulation: speed [%]")
+        figure.colorbar(drawn, ax=first, shrink=0.8)
+        for axis, (name, error) in zip(others, errors.items(), strict=False):
             drawn = squares(axis, *places, error, norm, "magma")
-            axis.set_title(f"{name}: error of velocity")
-        figure.colorbar(drawn, ax=axes[1:], shrink=0.8)
+            axis.set_title(f"{name}: error [%]")
+            figure.colorbar(drawn, ax=axis, shrink=0.8)
+        for axis in others[len(errors) :]:
+            axis.set_axis_off()
         figure.savefig(path)
