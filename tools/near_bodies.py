@@ -112,6 +112,9 @@ def compare(runs: Sequence[str], n_frames: int, picture: str) -> list[str]:
     if any((data.options.file, data.cases["test"]) != (first.options.file, cases) for data in opened.values()):
         raise UserError("runs: they have learnt from other files, or hold other cases back; compare runs of one split")
     cloud = FlowCloud(FlowCloudOptions(file=first.options.file, split=first.options.split), first.seed)
+    most = cloud.n_frames - first.options.frames
+    if not 0 < n_frames <= most:
+        raise UserError(f"frames = {n_frames}: {most} frames follow those that are given; allowed: 1 to {most}")
     if not cloud.n_points:
         raise UserError(f"{first.options.file} has no points near bodies; make it with frames.points")
     sums: dict[str, dict[str, F64]] = {}

@@ -77,4 +77,5 @@ def test_runs_of_different_files_and_files_without_points_are_refused(file, tmp_
     flow_file = write_flow(tmp_path / "flow.h5")
     runs = [untrained(tmp_path / name, "flow", of) for name, of in (("a", file), ("b", flow_file))]
     assert main(runs) == 2 and "compare runs of one split" in capsys.readouterr().err
-    assert main(runs[1:]) == 2 and "has no points near bodies" in capsys.readouterr().err
+    assert main([runs[0], "--frames", "10"]) == 2 and "frames = 10: 9 frames follow" in capsys.readouterr().err
+    assert main([*runs[1:], "--frames", "3"]) == 2 and "has no points near bodies" in capsys.readouterr().err
