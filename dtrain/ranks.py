@@ -156,7 +156,8 @@ def connect(device: str = "auto", threads: int = 0, ranks_per_run: int = 0, purp
     use_precision()
     torch.set_num_threads(threads or max(1, len(os.sched_getaffinity(0)) // party.local_size))
     group, rank = divmod(party.rank, size)
-    # DeepSpeed reads these again.
+    # DeepSpeed reads these again, and ends at a local rank of Open MPI other than LOCAL_RANK: the number of a GPU here.
+    os.environ.pop("OMPI_COMM_WORLD_LOCAL_RANK", None)
     os.environ.update(RANK=str(party.rank), WORLD_SIZE=str(party.size), LOCAL_RANK=str(chosen.index or 0))
     with in_time():
         store = join(party, purpose)

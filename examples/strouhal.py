@@ -35,7 +35,7 @@ figure, (left, right) = plt.subplots(1, 2, figsize=(8.4, 3.4), layout="constrain
 for i in np.argsort(reynolds):
     left.plot((time - time[0]) * speed[i] / length[i], lift[i], lw=1, label=f"Re = {reynolds[i]:.0f}")
 left.set(xlabel="t U / D", ylabel="lift coefficient")
-left.legend(frameon=False, fontsize=8)
+left.legend(frameon=False, fontsize=8, ncols=4, loc="lower center", bbox_to_anchor=(0.5, 1.0))
 right.plot(reynolds, strouhal, "o", label="here")
 line = np.linspace(min(reynolds.min(), 60), reynolds.max(), 50)
 right.plot(line, 0.212 * (1 - 21.2 / line), "k-", lw=1, label="Roshko 1954, unbounded")

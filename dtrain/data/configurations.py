@@ -41,8 +41,8 @@ class Configurations:
         if n_reversed and "position" not in dataset:
             raise UserError(f"data.reversed = {n_reversed}: {dataset.path} has no trajectories; 0 is needed")
         if n_reversed > dataset.sizes["replica"]:
-            told = f"{dataset.path} has {dataset.sizes['replica']} replicas; allowed: 0 to that"
-            raise UserError(f"data.reversed = {n_reversed}: {told}")
+            message = f"{dataset.path} has {dataset.sizes['replica']} replicas; allowed: 0 to that"
+            raise UserError(f"data.reversed = {n_reversed}: {message}")
         self.n_reversed = n_reversed
 
     def with_reversed(self, samples: list[int]) -> list[int]:
@@ -86,8 +86,8 @@ class Configurations:
             try:
                 return inherent_position(final, species, box, potential, parameters)
             except UserError as error:
-                told = f"data.reversed = {self.n_reversed}: sample {sample}, replica {replica}"
-                raise UserError(f"{told} of {self.dataset.path}: {error}") from error
+                message = f"data.reversed = {self.n_reversed}: sample {sample}, replica {replica}"
+                raise UserError(f"{message} of {self.dataset.path}: {error}") from error
 
         def fits(found: Array) -> bool:
             return found.shape == final.shape and found.dtype == np.float64 and bool(np.isfinite(found).all())

@@ -75,8 +75,8 @@ def in_words(temperature: float, time: float) -> list[str]:
     ]
     limit = simulated(temperature, time)
     if limit is not None:
-        told = f"noise ceiling, pooled {limit.pooled:.3f}, " if limit.pooled is not None else ""
-        lines.append(f"simulation: {told}chi_4 {limit.chi4:.3g}")
+        ceiling = f"noise ceiling, pooled {limit.pooled:.3f}, " if limit.pooled is not None else ""
+        lines.append(f"simulation: {ceiling}chi_4 {limit.chi4:.3g}")
     return lines
 
 

@@ -89,8 +89,8 @@ def to_stride(x: Tensor, stride: int, periodic: Axes) -> Tensor:
 
 
 def _no_multiple(axis: str, n: int, stride: int) -> str:
-    told = f"{n} cells along {axis}, which is periodic, are no multiple of {stride} = 2 to the number of widths"
-    return f"{told}; take fewer widths, or data.periodic = false"
+    message = f"{n} cells along {axis}, which is periodic, are no multiple of {stride} = 2 to the number of widths"
+    return f"{message}; take fewer widths, or data.periodic = false"
 
 
 def _beyond(x: Tensor, reach: int, axis: int) -> Tensor:

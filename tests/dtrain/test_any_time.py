@@ -15,7 +15,7 @@ from dtrain.models.any_time import AnyTime
 from dtrain.models.invariant import REACH, Invariant, filters, traceless
 from dtrain.weights import load_model
 from runkit.mpi import SerialWorld
-from tests.dtrain.conftest import curve, train_here
+from tests.dtrain.conftest import curve, on_two, train_here
 from tests.isoconfig_factory import write_isoconfig
 
 RECIPE = """
@@ -158,6 +158,21 @@ def test_a_run_that_was_cut_goes_on_to_the_same_weights(run, file, tmp_path):
     again, whole = (load_model(folder).network.state_dict() for folder in (tmp_path / "runs" / "any", run))
     for name, weights in whole.items():
         torch.testing.assert_close(again[name], weights, atol=1e-5, rtol=1e-4)
+
+
+def test_two_processes_train_the_same_network(run, file, tmp_path):
+    from dtrain.train import main
+
+    (tmp_path / "any.toml").write_text(RECIPE.replace('name = "any"', 'name = "any"\nbatch = 2'))
+    words = f"data.file={file}", "threads=1", "device=cpu", "phase.messages.epochs=2"
+    on_two(main, tmp_path, "any.toml", *words)
+    alone = tmp_path / "alone"
+    alone.mkdir()
+    (alone / "any.toml").write_text((tmp_path / "any.toml").read_text())
+    assert train_here(alone, "any.toml", *words)[0] == 0
+    two, one = (load_model(folder / "runs" / "any").network.state_dict() for folder in (tmp_path, alone))
+    for name, weights in one.items():
+        torch.testing.assert_close(two[name], weights, atol=1e-4, rtol=1e-3)
 
 
 def test_parameters_out_of_range_are_refused():

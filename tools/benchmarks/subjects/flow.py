@@ -2,7 +2,8 @@
 
 Both on one core in turns, in processor time. The network continues held-back cases one at a time, then together; the
 simulation goes on with one case at the grid, precision and steps per frame that made the data, and averages its sites
-to cells, without writing. With --accuracy N, cost and error of both beside a finer grid, over N held-back cases.
+to cells, without writing. A network that projects what it gives is also held against itself without that. With
+--accuracy N, cost and error of both beside a finer grid, over N held-back cases.
 """
 
 from __future__ import annotations
