@@ -30,11 +30,7 @@ FEWEST = 3  # scored items of a validation sample that a correlation is taken ov
 
 @runtime_checkable
 class Solved(Protocol):
-    """A network with weights that are solutions of regressions, by name (see `dtrain.models.linear`)."""
-
-    @property
-    def is_trained(self) -> bool:
-        """Whether it has others, which are trained after that."""
+    """A network whose weights are solutions of regressions, by name (see `dtrain.models.linear`)."""
 
     def regressions(self, inputs: Any, /, *terms: Any) -> Iterator[tuple[str, Any]]:
         """The items of each regression in a batch of one sample (`Graphs.terms`)."""
@@ -81,8 +77,7 @@ class Sums:
 
 def solve(world: World, network: Solved, data: DataSet[Any, Any], title: str) -> None:
     """Give a network the solutions of all its regressions on the training samples; collective."""
-    # A sample may be drawn more than once in an epoch; its sums count once.
-    train, held_back = list(dict.fromkeys(data.split["train"])), data.split["validation"]
+    train, held_back = data.split["train"], data.split["validation"]
     mine = [train[i] for i in world.share(len(train))]
     sums: dict[str, Sums] = {}
     with Progress(world, len(mine), "samples", title) as progress:

@@ -63,9 +63,8 @@ def _train_phases(
         _ = one.normalisation  # read now: that of a later phase may be undefined
         one.prepare(ranks)
     network = build_network(recipe, data[names[0]].sizes)
-    if isinstance(network, Solved) and not ranks.on_root(lambda: run_folder.has_checkpoint):
+    if isinstance(network, Solved):
         _solve(ranks, recipe, network, data, run_folder)
-    if isinstance(network, Solved) and not network.is_trained:
         return {}
     start_from(network, recipe.initial)
     micro_batch = int(config["train_micro_batch_size_per_gpu"])
@@ -91,15 +90,12 @@ def _train_phases(
 
 
 def _solve(ranks: Ranks, recipe: Recipe, network: Any, data: Mapping[str, AnyDataSet], run_folder: RunFolder) -> None:
-    """Solve for what a network has in closed form, with the data of its first phase; collective.
-
-    The weights are kept, unless the network is trained from there: then the recipe may have more than this phase.
-    """
+    """Solve for the weights of a network in its only phase, and keep them; collective."""
     (phase, one), *others = data.items()
-    if others and not network.is_trained:
+    if others:
         raise UserError(f"phase: model.name = {recipe.model.name!r} is solved in one phase, not {len(data)}")
     solve(ranks, network, one, f"{run_folder.path} {phase}")
-    if ranks.is_root and not network.is_trained:
+    if ranks.is_root:
         run_folder.keep_model(network.state_dict(), recipe, one, {"phase": phase, "step": 0}, {})
 
 

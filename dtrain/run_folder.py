@@ -62,11 +62,6 @@ class RunFolder:
         return self.path / "checkpoint"
 
     @property
-    def has_checkpoint(self) -> bool:
-        """Whether a training goes on from one."""
-        return (self.checkpoints / "latest").exists()
-
-    @property
     def model(self) -> Path:
         """The best weights so far."""
         return self.path / WEIGHTS_FILE

@@ -19,7 +19,9 @@ from torch import Tensor
 from dtrain.data.tensors import Tensors
 from dtrain.normalisation import Normalisation
 from runkit.config import Config
+from runkit.dataset.outcome import outcome_of
 from runkit.dataset.reader import Dataset
+from runkit.dataset.schema import COMPLETE
 from runkit.errors import UserError
 from runkit.mpi import World
 from runkit.registry import ClassRegistry
@@ -183,6 +185,14 @@ def dataset_at(file: str, schema: str) -> Dataset:
     if found != schema:
         raise UserError(f"data.file: {file} holds {found} data; this recipe needs {schema}")
     return dataset
+
+
+def complete(dataset: Dataset, status: NDArray[Any]) -> list[int]:
+    """Numbers of the units that are complete, by the status of each [n]; UserError if none is: all have failed."""
+    found: list[int] = np.flatnonzero(status == COMPLETE).tolist()
+    if not found:
+        raise UserError(f"{dataset.path}: nothing can be used: {outcome_of(dataset)}")
+    return found
 
 
 def mark_of(*arrays: NDArray[Any]) -> str:

@@ -120,13 +120,6 @@ def n_leading(n_species: int) -> int:
     return _n_masked(n_species, 4 * n_species + 12) * (1 + MECHANICAL_RANGES[0][1])
 
 
-def own_columns(n_species: int) -> list[tuple[int, float]]:
-    """The columns that tell of a particle alone, before averages, with the factors that give them a spread of 1."""
-    mechanical, step = _n_masked(n_species, 4 * n_species + 12), _n_masked(n_species, 6)
-    start = mechanical * _n_generations(MECHANICAL_RANGES)
-    return [(k, 1.0) for k in range(mechanical)] + [(k, 1 / STEP_SCALE) for k in range(start, start + step)]
-
-
 def n_descriptors(n_species: int) -> int:
     """How many columns there are, with those of the step."""
     mechanical = _n_masked(n_species, 4 * n_species + 12) * _n_generations(MECHANICAL_RANGES)

@@ -19,7 +19,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from dtrain.data import DataSet, Network, Output, data, mark_of
+from dtrain.data import DataSet, Network, Output, complete, data, mark_of
 from dtrain.data.clips import NEAR, Clips, Series, distance_of, eddies, geometry_of, patches, rollout, strength
 from dtrain.data.flow_file import FlowFile
 from dtrain.data.flow_options import FlowLoss, FlowOptions
@@ -288,7 +288,7 @@ class Flow(FlowFile, DataSet[Clips, FlowLoss]):
         status = self.dataset["computed"][:]
         if (status == PENDING).any():
             raise UserError(f"{self.options.file}: {int((status == PENDING).sum())} of {len(status)} cases are pending")
-        done = np.flatnonzero(status == COMPLETE).tolist()
+        done = complete(self.dataset, status)
         outside = [case for case in done if self._is_outside(case)]
         return self.options.split.draw([case for case in done if case not in outside]) | {"outside": outside}
 

@@ -20,7 +20,7 @@ from pydantic import Field
 from torch import Tensor
 from torch_geometric.data import Data
 
-from dtrain.data import DataSet, Network, Output, data, dataset_at, mark_of
+from dtrain.data import DataSet, Network, Output, complete, data, dataset_at, mark_of
 from dtrain.data.configurations import Configuration, Configurations, law_of
 from dtrain.data.descriptors import n_descriptors, n_leading
 from dtrain.data.glass_graphs import POSITIONS, GraphOptions, features_of, structure_of
@@ -268,7 +268,7 @@ class Glass(DataSet[Graphs, GlassLoss]):
             raise UserError(
                 f"{self.options.file}: {int((status == PENDING).sum())} of {len(status)} samples have no labels yet"
             )
-        return np.flatnonzero(status == COMPLETE).tolist()
+        return complete(self.dataset, status)
 
     def _pairs(self, number: int, thermal: Floats, box: Floats) -> Ints:
         def make() -> Ints:

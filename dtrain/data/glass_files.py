@@ -31,9 +31,6 @@ class TimesOptions(GraphOptions):
     blind: bool = Field(
         False, description="one answer for all temperatures, which the network is not told; false: one for each"
     )
-    repeat: int = Field(
-        1, ge=1, description="times that a training sample is drawn while each of its reversed replicas is drawn once"
-    )
     unexplained: float = Field(
         0.3,
         gt=0,

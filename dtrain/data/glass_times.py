@@ -20,7 +20,6 @@ import torch
 from torch import Tensor
 
 from dtrain.data import DataSet, Network, Output, data
-from dtrain.data.descriptors import own_columns
 from dtrain.data.glass import GlassLoss
 from dtrain.data.glass_files import Place, TimesOptions, open_files, place_of
 from dtrain.data.graphs import Graphs
@@ -77,7 +76,7 @@ class GlassTimes(DataSet[TimedGraphs, GlassLoss]):
         n_blocks = max(len(one.at) for one in self.files) * self.options.reversed
         reversed_ones = [number + (1 + block) * self.n_samples for block in range(n_blocks) for number in train]
         known = [number for number in reversed_ones if place_of(self.files, number, self.options.reversed)]
-        return {**self.parts, "train": train * self.options.repeat + known}
+        return {**self.parts, "train": train + known}
 
     @property
     def normalisation(self) -> Normalisation:
@@ -108,8 +107,7 @@ class GlassTimes(DataSet[TimedGraphs, GlassLoss]):
 
     @property
     def sizes(self) -> dict[str, Any]:
-        known = self.files[0].at[0].sizes
-        return {**known, "n_knots": len(self.knots), "own": own_columns(known["n_species"])}
+        return {**self.files[0].at[0].sizes, "n_knots": len(self.knots)}
 
     def prepare(self, world: World) -> None:
         for one in self.files:

@@ -19,7 +19,7 @@ from numpy.typing import ArrayLike
 from dtrain.data.configurations import Configuration, law_of, with_inherent
 from dtrain.data.glass_graphs import GraphOptions, features_of, needs_inherent, structure_of
 from dtrain.data.pairs import near_pairs
-from dtrain.glass.partition import Block, cut
+from dtrain.glass.partition import Block, cut, enough
 from dtrain.glass.predictions import answers
 from dtrain.weights import Trained
 from runkit.arguments import numbers, whole
@@ -28,6 +28,7 @@ from runkit.errors import UserError
 from runkit.memory import shortage
 
 MOST_PARTS = 4096
+AT_ONCE = 100_000  # particles of a part and its halo, about, where the number of parts is left to us
 
 
 @dataclass(frozen=True)
@@ -126,16 +127,22 @@ def features_for(trained: Trained, found: Configuration, law: tuple[str, Mapping
     return features_of(options_of(trained), found, (*law, int(trained.system.get("n_species", 2))))
 
 
-def blocks_of(trained: Trained, found: Configuration, parts: int) -> list[Block]:
-    """The blocks of a configuration for this network; UserError if it can only see the whole."""
-    if parts == 1:
-        n_particles = len(found.species)
-        return [Block(np.arange(n_particles), np.ones(n_particles, bool))]
-    reach = getattr(trained.network, "reach", None)
-    if reach is None:
+def blocks_of(trained: Trained, found: Configuration, parts: int, n_processes: int = 1) -> list[Block]:
+    """The blocks of a configuration for this network; UserError if it can only see the whole.
+
+    `parts` = 0 asks for one for each process, or more if these are large.
+    """
+    n_particles, reach = len(found.species), getattr(trained.network, "reach", None)
+    if reach is None and (parts or n_processes) > 1:
         name = trained.recipe.model.name
-        raise UserError(f"parts = {parts}: {name} looks at the whole configuration; allowed: 1, on one process")
-    return cut(found.thermal, found.box, parts, reach * options_of(trained).cutoff)
+        told = f"parts = {parts or n_processes}: {name} looks at the whole configuration; allowed: 1, on one process"
+        raise UserError(told)
+    depth = (reach or 0) * options_of(trained).cutoff
+    if reach is not None and not parts:
+        parts = enough(n_particles, found.box, n_processes, depth, AT_ONCE)
+    if reach is None or parts == 1:
+        return [Block(np.arange(n_particles), np.ones(n_particles, bool))]
+    return cut(found.thermal, found.box, parts, depth)
 
 
 Part = tuple[I64, Floats, Ints, Floats]  # own particles and their propensity; bonds that they own and their change

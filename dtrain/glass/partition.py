@@ -36,6 +36,20 @@ def cut(position: Floats, box: Floats, n_blocks: int, depth: float) -> list[Bloc
     ]
 
 
+def enough(n_particles: int, box: Floats, least: int, depth: float, most: int) -> int:
+    """`least` or more blocks, such that about `most` particles or fewer lie in one with its halo.
+
+    Where no number up to that of particles does it, because the halo alone holds more, it is `least`.
+    """
+    n_blocks = least
+    while n_blocks <= n_particles:
+        counts = np.array(bricks(box, n_blocks, depth))
+        if n_particles * np.prod(np.minimum(box / counts + 2 * depth, box) / box) <= most:
+            return n_blocks
+        n_blocks *= 2
+    return least
+
+
 def bricks(box: Floats, n_blocks: int, depth: float) -> tuple[int, int, int]:
     """Bricks along each axis, `n_blocks` together, for which bricks and halos have the least volume."""
 

@@ -77,7 +77,8 @@ def predict_file(
 ) -> None:
     """Predict all configurations of a file; collective. Writes `path` and, beside it, the same as extended XYZ.
 
-    `how` is the potential of inherent structures, its parameters, and the number of parts; 0: one for each process.
+    `how` is the potential of inherent structures, its parameters, and the number of parts; 0: one for each process,
+    or more of a large configuration.
     Raises UserError for a file that cannot be read, for configurations of another kind than the model's, and, before
     anything is computed, where the extended XYZ would replace something else.
     """
@@ -90,7 +91,7 @@ def predict_file(
         say(world, f"inherent structures of {len(starts)} configuration(s)")
         starts = world.each(lambda k: _named(file, with_inherent, starts[k], *law), len(starts))
         cost.inherent = time.monotonic() - began
-    rows = [_of_all(world, trained, start, (law, parts or world.size, file), cost) for start in starts]
+    rows = [_of_all(world, trained, start, (law, parts, file), cost) for start in starts]
     _write_h5(world, trained, file, path, list(zip(starts, rows, strict=True)))
     world.on_root(_write_xyz, trained, xyz, starts, rows)
     say(world, f"wrote {path} and {xyz}: {len(starts)} configuration(s) of {len(starts[0].species)} particles")
@@ -131,7 +132,7 @@ def _of_all(
     """The mobility of a configuration whose parts are shared out; every process gets it."""
     began = time.monotonic()
     law, parts, file = how
-    blocks = blocks_of(trained, start, parts)
+    blocks = blocks_of(trained, start, parts, world.size)
     features = _named(file, features_for, trained, start, law)
     mine = [blocks[k] for k in world.share(len(blocks))]
     device = trained.device

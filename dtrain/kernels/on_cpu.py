@@ -28,10 +28,13 @@ def are_vectors(width: int) -> bool:
     return width % LANES == 0
 
 
-def forward(rows: Tensor, constant: Tensor, ends: Sequence[Tensor], layers: Layers) -> tuple[Tensor, Tensor]:
-    """See `dtrain.kernels.two_layers.forward_op`."""
+def forward(
+    rows: Tensor, constant: Tensor, ends: Sequence[Tensor], layers: Layers, out: Tensor | None = None
+) -> tuple[Tensor, Tensor]:
+    """See `dtrain.kernels.two_layers.forward_op`; `out` may be contiguous rows, which are overwritten."""
     n, width = len(rows), len(layers[2])
-    out, shape = rows.new_empty(n, width), ends[0].shape if ends else (0,)
+    out = rows.new_empty(n, width) if out is None or not out.is_contiguous() else out
+    shape = ends[0].shape if ends else (0,)
     given = *_inputs(rows, constant, ends), _turned(layers), _flat(out)
 
     def work(span: tuple[int, int]) -> Tensor:

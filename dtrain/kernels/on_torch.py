@@ -12,10 +12,12 @@ from dtrain.kernels.order import Order
 Layers = tuple[Tensor, Tensor, Tensor]  # weight, weight_2, bias_2
 
 
-def forward(rows: Tensor, constant: Tensor, ends: Sequence[Tensor], layers: Layers) -> tuple[Tensor, Tensor]:
-    """See `forward_op`."""
+def forward(
+    rows: Tensor, constant: Tensor, ends: Sequence[Tensor], layers: Layers, out: Tensor | None = None
+) -> tuple[Tensor, Tensor]:
+    """See `forward_op`; rows may be overwritten as `out`."""
     weight, weight_2, bias_2 = layers
-    out = torch.addmm(bias_2, _hidden(rows, constant, ends, weight), weight_2.t()).relu_()
+    out = torch.addmm(bias_2, _hidden(rows, constant, ends, weight), weight_2.t(), out=out).relu_()
     return out, Order(*ends[2:]).at_target(out) if ends else rows.new_empty(0)
 
 

@@ -37,8 +37,11 @@ def edge_layers(
     """Edges [n_edges, width] -> edges, their sums at the targets [n_nodes, width], and `constant` [n_edges, width].
 
     `of_ends` [n_nodes, width] is what sources and targets add to the first layer. Whoever needs the constant again
-    takes the one that is returned: its gradient is then summed up where it arises, without passes of its own.
+    takes the one that is returned: its gradient is then summed up where it arises, without passes of its own. Where
+    no gradients are wanted, `edge` may be overwritten, which saves a third of the memory.
     """
+    if type(edge) is Tensor and not (torch.is_grad_enabled() or edge.is_cuda or torch.compiler.is_compiling()):
+        return *_kernels(edge, layers.bias_2).forward(edge, constant, [*of_ends, *order], layers, edge), constant
     return _apply(edge, constant, of_ends, layers, order)
 
 

@@ -21,6 +21,7 @@ from dtrain.kernels.two_layers import Layers, edge_layers, two_layers
 from dtrain.models import model, require_whole
 
 NEIGHBOURS = 40  # of a particle of the published liquid, about
+AT_ONCE = 2**18  # rows that are decoded together where nothing is kept for gradients
 
 
 class MLP(nn.Module):
@@ -67,6 +68,11 @@ class Decoder(MLP):
         self.fc3 = nn.Linear(width, 1)
 
     def forward(self, x: Tensor) -> Tensor:
+        if torch.is_grad_enabled() or len(x) <= AT_ONCE:
+            return self._decoded(x)
+        return torch.cat([self._decoded(some) for some in x.split(AT_ONCE)])
+
+    def _decoded(self, x: Tensor) -> Tensor:
         found: Tensor = self.fc3(super().forward(x)).squeeze(-1)
         return found
 

@@ -52,8 +52,6 @@ class Linear(nn.Module):
         self.bond = nn.Parameter(torch.zeros(n_kinds(n_species), n_leading + N_OWN + 1))
         self.bond_offset = nn.Parameter(torch.zeros(n_kinds(n_species)))
 
-    is_trained = False  # it is solved
-
     @property
     def reach(self) -> int:
         """A pair sees both of its particles, and nothing further away."""

@@ -54,7 +54,7 @@ class GlassPredict(PredictOptions):
     potential: str = Field("", description="of inherent structures, where they are needed; none: that of the training")
     parameters: dict[str, Any] = Field({}, description="parameters of this potential, as its law names them")
     parts: int = Field(
-        0, ge=0, le=MOST_PARTS, description="parts that a configuration is cut into; 0: one for each process"
+        0, ge=0, le=MOST_PARTS, description="parts that a configuration is cut into; 0: one for each process, or more"
     )
 
 

@@ -94,6 +94,8 @@ def _read(path: str) -> Any:
         raise UserError(f"obstacle file {path}: cannot be read as a mesh ({type(error).__name__}: {error})") from error
     if not (isinstance(body, trimesh.Trimesh) and len(body.faces) and np.isfinite(body.vertices).all()):
         raise UserError(f"obstacle file {path}: it holds no triangles")
+    # CAD programs write triangles with two corners in one place: they are edges, and have two neighbours too few.
+    body.update_faces([len(set(corners)) == 3 for corners in body.faces.tolist()])
     if not (body.is_watertight and body.is_winding_consistent):
         raise UserError(f"obstacle file {path}: the triangles do not close, or their normals disagree; repair the mesh")
     if body.volume < 0:

@@ -141,17 +141,6 @@ def test_reversed_replicas_follow_at_every_time_of_their_file(both):
     assert batch.level[0, :2, 1, 0].isfinite().all() and batch.level[0, :, :, 1].isnan().all()
 
 
-def test_a_sample_that_is_drawn_twice_counts_once_in_a_solution(cold, data):
-    twice = GlassTimes(TimesOptions(file=str(cold), repeat=2, **KEYS))
-    assert twice.split["train"] == data.split["train"] * 2 and twice.parts == data.parts
-    solutions = []
-    for one in (data, twice):
-        network = AnyTime(**one.sizes)
-        solve(SerialWorld(), network, one, "test")
-        solutions.append(network.state_dict())
-    assert all(torch.equal(solutions[0][name], weights) for name, weights in solutions[1].items())
-
-
 def test_the_loss_counts_labelled_knots_by_their_weight(both):
     batch = both.batch([1, 7])
     output = torch.sin(batch.node_target), torch.cos(batch.edge_target)

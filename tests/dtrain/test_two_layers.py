@@ -96,6 +96,17 @@ def test_edges_in_blocks_give_the_formula_to_single_precision(n_edges):
             torch.testing.assert_close(ours, wanted, rtol=1e-4, atol=1e-4 * width)
 
 
+def test_without_gradients_edges_are_overwritten_by_the_same_values(width):
+    order, layers = random_edges(5, 120), layers_of(width, width)
+    edge, constant, of_ends = numbers(120, width), numbers(120, width), (numbers(5, width), numbers(5, width))
+    wanted = edge_layers(edge.clone(), constant, of_ends, order, layers)
+    with torch.no_grad():
+        found = edge_layers(edge, constant, of_ends, order, layers)
+    assert found[0].data_ptr() == edge.data_ptr()
+    for one, other in zip(found, wanted, strict=True):
+        assert torch.equal(one, other)
+
+
 def test_what_is_no_number_stays_none(width):
     rows = numbers(4, 3)
     rows[2, 1] = float("nan")

@@ -128,8 +128,9 @@ def test_a_mistake_in_a_pipeline_is_one_line_and_nothing_is_submitted(pipeline, 
 
 @pytest.mark.parametrize("scheduler", ["slurm"], indirect=True)
 def test_a_recipe_may_read_what_an_earlier_stage_makes(run, copy):
-    """A look at it fails now: that ends a pipeline only where the data should be there."""
-    (copy / "python").write_text('#!/bin/bash\n[[ " $* " != *" show "* ]]\n')
+    """A look at it shows the recipe, then fails: that ends a pipeline only where the data should be there."""
+    shown = "{ echo 'name = \"run\"'; echo 'error: data.file: a.h5 does not exist' >&2; exit 2; }"
+    (copy / "python").write_text(f'#!/bin/bash\n[[ " $* " != *" show "* ]] || {shown}\n')
     (copy / "python").chmod(0o755)
     text = '[stage.make]\njob = "generate_check"\n[stage.train]\njob = "train"\n'
     (copy / "first.toml").write_text(text)

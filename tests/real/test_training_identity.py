@@ -134,6 +134,15 @@ def test_a_file_of_two_cases_is_scored_whole_or_refused_with_the_way_out(folder,
     assert scored("file=two.h5", "part=all")["cases"] == [0, 1]
 
 
+def test_a_file_whose_cases_have_all_failed_is_said_to_hold_nothing(folder, capsys):
+    """Not a split that nobody has asked for to be impossible."""
+    write_flow(folder / "failed.h5", n_cases=2, failed=(0, 1))
+    told = "failed.h5: nothing can be used: 2 of 2 case(s) FAILED"
+    assert told in refused(evaluate.main, "runs/run", "file=failed.h5", "part=all", capsys=capsys)
+    assert told in refused(predict.main, "runs/run", "failed.h5", capsys=capsys)
+    assert told in train_here(folder, "recipe.toml", "name=failed", "data.file=failed.h5")[1]
+
+
 @pytest.mark.parametrize("text", ["{", "[]", '{"parts": 3}', '{"parts": {"one": {"train": [1]}}}', '{"other": {}}'])
 def test_weights_whose_origin_is_damaged_are_refused(folder, capsys, text):
     path = Path("runs/run/model.safetensors")

@@ -72,6 +72,23 @@ def test_a_mesh_that_is_no_body_is_refused(tmp_path):
     assert "a grid.lattice of 3 dimensions is needed" in refusal(given(tmp_path / "box.stl"))
 
 
+@pytest.mark.parametrize("corners", [(0, 0, 0), (0, 1, 1)], ids=["in one place", "in two places"])
+def test_triangles_without_area_do_not_matter(tmp_path, corners):
+    """Corners in fewer than three places, as CAD programs write them where edges have shrunk to nothing."""
+    box = trimesh.creation.box(extents=SIZES)
+    triangles = np.concatenate([box.triangles, box.triangles[:3, list(corners)]])
+    rows = [f"facet normal 0 0 0\nouter loop\n{_vertices(each)}\nendloop\nendfacet" for each in triangles]
+    (tmp_path / "cad.stl").write_text("\n".join(["solid cad", *rows, "endsolid cad\n"]))
+    box.export(tmp_path / "plain.stl")
+    cad, plain = (obstacle.build("mesh", path=str(tmp_path / f"{name}.stl"), diameter=2.0) for name in ("cad", "plain"))
+    points = np.random.default_rng(1).uniform(-1, 1, (300, 3))
+    np.testing.assert_allclose(cad.distance(points), plain.distance(points), atol=1e-6)
+
+
+def _vertices(triangle: np.ndarray) -> str:
+    return "\n".join(f"vertex {x:.9g} {y:.9g} {z:.9g}" for x, y, z in triangle)
+
+
 def test_a_given_mesh_has_its_parameters_beside_its_place_or_in_a_table(tmp_path):
     """A mistake in either is told as what it is."""
     trimesh.creation.icosphere(radius=2).export(tmp_path / "ball.stl")
