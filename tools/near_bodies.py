@@ -79,7 +79,9 @@ class Truth:
         found["points"] = at_points @ self.area, float(self.area.sum())
         return found
 
-    def in_percent(self, answers: Mapping[str, Floats], frame: int) -> tuple[tuple[F64, F64], F64, dict[str, F64]]:
+    def in_percent(
+        self, answers: Mapping[str, Floats], frame: int
+    ) -> tuple[tuple[F64, F64], Floats, dict[str, Floats]]:
         """Places and widths of points in cells, and velocities [2, point] of a frame, counted from 1."""
         scale = 100 / self.velocity
         places = self.position / self.data.cell, np.sqrt(self.area) / self.data.cell

@@ -90,4 +90,5 @@ class FlowNear(nn.Module):
             x, edge = self.node_encoder(x), self.edge_encoder(edge_attr.index_select(0, places))
         x, _ = self.network.rounds(self.rounds, x, order, edge)
         y = self.decoder(x).float().reshape(n, p, outputs, t).permute(0, 2, 3, 1)
-        return given[:, :, -1:] + step + y
+        found: Tensor = given[:, :, -1:] + step + y
+        return found
