@@ -50,7 +50,7 @@ class LongCase:
             "mean_vrmse": _joint_error(ours.mean, theirs.mean, self.fluid),
             "fluctuation_ratio": _over(ours.fluctuation(self.fluid), theirs.fluctuation(self.fluid)),
             "rms_vrmse": _joint_error(ours.rms, theirs.rms, self.fluid),
-            "spectrum": float(spectrum_error(ours.spectrum, theirs.spectrum)),
+            "spectrum_error": float(spectrum_error(ours.spectrum, theirs.spectrum)),
             "strouhal": self.scale / ours.period,
             "strouhal_simulation": self.scale / theirs.period,
             "lift_ratio": _over(ours.lift_rms, theirs.lift_rms),

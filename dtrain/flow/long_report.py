@@ -23,7 +23,7 @@ COLUMNS = {
     "mean_vrmse": ("mean u", ".3f"),
     "rms_vrmse": ("rms u", ".3f"),
     "fluctuation_ratio": ("energy", ".3f"),
-    "spectrum": ("spectrum", ".3f"),
+    "spectrum_error": ("spectrum", ".3f"),
     "strouhal_simulation": ("St sim", ".4f"),
     "strouhal": ("St", ".4f"),
     "lift_ratio": ("lift rms", ".3f"),

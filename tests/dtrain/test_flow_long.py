@@ -162,6 +162,7 @@ def test_the_program_leaves_numbers_and_fields_the_same_for_two_processes(run, t
     one, two = (json.loads((tmp_path / name / "long.json").read_text()) for name in ("one", "two"))
     assert [row["case"] for row in one["cases"]] == [0, 1, 2]
     for row, other in zip(one["cases"], two["cases"], strict=True):
+        assert row["spectrum_error"] >= 0 and len(row["spectrum"]) == 8
         assert other["lift_ratio"] == pytest.approx(row["lift_ratio"], rel=1e-4)
     with np.load(tmp_path / "one/long.npz", allow_pickle=False) as fields:
         assert fields["network_mean"].shape == (3, 2, 16, 16) and fields["simulation_last"].shape == (3, 3, 16, 16)

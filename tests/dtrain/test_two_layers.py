@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import linear, relu
 
+from dtrain.kernels import on_torch
 from dtrain.kernels.cpu import products
 from dtrain.kernels.order import Order, ordered
 from dtrain.kernels.two_layers import Layers, edge_layers, two_layers
@@ -144,3 +145,18 @@ def test_a_product_of_any_shape_is_added(rows, columns):
     wanted = out + a @ b
     add(out.view(-1).numpy(), a.view(-1).numpy(), b.view(-1).numpy(), rows, columns, 3)
     torch.testing.assert_close(out, wanted)
+
+
+def test_in_half_precision_gradients_have_the_types_of_what_they_belong_to():
+    order, layers = random_edges(6, 200), layers_of(5, 5, torch.float32)
+    exact = [numbers(200, 5), numbers(200, 5), numbers(6, 5), numbers(6, 5), *layers]
+    found = {}
+    for dtype in (torch.float64, torch.bfloat16):
+        edge, constant, *of_ends, weight, weight_2, bias_2 = (one.to(dtype) for one in exact)
+        ends, all_layers = [*of_ends, *order], (weight, weight_2, bias_2)
+        out, arriving = on_torch.forward(edge, constant, ends, all_layers)
+        gradients = on_torch.backward((out, arriving, constant), out, edge, constant, ends, all_layers, True)
+        assert out.dtype == dtype and {one.dtype for one in gradients} == {dtype}
+        found[dtype] = [out, arriving, *gradients]
+    for half, double in zip(*reversed(found.values()), strict=True):
+        assert (half.double() - double.double()).norm() < 0.05 * double.double().norm()

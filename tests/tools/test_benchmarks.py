@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -19,7 +20,7 @@ from mdgen.velocities import maxwell_velocities
 from runkit.errors import UserError
 from tests.conftest import ROOT, clean_environment
 from tests.shim import StandIn
-from tools.benchmarks import lammps, lbm_cpu, lbm_gpu, lbm_model, md_cpu, md_gpu, md_limits, train_step
+from tools.benchmarks import botan_step, lammps, lbm_cpu, lbm_gpu, lbm_model, md_cpu, md_gpu, md_limits, train_step
 from tools.benchmarks.__main__ import titles
 from tools.benchmarks.gpu_clock import cache_rate, copy_rate
 from tools.benchmarks.gpu_flows import Cases, Flow
@@ -244,3 +245,20 @@ def test_the_subject_prints_both_networks_in_all_forms(capsys):
     assert printed.count("% waiting") == 4
     forms = list(train_step.forms(Street(16), [1], torch.device("cuda"), True))
     assert len(forms) == 9 and {form.precision for form in forms} == {"float32", "tf32", "bf16"}
+
+
+def test_the_step_of_botan_is_shown_beside_the_published_form_and_what_the_machine_allows(capsys):
+    botan_step.run(SimpleNamespace(particles=400, turns=1, compile=False, give_back=True))
+    printed = capsys.readouterr().out
+    row = next(line for line in printed.splitlines() if line.startswith("| ours"))
+    ours, published, ratio, limit, fraction = (float(cell.split()[0]) for cell in row.split("|")[2:7])
+    assert ratio == pytest.approx(ours / published, abs=0.01) and fraction == pytest.approx(ours / limit, abs=0.01)
+    memory = re.search(r"memory of a step: published (\d+) MB, ours (\d+) MB: ([\d.]+)", printed)
+    assert memory and 0 < float(memory[3]) <= 0.5
+
+
+def test_the_published_form_has_the_outputs_of_ours():
+    published = botan_step.Published()
+    inputs = botan_step._liquid(200)
+    for one, other in zip(published(*inputs), published.botan(*inputs), strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-4, atol=1e-5)
