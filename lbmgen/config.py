@@ -128,6 +128,12 @@ class Frames(Config):
     )
     ramp: float = Field(0.5, ge=0, le=1e6, description="time in which the inlet comes up to speed, likewise")
     force_every: int = Field(10, ge=1, description="steps over which a force record is averaged; divides every")
+    points: int = Field(
+        0,
+        ge=0,
+        le=10**7,
+        description="room for points of a case near its bodies, in cells finer than those of the grid; 0: none",
+    )
 
 
 class RunConfig(Config):

@@ -17,10 +17,11 @@ from lbmgen.config import FREE_KEYS, RunConfig
 from lbmgen.decomposition import Decomposition
 from lbmgen.lattices import lattice
 from lbmgen.layout import Layout
+from lbmgen.points import points_of, require_room
 from lbmgen.simulation import warm_up_rounds
 from lbmgen.soundness import fastest_of
 from runkit.config import dump_toml
-from runkit.dataset.contracts.flow import FLOW, FLOW_3D
+from runkit.dataset.contracts.flow import FLOW, FLOW_3D, POINTS
 from runkit.dataset.layout import in_units, n_bytes
 from runkit.dataset.resume import found_at
 from runkit.dataset.schema import Schema
@@ -39,7 +40,8 @@ GPU_SHARE = 1.25  # memory of a case on a GPU over that of its populations: tabl
 
 def schema_of(config: RunConfig) -> Schema:
     """The contract of the file."""
-    return FLOW if len(config.grid.cells) == 2 else FLOW_3D
+    schema = FLOW if len(config.grid.cells) == 2 else FLOW_3D
+    return schema if config.frames.points else schema.without(*POINTS)
 
 
 def sizes_of(config: RunConfig) -> dict[str, int]:
@@ -52,6 +54,7 @@ def sizes_of(config: RunConfig) -> dict[str, int]:
         "force_time": n_records,
         "body": most_bodies(config),
         **axes,
+        **({"point": config.frames.points} if config.frames.points else {}),
     }
 
 
@@ -97,6 +100,7 @@ def show(config: RunConfig) -> None:
     """Print the resolved configuration, then what it means: cases, groups, file, memory and estimated time."""
     require_own_name(config.output)
     require_whole_records(config)
+    require_room(config)
     with redirect_stdout(sys.stderr):  # progress
         cases = draw_all(config.model_copy(update={"n_cases": min(config.n_cases, DRAWN)}), SerialWorld())
     sizes, n_ranks = sizes_of(config), planned_size()
@@ -115,6 +119,7 @@ def show(config: RunConfig) -> None:
         f"cases      {config.n_cases} of {_by(cases[0].shape)} sites, {steps} steps each, of which "
         f"{config.frames.count * config.frames.every} in frames",
         f"bodies     {_counted(cases)}{drawn}",
+        *([f"points     {_points(config, cases[0])}"] if config.frames.points else []),
         f"tau        {_ends([case.tau for case in cases])}, "
         f"Reynolds number {_ends([case.reynolds for case in cases])}, "
         f"length {_ends([case.length for case in cases])} sites{drawn}",
@@ -138,7 +143,18 @@ def _dimensions(config: RunConfig, sizes: Mapping[str, int]) -> str:
     """Lengths of the dimensions of the file, in words."""
     message = {"case": "case/cases", "time": "frame/frames", "force_time": "force record/force records"}
     counts = [_many(sizes[name], *words.split("/")) for name, words in message.items()]
-    return ", ".join([*counts, f"room for {_many(sizes['body'], 'body', 'bodies')}", f"{_by(config.grid.cells)} cells"])
+    room = [f"room for {_many(sizes['body'], 'body', 'bodies')}"]
+    room += [f"for {_many(sizes['point'], 'point', 'points')}"] if "point" in sizes else []
+    return ", ".join([*counts, *room, f"{_by(config.grid.cells)} cells"])
+
+
+def _points(config: RunConfig, case: Case) -> str:
+    """How many points a case has, and how wide their cells are, in words."""
+    width, count = np.unique(points_of(case, config.grid.refinement, config.frames.points).width, return_counts=True)
+    widths = ", ".join(
+        f"{n} of {_many(w, 'site', 'sites')}" for w, n in zip(width.tolist(), count.tolist(), strict=True)
+    )
+    return f"{_many(int(count.sum()), 'cell', 'cells')} near the bodies of the first case, by width: {widths or 'none'}"
 
 
 def _many(n: int, one: str, more: str) -> str:

@@ -18,6 +18,7 @@ from lbmgen.config import FREE_KEYS, RunConfig
 from lbmgen.decomposition import Decomposition
 from lbmgen.domain import AXES, Body, Domain
 from lbmgen.plan import gpu_bytes, group_of, memory_in_words, require_whole_records, schema_of, sizes_of
+from lbmgen.points import require_room
 from lbmgen.prefetch import prefetched
 from lbmgen.reorder import case_order, finish_moves, move_failed_to_end
 from lbmgen.simulation import Prepared, Simulation, advance_round, fluid_of, prepare
@@ -41,6 +42,7 @@ def generate(world: World, config: RunConfig) -> int:
     """Make the file that `config` describes, or finish it; collective. Returns the exit code."""
     account = Account()
     require_whole_records(config)
+    require_room(config)
     cases = draw_all(config, world)
     group = world.split(group_of(world.rank, world.size, config.ranks_per_case))
     Decomposition.best(cases[0].shape, group.size, config.grid.refinement)  # refused before anything is laid down

@@ -26,6 +26,7 @@ from lbmgen.forces import momentum_exchange
 from lbmgen.frames import density_in_cells, fluid_fraction
 from lbmgen.kernels import Statistics
 from lbmgen.lattices import lattice
+from lbmgen.points import StoredPoints
 from lbmgen.reorder import fill_with_nan
 from runkit.arrays import F64, I64, Array
 from runkit.dataset.contracts.flow import LARGEST_DEVIATION, LARGEST_SPEED
@@ -75,10 +76,11 @@ class Simulation:
         self._checkpoint = f"case-{self.i_case:06d}.npz"
         self._last_save = time.monotonic()
         self.n_warm = warm_up_rounds(config)
+        self._points = StoredPoints(config, case, self.block, group) if config.frames.points else None
         self._write_constants(distance)
         self.n_done = self._n_saved = self._begin()
         self.failure = ""  # why the case cannot be continued
-        self._unwritten: list[tuple[Array, ...]] = []  # density, velocity, force coefficients of frames
+        self._unwritten: list[tuple[Array, ...]] = []  # density, velocity, force coefficients of frames; at points
 
     @property
     def is_over(self) -> bool:
@@ -100,26 +102,26 @@ class Simulation:
             assert seen.excess is not None and seen.velocity is not None  # in rounds that are warm means are computed
             quanta = np.rint(seen.velocity * FLUX).astype(np.int64)
             self._flux = self._flux + self.group.sum(quanta.reshape(-1, quanta.shape[-1]).sum(axis=0))
-            fields = density_in_cells(seen.excess, self._fraction), seen.velocity
-            self._unwritten.append((*(values.astype(np.float32) for values in fields), self._coefficients(impulse)))
+            fields = (x.astype(np.float32) for x in (density_in_cells(seen.excess, self._fraction), seen.velocity))
+            at_points = self._points.sample() if self._points else ()
+            self._unwritten.append((*fields, self._coefficients(impulse), *at_points))
         self.n_done += 1
-        if (
-            self._unwritten
-            and len(self._unwritten) * sum(values.nbytes for values in self._unwritten[0]) >= WRITE_BYTES
-        ):
+        if self._unwritten and sum(values.nbytes for each in self._unwritten for values in each) >= WRITE_BYTES:
             self.write()
 
     def write(self) -> None:
         """Write the frames that are not yet written."""
         if not self._unwritten:
             return
-        density, velocity, coefficient = (np.stack(values) for values in zip(*self._unwritten, strict=True))
+        density, velocity, coefficient, *at_points = (np.stack(values) for values in zip(*self._unwritten, strict=True))
         last = self.n_done - self.n_warm
         frames = slice(last - len(self._unwritten), last)
         self._unwritten = []
         self._write_cells("t0_fields/density", density, frames)
         self._write_cells("t1_fields/velocity", velocity, frames)
         if self.group.is_root:
+            if self._points:
+                self._points.write_frames(self.file, (self.i_case, frames), *at_points)
             records = slice(*(end * coefficient.shape[1] for end in (frames.start, frames.stop)))
             for name, values in zip(FORCES, np.moveaxis(coefficient, -1, 0), strict=False):
                 total, *each = values.reshape(-1, values.shape[-1]).T
@@ -240,6 +242,8 @@ class Simulation:
         for name, value in scalars.items():
             self.file.write(f"scalars/{name}", (self.i_case,), value)
         self.file.write_text("description", (self.i_case,), self.case.description())
+        if self._points:
+            self._points.write_constants(self.file, self.i_case)
 
     def _coefficients(self, impulse: I64) -> F64:
         """Force coefficients [n_records, 1 + n_bodies, d], averaged over `force_every` steps, of the sums of all ranks:

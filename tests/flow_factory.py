@@ -7,11 +7,12 @@ them, and repeating the last frame is wrong.
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 
-from runkit.dataset.contracts.flow import FLOW
+from runkit.dataset.contracts.flow import FLOW, POINTS
 from runkit.dataset.schema import COMPLETE, FAILED
 from runkit.dataset.writer import Writer
 from runkit.mpi import SerialWorld
@@ -43,27 +44,44 @@ learning_rate = 1e-3
 """
 
 
-def vortices(rng: np.random.Generator, shape: tuple[int, int], n_frames: int) -> dict[str, np.ndarray]:
-    """All fields of one case, without the axis of cases."""
+def vortices(rng: np.random.Generator, shape: tuple[int, int], n_frames: int, n_points: int) -> dict[str, np.ndarray]:
+    """All fields of one case, without the axis of cases; there are points if there is room for some."""
     nx, ny = shape
-    x, y = np.meshgrid(np.arange(nx) + 0.5, np.arange(ny) + 0.5, indexing="ij")
+    grid = np.stack(np.meshgrid(np.arange(nx) + 0.5, np.arange(ny) + 0.5, indexing="ij"), axis=-1)
     radius, centre = rng.uniform(2, 3), np.array([nx / 4, ny / 2 + rng.uniform(-2, 2)])
-    distance = np.hypot(x - centre[0], y - centre[1]) - radius
     phase, wavelength = rng.uniform(0, 2 * np.pi), rng.uniform(10, 14)
     cells_per_frame, strength = SPEED * STEPS / CELL, rng.uniform(0.4, 0.6) * SPEED
-    frames = np.arange(n_frames)[:, None, None]
-    wave = 2 * np.pi * (x - cells_per_frame * frames) / wavelength + phase
-    sheet = np.exp(-(((y - centre[1]) / 6) ** 2) - 0.01 * frames) * strength
-    behind = 1 / (1 + np.exp(centre[0] - x))
-    solid = distance <= 0
-    velocity = np.stack([SPEED - sheet * behind * np.cos(wave) * 0.5, sheet * behind * np.sin(wave)], axis=-1)
-    density = 1.0 - 0.02 * sheet / SPEED * np.sin(wave) * behind
-    return {
-        "t0_fields/signed_distance": distance * CELL,
-        "t0_fields/fluid_fraction": np.clip(distance + 0.5, 0, 1),
-        "t0_fields/density": np.where(solid, 1.0, density),
-        "t1_fields/velocity": np.where(solid[..., None], 0.0, velocity),
-    }
+
+    def at(places: np.ndarray, width: float = 1.0) -> tuple[np.ndarray, ...]:
+        """Signed distance, fluid fraction, density and velocity at places [..., 2] of cells of some width, in cells."""
+        x, y = places[..., 0], places[..., 1]
+        distance = np.hypot(x - centre[0], y - centre[1]) - radius
+        frames = np.arange(n_frames).reshape(-1, *(1 for _ in x.shape))
+        wave = 2 * np.pi * (x - cells_per_frame * frames) / wavelength + phase
+        sheet = np.exp(-(((y - centre[1]) / 6) ** 2) - 0.01 * frames) * strength
+        behind = 1 / (1 + np.exp(centre[0] - x))
+        solid = distance <= 0
+        velocity = np.stack([SPEED - sheet * behind * np.cos(wave) * 0.5, sheet * behind * np.sin(wave)], axis=-1)
+        density = np.where(solid, 1.0, 1.0 - 0.02 * sheet / SPEED * np.sin(wave) * behind)
+        fraction = np.clip(distance / width + 0.5, 0, 1)
+        return distance * CELL, fraction, density, np.where(solid[..., None], 0.0, velocity)
+
+    names = ("t0_fields/signed_distance", "t0_fields/fluid_fraction", "t0_fields/density", "t1_fields/velocity")
+    found = dict(zip(names, at(grid), strict=True))
+    return found | (_points(at, grid[np.abs(found[names[0]]) < 1.5 * CELL], n_points) if n_points else {})
+
+
+def _points(at: Callable[..., tuple[np.ndarray, ...]], cells: np.ndarray, n_points: int) -> dict[str, np.ndarray]:
+    """The quarters of some cells [n, 2], and nothing after them."""
+    quarters = (cells[:, None] + 0.25 * np.array([[-1, -1], [-1, 1], [1, -1], [1, 1]])).reshape(-1, 2)
+    distance, fraction, density, velocity = at(quarters, 0.5)
+    values = CELL * quarters, np.full(len(quarters), 0.5 * CELL), distance, fraction, density, velocity
+    axes = (0, 0, 0, 0, 1, 1)
+    found = {}
+    for name, value, axis in zip(POINTS, values, axes, strict=True):
+        room = [(0, n_points - len(quarters) if k == axis else 0) for k in range(value.ndim)]
+        found[name] = np.pad(value, room, constant_values=np.nan)
+    return found
 
 
 def write_flow(
@@ -75,14 +93,16 @@ def write_flow(
     failed: tuple[int, ...] = (),
     bc_type: tuple[str, str] = ("WALL", "WALL"),
     config: dict[str, object] | None = None,
+    n_points: int = 0,
 ) -> Path:
     """Write the file and return its path; `bc_type` is that of the lower and of the upper face in y."""
     rng = np.random.default_rng(seed)
     sizes = {"case": n_cases, "time": n_frames, "x": shape[0], "y": shape[1], "force_time": 2, "body": 1}
+    sizes, schema = (sizes | {"point": n_points}, FLOW) if n_points else (sizes, FLOW.without(*POINTS))
     about = {**WELL, "n_trajectories": n_cases, "config": config or {}, "seed": seed}
     types = {"x_low": "OPEN", "x_high": "OPEN", "y_low": bc_type[0], "y_high": bc_type[1]}
     groups = {f"boundary_conditions/{face}": {"bc_type": kind} for face, kind in types.items()}
-    with Writer.open(SerialWorld(), path, FLOW, sizes, about, groups=groups) as writer:
+    with Writer.open(SerialWorld(), path, schema, sizes, about, groups=groups) as writer:
         writer.write("dimensions/time", (), STEPS * np.arange(n_frames, dtype="f4") + 1000)
         writer.write("forces/time", (), np.zeros(2, "f4"))
         for axis, length in zip("xy", shape, strict=True):
@@ -90,7 +110,7 @@ def write_flow(
             for face, place in (("low", 0), ("high", -1)):
                 writer.write(f"boundary_conditions/{axis}_{face}/mask", (), np.arange(length) == place % length)
         for case in range(n_cases):
-            _write_case(writer, case, vortices(rng, shape, n_frames), case in failed)
+            _write_case(writer, case, vortices(rng, shape, n_frames, n_points), case in failed)
         writer.seal({"n_trajectories": min(failed, default=n_cases)})
     return Path(path)
 

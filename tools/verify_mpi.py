@@ -27,9 +27,11 @@ def mapped_mpi_libraries() -> set[str]:
 
 def verify() -> None:
     """Two or more ranks see each other, share one MPI library and, with a parallel h5py, fill one dataset."""
+    from runkit.mpi.start import world_communicator
+
+    world = world_communicator()  # first: importing mpi4py.MPI would start MPI before it
     from mpi4py import MPI
 
-    world = MPI.COMM_WORLD
     libraries = mapped_mpi_libraries()
     if world.size < 2:
         raise SystemExit(f"mpiexec is not of this MPI: the world has one rank ({MPI.Get_library_version().strip()})")

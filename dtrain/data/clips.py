@@ -61,6 +61,14 @@ class Clips(Tensors):
         geometry = self.geometry[:, :, None].expand(-1, -1, frames.shape[2], -1, -1)
         return torch.cat([frames, geometry.to(frames.dtype)], dim=1)
 
+    def of_cells(self, values: Tensor) -> Tensor:
+        """Values [n, …, x, y] of the cells of the grid where the fields of these clips are."""
+        return values
+
+    def inputs(self, frames: Tensor) -> tuple[Tensor, ...]:
+        """What the network is called with for frames."""
+        return (self.seen(frames),)
+
 
 @dataclass(frozen=True)
 class Series(Tensors):
@@ -158,16 +166,18 @@ def rollout(
     for call in range(n_calls):
         learns = torch.is_grad_enabled() and (full_gradient or call == n_calls - 1)
         with torch.set_grad_enabled(learns):
-            seen = clips.seen(frames)
-            (answer,) = _recomputed(network, seen) if recompute and learns else network(seen)
+            inputs = clips.inputs(frames)
+            (answer,) = _recomputed(network, inputs) if recompute and learns else network(*inputs)
             frames = answer * clips.fluid
         found.append(frames)
     return torch.cat(found, dim=2)[:, :, :n_frames] if full_gradient else found[-1]
 
 
-def _recomputed(network: Network, seen: Tensor) -> Output:
+def _recomputed(network: Network, inputs: tuple[Tensor, ...]) -> Output:
     """A call whose inside is computed again in the backward pass, where statistics are not gathered once more."""
-    found: Output = checkpoint(network, seen, use_reentrant=False, context_fn=lambda: (nullcontext(), _kept(network)))
+    found: Output = checkpoint(
+        network, *inputs, use_reentrant=False, context_fn=lambda: (nullcontext(), _kept(network))
+    )
     return found
 
 

@@ -31,7 +31,7 @@ from dtrain.losses import field_and_gradient
 from dtrain.models.mirrors import planes_of
 from dtrain.models.stream_function import curl
 from dtrain.normalisation import Normalisation
-from runkit.arrays import F32, F64, Bools
+from runkit.arrays import F32, F64, Bools, Floats
 from runkit.dataset.schema import COMPLETE, PENDING
 from runkit.errors import UserError
 from runkit.rng import stream
@@ -133,11 +133,15 @@ class Flow(FlowFile, DataSet[Clips, FlowLoss]):
     def place(self, device: torch.device) -> str:
         """Keep whole cases of training and validation, if all fit."""
         n_cases = len(self.cases["train"]) + len(self.cases["validation"])
-        n_fixed = 2 + self.options.surface + self.options.viscosity  # distance and fluid are always there
-        n_values = self.dataset.sizes["x"] * self.dataset.sizes["y"] * (len(CHANNELS) * self.n_frames + n_fixed)
         bounds = self.options.memory, self.options.device_memory
-        self._store = Store.choose(device, 4 * n_values * n_cases, *bounds)
+        self._store = Store.choose(device, 4 * self._n_values * n_cases, *bounds)
         return str(self._store)
+
+    @property
+    def _n_values(self) -> int:
+        """Numbers of a case that is kept, about."""
+        n_fixed = 2 + self.options.surface + self.options.viscosity  # distance and fluid are always there
+        return self.dataset.sizes["x"] * self.dataset.sizes["y"] * (len(CHANNELS) * self.n_frames + n_fixed)
 
     def clip(self, case: int, start: int, n_target: int) -> Clips:
         """One clip without the first axis, with normalised frames; from the file unless all cases are kept."""
@@ -151,12 +155,17 @@ class Flow(FlowFile, DataSet[Clips, FlowLoss]):
             n_target = self._held_back_length - self.options.frames
         else:
             n_target = self.options.frames * self.options.unroll
-        clips = Clips.stack([self.clip(*divmod(sample, self.n_frames), n_target) for sample in samples])
+        clips = self.stack([self.clip(*divmod(sample, self.n_frames), n_target) for sample in samples])
         return clips if epochs is None else self._augmented(clips, samples, epochs)
 
     @staticmethod
-    def inputs(batch: Clips) -> tuple[Tensor]:
-        return (batch.seen(batch.given),)
+    def stack(clips: list[Any]) -> Clips:
+        """Single clips, each without the first axis, as one batch."""
+        return Clips.stack(clips)
+
+    @staticmethod
+    def inputs(batch: Clips) -> tuple[Tensor, ...]:
+        return batch.inputs(batch.given)
 
     def output(self, network: Network, batch: Clips) -> Output:
         """Frames [n, 3, t, x, y]: all of the target, or in training without `through` those of the last call."""
@@ -217,11 +226,13 @@ class Flow(FlowFile, DataSet[Clips, FlowLoss]):
             chosen = [bool(random.integers(2)) for random in streams]
             clips = clips.mirrored().where(numbers(chosen, device), clips) if any(chosen) else clips
         if self.options.noise:
-            drawn = np.stack([self._noise(random, clips.given.shape[1:]) for random in streams])
+            shape = *clips.given.shape[1:3], self.dataset.sizes["x"], self.dataset.sizes["y"]
+            drawn = np.stack([self._noise(random, shape) for random in streams])
             noise = numbers(self.options.noise * drawn, device)
             if self.options.noise_stream:
                 wraps, spreads = (self.periods[0] > 0, self.periods[1] > 0), self.normalisation.std[1:]
                 noise = torch.cat([noise[:, :1], curl(noise[:, 1:], wraps, spreads, planes_of(self.planes))], 1)
+            noise = clips.of_cells(noise)
             clips = replace(clips, given=clips.given + noise * clips.fluid)
         return clips
 
@@ -236,21 +247,24 @@ class Flow(FlowFile, DataSet[Clips, FlowLoss]):
 
     def _series(self, case: int, start: int = 0, n_frames: int | None = None) -> Series:
         """Frames of a case as the network sees them; UserError if they are not finite."""
-        fluid, values = self.fluid(case), self.frames(case, start, n_frames)
+        fluid = self.fluid(case)
+        frames = self._normalised(case, start, self.frames(case, start, n_frames), fluid)
+        return Series(
+            torch.from_numpy(frames),
+            torch.from_numpy(np.stack(self._fixed(case, self.dataset["t0_fields/signed_distance"][case]))),
+            torch.from_numpy(fluid.astype(np.float32))[None, None],
+        )
+
+    def _normalised(self, case: int, start: int, values: Floats, fluid: Bools) -> F32:
+        """Frames [3, time, …] of a case from one on as the network sees them; UserError if they are not finite."""
         is_finite = np.isfinite(values[:, :, fluid]).all(axis=(0, 2))
         if not is_finite.all():
             frame = start + int(np.argmin(is_finite))
             raise UserError(f"{self.options.file}: case {case} is not finite in frame {frame}")
-        frames = np.where(fluid, self.normalisation.normalised(values), 0).astype(np.float32)
-        return Series(
-            torch.from_numpy(frames),
-            torch.from_numpy(np.stack(self._fixed(case))),
-            torch.from_numpy(fluid.astype(np.float32))[None, None],
-        )
+        return np.where(fluid, self.normalisation.normalised(values), 0).astype(np.float32)
 
-    def _fixed(self, case: int) -> list[F32]:
-        """What the network sees of a case that does not change in time: channels [x, y] of order one."""
-        distance = self.dataset["t0_fields/signed_distance"][case]
+    def _fixed(self, case: int, distance: Floats) -> list[F32]:
+        """What the network sees of a case, at these distances [...], that does not change in time: of order one."""
         channels = [geometry_of(distance, self.cell)]
         if self.options.surface:
             channels.append(geometry_of(distance, self.cell, NEAR))

@@ -53,6 +53,17 @@ class FlowFile:
         found: Bools = self.dataset["t0_fields/fluid_fraction"][case] > 0
         return found
 
+    @cached_property
+    def n_points(self) -> int:
+        """Room for points of a case near its bodies; 0 in a file without."""
+        return int(self.dataset.sizes["point"]) if "points/width" in self.dataset else 0
+
+    def at_points(self, case: int, start: int = 0, n_frames: int | None = None) -> Floats:
+        """Density and velocity [3, time, point] of a case at its points; NaN beyond them."""
+        which = case, slice(start, None if n_frames is None else start + n_frames)
+        density, velocity = self.dataset["points/density"][which], self.dataset["points/velocity"][which]
+        return np.concatenate([density[None], np.moveaxis(velocity, -1, 0)])
+
     def families(self, case: int) -> set[str]:
         """Families of the obstacles of a case."""
         about: dict[str, Any] = json.loads(self.dataset["description"][case].decode() or "{}")

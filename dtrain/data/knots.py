@@ -54,10 +54,20 @@ class Knots:
         column = int(np.argmin([abs(math.log(one / time)) for one in self.times[row]]))
         return sum(map(len, self.times[:row])) + column
 
+    @property
+    def span(self) -> tuple[float, float]:
+        """The earliest and the latest of all times."""
+        return min(row[0] for row in self.times), max(row[-1] for row in self.times)
+
+    def covers(self, time: float) -> bool:
+        """Whether a time lies within them."""
+        earliest, latest = self.span
+        return earliest * (1 - SAME) <= time <= latest * (1 + SAME)
+
     def weights(self, time: float, temperature: float) -> F64:
         """Weights [n_knots] of the answers at all knots, with a sum of 1; UserError for a time outside all of them."""
-        earliest, latest = min(row[0] for row in self.times), max(row[-1] for row in self.times)
-        if not earliest * (1 - SAME) <= time <= latest * (1 + SAME):
+        if not self.covers(time):
+            earliest, latest = self.span
             raise UserError(f"time = {time:g}: the network has learnt times from {earliest:g} to {latest:g}")
         inverse = [1 / one for one in self.temperatures[::-1]]
         of_rows = between(inverse, 1 / temperature)[::-1]

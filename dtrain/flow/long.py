@@ -13,7 +13,6 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from dtrain.data.clips import Clips
 from dtrain.data.flow import Flow
 from dtrain.flow.statistics import Statistics, Summary
 from dtrain.flow_metrics import spectrum_error, wake
@@ -111,10 +110,10 @@ class LongRollouts:
     @torch.inference_mode()
     def _frames(self, cases: list[int], n_frames: int) -> Iterator[F32]:
         """The frames [case, 3, t, x, y] of one call after another, n_frames in all."""
-        clips = Clips.stack([self.data.clip(case, self.start, 0) for case in cases]).to(self.device)
+        clips = self.data.stack([self.data.clip(case, self.start, 0) for case in cases]).to(self.device)
         frames, left = clips.given, n_frames
         while left > 0:
-            frames = self.network(clips.seen(frames))[0] * clips.fluid
+            frames = self.network(*clips.inputs(frames))[0] * clips.fluid
             found = frames[:, :, :left].cpu().numpy()
             yield np.stack(
                 [self.data.denormalised(one, self.fluid[case]) for case, one in zip(cases, found, strict=True)]

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from dtrain.data.clips import Clips, rollout
+from dtrain.data.clips import rollout
 from dtrain.data.flow import AT_REST, STATISTICS, Flow
 from dtrain.weights import Trained
 from runkit.arrays import F32, F64, Floats
@@ -38,7 +38,7 @@ class CasePredictor:
     @torch.inference_mode()
     def __call__(self, case: int, start: int, n_frames: int) -> F32:
         """The frames [3, n_frames, x, y] that follow those given from `start` on."""
-        clip = Clips.stack([self.data.clip(case, start, 0)]).to(self.device)
+        clip = self.data.stack([self.data.clip(case, start, 0)]).to(self.device)
         began = time.perf_counter()
         found = rollout(self.network, clip, n_frames)[0].cpu().numpy()
         self.seconds, self.n_frames = self.seconds + time.perf_counter() - began, self.n_frames + n_frames

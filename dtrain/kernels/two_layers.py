@@ -89,7 +89,12 @@ class _TwoLayers(torch.autograd.Function):
         return None, into_rows if wants_rows else None, into_constant, *into_ends, *into_layers
 
 
-@torch.library.custom_op("glassflow::two_layers", mutates_args=())
+# Schemas are written out: torch 2.5 cannot read them from these annotations.
+_LAYERS = "Tensor rows, Tensor constant, Tensor[] ends, Tensor weight, Tensor weight_2, Tensor bias_2"
+_GRADIENTS = "Tensor of_out, Tensor? of_arriving, Tensor? of_constant, Tensor out"
+
+
+@torch.library.custom_op("glassflow::two_layers", mutates_args=(), schema=f"({_LAYERS}) -> (Tensor, Tensor)")
 def forward_op(
     rows: Tensor, constant: Tensor, ends: list[Tensor], weight: Tensor, weight_2: Tensor, bias_2: Tensor
 ) -> tuple[Tensor, Tensor]:
@@ -99,7 +104,9 @@ def forward_op(
     return found
 
 
-@torch.library.custom_op("glassflow::two_layers_backward", mutates_args=())
+@torch.library.custom_op(
+    "glassflow::two_layers_backward", mutates_args=(), schema=f"({_GRADIENTS}, {_LAYERS}, bool wants_rows) -> Tensor[]"
+)
 def backward_op(
     of_out: Tensor,
     of_arriving: Tensor | None,

@@ -126,6 +126,29 @@ class Network(nn.Module):
         edge, arriving, of_edge = self.edge_model(x, order, edge, of_edge)
         return self.node_model(x, arriving, of_node), edge, (of_node, of_edge)
 
+    def sum_as_mean(self, neighbours: float) -> None:
+        """Let a sum over neighbours, so many of them, start as a mean, or it would grow from round to round."""
+        with torch.no_grad():
+            self.node_model.mlp.fc1.weight.chunk(3, dim=1)[2].div_(neighbours)
+
+    def rounds(self, n_rounds: int, x: Tensor, order: Order, edge: Tensor) -> tuple[Tensor, Tensor]:
+        """Particles and edges after some rounds, from their encodings."""
+        constants = self.node_model.constant(x), self.edge_model.constant(edge)
+        for _ in range(n_rounds):
+            x, edge, constants = self(x, order, edge, constants)
+        return x, edge
+
+
+def draw_weights(whole: nn.Module) -> None:
+    """Weights of all linear layers for ReLU (K. He et al., arXiv 1502.01852), under which signals keep their size.
+
+    Training leaves its first plateau sooner than from torch's default.
+    """
+    for layer in whole.modules():
+        if isinstance(layer, nn.Linear):
+            nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
+            nn.init.zeros_(layer.bias)
+
 
 @model("botan")
 class Botan(nn.Module):
@@ -141,26 +164,15 @@ class Botan(nn.Module):
         self.edge_encoder = EdgeEncoder(edge_width, width)
         self.network = Network(width)
         self.decoder = Decoder(width)
-        self._draw_weights()
+        draw_weights(self)
+        self.network.sum_as_mean(NEIGHBOURS)
+        with torch.no_grad():
+            self.decoder.fc3.weight.mul_(0.3)  # predictions start near the mean of the targets
 
     @property
     def reach(self) -> int:
         """Edges that a particle's answer looks away; an edge's looks one less from either end."""
         return self.rounds
-
-    def _draw_weights(self) -> None:
-        """Weights for ReLU (K. He et al., arXiv 1502.01852), under which signals keep their size through all rounds.
-
-        A sum over neighbours starts as a mean, or it would grow from round to round. Training leaves its first plateau
-        sooner than from torch's default.
-        """
-        for layer in self.modules():
-            if isinstance(layer, nn.Linear):
-                nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
-                nn.init.zeros_(layer.bias)
-        with torch.no_grad():
-            self.network.node_model.mlp.fc1.weight.chunk(3, dim=1)[2].div_(NEIGHBOURS)
-            self.decoder.fc3.weight.mul_(0.3)  # predictions start near the mean of the targets
 
     def forward(self, x: Tensor, edge_index: Tensor, edge_attr: Tensor) -> tuple[Tensor, Tensor]:
         """Particles [n_nodes, node_width], edges [2, n_edges] with [n_edges, edge_width] -> [n_nodes], [n_edges]."""
@@ -168,8 +180,6 @@ class Botan(nn.Module):
         # Half precision would cut the digits of the edge vectors before the first layer sees them.
         with torch.autocast(x.device.type, enabled=False):
             x, edge = self.node_encoder(x), self.edge_encoder(edge_attr.index_select(0, places))
-        constants = self.network.node_model.constant(x), self.network.edge_model.constant(edge)
-        for _ in range(self.rounds):
-            x, edge, constants = self.network(x, order, edge, constants)
+        x, edge = self.network.rounds(self.rounds, x, order, edge)
         of_edges = self.decoder(edge).float()
         return self.decoder(x).float(), of_edges.new_empty(len(places)).index_copy(0, places, of_edges)

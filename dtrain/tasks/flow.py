@@ -8,12 +8,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from pydantic import Field
 
 from dtrain.data.flow import Flow
-from dtrain.data.flow_options import FlowOptions, Outside
+from dtrain.data.flow_options import Outside
 from dtrain.data.split import Split
 from dtrain.flow.evaluation import Evaluation
 from dtrain.flow.long import LongRollouts
@@ -58,10 +58,11 @@ class FlowTask(Task[FlowEvaluate, FlowPredict]):
     """Rollouts of a network of flow."""
 
     Evaluate, Predict = FlowEvaluate, FlowPredict
+    Data: ClassVar[type[Flow]] = Flow
 
-    @staticmethod
-    def evaluate(world: World, trained: Trained, options: FlowEvaluate, folder: Path) -> dict[str, float]:
-        data = open_data(world, trained, options, partial(_open, trained, options.file))
+    @classmethod
+    def evaluate(cls, world: World, trained: Trained, options: FlowEvaluate, folder: Path) -> dict[str, float]:
+        data = open_data(world, trained, options, partial(_open, cls.Data, trained, options.file))
         cases = chosen(data, options.part, "case")
         n_frames = _length(data, options.start, options.frames, must_be_known=True)
         evaluation = Evaluation(world, trained, data, (cases, options.start, n_frames))
@@ -72,9 +73,9 @@ class FlowTask(Task[FlowEvaluate, FlowPredict]):
         world.on_root(report, folder, evaluation.about(str(trained.path), options.part), rows)
         return {**rows[0].mean, **(_go_on(world, trained, data, (cases, options), folder) if options.long else {})}
 
-    @staticmethod
-    def predict(world: World, trained: Trained, options: FlowPredict, path: Path) -> None:
-        data = _open(trained, options.file, WHOLE)
+    @classmethod
+    def predict(cls, world: World, trained: Trained, options: FlowPredict, path: Path) -> None:
+        data = _open(cls.Data, trained, options.file, WHOLE)
         trained.origin.require_context(trained.phase, data)
         cases = data.cases["train"]
         which = cases, options.start, _length(data, options.start, options.frames)
@@ -108,12 +109,12 @@ def _go_on(
     return world.on_root(write_long, folder, about, found)
 
 
-def _open(trained: Trained, file: str, split: Split | None = None) -> Flow:
+def _open(kind: type[Flow], trained: Trained, file: str, split: Split | None = None) -> Flow:
     """The data as the network was trained on it, or another file; WHOLE leaves no case out."""
     changes: dict[str, Any] = {"file": file or trained.options.file}
     if split is not None:
         changes |= {"split": split, "outside": Outside()}
-    return Flow(trained.options_as(FlowOptions).model_copy(update=changes), trained.recipe.seed, trained.normalisation)
+    return kind(trained.options_as(kind.Options).model_copy(update=changes), trained.recipe.seed, trained.normalisation)
 
 
 def _length(data: Flow, start: int, n_frames: int, must_be_known: bool = False) -> int:

@@ -17,6 +17,7 @@ from pydantic import Field
 from dtrain.data.glass import Glass
 from dtrain.data.glass_files import TimesOptions
 from dtrain.data.glass_times import GlassTimes
+from dtrain.data.knots import Knots
 from dtrain.data.split import Split
 from dtrain.glass.mobility import Mobility, predict
 from dtrain.glass.moment import at
@@ -27,6 +28,7 @@ from dtrain.tables import write_table
 from dtrain.tasks import WHOLE, Task, chosen, open_data, task
 from dtrain.tasks.glass import GlassPredict, GlassRival, headline, score_at
 from dtrain.weights import Trained
+from runkit.errors import UserError
 from runkit.folders import make_folders
 from runkit.log import say
 from runkit.mpi import World
@@ -58,7 +60,11 @@ class TimesTask(Task[GlassRival, TimesPredict]):
         data = open_data(world, trained, options, partial(_open, trained, options.file))
         table: list[dict[str, Any]] = []
         found: dict[str, float] = {}
+        knots = Knots.from_system(trained.system)
         for temperature, of_time, samples in _moments(data, chosen(data, options.part, "sample")):
+            if not knots.covers(of_time.at):
+                say(world, f"t = {of_time.at:g} is not scored: it is not between the times that were learnt")
+                continue
             place = folder / "times" / f"T{temperature:g}_t{of_time.at:g}"
             world.on_root(make_folders, place)
             rows = score_at(world, at(trained, of_time.at, temperature), of_time, samples, options, place)
@@ -116,6 +122,8 @@ def _moments(data: GlassTimes, samples: list[int]) -> Iterator[tuple[float, Glas
 
 def _report(folder: Path, table: list[dict[str, Any]]) -> None:
     """Print and write the correlations against time."""
+    if not table:
+        raise UserError("none of the times of the file lies between those that were learnt")
     write_table(folder / "evaluation.csv", table)
     names = list(table[0])
     print("\n" + "  ".join(name.rjust(12) for name in names))

@@ -218,6 +218,15 @@ def test_it_is_scored_at_every_time_beside_linear_models(run, cold):
         assert found["time"][0] == 10.0 and np.isfinite(found["propensity"][:]).all()
 
 
+def test_times_outside_those_learnt_are_not_scored(cold, tmp_path):
+    (tmp_path / "any.toml").write_text(RECIPE)
+    code, printed = train_here(tmp_path, "any.toml", f"data.file={cold}", "data.times=[0,1]", "threads=1")
+    assert code == 0, printed
+    evaluate([str(tmp_path / "runs" / "any"), "device=cpu", "threads=1", "rival=false"])
+    rows = (tmp_path / "runs" / "any" / "evaluation.csv").read_text().splitlines()[1:]
+    assert [row.split(",")[1] for row in rows] == ["1.0", "10.0"]
+
+
 def test_it_predicts_at_any_time_between(run, cold):
     import dtrain
 

@@ -26,7 +26,7 @@ CASE = (
     "frames.every=20",
     "frames.warm_up=0.2",
 )
-LONGER = ("n_cases=2", "frames.count=80", "frames.every=100", "checkpoint_seconds=0")
+LONGER = ("n_cases=2", "frames.count=80", "frames.every=100", "checkpoint_seconds=0", "frames.points=80")
 
 
 def run(mpiexec, n_ranks: int, name: str, *settings: str) -> Path:
@@ -43,6 +43,18 @@ def test_the_file_is_the_same_for_any_ranks_and_any_cut_of_the_domain(mpiexec):
     assert check(alone).good and arrays(alone)["computed"].tolist() == [COMPLETE] * 3
     for n_ranks, per_case in ((4, 2), (3, 3)):
         assert_same(alone, run(mpiexec, n_ranks, f"run{n_ranks}{per_case}", f"ranks_per_case={per_case}"))
+
+
+def test_points_near_bodies_are_the_same_for_any_cut_of_the_domain_and_on_a_gpu(mpiexec):
+    """A cut goes through the bodies; a failing check would name the points."""
+    settings = ("n_cases=1", "frames.points=200", "obstacles.given=[{family='circle', center=[12, 8], size=4}]")
+    alone = run(mpiexec, 1, "alone", *settings)
+    found = arrays(alone)
+    assert check(alone).good and np.isfinite(found["points/width"]).sum() > 190 and found["points/velocity"].any()
+    assert_same(alone, run(mpiexec, 4, "four", *settings, "ranks_per_case=4"))
+    done = mpiexec(2, "-m", "tests.shim", "lbmgen", *CASE, *settings, "ranks_per_case=2", "output=gpu.h5")
+    assert done.returncode == 0, done.stderr
+    assert_same(alone, mpiexec.directory / "gpu.h5")
 
 
 @pytest.mark.parametrize(("way", "said"), [("device", "device buffers"), ("host", "through pinned host memory")])
@@ -123,11 +135,12 @@ def test_a_case_that_diverges_is_marked_with_the_reason_and_the_others_go_on(mpi
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
-def test_the_well_reads_the_file(mpiexec):
+@pytest.mark.parametrize("settings", [(), ("frames.points=64",)], ids=["grid", "points"])
+def test_the_well_reads_the_file(mpiexec, settings):
     """Its data set finds fields, scalars, grids and boundary conditions as they are in the file."""
     from the_well.data import WellDataset
 
-    path = run(mpiexec, 2, "run")
+    path = run(mpiexec, 2, "run", *settings)
     well = WellDataset(path=str(path.parent), n_steps_input=2, n_steps_output=1, use_normalization=False)
     found, sample = arrays(path), well[0]
     assert well.metadata.n_trajectories_per_file == [3] and well.metadata.spatial_resolution == (24, 16)

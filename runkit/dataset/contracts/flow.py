@@ -7,6 +7,7 @@ lbmgen writes them. Units: lattice units of the simulated grid; site and step ar
 from __future__ import annotations
 
 import json
+import math
 from collections import Counter
 from collections.abc import Iterator
 from typing import Any
@@ -49,13 +50,32 @@ def _flow(name: str, space: tuple[str, ...]) -> Schema:
             *(Field(f"forces/{force}", ("case", "force_time"), "f8", "1", f"{force} coefficient by momentum exchange: force, beyond that of a fluid at rest with density 1, over rho velocity^2 area / 2; the area is length, in three dimensions length times length, or times the span of a body that goes through along z", "computed") for force in forces),
             *(Field(f"forces/body_{force}", ("case", "body", "force_time"), "f8", "1", f"{force} coefficient of each body, in the order of the description, with the same velocity and area; NaN where there is none", "computed", may_be_nan=True, optional=True) for force in forces),
             Field("failure", ("case",), "S160", "text", "why a case failed"),
+            *_points(str(len(space))),
         ),
         groups=groups_of(space, tuple(field.name.removeprefix("scalars/") for field in scalars)),
     )
 
 
+def _at_points(name: str, dims: tuple[str, ...], unit: str, doc: str, low: float = -math.inf, high: float = math.inf) -> Field:
+    return Field(f"points/{name}", dims, "f4", unit, doc, "computed", low, high, may_be_nan=True, optional=True)
+
+
+def _points(vector: str) -> tuple[Field, ...]:
+    """Cells near bodies that are finer than those of the grid; NaN beyond those that a case has."""
+    each, frames = ("case", "point"), ("case", "time", "point")
+    return (
+        _at_points("position", (*each, vector), "site", "centre of a cell near a body, finer than those of the grid; the points of a case come first, NaN after them", 0.0),
+        _at_points("width", each, "site", "width of the cell", 1.0),
+        _at_points("signed_distance", each, "site", "distance from the centre of the cell to the nearest obstacle surface, negative inside"),
+        _at_points("fluid_fraction", each, "1", "fluid sites of the cell over all its sites", 0.0, 1.0),
+        _at_points("density", frames, "lattice", "density, mean over the fluid sites of the cell; 1 where there are none", 0.0),
+        _at_points("velocity", (*frames, vector), "site/step", "velocity, mean over all sites of the cell, solid ones at rest", -1.0, 1.0),
+    )
+
+
 FLOW = _flow("FLOW", ("x", "y"))
 FLOW_3D = _flow("FLOW_3D", ("x", "y", "z"))
+POINTS = tuple(field.name for field in _points("2"))  # what a file without points leaves out
 # fmt: on
 
 
@@ -96,6 +116,7 @@ class Flow(Contract):
             f"tau {span(3 * scalars['viscosity'] + 0.5)}",
             "bodies: " + (", ".join(f"{n} {family}" for family, n in sorted(bodies.items())) or "none"),
             *_measured(dataset, done),
+            *_of_points(dataset, done),
             f"mean drag {span(drag)}, fluctuation of lift {span(lift)}",
             *lines,
         ]
@@ -124,6 +145,39 @@ def _case(dataset: Dataset, case: int) -> Iterator[str]:
         json.loads(dataset["description"][case])
     except ValueError:
         yield "description is not JSON"
+    if "points/position" in dataset:
+        yield from _points_of(dataset, case)
+
+
+def _points_of(dataset: Dataset, case: int) -> Iterator[str]:
+    """What is wrong with the points of a case."""
+    values = {name: dataset[name][case] for name in POINTS}
+    n_points = int(np.isfinite(values["points/width"]).sum())
+    for name, found in values.items():
+        axis = dataset.schema[name].dims.index("point") - 1
+        is_nan = np.isnan(np.moveaxis(found, axis, 0).reshape(found.shape[axis], -1))
+        if is_nan[:n_points].any() or not is_nan[n_points:].all():
+            yield f"{name}: the case has {n_points} points, which come first, with NaN after them alone"
+            return
+    solid = np.flatnonzero(values["points/fluid_fraction"] == 0)
+    if np.any(values["points/signed_distance"][solid] > 0):
+        yield "points/signed_distance is positive at points without fluid"
+    if np.any(values["points/density"][:, solid] != 1) or np.any(values["points/velocity"][:, solid]):
+        yield "points without fluid are not at rest with density 1"
+    for along, position in zip("xyz", values["points/position"][:n_points].T, strict=False):
+        centres = dataset[f"dimensions/{along}"][()]
+        if np.any(position > centres[-1] + centres[0]):
+            yield f"points/position: a point lies beyond the domain along {along}"
+
+
+def _of_points(dataset: Dataset, done: NDArray[Any]) -> list[str]:
+    """How many points cases have, and how wide their cells are."""
+    if "points/width" not in dataset:
+        return []
+    width = dataset["points/width"][done]
+    there = width[np.isfinite(width)]
+    told = f", in cells of {span(there)} sites" if len(there) else ""
+    return [f"points near bodies: {span(np.isfinite(width).sum(axis=1))} in a case{told}"]
 
 
 def _measured(dataset: Dataset, done: NDArray[Any]) -> list[str]:

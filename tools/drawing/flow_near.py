@@ -1,0 +1,56 @@
+"""A picture of flow at the points near bodies: the speed of the simulation, and how far answers are from it.
+
+Units: speeds in percent of the reference velocity; places in cells of the stored grid.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.collections import PolyCollection
+from matplotlib.colors import Normalize
+from matplotlib.figure import Figure
+from matplotlib.style import context
+
+from runkit.folders import make_folders
+from tools.drawing.flow_fields import BODY
+from tools.drawing.style import STYLE
+
+COLUMNS = 3
+MARGIN = 1.5  # cells around the points
+CORNERS = np.array([[-0.5, -0.5], [-0.5, 0.5], [0.5, 0.5], [0.5, -0.5]])
+
+
+def squares(axis: Axes, centre: np.ndarray, width: np.ndarray, values: np.ndarray, norm: Normalize, colours: str):
+    """Cells [n, 2] of widths [n] with a colour each, on grey, which is body or has no points."""
+    shapes = centre[:, None] + width[:, None, None] * CORNERS
+    drawn = PolyCollection(shapes, array=values, norm=norm, cmap=colours, linewidth=0)
+    axis.add_collection(drawn)
+    low, high = centre.min(axis=0) - MARGIN, centre.max(axis=0) + MARGIN
+    axis.set(xlim=(low[0], high[0]), ylim=(low[1], high[1]), aspect="equal", xticks=[], yticks=[], facecolor=BODY)
+    return drawn
+
+
+def draw(path: Path, places: tuple[np.ndarray, np.ndarray], wanted: np.ndarray, answers: Mapping[str, np.ndarray]):
+    """Write the picture: `places` are centres and widths of points, velocities [2, point] in percent."""
+    make_folders(path.parent)
+    speed = np.hypot(*wanted)
+    errors = {name: np.hypot(*(found - wanted)) for name, found in answers.items()}
+    norm = Normalize(0, max(np.percentile(error, 98) for error in errors.values()))
+    with context(STYLE):
+        n_rows = -(-(1 + len(errors)) // COLUMNS)
+        figure = Figure(figsize=(2.8 * COLUMNS, 2.6 * n_rows))
+        first, *others = figure.subplots(n_rows, COLUMNS, squeeze=False).flat
+        drawn = squares(first, *places, speed, Normalize(0, speed.max()), "viridis")
+        first.set_title("simulation: speed [%]")
+        figure.colorbar(drawn, ax=first, shrink=0.8)
+        for axis, (name, error) in zip(others, errors.items(), strict=False):
+            drawn = squares(axis, *places, error, norm, "magma")
+            axis.set_title(f"{name}: error [%]")
+            figure.colorbar(drawn, ax=axis, shrink=0.8)
+        for axis in others[len(errors) :]:
+            axis.set_axis_off()
+        figure.savefig(path)
