@@ -119,8 +119,8 @@ def of_stage(where: str, label: str, keys: dict[str, Any]) -> list[Job]:
     for chosen in itertools.product(*array.values()):
         values = dict(zip(array, chosen, strict=True))
         words = [keys["job"], *(filled(where, str(word), values) for word in keys.get("arguments", []))]
-        message = ",".join(f"{name}={value}" for name, value in values.items())
-        jobs.append(Job(f"{label}[{message}]" if message else label, values, words, options))
+        which = ",".join(f"{name}={value}" for name, value in values.items())
+        jobs.append(Job(f"{label}[{which}]" if which else label, values, words, options))
     same = {tuple(job.words) for job in jobs}
     if len(same) < len(jobs):
         names = ", ".join(f"{{{name}}}" for name in array)

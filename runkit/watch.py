@@ -50,11 +50,11 @@ def watch_hosts(rank: int, all_gather: Callable[[Any], Sequence[Any]]) -> bool:
     GLASSFLOW_HOST_SECONDS is no such number, the same on all ranks.
     """
     seconds, problem = _seconds()
-    message = all_gather((_this_host(), seconds, problem))
-    problems = [problem for _, _, problem in message if problem]
+    everyone = all_gather((_this_host(), seconds, problem))
+    problems = [problem for _, _, problem in everyone if problem]
     if problems:
         raise UserError(problems[0])
-    hosts, seconds = [host for host, _, _ in message], message[0][1]
+    hosts, seconds = [host for host, _, _ in everyone], everyone[0][1]
     if seconds == 0 or len(set(hosts)) == 1:
         return False
     leader = hosts.index(hosts[rank])
