@@ -18,7 +18,6 @@ import os
 import re
 import socket
 import threading
-import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -27,6 +26,7 @@ from typing import Any
 from runkit.errors import UNFINISHED, UserError, complain
 from runkit.launcher import abort_launch, this_launch
 from runkit.mpi.foreign import forget_variables
+from runkit.mpi.library import load, symbols
 from runkit.mpi.room import SHARED
 
 SECONDS = "GLASSFLOW_START_SECONDS"  # for which a process waits for those that were started with it; 0: for ever
@@ -35,24 +35,15 @@ _NAMES = re.compile(rf"{SHARED}/mpich_shm_\S+")
 
 
 def world_communicator() -> Any:
-    """The communicator of all processes of this launch, once they are there. Raises what importing mpi4py raises.
-
-    mpi4py's own warning of another launcher's variables is left out: `connect` says what they mean.
-    """
-    import mpi4py
-
-    mpi4py.rc.initialize, mpi4py.rc.finalize = False, True
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "suspicious MPI execution environment", RuntimeWarning)
-        from mpi4py import MPI
-
+    """The communicator of all processes of this launch, once they are there. Raises what importing mpi4py raises."""
+    MPI = load()
     if MPI.Is_initialized():  # by who uses this package
         return MPI.COMM_WORLD
     forget_variables(MPI.Get_library_version())
     _remove(f"{SHARED}/mpich_shm_{os.getpid():x}_0")
     provided = ctypes.c_int()
     with in_time():
-        code = ctypes.CDLL(MPI.__file__).MPI_Init_thread(None, None, MPI.THREAD_MULTIPLE, ctypes.byref(provided))
+        code = symbols().MPI_Init_thread(None, None, MPI.THREAD_MULTIPLE, ctypes.byref(provided))
     if code:
         raise RuntimeError(f"MPI_Init_thread fails with code {code}")
     for communicator in (MPI.COMM_WORLD, MPI.COMM_SELF):

@@ -136,6 +136,14 @@ def test_variables_left_over_from_a_launcher_are_named_and_the_process_works_alo
     assert done.stderr.count("\n") == ("is left over" in done.stderr) == counts, done.stderr
 
 
+@pytest.mark.parametrize("variables", LEFT_OVER, ids=lambda variables: ",".join(variables))
+def test_the_version_of_mpi_is_told_whatever_variables_are_left_over(variables):
+    told = "from runkit.about import mpi; print(mpi())"
+    environment = clean_environment() | variables
+    done = subprocess.run([sys.executable, "-c", told], env=environment, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0 and done.stderr == "" and done.stdout.startswith("mpi4py "), done.stderr
+
+
 @pytest.mark.parametrize(
     "variables", [LEFT_OVER[0], LEFT_OVER[2], LEFT_OVER[5]], ids=lambda variables: ",".join(variables)
 )
