@@ -25,6 +25,7 @@ OUTSIDE = 0.4  # of the spacing: particles leave the box by so much before a pro
 _REACH = 1.6  # of the spacing: the first shell of neighbours
 _POWER = 6  # of the inverse distance, by which a pair counts
 _NEAREST = 0.5  # of the spacing: pairs that are nearer count no more than at this distance
+_LONGEST = 1.5  # of the span of the particles: no longer edge fits
 _PLANES = 32  # cross-sections within, along each axis
 
 
@@ -35,7 +36,8 @@ class Seam:
         from scipy.spatial import cKDTree  # reading alone does not wait for it
 
         self._tree = cKDTree
-        self._spacing = edge / len(position) ** (1 / 3)
+        span = float(np.ptp(position, axis=0).max())
+        self._spacing = min(edge, _LONGEST * span) / len(position) ** (1 / 3)  # else all would be neighbours of all
         self._place = position - (position.max(axis=0) + position.min(axis=0)) / 2
         within = np.sqrt(list(self._cross_sections()))
         self.is_known = bool(len(within) and within.all())  # not for a handful of particles
@@ -59,7 +61,7 @@ class Seam:
         if not self.is_known:
             return None
         low = float(np.ptp(self._place, axis=0).max()) - OUTSIDE * self._spacing
-        high = 1.5 * low
+        high = _LONGEST * low
         if not self.misfit(low) > 0 > self.misfit(high):
             return None
         while high - low > 1e-4 * high:

@@ -54,6 +54,12 @@ def test_another_density_is_refused_and_the_right_one_is_named(solid, tmp_path, 
     assert named == pytest.approx(DENSITY, rel=2 * RESOLUTION[n_particles])
 
 
+@pytest.mark.parametrize("factor", [0.001, 0.1])
+def test_a_density_that_is_far_too_low_is_refused_and_the_right_one_is_named(solid, tmp_path, factor):
+    with pytest.raises(UserError, match=r"do not fit it: give the right system\.density, about 1\.[12]"):
+        read(tmp_path / "a.xyz", solid, factor * DENSITY)
+
+
 def test_particles_that_stick_out_of_the_box_are_wrapped(solid, tmp_path):
     """Programs wrap them now and then; meanwhile they are up to half a skin outside."""
     outside = (solid.position < 0.15) & np.random.default_rng(3).integers(0, 2, solid.position.shape).astype(bool)
