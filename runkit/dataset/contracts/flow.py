@@ -116,7 +116,7 @@ class Flow(Contract):
             f"tau {span(3 * scalars['viscosity'] + 0.5)}",
             "bodies: " + (", ".join(f"{n} {family}" for family, n in sorted(bodies.items())) or "none"),
             *_measured(dataset, done),
-            *_of_points(dataset, done),
+            *_points_in_words(dataset, done),
             f"mean drag {span(drag)}, fluctuation of lift {span(lift)}",
             *lines,
         ]
@@ -146,10 +146,10 @@ def _case(dataset: Dataset, case: int) -> Iterator[str]:
     except ValueError:
         yield "description is not JSON"
     if "points/position" in dataset:
-        yield from _points_of(dataset, case)
+        yield from _case_points(dataset, case)
 
 
-def _points_of(dataset: Dataset, case: int) -> Iterator[str]:
+def _case_points(dataset: Dataset, case: int) -> Iterator[str]:
     """What is wrong with the points of a case."""
     values = {name: dataset[name][case] for name in POINTS}
     n_points = int(np.isfinite(values["points/width"]).sum())
@@ -170,7 +170,7 @@ def _points_of(dataset: Dataset, case: int) -> Iterator[str]:
             yield f"points/position: a point lies beyond the domain along {along}"
 
 
-def _of_points(dataset: Dataset, done: NDArray[Any]) -> list[str]:
+def _points_in_words(dataset: Dataset, done: NDArray[Any]) -> list[str]:
     """How many points cases have, and how wide their cells are."""
     if "points/width" not in dataset:
         return []
