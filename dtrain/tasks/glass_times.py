@@ -24,7 +24,7 @@ from dtrain.glass.moment import at
 from dtrain.glass.predictions import predictions, write_predictions
 from dtrain.glass.report import against_time
 from dtrain.glass.snapshots import is_dataset, predict_file
-from dtrain.tables import write_table
+from dtrain.tables import columns_of, write_table
 from dtrain.tasks import WHOLE, Task, chosen, open_data, task
 from dtrain.tasks.glass import GlassPredict, GlassRival, headline, score_at
 from dtrain.weights import Trained
@@ -125,8 +125,9 @@ def _report(folder: Path, table: list[dict[str, Any]]) -> None:
     if not table:
         raise UserError("none of the times of the file lies between those that were learnt")
     write_table(folder / "evaluation.csv", table)
-    names = list(table[0])
+    names = columns_of(table)
     print("\n" + "  ".join(name.rjust(12) for name in names))
     for row in table:
-        print("  ".join(f"{row[name]:12.4g}" for name in names))
+        texts = (f"{row[name]:.4g}" if name in row else "" for name in names)
+        print("  ".join(text.rjust(max(12, len(name))) for name, text in zip(names, texts, strict=True)))
     print(f"wrote evaluation.csv, and the scores of every time below {folder / 'times'}")
