@@ -18,12 +18,13 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor
+from torch_geometric.data import Data
 
 from dtrain.data import DataSet, Network, Output, data
 from dtrain.data.glass import GlassLoss
 from dtrain.data.glass_files import Place, TimesOptions, open_files, place_of
 from dtrain.data.graphs import Graphs
-from dtrain.data.levels import Level, level_of
+from dtrain.data.levels import Level, kinds_of, level_of
 from dtrain.data.store import GIB, Store
 from dtrain.data.symmetry import draw_symmetry
 from dtrain.metrics import pearson
@@ -60,7 +61,7 @@ class GlassTimes(DataSet[TimedGraphs, GlassLoss]):
         self.n_samples = sum(one.n_samples for one in self.files)
         cpu = torch.device("cpu")
         self._store: Store[TimedGraphs] = Store(cpu, cpu, options.memory * GIB, 0)
-        self._levels: dict[int, list[Level]] = {}
+        self._levels: dict[int, list[Level]] = {}  # of samples that were made, for their reversed replicas
 
     @cached_property
     def parts(self) -> dict[str, list[int]]:
@@ -181,16 +182,9 @@ class GlassTimes(DataSet[TimedGraphs, GlassLoss]):
         place = self._place(number)
         file, glass = place.file, place.file.at[place.i_time]
         structure = glass.structure(place.sample if place.reversed_number is None else place.reversed_number)
-        levels = self._levels_of(place)
-        if place.reversed_number is None:
-            found = [level.standardised(*at.targets(place.sample)) for level, at in zip(levels, file.at, strict=True)]
-            knots: Sequence[int] = file.knots
-        else:
-            labels = glass.configurations.labels(place.reversed_number, structure.pairs)
-            sizes, known = glass.dataset.sizes, glass.configurations.get(place.reversed_number)
-            level = level_of(known, structure.pairs, labels, None, sizes["species"])
-            levels, knots = [level.seen_once(levels[0], sizes["replica"])], [file.knots[place.i_time]]
-            found = [levels[0].standardised(*labels)]
+        is_reversed = place.reversed_number is not None
+        levels, found = self._seen_once(place, structure) if is_reversed else self._ensemble(place)
+        knots: Sequence[int] = [file.knots[place.i_time]] if is_reversed else file.knots
         self._require_finite(number, found)
         node, edge = (
             _at_knots(np.stack(of_kind, axis=1), knots, len(self.knots)) for of_kind in zip(*found, strict=True)
@@ -199,7 +193,7 @@ class GlassTimes(DataSet[TimedGraphs, GlassLoss]):
         kinds = np.full((1, len(levels[0].mean), len(self.knots), 2), np.nan, np.float32)
         for level, knot in zip(levels, knots, strict=True):
             weight[0, knot] = level.weights(self.options.unexplained)
-            kinds[0, :, knot] = level.terms(with_spread=place.reversed_number is None)
+            kinds[0, :, knot] = level.terms(with_spread=not is_reversed)
         return TimedGraphs(
             *self.inputs(structure),
             node_target=torch.from_numpy(node),
@@ -212,17 +206,27 @@ class GlassTimes(DataSet[TimedGraphs, GlassLoss]):
             level=torch.from_numpy(kinds),
         )
 
-    def _levels_of(self, place: Place) -> list[Level]:
-        """Of a sample at the times of its file; for a reversed replica of its sample at that time alone."""
-        key = place.file.start + place.sample
-        if key not in self._levels:
-            known, bond = place.file.at[0].configurations.get(place.sample), place.file.at[0].bond(place.sample)
-            n_species = place.file.at[0].dataset.sizes["species"]
-            self._levels[key] = [
-                level_of(known, bond, at.targets(place.sample), at.errors(place.sample), n_species)
-                for at in place.file.at
-            ]
-        return self._levels[key] if place.reversed_number is None else [self._levels[key][place.i_time]]
+    def _ensemble(self, place: Place) -> tuple[list[Level], list[tuple[F32, F32]]]:
+        """The levels of a sample at all times of its file, and its labels in units of them."""
+        file, first, sample = place.file, place.file.at[0], place.sample
+        n_species = first.dataset.sizes["species"]
+        kinds = kinds_of(first.configurations.get(sample), first.bond(sample), n_species)
+        labels = [at.targets(sample) for at in file.at]
+        levels = [
+            level_of(kinds, of_time, at.errors(sample), n_species) for of_time, at in zip(labels, file.at, strict=True)
+        ]
+        self._levels[file.start + sample] = levels
+        return levels, [level.standardised(kinds, of_time) for level, of_time in zip(levels, labels, strict=True)]
+
+    def _seen_once(self, place: Place, structure: Data) -> tuple[list[Level], list[tuple[F32, F32]]]:
+        """The same of a reversed replica, at its time alone."""
+        glass, number = place.file.at[place.i_time], structure.sample
+        sizes, labels = glass.dataset.sizes, glass.configurations.labels(number, structure.pairs)
+        kinds = kinds_of(glass.configurations.get(number), structure.pairs, sizes["species"])
+        of_ensemble = self._levels.get(place.file.start + place.sample) or self._ensemble(place)[0]
+        level = level_of(kinds, labels, None, sizes["species"])
+        level = level.seen_once(of_ensemble[place.i_time], sizes["replica"])
+        return [level], [level.standardised(kinds, labels)]
 
     def _require_finite(self, number: int, found: Sequence[tuple[F32, F32]]) -> None:
         if not all(np.isfinite(values).all() for of_time in found for values in of_time):
