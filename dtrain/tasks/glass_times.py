@@ -21,18 +21,16 @@ from dtrain.data.knots import Knots
 from dtrain.data.split import Split
 from dtrain.glass.mobility import Mobility, predict
 from dtrain.glass.moment import at
-from dtrain.glass.predictions import predictions, write_predictions
 from dtrain.glass.report import against_time
 from dtrain.glass.snapshots import is_dataset, predict_file
 from dtrain.tables import columns_of, write_table
 from dtrain.tasks import WHOLE, Task, chosen, open_data, task
-from dtrain.tasks.glass import GlassPredict, GlassRival, headline, score_at
+from dtrain.tasks.glass import GlassPredict, GlassRival, headline, predict_samples, score_at
 from dtrain.weights import Trained
 from runkit.errors import UserError
 from runkit.folders import make_folders
 from runkit.log import say
 from runkit.mpi import World
-from runkit.progress import Progress
 
 
 class TimesPredict(GlassPredict):
@@ -81,16 +79,9 @@ class TimesTask(Task[GlassRival, TimesPredict]):
             how = (options.potential, options.parameters, options.parts)
             predict_file(world, at(trained, time, temperature), options.file, how, path)
             return
-        data = _open(trained, options.file, WHOLE)
-        first = data.files[0].at[0]
+        first = _open(trained, options.file, WHOLE).files[0].at[0]
         asked = at(trained, time, options.temperature or first.system["temperature"][0])
-        samples = first.parts["train"]
-        mine = [samples[i] for i in world.share(len(samples))]
-        about = {"config": trained.recipe.model_dump(mode="json"), "model": options.model, "dataset": options.file}
-        with Progress(world, len(mine), "samples", "predict") as progress:
-            rows = predictions(asked, first, mine, progress)
-            write_predictions(world, path, first.dataset, (samples, time), rows, about)
-        say(world, f"wrote {path}: {len(samples)} samples")
+        predict_samples(world, asked, first, time, options.model, path)
 
     @staticmethod
     def predict_arrays(
