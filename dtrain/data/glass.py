@@ -155,23 +155,19 @@ class Glass(DataSet[Graphs, GlassLoss]):
 
     def targets(self, sample: int) -> tuple[Floats, Floats]:
         """Propensity [n_particles] and bond change [n_bonds] of a sample, sigma; zeros where bonds are not labelled."""
-        n_bonds = int(self.dataset["n_bonds"][sample])
-        node = self.dataset["propensity"][sample, self.options.time]
-        if not self.has_bond_change:
-            return node, np.zeros(n_bonds, np.float32)
-        return node, self.dataset["bond_change"][sample, self.options.time, :n_bonds]
+        return self._labels(sample, "")
 
     def errors(self, sample: int) -> tuple[Floats, Floats] | None:
-        """Standard errors of the targets of a sample; None where the file does not tell them, zeros for bonds alone."""
-        if "propensity_error" not in self.dataset:
-            return None
-        n_bonds, node = (
-            int(self.dataset["n_bonds"][sample]),
-            self.dataset["propensity_error"][sample, self.options.time],
-        )
-        if "bond_change_error" not in self.dataset:
+        """Standard errors of the targets of a sample; None where the file does not have them, zeros for bonds alone."""
+        return self._labels(sample, "_error") if "propensity_error" in self.dataset else None
+
+    def _labels(self, sample: int, ending: str) -> tuple[Floats, Floats]:
+        """Two fields of a sample at the time that is learnt, by the ending of their names."""
+        n_bonds, bond_change = int(self.dataset["n_bonds"][sample]), f"bond_change{ending}"
+        node = self.dataset[f"propensity{ending}"][sample, self.options.time]
+        if bond_change not in self.dataset:
             return node, np.zeros(n_bonds, np.float32)
-        return node, self.dataset["bond_change_error"][sample, self.options.time, :n_bonds]
+        return node, self.dataset[bond_change][sample, self.options.time, :n_bonds]
 
     def bond(self, sample: int) -> Ints:
         """The labelled bonds of a sample [n_bonds, 2]."""
