@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
@@ -20,20 +19,19 @@ from pydantic import Field
 from torch import Tensor
 from torch_geometric.data import Data
 
-from dtrain.data import DataSet, Network, Output, complete, data, dataset_at, mark_of
+from dtrain.data import Output, complete, data, dataset_at, mark_of
 from dtrain.data.configurations import Configuration, Configurations, law_of
 from dtrain.data.descriptors import n_descriptors, n_leading
 from dtrain.data.glass_graphs import POSITIONS, GraphOptions, features_of, structure_of
+from dtrain.data.graph_set import GlassLoss, GraphSet
 from dtrain.data.graphs import Graphs
 from dtrain.data.kept import kept
 from dtrain.data.pairs import near_pairs
 from dtrain.data.store import Store
-from dtrain.data.symmetry import draw_symmetry
 from dtrain.losses import node_edge
 from dtrain.metrics import pearson
 from dtrain.normalisation import Normalisation
 from runkit.arrays import Array, Floats, Ints
-from runkit.config import Config
 from runkit.dataset.schema import COMPLETE, PENDING
 from runkit.errors import UserError
 from runkit.mpi import World
@@ -51,19 +49,12 @@ class GlassOptions(GraphOptions):
     normalise: bool = Field(True, description="targets in units of their spread over the training samples")
 
 
-class GlassLoss(Config):
-    """Keys of [loss]."""
-
-    p: float = Field(
-        0.4, ge=0, le=1, description="weight of particles against edges: 1 is particles only, 0 edges only"
-    )
-
-
 @data("glass")
-class Glass(DataSet[Graphs, GlassLoss]):
+class Glass(GraphSet[Graphs]):
     """The graphs of an ISOCONFIG file."""
 
     Options, Loss = GlassOptions, GlassLoss
+    options: GlassOptions
 
     def __init__(self, options: GlassOptions, seed: int = 0) -> None:
         self.options, self.seed = options, seed
@@ -113,10 +104,6 @@ class Glass(DataSet[Graphs, GlassLoss]):
     def at(self) -> float:
         """The time that is learnt."""
         return float(self.dataset["time"][self.options.time])
-
-    @property
-    def context(self) -> dict[str, float]:
-        return {}
 
     @property
     def system(self) -> dict[str, Any]:
@@ -193,24 +180,6 @@ class Glass(DataSet[Graphs, GlassLoss]):
         self._store = self._choose_store(device)
         return str(self._store)
 
-    def example(self, sample: int) -> Graphs:
-        """The graph of a sample with normalised targets, on the device; kept as far as the recipe allows."""
-        return self._store.get(sample, lambda: self._example(sample))
-
-    def batch(self, samples: Sequence[int], epochs: Sequence[int] | None = None) -> Graphs:
-        examples = [self.example(sample) for sample in samples]
-        if epochs is not None and self.options.augment:
-            symmetries = [draw_symmetry(self.seed, *of) for of in zip(epochs, samples, strict=True)]
-            examples = [example.turned(by) for example, by in zip(examples, symmetries, strict=True)]
-        return Graphs.join(examples)
-
-    @staticmethod
-    def inputs(batch: Data | Graphs) -> tuple[Tensor, Tensor, Tensor]:
-        return batch.x, batch.edge_index, batch.edge_attr
-
-    def output(self, network: Network, batch: Graphs) -> Output:
-        return network(*self.inputs(batch))
-
     def loss(self, output: Output, batch: Graphs, options: GlassLoss) -> dict[str, Tensor]:
         counts = batch.n_nodes, batch.n_edges
         return node_edge(output, batch.targets, counts, options.p, batch.weight)
@@ -223,11 +192,6 @@ class Glass(DataSet[Graphs, GlassLoss]):
             for predicted, wanted, mask in zip(output, batch.targets, batch.masks, strict=True)
         )
         return {"rho_node": node, "rho_edge": edge}
-
-    @staticmethod
-    def objective(scores: Mapping[str, float], options: GlassLoss) -> float:
-        """The correlation of particles, or of edges where only these are learnt."""
-        return scores["rho_node" if options.p > 0 else "rho_edge"]
 
     def _example(self, number: int) -> Graphs:
         structure, is_reversed = self.structure(number), self.configurations.is_reversed(number)

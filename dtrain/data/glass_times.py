@@ -10,7 +10,7 @@ Units: Lennard-Jones; labels that are left over have none.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -20,13 +20,12 @@ import torch
 from torch import Tensor
 from torch_geometric.data import Data
 
-from dtrain.data import DataSet, Network, Output, data
-from dtrain.data.glass import GlassLoss
+from dtrain.data import Output, data
 from dtrain.data.glass_files import Place, TimesOptions, open_files, place_of
+from dtrain.data.graph_set import GlassLoss, GraphSet
 from dtrain.data.graphs import Graphs
 from dtrain.data.levels import Level, kinds_of, level_of
 from dtrain.data.store import GIB, Store
-from dtrain.data.symmetry import draw_symmetry
 from dtrain.metrics import pearson
 from dtrain.normalisation import Normalisation
 from runkit.arrays import F32
@@ -50,17 +49,18 @@ class TimedGraphs(Graphs):
 
 
 @data("glass-times")
-class GlassTimes(DataSet[TimedGraphs, GlassLoss]):
+class GlassTimes(GraphSet[TimedGraphs]):
     """The graphs of some ISOCONFIG files, numbered as `place_of` says."""
 
     Options, Loss = TimesOptions, GlassLoss
+    options: TimesOptions
 
     def __init__(self, options: TimesOptions, seed: int = 0) -> None:
         self.options, self.seed = options, seed
         self.files, self.knots = open_files(options, seed)
         self.n_samples = sum(one.n_samples for one in self.files)
         cpu = torch.device("cpu")
-        self._store: Store[TimedGraphs] = Store(cpu, cpu, options.memory * GIB, 0)
+        self._store = Store(cpu, cpu, options.memory * GIB, 0)
         self._levels: dict[int, list[Level]] = {}  # of samples that were made, for their reversed replicas
 
     @cached_property
@@ -92,10 +92,6 @@ class GlassTimes(DataSet[TimedGraphs, GlassLoss]):
         return place.file.at[0].mark(place.sample)
 
     @property
-    def context(self) -> dict[str, float]:
-        return {}
-
-    @property
     def system(self) -> dict[str, Any]:
         first = self.files[0].at[0].system
         temperatures = sorted({one for file in self.files for one in file.at[0].system["temperature"]})
@@ -121,25 +117,6 @@ class GlassTimes(DataSet[TimedGraphs, GlassLoss]):
         n_bytes = len(numbers) * self._example(numbers[0]).nbytes
         self._store = Store.choose(device, n_bytes, self.options.memory, self.options.device_memory)
         return str(self._store)
-
-    def batch(self, samples: Sequence[int], epochs: Sequence[int] | None = None) -> TimedGraphs:
-        examples: list[Graphs] = [
-            self._store.get(number, lambda number=number: self._example(number))  # type: ignore[misc]
-            for number in samples
-        ]
-        if epochs is not None and self.options.augment:
-            symmetries = [draw_symmetry(self.seed, *of) for of in zip(epochs, samples, strict=True)]
-            examples = [example.turned(by) for example, by in zip(examples, symmetries, strict=True)]
-        joined = TimedGraphs.join(examples)
-        assert isinstance(joined, TimedGraphs)
-        return joined
-
-    @staticmethod
-    def inputs(batch: Graphs) -> tuple[Tensor, Tensor, Tensor]:
-        return batch.x, batch.edge_index, batch.edge_attr
-
-    def output(self, network: Network, batch: TimedGraphs) -> Output:
-        return network(*self.inputs(batch))
 
     def loss(self, output: Output, batch: TimedGraphs, options: GlassLoss) -> dict[str, Tensor]:
         """p times the squared errors of particles and 1 - p times those of edges, weighted by knot [n_graphs]."""
@@ -167,11 +144,6 @@ class GlassTimes(DataSet[TimedGraphs, GlassLoss]):
             name: float(np.mean([pearson(found[mask, k].cpu().numpy(), wanted[mask, k].cpu().numpy()) for k in known]))
             for name, found, wanted, mask in of_items
         }
-
-    @staticmethod
-    def objective(scores: Mapping[str, float], options: GlassLoss) -> float:
-        """The correlation of particles, or of edges where only these are learnt."""
-        return scores["rho_node" if options.p > 0 else "rho_edge"]
 
     def _place(self, number: int) -> Place:
         place = place_of(self.files, number, self.options.reversed)
