@@ -73,6 +73,15 @@ def test_a_table_tells_the_grid_alone_beside_networks_and_a_picture_is_drawn(fil
     assert (tmp_path / "near.png").stat().st_size > 10_000
 
 
+def test_a_picture_that_could_not_be_drawn_is_refused_before_the_work(tmp_path, capsys):
+    assert main(["absent", "--picture", str(tmp_path / "near.xyz")]) == 2
+    assert "near.xyz: allowed: a name that ends in .png, .pdf, .svg" in capsys.readouterr().err
+    (tmp_path / "near.png").write_text("notes of somebody else")
+    assert main(["absent", "--picture", str(tmp_path / "near.png")]) == 2
+    assert "is not a file of this program" in capsys.readouterr().err
+    assert (tmp_path / "near.png").read_text() == "notes of somebody else"
+
+
 def test_runs_of_different_files_and_files_without_points_are_refused(file, tmp_path, capsys):
     flow_file = write_flow(tmp_path / "flow.h5")
     runs = [untrained(tmp_path / name, "flow", of) for name, of in (("a", file), ("b", flow_file))]
