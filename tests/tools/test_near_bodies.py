@@ -71,6 +71,7 @@ def test_a_table_tells_the_grid_alone_beside_networks_and_a_picture_is_drawn(fil
     assert float(numbers[SIMULATION][-3]) == 0 < float(numbers[SIMULATION][-1])
     assert all(float(numbers[run][k]) > 0 for run in runs for k in (-1, -2, -4))
     assert (tmp_path / "near.png").stat().st_size > 10_000
+    assert [line.split()[-4] for line in compare(runs[1:], 2, "")[1:]][1::2] == ["2", "2"]  # the last frame is shown
 
 
 def test_a_picture_that_could_not_be_drawn_is_refused_before_the_work(tmp_path, capsys):
