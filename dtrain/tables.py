@@ -12,7 +12,7 @@ from typing import Any
 
 from runkit.outputs import require_replaceable, starts_with, written_whole
 
-_IS_TABLE, _IS_RESULT = starts_with(r"(run|name|step),"), starts_with(r'\s*\{\s*"data": "')
+_IS_TABLE, _IS_RESULT = starts_with(r"(run|name|step|temperature),"), starts_with(r'\s*\{\s*"data": "')
 
 
 @dataclass(frozen=True)
@@ -53,15 +53,24 @@ class Curve:
 
 
 def write_table(path: Path, rows: Iterable[Mapping[str, Any]]) -> None:
-    """Replace a CSV table of ours; without rows there is none. Raises UserError if something else is there."""
+    """Replace a CSV table of ours; without rows there is none. Raises UserError if something else is there.
+
+    Its columns are those of all rows (`columns_of`), empty where a row has no such value.
+    """
     require_replaceable(path, _IS_TABLE)
     listed = list(rows)
     if not listed:
         path.unlink(missing_ok=True)
         return
+    columns = columns_of(listed)
     with written_whole(path) as beside:
         for row in listed:
-            Curve(beside).append(row)
+            Curve(beside).append({name: row.get(name, "") for name in columns})
+
+
+def columns_of(rows: Iterable[Mapping[str, Any]]) -> list[str]:
+    """The names in any of the rows, in the order in which they first stand there."""
+    return list(dict.fromkeys(name for row in rows for name in row))
 
 
 def write_json(path: Path, values: Mapping[str, Any]) -> None:

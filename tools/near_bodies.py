@@ -31,7 +31,7 @@ from dtrain.weights import Trained, load_model
 from runkit.arrays import F64, Floats
 from runkit.cli import OptionParser
 from runkit.errors import UserError, complain
-from tools.drawing.flow_near import draw
+from tools.drawing.flow_near import draw, require_drawable
 
 WITHIN = 2.0  # reference lengths from a surface
 REGIONS = ("near", "elsewhere", "points")
@@ -107,6 +107,8 @@ def answer(trained: Trained, data: Flow, truth: Truth, n_frames: int) -> Answer:
 
 def compare(runs: Sequence[str], n_frames: int, picture: str) -> list[str]:
     """Lines of the table; raises UserError for runs that cannot be compared."""
+    if picture:
+        require_drawable(Path(picture))
     networks = {str(run): load_model(run) for run in runs}
     opened = {run: _opened(trained) for run, trained in networks.items()}
     first = next(iter(opened.values()))
@@ -150,7 +152,7 @@ def _opened(trained: Trained) -> Flow:
 
 
 def _table(errors: dict[str, dict[str, F64]], milliseconds: dict[str, float], n_frames: int) -> list[str]:
-    shown = sorted({1, 3, n_frames} | {frame for frame in (6, 12) if frame < n_frames})
+    shown = sorted({1, n_frames} | {frame for frame in (3, 6, 12) if frame < n_frames})
     width = max(map(len, errors)) + 2
     lines = [f"{'':{width}}{'frame':>7}" + "".join(f"{region:>11}" for region in REGIONS) + "   ms per frame"]
     for name, of in errors.items():
@@ -167,7 +169,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("run", nargs="+", help="folders of runs, of one file and one split")
     parser.add_argument("--frames", type=int, default=12, help="frames that are rolled out (12)")
     parser.add_argument(
-        "--picture", default="", help="file for a picture of the first test case, frame 3; none: no picture"
+        "--picture", default="", help="file for a picture of the first test case, frame 3 (png, pdf or svg)"
     )
     options: argparse.Namespace = parser.parse_args(arguments)
     torch.set_num_threads(1)

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
@@ -20,20 +19,19 @@ from pydantic import Field
 from torch import Tensor
 from torch_geometric.data import Data
 
-from dtrain.data import DataSet, Network, Output, complete, data, dataset_at, mark_of
+from dtrain.data import Output, complete, data, dataset_at, mark_of
 from dtrain.data.configurations import Configuration, Configurations, law_of
 from dtrain.data.descriptors import n_descriptors, n_leading
 from dtrain.data.glass_graphs import POSITIONS, GraphOptions, features_of, structure_of
+from dtrain.data.graph_set import GlassLoss, GraphSet
 from dtrain.data.graphs import Graphs
 from dtrain.data.kept import kept
 from dtrain.data.pairs import near_pairs
 from dtrain.data.store import Store
-from dtrain.data.symmetry import draw_symmetry
 from dtrain.losses import node_edge
 from dtrain.metrics import pearson
 from dtrain.normalisation import Normalisation
 from runkit.arrays import Array, Floats, Ints
-from runkit.config import Config
 from runkit.dataset.schema import COMPLETE, PENDING
 from runkit.errors import UserError
 from runkit.mpi import World
@@ -51,19 +49,12 @@ class GlassOptions(GraphOptions):
     normalise: bool = Field(True, description="targets in units of their spread over the training samples")
 
 
-class GlassLoss(Config):
-    """Keys of [loss]."""
-
-    p: float = Field(
-        0.4, ge=0, le=1, description="weight of particles against edges: 1 is particles only, 0 edges only"
-    )
-
-
 @data("glass")
-class Glass(DataSet[Graphs, GlassLoss]):
+class Glass(GraphSet[Graphs]):
     """The graphs of an ISOCONFIG file."""
 
     Options, Loss = GlassOptions, GlassLoss
+    options: GlassOptions
 
     def __init__(self, options: GlassOptions, seed: int = 0) -> None:
         self.options, self.seed = options, seed
@@ -115,10 +106,6 @@ class Glass(DataSet[Graphs, GlassLoss]):
         return float(self.dataset["time"][self.options.time])
 
     @property
-    def context(self) -> dict[str, float]:
-        return {}
-
-    @property
     def system(self) -> dict[str, Any]:
         told = self.dataset.config.get("system", {})
         kept = {key: told[key] for key in ("potential", "parameters", "density") if key in told}
@@ -155,23 +142,19 @@ class Glass(DataSet[Graphs, GlassLoss]):
 
     def targets(self, sample: int) -> tuple[Floats, Floats]:
         """Propensity [n_particles] and bond change [n_bonds] of a sample, sigma; zeros where bonds are not labelled."""
-        n_bonds = int(self.dataset["n_bonds"][sample])
-        node = self.dataset["propensity"][sample, self.options.time]
-        if not self.has_bond_change:
-            return node, np.zeros(n_bonds, np.float32)
-        return node, self.dataset["bond_change"][sample, self.options.time, :n_bonds]
+        return self._labels(sample, "")
 
     def errors(self, sample: int) -> tuple[Floats, Floats] | None:
-        """Standard errors of the targets of a sample; None where the file does not tell them, zeros for bonds alone."""
-        if "propensity_error" not in self.dataset:
-            return None
-        n_bonds, node = (
-            int(self.dataset["n_bonds"][sample]),
-            self.dataset["propensity_error"][sample, self.options.time],
-        )
-        if "bond_change_error" not in self.dataset:
+        """Standard errors of the targets of a sample; None where the file does not have them, zeros for bonds alone."""
+        return self._labels(sample, "_error") if "propensity_error" in self.dataset else None
+
+    def _labels(self, sample: int, ending: str) -> tuple[Floats, Floats]:
+        """Two fields of a sample at the time that is learnt, by the ending of their names."""
+        n_bonds, bond_change = int(self.dataset["n_bonds"][sample]), f"bond_change{ending}"
+        node = self.dataset[f"propensity{ending}"][sample, self.options.time]
+        if bond_change not in self.dataset:
             return node, np.zeros(n_bonds, np.float32)
-        return node, self.dataset["bond_change_error"][sample, self.options.time, :n_bonds]
+        return node, self.dataset[bond_change][sample, self.options.time, :n_bonds]
 
     def bond(self, sample: int) -> Ints:
         """The labelled bonds of a sample [n_bonds, 2]."""
@@ -197,24 +180,6 @@ class Glass(DataSet[Graphs, GlassLoss]):
         self._store = self._choose_store(device)
         return str(self._store)
 
-    def example(self, sample: int) -> Graphs:
-        """The graph of a sample with normalised targets, on the device; kept as far as the recipe allows."""
-        return self._store.get(sample, lambda: self._example(sample))
-
-    def batch(self, samples: Sequence[int], epochs: Sequence[int] | None = None) -> Graphs:
-        examples = [self.example(sample) for sample in samples]
-        if epochs is not None and self.options.augment:
-            symmetries = [draw_symmetry(self.seed, *of) for of in zip(epochs, samples, strict=True)]
-            examples = [example.turned(by) for example, by in zip(examples, symmetries, strict=True)]
-        return Graphs.join(examples)
-
-    @staticmethod
-    def inputs(batch: Data | Graphs) -> tuple[Tensor, Tensor, Tensor]:
-        return batch.x, batch.edge_index, batch.edge_attr
-
-    def output(self, network: Network, batch: Graphs) -> Output:
-        return network(*self.inputs(batch))
-
     def loss(self, output: Output, batch: Graphs, options: GlassLoss) -> dict[str, Tensor]:
         counts = batch.n_nodes, batch.n_edges
         return node_edge(output, batch.targets, counts, options.p, batch.weight)
@@ -227,11 +192,6 @@ class Glass(DataSet[Graphs, GlassLoss]):
             for predicted, wanted, mask in zip(output, batch.targets, batch.masks, strict=True)
         )
         return {"rho_node": node, "rho_edge": edge}
-
-    @staticmethod
-    def objective(scores: Mapping[str, float], options: GlassLoss) -> float:
-        """The correlation of particles, or of edges where only these are learnt."""
-        return scores["rho_node" if options.p > 0 else "rho_edge"]
 
     def _example(self, number: int) -> Graphs:
         structure, is_reversed = self.structure(number), self.configurations.is_reversed(number)

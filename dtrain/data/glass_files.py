@@ -11,6 +11,7 @@ from typing import Literal, NamedTuple
 import numpy as np
 from pydantic import Field
 
+from dtrain.data import dataset_at
 from dtrain.data.glass import Glass, GlassOptions
 from dtrain.data.glass_graphs import GraphOptions
 from dtrain.data.knots import SAME, Knots
@@ -101,8 +102,8 @@ def place_of(files: Sequence[File], number: int, n_reversed: int) -> Place | Non
 def _open(options: TimesOptions, path: str, seed: int) -> tuple[Glass, ...]:
     """A file at each of its times that are learnt."""
     keys = {key: getattr(options, key) for key in GraphOptions.model_fields if key != "name"} | {"file": path}
-    first = Glass(GlassOptions.model_validate(keys), seed)
-    n_times = first.dataset.sizes["time"]
+    with dataset_at(path, "ISOCONFIG") as dataset:
+        n_times = dataset.sizes["time"]
     chosen = range(n_times) if options.times == "all" else options.times
     if not chosen or not all(0 <= k < n_times for k in chosen):
         raise UserError(f"data.times = {list(chosen)}: {path} has the times 0 to {n_times - 1}")

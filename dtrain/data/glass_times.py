@@ -10,7 +10,7 @@ Units: Lennard-Jones; labels that are left over have none.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -18,14 +18,14 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor
+from torch_geometric.data import Data
 
-from dtrain.data import DataSet, Network, Output, data
-from dtrain.data.glass import GlassLoss
+from dtrain.data import Output, data
 from dtrain.data.glass_files import Place, TimesOptions, open_files, place_of
+from dtrain.data.graph_set import GlassLoss, GraphSet
 from dtrain.data.graphs import Graphs
-from dtrain.data.levels import Level, level_of
+from dtrain.data.levels import Level, kinds_of, level_of
 from dtrain.data.store import GIB, Store
-from dtrain.data.symmetry import draw_symmetry
 from dtrain.metrics import pearson
 from dtrain.normalisation import Normalisation
 from runkit.arrays import F32
@@ -49,18 +49,19 @@ class TimedGraphs(Graphs):
 
 
 @data("glass-times")
-class GlassTimes(DataSet[TimedGraphs, GlassLoss]):
+class GlassTimes(GraphSet[TimedGraphs]):
     """The graphs of some ISOCONFIG files, numbered as `place_of` says."""
 
     Options, Loss = TimesOptions, GlassLoss
+    options: TimesOptions
 
     def __init__(self, options: TimesOptions, seed: int = 0) -> None:
         self.options, self.seed = options, seed
         self.files, self.knots = open_files(options, seed)
         self.n_samples = sum(one.n_samples for one in self.files)
         cpu = torch.device("cpu")
-        self._store: Store[TimedGraphs] = Store(cpu, cpu, options.memory * GIB, 0)
-        self._levels: dict[int, list[Level]] = {}
+        self._store = Store(cpu, cpu, options.memory * GIB, 0)
+        self._levels: dict[int, list[Level]] = {}  # of samples that were made, for their reversed replicas
 
     @cached_property
     def parts(self) -> dict[str, list[int]]:
@@ -91,10 +92,6 @@ class GlassTimes(DataSet[TimedGraphs, GlassLoss]):
         return place.file.at[0].mark(place.sample)
 
     @property
-    def context(self) -> dict[str, float]:
-        return {}
-
-    @property
     def system(self) -> dict[str, Any]:
         first = self.files[0].at[0].system
         temperatures = sorted({one for file in self.files for one in file.at[0].system["temperature"]})
@@ -120,25 +117,6 @@ class GlassTimes(DataSet[TimedGraphs, GlassLoss]):
         n_bytes = len(numbers) * self._example(numbers[0]).nbytes
         self._store = Store.choose(device, n_bytes, self.options.memory, self.options.device_memory)
         return str(self._store)
-
-    def batch(self, samples: Sequence[int], epochs: Sequence[int] | None = None) -> TimedGraphs:
-        examples: list[Graphs] = [
-            self._store.get(number, lambda number=number: self._example(number))  # type: ignore[misc]
-            for number in samples
-        ]
-        if epochs is not None and self.options.augment:
-            symmetries = [draw_symmetry(self.seed, *of) for of in zip(epochs, samples, strict=True)]
-            examples = [example.turned(by) for example, by in zip(examples, symmetries, strict=True)]
-        joined = TimedGraphs.join(examples)
-        assert isinstance(joined, TimedGraphs)
-        return joined
-
-    @staticmethod
-    def inputs(batch: Graphs) -> tuple[Tensor, Tensor, Tensor]:
-        return batch.x, batch.edge_index, batch.edge_attr
-
-    def output(self, network: Network, batch: TimedGraphs) -> Output:
-        return network(*self.inputs(batch))
 
     def loss(self, output: Output, batch: TimedGraphs, options: GlassLoss) -> dict[str, Tensor]:
         """p times the squared errors of particles and 1 - p times those of edges, weighted by knot [n_graphs]."""
@@ -167,11 +145,6 @@ class GlassTimes(DataSet[TimedGraphs, GlassLoss]):
             for name, found, wanted, mask in of_items
         }
 
-    @staticmethod
-    def objective(scores: Mapping[str, float], options: GlassLoss) -> float:
-        """The correlation of particles, or of edges where only these are learnt."""
-        return scores["rho_node" if options.p > 0 else "rho_edge"]
-
     def _place(self, number: int) -> Place:
         place = place_of(self.files, number, self.options.reversed)
         assert place is not None
@@ -181,16 +154,9 @@ class GlassTimes(DataSet[TimedGraphs, GlassLoss]):
         place = self._place(number)
         file, glass = place.file, place.file.at[place.i_time]
         structure = glass.structure(place.sample if place.reversed_number is None else place.reversed_number)
-        levels = self._levels_of(place)
-        if place.reversed_number is None:
-            found = [level.standardised(*at.targets(place.sample)) for level, at in zip(levels, file.at, strict=True)]
-            knots: Sequence[int] = file.knots
-        else:
-            labels = glass.configurations.labels(place.reversed_number, structure.pairs)
-            sizes, known = glass.dataset.sizes, glass.configurations.get(place.reversed_number)
-            level = level_of(known, structure.pairs, labels, None, sizes["species"])
-            levels, knots = [level.seen_once(levels[0], sizes["replica"])], [file.knots[place.i_time]]
-            found = [levels[0].standardised(*labels)]
+        is_reversed = place.reversed_number is not None
+        levels, found = self._seen_once(place, structure) if is_reversed else self._ensemble(place)
+        knots: Sequence[int] = [file.knots[place.i_time]] if is_reversed else file.knots
         self._require_finite(number, found)
         node, edge = (
             _at_knots(np.stack(of_kind, axis=1), knots, len(self.knots)) for of_kind in zip(*found, strict=True)
@@ -199,7 +165,7 @@ class GlassTimes(DataSet[TimedGraphs, GlassLoss]):
         kinds = np.full((1, len(levels[0].mean), len(self.knots), 2), np.nan, np.float32)
         for level, knot in zip(levels, knots, strict=True):
             weight[0, knot] = level.weights(self.options.unexplained)
-            kinds[0, :, knot] = level.terms(with_spread=place.reversed_number is None)
+            kinds[0, :, knot] = level.terms(with_spread=not is_reversed)
         return TimedGraphs(
             *self.inputs(structure),
             node_target=torch.from_numpy(node),
@@ -212,17 +178,27 @@ class GlassTimes(DataSet[TimedGraphs, GlassLoss]):
             level=torch.from_numpy(kinds),
         )
 
-    def _levels_of(self, place: Place) -> list[Level]:
-        """Of a sample at the times of its file; for a reversed replica of its sample at that time alone."""
-        key = place.file.start + place.sample
-        if key not in self._levels:
-            known, bond = place.file.at[0].configurations.get(place.sample), place.file.at[0].bond(place.sample)
-            n_species = place.file.at[0].dataset.sizes["species"]
-            self._levels[key] = [
-                level_of(known, bond, at.targets(place.sample), at.errors(place.sample), n_species)
-                for at in place.file.at
-            ]
-        return self._levels[key] if place.reversed_number is None else [self._levels[key][place.i_time]]
+    def _ensemble(self, place: Place) -> tuple[list[Level], list[tuple[F32, F32]]]:
+        """The levels of a sample at all times of its file, and its labels in units of them."""
+        file, first, sample = place.file, place.file.at[0], place.sample
+        n_species = first.dataset.sizes["species"]
+        kinds = kinds_of(first.configurations.get(sample), first.bond(sample), n_species)
+        labels = [at.targets(sample) for at in file.at]
+        levels = [
+            level_of(kinds, of_time, at.errors(sample), n_species) for of_time, at in zip(labels, file.at, strict=True)
+        ]
+        self._levels[file.start + sample] = levels
+        return levels, [level.standardised(kinds, of_time) for level, of_time in zip(levels, labels, strict=True)]
+
+    def _seen_once(self, place: Place, structure: Data) -> tuple[list[Level], list[tuple[F32, F32]]]:
+        """The same of a reversed replica, at its time alone."""
+        glass, number = place.file.at[place.i_time], structure.sample
+        sizes, labels = glass.dataset.sizes, glass.configurations.labels(number, structure.pairs)
+        kinds = kinds_of(glass.configurations.get(number), structure.pairs, sizes["species"])
+        of_ensemble = self._levels.get(place.file.start + place.sample) or self._ensemble(place)[0]
+        level = level_of(kinds, labels, None, sizes["species"])
+        level = level.seen_once(of_ensemble[place.i_time], sizes["replica"])
+        return [level], [level.standardised(kinds, labels)]
 
     def _require_finite(self, number: int, found: Sequence[tuple[F32, F32]]) -> None:
         if not all(np.isfinite(values).all() for of_time in found for values in of_time):

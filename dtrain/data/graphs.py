@@ -6,7 +6,7 @@ Units: sigma.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import torch
@@ -53,7 +53,7 @@ class Graphs(Tensors):
         return self.targets, self.masks, self.weight
 
     @classmethod
-    def join(cls, graphs: list[Graphs]) -> Graphs:
+    def join(cls, graphs: list[Self]) -> Self:
         """Some batches as one; a single one is not copied."""
         if len(graphs) == 1:
             return graphs[0]
@@ -64,7 +64,7 @@ class Graphs(Tensors):
         n_nodes, n_edges = (sum((part.n_nodes for part in graphs), ()), sum((part.n_edges for part in graphs), ()))
         return cls(**joined, n_nodes=n_nodes, n_edges=n_edges)
 
-    def turned(self, symmetry: Floats) -> Graphs:
+    def turned(self, symmetry: Floats) -> Self:
         """All edge vectors turned by a symmetry of the cube [3, 3]; the rest is shared, nothing is changed.
 
         Components are exchanged and change their signs: exact in any precision of matrix products.

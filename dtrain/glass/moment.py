@@ -5,9 +5,7 @@ Units: Lennard-Jones.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -42,7 +40,6 @@ class Moment(nn.Module):
 def at(trained: Trained, time: float, temperature: float) -> Trained:
     """The same network at one time and temperature; raises UserError for a time that it cannot know."""
     weights = Knots.from_system(trained.system).weights(time, temperature)
-    device = next(trained.network.parameters()).device
-    moment = Moment(trained.network, torch.tensor(weights, dtype=torch.float32, device=device))
-    told: Mapping[str, Any] = {**trained.system, "time": time}
-    return replace(trained, network=moment.eval(), normalisation=Normalisation.identity(2), system=told)
+    moment = Moment(trained.network, torch.tensor(weights, dtype=torch.float32, device=trained.device))
+    system = {**trained.system, "time": time}
+    return replace(trained, network=moment.eval(), normalisation=Normalisation.identity(2), system=system)

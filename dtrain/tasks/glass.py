@@ -77,13 +77,7 @@ class GlassTask(Task[GlassEvaluate, GlassPredict]):
             predict_file(world, trained, options.file, how, path)
             return
         data = _open(trained, options.file, options.time, WHOLE)
-        samples = data.parts["train"]
-        mine = [samples[i] for i in world.share(len(samples))]
-        about = {"config": trained.recipe.model_dump(mode="json"), "model": options.model, "dataset": options.file}
-        with Progress(world, len(mine), "samples", "predict") as progress:
-            rows = predictions(trained, data, mine, progress)
-            write_predictions(world, path, data.dataset, (samples, data.at), rows, about)
-        say(world, f"wrote {path}: {len(samples)} samples")
+        predict_samples(world, trained, data, data.at, options.model, path)
 
     @staticmethod
     def predict_arrays(
@@ -110,6 +104,17 @@ def score_at(
         evaluation.write(folder / "evaluation_rival.h5", found)
     world.on_root(lambda: report(folder, {**evaluation.about(model, options.part), "rival": rival}, rows))
     return rows
+
+
+def predict_samples(world: World, trained: Trained, data: Glass, time: float, model: str, path: Path) -> None:
+    """Write predictions at a time for all samples of a file that is one part (`WHOLE`); `model` is named beside."""
+    samples = data.parts["train"]
+    mine = [samples[i] for i in world.share(len(samples))]
+    about = {"config": trained.recipe.model_dump(mode="json"), "model": model, "dataset": data.options.file}
+    with Progress(world, len(mine), "samples", "predict") as progress:
+        rows = predictions(trained, data, mine, progress)
+        write_predictions(world, path, data.dataset, (samples, time), rows, about)
+    say(world, f"wrote {path}: {len(samples)} samples")
 
 
 def _open(trained: Trained, file: str, time: int | None, split: Split | None = None) -> Glass:

@@ -21,18 +21,16 @@ from dtrain.data.knots import Knots
 from dtrain.data.split import Split
 from dtrain.glass.mobility import Mobility, predict
 from dtrain.glass.moment import at
-from dtrain.glass.predictions import predictions, write_predictions
 from dtrain.glass.report import against_time
 from dtrain.glass.snapshots import is_dataset, predict_file
-from dtrain.tables import write_table
+from dtrain.tables import columns_of, write_table
 from dtrain.tasks import WHOLE, Task, chosen, open_data, task
-from dtrain.tasks.glass import GlassPredict, GlassRival, headline, score_at
+from dtrain.tasks.glass import GlassPredict, GlassRival, headline, predict_samples, score_at
 from dtrain.weights import Trained
 from runkit.errors import UserError
 from runkit.folders import make_folders
 from runkit.log import say
 from runkit.mpi import World
-from runkit.progress import Progress
 
 
 class TimesPredict(GlassPredict):
@@ -81,16 +79,9 @@ class TimesTask(Task[GlassRival, TimesPredict]):
             how = (options.potential, options.parameters, options.parts)
             predict_file(world, at(trained, time, temperature), options.file, how, path)
             return
-        data = _open(trained, options.file, WHOLE)
-        first = data.files[0].at[0]
+        first = _open(trained, options.file, WHOLE).files[0].at[0]
         asked = at(trained, time, options.temperature or first.system["temperature"][0])
-        samples = first.parts["train"]
-        mine = [samples[i] for i in world.share(len(samples))]
-        about = {"config": trained.recipe.model_dump(mode="json"), "model": options.model, "dataset": options.file}
-        with Progress(world, len(mine), "samples", "predict") as progress:
-            rows = predictions(asked, first, mine, progress)
-            write_predictions(world, path, first.dataset, (samples, time), rows, about)
-        say(world, f"wrote {path}: {len(samples)} samples")
+        predict_samples(world, asked, first, time, options.model, path)
 
     @staticmethod
     def predict_arrays(
@@ -125,8 +116,9 @@ def _report(folder: Path, table: list[dict[str, Any]]) -> None:
     if not table:
         raise UserError("none of the times of the file lies between those that were learnt")
     write_table(folder / "evaluation.csv", table)
-    names = list(table[0])
+    names = columns_of(table)
     print("\n" + "  ".join(name.rjust(12) for name in names))
     for row in table:
-        print("  ".join(f"{row[name]:12.4g}" for name in names))
+        texts = (f"{row[name]:.4g}" if name in row else "" for name in names)
+        print("  ".join(text.rjust(max(12, len(name))) for name, text in zip(names, texts, strict=True)))
     print(f"wrote evaluation.csv, and the scores of every time below {folder / 'times'}")

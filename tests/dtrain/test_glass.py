@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 import torch
 
-from dtrain.data.glass import Glass, GlassLoss, GlassOptions
+from dtrain.data.glass import Glass, GlassOptions
+from dtrain.data.graph_set import GlassLoss
 from dtrain.data.pairs import minimum_image, near_pairs
 from dtrain.data.split import Split
 from dtrain.data.symmetry import SYMMETRIES, draw_symmetry

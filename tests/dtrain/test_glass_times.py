@@ -11,9 +11,10 @@ import numpy as np
 import pytest
 import torch
 
-from dtrain.data.glass import Glass, GlassLoss, GlassOptions
+from dtrain.data.glass import Glass, GlassOptions
 from dtrain.data.glass_files import TimesOptions
 from dtrain.data.glass_times import GlassTimes
+from dtrain.data.graph_set import GlassLoss
 from dtrain.data.knots import Knots
 from dtrain.evaluate import main as evaluate
 from dtrain.glass.moment import at
@@ -21,6 +22,7 @@ from dtrain.least_squares import solve
 from dtrain.metrics import pearson
 from dtrain.models.any_time import AnyTime
 from dtrain.predict import main as predict
+from dtrain.tasks.glass_times import _report as report
 from dtrain.weights import load_model
 from runkit.dataset.reader import Dataset
 from runkit.errors import UserError
@@ -222,9 +224,19 @@ def test_times_outside_those_learnt_are_not_scored(cold, tmp_path):
     (tmp_path / "any.toml").write_text(RECIPE)
     code, printed = train_here(tmp_path, "any.toml", f"data.file={cold}", "data.times=[0,1]", "threads=1")
     assert code == 0, printed
-    evaluate([str(tmp_path / "runs" / "any"), "device=cpu", "threads=1", "rival=false"])
+    for _ in range(2):  # the second time in place of the first
+        evaluate([str(tmp_path / "runs" / "any"), "device=cpu", "threads=1", "rival=false"])
     rows = (tmp_path / "runs" / "any" / "evaluation.csv").read_text().splitlines()[1:]
     assert [row.split(",")[1] for row in rows] == ["1.0", "10.0"]
+
+
+def test_a_file_without_labels_of_bonds_leaves_gaps_in_the_table(tmp_path, capsys):
+    table = [{"temperature": 0.5, "time": 1.0, "any-time A": 0.7, "any-time bonds": 0.4},
+             {"temperature": 1.0, "time": 1.0, "any-time A": 0.6}]  # fmt: skip
+    report(tmp_path, table)
+    with open(tmp_path / "evaluation.csv", newline="") as file:
+        assert [row["any-time bonds"] for row in csv.DictReader(file)] == ["0.4", ""]
+    assert [len(line.split()) for line in capsys.readouterr().out.splitlines()[2:4]] == [4, 3]
 
 
 def test_it_predicts_at_any_time_between(run, cold):

@@ -71,6 +71,16 @@ def test_a_table_tells_the_grid_alone_beside_networks_and_a_picture_is_drawn(fil
     assert float(numbers[SIMULATION][-3]) == 0 < float(numbers[SIMULATION][-1])
     assert all(float(numbers[run][k]) > 0 for run in runs for k in (-1, -2, -4))
     assert (tmp_path / "near.png").stat().st_size > 10_000
+    assert [line.split()[-4] for line in compare(runs[1:], 2, "")[1:]][1::2] == ["2", "2"]  # the last frame is shown
+
+
+def test_a_picture_that_could_not_be_drawn_is_refused_before_the_work(tmp_path, capsys):
+    assert main(["absent", "--picture", str(tmp_path / "near.xyz")]) == 2
+    assert "near.xyz: allowed: a name that ends in .png, .pdf, .svg" in capsys.readouterr().err
+    (tmp_path / "near.png").write_text("notes of somebody else")
+    assert main(["absent", "--picture", str(tmp_path / "near.png")]) == 2
+    assert "is not a file of this program" in capsys.readouterr().err
+    assert (tmp_path / "near.png").read_text() == "notes of somebody else"
 
 
 def test_runs_of_different_files_and_files_without_points_are_refused(file, tmp_path, capsys):

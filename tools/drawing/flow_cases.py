@@ -61,7 +61,7 @@ def _aspect(case: Case) -> float:
 
 def _panels(aspects: list[float], n_columns: int) -> tuple[Figure, np.ndarray]:
     """A figure with a pair of rows for each aspect: speed and vorticity."""
-    width = min(2.0 * max(1.0, *aspects, 1.0), max(2.0, 6.0 / n_columns))
+    width = min(2.0 * max(1.0, *aspects), max(2.0, 6.0 / n_columns))
     heights = [width / aspect for aspect in aspects for _ in range(2)]
     size = (width * n_columns + 0.8, sum(heights) + 0.5 + 0.5 * len(aspects))
     grid = {"height_ratios": heights}

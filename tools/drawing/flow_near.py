@@ -15,8 +15,11 @@ from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 from matplotlib.style import context
 
+from runkit.errors import UserError
 from runkit.folders import make_folders
+from runkit.outputs import require_replaceable
 from tools.drawing.flow_fields import BODY
+from tools.drawing.picture import KINDS, OURS, Picture, save
 from tools.drawing.style import STYLE
 
 COLUMNS = 3
@@ -32,6 +35,13 @@ def squares(axis: Axes, centre: np.ndarray, width: np.ndarray, values: np.ndarra
     low, high = centre.min(axis=0) - MARGIN, centre.max(axis=0) + MARGIN
     axis.set(xlim=(low[0], high[0]), ylim=(low[1], high[1]), aspect="equal", xticks=[], yticks=[], facecolor=BODY)
     return drawn
+
+
+def require_drawable(path: Path) -> None:
+    """Raise UserError for a name of another kind of file, or of a file that is there and is no picture of ours."""
+    if path.suffix[1:] not in KINDS:
+        raise UserError(f"picture = {path}: allowed: a name that ends in .{', .'.join(KINDS)}")
+    require_replaceable(path, OURS[path.suffix])
 
 
 def draw(path: Path, places: tuple[np.ndarray, np.ndarray], wanted: np.ndarray, answers: Mapping[str, np.ndarray]):
@@ -53,4 +63,4 @@ def draw(path: Path, places: tuple[np.ndarray, np.ndarray], wanted: np.ndarray, 
             figure.colorbar(drawn, ax=axis, shrink=0.8)
         for axis in others[len(errors) :]:
             axis.set_axis_off()
-        figure.savefig(path)
+        save(Picture(path.stem, figure), path.parent, path.suffix[1:])
