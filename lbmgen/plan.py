@@ -141,8 +141,8 @@ def show(config: RunConfig) -> None:
 
 def _dimensions(config: RunConfig, sizes: Mapping[str, int]) -> str:
     """Lengths of the dimensions of the file, in words."""
-    message = {"case": "case/cases", "time": "frame/frames", "force_time": "force record/force records"}
-    counts = [_many(sizes[name], *words.split("/")) for name, words in message.items()]
+    units = {"case": "case/cases", "time": "frame/frames", "force_time": "force record/force records"}
+    counts = [_many(sizes[name], *words.split("/")) for name, words in units.items()]
     room = [f"room for {_many(sizes['body'], 'body', 'bodies')}"]
     room += [f"for {_many(sizes['point'], 'point', 'points')}"] if "point" in sizes else []
     return ", ".join([*counts, *room, f"{_by(config.grid.cells)} cells"])
@@ -168,8 +168,8 @@ def _by(numbers: Sequence[int]) -> str:
 def _counted(cases: list[Case]) -> str:
     counts = Counter(body.family for case in cases for body in case.bodies)
     rejected = sum((Counter(case.rejections) for case in cases), Counter())
-    message = ", ".join(f"{n} {family}" for family, n in sorted(counts.items())) or "none"
-    return message + (f"; drawn again for {dict(sorted(rejected.items()))}" if rejected else "")
+    drawn = ", ".join(f"{n} {family}" for family, n in sorted(counts.items())) or "none"
+    return drawn + (f"; drawn again for {dict(sorted(rejected.items()))}" if rejected else "")
 
 
 def _ends(values: list[float]) -> str:

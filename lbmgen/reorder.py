@@ -47,14 +47,14 @@ def case_order(file: Writer) -> list[int]:
     Pending ones are where they were drawn, or, in a file whose failed cases were set aside, where they were moved to.
     Raises UserError if the places of damaged cases cannot be found.
     """
-    status, message = file.read(STAGE), [_number_in(text) for text in file.read("description")]
+    status, numbers = file.read(STAGE), [_number_in(text) for text in file.read("description")]
     done, pending = (np.flatnonzero(which).tolist() for which in (status != PENDING, status == PENDING))
-    order = {place: place if (number := message[place]) is None else number for place in done}
+    order = {place: place if (number := numbers[place]) is None else number for place in done}
     if all(place == number for place, number in order.items()):  # nothing was moved
         return list(range(len(status)))
     missing = set(range(len(status))) - set(order.values())
     guesses: list[Callable[[int], int | None]] = [
-        message.__getitem__,
+        numbers.__getitem__,
         lambda place: place,
         lambda _: min(missing) if len(missing) == 1 else None,
     ]

@@ -127,12 +127,12 @@ class FlowCloud(Flow):
 
     @property
     def _n_values(self) -> int:
-        levels, (_, edges) = self.levels(self.cases["train"][0]), self._graph(self.cases["train"][0])
+        levels = self.levels(self.cases["train"][0])
+        _, edges = self._graph(levels)
         n_nodes = sum(len(level.width) for level in levels)
         return int(n_nodes * (3 * self.n_frames + self.sizes["inputs"]) + len(edges) * (EDGE_WIDTH + 4))
 
-    def _graph(self, case: int) -> tuple[I64, F32]:
-        levels = self.levels(case)
+    def _graph(self, levels: list[Nodes]) -> tuple[I64, F32]:
         joined = levels if self.options.graph == "cloud" else levels[:1]
         return graph_of(joined, [n * self.cell for n in self.periods])
 
@@ -148,7 +148,7 @@ class FlowCloud(Flow):
         fluid = np.concatenate([*fluids, np.zeros(n_blocks, bool)])
         frames = self._normalised(case, start, np.concatenate(parts, axis=-1), fluid)
         centre = np.concatenate([level.centre for level in levels])
-        edge_index, edge_attr = self._graph(case)
+        edge_index, edge_attr = self._graph(levels)
         return CloudSeries(
             torch.from_numpy(frames),
             torch.from_numpy(self._of_nodes(case, levels)),

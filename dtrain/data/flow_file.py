@@ -38,9 +38,7 @@ class FlowFile:
 
     def frames(self, case: int, start: int = 0, n_frames: int | None = None) -> Floats:
         """Density and velocity [3, time, x, y] of a case in lattice units."""
-        which = case, slice(start, None if n_frames is None else start + n_frames)
-        density, velocity = self.dataset["t0_fields/density"][which], self.dataset["t1_fields/velocity"][which]
-        return np.concatenate([density[None], np.moveaxis(velocity, -1, 0)])
+        return self._channels("t0_fields/density", "t1_fields/velocity", case, start, n_frames)
 
     def shedding_period(self, case: int) -> float:
         """Period of the lift on the bodies of a case in frames; NaN for a flow that does not oscillate."""
@@ -60,9 +58,12 @@ class FlowFile:
 
     def at_points(self, case: int, start: int = 0, n_frames: int | None = None) -> Floats:
         """Density and velocity [3, time, point] of a case at its points; NaN beyond them."""
+        return self._channels("points/density", "points/velocity", case, start, n_frames)
+
+    def _channels(self, density: str, velocity: str, case: int, start: int, n_frames: int | None) -> Floats:
+        """Two fields [3, time, …] of a case from one frame on, to the last one or so many."""
         which = case, slice(start, None if n_frames is None else start + n_frames)
-        density, velocity = self.dataset["points/density"][which], self.dataset["points/velocity"][which]
-        return np.concatenate([density[None], np.moveaxis(velocity, -1, 0)])
+        return np.concatenate([self.dataset[density][which][None], np.moveaxis(self.dataset[velocity][which], -1, 0)])
 
     def families(self, case: int) -> set[str]:
         """Families of the obstacles of a case."""

@@ -35,7 +35,8 @@ def forward(
     n, width = len(rows), len(layers[2])
     out = rows.new_empty(n, width) if out is None or not out.is_contiguous() else out
     shape = ends[0].shape if ends else (0,)
-    given = *_inputs(rows, constant, ends), _turned(layers), _flat(out)
+    weights = _flat(layers[0].t()), _flat(layers[1].t()), _flat(layers[2])
+    given = *_inputs(rows, constant, ends), weights, _flat(out)
 
     def work(span: tuple[int, int]) -> Tensor:
         arriving, hidden = rows.new_zeros(shape), rows.new_empty(kernels.BLOCK * width)
@@ -65,7 +66,7 @@ def backward(
         of_arriving = torch.zeros_like(ends[0])
     if of_constant is None:
         of_constant = torch.zeros_like(constant)
-    given = *_inputs(rows, constant, ends), _turned(layers), tuple(_flat(weight) for weight in layers[:2])
+    given = *_inputs(rows, constant, ends), _flat(layers[0].t()), (_flat(layers[0]), _flat(layers[1]))
     of_rows = None if into_rows is None else _flat(into_rows)
     before = _flat(of_out), None if of_arriving is None else _flat(of_arriving)
 
@@ -92,11 +93,6 @@ def _inputs(rows: Tensor, constant: Tensor, ends: Sequence[Tensor]) -> tuple[Any
     """Rows, their width, constants, from one to the next of these, and the ends, as kernels take them."""
     of_ends = tuple(_flat(one) for one in ends[:4]) or None
     return _flat(rows), rows.shape[1], _flat(constant), constant.shape[1] if constant.dim() == 2 else 0, of_ends
-
-
-def _turned(layers: Layers) -> tuple[Array, Array, Array]:
-    weight, weight_2, bias_2 = layers
-    return _flat(weight.t()), _flat(weight_2.t()), _flat(bias_2)
 
 
 def _flat(tensor: Tensor) -> Array:

@@ -8,6 +8,8 @@ number of edges has that number as `reach`: large configurations are then predic
 graph (normalisation over a graph, answers for a graph) has no `reach`, and is given whole graphs only.
 """
 
+from collections.abc import Mapping
+
 from torch import nn
 
 from runkit.registry import Registry
@@ -20,16 +22,18 @@ model: Registry[nn.Module] = Registry("model", "dtrain.models")
 
 def require_whole(**parameters: object) -> None:
     """ValueError unless every parameter is a whole number from 1 to MOST."""
-    for name, value in parameters.items():
-        if type(value) is not int or not 1 <= value <= MOST:
-            raise ValueError(f"{name} = {value!r} is not allowed; allowed: a whole number from 1 to {MOST}")
+    _require_from(1, parameters)
 
 
 def require_count(**parameters: object) -> None:
     """ValueError unless every parameter is a whole number from 0 to MOST."""
+    _require_from(0, parameters)
+
+
+def _require_from(least: int, parameters: Mapping[str, object]) -> None:
     for name, value in parameters.items():
-        if type(value) is not int or not 0 <= value <= MOST:
-            raise ValueError(f"{name} = {value!r} is not allowed; allowed: a whole number from 0 to {MOST}")
+        if type(value) is not int or not least <= value <= MOST:
+            raise ValueError(f"{name} = {value!r} is not allowed; allowed: a whole number from {least} to {MOST}")
 
 
 def require_list(**parameters: object) -> None:

@@ -8,25 +8,22 @@ their weights; a decoder gives the next frames of every node. Source: H. Shiba e
 from __future__ import annotations
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from dtrain.kernels.order import ordered
 from dtrain.models import model, require_switch, require_whole
-from dtrain.models.botan import MLP, EdgeEncoder, Network, draw_weights
+from dtrain.models.on_clouds import OnClouds
 from runkit.errors import UserError
 
 NEIGHBOURS = 9  # of a node, about: eight of its level, and the cell or block that it lies in
 
 
 @model("botan-flow")
-class BotanFlow(nn.Module):
+class BotanFlow(OnClouds):
     """Frames [n, outputs, t, k] of the nodes of n clouds -> the next t frames; t is always `frames`.
 
     Of the `inputs` of a node those after the first `outputs` do not change in time. `edge_width` are the numbers that
     an edge carries. With `increments` the network adds to the last frame it was given.
     """
-
-    dynamic = True  # every cloud has its own number of edges
 
     def __init__(
         self,
@@ -41,16 +38,9 @@ class BotanFlow(nn.Module):
         super().__init__()
         require_whole(inputs=inputs, outputs=outputs, frames=frames, edge_width=edge_width, width=width, rounds=rounds)
         require_switch(increments=increments)
-        self.frames, self.rounds, self.increments = frames, rounds, increments
-        self.node_encoder = MLP(outputs * frames + inputs - outputs, width)
-        self.edge_encoder = EdgeEncoder(edge_width, width)
-        self.network = Network(width)
-        last = nn.Linear(width, outputs * frames)
-        self.decoder = nn.Sequential(MLP(width, width), last)
-        draw_weights(self)
-        self.network.sum_as_mean(NEIGHBOURS)
-        with torch.no_grad():
-            last.weight.mul_(0.1)  # predictions start near the mean, or near the last frame
+        self.frames, self.increments = frames, increments
+        n_seen, n_answers = outputs * frames + inputs - outputs, outputs * frames
+        self.add_layers(n_seen, n_answers, edge_width, width, rounds, NEIGHBOURS)
 
     def forward(
         self, given: Tensor, fixed: Tensor, cell: Tensor, edge_index: Tensor, edge_attr: Tensor
@@ -59,13 +49,8 @@ class BotanFlow(nn.Module):
 
         `cell`, in which cell of the grid each node lies, is told by edges here.
         """
-        n, outputs, t, k = given.shape
+        _, outputs, t, _ = given.shape
         if t != self.frames:
             raise UserError(f"{t} frames were given to a network of {self.frames}; data.frames says how many")
-        x = torch.cat([given.flatten(1, 2), fixed], 1).transpose(1, 2).reshape(n * k, -1)
-        places, order = ordered(edge_index, len(x))
-        with torch.autocast(x.device.type, enabled=False):  # half precision would cut the digits of edges
-            x, edge = self.node_encoder(x), self.edge_encoder(edge_attr.index_select(0, places))
-        x, _ = self.network.rounds(self.rounds, x, order, edge)
-        y = self.decoder(x).float().reshape(n, k, outputs, t).permute(0, 2, 3, 1)
+        y = self.answers(torch.cat([given.flatten(1, 2), fixed], 1), edge_index, edge_attr).unflatten(1, (outputs, t))
         return (given[:, :, -1:] + y if self.increments else y,)

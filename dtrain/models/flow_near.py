@@ -11,27 +11,24 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from dtrain.kernels.order import ordered
 from dtrain.models import model, require_whole
-from dtrain.models.botan import MLP, EdgeEncoder, Network, draw_weights
 from dtrain.models.flow_unet import FlowUNet
+from dtrain.models.on_clouds import OnClouds
 from runkit.errors import UserError
 
 NEIGHBOURS = 8  # of a point, about
 
 
 @model("flow-near")
-class FlowNear(nn.Module):
+class FlowNear(OnClouds):
     """Frames [n, outputs, t, k] of the nodes of n clouds -> the next t frames; t is always `frames`.
 
     Of the `inputs` of a node those after the first `outputs` do not change in time. `points` nodes come first, then the
     cells of a `grid`, row by row; what comes after them gets zeros. `edge_width` are the numbers that an edge carries,
     `width` and `rounds` those of the processor; `widths`, `fine` and `norm` are the U-Net's.
     """
-
-    dynamic = True  # every cloud has its own number of edges
 
     def __init__(
         self,
@@ -50,18 +47,10 @@ class FlowNear(nn.Module):
     ) -> None:
         super().__init__()
         require_whole(edge_width=edge_width, points=points, width=width, rounds=rounds)
-        self.points, self.shape, self.rounds = points, (grid[0], grid[1]), rounds
+        self.points, self.shape = points, (grid[0], grid[1])
         self.of_grid = FlowUNet(inputs, outputs, frames, widths, fine, norm=norm, periodic=periodic)
-        self.node_encoder = MLP(2 * outputs * frames + inputs - outputs, width)
-        self.edge_encoder = EdgeEncoder(edge_width, width)
-        self.network = Network(width)
-        last = nn.Linear(width, outputs * frames)
-        self.decoder = nn.Sequential(MLP(width, width), last)
-        for part in (self.node_encoder, self.edge_encoder, self.network, self.decoder):
-            draw_weights(part)
-        self.network.sum_as_mean(NEIGHBOURS)
-        with torch.no_grad():
-            last.weight.mul_(0.1)  # predictions start near what the grid says
+        n_seen, n_answers = 2 * outputs * frames + inputs - outputs, outputs * frames
+        self.add_layers(n_seen, n_answers, edge_width, width, rounds, NEIGHBOURS)
 
     def forward(
         self, given: Tensor, fixed: Tensor, cell: Tensor, edge_index: Tensor, edge_attr: Tensor
@@ -83,12 +72,7 @@ class FlowNear(nn.Module):
 
     def _refined(self, given: Tensor, fixed: Tensor, step: Tensor, index: Tensor, edge_attr: Tensor) -> Tensor:
         """Frames at points [n, outputs, t, points], from theirs and from what the U-Net adds in the cell of each."""
-        n, outputs, t, p = given.shape
-        x = torch.cat([given.flatten(1, 2), fixed, step.flatten(1, 2)], 1).transpose(1, 2).reshape(n * p, -1)
-        places, order = ordered(index, n * p)
-        with torch.autocast(x.device.type, enabled=False):  # half precision would cut the digits of edges
-            x, edge = self.node_encoder(x), self.edge_encoder(edge_attr.index_select(0, places))
-        x, _ = self.network.rounds(self.rounds, x, order, edge)
-        y = self.decoder(x).float().reshape(n, p, outputs, t).permute(0, 2, 3, 1)
+        seen = torch.cat([given.flatten(1, 2), fixed, step.flatten(1, 2)], 1)
+        y = self.answers(seen, index, edge_attr).unflatten(1, given.shape[1:3])
         found: Tensor = given[:, :, -1:] + step + y
         return found

@@ -33,7 +33,7 @@ def curl(stream: Tensor, periodic: Axes, spreads: Sequence[float], planes: Plane
     Beyond it the function goes on at the other side of a periodic axis, with the opposite sign beyond a symmetry plane,
     so that nothing flows through it, and in a straight line elsewhere.
     """
-    dx, dy = (torch.from_numpy(_difference(key)).to(stream) for key in _keys(stream, periodic, planes))
+    (dx, *_), (dy, *_) = (_beside(stream, key) for key in _keys(stream, periodic, planes))
     return torch.cat([stream @ dy.T / spreads[0], -(dx @ stream) / spreads[1]], 1) * min(spreads)
 
 
@@ -46,7 +46,7 @@ def without_divergence(
     """
     with torch.autocast(velocity.device.type, enabled=False):  # half precision would leave divergence
         velocity = velocity.float() if velocity.dtype in (torch.float16, torch.bfloat16) else velocity
-        (qx, dx, lx), (qy, dy, ly) = (_modes_beside(velocity, key) for key in _keys(velocity, periodic, planes))
+        (_, qx, dx, lx), (_, qy, dy, ly) = (_beside(velocity, key) for key in _keys(velocity, periodic, planes))
         u, v = velocity[:, :1] * spreads[0], velocity[:, 1:] * spreads[1]
         stiffness = lx[:, None] + ly
         found = qx.T @ u @ dy - dx.T @ v @ qy
@@ -59,24 +59,24 @@ def _keys(fields: Tensor, periodic: Axes, planes: Planes) -> list[Key]:
 
 
 @torch.compiler.disable  # type: ignore[untyped-decorator]  # it looks something up
-def _modes_beside(like: Tensor, key: Key) -> tuple[Tensor, ...]:
-    """`_modes` where a tensor is; there they stay, but not beside one that has a shape and no values."""
+def _beside(like: Tensor, key: Key) -> tuple[Tensor, ...]:
+    """`_matrices` where a tensor is; there they stay, but not beside one that has a shape and no values."""
     place = (key, like.device, like.dtype)
     if type(like) is Tensor and place in _kept:
         return _kept[place]
     with torch.inference_mode(False):  # gradients may go through them later
-        found = tuple(torch.from_numpy(part).to(like.device, like.dtype) for part in _modes(key))
+        found = tuple(torch.from_numpy(part).to(like.device, like.dtype) for part in _matrices(key))
     if type(like) is Tensor:
         _kept[place] = found
     return found
 
 
 @lru_cache(maxsize=64)
-def _modes(key: Key) -> tuple[F64, F64, F64]:
-    """Orthogonal modes [n, mode] along an axis, their differences as `curl` takes them, and the squares of these."""
+def _matrices(key: Key) -> tuple[F64, F64, F64, F64]:
+    """Central differences [n, n] along an axis, orthogonal modes [n, mode], their differences, and their squares."""
     difference = _difference(key)
     squares, modes = np.linalg.eigh(difference.T @ difference)
-    return modes, difference @ modes, np.maximum(squares, 0.0)
+    return difference, modes, difference @ modes, np.maximum(squares, 0.0)
 
 
 def _difference(key: Key) -> F64:

@@ -89,13 +89,8 @@ def _product_of_ours() -> float:
     n, width, n_times = BLOCK, 64, 2000
     rows, weight, out = (torch.randn(m, width).view(-1).numpy() for m in (n, width, n))
     _multiply(out, rows, weight, n, width, 1)
-    return (
-        2
-        * n
-        * width**2
-        * n_times
-        / min(_seconds(lambda: _multiply(out, rows, weight, n, width, n_times)) for _ in range(20))
-    )
+    seconds = min(_seconds(lambda: _multiply(out, rows, weight, n, width, n_times)) for _ in range(20))
+    return 2 * n * width**2 * n_times / seconds
 
 
 @kernel

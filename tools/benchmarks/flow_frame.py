@@ -5,8 +5,7 @@ from __future__ import annotations
 import copy
 import os
 import time
-from collections.abc import Callable, Iterator
-from typing import Any
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 import torch
@@ -15,15 +14,12 @@ from dtrain.data.clips import Clips, rollout
 from dtrain.data.flow import Flow
 from dtrain.data.flow_options import FlowOptions
 from dtrain.weights import load_model
-from lbmgen.block import statistics
-from lbmgen.cases import draw_case
 from lbmgen.config import RunConfig
-from lbmgen.frames import density_in_cells, fluid_fraction
-from lbmgen.simulation import make_block
+from runkit.arrays import Floats
 from runkit.config import load
 from runkit.errors import UserError
-from runkit.mpi import SerialWorld
 from tools.benchmarks import flow_accuracy
+from tools.benchmarks.flow_accuracy import Grid
 from tools.benchmarks.table import Row, show
 
 TOGETHER = 16  # cases
@@ -50,8 +46,7 @@ def run(arguments) -> None:
 
 def _rows(arguments, network: torch.nn.Module, data: Flow, simulate: Form) -> Iterator[Row]:
     forms = [simulate, *(_network(network, data, n) for n in (1, TOGETHER))]
-    turns = [[_rate(form, arguments.frames) for form in forms] for _ in range(arguments.turns)]
-    simulated, one, together = np.array(turns).T
+    simulated, one, together = _in_turns(arguments, forms)
     yield Row("one case", one, simulated)
     yield Row(f"{TOGETHER} cases at once", together, simulated)
 
@@ -61,8 +56,7 @@ def _projection(arguments, network: torch.nn.Module, data: Flow) -> Row:
     plain = copy.deepcopy(network)
     setattr(plain, "spreads", None)  # noqa: B010  (of the module, whatever its class)
     forms = [_network(one, data, TOGETHER) for one in (plain, network)]
-    turns = [[_rate(form, arguments.frames) for form in forms] for _ in range(arguments.turns)]
-    without, projected = np.array(turns).T
+    without, projected = _in_turns(arguments, forms)
     return Row(f"{TOGETHER} cases at once, projected", projected, without, target="0.90")
 
 
@@ -83,21 +77,22 @@ def _network(network: torch.nn.Module, data: Flow, n_cases: int) -> Form:
 def _simulation(data: Flow) -> tuple[Form, str]:
     """A function that simulates so many frames of the first case of the data, and what it simulates."""
     config = load(RunConfig, None, [data.dataset.config])
-    case = draw_case(config, 0)
-    block = make_block(config, case, SerialWorld())
-    block.start(np.ones(block.shape), np.zeros((*block.shape, len(block.shape))))
-    width, fraction = config.grid.refinement, fluid_fraction(block.solid, config.grid.refinement)
+    grid = Grid.of(config, 0, config.grid.refinement)
+    shape = grid.block.shape
+    grid.block.start(np.ones(shape), np.zeros((*shape, len(shape))))
 
     def simulate(n_frames: int) -> int:
-        for _ in range(n_frames):
-            block.advance(np.ones(config.frames.every))
-            seen: Any = statistics([block], width)[0]
-            density_in_cells(seen.excess, fraction)
+        grid.frames(n_frames)
         return n_frames
 
     simulate(1)
-    sites = " x ".join(map(str, case.shape))
+    sites = " x ".join(map(str, shape))
     return simulate, f"{sites} sites, {config.grid.refinement} per cell, {config.frames.every} steps per frame"
+
+
+def _in_turns(arguments, forms: Sequence[Form]) -> Floats:
+    """Rates [form, turn]."""
+    return np.array([[_rate(form, arguments.frames) for form in forms] for _ in range(arguments.turns)]).T
 
 
 def _rate(form: Form, n_frames: int) -> float:

@@ -112,7 +112,7 @@ def backward(
     constant,
     constant_row,
     ends,
-    weights,
+    weight,
     back,
     into_rows,
     into,
@@ -124,7 +124,6 @@ def backward(
     `into_rows` is set unless it is None; `into` are constant, ends (None or two), weight, weight_2 and bias_2, which
     are added to. With a constant for each row, its gradient is `of_constant` plus what is added; else both are one.
     """
-    weight, _, _ = weights
     into_constant, into_ends, into_weight, into_weight_2, into_bias_2 = into
     hidden, second, of_hidden = scratch
     width = len(into_bias_2)
