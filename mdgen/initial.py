@@ -73,8 +73,8 @@ class Configuration:
             )
         if self.box.min() < 2 * potential.largest_cutoff:
             raise UserError(
-                f"{self.source}: box edge {self.box.min():.6g} is less than twice the cutoff "
-                f"{potential.largest_cutoff:g}; the minimum image needs at least {2 * potential.largest_cutoff:g}"
+                f"{self.source}: box edge {self.box.min():.8g} is less than twice the cutoff "
+                f"{potential.largest_cutoff:.8g}; the minimum image needs at least {2 * potential.largest_cutoff:.8g}"
             )
 
 

@@ -93,9 +93,11 @@ class Cylinder:
 
 
 def strouhal(lift: np.ndarray, velocity: float, diameter: float) -> float:
-    """Frequency of a periodic signal, from its rises through its mean, times diameter over velocity."""
+    """Frequency of a periodic signal, by rises through its mean, times diameter over velocity; NaN without two."""
     signal = lift - lift.mean()
     rises = np.flatnonzero((signal[:-1] < 0) & (signal[1:] >= 0))
+    if len(rises) < 2:  # it has diverged, or does not oscillate
+        return float("nan")
     moments = rises + signal[rises] / (signal[rises] - signal[rises + 1])
     return float((len(moments) - 1) / (moments[-1] - moments[0]) * diameter / velocity)
 

@@ -12,6 +12,7 @@ import numpy as np
 
 # What NumPy calls the functions that every machine rounds alike. `greater` is 1 or 0.
 OPERATIONS = frozenset({"add", "subtract", "multiply", "divide", "negative", "sqrt", "copysign", "greater"})
+_PARTS, _TERMS = 32, 16  # of `exp`
 
 Value: TypeAlias = Any
 """What a formula is applied to, and what it gives: an array, a number, or a value of an algebra.
@@ -129,6 +130,18 @@ def value_of(machine: Machine[V], result: Value) -> V:
 def rounded(value: Value) -> Value:
     """The value itself, rounded before anything is added to it: a product that no multiply-add takes in."""
     return value._made(value.value) if isinstance(value, Plain) else value
+
+
+def exp(x: Value) -> Value:
+    """e^x for x from -20 to 20, by arithmetic alone: the series of x / 32 to its sixteenth term, raised to 32.
+
+    Its relative error is below 1e-13 there in double precision, and 1e-5 in single precision.
+    """
+    y = x * (1 / _PARTS)
+    result: Value = 1.0
+    for k in range(_TERMS, 0, -1):
+        result = 1.0 + y * result * (1 / k)
+    return power(result, _PARTS)
 
 
 def power(base: Value, exponent: int) -> Value:

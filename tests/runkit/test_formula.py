@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from numba import njit
 
-from runkit.formula import Fused, Plain, power, rounded, value_of
+from runkit.formula import Fused, Plain, exp, power, rounded, value_of
 from runkit.formula.compiled import inlined
 from runkit.formula.cuda import Lines, function
 from runkit.formula.derivative import with_slope
@@ -123,6 +123,13 @@ def test_what_machines_round_differently_is_refused():
 def test_a_constant_that_c_cannot_write_is_refused():
     with pytest.raises(ValueError, match=r"1e\+39 is no number of type float"):
         Lines("float32").constant(1e39)
+
+
+@pytest.mark.parametrize(("dtype", "error"), [(np.float64, 1e-13), (np.float32, 1e-5)])
+def test_the_exponential_is_a_series_that_every_machine_computes_alike(dtype, error):
+    x = np.linspace(-20, 20, 4001, dtype=dtype)
+    assert np.abs(exp(x) / np.exp(x.astype(np.float64)) - 1).max() < error
+    assert exp(x).dtype == dtype and exp(0.0) == 1.0
 
 
 @pytest.mark.parametrize("exponent", range(1, 40))
