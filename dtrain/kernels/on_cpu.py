@@ -1,12 +1,12 @@
 """Two layers on the CPU: tensors as flat arrays, rows shared out to threads; `cpu/two_layers.py` computes.
 
-Each thread adds what many rows share up in arrays of its own, which are summed in their order: for a number of threads
-the result is always the same.
+Rows are cut into spans, whatever the number of threads. Each adds what many rows share up in arrays of its own, which
+are summed in their order: so the result is the same for any number of threads.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from itertools import pairwise
@@ -20,6 +20,7 @@ from dtrain.kernels.cpu import two_layers as kernels
 from runkit.arrays import Array
 from runkit.simd.lanes import LANES
 
+SPANS, LEAST = 4, 256  # spans at most, and rows of each at least: each has arrays of the size of all nodes
 Layers: TypeAlias = tuple[Tensor, Tensor, Tensor]  # weight, weight_2, bias_2
 
 
@@ -43,7 +44,7 @@ def forward(
         kernels.forward(*given, _flat(arriving), _flat(hidden), span)
         return arriving
 
-    return out, _total(_shared(work, n))
+    return out, _total([part] for part in _shared(work, n))[0]
 
 
 def backward(
@@ -80,7 +81,7 @@ def backward(
         kernels.backward(*before, of_own, _flat(out), *given, of_rows, into, scratch, span)
         return [*([own] if is_shared else []), *sums]
 
-    sums = [_total(parts) for parts in zip(*_shared(work, n), strict=True)]
+    sums = _total(_shared(work, n))
     if is_shared:
         into_constant = sums.pop(0) + of_constant
     *into_ends, weight, weight_2, bias_2 = sums
@@ -100,20 +101,19 @@ def _flat(tensor: Tensor) -> Array:
     return found
 
 
-def _total(parts: Sequence[Tensor]) -> Tensor:
-    total, *others = parts
-    for other in others:
-        total += other
+def _total(parts: Iterable[list[Tensor]]) -> list[Tensor]:
+    """The sums over all parts; one after the other, so that few of them are there at a time."""
+    total: list[Tensor] = []
+    for part in parts:
+        total = [before.add_(own) for before, own in zip(total, part, strict=True)] if total else part
     return total
 
 
-def _shared(work: Callable[[tuple[int, int]], Any], n: int) -> list[Any]:
-    """What work gives for spans of n rows, one for each thread."""
+def _shared(work: Callable[[tuple[int, int]], Any], n: int) -> Iterator[Any]:
+    """What work gives for spans of n rows, by as many threads as torch has."""
+    spans = pairwise(np.linspace(0, n, min(SPANS, max(1, n // LEAST)) + 1).astype(int).tolist())
     n_threads = torch.get_num_threads()
-    if n_threads == 1:
-        return [work((0, n))]
-    edges = np.linspace(0, n, n_threads + 1).astype(int).tolist()
-    return list(_pool(n_threads).map(work, pairwise(edges)))
+    return map(work, spans) if n_threads == 1 else _pool(n_threads).map(work, spans)
 
 
 @cache

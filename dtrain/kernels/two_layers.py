@@ -40,7 +40,8 @@ def edge_layers(
     takes the one that is returned: its gradient is then summed up where it arises, without passes of its own. Where
     no gradients are wanted, `edge` may be overwritten, which saves a third of the memory.
     """
-    if type(edge) is Tensor and not (torch.is_grad_enabled() or edge.is_cuda or torch.compiler.is_compiling()):
+    is_plain = type(edge) is Tensor and all(one.dtype == edge.dtype for one in (constant, *of_ends, *layers))
+    if is_plain and not (torch.is_grad_enabled() or edge.is_cuda or torch.compiler.is_compiling()):
         return *_kernels(edge, layers.bias_2).forward(edge, constant, [*of_ends, *order], layers, edge), constant
     return _apply(edge, constant, of_ends, layers, order)
 

@@ -95,6 +95,9 @@ from law_of_test.shared.formulas import SCALE
 
 @dataclass(frozen=True)
 class Law(PairLaw):
+    def columns(self, cutoff):
+        return {}
+
     def energy(self, square, pair):
         return SCALE * square
 

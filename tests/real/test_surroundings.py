@@ -47,7 +47,7 @@ def test_a_file_system_without_locks_is_told_and_written_to(number, no_locks, tm
 
 
 def test_a_lock_that_is_held_is_still_respected(tmp_path):
-    sizes = {"case": 1, "time": 1, "x": 4, "y": 4, "force_time": 1, "body": 1}
+    sizes = {"case": 1, "time": 1, "x": 4, "y": 4, "force_time": 1, "body": 1, "point": 1}
     with Writer.open(SerialWorld(), tmp_path / "a.h5", FLOW, sizes, {"config": {}}) as file:
         with pytest.raises(UserError, match="is being written by another run"):
             Writer.open(SerialWorld(), tmp_path / "a.h5", FLOW, sizes, {"config": {}})
