@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
+from functools import wraps
+from typing import ParamSpec
 
 UNFINISHED = 75  # exit code of a program that has to be run again (EX_TEMPFAIL of sysexits.h)
+Given = ParamSpec("Given")
 
 
 class UserError(Exception):
@@ -20,3 +24,22 @@ class UserError(Exception):
 def complain(error: Exception | str) -> None:
     """Show an error as one line on standard error."""
     print(f"error: {error}", file=sys.stderr, flush=True)
+
+
+def in_one_line(*kinds: type[Exception]) -> Callable[[Callable[Given, int]], Callable[Given, int]]:
+    """Decorator of a program's main function: a UserError, or an error of these kinds, is one line and exit code 2."""
+
+    shown_kinds: tuple[type[Exception], ...] = (UserError, *kinds)
+
+    def decorate(main: Callable[Given, int]) -> Callable[Given, int]:
+        @wraps(main)
+        def shown(*arguments: Given.args, **options: Given.kwargs) -> int:
+            try:
+                return main(*arguments, **options)
+            except shown_kinds as error:
+                complain(error)
+                return 2
+
+        return shown
+
+    return decorate

@@ -30,7 +30,7 @@ from dtrain.data.flow_cloud import FlowCloud, FlowCloudOptions
 from dtrain.weights import Trained, load_model
 from runkit.arrays import F64, Floats
 from runkit.cli import OptionParser
-from runkit.errors import UserError, complain
+from runkit.errors import UserError, in_one_line
 from tools.drawing.flow_near import draw, require_drawable
 
 WITHIN = 2.0  # reference lengths from a surface
@@ -163,6 +163,7 @@ def _table(errors: dict[str, dict[str, F64]], milliseconds: dict[str, float], n_
     return lines
 
 
+@in_one_line()
 def main(arguments: Sequence[str] | None = None) -> int:
     """Print the table; returns the exit code."""
     parser = OptionParser("python -m tools.near_bodies", description="Compare networks of flow near bodies.")
@@ -173,11 +174,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     options: argparse.Namespace = parser.parse_args(arguments)
     torch.set_num_threads(1)
-    try:
-        print("\n".join(compare(options.run, options.frames, options.picture)))
-    except UserError as error:
-        complain(error)
-        return 2
+    print("\n".join(compare(options.run, options.frames, options.picture)))
     return 0
 
 

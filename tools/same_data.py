@@ -13,7 +13,7 @@ import sys
 import numpy as np
 
 from runkit.dataset.reader import Dataset
-from runkit.errors import UserError, complain
+from runkit.errors import UserError, in_one_line
 
 
 def differing(one: str, other: str) -> list[str]:
@@ -42,15 +42,12 @@ def _how(left: np.ndarray, right: np.ndarray) -> str:
     return f"{np.sum(~(left == right))} of {left.size} values, by up to {np.nanmax(away, initial=0):.3g}"
 
 
+@in_one_line()
 def main(words: list[str] | None = None) -> int:
     paths = sys.argv[1:] if words is None else words
-    try:
-        if len(paths) != 2:
-            raise UserError("two files are needed: python -m tools.same_data ONE.h5 OTHER.h5")
-        found = differing(*paths)
-    except UserError as error:
-        complain(error)
-        return 2
+    if len(paths) != 2:
+        raise UserError("two files are needed: python -m tools.same_data ONE.h5 OTHER.h5")
+    found = differing(*paths)
     print("\n".join(found) if found else f"{paths[0]} and {paths[1]}: the same data, bit by bit")
     return int(bool(found))
 

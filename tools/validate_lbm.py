@@ -29,7 +29,7 @@ from lbmgen.collisions import collision
 from lbmgen.lattices import LATTICES
 from runkit.cli import OptionParser
 from runkit.dataset.contracts.flow import LARGEST_SPEED
-from runkit.errors import UserError, complain
+from runkit.errors import in_one_line
 from tools.benchmarks.lbm_cpu import LBMPY
 from tools.flow_cases import (
     CAVITY,
@@ -207,6 +207,7 @@ def sliding(options: argparse.Namespace, report: Report) -> None:
             report.row(f"{law}, {n} sites, tau = {least:.4f}", fastest(n, least, law), LARGEST_SPEED)
 
 
+@in_one_line(OSError, RuntimeError)
 def main() -> int:
     checks = {
         check.__name__: check for check in (order, lbmpy, poiseuille, lid, cylinder, street, outlets, mass, sliding)
@@ -219,12 +220,8 @@ def main() -> int:
     parser.add_argument("--quick", action="store_true", help="without the finest grids")
     options = parser.parse_args()
     report = Report()
-    try:
-        for check in options.check:
-            checks[check](options, report)
-    except (UserError, OSError, RuntimeError) as error:
-        complain(error)
-        return 2
+    for check in options.check:
+        checks[check](options, report)
     return report.verdict()
 
 

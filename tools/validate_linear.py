@@ -27,7 +27,7 @@ from dtrain.least_squares import Sums, add, choose, sums_of
 from dtrain.models.linear import Linear
 from runkit.cli import OptionParser
 from runkit.dataset.contracts.isoconfig import CLOSE_PAIR
-from runkit.errors import UserError, complain
+from runkit.errors import in_one_line
 from runkit.mpi import SerialWorld
 
 KINDS = ("particles (A)", f"bonds (AA, r < {CLOSE_PAIR})")
@@ -76,6 +76,7 @@ def validate(file: str, i_time: int, n_reversed: int, n_test: int) -> None:
     print(f"{time.process_time() - began:.0f} CPU-s")
 
 
+@in_one_line()
 def main() -> int:
     parser = OptionParser(
         "python -m tools.validate_linear", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -85,11 +86,7 @@ def main() -> int:
     parser.add_argument("--reversed", type=int, default=0, help="reversed replicas of each training sample")
     parser.add_argument("--leave", type=int, default=2, help="samples that each fold leaves out")
     options = parser.parse_args()
-    try:
-        validate(options.file, options.time, options.reversed, options.leave)
-    except UserError as error:
-        complain(error)
-        return 2
+    validate(options.file, options.time, options.reversed, options.leave)
     return 0
 
 

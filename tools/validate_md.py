@@ -36,7 +36,7 @@ from mdgen.thermostats import thermostat
 from mdgen.velocities import maxwell_velocities
 from runkit.cli import OptionParser
 from runkit.device import choose
-from runkit.errors import UserError, complain
+from runkit.errors import in_one_line
 from runkit.folders import make_own_folder
 from runkit.mpi import SerialWorld
 from runkit.progress import Progress
@@ -224,6 +224,7 @@ def lammps(options: argparse.Namespace) -> Lammps:
     return Lammps(options.lammps, options.directory)
 
 
+@in_one_line(OSError, RuntimeError)
 def main() -> int:
     checks = {
         check.__name__: check
@@ -249,11 +250,7 @@ def main() -> int:
     if options.check != "thermodynamics" and not options.configuration:
         parser.error(f"{options.check} needs --configuration FILE")
     report = Report()
-    try:
-        checks[options.check](options, report)
-    except (UserError, OSError, RuntimeError) as error:
-        complain(error)
-        return 2
+    checks[options.check](options, report)
     return report.verdict()
 
 

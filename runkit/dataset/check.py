@@ -29,7 +29,7 @@ from runkit.dataset.layout import dtype_of
 from runkit.dataset.outcome import NOTHING_USABLE, outcome_of
 from runkit.dataset.reader import Dataset, whole
 from runkit.dataset.schema import COMPLETE, FAILED, PENDING, Field
-from runkit.errors import UserError, complain
+from runkit.errors import UserError, in_one_line
 from runkit.outputs import as_path, is_file
 
 # Elements read at once.
@@ -213,13 +213,10 @@ def main(arguments: list[str] | None = None) -> int:
     return 0 if all(report.good for report in reports) else 1
 
 
+@in_one_line()
 def _repair(paths: list[Path]) -> int:
-    try:
-        for path in paths:
-            print(integrity.repair(path))
-    except UserError as error:
-        complain(error)
-        return 2
+    for path in paths:
+        print(integrity.repair(path))
     return 0
 
 

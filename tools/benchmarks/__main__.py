@@ -9,7 +9,7 @@ from importlib import import_module
 from pathlib import Path
 
 from runkit.cli import OptionParser, plain_streams
-from runkit.errors import UserError, complain
+from runkit.errors import in_one_line
 
 
 def titles() -> dict[str, str]:
@@ -18,6 +18,7 @@ def titles() -> dict[str, str]:
     return {path.stem: (ast.get_docstring(ast.parse(path.read_text())) or "").split("\n")[0] for path in files}
 
 
+@in_one_line()
 def main() -> int:
     subjects, written = titles(), argparse.RawDescriptionHelpFormatter
     listed = "subjects:\n" + "\n".join(f"  {name:<6} {title}" for name, title in subjects.items())
@@ -28,11 +29,7 @@ def main() -> int:
     subject = import_module(f"tools.benchmarks.subjects.{given.subject}")
     parser = OptionParser(f"tools/bench {given.subject}", description=subject.__doc__, formatter_class=written)
     subject.add_arguments(parser)
-    try:
-        subject.run(parser.parse_args(given.options))
-    except UserError as error:
-        complain(error)
-        return 2
+    subject.run(parser.parse_args(given.options))
     return 0
 
 

@@ -18,17 +18,14 @@ import sys
 from pathlib import Path
 
 from runkit.cli import OptionParser
-from runkit.errors import UserError, complain
+from runkit.errors import UserError, in_one_line
 from tools.gpu_check.step import Bench, chosen, module_of, names
 
 
+@in_one_line(OSError)
 def main(words: list[str] | None = None) -> int:
     given = _parser().parse_args(words)
-    try:
-        return int(given.call(given) or 0)
-    except (UserError, OSError) as error:
-        complain(error)
-        return 2
+    return int(given.call(given) or 0)
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -17,7 +17,7 @@ from pathlib import Path
 from runkit.cli import OptionParser
 from runkit.dataset.card import table
 from runkit.dataset.layout import in_units
-from runkit.errors import UserError, complain
+from runkit.errors import UserError, in_one_line
 from runkit.progress import duration
 from tools.scaling.machine import MACHINES
 from tools.scaling.measure import runs, training, units
@@ -29,14 +29,11 @@ STAGES = ("equilibrate", "propagate", "label")
 WORTH = 0.5  # the efficiency below which more workers are not worth it
 
 
+@in_one_line(OSError)
 def main(words: list[str] | None = None) -> int:
     given = _parser().parse_args(words)
-    try:
-        given.call(given)
-        return 0
-    except (UserError, OSError) as error:
-        complain(error)
-        return 2
+    given.call(given)
+    return 0
 
 
 def _parser() -> argparse.ArgumentParser:
