@@ -18,13 +18,12 @@ from runkit.folders import make_folders
 from runkit.launcher import torch_launch
 from runkit.log import say
 from runkit.memory import memory_for_imports
-from runkit.stop import Unsaved
 
 with memory_for_imports():
     import numpy as np
 
     from dtrain.ensemble import groups_at, load_ensemble
-    from dtrain.ranks import Ranks, connect
+    from dtrain.ranks import Ranks, connected
     from dtrain.tables import write_table
     from dtrain.tasks import EvaluateOptions, task, task_in
     from dtrain.weights import Trained, load_model
@@ -32,10 +31,8 @@ with memory_for_imports():
 
 def evaluate(options: EvaluateOptions) -> None:
     """Score the network of a run, or those of a campaign, on all processes that were started together."""
-    with Unsaved("the evaluation", is_root=torch_launch().rank == 0):
-        ranks = connect(options.device, options.threads, purpose=options)
-        with ranks.together():
-            _evaluate(ranks, options)
+    with connected("the evaluation", options.device, options.threads, options) as ranks:
+        _evaluate(ranks, options)
 
 
 def _evaluate(ranks: Ranks, options: EvaluateOptions) -> None:

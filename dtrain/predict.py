@@ -20,13 +20,12 @@ from runkit.cli import run_program
 from runkit.folders import make_folders
 from runkit.launcher import torch_launch
 from runkit.memory import memory_for_imports
-from runkit.stop import Unsaved
 
 with memory_for_imports():
     from numpy.typing import ArrayLike
 
     from dtrain.ensemble import load_trained, members_at
-    from dtrain.ranks import Ranks, connect
+    from dtrain.ranks import Ranks, connected
     from dtrain.tasks import PredictOptions, task, task_in
     from dtrain.weights import Trained
 
@@ -45,10 +44,8 @@ sys.modules[__name__].__class__ = _Callable
 
 def predict(options: PredictOptions) -> None:
     """Predict a whole file, shared out over the processes."""
-    with Unsaved("the prediction", is_root=torch_launch().rank == 0):
-        ranks = connect(options.device, options.threads, purpose=options)
-        with ranks.together():
-            _predict(ranks, options)
+    with connected("the prediction", options.device, options.threads, options) as ranks:
+        _predict(ranks, options)
 
 
 def _predict(ranks: Ranks, options: PredictOptions) -> None:

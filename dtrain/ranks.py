@@ -25,8 +25,10 @@ from dtrain.precision import use_precision
 from dtrain.world import TorchWorld
 from runkit.config import Config
 from runkit.errors import UserError
+from runkit.launcher import torch_launch
 from runkit.mpi import MpiWorld, in_time
 from runkit.mpi.launch import FORWARDING_SECONDS
+from runkit.stop import Unsaved
 from runkit.watch import watch_hosts
 
 AGREEMENT_SECONDS = 2.0  # how long a process that failed waits to see whether all fail alike
@@ -170,6 +172,15 @@ def connect(device: str = "auto", threads: int = 0, ranks_per_run: int = 0, purp
             atexit.register(_leave)
     os.environ.update(RANK=str(rank), WORLD_SIZE=str(size))
     return Ranks(rank, size, group, party.size // size, chosen, store, party.mpi)
+
+
+@contextmanager
+def connected(what: str, device: str, threads: int, purpose: Config) -> Iterator[Ranks]:
+    """Join as `connect` does for a program that saves nothing on its way; `what` a signal interrupts (`Unsaved`)."""
+    with Unsaved(what, is_root=torch_launch().rank == 0):
+        ranks = connect(device, threads, purpose=purpose)
+        with ranks.together():
+            yield ranks
 
 
 def _leave() -> None:

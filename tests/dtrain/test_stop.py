@@ -14,7 +14,7 @@ import psutil
 import pytest
 from safetensors.torch import load_file
 
-from dtrain import clock, train
+from dtrain import clock, ranks, train
 from dtrain.tasks import EvaluateOptions, PredictOptions
 from runkit.stop import NOTE, UNFINISHED
 from tests.dtrain.conftest import ROOT, begin_on, finish, on_two, start, train_here
@@ -141,7 +141,7 @@ def _at_work(words: Sequence[str]) -> None:
         print("at work", flush=True)
         time.sleep(60)
 
-    program.connect = work  # type: ignore[attr-defined]
+    ranks.connect = work  # type: ignore[assignment]
     options = {"evaluate": EvaluateOptions(run="run"), "predict": PredictOptions(model="run", file="file")}[name]
     getattr(program, name)(options)
 
