@@ -10,18 +10,18 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from itertools import pairwise
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from dtrain.kernels.cpu import two_layers as kernels
+from dtrain.kernels.on_torch import Layers
 from runkit.arrays import Array
 from runkit.simd.lanes import LANES
 
 SPANS, LEAST = 4, 256  # spans at most, and rows of each at least: each has arrays of the size of all nodes
-Layers: TypeAlias = tuple[Tensor, Tensor, Tensor]  # weight, weight_2, bias_2
 
 
 def are_vectors(width: int) -> bool:
@@ -33,10 +33,10 @@ def forward(
     rows: Tensor, constant: Tensor, ends: Sequence[Tensor], layers: Layers, out: Tensor | None = None
 ) -> tuple[Tensor, Tensor]:
     """See `dtrain.kernels.two_layers.forward_op`; `out` may be contiguous rows, which are overwritten."""
-    n, width = len(rows), len(layers[2])
+    n, width = len(rows), len(layers.bias_2)
     out = rows.new_empty(n, width) if out is None or not out.is_contiguous() else out
     shape = ends[0].shape if ends else (0,)
-    weights = _flat(layers[0].t()), _flat(layers[1].t()), _flat(layers[2])
+    weights = _flat(layers.weight.t()), _flat(layers.weight_2.t()), _flat(layers.bias_2)
     given = *_inputs(rows, constant, ends), weights, _flat(out)
 
     def work(span: tuple[int, int]) -> Tensor:
@@ -57,7 +57,7 @@ def backward(
     wants_rows: bool,
 ) -> list[Tensor]:
     """See `dtrain.kernels.two_layers.backward_op`."""
-    (n, n_inputs), width = rows.shape, len(layers[2])
+    (n, n_inputs), width = rows.shape, len(layers.bias_2)
     of_out, of_arriving, of_constant = gradients
     shapes = [*(end.shape for end in ends[:2]), (n_inputs, width), (width, width), (width,)]
     is_shared = constant.dim() == 1  # a bias: all rows add to it
@@ -67,7 +67,7 @@ def backward(
         of_arriving = torch.zeros_like(ends[0])
     if of_constant is None:
         of_constant = torch.zeros_like(constant)
-    given = *_inputs(rows, constant, ends), _flat(layers[0].t()), (_flat(layers[0]), _flat(layers[1]))
+    given = *_inputs(rows, constant, ends), _flat(layers.weight.t()), (_flat(layers.weight), _flat(layers.weight_2))
     of_rows = None if into_rows is None else _flat(into_rows)
     before = _flat(of_out), None if of_arriving is None else _flat(of_arriving)
 

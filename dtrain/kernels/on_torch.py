@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
 from dtrain.kernels.order import Order
 
-Layers = tuple[Tensor, Tensor, Tensor]  # weight, weight_2, bias_2
+
+class Layers(NamedTuple):
+    """Weights [width, n_inputs] and [width, width] and the bias [width] of the second layer, as torch has them."""
+
+    weight: Tensor
+    weight_2: Tensor
+    bias_2: Tensor
 
 
 def forward(

@@ -8,22 +8,15 @@ from shapes alone, and torch.compile goes around it.
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 from torch import Tensor
 from torch.utils.flop_counter import register_flop_formula
 
 from dtrain.kernels import on_torch
+from dtrain.kernels.on_torch import Layers as Layers
 from dtrain.kernels.order import Order
-
-
-class Layers(NamedTuple):
-    """Weights [width, n_inputs] and [width, width] and the bias [width] of the second layer, as torch has them."""
-
-    weight: Tensor
-    weight_2: Tensor
-    bias_2: Tensor
 
 
 def two_layers(rows: Tensor, bias: Tensor, layers: Layers) -> Tensor:
@@ -101,7 +94,7 @@ def forward_op(
 ) -> tuple[Tensor, Tensor]:
     """`out` and its sums at the targets (empty without ends); `ends` are of_source, of_target and an `Order`."""
     forward = _kernels(rows, bias_2).forward
-    found: tuple[Tensor, Tensor] = forward(rows, constant, ends, (weight, weight_2, bias_2))
+    found: tuple[Tensor, Tensor] = forward(rows, constant, ends, Layers(weight, weight_2, bias_2))
     return found
 
 
@@ -122,7 +115,7 @@ def backward_op(
     wants_rows: bool,
 ) -> list[Tensor]:
     """Gradients of rows (empty unless wanted), constant, of_source, of_target (empty without ends) and the layers."""
-    gradients, layers = (of_out, of_arriving, of_constant), (weight, weight_2, bias_2)
+    gradients, layers = (of_out, of_arriving, of_constant), Layers(weight, weight_2, bias_2)
     backward = _kernels(rows, bias_2, wants_rows).backward
     found: list[Tensor] = backward(gradients, out, rows, constant, ends, layers, wants_rows)
     return found

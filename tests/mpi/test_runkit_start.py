@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from runkit.mpi.library import library_version
 from tests.conftest import clean_environment
 
 WORK = "from runkit.mpi import launch; launch(lambda world: print(f'rank {world.rank} of {world.size}', flush=True))"
@@ -22,9 +23,7 @@ def named(pid: int) -> Path:
 
 
 def is_mpich() -> bool:
-    from mpi4py import MPI
-
-    return "MPICH" in MPI.Get_library_version()
+    return "MPICH" in library_version()
 
 
 @pytest.mark.parametrize("program", ["generator", "training"])

@@ -42,8 +42,8 @@ SHORT = (*CASE[:2], "initial.melt_time=0.005", "initial.cooling_time=0.005", "in
 LIMIT = 600.0  # seconds of a run
 EXCHANGE = """
 import sys, time, numpy as np
-from mpi4py import MPI
-comm, n = MPI.COMM_WORLD, int(sys.argv[1])
+from runkit.mpi.start import world_communicator
+comm, n = world_communicator(), int(sys.argv[1])
 a, b = np.ones(n // 4, np.float32), np.empty(n // 4, np.float32)
 best = 1e9
 for _ in range(30):
