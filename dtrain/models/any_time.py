@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from dtrain.models import model, require_whole
-from dtrain.models.linear import Linear, Regression, n_kinds, pair_kinds
+from dtrain.models.linear import Linear, Regression, Seen, n_kinds
 
 LEVEL = "level"
 
@@ -48,11 +48,11 @@ class AnyTime(nn.Module):
         """Particles [n_nodes, node_width], edges [2, n_edges] with [n_edges, 6] -> [n_nodes, n_knots], [n_edges,
         n_knots], and the terms of their levels [n_nodes, 2, n_knots], [n_edges, 2, n_knots] (`dtrain.data.levels`).
         """
-        answers = [one(x, edge_index, edge_attr) for one in self.linear]
+        seen = Seen.of(x, edge_index, edge_attr, self.n_species)
+        answers = [self._linear(k).answers(seen) for k in range(self.n_knots)]
         node, edge = (torch.stack(of_kind, dim=1) for of_kind in zip(*answers, strict=True))
-        species, source = x[:, 0].long(), edge_index[0]
-        kind = self.n_species + pair_kinds(species, edge_index, edge_attr, self.n_species)
-        return node, edge, self._level(species, x[:, -1]), self._level(kind, x[source, -1])
+        of_pairs = self._level(self.n_species + seen.kind, seen.own[:, -1])
+        return node, edge, self._level(seen.species, seen.values[:, -1]), of_pairs
 
     def regressions(
         self,
@@ -63,11 +63,13 @@ class AnyTime(nn.Module):
         level: Tensor,
     ) -> Iterator[tuple[str, Regression]]:
         """The name and the items of each regression: at each labelled knot those of a linear model, and its levels."""
-        energy = inputs[0][:1, -1:]
-        for k in torch.nonzero(weight[0, :, 0]).flatten().tolist():
-            of_knot = targets[0][:, k], targets[1][:, k]
-            for name, one in self._linear(k).regressions(inputs, of_knot, masks, weight[:, k]):
-                yield f"{k}.{name}", one
+        energy, known = inputs[0][:1, -1:], torch.nonzero(weight[0, :, 0]).flatten().tolist()
+        # Features are the same at all times: they are made once.
+        for name, all_times in self._linear(0).regressions(inputs, targets, masks, weight[:, 0]):
+            for k in known:
+                of_kind = weight[0, k, 0 if name.startswith("node") else 1]
+                yield f"{k}.{name}", all_times._replace(target=all_times.target[:, k], weight=of_kind.item())
+        for k in known:
             for kind, place in torch.nonzero(level[0, :, k].isfinite()).tolist():
                 one = Regression(energy, level[0, kind, k, place].view(1), torch.ones(1, dtype=torch.bool), 0, 1.0)
                 yield f"{k}.{LEVEL}.{kind}.{place}", one

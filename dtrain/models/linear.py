@@ -21,6 +21,25 @@ RADII = torch.arange(0.8, 2.01, 0.1)  # of bumps over the inherent distance
 N_OWN = 10 + len(RADII)  # descriptors of a pair itself
 
 
+class Seen(NamedTuple):
+    """What a linear model sees of a graph: species [n] and descriptors [n, m] of particles; of edges [2, n_edges] their
+    ends, descriptors of their own and kinds.
+    """
+
+    species: Tensor
+    values: Tensor
+    edge_index: Tensor
+    own: Tensor
+    kind: Tensor
+
+    @classmethod
+    def of(cls, x: Tensor, edge_index: Tensor, edge_attr: Tensor, n_species: int) -> Seen:
+        """Of the inputs of a network."""
+        species, values = x[:, 0].long(), x[:, 1:]
+        own = torch.cat([pair_descriptors(edge_attr), values[edge_index[0], -1:]], dim=1)
+        return cls(species, values, edge_index, own, pair_kinds(species, edge_index, edge_attr, n_species))
+
+
 class Regression(NamedTuple):
     """One of the model's regressions: features [n, m], targets [n] and which items are scored [n].
 
@@ -59,11 +78,12 @@ class Linear(nn.Module):
 
     def forward(self, x: Tensor, edge_index: Tensor, edge_attr: Tensor) -> tuple[Tensor, Tensor]:
         """Particles [n_nodes, node_width], edges [2, n_edges] with [n_edges, 6] -> [n_nodes], [n_edges]."""
-        species, values = x[:, 0].long(), x[:, 1:]
+        return self.answers(Seen.of(x, edge_index, edge_attr, self.n_species))
+
+    def answers(self, seen: Seen) -> tuple[Tensor, Tensor]:
+        """The same for what has been made of a graph."""
+        species, values, (source, target), own, kind = seen
         node = (values @ self.node.T).gather(1, species[:, None])[:, 0] + self.node_offset[species]
-        source, target = edge_index
-        own = torch.cat([pair_descriptors(edge_attr), values[source, -1:]], dim=1)
-        kind = pair_kinds(species, edge_index, edge_attr, self.n_species)
         leading = values[:, : self.n_leading] @ self.bond[:, : self.n_leading].T
         edge = (own @ self.bond[:, self.n_leading :].T).gather(1, kind[:, None])[:, 0] + self.bond_offset[kind]
         return node, edge + leading[source, kind] + leading[target, kind]
@@ -72,6 +92,8 @@ class Linear(nn.Module):
         self, inputs: tuple[Tensor, ...], targets: tuple[Tensor, ...], masks: tuple[Tensor, ...], weight: Tensor
     ) -> Iterator[tuple[str, Regression]]:
         """The name and the items of each regression that has some: of particles by species, of pairs by kind.
+
+        Targets [n] of particles and of pairs may have a second axis, and those of the regressions have it then.
 
         The batch is one graph, of this `weight` [1], or with one weight for particles and one for pairs [1, 2].
         """
