@@ -38,7 +38,7 @@ def potential_of(config: RunConfig) -> PairPotential:
         least = math.ceil(system.density * (2 * law.largest_cutoff) ** 3)
         least += _edge(least, system.density) < 2 * law.largest_cutoff  # by rounding
         raise UserError(
-            f"system.n_particles = {system.n_particles}: the box edge {edge:.8g} is less than twice the cutoff "
+            f"system.n_particles = {system.n_particles}: the box edge {edge:.4g} is less than twice the cutoff "
             f"{law.largest_cutoff:g}; allowed: {least} or more at this density"
         )
     return law
