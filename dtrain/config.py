@@ -19,8 +19,8 @@ from dtrain.models import model as networks
 from dtrain.precision import Fp32Precision
 from runkit.config import Config, GraceSeconds, Minutes, load
 from runkit.errors import UserError
+from runkit.imports import GRACE_SECONDS
 from runkit.outputs import is_there
-from runkit.stop import GRACE_SECONDS
 
 PACKAGE = Path(__file__).parent
 DEFAULT_RECIPE = PACKAGE / "recipes" / "botan.toml"

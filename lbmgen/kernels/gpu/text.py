@@ -57,7 +57,7 @@ def _collide(lattice: Lattice, law: Collision, forced: bool, dtype: str) -> str:
         )
     )
     after = law.collide(lattice, here, rates, force if forced else None)
-    results = [f"gone[{i}] = {value.value};" for i, value in enumerate(after)]
+    results = [f"gone[{i}] = {value_of(machine, value)};" for i, value in enumerate(after)]
     head = "__device__ __forceinline__ void collide(const real* here, const real* numbers, real* gone)"
     return function(head, machine, *results)
 
