@@ -74,7 +74,7 @@ def _freeze(part: nn.Module) -> None:
     part.requires_grad_(False)
     part.eval()
     for module in part.modules():
-        module.train = lambda mode=True, module=module: module  # type: ignore[method-assign, misc, assignment]
+        module.train = lambda mode=True, module=module: module  # type: ignore[method-assign, misc]
 
 
 def _alike(one: Normalisation, other: Normalisation) -> bool:
@@ -82,4 +82,5 @@ def _alike(one: Normalisation, other: Normalisation) -> bool:
     if len(one.std) != len(other.std):
         return False
     means, spreads = (np.array([a, b]) for a, b in ((one.mean, other.mean), (one.std, other.std)))
-    return bool((np.abs(np.diff(means, axis=0)) < SAME * spreads[0]).all() and np.allclose(*spreads, rtol=SAME))
+    differences = np.abs(np.diff(means, axis=0)), np.abs(np.diff(spreads, axis=0))
+    return all(bool((difference < SAME * spreads[0]).all()) for difference in differences)

@@ -171,4 +171,5 @@ def _mean_of_each(values: F64, d: int) -> F64:
         for k in range(1, width):
             total += values[:, k]
         values = total
-    return values / width**d
+    found: F64 = values / width**d
+    return found

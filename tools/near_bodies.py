@@ -152,7 +152,7 @@ def _opened(trained: Trained) -> Flow:
 
 
 def _table(errors: dict[str, dict[str, F64]], milliseconds: dict[str, float], n_frames: int) -> list[str]:
-    shown = sorted({1, n_frames} | {frame for frame in (3, 6, 12) if frame < n_frames})
+    shown = sorted({1, n_frames} | {frame for frame in (3, 6, 10) if frame < n_frames})
     width = max(map(len, errors)) + 2
     lines = [f"{'':{width}}{'frame':>7}" + "".join(f"{region:>11}" for region in REGIONS) + "   ms per frame"]
     for name, of in errors.items():
