@@ -75,7 +75,7 @@ class Parts(Live):
         rows = []
         for name in registry.names():
             part = registry.get(name)
-            parameters = ", ".join(f"`{text(each)}`" for each in registry.parameters(name).values())
+            parameters = ", ".join(f"`{text(each)}`" for each in registry.choices(name).values())
             rows.append((f"`{name}`", parameters or "none", first_sentence(part)))
         yield from table(("name", "parameters", "meaning"), rows)
 

@@ -72,4 +72,5 @@ class Thermostat(Protocol):
         """Go on from what `state` gave."""
 
 
-thermostat: ClassRegistry[Thermostat] = ClassRegistry("thermostat", "mdgen.thermostats")
+_SUPPLIED = "temperature", "relaxation_time", "dt", "degrees_of_freedom", "streams"
+thermostat: ClassRegistry[Thermostat] = ClassRegistry("thermostat", "mdgen.thermostats", _SUPPLIED)
