@@ -25,6 +25,7 @@ from runkit.dataset.layout import in_units
 from runkit.efficiency import peak_bytes
 
 ADAM = 16  # bytes of a parameter: weight, gradient, two moments
+WEIGHT = 4  # of one that is not trained
 AVERAGE = 4  # and its average over steps
 _UNKNOWN = (DataDependentOutputException, DynamicOutputShapeException, UnsupportedOperatorException)
 
@@ -73,9 +74,10 @@ def cost_of(network: nn.Module, data: Any, options: Any, ema: float = 0.0) -> Co
         return None
     finally:
         network.train(was_training)
-    n_parameters = sum(parameter.numel() for parameter in network.parameters())
-    of_parameter = ADAM + (AVERAGE if ema else 0)
-    return Cost(float(counter.get_total_flops()), float(of_parameter * n_parameters), float(sum(kept.values())))
+    n_bytes = ADAM * sum(parameter.numel() for parameter in parameters)
+    n_bytes += WEIGHT * sum(parameter.numel() for parameter in network.parameters() if not parameter.requires_grad)
+    n_bytes += AVERAGE * bool(ema) * sum(parameter.numel() for parameter in network.parameters())
+    return Cost(float(counter.get_total_flops()), float(n_bytes), float(sum(kept.values())))
 
 
 def peak_rate(device: torch.device, dtype: torch.dtype = torch.float32) -> float:

@@ -12,14 +12,9 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from runkit.cli import run_program
-from runkit.files import natural
-from runkit.folders import make_folders
-from runkit.launcher import torch_launch
-from runkit.log import say
-from runkit.memory import memory_for_imports
+from runkit.imports import imports_of
 
-with memory_for_imports():
+with imports_of(__name__):
     import numpy as np
 
     from dtrain.ensemble import groups_at, load_ensemble
@@ -27,6 +22,11 @@ with memory_for_imports():
     from dtrain.tables import write_table
     from dtrain.tasks import EvaluateOptions, task, task_in
     from dtrain.weights import Trained, load_model
+    from runkit.cli import run_program
+    from runkit.files import natural
+    from runkit.folders import make_folders
+    from runkit.launcher import torch_launch
+    from runkit.log import say
 
 
 def evaluate(options: EvaluateOptions) -> None:

@@ -56,6 +56,8 @@ def generate(world: World, config: RunConfig) -> int:
         if file.state == "new":  # checkpoints that lie here belong to a file that is gone
             world.on_root(file.scratch.clear)
         say(world, f"memory: {memory_in_words(config, cases[0], group.size)}")
+        if stop.meet():  # warned while the program was imported
+            return stop.conclude(file.part)
         say(world, "kernels: loaded, or compiled in a minute or two where they are new")
         with account.part(KERNELS):
             world.first_on_each_node(_compile, config, cases[0], gpu)
