@@ -35,7 +35,11 @@ def dataset(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def runs(dataset: Path) -> Path:
-    """A campaign of two scored runs, whose network and rival see the truth through noise."""
+    return scored(dataset)
+
+
+def scored(dataset: Path) -> Path:
+    """The folder of a campaign of two scored runs, whose network and rival see the truth through noise."""
     folder = dataset.parent / "runs"
     rng = np.random.default_rng(2)
     with Dataset(dataset) as data:
