@@ -127,7 +127,8 @@ def _lines(table: list[dict[str, Any]]) -> list[str]:
     names = [name.removesuffix(" +-") for name in columns_of(table) if name.endswith(" +-")]
     widths = [max(16, len(name)) for name in names]
     lines = ["rho at all times, mean over samples +- standard error:"]
-    lines.append("     T        t  " + "  ".join(name.ljust(width) for name, width in zip(names, widths, strict=True)))
+    heads = "  ".join(name.ljust(width) for name, width in zip(names, widths, strict=True))
+    lines.append(f"     T        t  {heads}".rstrip())
     for row in table:
         texts = (number(row[name], row[f"{name} +-"]) if name in row else "" for name in names)
         cells = "  ".join(text.ljust(width) for text, width in zip(texts, widths, strict=True))
