@@ -90,6 +90,14 @@ def test_the_settings_that_a_document_shows_are_valid(words, monkeypatch):
     assert LOADS[program](files[0] if files else default, settings)
 
 
+def test_every_picture_of_the_documents_is_made_by_a_program_and_shown():
+    script = (ROOT / "tools/pictures").read_text()
+    made = {*re.findall(r"^small \S+ (\S+)$", script, re.MULTILINE), *re.findall(r"docs/pictures/(\w+\.\w+)", script)}
+    shown = {Path(link).name for path in DOCUMENTS for link in LINK.findall(path.read_text()) if "pictures/" in link}
+    by_hand = {"near_bodies.png"}  # tools.near_bodies
+    assert shown == made | by_hand == {path.name for path in (ROOT / "docs/pictures").iterdir()}
+
+
 def test_all_that_tells_the_version_tells_the_same():
     setup = ConfigParser()
     setup.read(ROOT / "setup.cfg")

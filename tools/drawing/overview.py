@@ -1,6 +1,6 @@
 """The picture of the README, and small copies of others for the documentation (`tools/pictures`).
 
-python -m tools.drawing.overview data/kob_andersen.h5 runs/glass/times/T0.64_t1.65 data/flow.h5 runs/flow overview.png
+python -m tools.drawing.overview data/glass.h5 runs/glass/times/T0.64_t1.65 data/flow.h5 runs/flow overview.png
 python -m tools.drawing.overview --small figures/flow_cases.png flow_cases.png
 """
 
