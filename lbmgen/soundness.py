@@ -13,6 +13,8 @@ from lbmgen.case import Case
 from lbmgen.collisions import collision
 from lbmgen.config import RunConfig
 from lbmgen.domain import AXES, Domain
+from lbmgen.kernels.formulas import require_formulas
+from lbmgen.lattices import lattice
 from lbmgen.obstacles.placed import PlacedShape
 from lbmgen.obstacles.placement import apart
 from lbmgen.obstacles.shadow import shadow
@@ -46,6 +48,7 @@ def require_sound(config: RunConfig, case: Case) -> None:
     _require_bodies(config, case)
     _require_slow(config, case)
     law = collision.build(config.collision.name, **config.collision.parameters)
+    require_formulas(lattice(config.grid.lattice), law, bool(config.flow.force))
     slides = any(face.slide for pair in case.domain.faces for face in pair)
     least = max(law.least_tau, law.least_tau_sliding) if slides else law.least_tau
     if case.tau < least:

@@ -4,8 +4,8 @@
 
 All runs must have learnt from the same file with the same split; its test cases are rolled out. Errors are root mean
 squares over cells, cases and both components of velocity, in percent of the reference velocity: on the grid within two
-reference lengths of a surface and elsewhere, and at the points, weighted by their area. A network of the grid knows
-nothing of points: its cells are interpolated linearly. So are those of the simulation itself, which tells what is lost
+reference lengths of a surface and elsewhere, and at the points, weighted by their area. A network of the grid has
+no points: its cells are interpolated linearly. So are those of the simulation itself, which shows what is lost
 by the grid alone.
 Units: lattice units; errors in percent of the reference velocity.
 """
@@ -161,7 +161,7 @@ def _opened(trained: Trained) -> Flow:
 
 
 def _table(errors: dict[str, dict[str, F64]], milliseconds: dict[str, float], n_frames: int) -> list[str]:
-    shown = sorted({1, n_frames} | {frame for frame in (3, 6, 12) if frame < n_frames})
+    shown = sorted({1, n_frames} | {frame for frame in (3, 6, 10) if frame < n_frames})
     width = max(map(len, errors)) + 2
     lines = [f"{'':{width}}{'frame':>7}" + "".join(f"{region:>11}" for region in REGIONS) + "   ms per frame"]
     for name, of in errors.items():

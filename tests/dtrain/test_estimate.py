@@ -134,3 +134,18 @@ def test_memory_is_that_of_the_training_without_what_measures_the_rate(monkeypat
 def test_the_rate_of_a_product_is_that_of_this_machine():
     """Between a slow core and a hundred fast ones."""
     assert 1e8 < peak_rate(torch.device("cpu")) < 1e14
+
+
+def test_threads_count_as_often_as_there_are_cores_for_them(monkeypatch):
+    """Threads that wait for each other, or for a core, would make the rate anything: one is measured."""
+    counts = []
+    monkeypatch.setattr("dtrain.estimate._rate_of_product", lambda *_: counts.append(torch.get_num_threads()) or 1e9)
+    monkeypatch.setattr("os.sched_getaffinity", lambda _: {0, 1})
+    n_threads = torch.get_num_threads()
+    try:
+        for n, rate in ((1, 1e9), (2, 2e9), (4, 2e9)):
+            torch.set_num_threads(n)
+            assert peak_rate(torch.device("cpu")) == rate and torch.get_num_threads() == n
+    finally:
+        torch.set_num_threads(n_threads)
+    assert counts == [1, 1, 1]

@@ -13,7 +13,7 @@ import numpy as np
 
 from mdgen.kernels.cpu.clusters import BLOCK
 from mdgen.kernels.cpu.pairs import Formulas
-from runkit.simd.compiled import helper, kernel
+from runkit.simd.compiled import kernel
 from runkit.simd.lanes import (
     LANES,
     as_float64,
@@ -28,6 +28,7 @@ from runkit.simd.lanes import (
     to_fixed_point,
     zeros,
 )
+from runkit.simd.parts import helper
 
 
 @kernel

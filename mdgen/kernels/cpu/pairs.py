@@ -21,7 +21,7 @@ import numpy as np
 from mdgen.kernels.cpu.clusters import displacement, load_position, set_cluster_table, slot_of, store_cluster
 from mdgen.potentials.pair import Pair, PairLaw
 from runkit.formula.compiled import inlined
-from runkit.simd.compiled import helper, kernel
+from runkit.simd.compiled import kernel
 from runkit.simd.lanes import (
     LANES,
     element,
@@ -36,6 +36,7 @@ from runkit.simd.lanes import (
     where_unequal,
     zeros,
 )
+from runkit.simd.parts import helper
 
 POTENTIALS = Path(__file__).parents[2] / "potentials"  # where laws of this package, and what they share, lie
 
