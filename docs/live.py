@@ -75,9 +75,12 @@ class Parts(Live):
         rows = []
         for name in registry.names():
             part = registry.get(name)
-            parameters = ", ".join(f"`{text(each)}`" for each in registry.parameters(name).values())
+            parameters = ", ".join(f"`{text(each)}`" for each in registry.choices(name).values())
             rows.append((f"`{name}`", parameters or "none", first_sentence(part)))
-        yield from table(("name", "parameters", "meaning"), rows)
+        head = "name", "parameters", "meaning"
+        if all(parameters == "none" for _, parameters, _ in rows):
+            head, rows = (head[0], head[2]), [(row[0], row[2]) for row in rows]
+        yield from table(head, rows)
 
 
 class Contract(Live):

@@ -138,9 +138,18 @@ def compare(runs: Sequence[str], n_frames: int, picture: str) -> list[str]:
             seconds[run] += found.seconds
         if picture and case == cases[0]:
             at_points = {Path(name).name: fields[1] for name, fields in held.items()}
-            draw(Path(picture), *truth.in_percent(at_points, min(DRAWN, n_frames)))
+            frame = min(DRAWN, n_frames)
+            draw(Path(picture), *truth.in_percent(at_points, frame), _caption(cloud, case, frame))
     errors = {name: {r: np.sqrt(of[r] / weights[r]) for r in REGIONS} for name, of in sums.items()}
     return _table(errors, {run: 1000 * total / (n_frames * len(cases)) for run, total in seconds.items()}, n_frames)
+
+
+def _caption(cloud: FlowCloud, case: int, frame: int) -> str:
+    return (
+        f"Velocity at the points near the bodies of test case {case} of {cloud.options.file}, frame {frame} of a"
+        f" rollout: its size in the simulation, and errors of networks, trained on {len(cloud.cases['train'])} cases;"
+        f" {SIMULATION}: what its own values on the grid lose there by linear interpolation. Grey: body, or no points."
+    )
 
 
 def _opened(trained: Trained) -> Flow:

@@ -109,7 +109,7 @@ def test_the_rate_is_a_share_of_what_all_devices_can_do(monkeypatch):
         "flops": 60e9,
         "of_peak": 0.25,
     }
-    for words in ("200 ms per step", "20 samples/s", "60 GFLOP/s, 25 % of", "50 % of it waiting", "1 GB at most"):
+    for words in ("200 ms per step", "20 samples/s", "60 GFLOP/s, 25 % of", "50 % of the time waiting", "1 GB at most"):
         assert words in told
 
 
