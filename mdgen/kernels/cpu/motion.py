@@ -13,6 +13,7 @@ import numpy as np
 
 from mdgen.kernels.cpu.clusters import BLOCK
 from mdgen.kernels.cpu.pairs import Formulas
+from runkit.simd.comparisons import maximum, minimum
 from runkit.simd.compiled import kernel
 from runkit.simd.lanes import (
     LANES,
@@ -20,8 +21,6 @@ from runkit.simd.lanes import (
     fma,
     load,
     load_splat,
-    maximum,
-    minimum,
     minimum_image,
     splat,
     store,
