@@ -58,8 +58,9 @@ def efficiency_of(
     if cost is not None:
         found |= {"flops": found["samples_per_s"] * cost.n_operations}
         found |= {"of_peak": found["flops"] / sum(rates)}
-        message += f"{found['flops'] / 1e9:.4g} GFLOP/s, {100 * found['of_peak']:.3g} % of a matrix product's, "
-    waited = f"at most {100 * found['waited']:.2g} % of it waiting for data"
+        share = f"{100 * found['of_peak']:.3g} % of the speed of matrix products"
+        message += f"{found['flops'] / 1e9:.4g} GFLOP/s, {share}, "
+    waited = f"at most {100 * found['waited']:.2g} % of the time waiting for data"
     return found, f"{message}{waited}; memory: {in_units(found['memory_bytes'])} at most"
 
 

@@ -31,8 +31,8 @@ def start_from(network: nn.Module, recipe: Recipe, normalisation: Normalisation)
         key = f"model.start.{name}"
         units = _take(_part(network, name, key), path, key)
         if not _alike(units, normalisation):
-            told = f"spreads {units.std} there, {normalisation.std} here"
-            raise UserError(f"{key} = {path!r}: it has other units ({told}); train it on the same data and split")
+            both = f"spreads {units.std} there, {normalisation.std} here"
+            raise UserError(f"{key} = {path!r}: it has other units ({both}); train it on the same data and split")
     for name in recipe.model.frozen:
         _freeze(_part(network, name, "model.frozen"))
     if not any(parameter.requires_grad for parameter in network.parameters()):
@@ -74,7 +74,7 @@ def _freeze(part: nn.Module) -> None:
     part.requires_grad_(False)
     part.eval()
     for module in part.modules():
-        module.train = lambda mode=True, module=module: module  # type: ignore[method-assign, misc, assignment]
+        module.train = lambda mode=True, module=module: module  # type: ignore[method-assign, misc]
 
 
 def _alike(one: Normalisation, other: Normalisation) -> bool:
@@ -82,4 +82,5 @@ def _alike(one: Normalisation, other: Normalisation) -> bool:
     if len(one.std) != len(other.std):
         return False
     means, spreads = (np.array([a, b]) for a, b in ((one.mean, other.mean), (one.std, other.std)))
-    return bool((np.abs(np.diff(means, axis=0)) < SAME * spreads[0]).all() and np.allclose(*spreads, rtol=SAME))
+    differences = np.abs(np.diff(means, axis=0)), np.abs(np.diff(spreads, axis=0))
+    return all(bool((difference < SAME * spreads[0]).all()) for difference in differences)

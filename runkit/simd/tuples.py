@@ -5,7 +5,7 @@ from typing import Any
 
 from numba.np.unsafe.ndarray import to_fixed_tuple
 
-from runkit.simd.compiled import helper
+from runkit.simd.parts import helper
 
 
 def first_elements(count: int) -> Callable[..., Any]:

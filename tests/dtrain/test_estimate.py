@@ -110,8 +110,8 @@ def test_the_rate_is_a_share_of_what_all_devices_can_do(monkeypatch):
         "flops": 60e9,
         "of_peak": 0.25,
     }
-    for words in ("200 ms per step, 150 of processors", "20 samples/s", "60 GFLOP/s, 25 % of", "50 % of it waiting"):
-        assert words in told and "1 GB at most" in told
+    words = "200 ms per step, 150 of processors", "20 samples/s", "60 GFLOP/s, 25 % of", "50 % of the time waiting"
+    assert all(word in told for word in (*words, "1 GB at most"))
 
 
 def test_no_step_no_figures_and_no_measurement(monkeypatch):

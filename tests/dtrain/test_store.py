@@ -34,10 +34,10 @@ def numbers(n: int) -> Numbers:
 @pytest.mark.parametrize(
     ("n_bytes", "share", "home", "told"),
     [
-        (2**30, 0.5, "cuda", "samples of 1 GiB stay on cuda:0"),
-        (2**30, 0.1, "cpu", "samples of 1 GiB are kept in memory; batches are sent to cuda:0"),
-        (2**30, 0.0, "cpu", "samples of 1 GiB are kept in memory; batches are sent to cuda:0"),
-        (2**34, 0.5, "cpu", "samples of 16 GiB do not all fit into data.memory = 2 GiB; batches are sent to cuda:0"),
+        (2**30, 0.5, "cuda", "samples of 1.07 GB stay on cuda:0"),
+        (2**30, 0.1, "cpu", "samples of 1.07 GB are kept in memory; batches are sent to cuda:0"),
+        (2**30, 0.0, "cpu", "samples of 1.07 GB are kept in memory; batches are sent to cuda:0"),
+        (2**34, 0.5, "cpu", "samples of 17.2 GB do not all fit into data.memory = 2 GiB; batches are sent to cuda:0"),
     ],
 )
 def test_samples_stay_on_a_gpu_that_has_room_for_all_of_them(monkeypatch, n_bytes, share, home, told):
@@ -47,7 +47,7 @@ def test_samples_stay_on_a_gpu_that_has_room_for_all_of_them(monkeypatch, n_byte
 
 
 def test_beside_no_gpu_they_stay_in_memory():
-    assert str(Store.choose(CPU, 2**29, 4.0, 0.5)) == "samples of 0.5 GiB are kept in memory"
+    assert str(Store.choose(CPU, 2**29, 4.0, 0.5)) == "samples of 537 MB are kept in memory"
 
 
 def test_what_is_kept_is_made_once_and_what_exceeds_the_limit_each_time():

@@ -25,7 +25,7 @@ from lbmgen.block import Block, statistics
 from lbmgen.cases import draw_case
 from lbmgen.config import RunConfig
 from lbmgen.frames import density_in_cells, fluid_fraction
-from lbmgen.simulation import make_block
+from lbmgen.preparation import make_block
 from runkit.arrays import F32, F64, Floats
 from runkit.config import load
 from runkit.errors import UserError

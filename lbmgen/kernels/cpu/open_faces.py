@@ -16,8 +16,8 @@ from lbmgen.boundaries.face import most_parameters, open_faces
 from lbmgen.kernels.open_faces import Places, needs_of, on_row
 from runkit.formula import Plain, value_of
 from runkit.formula.llvm import Instructions
-from runkit.simd.compiled import helper, part
 from runkit.simd.lanes import element
+from runkit.simd.parts import helper, part
 
 
 @cache

@@ -1,7 +1,7 @@
 """The lanes of a cluster of a list: replicas of one particle, or particles of one replica (see `mdgen.kernels`)."""
 
-from runkit.simd.compiled import helper
 from runkit.simd.lanes import LANES, element, fma, gather, load, load_splat, minimum_image, scatter, store
+from runkit.simd.parts import helper
 
 BLOCK = 3 * LANES
 

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from mdgen.kernels.cpu.pairs import Formulas
-from runkit.simd.compiled import helper
+from runkit.simd.parts import helper
 from runkit.simd.tuples import first_elements
 
 TERMS, SQUARES = 3, 3  # energy, virial, curvature; squares of energy, of virial, of the repulsive part of the virial

@@ -13,21 +13,21 @@ import numpy as np
 
 from mdgen.kernels.cpu.clusters import BLOCK
 from mdgen.kernels.cpu.pairs import Formulas
-from runkit.simd.compiled import helper, kernel
+from runkit.simd.comparisons import maximum, minimum
+from runkit.simd.compiled import kernel
 from runkit.simd.lanes import (
     LANES,
     as_float64,
     fma,
     load,
     load_splat,
-    maximum,
-    minimum,
     minimum_image,
     splat,
     store,
     to_fixed_point,
     zeros,
 )
+from runkit.simd.parts import helper
 
 
 @kernel
