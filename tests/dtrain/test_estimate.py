@@ -100,17 +100,18 @@ def test_the_rate_is_a_share_of_what_all_devices_can_do(monkeypatch):
     """10 steps in 2 s, 4 samples each of 3 GFLOP: 60 GFLOP/s of twice 120."""
     monkeypatch.setattr("dtrain.pace.peak_rate", lambda device, dtype: 120e9)
     monkeypatch.setattr("dtrain.pace.peak_memory", lambda device: 1_000_000_000)
-    found, told = efficiency_of(Pair(), Pace(10, 2.0, 0.1), 4, Cost(3e9, 0, 0), torch.float32)
+    found, told = efficiency_of(Pair(), Pace(10, 2.0, 0.1, 1.5), 4, Cost(3e9, 0, 0), torch.float32)
     assert found == {
         "step_ms": 200,
+        "processor_ms": 150,
         "waited": 0.5,
         "samples_per_s": 20,
         "memory_bytes": 1_000_000_005,
         "flops": 60e9,
         "of_peak": 0.25,
     }
-    for words in ("200 ms per step", "20 samples/s", "60 GFLOP/s, 25 % of", "50 % of the time waiting", "1 GB at most"):
-        assert words in told
+    words = "200 ms per step, 150 of processors", "20 samples/s", "60 GFLOP/s, 25 % of", "50 % of the time waiting"
+    assert all(word in told for word in (*words, "1 GB at most"))
 
 
 def test_no_step_no_figures_and_no_measurement(monkeypatch):

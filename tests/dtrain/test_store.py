@@ -121,7 +121,9 @@ class Feed:
 
 def test_the_first_step_and_what_is_no_training_are_not_timed(monkeypatch):
     clock, feed = iter([10.0, 12.0, 50.0, 53.0]), Feed()
+    processors = iter([1.0, 2.0, 30.0, 31.0])
     monkeypatch.setattr("time.perf_counter", lambda: next(clock))
+    monkeypatch.setattr("time.process_time", lambda: next(processors))
     watch = Stopwatch(feed)
     feed.waited = 5.0
     watch.step_is_over()
@@ -129,8 +131,9 @@ def test_the_first_step_and_what_is_no_training_are_not_timed(monkeypatch):
     watch.step_is_over()
     watch.leave_out()
     watch.step_is_over()
-    assert watch.pace == Pace(2, 5.0, 0.5)
-    assert Pace.summary([Pace(2, 5.0, 0.25), watch.pace]) == {"step_ms": 2500.0, "waited": 0.1}
+    assert watch.pace == Pace(2, 5.0, 0.5, 2.0)
+    both = Pace.summary([Pace(2, 5.0, 0.25, 4.0), watch.pace])
+    assert both == {"step_ms": 2500.0, "processor_ms": 1500.0, "waited": 0.1}
     assert Pace.summary([Pace()]) == {}
 
 
