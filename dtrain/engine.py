@@ -63,7 +63,7 @@ class Engine:
                 model=network, model_parameters=learning, config=config, dist_init_required=False
             )
         except ImportError as error:
-            raise UserError(f"DeepSpeed's configuration asks for what is not installed: {error}") from error
+            raise UserError(f"DeepSpeed's configuration needs what is not installed: {error}") from error
         except TypeError as error:  # of the optimiser
             raise UserError(f"DeepSpeed cannot use its configuration: {one_line(error)}") from error
         self._clip_without_waiting(float(config.get("gradient_clipping", 0.0)))

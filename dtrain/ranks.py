@@ -26,6 +26,7 @@ from dtrain.world import TorchWorld
 from runkit.config import Config
 from runkit.errors import UserError
 from runkit.launcher import torch_launch
+from runkit.memory import INTERRUPTED
 from runkit.mpi import MpiWorld, in_time
 from runkit.mpi.launch import FORWARDING_SECONDS
 from runkit.stop import Unsaved
@@ -102,9 +103,11 @@ class Ranks(TorchWorld):
                 self._end_all(2)
             raise
         except BaseException as error:
+            is_interrupt = isinstance(error, KeyboardInterrupt)
             if self.mpi is not None:
-                traceback.print_exception(error)
-                self._end_all(130 if isinstance(error, KeyboardInterrupt) else 1)
+                if not is_interrupt:
+                    traceback.print_exception(error)
+                self._end_all(INTERRUPTED if is_interrupt else 1)
             raise
         if self.n_all > 1:  # a lone process may train again, for which DeepSpeed needs the same group
             dist.destroy_process_group()

@@ -36,8 +36,8 @@ def start_from(network: nn.Module, recipe: Recipe, normalisation: Normalisation)
         _require_same_form(part, trained, f"{key} = {path!r}")
         units = trained.normalisation
         if not _alike(units, normalisation):
-            told = f"spreads {units.std} there, {normalisation.std} here"
-            raise UserError(f"{key} = {path!r}: it has other units ({told}); train it on the same data and split")
+            both = f"spreads {units.std} there, {normalisation.std} here"
+            raise UserError(f"{key} = {path!r}: it has other units ({both}); train it on the same data and split")
     for name in recipe.model.frozen:
         _freeze(_part(network, name, "model.frozen"))
     if not any(parameter.requires_grad for parameter in network.parameters()):

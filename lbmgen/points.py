@@ -15,10 +15,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from lbmgen.averages import density_in_cells
 from lbmgen.block import Block
 from lbmgen.case import Case
 from lbmgen.config import RunConfig
-from lbmgen.frames import density_in_cells
 from runkit.arrays import F32, F64, I64, Array, Bools
 from runkit.dataset.writer import Writer
 from runkit.errors import UserError
@@ -26,11 +26,11 @@ from runkit.mpi import World
 
 
 def require_room(config: RunConfig) -> None:
-    """Raise UserError if points are asked for that no cell can be split into."""
+    """Raise UserError if points are wanted that no cell can be split into."""
     n_points, width, parts = config.frames.points, config.grid.refinement, 2 ** len(config.grid.cells)
     if n_points and width % 2:
-        told = f"frames.points = {n_points}: cells of grid.refinement = {width} sites cannot be halved"
-        raise UserError(f"{told}; allowed: 0, or an even grid.refinement")
+        fault = f"frames.points = {n_points}: cells of grid.refinement = {width} sites cannot be halved"
+        raise UserError(f"{fault}; allowed: 0, or an even grid.refinement")
     if 0 < n_points < parts:
         raise UserError(f"frames.points = {n_points}: a cell is split into {parts}; allowed: 0, or at least {parts}")
 

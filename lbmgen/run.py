@@ -20,8 +20,9 @@ from lbmgen.domain import AXES, Body, Domain
 from lbmgen.plan import gpu_bytes, group_of, memory_in_words, require_whole_records, schema_of, sizes_of
 from lbmgen.points import require_room
 from lbmgen.prefetch import prefetched
+from lbmgen.preparation import Prepared, fluid_of, prepare
 from lbmgen.reorder import case_order, finish_moves, move_failed_to_end
-from lbmgen.simulation import Prepared, Simulation, advance_round, fluid_of, prepare
+from lbmgen.simulation import Simulation, advance_round
 from runkit.dataset.outcome import conclude
 from runkit.dataset.schema import COMPLETE, FAILED
 from runkit.dataset.verify import verify

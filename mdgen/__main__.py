@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from runkit.imports import imports_of
 
 if TYPE_CHECKING:  # NumPy is not to be loaded yet: see `single_threaded`
     from mdgen.config import RunConfig
     from runkit.mpi import World
+    from runkit.registry import Registry
 
 
 def main() -> None:
@@ -25,9 +26,10 @@ def main() -> None:
         from mdgen.config import RunConfig
         from mdgen.plan import show
         from mdgen.potentials import potential
+        from mdgen.thermostats import thermostat
         from runkit.cli import run_program
 
-    parts = {"system.potential": potential}
+    parts: dict[str, Registry[Any]] = {"system.potential": potential, "initial.thermostat": thermostat}
     run_program("python -m mdgen", RunConfig, partial(launch, _generate), show, main.__doc__ or "", parts=parts)
 
 

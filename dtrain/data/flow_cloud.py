@@ -70,8 +70,8 @@ class FlowCloud(Flow):
     def require(self, options: FlowLoss) -> None:
         super().require(options)
         if self.options.graph == "points" and not self.n_points:
-            told = f"{self.options.file} has no points near bodies; make it with frames.points"
-            raise UserError(f"data.graph = 'points': {told}")
+            lack = f"{self.options.file} has no points near bodies; make it with frames.points"
+            raise UserError(f"data.graph = 'points': {lack}")
 
     @staticmethod
     def stack(clips: list[Any]) -> Clips:
@@ -123,7 +123,7 @@ class FlowCloud(Flow):
         return [points, *found]
 
     def _on_grid(self, batch: Clouds) -> Clips:
-        """The cells of the grid alone, with what is asked for beside the fields: distance and fluid."""
+        """The cells of the grid alone, with the options beside the fields: distance and fluid."""
         target, distance, fluid = map(self.cells, (batch.target, batch.geometry[:, :1], batch.fluid))
         return Clips(target[:, :, :0], target, distance, fluid)
 

@@ -89,4 +89,5 @@ def require_formulas(thermostat: Thermostat) -> None:
             require_values(results[1], n_values)
 
 
-thermostat: ClassRegistry[Thermostat] = ClassRegistry("thermostat", "mdgen.thermostats")
+_SUPPLIED = "temperature", "relaxation_time", "dt", "degrees_of_freedom", "streams"
+thermostat: ClassRegistry[Thermostat] = ClassRegistry("thermostat", "mdgen.thermostats", _SUPPLIED)

@@ -67,6 +67,10 @@ def known_sizes(name: str, cloud: FlowCloud) -> dict[str, object]:
     return {size: value for size, value in cloud.sizes.items() if size not in unknown}
 
 
+def test_sizes_that_data_give_a_network_are_not_shown_as_choices_of_the_user(file):
+    assert {*opened(file).sizes} <= networks.supplied
+
+
 def directed(pairs: np.ndarray) -> set[tuple[int, int]]:
     return {tuple(pair) for pair in pairs.tolist()}
 

@@ -10,7 +10,7 @@ from lbmgen.cases import draw_case
 from lbmgen.config import RunConfig
 from lbmgen.plan import schema_of, show, sizes_of
 from lbmgen.points import Points, StoredPoints, points_of
-from lbmgen.simulation import make_block
+from lbmgen.preparation import make_block
 from runkit.config import load
 from runkit.dataset.contracts.flow import POINTS
 from runkit.errors import UserError

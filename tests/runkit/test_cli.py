@@ -49,6 +49,15 @@ def test_the_rank_that_deepspeed_appends_is_passed_over():
     assert run("--local_rank=3", "seed=5", "--local-rank=0").seed == 5
 
 
+def test_an_interrupt_ends_a_program_without_a_word(capsys):
+    def interrupted(_):
+        raise KeyboardInterrupt
+
+    with pytest.raises(SystemExit) as end:
+        run(action=interrupted)
+    assert end.value.code == 130 and capsys.readouterr().err == ""
+
+
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [

@@ -7,12 +7,13 @@ with more ranks than cores they follow the cores.
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import resource
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -39,6 +40,7 @@ CASE = (
 TEMPERATURE, DT = 2.0, 0.005
 SHORT = (*CASE[:2], "initial.melt_time=0.005", "initial.cooling_time=0.005", "initial.hold_time=0.005",
          "production.n_samples=1", "production.n_replicas=2", "production.times=[0.005]")  # fmt: skip
+ROOT = Path(__file__).parents[2]
 LIMIT = 600.0  # seconds of a run
 EXCHANGE = """
 import sys, time, numpy as np
@@ -71,6 +73,33 @@ def units(n_particles: int = 4096) -> Iterator[tuple[str, float, str]]:
     for n_ranks in (2, 4):
         for n_bytes in (8, 1 << 20):
             yield f"all-reduce of {n_bytes} bytes, {n_ranks} ranks", 1e6 * _all_reduce(n_ranks, n_bytes), "us"
+
+
+def trainings(recipe: str, settings: list[str], ranks: list[int]) -> Iterator[tuple[int, Mapping[str, float], float]]:
+    """For each number of processes: the pace of the recipe's first phase, and seconds of a step by the model.
+
+    The model takes from measurements what a sample costs one process, and a message between two.
+    """
+    from dtrain.config import load_recipe
+    from dtrain.data import data as data_sets
+    from dtrain.weights import build_network
+
+    given = load_recipe(recipe, settings)
+    name = next(iter(given.phase))
+    data = data_sets.get(given.data.name)(given.data_in(name), seed=1)
+    n_bytes = 4 * sum(p.numel() for p in build_network(given, data.sizes).parameters())
+    exchange, one = _message(), 0.0
+    for n_ranks in sorted({1, *ranks}):
+        if given.batch % n_ranks:
+            raise UserError(f"--ranks {n_ranks}: a batch of {given.batch} is not divided by it")
+        with TemporaryDirectory() as folder:
+            program = [str(ROOT / "dtrain/train.py"), recipe, *settings]
+            _launched(n_ranks, [*program, f"output={folder}", "name=run", "device=cpu", "threads=1"])
+            pace = json.loads((Path(folder) / "run/summary.json").read_text())["pace"][name]
+        if not pace:
+            raise UserError(f"{recipe}: phase {name} has too few steps to be timed")
+        one = one or 1e-3 * pace["processor_ms"] / given.batch
+        yield n_ranks, pace, training_step(one, given.batch, n_ranks, exchange, n_bytes)
 
 
 def training(recipe: str, settings: list[str]) -> Iterator[tuple[str, float, str]]:

@@ -14,7 +14,7 @@ from numba.extending import intrinsic
 from lbmgen.kernels import VECTOR
 from runkit.formula import Fused, value_of
 from runkit.formula.llvm import Instructions
-from runkit.simd.compiled import part
+from runkit.simd.parts import part
 from runkit.simd.processor import register_bits
 
 PACKAGE = Path(__file__).parents[2]
