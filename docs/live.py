@@ -1,7 +1,7 @@
 """Directives that write reference pages from the code itself, so that these cannot go stale.
 
     {keys} mdgen.config:RunConfig                 keys of a configuration: default, meaning, allowed range
-    {parts} mdgen.potentials:potential       what a registry knows: name, parameters, meaning, source
+    {parts} mdgen.potentials:potential       what is in a registry: name, parameters, meaning, source
     {contract} ISOCONFIG                     fields of a file: axes, type, unit, meaning
     {api} mdgen                              all public names of a package, from their docstrings
     {usage} mdgen                            a program's words, exit codes and keys, as `--help` prints them
@@ -75,9 +75,12 @@ class Parts(Live):
         rows = []
         for name in registry.names():
             part = registry.get(name)
-            parameters = ", ".join(f"`{text(each)}`" for each in registry.parameters(name).values())
+            parameters = ", ".join(f"`{text(each)}`" for each in registry.choices(name).values())
             rows.append((f"`{name}`", parameters or "none", first_sentence(part)))
-        yield from table(("name", "parameters", "meaning"), rows)
+        head = "name", "parameters", "meaning"
+        if all(parameters == "none" for _, parameters, _ in rows):
+            head, rows = (head[0], head[2]), [(row[0], row[2]) for row in rows]
+        yield from table(head, rows)
 
 
 class Contract(Live):
@@ -116,12 +119,12 @@ class Programs(Live):
                 continue
             written = source.read_text(encoding="utf-8")
             if source.suffix == ".py" and "\nif __name__ == " in written:
-                told, call = ast.get_docstring(ast.parse(written)) or "", f"python -m {argument}.{path.stem}"
+                text, call = ast.get_docstring(ast.parse(written)) or "", f"python -m {argument}.{path.stem}"
             elif written.startswith("#!"):
-                told, call = shell_comment(written), f"{argument}/{path.name}"
+                text, call = shell_comment(written), f"{argument}/{path.name}"
             else:
                 continue
-            rows.append((f"`{call}`", first_paragraph(told)))
+            rows.append((f"`{call}`", first_paragraph(text)))
         yield from table(("program", "what it is for"), rows)
 
 

@@ -19,8 +19,8 @@ from dtrain.models import model as networks
 from dtrain.precision import Fp32Precision
 from runkit.config import Config, GraceSeconds, Minutes, load
 from runkit.errors import UserError
+from runkit.imports import GRACE_SECONDS
 from runkit.outputs import is_there
-from runkit.stop import GRACE_SECONDS
 
 PACKAGE = Path(__file__).parent
 DEFAULT_RECIPE = PACKAGE / "recipes" / "botan.toml"
@@ -31,6 +31,10 @@ class Network(Config):
 
     name: str = Field("botan", description="name of a registered network")
     parameters: dict[str, Any] = Field({}, description="its parameters, as its class names them")
+    start: dict[str, str] = Field(
+        {}, description="part of the network -> run or file of weights, of a network as this part is one, to start from"
+    )
+    frozen: tuple[str, ...] = Field((), description="parts of the network whose weights stay as they are")
 
     @model_validator(mode="after")
     def _parameters_are_known(self) -> Network:

@@ -57,12 +57,13 @@ class Engine:
             deepspeed.DeepSpeedConfig(config)
         except (deepspeed.runtime.config.DeepSpeedConfigError, *_REFUSALS) as error:
             raise UserError(f"DeepSpeed refuses its configuration: {one_line(error)}") from error
+        learning = [parameter for parameter in network.parameters() if parameter.requires_grad]
         try:
             self._engine, self._optimizer, _, _ = deepspeed.initialize(
-                model=network, model_parameters=network.parameters(), config=config, dist_init_required=False
+                model=network, model_parameters=learning, config=config, dist_init_required=False
             )
         except ImportError as error:
-            raise UserError(f"DeepSpeed's configuration asks for what is not installed: {error}") from error
+            raise UserError(f"DeepSpeed's configuration needs what is not installed: {error}") from error
         except TypeError as error:  # of the optimiser
             raise UserError(f"DeepSpeed cannot use its configuration: {one_line(error)}") from error
         self._clip_without_waiting(float(config.get("gradient_clipping", 0.0)))

@@ -8,7 +8,9 @@ backward one.
 
 from __future__ import annotations
 
+import os
 import time
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import torch
@@ -25,6 +27,7 @@ from runkit.dataset.layout import in_units
 from runkit.efficiency import peak_bytes
 
 ADAM = 16  # bytes of a parameter: weight, gradient, two moments
+WEIGHT = 4  # of one that is not trained
 AVERAGE = 4  # and its average over steps
 _UNKNOWN = (DataDependentOutputException, DynamicOutputShapeException, UnsupportedOperatorException)
 
@@ -73,27 +76,40 @@ def cost_of(network: nn.Module, data: Any, options: Any, ema: float = 0.0) -> Co
         return None
     finally:
         network.train(was_training)
-    n_parameters = sum(parameter.numel() for parameter in network.parameters())
-    of_parameter = ADAM + (AVERAGE if ema else 0)
-    return Cost(float(counter.get_total_flops()), float(of_parameter * n_parameters), float(sum(kept.values())))
+    n_bytes = ADAM * sum(parameter.numel() for parameter in parameters)
+    n_bytes += WEIGHT * sum(parameter.numel() for parameter in network.parameters() if not parameter.requires_grad)
+    n_bytes += AVERAGE * bool(ema) * sum(parameter.numel() for parameter in network.parameters())
+    return Cost(float(counter.get_total_flops()), float(n_bytes), float(sum(kept.values())))
 
 
 def peak_rate(device: torch.device, dtype: torch.dtype = torch.float32) -> float:
     """Operations per second of a product of large square matrices in the present precision: the best of some.
 
-    On the CPU by processor time of all threads, so that it is the rate of cores that nobody else uses.
+    On the CPU that of one thread, by its processor time, as if nobody else used the core, times the cores that the
+    threads of this process can have: several threads at once would count the time in which they wait for each other.
     """
-    on_gpu = device.type == "cuda"
-    n, seconds = (8192, 0.1) if on_gpu else (512, 0.05)
+    if device.type == "cuda":
+        return _rate_of_product(8192, device, dtype, 0.1, time.perf_counter)
+    n_threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:  # no power of two, whose rows would share places of the cache
+        rate = _rate_of_product(384, device, dtype, 0.05, time.thread_time)
+    finally:
+        torch.set_num_threads(n_threads)
+    return rate * min(n_threads, len(os.sched_getaffinity(0)))
+
+
+def _rate_of_product(
+    n: int, device: torch.device, dtype: torch.dtype, seconds: float, clock: Callable[[], float]
+) -> float:
     a, b = (torch.ones(n, n, device=device, dtype=dtype) for _ in "ab")
     best, deadline = float("inf"), time.perf_counter() + seconds
     while best == float("inf") or time.perf_counter() < deadline:
         _wait(device)
-        began = time.perf_counter() if on_gpu else time.process_time()
+        began = clock()
         torch.mm(a, b)
         _wait(device)
-        taken = time.perf_counter() - began if on_gpu else (time.process_time() - began) / torch.get_num_threads()
-        best = min(best, taken)
+        best = min(best, clock() - began)
     return 2 * n**3 / best
 
 

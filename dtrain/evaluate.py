@@ -12,14 +12,9 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from runkit.cli import run_program
-from runkit.files import natural
-from runkit.folders import make_folders
-from runkit.launcher import torch_launch
-from runkit.log import say
-from runkit.memory import memory_for_imports
+from runkit.imports import imports_of
 
-with memory_for_imports():
+with imports_of(__name__):
     import numpy as np
 
     from dtrain.ensemble import groups_at, load_ensemble
@@ -27,6 +22,11 @@ with memory_for_imports():
     from dtrain.tables import write_table
     from dtrain.tasks import EvaluateOptions, task, task_in
     from dtrain.weights import Trained, load_model
+    from runkit.cli import run_program
+    from runkit.files import natural
+    from runkit.folders import make_folders
+    from runkit.launcher import torch_launch
+    from runkit.log import say
 
 
 def evaluate(options: EvaluateOptions) -> None:
@@ -65,14 +65,26 @@ def _score(ranks: Ranks, trained: Trained, options: EvaluateOptions, is_one_of_m
 
 
 def _compared(trained: Trained, of_mean: dict[str, float], of_members: Sequence[dict[str, float]]) -> str:
-    """The scores of an ensemble beside those of its members, with the standard deviation of these."""
-    found = []
+    """A table of the scores of an ensemble, and of mean and standard deviation over its members.
+
+    A score and its standard error, which is called `NAME_error`, share a line; one that is not defined has none.
+    """
+    own = {name for name in of_mean if not (name.endswith("_error") and name.removesuffix("_error") in of_mean)}
+    width = max(len("score"), *map(len, own))
+    lines = [
+        f"{trained.folder}: the mean of the answers of {len(of_members)} runs",
+        f"{'score':{width}}  {'mean answers':>18}  {'mean of the runs':>18}  their standard deviation",
+    ]
     for name, value in of_mean.items():
         values = [scores[name] for scores in of_members]
+        if name not in own or np.isnan([value, *values]).all():
+            continue
         with np.errstate(invalid="ignore"):  # a rollout that grows without bound has scores that are not finite
             average, spread = np.mean(values), np.std(values, ddof=1)
-        found.append(f"{name} {value:.4g} (a member: {average:.4g} ± {spread:.2g})")
-    return f"{trained.folder}: mean of {len(of_members)} members: " + ", ".join(found)
+        error = of_mean.get(f"{name}_error", np.nan)
+        text = f"{value:.4g}" + (f" +- {error:.2g}" if np.isfinite(error) else "")
+        lines.append(f"{name:{width}}  {text:>18}  {average:>18.4g}  {spread:.2g}")
+    return "\n".join(lines)
 
 
 def main(words: Sequence[str]) -> None:

@@ -22,7 +22,8 @@ from dtrain.phase import CURVES, PhaseTrainer, State
 from dtrain.precision import use_precision
 from dtrain.ranks import Ranks
 from dtrain.run_folder import RunFolder, folder_of
-from dtrain.weights import about_model, build_network, learnt_by, sizes_of, start_from
+from dtrain.start import learnt_before, start_from
+from dtrain.weights import about_model, build_network, sizes_of
 from runkit.errors import UserError
 from runkit.log import say
 
@@ -66,7 +67,7 @@ def _train_phases(
     if isinstance(network, Solved):
         _solve(ranks, recipe, network, data, run_folder)
         return {}
-    start_from(network, recipe.initial)
+    start_from(network, recipe, data[names[0]].normalisation)
     micro_batch = int(config["train_micro_batch_size_per_gpu"])
     costs = {name: _cost(ranks, recipe, name, network, of, micro_batch) for name, of in data.items()}
     if recipe.compile:  # after the costs: a network that has run on shapes alone would not be compiled any more
@@ -132,7 +133,7 @@ def open_phases(recipe: Recipe) -> dict[str, AnyDataSet]:
 
 def _require_same_data(ranks: Ranks, run_folder: RunFolder, recipe: Recipe, data: Mapping[str, AnyDataSet]) -> None:
     """Raise UserError if a run would be resumed with other data than it began with; collective."""
-    ranks.on_root(lambda: run_folder.require_origin(Origin.of(data, sorted(learnt_by(recipe.initial)))))
+    ranks.on_root(lambda: run_folder.require_origin(Origin.of(data, sorted(learnt_before(recipe)))))
 
 
 def _resume(engine: Engine, run_folder: RunFolder, ranks: Ranks) -> State:

@@ -14,19 +14,28 @@ from runkit.dataset.layout import in_units
 
 
 class Pace(NamedTuple):
-    """Steps, their seconds, and those of them in which the host waited for a batch."""
+    """Steps, their seconds, those of them in which the host waited for a batch, and seconds of processors meanwhile."""
 
     n_steps: int = 0
     seconds: float = 0.0
     waited: float = 0.0
+    computed: float = 0.0
 
     @staticmethod
     def summary(of_ranks: Sequence[Pace]) -> dict[str, float]:
-        """Milliseconds of a step and the share of them that was waited, where most was; {} if no step was timed."""
+        """Milliseconds of a step and the share of them that was waited, where most was; {} if no step was timed.
+
+        `processor_ms`: milliseconds of processors in a step, of all threads of a process, in the mean of processes.
+        """
         worst = max(of_ranks, key=lambda pace: pace.waited)
         if not worst.n_steps:
             return {}
-        return {"step_ms": 1e3 * worst.seconds / worst.n_steps, "waited": worst.waited / worst.seconds}
+        computed = sum(pace.computed for pace in of_ranks) / len(of_ranks)
+        return {
+            "step_ms": 1e3 * worst.seconds / worst.n_steps,
+            "processor_ms": 1e3 * computed / worst.n_steps,
+            "waited": worst.waited / worst.seconds,
+        }
 
 
 def efficiency_of(
@@ -44,12 +53,14 @@ def efficiency_of(
     paces, rates, memories = zip(*ranks.all_gather(own), strict=True)
     found = Pace.summary(paces)
     found |= {"samples_per_s": 1e3 * batch / found["step_ms"], "memory_bytes": float(max(memories))}
-    message = f"{found['step_ms']:.4g} ms per step, {found['samples_per_s']:.4g} samples/s, "
+    message = f"{found['step_ms']:.4g} ms per step, {found['processor_ms']:.4g} of processors; "
+    message += f"{found['samples_per_s']:.4g} samples/s, "
     if cost is not None:
         found |= {"flops": found["samples_per_s"] * cost.n_operations}
         found |= {"of_peak": found["flops"] / sum(rates)}
-        message += f"{found['flops'] / 1e9:.4g} GFLOP/s, {100 * found['of_peak']:.3g} % of a matrix product's, "
-    waited = f"at most {100 * found['waited']:.2g} % of it waiting for data"
+        share = f"{100 * found['of_peak']:.3g} % of the speed of matrix products"
+        message += f"{found['flops'] / 1e9:.4g} GFLOP/s, {share}, "
+    waited = f"at most {100 * found['waited']:.2g} % of the time waiting for data"
     return found, f"{message}{waited}; memory: {in_units(found['memory_bytes'])} at most"
 
 
@@ -77,17 +88,21 @@ class Stopwatch:
 
     def __init__(self, feed: Waiting) -> None:
         self._feed, self.pace = feed, Pace()
-        self._began: tuple[float, float] | None = None
+        self._began: tuple[float, float, float] | None = None
 
     def step_is_over(self) -> None:
         """Count the step, if its beginning was seen, and begin the next one."""
-        now = time.perf_counter(), self._feed.waited
+        now = self._now()
         if self._began is not None:
-            seconds, waited = now[0] - self._began[0], now[1] - self._began[1]
-            self.pace = Pace(self.pace.n_steps + 1, self.pace.seconds + seconds, self.pace.waited + waited)
+            taken = (end - begin for end, begin in zip(now, self._began, strict=True))
+            sums = (whole + part for whole, part in zip(self.pace[1:], taken, strict=True))
+            self.pace = Pace(self.pace.n_steps + 1, *sums)
         self._began = now
 
     def leave_out(self) -> None:
         """What was done since the last step is not training; the next step begins now."""
         if self._began is not None:
-            self._began = time.perf_counter(), self._feed.waited
+            self._began = self._now()
+
+    def _now(self) -> tuple[float, float, float]:
+        return time.perf_counter(), self._feed.waited, time.process_time()

@@ -85,7 +85,7 @@ class PhaseTrainer:
     def _take_steps(self, state: State, clock: Clock, title: str) -> State:
         present, steps = state.phase, range(state.phase_step, self.n_steps)
         clock.begin()
-        with Progress(Reporter(self.ranks.is_root), len(steps), "step", title) as progress:
+        with Progress(Reporter(self.ranks.is_root), len(steps), "steps", title) as progress:
             for step, micro_batches in zip(steps, self.feed.steps(self.order, self.share, steps), strict=True):
                 self.engine.set_learning_rate(learning_rate(self.phase, step, self.n_steps))
                 with self._patience("training"):

@@ -16,18 +16,18 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from runkit.cli import run_program
-from runkit.folders import make_folders
-from runkit.launcher import torch_launch
-from runkit.memory import memory_for_imports
+from runkit.imports import imports_of
 
-with memory_for_imports():
+with imports_of(__name__):
     from numpy.typing import ArrayLike
 
     from dtrain.ensemble import load_trained, members_at
     from dtrain.ranks import Ranks, connected
     from dtrain.tasks import PredictOptions, task, task_in
     from dtrain.weights import Trained
+    from runkit.cli import run_program
+    from runkit.folders import make_folders
+    from runkit.launcher import torch_launch
 
 
 class _Callable(ModuleType):

@@ -5,13 +5,9 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 
-from runkit.cli import run_program
-from runkit.config import dump_toml
-from runkit.launcher import torch_launch
-from runkit.memory import memory_for_imports
-from runkit.stop import unfinished
+from runkit.imports import imports_of
 
-with memory_for_imports():
+with imports_of(__name__):
     from dtrain.campaign import train_campaign
     from dtrain.clock import Clock
     from dtrain.config import Recipe, command_line
@@ -21,6 +17,10 @@ with memory_for_imports():
     from dtrain.ranks import connect
     from dtrain.run_folder import folder_of
     from dtrain.weights import build_network
+    from runkit.cli import run_program
+    from runkit.config import dump_toml
+    from runkit.launcher import torch_launch
+    from runkit.stop import unfinished
 
 
 def train(recipe: Recipe) -> None:

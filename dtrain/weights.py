@@ -120,12 +120,12 @@ def load_model(path: Path | str) -> Trained:
     if path.suffix == ".pth":
         recipe = read_recipe(path)
         network: nn.Module = networks.build(recipe.model.name, **recipe.model.parameters)
-        _fill(network, _load_pth(path), path)
+        fill(network, _load_pth(path), path)
         return Trained(network.eval(), Normalisation.identity(2), recipe, list(recipe.phase)[-1], path)
     weights, header = _load_safetensors(path)
     recipe = _recipe_in(header, path)
     network = build_network(recipe, _table_in(header, "sizes", path))
-    _fill(network, weights, path)
+    fill(network, weights, path)
     origin = Origin.from_json(header.get("origin", "{}"), path)
     about = _table_in(header, "about", path)
     phase, system = about.get("phase") or list(recipe.phase)[-1], about.get("system") or {}
@@ -166,24 +166,22 @@ def sizes_of(recipe: Recipe, sizes: Mapping[str, Any]) -> dict[str, Any]:
     return {size: found for size, found in sizes.items() if size not in unknown}
 
 
-def start_from(network: nn.Module, path: str) -> None:
-    """Give a network the weights of a file; UserError if they do not fit."""
-    if not path:
-        return
-    try:
-        _fill(network, load_model(path).network.state_dict(), Path(path))
-    except UserError as error:
-        raise UserError(f"initial = {path!r}: {error}") from error
-
-
 def about_model(path: Path | str) -> dict[str, Any]:
     """The summary of the run in the header of a `model.safetensors`."""
     return _table_in(_load_safetensors(Path(path), False)[1], "about", Path(path))
 
 
-def learnt_by(path: str) -> set[str]:
-    """Marks of the samples that the weights of a file have learnt from; none for no file, and for published weights."""
-    return load_model(path).origin.learnt if path else set()
+def fill(network: nn.Module, weights: Mapping[str, Tensor], path: Path) -> None:
+    """Give a network the weights that were read from a file; UserError if they do not fit, or are not finite."""
+    broken = [name for name, value in weights.items() if value.is_floating_point() and not value.isfinite().all()]
+    if broken:
+        raise UserError(f"the weights of {path} are not finite: {broken[0]}")
+    try:
+        network.load_state_dict(dict(weights))
+    except (RuntimeError, AttributeError, TypeError) as error:
+        raise UserError(
+            f"the weights of {path} do not fit the network: {str(error).splitlines()[-1].strip()}"
+        ) from error
 
 
 def _file_of(path: Path | str) -> Path:
@@ -265,15 +263,3 @@ def _sum_of_weights(tensors: Mapping[str, Tensor]) -> str:
         state.update(f"{name} {value.dtype} {tuple(value.shape)}".encode())
         state.update(value.reshape(-1).view(torch.uint8).numpy().data)
     return state.hexdigest()
-
-
-def _fill(network: nn.Module, weights: Mapping[str, Tensor], path: Path) -> None:
-    broken = [name for name, value in weights.items() if value.is_floating_point() and not value.isfinite().all()]
-    if broken:
-        raise UserError(f"the weights of {path} are not finite: {broken[0]}")
-    try:
-        network.load_state_dict(dict(weights))
-    except (RuntimeError, AttributeError, TypeError) as error:
-        raise UserError(
-            f"the weights of {path} do not fit the network: {str(error).splitlines()[-1].strip()}"
-        ) from error

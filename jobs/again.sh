@@ -29,12 +29,25 @@ carry_out() { # COMMAND...: on all ranks; ends the job unless all is done
     until_ended "$child" || code=$?
     trap '' "${WARNINGS[@]}"
     [ "$code" != 0 ] || { rm -f "$JOB_SCRIPT.unfinished$index"; return 0; }
+    if [ -n "$first_warning" ] && is_of_a_warning "$code"; then
+        echo "job: the warning (SIG$first_warning) killed the program: it takes none, or had not begun to" >&2
+        code=$UNFINISHED
+    fi
     if [ "$code" = "$UNFINISHED" ]; then
         go_on
     elif [ -n "$first_warning" ]; then
-        echo "job: ended by its warning (SIG$first_warning, $time_left s before its time was over): give it more time" >&2
+        echo "job: the program failed of itself (exit code $code), after the job had been warned (SIG$first_warning)" >&2
     fi
     exit "$code"
+}
+
+is_of_a_warning() { # EXIT CODE: of a program that one of these signals killed; MPICH's mpiexec says its number alone
+    local number signal
+    for signal in "${WARNINGS[@]}"; do
+        number=$(kill -l "$signal")
+        (($1 != number && $1 != number + 128)) || return 0
+    done
+    return 1
 }
 
 # Any mpirun and srun pass SIGUSR1 on, and none takes it for its own end, as some do with the others.

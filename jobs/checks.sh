@@ -1,6 +1,10 @@
 # shellcheck shell=bash disable=SC2034,SC2154
 # What jobs/submit looks at before anything is queued.
 
+# As many digits as bash can multiply.
+NUMBER='[0-9]{1,6}' POSITIVE='[1-9][0-9]{0,5}' HOURS='[0-9]{1,6}:[0-5][0-9]:[0-5][0-9]'
+MOST_JOBS=10000 # of an array: each has a mark of its own
+
 setting() { # setting NAME PATTERN ALLOWED: the value of GENERATE_NAME or TRAIN_NAME, whichever the job is
     local name=${job%%_*}; name=${name^^}_$1
     [[ ${!name-} =~ ^($2)$ ]] || fail "$site: $name = '${!name-}'; allowed: $3"
@@ -17,27 +21,28 @@ read_settings() { # sets nodes, n_nodes, tasks, cores, gpus, time, seconds, queu
     nodes=$(setting NODES "$NODES_PATTERN" "$NODES_ALLOWED")
     n_nodes=${nodes:-1}
     n_nodes=$((${n_nodes//x/*}))
-    tasks=$(setting TASKS_PER_NODE '[1-9][0-9]*' "a number from 1")
-    cores=$(setting CORES_PER_TASK '[1-9][0-9]*' "a number from 1")
-    gpus=$(setting GPUS_PER_NODE '[0-9]+' "a number from 0")
-    time=$(setting TIME '[0-9]+:[0-5][0-9]:[0-5][0-9]' "hours:minutes:seconds")
+    tasks=$(setting TASKS_PER_NODE "$POSITIVE" "a number from 1")
+    cores=$(setting CORES_PER_TASK "$POSITIVE" "a number from 1")
+    gpus=$(setting GPUS_PER_NODE "$NUMBER" "a number from 0")
+    time=$(setting TIME "$HOURS" "hours:minutes:seconds")
     queue=$(setting QUEUE '[^ ]*' "one word, or nothing")
     restarts=${restarts:-$RESTARTS}
-    [[ $restarts =~ ^[0-9]+$ ]] || fail "$site: RESTARTS, or --restarts, = '$restarts'; allowed: a number from 0"
-    [[ ${WARNING_SECONDS:-300} =~ ^[0-9]+$ ]] ||
+    [ -n "${PYTHON:-}" ] || fail "$site: PYTHON is empty; tools/setup makes .venv/bin/python"
+    [[ $restarts =~ ^$NUMBER$ ]] || fail "$site: RESTARTS, or --restarts, = '$restarts'; allowed: a number from 0"
+    [[ ${WARNING_SECONDS:-300} =~ ^$NUMBER$ ]] ||
         fail "$site: WARNING_SECONDS = '$WARNING_SECONDS'; allowed: a number from 0"
     # A stage of one process takes one node, all of it.
     if grep -q '^# One process' "jobs/kinds/$job.sh"; then
         nodes=${nodes:+1} n_nodes=1 cores=$((tasks * cores)) tasks=1
         time=${ONE_PROCESS_TIME:-$time}
-        [[ $time =~ ^[0-9]+:[0-5][0-9]:[0-5][0-9]$ ]] ||
+        [[ $time =~ ^$HOURS$ ]] ||
             fail "$site: ONE_PROCESS_TIME = '$time'; allowed: hours:minutes:seconds"
     fi
     seconds=$(in_seconds "$time")
 }
 
 check_array() { # WORD...: --array and {index} go together
-    local ids='^([0-9][0-9_]*(\[\])?(,|$))*$' range='^([1-9][0-9]*)-([1-9][0-9]*)$'
+    local ids='^([0-9][0-9_]*(\[\])?(,|$))*$' range="^($POSITIVE)-($POSITIVE)$"
     [[ $after =~ $ids ]] || fail "--after '$after'; allowed: IDs of jobs with commas between them"
     if [ -z "$array" ]; then
         [[ "$*" != *"{index}"* ]] || fail "{index} is in the arguments; give --array FIRST-LAST"
@@ -47,14 +52,17 @@ check_array() { # WORD...: --array and {index} go together
     if [[ ! $array =~ $range ]] || ((BASH_REMATCH[1] >= BASH_REMATCH[2])); then
         fail "--array '$array'; allowed: FIRST-LAST with 1 <= FIRST < LAST"
     fi
+    ((BASH_REMATCH[2] - BASH_REMATCH[1] < MOST_JOBS)) || fail "--array '$array'; at most $MOST_JOBS jobs are allowed"
     [[ "$*" == *"{index}"* ]] || fail "--array $array: all jobs would do the same; put {index} into the arguments"
 }
 
 check_limits() { # the settings against QUEUE_LIMITS of the site
     [ -n "${QUEUE_LIMITS[*]-}" ] || return 0
     local line name range longest of_gpus of_cores of_memory kind=${job%%_*} queues="" seen=""
+    local form="^[^ ]+ +$POSITIVE-$POSITIVE +$HOURS( +([0-9]{1,6}|-)){3} *$"
     kind=${kind^^}
     for line in "${QUEUE_LIMITS[@]}"; do
+        [[ $line =~ $form ]] || fail "$site: QUEUE_LIMITS has '$line'; allowed: as in \"gpu 1-16 24:00:00 4 64 512\""
         read -r name range longest of_gpus of_cores of_memory <<<"$line"
         queues+=" $name"
         [ "$name" = "$queue" ] || continue
@@ -86,14 +94,16 @@ scripts_of() { # ID[,ID...]: the scripts of these jobs, where the scheduler does
     echo "${found[*]}"
 }
 
+last_of() { echo "${1:+ (${1##*$'\n'})}"; } # MESSAGE: its last line, which has the reason
+
 look_at_configuration() { # GENERATOR WORD...
     # The generator looks at its configuration now, so that mistakes are told before the job has waited.
     looks() { PLANNED_RANKS=$((n_nodes * tasks)) "$PYTHON" -m "$@"; }
-    if ! (load_software >&2; looks "$1" --help) >/dev/null 2>&1; then
-        echo "submit: $1 does not run here, so its configuration was not looked at" >&2
+    local told
+    if ! told=$( (load_software >/dev/null 2>&1; looks "$1" --help) 2>&1 >/dev/null); then
+        echo "submit: $1 does not run here$(last_of "$told"), so its configuration was not looked at" >&2
         return 0
     fi
-    local told
     told=$(load_software >&2; looks "$1" show "${@:2}") || fail "nothing is submitted"
     sed -n '/^# /p' <<<"$told"
     compare_memory "$(sed -n 's/^# memory  *about \([0-9.]* [kMGT]*B\) per rank.*/\1/p' <<<"$told")"
@@ -101,13 +111,13 @@ look_at_configuration() { # GENERATOR WORD...
 }
 
 look_at_recipe() { # WORD...: likewise; data that an earlier job is still to make are not there yet
-    local told code=0
+    local told why code=0
     looks() { "$PYTHON" dtrain/train.py "$@"; }
     told=$(load_software >&2; looks show "$@" 2>&1) || code=$?
     if ((code == 0)); then
         sed -n '/^# /p' <<<"$told"
-    elif ((code != 2)) && ! (load_software >&2; looks --help) >/dev/null 2>&1; then
-        echo "submit: dtrain does not run here, so its recipe was not looked at" >&2
+    elif ((code != 2)) && ! why=$( (load_software >/dev/null 2>&1; looks --help) 2>&1 >/dev/null); then
+        echo "submit: dtrain does not run here$(last_of "$why"), so its recipe was not looked at" >&2
     elif [ -n "$after$later" ] && grep -q '^name = ' <<<"$told"; then # the recipe is in order and shown: data are missing
         sed -n "s/^error: \(.*\)/submit: \1; ${after:-what it waits for} has not ended yet, so that may come/p" <<<"$told" >&2
     else

@@ -8,16 +8,19 @@ source jobs/again.sh
 fail() { echo "${program:-job}: $*" >&2; exit 2; }
 
 load_files() { # FILE of the site: its scheduler's functions, then what it says itself
-    local there
+    local there told
+    told=$(bash -n "$1" 2>&1) || fail "${told%%$'\n'*}"
     there=$(basename -s .sh jobs/schedulers/*.sh | xargs | sed 's/ /, /g')
     # shellcheck source=/dev/null
-    SCHEDULER=$(unset SCHEDULER; source "$1" >&2; echo "${SCHEDULER:-}")
+    SCHEDULER=$(unset SCHEDULER; source "$1" >/dev/null 2>&1; echo "${SCHEDULER:-}")
     [[ $SCHEDULER =~ ^[a-z]+$ && -f jobs/schedulers/$SCHEDULER.sh ]] ||
         fail "$1: SCHEDULER = '$SCHEDULER'; allowed: $there"
     # shellcheck source=/dev/null
     source "jobs/schedulers/$SCHEDULER.sh"
+    trap 'exit 2' ERR # of a line of the site that fails, which bash has named
     # shellcheck source=/dev/null
     source "$1"
+    trap - ERR
 }
 
 with_index() { # INDEX WORD...: sets words, in which {index} is replaced

@@ -29,6 +29,7 @@ from typing import Any, NoReturn
 
 KEYS = {"job": str, "arguments": list, "array": dict, "after": list, "restarts": int}
 NAME = re.compile(r"[\w.+-]+")
+OTHERWISE = " with other arguments"  # of a job in the queue, whose pipeline was changed, or has a name twice
 
 
 @dataclass
@@ -74,7 +75,9 @@ def read(path: Path) -> list[Job]:
     """The jobs of a file in the order of its stages; a mistake is one line."""
     try:
         table = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+    except OSError as error:
+        fail(f"{path}: {error.strerror}")
+    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         fail(f"{path}: {error}")
     name, stages = table.get("name", path.stem), table.get("stage")
     if not isinstance(name, str) or not NAME.fullmatch(name):
@@ -174,9 +177,7 @@ def look_up(jobs: list[Job], rows: dict[str, list[list[str]]], states: dict[str,
         waiting = [states[number] for number in numbers if number in states]
         is_same = words == " ".join(job.words)
         if waiting:
-            if not is_same:
-                fail(f"{job.label} is in the queue as {job.ident} with other arguments: cancel it first")
-            job.state = f"queued ({waiting[-1]})"
+            job.state = f"queued ({waiting[-1]})" + ("" if is_same else f"{OTHERWISE} ({words})")
         elif is_same and Path(script).exists() and not Path(f"{script}.unfinished").exists():
             if not any(other.is_waited_for for other in job.before):
                 job.state = "done"
@@ -186,6 +187,10 @@ def look_up(jobs: list[Job], rows: dict[str, list[list[str]]], states: dict[str,
 
 def submit(jobs: list[Job]) -> None:
     """Submit what neither is done nor waits, after a check of all of it, so that mistakes show before anything runs."""
+    for job in jobs:
+        if OTHERWISE in job.state:
+            way_out = f"end it first (jobs/submit cancel {job.ident}), or give the pipeline another name"
+            fail(f"{job.label}, {job.ident}, is {job.state}: {way_out}")
     todo = [job for job in jobs if job.state in ("to be submitted", "ended without success")]
     for job in jobs:
         waits = ", ".join(other.label for other in job.before if other.is_waited_for) or "nothing"

@@ -5,11 +5,11 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from runkit.memory import memory_for_imports
-from runkit.mpi import World, launch, single_threaded
+from runkit.imports import imports_of
 
 if TYPE_CHECKING:  # NumPy is not to be loaded yet: see `single_threaded`
     from lbmgen.config import RunConfig
+    from runkit.mpi import World
     from runkit.registry import Registry
 
 
@@ -19,8 +19,10 @@ def main() -> None:
     Exit code: 0 all cases are complete, 3 some failed, 4 all failed, 75 unfinished, because its time was over or a
     signal warned it (the same command goes on), 2 a mistake in the configuration, 1 another error.
     """
-    single_threaded()
-    with memory_for_imports():
+    with imports_of(__name__):
+        from runkit.mpi import launch, single_threaded
+
+        single_threaded()
         from lbmgen.boundaries import boundary
         from lbmgen.collisions import collision
         from lbmgen.config import RunConfig

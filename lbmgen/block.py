@@ -20,6 +20,7 @@ from lbmgen.domain import Body, Domain
 from lbmgen.equilibrium import Moments, equilibrium
 from lbmgen.halo import exchanges, own_copies
 from lbmgen.kernels import BlockData, Statistics, steps_on
+from lbmgen.kernels.formulas import require_formulas
 from lbmgen.lattices import Lattice
 from lbmgen.layout import STATES, STRAIGHT, Layout
 from lbmgen.program import program_of
@@ -31,13 +32,19 @@ from runkit.mpi import World
 
 @dataclass(frozen=True)
 class Fluid:
-    """A fluid: lattice, collision law, relaxation time, force density [d] or None, and the type of populations."""
+    """A fluid: lattice, collision law, relaxation time, force density [d] or None, and the type of populations.
+
+    Raises UserError if kernels cannot be made of the formulas of the law, or of open faces.
+    """
 
     lattice: Lattice
     law: Collision
     tau: float
     force: tuple[float, ...] | None = None
     dtype: str = "float32"
+
+    def __post_init__(self) -> None:
+        require_formulas(self.lattice, self.law, self.force is not None)
 
     def numbers(self) -> tuple[np.floating[Any], ...]:
         """What a site's collision needs, in the type of the populations."""

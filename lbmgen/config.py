@@ -12,7 +12,7 @@ from pydantic import AfterValidator, Field
 
 from runkit.config import Config, GraceSeconds, Minutes
 from runkit.device import Device
-from runkit.stop import GRACE_SECONDS
+from runkit.imports import GRACE_SECONDS
 
 MOST_CELLS, MOST_BODIES = 1 << 16, 1000
 

@@ -127,8 +127,9 @@ def show(config: RunConfig) -> None:
         + (
             "nominal: no inlet or sliding wall has it, and what comes is measured"
             if cases[0].is_nominal
-            else f"at its peak {_ends([fastest_of(case.domain) for case in cases])}"
+            else f"at its peak {_ends([(1 + config.flow.pulsation) * fastest_of(case.domain) for case in cases])}"
         )
+        + (f", in waves of {config.flow.period:g} steps" if config.flow.pulsation else "")
         + drawn,
         f"ranks      {n_ranks} in {_many(groups, 'group', 'groups')}; a case is cut into {_by(decomposition.grid)}",
         f"memory     {memory_in_words(config, cases[0], decomposition.n_blocks)}; on a GPU {in_units(on_gpu)} per "

@@ -15,11 +15,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from lbmgen.averages import averaged
+from lbmgen.averages import density_in_cells
 from lbmgen.block import Block
 from lbmgen.case import Case
 from lbmgen.config import RunConfig
-from lbmgen.frames import density_in_cells
 from runkit.arrays import F32, F64, I64, Array, Bools
 from runkit.dataset.writer import Writer
 from runkit.errors import UserError
@@ -27,11 +26,11 @@ from runkit.mpi import World
 
 
 def require_room(config: RunConfig) -> None:
-    """Raise UserError if points are asked for that no cell can be split into."""
+    """Raise UserError if points are wanted that no cell can be split into."""
     n_points, width, parts = config.frames.points, config.grid.refinement, 2 ** len(config.grid.cells)
     if n_points and width % 2:
-        told = f"frames.points = {n_points}: cells of grid.refinement = {width} sites cannot be halved"
-        raise UserError(f"{told}; allowed: 0, or an even grid.refinement")
+        fault = f"frames.points = {n_points}: cells of grid.refinement = {width} sites cannot be halved"
+        raise UserError(f"{fault}; allowed: 0, or an even grid.refinement")
     if 0 < n_points < parts:
         raise UserError(f"frames.points = {n_points}: a cell is split into {parts}; allowed: 0, or at least {parts}")
 
@@ -108,7 +107,7 @@ class StoredPoints:
         self.points = points_of(case, config.grid.refinement, self.room)
         inner = self.points.origin - np.array(block.origin)
         self._is_mine: Bools = ((inner >= 0) & (inner < np.array(block.shape))).all(axis=1)
-        self._place: I64 = inner // self.points.width[:, None]
+        self._sites = [self._sites_of(int(width), inner) for width in np.unique(self.points.width)]
         self._fraction = self._means((~block.solid).astype(np.float64))
 
     def sample(self) -> tuple[F32, ...]:
@@ -134,13 +133,22 @@ class StoredPoints:
         file.write("points/density", where, density)
         file.write("points/velocity", where, velocity)
 
+    def _sites_of(self, width: int, inner: I64) -> tuple[Bools, I64]:
+        """Which of the points are cells of this width in this block [n], and their sites [cell, width, …], counted on.
+
+        `inner` [n, d] are the first sites of points in the block.
+        """
+        d, mine = len(self._block.shape), self._is_mine & (self.points.width == width)
+        along = (inner[mine][:, axis].reshape(-1, *(1,) * d) + _axis(width, axis, d) for axis in range(d))
+        return mine, np.ravel_multi_index(tuple(np.broadcast_arrays(*along)), self._block.shape).astype(np.int64)
+
     def _means(self, values: F64) -> F64:
         """Means [n, …] over the cells of all points, of values [*shape, …] at the sites of blocks."""
         d = len(self._block.shape)
-        found = np.zeros((len(self.points.width), *values.shape[d:]))
-        for width in np.unique(self.points.width):
-            mine = self._is_mine & (self.points.width == width)
-            found[mine] = averaged(values, int(width), d)[tuple(self._place[mine].T)]
+        flat = values.reshape(-1, *values.shape[d:])
+        found = np.zeros((len(self.points.width), *flat.shape[1:]))
+        for mine, sites in self._sites:
+            found[mine] = _mean_of_each(flat[sites], d)
         total = self._group.sum(found)
         return total + 0.0  # no zero has a sign, for any number of ranks
 
@@ -148,3 +156,20 @@ class StoredPoints:
         found = np.full((self.room, *values.shape[1:]), np.nan, np.float32)
         found[: len(values)] = values
         return found
+
+
+def _axis(width: int, axis: int, d: int) -> I64:
+    """0, 1, … along one axis of [cell, width, …], of which each cell has d."""
+    return np.arange(width).reshape(*(width if k == axis else 1 for k in range(d)))
+
+
+def _mean_of_each(values: F64, d: int) -> F64:
+    """Means [cell, …] of values [cell, width, …] over d axes, summed in the order of `averages.averaged`."""
+    width = values.shape[1]
+    for _ in range(d):
+        total = values[:, 0].copy()
+        for k in range(1, width):
+            total += values[:, k]
+        values = total
+    found: F64 = values / width**d
+    return found

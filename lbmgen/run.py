@@ -20,8 +20,9 @@ from lbmgen.domain import AXES, Body, Domain
 from lbmgen.plan import gpu_bytes, group_of, memory_in_words, require_whole_records, schema_of, sizes_of
 from lbmgen.points import require_room
 from lbmgen.prefetch import prefetched
+from lbmgen.preparation import Prepared, fluid_of, prepare
 from lbmgen.reorder import case_order, finish_moves, move_failed_to_end
-from lbmgen.simulation import Prepared, Simulation, advance_round, fluid_of, prepare
+from lbmgen.simulation import Simulation, advance_round
 from runkit.dataset.outcome import conclude
 from runkit.dataset.schema import COMPLETE, FAILED
 from runkit.dataset.verify import verify
@@ -56,6 +57,8 @@ def generate(world: World, config: RunConfig) -> int:
         if file.state == "new":  # checkpoints that lie here belong to a file that is gone
             world.on_root(file.scratch.clear)
         say(world, f"memory: {memory_in_words(config, cases[0], group.size)}")
+        if stop.meet():  # warned while the program was imported
+            return stop.conclude(file.part)
         say(world, "kernels: loaded, or compiled in a minute or two where they are new")
         with account.part(KERNELS):
             world.first_on_each_node(_compile, config, cases[0], gpu)

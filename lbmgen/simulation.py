@@ -11,36 +11,28 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Sequence
-from typing import NamedTuple
 
 import numpy as np
 
-from lbmgen.block import Block, Fluid, advance, statistics
-from lbmgen.case import Case
-from lbmgen.cases import most_bodies
-from lbmgen.collisions import collision
+from lbmgen.averages import density_in_cells
+from lbmgen.block import advance, statistics
 from lbmgen.config import RunConfig
-from lbmgen.decomposition import Decomposition
-from lbmgen.domain import Body, places_of
 from lbmgen.forces import momentum_exchange
-from lbmgen.frames import density_in_cells, fluid_fraction
 from lbmgen.kernels import Statistics
-from lbmgen.lattices import lattice
 from lbmgen.points import StoredPoints
+from lbmgen.preparation import Prepared
 from lbmgen.reorder import fill_with_nan
 from runkit.arrays import F64, I64, Array
 from runkit.dataset.contracts.flow import LARGEST_DEVIATION, LARGEST_SPEED
 from runkit.dataset.schema import PENDING
 from runkit.dataset.scratch import Arrays, fault_in
 from runkit.dataset.writer import Writer
-from runkit.device import Gpu
 from runkit.elementary import cos, sin
 from runkit.mpi import World
 from runkit.rng import stream
 
 FORCES = ("drag", "lift", "side")
 FLUX = 2.0**40  # quanta of velocity in one lattice unit: integers add up alike in any order
-REACH = 4.0  # distances are computed up to here [site]; links need them within sqrt(3) of a body
 WRITE_BYTES = 1 << 22  # of frames that are written together: a write costs more than a small frame
 
 
@@ -52,15 +44,6 @@ def warm_up_rounds(config: RunConfig) -> int:
 def _crossing_time(config: RunConfig) -> float:
     """Steps in which the slowest inlet crosses the domain."""
     return config.grid.cells[0] * config.grid.refinement / config.flow.velocity[0]
-
-
-class Prepared(NamedTuple):
-    """A case with its block and its constant fields before the first step, made on the host alone."""
-
-    case: Case
-    block: Block
-    distance: F64  # of the centres of cells
-    fraction: F64
 
 
 class Simulation:
@@ -275,27 +258,3 @@ def advance_round(simulations: Sequence[Simulation]) -> list[tuple[I64, Statisti
     is_stored = any(simulation.is_warm for simulation in simulations)
     seen = statistics(blocks, simulations[0].config.grid.refinement if is_stored else None)
     return list(zip(impulses, seen, strict=True))
-
-
-def fluid_of(config: RunConfig, case: Case) -> Fluid:
-    """The fluid of a case."""
-    law = collision.build(config.collision.name, **config.collision.parameters)
-    return Fluid(lattice(config.grid.lattice), law, case.tau, config.flow.force or None, config.collision.precision)
-
-
-def prepare(config: RunConfig, case: Case, group: World, gpu: Gpu | None = None) -> Prepared:
-    """Make a case ready for its first step, without the GPU and without other ranks: a thread may do it meanwhile."""
-    block, width = make_block(config, case, group, gpu), config.grid.refinement
-    axes = [a + width * (np.arange(n // width) + 0.5) for a, n in zip(block.origin, block.shape, strict=True)]
-    centres = np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1)
-    distance, _ = case.nearest(centres, float(max(case.shape)))
-    return Prepared(case, block, distance, fluid_fraction(block.solid, width))
-
-
-def make_block(config: RunConfig, case: Case, group: World, gpu: Gpu | None = None) -> Block:
-    """This rank's block of a case."""
-    cutting = Decomposition.best(case.shape, group.size, config.grid.refinement, slabs=gpu is None)
-    distance, number = case.nearest(places_of(*cutting.block(group.rank), case.domain), REACH)
-    is_interpolated = config.obstacles.walls == "interpolated"
-    body = Body(distance <= 0, distance if is_interpolated else None, number, most_bodies(config))
-    return Block(fluid_of(config, case), case.domain, cutting, group, body, gpu)

@@ -13,6 +13,8 @@ from lbmgen.case import Case
 from lbmgen.collisions import collision
 from lbmgen.config import RunConfig
 from lbmgen.domain import AXES, Domain
+from lbmgen.kernels.formulas import require_formulas
+from lbmgen.lattices import lattice
 from lbmgen.obstacles.placed import PlacedShape
 from lbmgen.obstacles.placement import apart
 from lbmgen.obstacles.shadow import shadow
@@ -46,13 +48,20 @@ def require_sound(config: RunConfig, case: Case) -> None:
     _require_bodies(config, case)
     _require_slow(config, case)
     law = collision.build(config.collision.name, **config.collision.parameters)
-    slides = any(face.slide for pair in case.domain.faces for face in pair)
-    least = max(law.least_tau, law.least_tau_sliding) if slides else law.least_tau
+    require_formulas(lattice(config.grid.lattice), law, bool(config.flow.force))
+    faces = [face for pair in case.domain.faces for face in pair]
+    limits = {"": (law.least_tau, "")}
+    if any(face.slide for face in faces):
+        limits[" beside a sliding wall"] = law.least_tau_sliding, ""
+    if any(face.reflects for face in faces):
+        limits[" with an outlet that reflects sound"] = law.least_tau_reflecting, " or kind of outlet"
+    limits[" with this kind of outlet"] = max(face.least_tau for face in faces), " or kind of outlet"
+    where, (least, perhaps) = max(limits.items(), key=lambda item: item[1][0])
     if case.tau < least:
         raise UserError(
-            f"flow.reynolds = {case.reynolds:.4g}: tau = {case.tau:.4f} is too near 1/2 for {config.collision.name!r} "
-            f"{'beside a sliding wall ' if slides else ''}(allowed: {least:g} or more); lower flow.reynolds, raise "
-            "grid.refinement, obstacles.diameter or flow.velocity, or take another collision.name"
+            f"flow.reynolds = {case.reynolds:.4g}: tau = {case.tau:.4f} is too near 1/2 for {config.collision.name!r}"
+            f"{where} (allowed: {least:g} or more); lower flow.reynolds, raise grid.refinement, obstacles.diameter or "
+            f"flow.velocity, or take another collision.name{perhaps}"
         )
     if case.tau > LARGEST_TAU:
         raise UserError(

@@ -14,7 +14,7 @@ from pydantic import Field, field_validator
 
 from runkit.config import Config, GraceSeconds, Minutes
 from runkit.device import Device
-from runkit.stop import GRACE_SECONDS
+from runkit.imports import GRACE_SECONDS
 
 LONGEST = 1e10  # time that anything may take
 SHORTEST = 1e-6  # time step, and time between snapshots

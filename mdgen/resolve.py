@@ -13,8 +13,9 @@ from mdgen.formats.independence import require_distinct
 from mdgen.initial import Configuration
 from mdgen.potentials import potential as registry
 from mdgen.potentials.pair import PairPotential
-from mdgen.thermostats import thermostat
+from mdgen.thermostats import require_formulas, thermostat
 from runkit.errors import UserError
+from runkit.rng import stream
 
 # Keys of [initial] that count for melts alone, and for files alone.
 MELTED = ("temperature", "melt_time", "cooling_time", "hold_time", "thermostat", "relaxation_time")
@@ -45,7 +46,7 @@ def potential_of(config: RunConfig) -> PairPotential:
 
 
 def require_thermostat(config: RunConfig) -> None:
-    """Raise `UserError` for an unknown thermostat, or one that must be slower for this time step."""
+    """Raise `UserError` for an unknown thermostat, one that must be slower for this time step, or wrong formulas."""
     initial, dt = config.initial, config.integrator.dt
     least = thermostat.get(initial.thermostat).least_steps * dt
     if initial.relaxation_time < least and not initial.file:
@@ -53,6 +54,16 @@ def require_thermostat(config: RunConfig) -> None:
             f"initial.relaxation_time = {initial.relaxation_time:g}; allowed with thermostat {initial.thermostat!r} "
             f"and integrator.dt = {dt:g}: {least:g} or more"
         )
+    require_formulas(
+        thermostat.build(
+            initial.thermostat,
+            temperature=initial.temperature,
+            relaxation_time=initial.relaxation_time,
+            dt=dt,
+            degrees_of_freedom=3,
+            streams=[stream(config.seed)],
+        )
+    )
 
 
 def given_configurations(config: RunConfig, potential: PairPotential) -> list[Configuration]:

@@ -61,6 +61,8 @@ def generate(world: World, config: RunConfig) -> int:
         elif is_short:
             say(world, f"warning: {message}; samples are still ageing")
         run = Run(config, potential, file, world, device, stop)
+        if stop.meet():  # warned while the program was imported
+            return stop.conclude(file.part)
         with account.part(KERNELS):
             _compile(run, cools=not given)
         if not run.go_through(lambda run: equilibrate(run, given), propagate, label):

@@ -25,7 +25,7 @@ from typing import Any, NoReturn, TypeVar
 import runkit
 from runkit.config import Config, load, read_toml
 from runkit.constraints import is_list
-from runkit.errors import UserError, complain
+from runkit.errors import INTERRUPTED, UserError, complain
 from runkit.launcher import Launch, alone, this_launch
 from runkit.memory import shortage
 from runkit.outputs import is_file
@@ -61,7 +61,7 @@ def run_program(
     were started together. `parts` are the registries whose parts keys name: `--help` lists them with their parameters.
 
     A UserError, or a lack of memory, ends the program with code 2 and one line on standard error; so does a reader of
-    the standard output that goes away, with code 141.
+    the standard output that goes away, with code 141, and an interrupt without a word, with 130.
     """
     words = [
         word for word in (sys.argv[1:] if arguments is None else arguments) if not _LAUNCHER_OPTION.fullmatch(word)
@@ -72,6 +72,8 @@ def run_program(
             is_root = _speaks(launched())
             about = partial(help_text, name, model, description, show is not None, positional, parts)
             _do(name, model, run, show, about, words, positional, is_root)
+        except KeyboardInterrupt:
+            sys.exit(INTERRUPTED)
         except Exception as error:
             message = error if isinstance(error, UserError) else shortage(error)
             if message is None:

@@ -199,7 +199,7 @@ def _count() -> int:
 def _reason(runtime: Any, error: Any) -> str:
     if error.status == INSUFFICIENT_DRIVER and has_gpu():
         driver, library = _version(runtime.driverGetVersion()), _version(runtime.runtimeGetVersion())
-        return f"the driver knows CUDA up to {driver}, CuPy needs {library}: update it, or {INSTALL}"
+        return f"the driver supports CUDA up to {driver}, CuPy needs {library}: update it, or {INSTALL}"
     return "there is no GPU that this process may use" + (f" ({error})" if has_gpu() else "")
 
 

@@ -6,13 +6,9 @@ from __future__ import annotations
 
 import re
 import resource
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 
-from runkit.errors import UserError, complain
+from runkit.errors import UserError
 
-INTERRUPTED = 130  # exit code, as of a shell
 # How libraries report it: NumPy and Python by MemoryError, the loader, the C library and torch in words.
 _WORDS = re.compile(
     r"failed to map segment|cannot allocate|unable to (allocate|mmap)|not enough memory|out of memory|can't allocate"
@@ -34,19 +30,3 @@ def shortage(error: BaseException) -> UserError | None:
     limited = "" if limit == resource.RLIM_INFINITY else f" (ulimit -v allows {limit >> 20} MiB)"
     first = (str(error).splitlines() or [""])[0]
     return UserError(f"out of memory{limited}{': ' if first else ''}{first}; lower the case, or give the job more")
-
-
-@contextmanager
-def memory_for_imports() -> Iterator[None]:
-    """For a program whose imports are large: where memory does not suffice for them, end it with one line and code 2,
-    and without a word where it is interrupted meanwhile.
-    """
-    try:
-        yield
-    except KeyboardInterrupt:
-        sys.exit(INTERRUPTED)
-    except Exception as error:
-        if (message := shortage(error)) is None:
-            raise
-        complain(message)
-        sys.exit(2)

@@ -29,9 +29,11 @@ class Registry(Generic[Made]):
     A part is a function or class that, called with its parameters, gives a `Made`: the type of the kind.
     """
 
-    def __init__(self, kind: str, package: str) -> None:
+    def __init__(self, kind: str, package: str, supplied: Iterable[str] = ()) -> None:
+        """`supplied` are the parameters that the program gives a part itself; all others are the user's."""
         self.kind = kind
         self.package = package
+        self.supplied = frozenset(supplied)
         self._parts: dict[str, Callable[..., Made]] = {}
         self._complete = False
 
@@ -64,6 +66,10 @@ class Registry(Generic[Made]):
         """Keyword parameters of a part, by name."""
         return inspect.signature(self.get(name)).parameters
 
+    def choices(self, name: str) -> dict[str, inspect.Parameter]:
+        """Those parameters of a part that a user gives."""
+        return {key: one for key, one in self.parameters(name).items() if key not in self.supplied}
+
     def unknown(self, name: str, given: Iterable[str]) -> list[str]:
         """Those of the `given` keywords that a part does not take."""
         known = self.parameters(name)
@@ -74,8 +80,8 @@ class Registry(Generic[Made]):
         """Raise UserError if the part is unknown or `given` holds unknown, or lacks necessary, parameters."""
         known, unknown = self.parameters(name), self.unknown(name, given)
         if unknown:
-            allowed = ", ".join(known) or "none"
-            perhaps = suggestion(unknown[0], known)
+            choices = self.choices(name)
+            allowed, perhaps = ", ".join(choices) or "none", suggestion(unknown[0], choices)
             raise UserError(f"{self.kind} {name!r} has no parameter {unknown[0]!r}{perhaps}; allowed: {allowed}")
         missing = [key for key, parameter in known.items() if _is_necessary(parameter) and key not in given]
         if missing:

@@ -23,12 +23,11 @@ from typing import Any, NamedTuple, Protocol, Self
 
 from runkit.errors import UNFINISHED as UNFINISHED
 from runkit.errors import complain
+from runkit.imports import SIGNALS, take_early, taken_early
 from runkit.log import Rank, say
 from runkit.mpi import MpiWorld, World
 
-GRACE_SECONDS = 30.0  # from a warning to the next place where the work can be left
 SAVING_SECONDS = 600.0  # from there to the end, for a large checkpoint; a batch system may cut it short
-SIGNALS = (signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2, signal.SIGXCPU)
 NOTE = "UNFINISHED_NOTE"  # variable with the name of a file that takes how much work was kept
 _LONGEST_NAP = 0.01
 _HEARSAY = "another rank was warned"
@@ -69,6 +68,8 @@ class Notice:
         self._handlers = {number: signal.signal(number, self._take) for number in SIGNALS}
         self._thread = threading.Thread(target=self._watch, name="stop", daemon=True)
         self._thread.start()
+        for number in taken_early():
+            self._take(number, None)
 
     def __enter__(self) -> Self:
         return self
@@ -79,9 +80,9 @@ class Notice:
         self.close()
 
     def close(self) -> None:
-        """Signals do what they did before."""
+        """Signals do what they did before; if that was to end a run that had not begun, they do what is usual."""
         for number, handler in self._handlers.items():
-            signal.signal(number, signal.SIG_DFL if handler is None else handler)
+            signal.signal(number, signal.SIG_DFL if handler in (None, take_early) else handler)
         signal.set_wakeup_fd(self._wakeup)
         self._wake(_OVER)
         self._thread.join()

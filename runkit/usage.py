@@ -54,9 +54,10 @@ def _keys(model: type[Config], width: int) -> list[str]:
 
 
 def _parts(key: str, registry: Registry[Any], width: int) -> list[str]:
-    lines = [f"What {key} may name, with parameters:"]
+    has_parameters = any(registry.choices(name) for name in registry.names())
+    lines = [f"What {key} may name{', with parameters' if has_parameters else ''}:"]
     for name in registry.names():
-        takes = registry.parameters(name).items()
+        takes = registry.choices(name).items()
         words = [key if one.default is one.empty else f"{key} = {value_text(one.default)}" for key, one in takes]
         lines.append(f"  {name}" + (f" ({', '.join(words)})" if words else ""))
         about = (inspect.getdoc(registry.get(name)) or "").partition("\n\n")[0]

@@ -74,7 +74,7 @@ def test_a_command_that_a_document_shows_names_what_exists(words):
             assert (ROOT / word).exists(), word
 
 
-RUN_AS_THEY_STAND = re.compile("troubleshooting|add_a_part")  # by tests of their own
+RUN_AS_THEY_STAND = re.compile("troubleshooting|howto/parts")  # by tests of their own
 RUNS = [one for one in SHOWN if {*LOADS} & {*one.values[0]} and not RUN_AS_THEY_STAND.search(str(one.id))]
 
 
@@ -88,6 +88,14 @@ def test_the_settings_that_a_document_shows_are_valid(words, monkeypatch):
     files = [word for word in rest if word.endswith(".toml") and not NOT_YET.search(word)]
     default = DEFAULT_RECIPE if program.startswith("dtrain") else None
     assert LOADS[program](files[0] if files else default, settings)
+
+
+def test_every_picture_of_the_documents_is_made_by_a_program_and_shown():
+    script = (ROOT / "tools/pictures").read_text()
+    made = {*re.findall(r"^small \S+ (\S+)$", script, re.MULTILINE), *re.findall(r"docs/pictures/(\w+\.\w+)", script)}
+    shown = {Path(link).name for path in DOCUMENTS for link in LINK.findall(path.read_text()) if "pictures/" in link}
+    by_hand = {"near_bodies.png"}  # tools.near_bodies
+    assert shown == made | by_hand == {path.name for path in (ROOT / "docs/pictures").iterdir()}
 
 
 def test_all_that_tells_the_version_tells_the_same():

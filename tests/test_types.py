@@ -34,7 +34,7 @@ group: World = SerialWorld()
 
 @collision("without a way to collide")  # refused
 class Idle:
-    least_tau = least_tau_sliding = 0.5
+    least_tau = least_tau_sliding = least_tau_reflecting = 0.5
     def rates(self, tau: float) -> tuple[float, ...]: return (tau,)
 @thermostat("without a state")  # refused
 class Cold:

@@ -51,7 +51,7 @@ def export(options: Export) -> None:
             raise UserError(f"file: {options.file} holds {data.schema.name} data; ISOCONFIG is needed")
         samples = np.flatnonzero(data["labelled"][:] == COMPLETE).tolist()
         if not samples:
-            raise UserError(f"{options.file}: no sample is labelled; python -m runkit.dataset.check tells why")
+            raise UserError(f"{options.file}: no sample is labelled; python -m runkit.dataset.check says why")
         n_train = len(samples) - round(options.test * len(samples))
         layout = {"botan": botan_files, "glassbench": glassbench_files}[options.layout]
         n_files = 0

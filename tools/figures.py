@@ -62,7 +62,7 @@ def main() -> None:
     """Draw into a folder and print the names of the pictures."""
     parser = OptionParser("python -m tools.figures", description="Draw a dataset and what networks make of it.")
     parser.add_argument("--dataset", type=Path, required=True, help="ISOCONFIG or FLOW file")
-    parser.add_argument("--run", type=Path, nargs="*", default=[], help="folders of scored runs")
+    parser.add_argument("--run", type=Path, nargs="*", action="extend", default=[], help="folders of scored runs")
     parser.add_argument("--out", type=Path, default=Path("figures"), help="folder for the pictures")
     parser.add_argument("--format", choices=FORMATS, default="png", help="of figures; animations are GIF")
     options = parser.parse_args()

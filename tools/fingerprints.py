@@ -90,7 +90,7 @@ def _flows() -> Iterator[tuple[str, tuple[Run, ...]]]:
             yield f"flow {law} {precision}", (Run("lbmgen", settings), cut, Run("lbmgen", settings, 0))
     changes = {
         "half-way walls": ("obstacles.walls=half-way",),
-        "pressure outlet": ("boundaries.x_high={kind='pressure'}",),
+        "outlet of pressure": ("boundaries.x_high={kind='pressure'}", "flow.reynolds=[20,30]"),
         "channel": ("boundaries.y_low={kind='no-slip'}", "boundaries.y_high={kind='no-slip'}"),
         "parabola": (
             "boundaries.x_low={kind='velocity',profile='parabolic'}",

@@ -4,8 +4,8 @@
 
 All runs must have learnt from the same file with the same split; its test cases are rolled out. Errors are root mean
 squares over cells, cases and both components of velocity, in percent of the reference velocity: on the grid within two
-reference lengths of a surface and elsewhere, and at the points, weighted by their area. A network of the grid knows
-nothing of points: its cells are interpolated linearly. So are those of the simulation itself, which tells what is lost
+reference lengths of a surface and elsewhere, and at the points, weighted by their area. A network of the grid has
+no points: its cells are interpolated linearly. So are those of the simulation itself, which shows what is lost
 by the grid alone.
 Units: lattice units; errors in percent of the reference velocity.
 """
@@ -138,9 +138,18 @@ def compare(runs: Sequence[str], n_frames: int, picture: str) -> list[str]:
             seconds[run] += found.seconds
         if picture and case == cases[0]:
             at_points = {Path(name).name: fields[1] for name, fields in held.items()}
-            draw(Path(picture), *truth.in_percent(at_points, min(DRAWN, n_frames)))
+            frame = min(DRAWN, n_frames)
+            draw(Path(picture), *truth.in_percent(at_points, frame), _caption(cloud, case, frame))
     errors = {name: {r: np.sqrt(of[r] / weights[r]) for r in REGIONS} for name, of in sums.items()}
     return _table(errors, {run: 1000 * total / (n_frames * len(cases)) for run, total in seconds.items()}, n_frames)
+
+
+def _caption(cloud: FlowCloud, case: int, frame: int) -> str:
+    return (
+        f"Velocity at the points near the bodies of test case {case} of {cloud.options.file}, frame {frame} of a"
+        f" rollout: its size in the simulation, and errors of networks, trained on {len(cloud.cases['train'])} cases;"
+        f" {SIMULATION}: what its own values on the grid lose there by linear interpolation. Grey: body, or no points."
+    )
 
 
 def _opened(trained: Trained) -> Flow:
@@ -152,7 +161,7 @@ def _opened(trained: Trained) -> Flow:
 
 
 def _table(errors: dict[str, dict[str, F64]], milliseconds: dict[str, float], n_frames: int) -> list[str]:
-    shown = sorted({1, n_frames} | {frame for frame in (3, 6, 12) if frame < n_frames})
+    shown = sorted({1, n_frames} | {frame for frame in (3, 6, 10) if frame < n_frames})
     width = max(map(len, errors)) + 2
     lines = [f"{'':{width}}{'frame':>7}" + "".join(f"{region:>11}" for region in REGIONS) + "   ms per frame"]
     for name, of in errors.items():

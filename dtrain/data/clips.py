@@ -90,6 +90,19 @@ def geometry_of(distance: Floats, cell: float, reach: float = REACH) -> F32:
     return found
 
 
+def noise_of(
+    random: np.random.Generator, shape: Sequence[int], reach: int, closed: Sequence[Sequence[bool]] | None
+) -> F64:
+    """Noise of density and velocities for frames [channel, t, x, y]; with `closed`, of density and a stream function.
+
+    `reach` and `closed` are those of `patches` and `eddies`.
+    """
+    if closed is None:
+        return strength(random, reach) * patches(random, shape, reach)
+    parts = patches(random, (1, *shape[1:]), reach), eddies(random, shape[1:], reach, closed)
+    return strength(random, reach) * np.concatenate(parts)
+
+
 def patches(random: np.random.Generator, shape: Sequence[int], reach: int) -> F64:
     """Noise [channel, t, x, y] of spread 1: white, or as strong in patches of each of 1, 2, 4, … up to `reach` cells.
 

@@ -62,16 +62,26 @@ class Nodes:
         found: I64 = (x * ny + y).astype(np.int64)
         return found
 
+    @property
+    def images(self) -> I64:
+        """The number [n] of the node that lies where the image of each lies, reflected in y; of points their own."""
+        number = np.arange(len(self.width))
+        return number.reshape(self.shape)[:, ::-1].ravel() if any(self.shape) else number
+
 
 @dataclass(frozen=True)
 class Clouds(Clips):
     """A batch: `given` and `target` [n, 3, t, k], `geometry` [n, f, k], `fluid` [n, 1, 1, k], 1 where there is a field.
 
-    `cell` [n, k] is the number of the grid's cell in which each node lies. The edges of all clouds follow each other:
-    `edge_index` [2, n_edges] counts the nodes of all on, `edge_attr` is [n_edges, EDGE_WIDTH].
+    `cell` [n, k] is the number of the grid's cell in which each node lies, `opposite` [n, k] that in which its mirror
+    image lies, `image` [n, k] the number that a node has in the mirrored flow: cells and blocks change places, points
+    keep theirs. The edges of all clouds follow each other: `edge_index` [2, n_edges] counts the nodes of all on,
+    `edge_attr` is [n_edges, EDGE_WIDTH].
     """
 
     cell: Tensor
+    opposite: Tensor
+    image: Tensor
     edge_index: Tensor
     edge_attr: Tensor
 
@@ -85,25 +95,38 @@ class Clouds(Clips):
         return cls(**stacked, edge_index=torch.cat(edges[0], 1), edge_attr=torch.cat(edges[1]))
 
     def mirrored(self) -> Clouds:
-        """Reflected in y, under which velocity y, and what edges carry of y, change their sign."""
-        frames = torch.ones(1, 3, 1, 1, device=self.given.device)
+        """Reflected in y, under which velocity y, and what edges carry of y, change their sign.
+
+        Cells lie row by row again, so that they are the picture of the mirrored flow.
+        """
+        device, (n, k) = self.given.device, self.cell.shape
+        frames = torch.ones(1, 3, 1, 1, device=device)
         frames[:, 2] = -1
-        edges = torch.ones(EDGE_WIDTH, device=self.given.device)
+        edges = torch.ones(EDGE_WIDTH, device=device)
         edges[ACROSS] = -1
+        new_number = (self.image + k * torch.arange(n, device=device)[:, None]).flatten()
+
+        def moved(values: Tensor) -> Tensor:
+            where = self.image.view(n, *(1 for _ in values.shape[2:]), k).expand_as(values)
+            return values.gather(-1, where)  # an image of an image is the node itself
+
         return Clouds(
-            *(self.given * frames, self.target * frames, self.geometry, self.fluid, self.cell),
-            *(self.edge_index, self.edge_attr * edges),
+            *(moved(self.given) * frames, moved(self.target) * frames, moved(self.geometry), moved(self.fluid)),
+            *(moved(self.opposite), moved(self.cell), self.image),
+            *(new_number[self.edge_index], self.edge_attr * edges),
         )
 
     def where(self, chosen: Tensor, other: Clips) -> Clouds:
-        """These clouds where `chosen` [n] is true, those of another batch with the same nodes elsewhere."""
+        """These clouds where `chosen` [n] is true, those of another batch with as many nodes and edges elsewhere."""
         assert isinstance(other, Clouds)
-        of_clip, of_edge = chosen.view(-1, 1, 1, 1), chosen[self.edge_index[1] // self.cell.shape[1], None]
+        of_edge = chosen[self.edge_index[1] // self.cell.shape[1]]
+        of = {"edge_index": of_edge, "edge_attr": of_edge[:, None]}
+        others = other.tensors()
         return Clouds(
-            torch.where(of_clip, self.given, other.given),
-            torch.where(of_clip, self.target, other.target),
-            *(self.geometry, self.fluid, self.cell, self.edge_index),
-            torch.where(of_edge, self.edge_attr, other.edge_attr),
+            **{
+                name: torch.where(of.get(name, chosen.view(-1, *(1,) * (ours.dim() - 1))), ours, others[name])
+                for name, ours in self.tensors().items()
+            }
         )
 
     def of_cells(self, values: Tensor) -> Tensor:
@@ -121,13 +144,16 @@ class CloudSeries(Series):
     """Normalised `frames` [3, t, k] of a case, `geometry` [f, k], `fluid` [1, 1, k], and its graph as in `Clouds`."""
 
     cell: Tensor
+    opposite: Tensor
+    image: Tensor
     edge_index: Tensor
     edge_attr: Tensor
 
     def clip(self, start: int, n_given: int, n_target: int) -> Clouds:
         """Frames from one on, without copying."""
         given, target = self.frames[:, start : start + n_given + n_target].split([n_given, n_target], dim=1)
-        return Clouds(given, target, self.geometry, self.fluid, self.cell, self.edge_index, self.edge_attr)
+        still = {name: value for name, value in self.tensors().items() if name != "frames"}
+        return Clouds(given, target, **still)
 
 
 def in_blocks(values: Floats, side: int) -> F64:

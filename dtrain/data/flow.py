@@ -20,18 +20,18 @@ import torch
 from torch import Tensor
 
 from dtrain.data import DataSet, Network, Output, complete, data, mark_of
-from dtrain.data.clips import NEAR, Clips, Series, distance_of, eddies, geometry_of, patches, rollout, strength
+from dtrain.data.clips import NEAR, Clips, Series, distance_of, geometry_of, noise_of, rollout
 from dtrain.data.flow_file import FlowFile
 from dtrain.data.flow_options import FlowLoss, FlowOptions
 from dtrain.data.store import Store
-from dtrain.data.tensors import numbers
+from dtrain.data.tensors import numbers, send
 from dtrain.flow_metrics import correlation, variance_error, vorticity
 from dtrain.flow_physics import Scene, physics_losses
 from dtrain.losses import field_and_gradient
 from dtrain.models.mirrors import planes_of
 from dtrain.models.stream_function import curl
 from dtrain.normalisation import Normalisation
-from runkit.arrays import F32, F64, Bools, Floats
+from runkit.arrays import F32, Bools, Floats
 from runkit.dataset.schema import COMPLETE, PENDING
 from runkit.errors import UserError
 from runkit.rng import stream
@@ -144,11 +144,13 @@ class Flow(FlowFile, DataSet[Clips, FlowLoss]):
         return self.dataset.sizes["x"] * self.dataset.sizes["y"] * (len(CHANNELS) * self.n_frames + n_fixed)
 
     def clip(self, case: int, start: int, n_target: int) -> Clips:
-        """One clip without the first axis, with normalised frames; from the file unless all cases are kept."""
+        """One clip without the first axis, with normalised frames, which are read anew unless all cases are kept."""
         n_given = self.options.frames
         if self._store.holds_all:
-            return self._store.get(case, lambda: self._series(case)).clip(start, n_given, n_target)
-        return self._store.sent(self._series(case, start, n_given + n_target)).clip(0, n_given, n_target)
+            return self._store.get(case, lambda: self._whole(case)).clip(start, n_given, n_target)
+        still = self._store.get(case, lambda: self._still(case))
+        frames = send(torch.from_numpy(self._moving(case, start, n_given + n_target)), self._store.device)
+        return replace(still, frames=frames).clip(0, n_given, n_target)
 
     def batch(self, samples: Sequence[int], epochs: Sequence[int] | None = None) -> Clips:
         if epochs is None:
@@ -227,7 +229,9 @@ class Flow(FlowFile, DataSet[Clips, FlowLoss]):
             clips = clips.mirrored().where(numbers(chosen, device), clips) if any(chosen) else clips
         if self.options.noise:
             shape = *clips.given.shape[1:3], self.dataset.sizes["x"], self.dataset.sizes["y"]
-            drawn = np.stack([self._noise(random, shape) for random in streams])
+            faces = [(True, True) if n else pair for pair, n in zip(self.planes, self.periods, strict=True)]
+            how = self.options.noise_reach, faces if self.options.noise_stream else None
+            drawn = np.stack([noise_of(random, shape, *how) for random in streams])
             noise = numbers(self.options.noise * drawn, device)
             if self.options.noise_stream:
                 wraps, spreads = (self.periods[0] > 0, self.periods[1] > 0), self.normalisation.std[1:]
@@ -236,24 +240,21 @@ class Flow(FlowFile, DataSet[Clips, FlowLoss]):
             clips = replace(clips, given=clips.given + noise * clips.fluid)
         return clips
 
-    def _noise(self, random: np.random.Generator, shape: Sequence[int]) -> F64:
-        """Noise of density and velocities, or of density and a stream function, for frames [channel, t, x, y]."""
-        reach = self.options.noise_reach
-        if not self.options.noise_stream:
-            return strength(random, reach) * patches(random, shape, reach)
-        closed = [pair if not period else (True, True) for pair, period in zip(self.planes, self.periods, strict=True)]
-        parts = patches(random, (1, *shape[1:]), reach), eddies(random, shape[1:], reach, closed)
-        return strength(random, reach) * np.concatenate(parts)
+    def _whole(self, case: int) -> Series:
+        return replace(self._still(case), frames=torch.from_numpy(self._moving(case, 0, None)))
 
-    def _series(self, case: int, start: int = 0, n_frames: int | None = None) -> Series:
-        """Frames of a case as the network sees them; UserError if they are not finite."""
+    def _still(self, case: int) -> Series:
+        """What does not change in time, without a frame."""
         fluid = self.fluid(case)
-        frames = self._normalised(case, start, self.frames(case, start, n_frames), fluid)
         return Series(
-            torch.from_numpy(frames),
+            torch.empty(len(CHANNELS), 0, *fluid.shape),
             torch.from_numpy(np.stack(self._fixed(case, self.dataset["t0_fields/signed_distance"][case]))),
             torch.from_numpy(fluid.astype(np.float32))[None, None],
         )
+
+    def _moving(self, case: int, start: int, n_frames: int | None) -> F32:
+        """Frames of a case as the network sees them; UserError if they are not finite."""
+        return self._normalised(case, start, self.frames(case, start, n_frames), self.fluid(case))
 
     def _normalised(self, case: int, start: int, values: Floats, fluid: Bools) -> F32:
         """Frames [3, time, …] of a case from one on as the network sees them; UserError if they are not finite."""

@@ -62,14 +62,16 @@ class FlowCloud(Flow):
     @property
     def sizes(self) -> dict[str, Any]:
         n_fixed = 3 + LABELS + self.options.surface + self.options.viscosity  # distance, fluid fraction and width
+        of_picture = super().sizes
         own = {"inputs": len(CHANNELS) + n_fixed, "edge_width": EDGE_WIDTH, "points": self.n_points}
-        return {**super().sizes, **own, "grid": [self.dataset.sizes[axis] for axis in "xy"]}
+        grid = {"grid": [self.dataset.sizes[axis] for axis in "xy"], "grid_inputs": of_picture["inputs"]}
+        return {**of_picture, **own, **grid}
 
     def require(self, options: FlowLoss) -> None:
         super().require(options)
         if self.options.graph == "points" and not self.n_points:
-            told = f"{self.options.file} has no points near bodies; make it with frames.points"
-            raise UserError(f"data.graph = 'points': {told}")
+            lack = f"{self.options.file} has no points near bodies; make it with frames.points"
+            raise UserError(f"data.graph = 'points': {lack}")
 
     @staticmethod
     def stack(clips: list[Any]) -> Clips:
@@ -111,7 +113,7 @@ class FlowCloud(Flow):
         """Points, cells and blocks of a case; of points without fluid are those that there is only room for."""
         distance, fraction = (self.dataset[f"t0_fields/{name}"][case] for name in ("signed_distance", "fluid_fraction"))
         found = [Nodes.grid(distance, fraction, self.cell)]
-        for side in self.options.blocks if self.options.graph == "cloud" else ():
+        for side in self._sides:
             found.append(Nodes.grid(in_blocks(distance, side), in_blocks(fraction, side), side * self.cell))
         if not self.n_points:
             return found
@@ -121,7 +123,7 @@ class FlowCloud(Flow):
         return [points, *found]
 
     def _on_grid(self, batch: Clouds) -> Clips:
-        """The cells of the grid alone, with what is asked for beside the fields: distance and fluid."""
+        """The cells of the grid alone, with the options beside the fields: distance and fluid."""
         target, distance, fluid = map(self.cells, (batch.target, batch.geometry[:, :1], batch.fluid))
         return Clips(target[:, :, :0], target, distance, fluid)
 
@@ -136,27 +138,46 @@ class FlowCloud(Flow):
         joined = levels if self.options.graph == "cloud" else levels[:1]
         return graph_of(joined, [n * self.cell for n in self.periods])
 
-    def _series(self, case: int, start: int = 0, n_frames: int | None = None) -> CloudSeries:
+    def _still(self, case: int) -> CloudSeries:
         levels = self.levels(case)
-        values = self.frames(case, start, n_frames)
-        parts, fluids = [values.reshape(*values.shape[:2], -1)], [self.fluid(case).reshape(-1)]
-        if self.n_points:
-            parts.insert(0, self.at_points(case, start, n_frames))
-            fluids.insert(0, levels[0].fluid)
-        n_blocks = sum(len(level.width) for level in levels[len(parts) :])
-        parts.append(np.zeros((*values.shape[:2], n_blocks)))
-        fluid = np.concatenate([*fluids, np.zeros(n_blocks, bool)])
-        frames = self._normalised(case, start, np.concatenate(parts, axis=-1), fluid)
+        grid = levels[int(self.n_points > 0)]
         centre = np.concatenate([level.centre for level in levels])
+        across = np.array([0.0, self.dataset.sizes["y"] * self.cell])
+        starts = np.cumsum([0] + [len(level.width) for level in levels])
         edge_index, edge_attr = self._graph(levels)
         return CloudSeries(
-            torch.from_numpy(frames),
+            torch.empty(len(CHANNELS), 0, len(centre)),
             torch.from_numpy(self._of_nodes(case, levels)),
-            torch.from_numpy(fluid.astype(np.float32))[None, None],
-            torch.from_numpy(levels[int(self.n_points > 0)].holding(centre)),
+            torch.from_numpy(self._fluid_of_nodes(case).astype(np.float32))[None, None],
+            torch.from_numpy(grid.holding(centre)),
+            torch.from_numpy(grid.holding(np.abs(across - centre))),
+            torch.from_numpy(np.concatenate([n + level.images for n, level in zip(starts, levels, strict=False)])),
             torch.from_numpy(edge_index),
             torch.from_numpy(edge_attr),
         )
+
+    def _moving(self, case: int, start: int, n_frames: int | None) -> F32:
+        values = self.frames(case, start, n_frames)
+        parts = [values.reshape(*values.shape[:2], -1)]
+        if self.n_points:
+            parts.insert(0, self.at_points(case, start, n_frames))
+        parts.append(np.zeros((*values.shape[:2], self._n_blocks)))
+        return self._normalised(case, start, np.concatenate(parts, axis=-1), self._fluid_of_nodes(case))
+
+    def _fluid_of_nodes(self, case: int) -> Bools:
+        """Which nodes [k] have fields."""
+        points = self.dataset["points/fluid_fraction"][case] > 0 if self.n_points else np.zeros(0, bool)
+        return np.concatenate([points, self.fluid(case).reshape(-1), np.zeros(self._n_blocks, bool)])
+
+    @property
+    def _n_blocks(self) -> int:
+        nx, ny = self.dataset.sizes["x"], self.dataset.sizes["y"]
+        return sum(-(-nx // side) * -(-ny // side) for side in self._sides)
+
+    @property
+    def _sides(self) -> tuple[int, ...]:
+        """Sides of the blocks that are among the nodes."""
+        return self.options.blocks if self.options.graph == "cloud" else ()
 
     def _of_nodes(self, case: int, levels: list[Nodes]) -> F32:
         """What does not change in time at the nodes [f, k], the distance first."""

@@ -87,7 +87,7 @@ class Glass(GraphSet[Graphs]):
 
     def prepare(self, world: World) -> None:
         numbers = [number for number in self.split["train"] if self.configurations.is_reversed(number)]
-        title = "inherent structures of reversed replicas"
+        title = f"inherent structures of reversed replicas at t = {self.at:g}"
         with Progress(world, len(world.share(len(numbers))), "replicas", title) as progress:
 
             def make(i: int) -> None:

@@ -9,6 +9,7 @@ from typing import Generic, TypeVar
 import torch
 
 from dtrain.data.tensors import Tensors, send
+from runkit.dataset.layout import in_units
 
 GIB = 2**30
 T = TypeVar("T", bound=Tensors)
@@ -51,7 +52,7 @@ class Store(Generic[T]):
         return sample if self.home == self.device else sample.each(lambda tensor: send(tensor, self.device))
 
     def __str__(self) -> str:
-        size = f"samples of {self.n_bytes / GIB:.3g} GiB"
+        size = f"samples of {in_units(self.n_bytes)}"
         if self.home.type == "cuda":
             return f"{size} stay on {self.device}"
         kept = "are kept in memory" if self.holds_all else f"do not all fit into data.memory = {self.limit / GIB:g} GiB"

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from dtrain.flow_metrics import SCALES, correlation_time
+from dtrain.flow_metrics import DECORRELATED, SCALES, correlation_time
 from runkit.arrays import F64, Floats
 
 # Number of a case -> the score that it is a mean of, over the frames from the first to the last, counted from 1.
@@ -30,11 +30,18 @@ HEADS = {
     "vrmse_13_30": "13-30",
     "nmse_1": "NMSE 1",
     "nmse_20": "20",
-    "correlation_time": "corr.",
+    "correlation_time": "followed",
     "correlation_periods": "periods",
     "divergence_ratio": "div/sim",
     **{f"energy_{name}": f"E {name}" for name in SCALES},
 }
+MEANING = (
+    "VRMSE: error over the spread of a field, 1 for its mean; of frame 1, and means over frames.",
+    "NMSE: squared error of velocity over its square, of frames 1 and 20.",
+    f"followed: frames, and shedding periods, until the correlation of vorticity falls below {DECORRELATED:g}.",
+    "div/sim: divergence over the simulation's. E: log10 of kinetic energy over the simulation's, by scale.",
+    "-: the rollout is too short, or nothing is shed.",
+)
 WIDTH = 10  # characters of a column
 
 
@@ -55,14 +62,22 @@ def headlines(scores: Mapping[str, Floats], periods: Sequence[float]) -> dict[st
 
 
 def lines_of(of_predictors: Mapping[str, Mapping[str, F64]]) -> list[str]:
-    """A table of predictors and their numbers per case: means over cases, and standard deviations over them below."""
+    """A table of predictors and their numbers per case: means over cases, and standard deviations over them below.
+
+    "-" is a number that no case has; of a single case there are no standard deviations.
+    """
     width = max(map(len, of_predictors)) + 2
     lines = [" " * width + "".join(f"{head:>{WIDTH}}" for head in HEADS.values())]
     for name, per_case in of_predictors.items():
-        rows = zip(*(spread(per_case[key]) for key in HEADS), strict=True)
-        for title, sign, row in zip((name, ""), ("", "±"), rows, strict=True):
-            lines.append(f"{title:<{width}}" + "".join(f"{f'{sign}{number:.3g}':>{WIDTH}}" for number in row))
+        means, spreads = zip(*(spread(per_case[key]) for key in HEADS), strict=True)
+        lines.append(f"{name:<{width}}" + "".join(f"{_number(one):>{WIDTH}}" for one in means))
+        if len(per_case[next(iter(HEADS))]) > 1:
+            lines.append(" " * width + "".join(f"{_number(one, '±'):>{WIDTH}}" for one in spreads))
     return lines
+
+
+def _number(value: float, sign: str = "") -> str:
+    return "-" if np.isnan(value) else f"{sign}{value:.3g}"
 
 
 def _between(values: Floats, first: int, last: int) -> F64:

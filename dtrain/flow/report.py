@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from dtrain.flow.headline import lines_of, spread
+from dtrain.flow.headline import MEANING, lines_of, spread
 from dtrain.flow.scores import SCORES, Row
 from dtrain.tables import write_json, write_table
 
@@ -43,15 +43,16 @@ def table(about: dict[str, Any], rows: Sequence[Row]) -> list[str]:
     lines = [
         f"{about['file']}: {len(about['cases'])} {about['part']} cases, {n_frames} frames rolled out from "
         f"{about['n_given']} given ({about['interval']:g} steps apart); {about['n_train']} cases to train on",
-        " " * width + "VRMSE of frame".ljust(8 * len(shown) + 1) + "wake    corr.  diverg-  spec-",
-        " " * width + "".join(f"{frame:<8}" for frame in shown) + " error   frames ence    trum",
+        " " * width + "VRMSE of frame".ljust(8 * len(shown) + 1) + "wake,   followed,  divergence  spectrum",
+        " " * width + "".join(f"{frame:<8}" for frame in shown) + " VRMSE   frames",
     ]
     for row in rows:
         per_frame, mean = row.per_frame["vrmse"], row.mean
         numbers = "".join(f"{per_frame[frame - 1]:<8.3f}" for frame in shown)
-        rest = f"{mean['wake']:<8.3f}{mean['correlation_time']:<7.1f}{mean['divergence']:<8.3f}{mean['spectrum']:.3f}"
+        rest = f"{mean['wake']:<8.3f}{mean['correlation_time']:<11.1f}{mean['divergence']:<12.3f}{mean['spectrum']:.3f}"
         lines.append(f"{row.name:<{width}}{numbers} {rest}")
-    lines += ["", "means over cases, ± standard deviation over cases:", *lines_of({r.name: r.per_case for r in rows})]
+    spreads = ", ± standard deviation over cases" if len(about["cases"]) > 1 else ""
+    lines += ["", f"means over cases{spreads}:", *lines_of({row.name: row.per_case for row in rows}), *MEANING]
     lines.append(f"the network takes {1000 * about['seconds_per_frame']:.3g} ms per frame")
     return lines
 

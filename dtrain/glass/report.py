@@ -85,7 +85,7 @@ def _of_kind(about: Mapping[str, Any], kind: str, rows: Sequence[Row]) -> Iterat
     yield _title(kind).ljust(left) + "".join(row.name.rjust(width) for row, width in zip(rows, widths, strict=True))
     for name, words in WORDS.items():
         found = [getattr(row.scores[kind], name) for row in rows]
-        if found[0] is not None:
+        if found[0] is not None and any(math.isfinite(one.value) for one in found):
             texts = [_number(name, one).rjust(width) for one, width in zip(found, widths, strict=True)]
             yield words.ljust(left) + "".join(texts)
         if name == "pearson" and (reached := about["ceiling"].get(kind)) is not None:
@@ -141,8 +141,13 @@ def _title(kind: str) -> str:
 def _number(name: str, one: Estimate) -> str:
     """An estimate for the table; figures that may have either sign show it."""
     digits = ".2f" if name == "chi4" and abs(one.value) >= 1 else ".3f"
-    value = format(one.value, f"+{digits}" if name == "bias" else digits) if math.isfinite(one.value) else "-"
-    return f"{value} +- {format(one.error, digits)}" if math.isfinite(one.error) else value + " " * 9
+    return number(one.value, one.error, f"+{digits}" if name == "bias" else digits)
+
+
+def number(value: float, error: float, form: str = ".3f") -> str:
+    """A number of the format `form` with its standard error, as wide without one; "-" if it is not defined."""
+    text = format(value, form) if math.isfinite(value) else "-"
+    return f"{text} +- {format(error, form.lstrip('+'))}" if math.isfinite(error) else text + " " * 9
 
 
 def _both(one: Estimate | None) -> list[str]:

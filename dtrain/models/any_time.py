@@ -1,6 +1,6 @@
 """A model that answers at many times and temperatures at once: a linear one for each knot, where it has learnt.
 
-What lies between knots is interpolated by who asks (`dtrain.data.knots`). Answers for particles and pairs are in units
+What lies between knots the caller interpolates (`dtrain.data.knots`). Answers for particles and pairs are in units
 of the level of a configuration, mean and spread by kind of item, which is an answer too: linear in the last descriptor,
 the inherent energy per particle, in which configurations and temperatures differ. All are solutions of regressions
 (`dtrain.least_squares`).

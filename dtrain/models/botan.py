@@ -7,7 +7,7 @@ Both updates begin with a linear layer on concatenated inputs, W [a, b, …]. It
 belongs to particles is multiplied once per particle instead of once per edge, and what does not change between rounds
 (the encoded inputs) is multiplied once per graph. Edges are sorted by target and updated a few at a time
 (`dtrain.kernels.two_layers`); of each round the backward pass keeps the edges and nothing that is hidden. The function
-is the same. An edge and its reverse share nothing: the network tells a vector from its negative.
+is the same. An edge and its reverse share nothing: a vector and its negative give different answers.
 """
 
 from __future__ import annotations

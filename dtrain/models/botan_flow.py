@@ -47,7 +47,7 @@ class BotanFlow(OnClouds):
     ) -> tuple[Tensor]:
         """`fixed` [n, inputs - outputs, k]; `edge_index` [2, n_edges] counts the nodes of all clouds on.
 
-        `cell`, in which cell of the grid each node lies, is told by edges here.
+        `cell`, in which cell of the grid each node lies, is given by edges here.
         """
         _, outputs, t, _ = given.shape
         if t != self.frames:

@@ -1,4 +1,4 @@
-"""Flow on a cloud: what is asked of networks of the grid, and judged on its cells in the same way (`flow.py`)."""
+"""Flow on a cloud: what networks of the grid do, scored on its cells in the same way (`flow.py`)."""
 
 from __future__ import annotations
 
@@ -9,6 +9,6 @@ from dtrain.tasks.flow import FlowTask
 
 @task("flow-cloud")
 class FlowCloudTask(FlowTask):
-    """What a network of flow on a cloud is asked to do."""
+    """What is done with a network of flow on a cloud."""
 
     Data = FlowCloud

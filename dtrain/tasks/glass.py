@@ -92,7 +92,7 @@ def score_at(
     """Score samples at the time of the data, for the network and its rival; writes all results into the folder."""
     model, config = str(trained.path), trained.recipe.model_dump(mode="json")
     evaluation = Evaluation(world, data, samples, {"model": model, "config": config})
-    with Progress(world, len(evaluation.mine), "samples", "network") as progress:
+    with Progress(world, len(evaluation.mine), "samples", trained.recipe.model.name) as progress:
         found = list(predictions(trained, data, evaluation.mine, progress))
     rows = [evaluation.scored(trained.recipe.model.name, found)]
     evaluation.write(folder / "evaluation.h5", found)

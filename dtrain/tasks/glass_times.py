@@ -21,7 +21,7 @@ from dtrain.data.knots import Knots
 from dtrain.data.split import Split
 from dtrain.glass.mobility import Mobility, predict
 from dtrain.glass.moment import at
-from dtrain.glass.report import against_time
+from dtrain.glass.report import against_time, number
 from dtrain.glass.snapshots import is_dataset, predict_file
 from dtrain.tables import columns_of, write_table
 from dtrain.tasks import WHOLE, Task, chosen, open_data, task
@@ -67,7 +67,9 @@ class TimesTask(Task[GlassRival, TimesPredict]):
             world.on_root(make_folders, place)
             rows = score_at(world, at(trained, of_time.at, temperature), of_time, samples, options, place)
             table.append(against_time(temperature, of_time.at, rows))
-            found |= {f"{name}_T{temperature:g}_t{of_time.at:g}": value for name, value in headline(rows[0]).items()}
+            for name, value in headline(rows[0]).items():
+                figure = name.removesuffix("_error")
+                found[f"{figure}_T{temperature:g}_t{of_time.at:g}{name[len(figure) :]}"] = value
         world.on_root(_report, folder, table)
         return found
 
@@ -116,9 +118,19 @@ def _report(folder: Path, table: list[dict[str, Any]]) -> None:
     if not table:
         raise UserError("none of the times of the file lies between those that were learnt")
     write_table(folder / "evaluation.csv", table)
-    names = columns_of(table)
-    print("\n" + "  ".join(name.rjust(12) for name in names))
-    for row in table:
-        texts = (f"{row[name]:.4g}" if name in row else "" for name in names)
-        print("  ".join(text.rjust(max(12, len(name))) for name, text in zip(names, texts, strict=True)))
+    print("\n" + "\n".join(_lines(table)))
     print(f"wrote evaluation.csv, and the scores of every time below {folder / 'times'}")
+
+
+def _lines(table: list[dict[str, Any]]) -> list[str]:
+    """The correlations within a sample, with standard errors, for a terminal: a line for each time."""
+    names = [name.removesuffix(" +-") for name in columns_of(table) if name.endswith(" +-")]
+    widths = [max(16, len(name)) for name in names]
+    lines = ["rho at all times, mean over samples +- standard error:"]
+    heads = "  ".join(name.ljust(width) for name, width in zip(names, widths, strict=True))
+    lines.append(f"     T        t  {heads}".rstrip())
+    for row in table:
+        texts = (number(row[name], row[f"{name} +-"]) if name in row else "" for name in names)
+        cells = "  ".join(text.ljust(width) for text, width in zip(texts, widths, strict=True))
+        lines.append(f"{row['temperature']:6.4g} {row['time']:8.4g}  {cells}".rstrip())
+    return lines

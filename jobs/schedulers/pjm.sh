@@ -4,7 +4,7 @@
 
 RESTARTS=0       # each is a step that is handed in beforehand
 AFTER_ANY_END=yes # steps run in their order; a job looks itself whether those before it succeeded
-NODES_PATTERN='[1-9][0-9]*(x[1-9][0-9]*){0,2}|' # none: GPUs of a shared node; 4x4x4: a shape (Fugaku)
+NODES_PATTERN='[1-9][0-9]{0,5}(x[1-9][0-9]{0,3}){0,2}|' # none: GPUs of a shared node; 4x4x4: a shape (Fugaku)
 NODES_ALLOWED="a number from 1, a shape such as 2x3x4, or nothing for a share of a node"
 MACHINEFILE_FLAG=-machinefile
 

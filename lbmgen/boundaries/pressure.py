@@ -22,6 +22,7 @@ class Pressure(Open):
     """Density `density`, that is pressure density / 3."""
 
     density: float = 1.0
+    reflects = True
 
     @staticmethod
     def arriving(face: Pressure, site: Site, link: Link) -> Value:

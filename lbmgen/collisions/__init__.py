@@ -20,7 +20,7 @@ class Collision(Protocol):
     def least_tau(self) -> float:
         """The smallest relaxation time at which a vortex street stays stable.
 
-        It flows at velocity 0.08 between an inlet and a convective outlet.
+        It flows at velocity 0.08 between an inlet and an open face through which sound leaves.
         """
 
     @property
@@ -29,6 +29,10 @@ class Collision(Protocol):
 
         Its corners, where walls of unlike velocity meet, excite what a street does not (docs/validation.md).
         """
+
+    @property
+    def least_tau_reflecting(self) -> float:
+        """The same of the street where an outlet sends sound back (a face with `reflects`)."""
 
     def __hash__(self) -> int:
         """Compiled kernels are kept by their law."""

@@ -22,6 +22,7 @@ class BGK:
 
     least_tau = 0.506
     least_tau_sliding = 0.525
+    least_tau_reflecting = 0.54
 
     def rates(self, tau: float) -> tuple[float, ...]:
         return (1 / tau,)

@@ -24,6 +24,7 @@ class Regularised:
 
     least_tau = 0.515
     least_tau_sliding = 0.52
+    least_tau_reflecting = 0.52
 
     def rates(self, tau: float) -> tuple[float, ...]:
         return (1 / tau,)

@@ -29,6 +29,7 @@ class Smagorinsky:
     constant: float = 0.1
     least_tau = 0.5005
     least_tau_sliding = 0.515
+    least_tau_reflecting = 0.54
 
     def __post_init__(self) -> None:
         if not 0 < self.constant <= 0.3:

@@ -26,6 +26,7 @@ class TRT:
     magic: float = 3 / 16
     least_tau = 0.525
     least_tau_sliding = 0.515
+    least_tau_reflecting = 0.525
 
     def __post_init__(self) -> None:
         if not 0 < self.magic <= 1:

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from lbmgen.boundaries.face import Open, most_parameters
 from lbmgen.boundaries.site import Link, Site
-from runkit.formula import Plain, Value, value_of
+from runkit.formula import FormulaError, Plain, Value, value_of
 
 
 class Places(NamedTuple):
@@ -72,7 +72,7 @@ class Needs(NamedTuple):
 
 
 def needs_of(face: type[Open], d: int) -> Needs:
-    """The dependences of the formulas of a face; raises TypeError for a guess that depends on what follows from it."""
+    """What the formulas of a face depend on; raises FormulaError for a guess that depends on what follows from it."""
     at = Places.of(d)
 
     def used_by(name: str) -> frozenset[int]:
@@ -82,7 +82,7 @@ def needs_of(face: type[Open], d: int) -> Needs:
 
     first = used_by("guess")
     if not first.isdisjoint([*range(at.arrived, at.c), at.guess]):
-        raise TypeError(f"{face.__name__}.guess depends on site.arrived or link.guess, which follow from it")
+        raise FormulaError("uses site.arrived or link.guess, which follow from it")
     used = first | used_by("arriving")
 
     def needs(*places: int) -> bool:

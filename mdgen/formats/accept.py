@@ -99,7 +99,7 @@ def _cube(frame: Frame, position: F64, source: str, density: float | None) -> F6
     if known is None:
         raise UserError(f"{source}: the file holds no box; give system.density for a cubic one")
     edge, span = float((len(position) / known) ** (1 / 3)), np.ptp(position, axis=0)
-    told = (
+    given = (
         f"{source}: the file holds no box; density {known:g} gives a cube of edge {edge:.6g}, but the particles "
         f"span {', '.join(f'{x:.6g}' for x in span)}"
     )
@@ -107,11 +107,11 @@ def _cube(frame: Frame, position: F64, source: str, density: float | None) -> F6
     outside = 0.0 if frame.density else OUTSIDE / len(position) ** (1 / 3)  # published files are wrapped
     is_inside = bool(np.all(span <= edge * (1 + outside + 1e-6)))
     if is_inside and not seam.is_known:
-        raise UserError(f"{told}, and {len(position)} are too few to tell whether it fits: give a file with a box")
+        raise UserError(f"{given}, and {len(position)} are too few to tell whether it fits: give a file with a box")
     if not (is_inside and abs(seam.misfit(edge)) <= MOST):
         found = seam.fitting()
         which = f", about {len(position) / found**3:.3g}" if found else ""
-        raise UserError(f"{told}, and do not fit it: give the right system.density{which}, or a file with a box")
+        raise UserError(f"{given}, and do not fit it: give the right system.density{which}, or a file with a box")
     return np.full(3, edge)
 
 

@@ -53,7 +53,7 @@ def _frame(path: Path, file: Any, i: int) -> Frame:
     x, y, z, xy, xz, yz = map(float, configuration.box)
     # HOOMD's tilts are factors: the second vector is (xy Ly, Ly, 0), the third (xz Lz, yz Lz, Lz)
     cell = np.array([[x, 0, 0], [xy * y, y, 0], [xz * z, yz * z, z]])
-    # What a frame does not have is that of frame 0; where that has none either, gsd tells a box of edge 1.
+    # What a frame does not have is that of frame 0; where that has none either, gsd gives a box of edge 1.
     has_box = any(file.file.chunk_exists(frame, "configuration/box") for frame in (i, 0))
     with np.errstate(invalid="ignore"):  # what is not finite is refused with its place
         position = np.asarray(particles.position, dtype=np.float64)

@@ -3,7 +3,7 @@
 In the right box a pair of faces, where the particles meet their own images, is a cross-section like any other. In a box
 that is too small particles overlap there, in one that is too large a gap is left. Each cross-section is measured by the
 pairs of neighbours on either side of it, close ones counting most; the root of that at the faces, less its mean over
-cross-sections within, is told in standard deviations of these (the root, since that of a number of events deviates by
+cross-sections within, is given in standard deviations of these (the root, since that of a number of events deviates by
 1/2 whatever the number).
 
 Of 66 liquids and inherent structures of 160 to 4096 particles of the Kob-Andersen mixture none was farther from 0 than

@@ -8,6 +8,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, is_dataclass
+from functools import cache
 from types import MappingProxyType, SimpleNamespace
 from typing import Any, TypeAlias
 
@@ -18,6 +19,7 @@ from runkit.arrays import F64, Floats
 from runkit.errors import UserError
 from runkit.formula import Value
 from runkit.formula.derivative import with_slope
+from runkit.formula.refusal import refused, require_value, symbols
 
 LEAST, MOST = 1e-20, 1e5  # of a parameter: their 12th powers are numbers in any arithmetic of float64
 
@@ -73,14 +75,17 @@ class PairPotential:
     @classmethod
     def of(cls, law: PairLaw, cutoff: ArrayLike, **parameters: ArrayLike) -> PairPotential:
         """The potential of these matrices [n_species, n_species]; raises `UserError` if one is not acceptable."""
-        if not is_dataclass(law):  # compiled kernels are kept under what it is written as
-            raise TypeError(f"{type(law).__name__}: a law is a frozen dataclass")
+        _require_frozen(law)
         checked = {name: _matrix(name, values) for name, values in parameters.items()} | {
             "cutoff": _matrix("cutoff", cutoff)
         }
         with np.errstate(all="ignore"):
             columns = law.columns(**checked)
+        _require_formulas(law, tuple(columns))
         for name, values in columns.items():
+            if np.shape(values) != np.shape(cutoff):
+                kind = type(law).__name__
+                raise UserError(f"{kind}.columns: {name} has shape {np.shape(values)}; needed: {np.shape(cutoff)}")
             if not np.isfinite(values).all():
                 given = ", ".join(f"{name} = {values.tolist()}" for name, values in checked.items())
                 raise UserError(f"{given}: too large or too small, {name} of the law is not finite; use other units")
@@ -125,6 +130,21 @@ class PairPotential:
         """A formula where r is below the cutoff, else zero."""
         pair = Pair(**{name: values[a, b] for name, values in self.columns.items()})
         return np.where(np.asarray(r) < self.cutoff[a, b], formula(np.square(r), pair), 0.0)
+
+
+def _require_frozen(law: PairLaw) -> None:
+    """Raise TypeError unless a law has a value of its own: compiled kernels are kept under what it is written as."""
+    if not is_dataclass(law) or type(law).__hash__ is None:
+        raise TypeError(f"{type(law).__name__}: a law is a frozen dataclass (@dataclass(frozen=True))")
+
+
+@cache
+def _require_formulas(law: PairLaw, columns: tuple[str, ...]) -> None:
+    """Raise UserError if kernels cannot be made of a formula of the law, which has these columns."""
+    for formula in (law.energy, law.force, law.virial, law.curvature):
+        square, *values = symbols(1 + len(columns))
+        with refused(f"{formula.__name__} of the pair law {type(law).__name__}", formula):
+            require_value(formula(square, Pair(**dict(zip(columns, values, strict=True)))))
 
 
 def mixture(law: PairLaw, epsilon: object, sigma: object, cutoff: object) -> PairPotential:

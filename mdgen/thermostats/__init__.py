@@ -12,7 +12,8 @@ from typing import ClassVar, Protocol, TypeAlias
 import numpy as np
 
 from runkit.arrays import F64, Array
-from runkit.formula import Value
+from runkit.formula import FormulaError, Value
+from runkit.formula.refusal import refused, require_value, require_values, symbols
 from runkit.registry import ClassRegistry
 
 Values: TypeAlias = Sequence[Value] | F64
@@ -72,4 +73,21 @@ class Thermostat(Protocol):
         """Go on from what `state` gave."""
 
 
-thermostat: ClassRegistry[Thermostat] = ClassRegistry("thermostat", "mdgen.thermostats")
+def require_formulas(thermostat: Thermostat) -> None:
+    """Raise UserError if kernels cannot be made of a formula of the thermostat."""
+    n_numbers, n_values = thermostat.draw(0).shape[1], len(thermostat.value)
+    for name in ("before", "after"):
+        formula = getattr(thermostat, name)
+        if formula is None:
+            continue
+        given = symbols(n_values), symbols(n_numbers), symbols(len(thermostat.constants))
+        with refused(f"{name} of the thermostat {type(thermostat).__name__}", formula):
+            results = formula(*symbols(1), *given)
+            if not isinstance(results, tuple) or len(results) != 2:
+                raise FormulaError("gives no pair; needed: the factor of the velocities, and the new values")
+            require_value(results[0])
+            require_values(results[1], n_values)
+
+
+_SUPPLIED = "temperature", "relaxation_time", "dt", "degrees_of_freedom", "streams"
+thermostat: ClassRegistry[Thermostat] = ClassRegistry("thermostat", "mdgen.thermostats", _SUPPLIED)

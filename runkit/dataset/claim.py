@@ -44,7 +44,7 @@ class Claim(NamedTuple):
         try:
             if how.replace:
                 self._make_room()
-            # Asked again: another run may have finished it before it left us the lock.
+            # Once more: another run may have finished it before it left us the lock.
             if self.path.exists():
                 check_same(self.path, self.schema, shapes, attributes, how.free_keys)
                 self._clean(lock)

@@ -14,11 +14,11 @@ the reference of its tests. Applied to values of an algebra it calls a machine f
     end = f"return {value_of(machine, result)};"                        # a result may be a number too
     text = cuda.function("__device__ double f(const double* speed, int i)", machine, end)
 
-`rounded` keeps a product out of a multiply-add, `power` is a product of equal factors, `exp` a series.
-`compiled.inlined` makes a formula a function for Numba kernels. Machines and `compiled` are imported from their own
-files, so that a law that is made of formulas needs NumPy alone.
+`rounded` keeps a product out of a multiply-add, `power` is a product of equal factors, `exp` a series. `refusal`
+refuses, before any work, what no kernel can be made of. `compiled.inlined` makes a formula a function for Numba
+kernels. Machines and `compiled` are imported from their own files, so that a law made of formulas needs NumPy alone.
 """
 
-from runkit.formula.algebra import Fused, Machine, Plain, Value, exp, power, rounded, value_of
+from runkit.formula.algebra import FormulaError, Fused, Machine, Plain, Value, exp, power, rounded, value_of
 
-__all__ = ["Fused", "Machine", "Plain", "Value", "exp", "power", "rounded", "value_of"]
+__all__ = ["FormulaError", "Fused", "Machine", "Plain", "Value", "exp", "power", "rounded", "value_of"]

@@ -12,6 +12,17 @@ import numpy as np
 
 # What NumPy calls the functions that every machine rounds alike. `greater` is 1 or 0.
 OPERATIONS = frozenset({"add", "subtract", "multiply", "divide", "negative", "sqrt", "copysign", "greater"})
+_ALLOWED = "+ - * / of values, np.sqrt, np.copysign, np.greater, and power, exp and rounded of runkit.formula"
+_INSTEAD = {  # of what NumPy calls it: how a formula says it
+    "exp": "exp of runkit.formula, from -20 to 20",
+    **dict.fromkeys(("power", "float_power"), "power of runkit.formula for whole exponents from 1, and np.sqrt"),
+    "square": "x * x",
+    "reciprocal": "1.0 / x",
+    **dict.fromkeys(("absolute", "fabs"), "np.copysign(x, 1.0)"),
+    **dict.fromkeys(("less", "less_equal", "greater_equal"), "np.greater(x, y), which is 1 or 0"),
+    **dict.fromkeys(("maximum", "minimum", "fmax", "fmin"), "g * x + (1.0 - g) * y with g = np.greater(x, y)"),
+    "where": "g * x + (1.0 - g) * y with g = np.greater(…)",
+}
 _PARTS, _TERMS = 32, 16  # of `exp`
 
 Value: TypeAlias = Any
@@ -20,6 +31,10 @@ Value: TypeAlias = Any
 Nothing but the operations is used of it, which no common type of these expresses.
 """
 V = TypeVar("V")
+
+
+class FormulaError(TypeError):
+    """A formula does what no kernel can be made of; the message says what it has or uses, and what to use instead."""
 
 
 class Machine(Protocol[V]):
@@ -62,18 +77,43 @@ class Plain(np.lib.mixins.NDArrayOperatorsMixin):
         return self._value
 
     def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **options: Any) -> Any:
+        if "out" in options:
+            raise FormulaError(f"changes a value in place by np.{ufunc.__name__}; use x = x + y, not x += y")
         if method != "__call__" or options or ufunc.__name__ not in OPERATIONS:
-            raise NotImplementedError(f"np.{ufunc.__name__}: a formula has {', '.join(sorted(OPERATIONS))}")
+            raise not_allowed(ufunc.__name__)
         return self._operate(ufunc.__name__, *(self._lifted(each) for each in inputs))
 
+    def __array_function__(self, function: Any, kinds: Any, inputs: Any, options: Any) -> Any:
+        raise not_allowed(function.__name__)
+
+    def __array__(self, *options: Any, **more: Any) -> Any:
+        raise FormulaError("puts values into an array, or computes with a list of them; use one after the other")
+
+    def __bool__(self) -> bool:
+        raise FormulaError(f"chooses by a value (if, and, or, max, …); use {_INSTEAD['where']}")
+
+    def __float__(self) -> float:
+        raise FormulaError(f"makes a plain number of a value, as functions of `math` do; allowed: {_ALLOWED}")
+
+    __int__ = __index__ = __float__
+
     def _lifted(self, other: Any) -> Any:
-        return other if isinstance(other, Plain) else self._made(self.machine.constant(float(other)))
+        if isinstance(other, Plain):
+            return other
+        if np.ndim(other) or not isinstance(other, (int, float, np.number, np.ndarray)):
+            raise FormulaError(f"combines a value with a {type(other).__name__}; allowed: values and numbers")
+        return self._made(self.machine.constant(float(other)))
 
     def _operate(self, name: str, *operands: Any) -> Any:
         return self._made(getattr(self.machine, name)(*(each.value for each in operands)))
 
     def _made(self, value: Any) -> Any:
         return Plain(self.machine, value)
+
+
+def not_allowed(name: str) -> FormulaError:
+    """The error for a function of NumPy that machines round differently or lack."""
+    return FormulaError(f"uses np.{name}; {'use ' + _INSTEAD[name] if name in _INSTEAD else 'allowed: ' + _ALLOWED}")
 
 
 class Fused(Plain):
@@ -145,9 +185,12 @@ def exp(x: Value) -> Value:
 
 
 def power(base: Value, exponent: int) -> Value:
-    """base^exponent for a whole exponent from 1, by squaring: the same products for arrays and for registers."""
-    if exponent < 1:
-        raise ValueError(f"exponent = {exponent}; allowed: 1 or more")
+    """base^exponent for a whole exponent from 1, by squaring: the same products for arrays and for registers.
+
+    Raises FormulaError for any other exponent.
+    """
+    if not isinstance(exponent, (int, np.integer)) or exponent < 1:
+        raise FormulaError(f"takes power with exponent = {exponent}; allowed: whole numbers from 1, and np.sqrt")
     result = None
     while True:
         if exponent % 2:

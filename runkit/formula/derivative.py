@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from runkit.formula.algebra import Value
+from runkit.formula.algebra import Value, not_allowed
 
 RULES: dict[str, Callable[..., Dual]] = {
     "add": lambda a, b: Dual(a.value + b.value, _sum(a.slope, b.slope)),
@@ -22,6 +22,8 @@ RULES: dict[str, Callable[..., Dual]] = {
     "divide": lambda a, b: _quotient(a, b),
     "negative": lambda a: Dual(-a.value, _scaled(a.slope, -1.0)),
     "sqrt": lambda a: _root(a),
+    "copysign": lambda a, b: _signed(a, b),
+    "greater": lambda a, b: Dual(np.greater(a.value, b.value) * 1.0),
 }
 
 
@@ -33,12 +35,12 @@ class Dual(np.lib.mixins.NDArrayOperatorsMixin):
 
     def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **options: Any) -> Dual:
         if method != "__call__" or options or ufunc.__name__ not in RULES:
-            raise NotImplementedError(f"np.{ufunc.__name__} has no derivative here; known: {', '.join(RULES)}")
+            raise not_allowed(ufunc.__name__)
         return RULES[ufunc.__name__](*(each if isinstance(each, Dual) else Dual(each) for each in inputs))
 
 
 def with_slope(formula: Callable[..., Value], value: Value, *constants: Value) -> tuple[Value, Value]:
-    """formula(value, *constants) and its derivative by `value`; of `+ - * /`, negation and `np.sqrt` alone."""
+    """formula(value, *constants) and its derivative by `value`; raises FormulaError for what no formula has."""
     found = formula(Dual(value, 1.0), *(Dual(each) for each in constants))
     return (found.value, 0.0 if found.slope is None else found.slope) if isinstance(found, Dual) else (found, 0.0)
 
@@ -57,6 +59,11 @@ def _quotient(a: Dual, b: Dual) -> Dual:
     ratio = a.value / b.value
     slope = _sum(a.slope, None if b.slope is None else -(b.slope * ratio))
     return Dual(ratio, None if slope is None else slope / b.value)
+
+
+def _signed(a: Dual, b: Dual) -> Dual:
+    sign = np.copysign(1.0, a.value) * np.copysign(1.0, b.value)
+    return Dual(np.copysign(a.value, b.value), _scaled(a.slope, sign))
 
 
 def _root(a: Dual) -> Dual:

@@ -25,14 +25,12 @@ from numba.core.serialize import dumps
 
 from runkit.errors import UserError
 from runkit.outputs import written_whole
+from runkit.simd.parts import KernelCompiler
 
 _numbers: Any = iter(lambda: secrets.randbits(60), None)
 FunctionIdentity._unique_ids = _numbers
 
 SHARED = (Path(__file__).parent, Path(__file__).parents[1] / "formula")  # what any kernel may be made of
-
-helper = njit(error_model="numpy", forceinline=True)
-part = njit(error_model="numpy")
 
 
 def kernel(
@@ -44,7 +42,7 @@ def kernel(
     packages of `parts` that come from elsewhere. Closures over different parts are distinguished by `variant`.
     """
     # While it runs, another thread may end the process (`runkit.stop`).
-    dispatcher: Any = njit(error_model="numpy", nogil=True)(function)
+    dispatcher: Any = njit(error_model="numpy", nogil=True, pipeline_class=KernelCompiler)(function)
     with suppress(RuntimeError):  # no writable place: every process compiles for itself
         dispatcher._cache = _TextCache(function, variant, folders, parts)
     return dispatcher

@@ -13,8 +13,10 @@ from llvmlite import ir
 from numba import types
 from numba.core.typing.templates import AbstractTemplate, infer_global, signature
 from numba.extending import intrinsic, lower_builtin, models, register_model
+from numba.np.unsafe.ndarray import to_fixed_tuple
 
 from runkit.formula.llvm import Instructions
+from runkit.simd.parts import helper
 from runkit.simd.processor import register_bits
 
 LANES = register_bits() // 32  # float32 values of a register: 16 with AVX-512, else 8
@@ -61,6 +63,16 @@ def element(typingctx, array, offset):
         return builder.load(builder.gep(_data(context, builder, sig, args), [args[1]]))
 
     return array.dtype(array, types.intp), codegen
+
+
+def first_elements(count):
+    """A function of a one-dimensional array: its first `count` elements as a tuple, which is what formulas take."""
+
+    @helper
+    def elements(array):
+        return to_fixed_tuple(array[:count], count)
+
+    return elements
 
 
 @intrinsic
@@ -215,70 +227,6 @@ def minimum_image(typingctx, difference):
         return builder.fsub(args[0], Instructions(builder, result.vector).call("rint", args[0]))
 
     return result(difference), codegen
-
-
-def _compare(builder, sign, kind, a, b):
-    if isinstance(kind.dtype, types.Float):
-        return builder.fcmp_ordered(sign, a, b)
-    return builder.icmp_signed(sign, a, b)
-
-
-@intrinsic
-def maximum(typingctx, a, b):
-    """a where a > b, else b."""
-
-    def codegen(context, builder, sig, args):
-        return builder.select(_compare(builder, ">", a, *args), *args)
-
-    return a(a, a), codegen
-
-
-@intrinsic
-def minimum(typingctx, a, b):
-    """a where a < b, else b."""
-
-    def codegen(context, builder, sig, args):
-        return builder.select(_compare(builder, "<", a, *args), *args)
-
-    return a(a, a), codegen
-
-
-def _where(sign):
-    @intrinsic
-    def keep(typingctx, value, a, b):
-        def codegen(context, builder, sig, args):
-            chosen = _compare(builder, sign, a, args[1], args[2])
-            return builder.select(chosen, args[0], ir.Constant(value.vector, None))
-
-        return value(value, a, b), codegen
-
-    keep.__doc__ = f"`value` where a {sign} b, else zero."
-    return keep
-
-
-where_below = _where("<")
-where_unequal = _where("!=")
-
-
-@intrinsic
-def mask_below(typingctx, a, b):
-    """A number whose bit k says whether a < b in lane k."""
-
-    def codegen(context, builder, sig, args):
-        bits = builder.bitcast(_compare(builder, "<", a, *args), ir.IntType(LANES))
-        return builder.zext(bits, ir.IntType(64))
-
-    return types.int64(a, b), codegen
-
-
-@intrinsic
-def lowest_bit(typingctx, bits):
-    """Index of the lowest bit set of an integer that is not zero."""
-
-    def codegen(context, builder, sig, args):
-        return builder.cttz(args[0], ir.IntType(1)(1))
-
-    return bits(bits), codegen
 
 
 def _define(function, float_name, int_name):

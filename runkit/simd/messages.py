@@ -14,7 +14,7 @@ from numba import types
 from numba.extending import intrinsic
 
 from runkit.mpi import Messages, native_calls
-from runkit.simd.compiled import part
+from runkit.simd.parts import part
 
 
 class Native(NamedTuple):

@@ -89,8 +89,15 @@ def test_an_evaluated_campaign_has_a_row_of_its_mean(campaign, capsys):
     values = [float(row[score]) for row in rows]
     if kind == "flow":  # an error of a mean is at most the mean of errors
         assert values[3] < np.mean(values[:3])
-    told = f"{study / 'ensemble'}: mean of 3 members: "
-    assert told in capsys.readouterr().out and len(set(values)) == 4
+    assert len(set(values)) == 4
+    _, _, table = capsys.readouterr().out.partition(f"{study / 'ensemble'}: the mean of the answers of 3 runs\n")
+    head, *lines = table.partition("scores of 3 runs: ")[0].splitlines()
+    names = [line.split()[0] for line in lines]
+    assert head.split()[0] == "score" and score in names and f"{score}_error" not in names
+    assert max(map(len, [head, *lines])) < 100
+    *_, average, spread = lines[names.index(score)].split()
+    assert float(average) == pytest.approx(np.mean(values[:3]), rel=1e-3)
+    assert float(spread) == pytest.approx(np.std(values[:3], ddof=1), rel=0.05)
 
 
 def test_what_is_fed_back_is_the_mean_of_the_members():

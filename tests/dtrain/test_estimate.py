@@ -100,17 +100,18 @@ def test_the_rate_is_a_share_of_what_all_devices_can_do(monkeypatch):
     """10 steps in 2 s, 4 samples each of 3 GFLOP: 60 GFLOP/s of twice 120."""
     monkeypatch.setattr("dtrain.pace.peak_rate", lambda device, dtype: 120e9)
     monkeypatch.setattr("dtrain.pace.peak_memory", lambda device: 1_000_000_000)
-    found, told = efficiency_of(Pair(), Pace(10, 2.0, 0.1), 4, Cost(3e9, 0, 0), torch.float32)
+    found, told = efficiency_of(Pair(), Pace(10, 2.0, 0.1, 1.5), 4, Cost(3e9, 0, 0), torch.float32)
     assert found == {
         "step_ms": 200,
+        "processor_ms": 150,
         "waited": 0.5,
         "samples_per_s": 20,
         "memory_bytes": 1_000_000_005,
         "flops": 60e9,
         "of_peak": 0.25,
     }
-    for words in ("200 ms per step", "20 samples/s", "60 GFLOP/s, 25 % of", "50 % of it waiting", "1 GB at most"):
-        assert words in told
+    words = "200 ms per step, 150 of processors", "20 samples/s", "60 GFLOP/s, 25 % of", "50 % of the time waiting"
+    assert all(word in told for word in (*words, "1 GB at most"))
 
 
 def test_no_step_no_figures_and_no_measurement(monkeypatch):
@@ -134,3 +135,18 @@ def test_memory_is_that_of_the_training_without_what_measures_the_rate(monkeypat
 def test_the_rate_of_a_product_is_that_of_this_machine():
     """Between a slow core and a hundred fast ones."""
     assert 1e8 < peak_rate(torch.device("cpu")) < 1e14
+
+
+def test_threads_count_as_often_as_there_are_cores_for_them(monkeypatch):
+    """Threads that wait for each other, or for a core, would make the rate anything: one is measured."""
+    counts = []
+    monkeypatch.setattr("dtrain.estimate._rate_of_product", lambda *_: counts.append(torch.get_num_threads()) or 1e9)
+    monkeypatch.setattr("os.sched_getaffinity", lambda _: {0, 1})
+    n_threads = torch.get_num_threads()
+    try:
+        for n, rate in ((1, 1e9), (2, 2e9), (4, 2e9)):
+            torch.set_num_threads(n)
+            assert peak_rate(torch.device("cpu")) == rate and torch.get_num_threads() == n
+    finally:
+        torch.set_num_threads(n_threads)
+    assert counts == [1, 1, 1]

@@ -10,9 +10,11 @@ import pytest
 import torch
 
 from dtrain import evaluate, predict
-from dtrain.data.clips import rollout
+from dtrain.data.clips import Clips, rollout
 from dtrain.data.clouds import Clouds, Nodes, graph_of, within
+from dtrain.data.flow import Flow
 from dtrain.data.flow_cloud import FlowCloud, FlowCloudLoss, FlowCloudOptions, point_losses
+from dtrain.data.flow_options import FlowOptions
 from dtrain.models import model as networks
 from dtrain.models.botan_flow import BotanFlow
 from dtrain.models.flow_near import FlowNear
@@ -63,6 +65,10 @@ def grid(nx: int, ny: int, width: float = 1.0) -> Nodes:
 def known_sizes(name: str, cloud: FlowCloud) -> dict[str, object]:
     unknown = networks.unknown(name, cloud.sizes)
     return {size: value for size, value in cloud.sizes.items() if size not in unknown}
+
+
+def test_sizes_that_data_give_a_network_are_not_shown_as_choices_of_the_user(file):
+    assert {*opened(file).sizes} <= networks.supplied
 
 
 def directed(pairs: np.ndarray) -> set[tuple[int, int]]:
@@ -122,17 +128,27 @@ def test_a_cloud_is_reflected_as_the_flow_that_it_is(file):
     clip = Clouds.stack([cloud.clip(0, 0, 3)])
     once = clip.mirrored()
     assert all(torch.equal(a, b) for a, b in zip(vars(once.mirrored()).values(), vars(clip).values(), strict=True))
-    nodes = grid(5, 4)
-    index, attributes = graph_of([nodes, grid(3, 2, 2.0)], (0, 0))
-    turned = np.concatenate(
-        [np.arange(20).reshape(5, 4)[:, ::-1].ravel(), 20 + np.arange(6).reshape(3, 2)[:, ::-1].ravel()]
-    )
-    mirrored = np.stack([turned[index[0]], turned[index[1]]])
-    attributes[:, 1] *= -1
-    order = np.lexsort(mirrored)
-    again, wanted = graph_of([nodes, grid(3, 2, 2.0)], (0, 0))
-    assert np.array_equal(mirrored[:, order], again)
-    np.testing.assert_allclose(attributes[order], wanted, atol=1e-6)
+    assert not torch.equal(once.given, clip.given)
+    as_grid = Flow(FlowOptions(file=str(file), split=SPLIT), 3)
+    picture = Clips.stack([as_grid.clip(0, 0, 3)]).mirrored()
+    for name in ("given", "target", "fluid"):
+        torch.testing.assert_close(cloud.cells(getattr(once, name)), getattr(picture, name))
+    torch.testing.assert_close(cloud.cells(once.geometry)[:, 0], picture.geometry[:, 0])
+    torch.testing.assert_close(once.of_cells(picture.given)[..., ROOM : ROOM + 256], once.given[..., ROOM : ROOM + 256])
+    of_own = clip.of_cells(cloud.cells(clip.given))[..., :ROOM] * torch.tensor([1.0, 1, -1]).view(1, 3, 1, 1)
+    torch.testing.assert_close(once.of_cells(picture.given)[..., :ROOM], of_own)
+
+
+def test_edges_of_a_reflected_cloud_are_those_of_its_cells(file):
+    """Their vectors lead from one cell of the mirrored picture to another, along both axes."""
+    cloud = opened(file)
+    clip = Clouds.stack([cloud.clip(case, 0, 3) for case in (0, 1)])
+    once, k = clip.mirrored(), clip.cell.shape[1]
+    centre = np.concatenate([level.centre for level in cloud.levels(0)])
+    among = (once.edge_index[1] < k) & (once.edge_index >= ROOM).all(0)
+    (source, target), carried = once.edge_index[:, among].numpy(), once.edge_attr[among].numpy()
+    assert len(source) > 1000
+    assert np.array_equal(np.sign(centre[target] - centre[source]), np.sign(carried[:, :2]))
 
 
 def test_augmentation_follows_from_seed_epoch_and_clip_and_noise_is_that_of_the_cell(file):
@@ -152,7 +168,7 @@ def test_augmentation_follows_from_seed_epoch_and_clip_and_noise_is_that_of_the_
 
 NETWORKS = {
     "botan-flow": {"width": 16, "rounds": 3},
-    "flow-near": {"width": 16, "rounds": 3, "widths": [8, 8], "norm": "none"},
+    "flow-near": {"width": 16, "rounds": 3, "unet": {"widths": [8, 8]}},
 }
 
 
@@ -187,11 +203,11 @@ def test_on_the_grid_a_refined_answer_is_that_of_the_u_net(file):
     """And at points, with a last layer of zeros, it is their own last frame and what the U-Net adds in their cell."""
     cloud = opened(file, graph="points", surface=True)
     torch.manual_seed(0)
-    near = FlowNear(**known_sizes("flow-near", cloud), widths=[8], norm="none").eval()
+    near = FlowNear(**known_sizes("flow-near", cloud), unet={"widths": [8]}).eval()
     torch.nn.init.zeros_(near.decoder[-1].weight)
     clip = Clouds.stack([cloud.clip(case, 1, 3) for case in (0, 1)])
     found = near(*clip.inputs(clip.given))[0]
-    seen = cloud.cells(torch.cat([clip.given, clip.geometry[:, :, None].expand(-1, -1, 3, -1)], 1))
+    seen = cloud.cells(torch.cat([clip.given, clip.geometry[:, :2, None].expand(-1, -1, 3, -1)], 1))
     assert isinstance(near.of_grid, FlowUNet)
     on_grid = near.of_grid(seen)[0]
     torch.testing.assert_close(cloud.cells(found), on_grid)
@@ -208,7 +224,7 @@ def test_losses_at_points_count_fluid_and_differences_between_points_that_are_jo
     error = torch.zeros(2, 3, 2, 5)
     error[0, ..., :3] = torch.tensor([1.0, 3.0, 0.0])
     error[..., 3:] = 100.0
-    batch = Clouds(error, error, error[:, :, 0], fluid, torch.zeros(2, 5).long(), index, torch.zeros(6, 5))
+    batch = Clouds(error, error, error[:, :, 0], fluid, *(3 * [torch.zeros(2, 5).long()]), index, torch.zeros(6, 5))
     value, gradient = point_losses(error, batch, 3)
     torch.testing.assert_close(value, torch.tensor([10 / 3, 0.0]))
     torch.testing.assert_close(gradient, torch.tensor([2 * 4.0, 0.0]))

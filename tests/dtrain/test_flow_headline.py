@@ -45,5 +45,11 @@ def test_the_table_holds_means_and_their_spread():
     assert len({len(line) for line in lines}) == 1
 
 
+def test_the_table_of_one_short_rollout_has_no_spread_and_gaps_where_it_has_no_frames():
+    of_one = {name: values[:1] for name, values in headlines(scores(12), [10.0, 10.0]).items()}
+    head, line = lines_of({"network": of_one})
+    assert line.split()[3] == "-" and "nan" not in line and "±" not in line and len(line) == len(head)
+
+
 def test_the_spread_is_the_standard_deviation_over_cases():
     assert spread(np.array([1.0, 3.0, np.nan])) == (2.0, pytest.approx(1.0))

@@ -20,6 +20,7 @@ from dtrain.evaluate import main as evaluate
 from dtrain.glass.moment import at
 from dtrain.least_squares import solve
 from dtrain.metrics import pearson
+from dtrain.models import model as networks
 from dtrain.models.any_time import AnyTime
 from dtrain.predict import main as predict
 from dtrain.tasks.glass_times import _report as report
@@ -209,6 +210,10 @@ def test_a_time_left_out_is_interpolated(run, cold):
         assert pearson(found[is_a], labels[is_a]) > 0.5
 
 
+def test_sizes_that_data_give_a_network_are_not_shown_as_choices_of_the_user(data):
+    assert {*data.sizes} <= networks.supplied
+
+
 def test_it_is_scored_at_every_time_beside_linear_models(run, cold):
     evaluate([str(run), "device=cpu", "threads=1"])
     with open(run / "evaluation.csv", newline="") as file:
@@ -231,12 +236,14 @@ def test_times_outside_those_learnt_are_not_scored(cold, tmp_path):
 
 
 def test_a_file_without_labels_of_bonds_leaves_gaps_in_the_table(tmp_path, capsys):
-    table = [{"temperature": 0.5, "time": 1.0, "any-time A": 0.7, "any-time bonds": 0.4},
-             {"temperature": 1.0, "time": 1.0, "any-time A": 0.6}]  # fmt: skip
+    table = [{"temperature": 0.5, "time": 1.0, "any-time A": 0.7, "any-time A +-": 0.01,
+              "any-time bonds": 0.4, "any-time bonds +-": 0.02},
+             {"temperature": 1.0, "time": 1.0, "any-time A": 0.6, "any-time A +-": 0.01}]  # fmt: skip
     report(tmp_path, table)
     with open(tmp_path / "evaluation.csv", newline="") as file:
         assert [row["any-time bonds"] for row in csv.DictReader(file)] == ["0.4", ""]
-    assert [len(line.split()) for line in capsys.readouterr().out.splitlines()[2:4]] == [4, 3]
+    shown = [line.split() for line in capsys.readouterr().out.splitlines()[3:5]]
+    assert shown == [["0.5", "1", "0.700", "+-", "0.010", "0.400", "+-", "0.020"], ["1", "1", "0.600", "+-", "0.010"]]
 
 
 def test_it_predicts_at_any_time_between(run, cold):

@@ -34,10 +34,10 @@ def numbers(n: int) -> Numbers:
 @pytest.mark.parametrize(
     ("n_bytes", "share", "home", "told"),
     [
-        (2**30, 0.5, "cuda", "samples of 1 GiB stay on cuda:0"),
-        (2**30, 0.1, "cpu", "samples of 1 GiB are kept in memory; batches are sent to cuda:0"),
-        (2**30, 0.0, "cpu", "samples of 1 GiB are kept in memory; batches are sent to cuda:0"),
-        (2**34, 0.5, "cpu", "samples of 16 GiB do not all fit into data.memory = 2 GiB; batches are sent to cuda:0"),
+        (2**30, 0.5, "cuda", "samples of 1.07 GB stay on cuda:0"),
+        (2**30, 0.1, "cpu", "samples of 1.07 GB are kept in memory; batches are sent to cuda:0"),
+        (2**30, 0.0, "cpu", "samples of 1.07 GB are kept in memory; batches are sent to cuda:0"),
+        (2**34, 0.5, "cpu", "samples of 17.2 GB do not all fit into data.memory = 2 GiB; batches are sent to cuda:0"),
     ],
 )
 def test_samples_stay_on_a_gpu_that_has_room_for_all_of_them(monkeypatch, n_bytes, share, home, told):
@@ -47,7 +47,7 @@ def test_samples_stay_on_a_gpu_that_has_room_for_all_of_them(monkeypatch, n_byte
 
 
 def test_beside_no_gpu_they_stay_in_memory():
-    assert str(Store.choose(CPU, 2**29, 4.0, 0.5)) == "samples of 0.5 GiB are kept in memory"
+    assert str(Store.choose(CPU, 2**29, 4.0, 0.5)) == "samples of 537 MB are kept in memory"
 
 
 def test_what_is_kept_is_made_once_and_what_exceeds_the_limit_each_time():
@@ -121,7 +121,9 @@ class Feed:
 
 def test_the_first_step_and_what_is_no_training_are_not_timed(monkeypatch):
     clock, feed = iter([10.0, 12.0, 50.0, 53.0]), Feed()
+    processors = iter([1.0, 2.0, 30.0, 31.0])
     monkeypatch.setattr("time.perf_counter", lambda: next(clock))
+    monkeypatch.setattr("time.process_time", lambda: next(processors))
     watch = Stopwatch(feed)
     feed.waited = 5.0
     watch.step_is_over()
@@ -129,8 +131,9 @@ def test_the_first_step_and_what_is_no_training_are_not_timed(monkeypatch):
     watch.step_is_over()
     watch.leave_out()
     watch.step_is_over()
-    assert watch.pace == Pace(2, 5.0, 0.5)
-    assert Pace.summary([Pace(2, 5.0, 0.25), watch.pace]) == {"step_ms": 2500.0, "waited": 0.1}
+    assert watch.pace == Pace(2, 5.0, 0.5, 2.0)
+    both = Pace.summary([Pace(2, 5.0, 0.25, 4.0), watch.pace])
+    assert both == {"step_ms": 2500.0, "processor_ms": 1500.0, "waited": 0.1}
     assert Pace.summary([Pace()]) == {}
 
 

@@ -8,7 +8,7 @@ import torch
 
 from dtrain.config import DEFAULT_RECIPE, load_recipe
 from dtrain.normalisation import DenormalisedNetwork, Normalisation
-from dtrain.weights import about_model, build_network, load_model, save_model, start_from
+from dtrain.weights import about_model, build_network, load_model, save_model
 from runkit.errors import UserError
 
 SMALL = ["model.parameters.width=8", "model.parameters.rounds=2", "data.positions=both"]
@@ -38,19 +38,6 @@ def test_a_model_file_alone_gives_back_recipe_and_physical_outputs(saved, recipe
     np.testing.assert_allclose(node, 0.3 + 0.2 * raw_node, rtol=1e-6)
     np.testing.assert_allclose(edge, -0.1 + 0.05 * raw_edge, rtol=1e-6)
     assert trained.recipe == recipe and about_model(path) == {"step": 7}
-
-
-def test_training_can_start_from_the_weights_of_a_file(saved, recipe):
-    network, path = saved
-    fresh = build_network(recipe, SIZES)
-    start_from(fresh, str(path))
-    assert all(torch.equal(a, b) for a, b in zip(network.parameters(), fresh.parameters(), strict=True))
-
-
-def test_weights_of_another_network_are_refused(saved, recipe):
-    wide = build_network(load_recipe(DEFAULT_RECIPE, ["model.parameters.width=16"]), SIZES)
-    with pytest.raises(UserError, match="do not fit the network"):
-        start_from(wide, str(saved[1]))
 
 
 def test_a_pickle_that_holds_more_than_tensors_is_not_run(tmp_path):

@@ -31,12 +31,14 @@ COMMANDS = {
 PROGRAM = """#!/bin/bash
 [[ "$2 $3" != *--help* && $2 != show ]] || exit 1
 echo "rank $PMI_RANK of $PMI_SIZE at ${MASTER_ADDR-}:${MASTER_PORT-}"; printf "<%s>\\n" "$@"
-if [[ " $* " =~ " "(warn|delete|overrun)" " && ! -e $STAND_INS/warned ]]; then
+if [[ " $* " =~ " "(warn|delete|overrun|early|broken)" " && ! -e $STAND_INS/warned ]]; then
     touch "$STAND_INS/warned"
     trap 'echo 5 >"$UNFINISHED_NOTE"; echo was warned; exit 75' USR1 TERM
+    [[ " $* " != *" early "* ]] || trap - USR1 TERM
+    [[ " $* " != *" broken "* ]] || trap 'exit 1' USR1
     id=${SLURM_JOB_ID-}${PBS_JOBID-}${JOB_ID-}${PJM_JOBID-}
     case ${BASH_REMATCH[1]} in
-        warn) kill -USR1 $(($(ps -o ppid= -p "$PPID"))) ;;
+        warn | early | broken) kill -USR1 $(($(ps -o ppid= -p "$PPID"))) ;;
         delete) "$(compgen -c | grep -m 1 -E '^(scancel|qdel|pjdel)$')" "$id" ;;
         overrun) time-is-over "$id" ;;
     esac
@@ -103,7 +105,7 @@ def commands(tmp_path) -> Callable[[str], dict[str, str]]:
     "unfinished=N" it is unfinished N times, and keeps something each time, unless another word is "stuck"; with
     "cancelled" it leaves what a job finds that was cancelled from here. With "warn" it sends its job a warning, with
     "delete" it deletes it by the scheduler's own command, with "overrun" it has the time of the job be over: once, and
-    it is unfinished if a signal comes back to it.
+    it is unfinished if a signal comes back to it. With "early" that signal kills it, with "broken" it fails at it.
     """
 
     def make(scheduler: str) -> dict[str, str]:

@@ -69,7 +69,7 @@ def start(ranks: int, command: list[str]) -> None:
         signal.signal(signal.SIGTERM, pass_on)
         code = process.wait()
         if code:
-            sys.exit(code)
+            sys.exit(code if code > 0 else 128 - code)
 
 
 def srun(words: list[str]) -> None:

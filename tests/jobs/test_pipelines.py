@@ -94,7 +94,9 @@ def test_what_is_in_the_queue_is_not_submitted_twice_and_is_cancelled(pipeline, 
     assert found["small/train[T=0.44,seed=1]"].startswith("queued (") and found["small/generate[T=0.44]"] == "done"
     assert found["small/figures"] == "submitted"  # what it waits for is not done any more
     refused, _ = pipeline(text=PIPELINE.replace('"recipe.toml"', '"other.toml"'))
-    assert refused.returncode == 2 and "with other arguments: cancel it first" in refused.stderr
+    assert refused.returncode == 2 and "with other arguments (" in refused.stderr and refused.stderr.count("\n") == 1
+    told, _ = pipeline("status", text=PIPELINE.replace('"recipe.toml"', '"other.toml"'))
+    assert "with other arguments (train recipe.toml" in told.stdout
     done, _ = pipeline("cancel")
     assert done.returncode == 0 and ident in done.stdout.split(), done.stdout + done.stderr
 

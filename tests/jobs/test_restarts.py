@@ -92,6 +92,18 @@ def test_a_warning_that_reaches_the_script_of_a_job_alone_reaches_its_program(ru
     assert log.count("rank 3 of 4") == 1, log
 
 
+def test_a_program_that_a_warning_kills_is_unfinished_and_one_that_fails_after_a_warning_is_not(run, copy):
+    """It may not have begun to take warnings; it has kept nothing then."""
+    _, log = run("--restarts", "5", "generate", "mdgen", "early", more=NEAR_THE_END)
+    killed, unfinished = lines(log, "job: ")
+    assert "(SIGUSR1) killed the program" in killed and "brought nothing to a checkpoint" in unfinished, log
+    for mark in marks(copy):
+        mark.unlink()
+    (copy.parent / "kept/warned").unlink()
+    _, log = run("--restarts", "5", "generate", "mdgen", "broken", more=NEAR_THE_END)
+    assert lines(log, "job: ")[-1].startswith("job: the program failed of itself (exit code 1), after"), log
+
+
 def test_a_program_is_told_how_long_it_may_take(run):
     _, log = run("generate", "mdgen", GENERATE_TIME="1:00:00")
     (minutes,) = set(re.findall(r"<minutes=([\d.]+)>", log))

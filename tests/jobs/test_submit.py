@@ -56,6 +56,12 @@ def test_a_missing_site_file_is_one_clear_line(submit, tmp_path):
         ({"GENERATE_NODES": ""}, "GENERATE_NODES"),
         ({"GENERATE_TASKS_PER_NODE": "many"}, "GENERATE_TASKS_PER_NODE = 'many'; allowed: a number from 1"),
         ({"GENERATE_TIME": "1d"}, "GENERATE_TIME = '1d'; allowed: hours:minutes:seconds"),
+        ({"GENERATE_NODES": "18446744073709551617"}, "GENERATE_NODES = '18446744073709551617'"),  # 1 to bash
+        ({"PYTHON": ""}, "PYTHON is empty"),
+        ({"QUEUE_LIMITS": "('gpu 1-x')"}, "QUEUE_LIMITS has 'gpu 1-x'; allowed: as in"),
+        ({"QUEUE_LIMITS": "('gpu 1-4 24h 4 64 512')"}, "QUEUE_LIMITS has 'gpu 1-4 24h 4 64 512'"),
+        ({"ACCOUNT": "'physics"}, "unexpected EOF"),
+        ({"ACCOUNT": "my group"}, "group: command not found"),
     ],
 )
 def test_a_wrong_setting_is_named_with_what_is_allowed(submit, changed, named, site):
@@ -122,7 +128,10 @@ def test_an_unknown_job_is_answered_with_the_jobs_there_are(submit, scheduler, s
         (["train", "seed={index}"], "give --array FIRST-LAST"),
         (["--after", "yesterday", "train"], "--after 'yesterday'; allowed: IDs"),
         (["--after"], "--after needs a value"),
+        (["--array", "1-20000", "train", "{index}"], "at most 10000 jobs are allowed"),
         (["cancel"], "cancel needs the ID of a job"),
+        (["status", "12"], "status 12: allowed: nothing, or a pipeline"),
+        (["train", "a\tb"], "a tab or the end of a line stands in the arguments"),
     ],
 )
 def test_a_wrong_array_or_dependency_is_one_clear_line(submit, words, told, site, scheduler):

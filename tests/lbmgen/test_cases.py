@@ -121,6 +121,11 @@ def test_show_says_what_a_run_will_do(capsys):
     assert "4 of 96 x 64 sites" in told
 
 
+def test_show_tells_the_peak_of_an_inlet_that_pulsates(capsys):
+    show(config_of("flow.velocity=0.05", "flow.pulsation=0.5", "flow.period=400"))
+    assert "at its peak 0.075 to 0.075, in waves of 400 steps" in capsys.readouterr().out
+
+
 def test_show_draws_no_more_cases_than_a_reader_waits_for(capsys, monkeypatch):
     """And says so; what all cost is known without."""
     monkeypatch.setattr(plan, "DRAWN", 3)

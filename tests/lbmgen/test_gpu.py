@@ -96,7 +96,7 @@ def assert_same_front(gpu) -> None:
 def test_walls_and_open_faces_may_be_set_in_any_order(faces, lattice):
     """No link reads what another one writes, and no two write the same place: threads race for nothing.
 
-    But for what open faces follow: where a wall sets it, they are told which one, and read what that one does.
+    Except what open faces follow: where a wall sets it, its number is in a table, and they read what that wall does.
     """
     block = Setting(lattice, faces=FACES[faces], radius=2.9).block()
     links, outlets = block.boundary.links, block.boundary.outlets

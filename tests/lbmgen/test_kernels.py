@@ -78,7 +78,7 @@ def test_no_place_is_touched_by_two_sites(shape):
 
 
 def test_runs_move_what_single_moves_would():
-    """Contiguous, strided and lone moves, cut where they are told to be."""
+    """Contiguous, strided and lone moves, cut at given places."""
     source = np.array([5, 6, 7, 8, 20, 30, 40, 3, 50, 51])
     target = np.array([10, 11, 12, 13, 100, 107, 114, 2, 60, 62])
     runs, first = strided_copies(source, target, [0, 2, 10])

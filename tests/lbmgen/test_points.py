@@ -5,11 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from lbmgen.averages import averaged
 from lbmgen.cases import draw_case
 from lbmgen.config import RunConfig
 from lbmgen.plan import schema_of, show, sizes_of
 from lbmgen.points import Points, StoredPoints, points_of
-from lbmgen.simulation import make_block
+from lbmgen.preparation import make_block
 from runkit.config import load
 from runkit.dataset.contracts.flow import POINTS
 from runkit.errors import UserError
@@ -93,6 +94,19 @@ def test_a_file_without_points_is_what_it_was():
     assert not {field.name for field in schema_of(config_of()).fields} & set(POINTS)
     assert "point" not in sizes_of(config_of())
     assert {field.name for field in schema_of(config_of("frames.points=8")).fields} >= set(POINTS)
+
+
+def test_means_at_points_are_those_of_the_cells_of_a_whole_block_to_the_last_bit():
+    """They sum in the same order, though they read no site beside their own."""
+    config = config_of("frames.points=150")
+    case = draw_case(config, 0)
+    stored = StoredPoints(config, case, make_block(config, case, SerialWorld()), SerialWorld())
+    values = np.random.default_rng(1).normal(size=(*case.shape, 2))
+    found, origin, width = stored._means(values), stored.points.origin, stored.points.width
+    assert set(width) >= {1, 2}
+    for one in set(width.tolist()):
+        mine = width == one
+        assert np.array_equal(found[mine], averaged(values, one, 2)[tuple(origin[mine].T // one)])
 
 
 @pytest.mark.parametrize(

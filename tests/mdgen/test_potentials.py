@@ -67,7 +67,11 @@ def test_pairs_do_not_know_an_order(law):
 
 
 def liquid(law, n_replicas, precision, device=None):
-    position, velocity, species, box = replicas(n_replicas)
+    """A dense liquid, or a thinner one in a box of twice the cutoff."""
+    n_edge = 6
+    position, velocity, species, box = replicas(
+        n_replicas, n_edge=n_edge, density=min(1.2, (n_edge / (2.01 * law.largest_cutoff)) ** 3)
+    )
     return Dynamics(position, velocity, species % law.n_species, box, law, 0.002, precision, device=device)
 
 

@@ -1,4 +1,4 @@
-"""Potentials that are not Lennard-Jones go the whole road: melt, equilibration, production, labels, check."""
+"""Potentials that are not Lennard-Jones pass every stage: melt, equilibration, production, labels, check."""
 
 from __future__ import annotations
 

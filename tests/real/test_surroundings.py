@@ -25,10 +25,10 @@ from tests.real.test_file_faults import content
 
 @pytest.fixture(scope="module")
 def no_locks(tmp_path_factory) -> Path:
-    """A library that takes the place of flock."""
+    """A library that takes the place of flock and fcntl."""
     library = tmp_path_factory.mktemp("shim") / "no_locks.so"
     source = Path(__file__).with_name("no_locks.c")
-    subprocess.run(["cc", "-shared", "-fPIC", "-o", library, source], check=True, timeout=60)
+    subprocess.run(["cc", "-shared", "-fPIC", "-o", library, source, "-ldl"], check=True, timeout=60)
     return library
 
 

@@ -14,8 +14,9 @@ from dtrain.data import data as data_sets
 from dtrain.deepspeed_config import read_config
 from dtrain.models import model as networks
 from dtrain.ranks import Ranks, connect
+from dtrain.start import start_from
 from dtrain.train import show
-from dtrain.weights import build_network, start_from
+from dtrain.weights import build_network
 from runkit.constraints import keys
 from tests.flow_factory import write_flow
 from tests.isoconfig_factory import write_isoconfig
@@ -47,7 +48,7 @@ def before_training(ranks: Ranks, recipe: Recipe) -> None:
     show(recipe)
     read_config(recipe.deepspeed, recipe.batch, ranks, recipe.micro)
     first = data_sets.get(recipe.data.name)(recipe.data_in(next(iter(recipe.phase))), seed=recipe.seed)
-    start_from(build_network(recipe, first.sizes), recipe.initial)
+    start_from(build_network(recipe, first.sizes), recipe, first.normalisation)
 
 
 def told_of(ranks: Ranks, settings: list[str], key: str, value: object) -> str:

@@ -15,7 +15,7 @@ from runkit import about, launcher
 from runkit.about import FACTS
 from runkit.cli import run_program
 from runkit.config import Config
-from runkit.errors import UserError
+from runkit.errors import UserError, in_one_line
 from runkit.usage import help_text
 from tests.conftest import ROOT, clean_environment
 
@@ -47,6 +47,15 @@ def test_show_calls_show_and_not_run():
 
 def test_the_rank_that_deepspeed_appends_is_passed_over():
     assert run("--local_rank=3", "seed=5", "--local-rank=0").seed == 5
+
+
+def test_an_interrupt_ends_a_program_without_a_word(capsys):
+    def interrupted(_):
+        raise KeyboardInterrupt
+
+    with pytest.raises(SystemExit) as end:
+        run(action=interrupted)
+    assert in_one_line()(lambda: interrupted(0))() == end.value.code == 130 and capsys.readouterr().err == ""
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,8 @@ ROOT = Path(__file__).parents[2]
 MODULE = """
 import sys
 import numpy as np
-from runkit.simd.compiled import kernel, part
+from runkit.simd.compiled import kernel
+from runkit.simd.parts import part
 
 def make(factor):
     @part
@@ -57,6 +58,52 @@ def test_functions_that_different_processes_have_compiled_work_side_by_side(tmp_
     """Each is the first of its process, so a count of functions would give both the same symbols."""
     assert [start(tmp_path, factors=factor).wait() for factor in "12"] == [0, 0]
     assert start(tmp_path, factors="12").wait() == 0
+
+
+RAISING = """
+import numpy as np
+from runkit.simd.compiled import kernel
+from runkit.simd.parts import helper, part
+
+@part
+def least(a):
+    if a.size == 0:
+        raise ValueError("nothing to look at")
+    return a.min()
+
+@helper
+def outer(a, name):
+    if name != "a":
+        raise KeyError(name)
+    return least(a)
+
+@kernel
+def found(a, name):
+    return outer(a, name)
+
+assert found(np.arange(3.0), "a") == 0
+for given, expected in ((np.zeros(0), "a"), "nothing to look at"), ((np.zeros(1), "b"), "b"):
+    try:
+        found(*given)
+    except (ValueError, KeyError) as error:
+        assert error.args == (expected,), error
+    else:
+        raise AssertionError(expected)
+try:
+    least(np.arange(3.0))
+except TypeError as error:
+    assert "call a kernel" in str(error)
+else:
+    raise AssertionError("a part has been called from Python")
+"""
+
+
+def test_errors_of_parts_arrive_also_from_kernels_that_are_loaded_and_parts_alone_are_refused(tmp_path):
+    (tmp_path / "raising.py").write_text(RAISING)
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    for _ in range(2):
+        subprocess.run([sys.executable, "raising.py"], cwd=tmp_path, env=environment, check=True)
+    assert len(files(tmp_path)) == 1
 
 
 def test_another_text_is_compiled_again_into_the_same_files(tmp_path):

@@ -94,7 +94,7 @@ def test_a_driver_that_is_too_old_is_named(monkeypatch, has_gpu):
 
     monkeypatch.setattr(device, "has_gpu", lambda: has_gpu)
     reason = device._reason(Runtime(), Refused())
-    assert ("the driver knows CUDA up to 11.4, CuPy needs 13.0" in reason) == has_gpu
+    assert ("the driver supports CUDA up to 11.4, CuPy needs 13.0" in reason) == has_gpu
 
 
 def test_what_does_not_fit_is_refused_with_what_it_needs():
@@ -297,7 +297,7 @@ def test_slices_of_one_gpu_are_not_shared_and_its_ranks_are(monkeypatch):
 
 
 def test_the_stand_in_knows_what_a_gpu_knows():
-    """Whatever a GPU tells about itself, kernels may ask of the stand-in."""
+    """The stand-in has every property of a GPU that kernels may read."""
 
     class Known(dict):
         def __missing__(self, key):

@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import math
+import operator
+import re
 from functools import cache
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from numba import njit
 
-from runkit.formula import Fused, Plain, exp, power, rounded, value_of
+from runkit.errors import UserError
+from runkit.formula import FormulaError, Fused, Plain, exp, power, rounded, value_of
+from runkit.formula.algebra import OPERATIONS
 from runkit.formula.compiled import inlined
 from runkit.formula.cuda import Lines, function
-from runkit.formula.derivative import with_slope
+from runkit.formula.derivative import RULES, with_slope
+from runkit.formula.refusal import refused, require_value, require_values, symbols
 from runkit.simd.lanes import LANES, load, store
 from tests.shim import StandIn
 
@@ -114,9 +121,9 @@ def test_plain_values_are_never_fused():
 
 
 def test_what_machines_round_differently_is_refused():
-    with pytest.raises(NotImplementedError, match=r"np\.exp: a formula has add, "):
+    with pytest.raises(FormulaError, match=r"uses np\.exp; use exp of runkit\.formula, from -20 to 20"):
         lines_of(lambda x, y, z: np.exp(x))
-    with pytest.raises(NotImplementedError, match=r"np\.power"):
+    with pytest.raises(FormulaError, match=r"uses np\.power; use power of runkit\.formula for whole exponents"):
         lines_of(lambda x, y, z: x**2)
 
 
@@ -135,8 +142,9 @@ def test_the_exponential_is_a_series_that_every_machine_computes_alike(dtype, er
 @pytest.mark.parametrize("exponent", range(1, 40))
 def test_powers_are_products_of_equal_factors(exponent):
     assert power(3, exponent) == 3**exponent
-    with pytest.raises(ValueError, match="exponent = 0; allowed: 1 or more"):
-        power(3, 0)
+    for wrong in (0, -exponent, exponent + 0.5):
+        with pytest.raises(FormulaError, match=f"exponent = {wrong}; allowed: whole numbers from 1"):
+            power(3, wrong)
 
 
 def test_the_derivative_of_a_formula_is_exact():
@@ -154,5 +162,65 @@ def test_the_derivative_of_a_formula_is_exact():
 def test_what_does_not_vary_has_no_derivative():
     assert with_slope(lambda x: 2.0, 1.5) == (2.0, 0.0)
     assert with_slope(lambda x, a: -a * a, 1.5, 2.0) == (-4.0, 0.0)
-    with pytest.raises(NotImplementedError, match="copysign has no derivative"):
-        with_slope(lambda x: np.copysign(x, 1.0), np.ones(2))
+    with pytest.raises(FormulaError, match=r"uses np\.sin; allowed"):
+        with_slope(lambda x: np.sin(x), np.ones(2))
+
+
+def test_every_operation_of_formulas_has_a_derivative():
+    """Signs and comparisons vary nowhere but at their steps: d/dx of |x| + [x > 1/4] x²."""
+    assert set(RULES) == OPERATIONS
+    x = np.array([-1.5, -0.5, 0.125, 0.5, 2.0])
+    value, slope = with_slope(lambda x: np.copysign(x, 1.0) + np.greater(x, 0.25) * x * x, x)
+    np.testing.assert_array_equal(value, np.abs(x) + (x > 0.25) * x**2)
+    np.testing.assert_array_equal(slope, np.sign(x) + (x > 0.25) * 2 * x)
+    np.testing.assert_array_equal(with_slope(lambda x: np.copysign(x, -1.0), x)[1], -np.sign(x))
+
+
+WRONG = {
+    "uses np.exp; use exp of runkit.formula, from -20 to 20": lambda x, of: np.exp(x),
+    "uses np.log; allowed: + - * / of values, np.sqrt": lambda x, of: np.log(x),
+    "uses np.power; use power of runkit.formula": lambda x, of: x**3,
+    "takes power with exponent = 1.5; allowed: whole numbers from 1": lambda x, of: power(x, 1.5),
+    "uses np.absolute; use np.copysign(x, 1.0)": lambda x, of: abs(x),
+    "uses np.less; use np.greater(x, y), which is 1 or 0": lambda x, of: (x < 1.0) * x,
+    "uses np.maximum; use g * x + (1.0 - g) * y with g": lambda x, of: np.maximum(x, 1.0),
+    "uses np.where; use g * x": lambda x, of: np.where(np.greater(x, 1.0), x, 1.0),
+    "uses np.sum; allowed": lambda x, of: np.sum(x),
+    "chooses by a value (if, and, or, max, …); use g * x": lambda x, of: x if x > 1.0 else 1.0,
+    "chooses by a value (if, and": lambda x, of: max(x, of.sigma),
+    "makes a plain number of a value, as functions of `math` do; allowed": lambda x, of: math.sqrt(x),
+    "makes a plain number": lambda x, of: float(x) + 1.0,
+    "puts values into an array, or computes with a list": lambda x, of: np.array([x, x])[0],
+    "changes a value in place by np.add; use x = x + y": lambda x, of: operator.iadd(x, 1.0),
+    "combines a value with a ndarray; allowed: values and numbers": lambda x, of: x * np.ones(3),
+    "combines a value with a str": lambda x, of: x * "2",
+    "has the constant inf; allowed: finite numbers": lambda x, of: x * 1e999,
+    "uses 'sigmas', which is not there; there are: sigma, epsilon": lambda x, of: x * of.sigmas,
+    "gives a tuple; needed: one value": lambda x, of: (x, x),
+    "gives a NoneType; needed: one value": lambda x, of: None,
+    "has the constant nan": lambda x, of: float("nan"),
+    "cannot be applied to values: ZeroDivisionError": lambda x, of: x * (1 / 0),
+}
+
+
+@pytest.mark.parametrize(("message", "formula"), WRONG.items(), ids=list(WRONG))
+def test_a_formula_that_no_kernel_can_be_made_of_is_refused_in_one_line_that_names_it(message, formula):
+    x, sigma, epsilon = symbols(3)
+    with pytest.raises(UserError, match=re.escape(message)) as caught, refused("force of the law Mine", formula):
+        require_value(formula(x, SimpleNamespace(sigma=sigma, epsilon=epsilon)))
+    place = f"({__file__}:{formula.__code__.co_firstlineno})"
+    assert str(caught.value).startswith(f"force of the law Mine {place} ") and "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("results", "found"), [((1.0,), "1 values"), (1.0, "a float"), ((1.0, (2.0,)), "a tuple"), ((1.0, 2, 3), "3 val")]
+)
+def test_another_number_of_results_is_refused(results, found):
+    require_values((1.0, *symbols(1)), 2)
+    with pytest.raises(FormulaError, match=f"gives {found}"):
+        require_values(results, 2)
+
+
+def test_what_a_formula_may_do_passes_the_trial():
+    require_value(everything(*symbols(2)))
+    require_value(with_slope(everything, *symbols(2))[1])

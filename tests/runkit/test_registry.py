@@ -69,3 +69,13 @@ def test_a_repeated_name_is_an_error():
     part("x")(len)
     with pytest.raises(ValueError, match="two parts are named part 'x'"):
         part("x")(max)
+
+
+def test_parameters_that_the_program_gives_are_no_choice_of_the_user(shape):
+    given = Registry("shape", shape.package, supplied=["sides"])
+    given("circle")(shape.get("circle"))
+    given._complete = True
+    assert [*given.parameters("circle")] == ["radius", "sides"] and [*given.choices("circle")] == ["radius"]
+    assert given.build("circle", radius=2, sides=3) == ("circle", 2)
+    with pytest.raises(UserError, match=r"has no parameter 'side'; allowed: radius$"):
+        given.check("circle", {"radius": 1, "side": 3})

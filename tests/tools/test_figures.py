@@ -25,7 +25,7 @@ from tools.drawing.calibration import Calibration, calibrated
 from tools.drawing.overview import small
 from tools.drawing.picture import Picture, save
 from tools.drawing.relaxation import curves
-from tools.drawing.runs import Run
+from tools.drawing.runs import Run, find_runs
 
 
 @pytest.fixture(scope="module")
@@ -35,7 +35,11 @@ def dataset(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def runs(dataset: Path) -> Path:
-    """A campaign of two scored runs, whose network and rival see the truth through noise."""
+    return scored(dataset)
+
+
+def scored(dataset: Path) -> Path:
+    """The folder of a campaign of two scored runs, whose network and rival see the truth through noise."""
     folder = dataset.parent / "runs"
     rng = np.random.default_rng(2)
     with Dataset(dataset) as data:
@@ -176,3 +180,14 @@ def test_small_copies_of_pictures_keep_their_shape_and_their_frames(tmp_path):
         small(tmp_path / name, tmp_path / f"small_{name}")
         with Image.open(tmp_path / f"small_{name}") as copy:
             assert copy.size == size and getattr(copy, "n_frames", 1) == (1 if name == "a.png" else 3)
+
+
+def test_runs_in_folders_of_the_same_name_have_pictures_of_their_own(tmp_path):
+    for study in ("a", "b"):
+        for time in ("t1", "t10"):
+            folder = tmp_path / study / "times" / time
+            folder.mkdir(parents=True)
+            (folder / "evaluation.json").write_text("{}")
+    assert [run.name for run in find_runs([tmp_path / "a"])] == ["t1", "t10"]
+    names = ["a_times_t1", "a_times_t10", "b_times_t1", "b_times_t10"]
+    assert [run.name for run in find_runs([tmp_path / "a", tmp_path / "b"])] == names

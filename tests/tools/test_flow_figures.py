@@ -27,9 +27,13 @@ from runkit.dataset.reader import Dataset
 from runkit.mpi import SerialWorld
 from tests.conftest import ROOT
 from tests.flow_factory import write_flow
+from tests.isoconfig_factory import write_isoconfig
+from tests.tools import test_figures
 from tests.tools.conftest import tool
 from tools.drawing.flow_fields import Case
 from tools.drawing.flow_long import draw_long
+from tools.drawing.overview import WIDTH
+from tools.drawing.overview import main as overview
 from tools.drawing.picture import save
 from tools.drawing.runs import Run
 
@@ -44,7 +48,11 @@ def dataset(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def runs(dataset: Path) -> Path:
-    """A scored ablation, whose networks see the reference through noise."""
+    return scored(dataset)
+
+
+def scored(dataset: Path) -> Path:
+    """The folder of a scored ablation, whose networks see the reference through noise."""
     folder = dataset.parent / "runs"
     data, rng = Flow(FlowOptions(file=str(dataset))), np.random.default_rng(2)
     for name, (skip, gradient) in VARIANTS.items():
@@ -164,3 +172,10 @@ def test_rollouts_without_end_are_drawn_beside_the_simulation(dataset, tmp_path)
 def test_pictures_are_drawn_without_torch():
     code = "import sys, tools.figures; sys.exit('torch' in sys.modules)"
     subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True)
+
+
+def test_the_overview_shows_both_kinds_of_simulation_beside_predictions(dataset, runs, tmp_path):
+    glass, picture = write_isoconfig(tmp_path / "glass.h5"), tmp_path / "overview.png"
+    overview([str(glass), str(test_figures.scored(glass) / "time1"), str(dataset), str(runs / "a"), str(picture)])
+    shown = matplotlib.image.imread(picture)
+    assert shown.shape[1] == WIDTH["PNG"] and shown.std() > 0.1

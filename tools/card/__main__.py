@@ -36,7 +36,7 @@ def describe(options: Card) -> None:
             raise UserError(f"file: {path} is not in the folder of {paths[0]}; a data set is described in one folder")
         report = check(path)
         if not report.good:
-            raise UserError(f"{path}: {report.problems[0]}; python -m runkit.dataset.check {path} tells more")
+            raise UserError(f"{path}: {report.problems[0]}; python -m runkit.dataset.check {path} says more")
     facts = [facts_of(path) for path in paths]
     texts = {name: _text(make(options, facts)) for name, make in NAMES.items()}
     for name in texts:

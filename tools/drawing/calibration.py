@@ -45,7 +45,7 @@ class Calibration:
 def calibrated(data: Dataset, run: Run, path: Path, sample: int) -> tuple[np.ndarray, list[Calibration]]:
     """Predictions of a sample, each species after a line of its own by all other scored samples; and these lines.
 
-    A line of one species would throw the others far off where a network tells particles apart by their species alone.
+    A line of one species would throw the others far off where a network distinguishes particles by their species alone.
     """
     values, species = predicted(path, sample), data["species"][sample]
     others = [other for other in run.about["samples"] if other != sample]

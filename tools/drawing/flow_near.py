@@ -44,7 +44,13 @@ def require_drawable(path: Path) -> None:
     require_replaceable(path, OURS[path.suffix])
 
 
-def draw(path: Path, places: tuple[np.ndarray, np.ndarray], wanted: np.ndarray, answers: Mapping[str, np.ndarray]):
+def draw(
+    path: Path,
+    places: tuple[np.ndarray, np.ndarray],
+    wanted: np.ndarray,
+    answers: Mapping[str, np.ndarray],
+    caption: str = "",
+) -> None:
     """Write the picture: `places` are centres and widths of points, velocities [2, point] in percent."""
     make_folders(path.parent)
     speed = np.hypot(*wanted)
@@ -52,15 +58,17 @@ def draw(path: Path, places: tuple[np.ndarray, np.ndarray], wanted: np.ndarray, 
     norm = Normalize(0, max(np.percentile(error, 98) for error in errors.values()))
     with context(STYLE):
         n_rows = -(-(1 + len(errors)) // COLUMNS)
-        figure = Figure(figsize=(2.8 * COLUMNS, 2.6 * n_rows))
+        figure = Figure(figsize=(2.8 * COLUMNS, 2.6 * n_rows), layout="compressed")
         first, *others = figure.subplots(n_rows, COLUMNS, squeeze=False).flat
         drawn = squares(first, *places, speed, Normalize(0, speed.max()), "viridis")
-        first.set_title("simulation: speed [%]")
-        figure.colorbar(drawn, ax=first, shrink=0.8)
+        first.set_title("simulation")
+        figure.colorbar(drawn, ax=first, shrink=0.8, location="left").set_label("speed [% of the reference velocity]")
         for axis, (name, error) in zip(others, errors.items(), strict=False):
             drawn = squares(axis, *places, error, norm, "magma")
-            axis.set_title(f"{name}: error [%]")
-            figure.colorbar(drawn, ax=axis, shrink=0.8)
+            axis.set_title(name)
         for axis in others[len(errors) :]:
             axis.set_axis_off()
-        save(Picture(path.stem, figure), path.parent, path.suffix[1:])
+        bar = figure.colorbar(drawn, ax=[first, *others], shrink=0.8, extend="max", pad=0.02)
+        bar.set_label("error of velocity [% of the reference velocity], all networks")
+        told = f"Errors have the same colours, from 0 to {norm.vmax:.3g} %, the 98th percentile of the largest."
+        save(Picture(path.stem, figure, "\n".join([caption, told])), path.parent, path.suffix[1:])

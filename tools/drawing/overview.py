@@ -1,6 +1,6 @@
 """The picture of the README, and small copies of others for the documentation (`tools/pictures`).
 
-python -m tools.drawing.overview data/kob_andersen.h5 runs/short data/flow.h5 runs/flow_cnn overview.png
+python -m tools.drawing.overview data/glass.h5 runs/glass/times/T0.64_t1.65 data/flow.h5 runs/flow overview.png
 python -m tools.drawing.overview --small figures/flow_cases.png flow_cases.png
 """
 
@@ -27,7 +27,7 @@ from tools.drawing.picture import MARK
 from tools.drawing.runs import Run, find_runs
 from tools.drawing.style import STYLE
 
-FRAME = 9  # of the rollout, counted from 1
+FRAME = 9  # of the rollout, counted from 1; the last one of a shorter one
 WIDTH = {"PNG": 1000, "GIF": 500}  # pixels of small copies
 COLOURS = 64
 
@@ -55,15 +55,16 @@ def _draw_glass(axes: np.ndarray, data: Dataset, run: Run) -> None:
         circles(axis, data, sample, MOBILE(norm(shown)))
     time = f"$t$ = {run.about['time']:g} $\\tau_{{\\rm LJ}}$"
     axes[0].set_title(f"mobility in a glass former, {time}\nsimulation")
-    axes[1].set_title(f"network, {run.trained}\n$\\rho$ = {pearson(values[is_a], truth[is_a]):.2f}")
+    axes[1].set_title(f"model, {run.trained}\n$\\rho$ = {pearson(values[is_a], truth[is_a]):.2f}")
 
 
 def _draw_flow(axes: np.ndarray, data: Dataset, run: Run) -> None:
     case, truth, found = rollout(data, run)
     norm, colours = scales(truth, case.fluid)["vorticity"], QUANTITIES["vorticity"][1]
+    frame = min(FRAME, run.about["n_frames"])
     for axis, shown in zip(axes, (truth, found), strict=True):
-        case.draw(axis, shown["vorticity"][FRAME - 1], norm, colours)
-    steps = FRAME * run.about["interval"]
+        case.draw(axis, shown["vorticity"][frame - 1], norm, colours)
+    steps = frame * run.about["interval"]
     axes[0].set_title(f"vorticity behind a body, Re = {case.scalar('reynolds_number'):.0f}\nsimulation")
     axes[1].set_title(f"network, {run.trained}\nits own {steps:.0f} steps, fed back")
 

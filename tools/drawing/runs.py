@@ -18,15 +18,16 @@ from runkit.files import natural
 
 @dataclass(frozen=True)
 class Run:
-    """A scored run: its folder and what was reported on it."""
+    """A scored run: its folder, what was reported on it, and what pictures call it (none: the folder's name)."""
 
     path: Path
     about: dict[str, Any]
+    alias: str = ""
 
     @property
     def name(self) -> str:
         """How pictures call it."""
-        return self.path.name
+        return self.alias or self.path.name
 
     @property
     def data(self) -> str:
@@ -71,13 +72,25 @@ def source(data: Dataset) -> str:
 
 def find_runs(folders: Sequence[Path]) -> list[Run]:
     """All scored runs in or below `folders`; raises UserError for a folder without one."""
-    runs = []
+    paths: list[Path] = []
     for folder in folders:
         found = sorted(folder.glob("**/evaluation.json"), key=natural)
         if not found:
             raise UserError(f"{folder}: no scored run is there; run dtrain/evaluate.py on it first")
-        runs += [Run(path.parent, json.loads(path.read_text(encoding="utf-8"))) for path in found]
-    return runs
+        paths += found
+    aliases = _aliases([path.parent for path in paths])
+    reports = (json.loads(path.read_text(encoding="utf-8")) for path in paths)
+    return [Run(path.parent, about, alias) for path, about, alias in zip(paths, reports, aliases, strict=True)]
+
+
+def _aliases(folders: Sequence[Path]) -> list[str]:
+    """Names that differ: those of the folders, after those of as many folders around them as it takes."""
+    parts = [folder.resolve().parts[1:] for folder in folders]
+    for n_parts in range(1, max(map(len, parts), default=0)):
+        names = ["_".join(of_one[-n_parts:]) for of_one in parts]
+        if len({*names}) == len({*parts}):
+            return names
+    return ["_".join(of_one) for of_one in parts]
 
 
 def predicted(path: Path, sample: int) -> np.ndarray:

@@ -8,16 +8,18 @@ from typing import Any
 import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 
 from dtrain.glass import published
 from dtrain.metrics import ceiling
+from runkit.dataset.contracts.isoconfig import CLOSE_PAIR
 from runkit.dataset.reader import Dataset
 from runkit.dataset.schema import COMPLETE
 from tools.drawing.picture import Picture
 from tools.drawing.runs import Run, source
 from tools.drawing.style import BLACK, BLUE, GREEN, GREY, ORANGE, PURPLE, RED, TIME
 
-KINDS = {"A": ("propensity", "particles (A)"), "bonds": ("bond_change", r"bonds (AA, $r < 1.35\,\sigma$)")}
+KINDS = {"A": ("propensity", "particles (A)"), "bonds": ("bond_change", rf"bonds (AA, $r < {CLOSE_PAIR}\,\sigma$)")}
 # Figures beside the mean correlation -> (words, value of a perfect prediction).
 FIGURES = {
     "pooled": (r"pooled correlation $\rho$", 1.0),
@@ -44,9 +46,7 @@ def draw_rho(data: Dataset, runs: Sequence[Run]) -> Picture:
     if published.covers(data.config):
         _published(axes[0], temperature)
     axes[0].set(ylabel=r"Pearson correlation $\rho$", ylim=(min(0.0, axes[0].get_ylim()[0]), 1.02))
-    entries = zip(*axes[0].get_legend_handles_labels(), strict=True)
-    ours_first = sorted(entries, key=lambda entry: "published" in entry[1])
-    figure.legend(*zip(*ours_first, strict=True), loc="outside right center")
+    _legend(figure, axes)
     return Picture("rho_against_time", figure, _caption(data, bool(runs)))
 
 
@@ -82,16 +82,22 @@ def draw_scores(data: Dataset, runs: Sequence[Run]) -> Picture:
     for axis in axes[1]:
         axis.set_xlabel(TIME)
     figure.suptitle(f"particles (A), $T$ = {float(data['temperature'][0]):g}")
-    entries = {
-        label: handle for axis in axes.flat for handle, label in zip(*axis.get_legend_handles_labels(), strict=True)
-    }
-    figure.legend(entries.values(), entries.keys(), loc="outside right center")
+    _legend(figure, axes)
     caption = (
         "Scores of A particles at the times of the runs; bars: standard errors over the configurations held back.\n"
         "Dotted: a perfect prediction. Susceptibility: variance between configurations, times the number of particles,"
         " of the share with a propensity below 0.3; black: of the simulation, on the same configurations.\n"
     )
     return Picture("scores_against_time", figure, caption + source(data))
+
+
+def _legend(figure: Figure, axes: np.ndarray) -> None:
+    """Of all that is in any of the axes, published models last."""
+    entries = {
+        label: handle for axis in axes.flat for handle, label in zip(*axis.get_legend_handles_labels(), strict=True)
+    }
+    labels = sorted(entries, key=lambda label: "published" in label)
+    figure.legend([entries[label] for label in labels], labels, loc="outside right center")
 
 
 def _simulated_chi4(axis: Axes, runs: Sequence[Run]) -> None:

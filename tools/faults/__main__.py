@@ -15,6 +15,7 @@ from __future__ import annotations
 import argparse
 import random
 import shutil
+import signal
 import sys
 import tempfile
 import time
@@ -32,6 +33,7 @@ from tools.faults.trial import KINDS, Bad, Kind, Trial
 def main(words: list[str] | None = None) -> int:
     """Run a campaign, or one fault of it; returns the exit code."""
     options = _parser().parse_args(words)
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # in the background shells have programs ignore it
     for module in sorted(module.name for module in iter_modules(kinds.__path__)):
         import_module(f"{kinds.__name__}.{module}")
     planned = plan(options.count, options.seed)

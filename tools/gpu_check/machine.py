@@ -29,7 +29,7 @@ TOOLS = ("mpiexec", "nvcc", "ncu", "compute-sanitizer", "g++")
 def describe(command: Sequence[str], carried: Path, card: str = "") -> dict[str, Any]:
     """All of it; needs neither a GPU nor its driver, and then says so. The commit may be known to `carried` alone."""
     answers = (ask_driver("--query-gpu=" + query, "--format=csv,noheader") for query in QUERIES)
-    found = card or next(filter(None, answers), "no GPU that nvidia-smi knows")
+    found = card or next(filter(None, answers), "no GPU that nvidia-smi finds")
     return {
         "card": found.splitlines()[0].split(",")[0],
         "gpus": found.splitlines(),

@@ -2,7 +2,8 @@
 
     python -m tools.scaling predict [CASE.toml …] [--machine h100] [--set rate=8e8]      the model
     python -m tools.scaling units                                                        units, measured here
-    python -m tools.scaling training RECIPE [KEY=VALUE …]              a training step, measured here, on more cores
+    python -m tools.scaling training RECIPE [KEY=VALUE …]                a training step, measured here
+    python -m tools.scaling training RECIPE [KEY=VALUE …] --ranks 1 2    whole trainings beside the model
     python -m tools.scaling runs [--ranks 1 2 4 64]                                      whole runs beside the model
 
 Without cases `predict` takes the published set, the four temperatures in `jobs/cases`. `docs/scaling.md` keeps figures.
@@ -20,7 +21,7 @@ from runkit.dataset.layout import in_units
 from runkit.errors import UserError, in_one_line
 from runkit.progress import duration
 from tools.scaling.machine import MACHINES
-from tools.scaling.measure import runs, training, units
+from tools.scaling.measure import runs, training, trainings, units
 from tools.scaling.model import Work, forecast, total, where_it_goes
 
 COUNTS = (1, 4, 16, 64, 128, 256, 512, 1024)
@@ -52,7 +53,8 @@ def _parser() -> argparse.ArgumentParser:
     ask = commands.add_parser("training", help="what a training step costs here")
     ask.add_argument("recipe")
     ask.add_argument("settings", nargs="*", metavar="KEY=VALUE")
-    ask.set_defaults(call=lambda given: _figures(training(given.recipe, given.settings)))
+    ask.add_argument("--ranks", nargs="+", type=int, default=[], metavar="N", help="train on so many processes")
+    ask.set_defaults(call=_training)
     ask = commands.add_parser("runs", help="whole runs of mdgen beside the model")
     ask.add_argument("--ranks", nargs="+", type=int, default=[1, 2, 4, 64], metavar="N")
     ask.set_defaults(call=_runs)
@@ -101,6 +103,19 @@ def _row(work: Work) -> list[str]:
 def _figures(found) -> None:
     for name, value, unit in found:
         print(f"{name:<44} {value:10.4g} {unit}", flush=True)
+
+
+def _training(given: argparse.Namespace) -> None:
+    if not given.ranks:
+        _figures(training(given.recipe, given.settings))
+        return
+    for n, pace, seconds in trainings(given.recipe, given.settings, given.ranks):
+        spent, model = pace["processor_ms"], 1e3 * seconds
+        print(
+            f"{n} process(es): {spent:.4g} ms of the processor of each in a step, model {model:.4g} ms, ratio "
+            f"{spent / model:.2f}; {pace['step_ms']:.4g} ms of wall time, {pace['samples_per_s']:.4g} samples/s",
+            flush=True,
+        )
 
 
 def _runs(given: argparse.Namespace) -> None:

@@ -15,8 +15,8 @@ from numba.core import cgutils
 from numba.extending import intrinsic
 
 from runkit.formula.llvm import Instructions
-from runkit.simd.compiled import part
 from runkit.simd.lanes import LANES, Lanes
+from runkit.simd.parts import part
 
 ROWS = 6  # of a tile
 WIDE = 4 if LANES == 16 else 2  # vectors of a row of a tile: 24 of 32 registers, or 12 of 16, hold the result

@@ -6,8 +6,10 @@ and their numbers: (of_source, of_target, source, target). A NaN stays a NaN.
 """
 
 from dtrain.kernels.cpu.products import add_product
-from runkit.simd.compiled import kernel, part
-from runkit.simd.lanes import LANES, load, maximum, store, where_below, zeros
+from runkit.simd.comparisons import maximum, where_below
+from runkit.simd.compiled import kernel
+from runkit.simd.lanes import LANES, load, store, zeros
+from runkit.simd.parts import part
 
 BLOCK = 96  # rows at a time, a multiple of a tile's: four arrays of them, 64 wide, take 100 KB
 

@@ -11,8 +11,8 @@ from lbmgen.kernels import Exchange
 from lbmgen.kernels.cpu.strided import copy_strided, strided_copies
 from runkit.arrays import I64, DType, Floats
 from runkit.mpi import Messages, World
-from runkit.simd.compiled import part
 from runkit.simd.messages import Native, start, wait
+from runkit.simd.parts import part
 
 
 class ExchangeBuffers(NamedTuple):

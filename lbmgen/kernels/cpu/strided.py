@@ -5,7 +5,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from runkit.arrays import I64
-from runkit.simd.compiled import kernel, part
+from runkit.simd.compiled import kernel
+from runkit.simd.parts import part
 
 
 def strided_copies(source: I64, target: I64, ends: Sequence[int] | I64) -> tuple[I64, I64]:

@@ -12,9 +12,9 @@ from numba import types
 from numba.extending import intrinsic
 
 from lbmgen.kernels import VECTOR
-from runkit.formula import Fused
+from runkit.formula import Fused, value_of
 from runkit.formula.llvm import Instructions
-from runkit.simd.compiled import part
+from runkit.simd.parts import part
 from runkit.simd.processor import register_bits
 
 PACKAGE = Path(__file__).parents[2]
@@ -64,8 +64,8 @@ def _make_update(lattice, law, forced, n_sites):
                 ]
                 # All loads come before the first store: each place is also written, by the opposite direction.
                 here = [Fused(machine, builder.load(where, align=bits // 8)) for where in place]
-                for i, register in enumerate(law.collide(lattice, here, rates, force)):
-                    builder.store(register.value, place[lattice.opposite[i]], align=bits // 8)
+                for i, value in enumerate(law.collide(lattice, here, rates, force)):
+                    builder.store(value_of(machine, value), place[lattice.opposite[i]], align=bits // 8)
             return context.get_dummy_value()
 
         return types.void(h, site, places, numbers), codegen

@@ -7,8 +7,8 @@ without the test for negative numbers that subscripts make, which would take as 
 
 import numpy as np
 
-from runkit.simd.compiled import helper, part
 from runkit.simd.lanes import element
+from runkit.simd.parts import helper, part
 
 UNIT = 2.0**48  # force quanta in one lattice unit
 LARGEST = 8.0  # of what a link exchanges: thousands of links add up without overflow

@@ -14,7 +14,7 @@ from runkit.formula import Fused, Plain, value_of
 from runkit.formula.cuda import TYPES, Lines, function
 
 KERNELS = ("cases.cu", "boundaries.cu", "lbm.cu")  # each builds on those before
-ASKED = ("velocity", "inside", "arrived")  # of `Needs`, by kernels: the rest costs no loads
+LOADED = ("velocity", "inside", "arrived")  # of `Needs`, where kernels load: the rest costs nothing
 
 
 @cache
@@ -57,7 +57,7 @@ def _collide(lattice: Lattice, law: Collision, forced: bool, dtype: str) -> str:
         )
     )
     after = law.collide(lattice, here, rates, force if forced else None)
-    results = [f"gone[{i}] = {value.value};" for i, value in enumerate(after)]
+    results = [f"gone[{i}] = {value_of(machine, value)};" for i, value in enumerate(after)]
     head = "__device__ __forceinline__ void collide(const real* here, const real* numbers, real* gone)"
     return function(head, machine, *results)
 
@@ -70,7 +70,7 @@ def _open_faces(d: int) -> str:
         [
             f"#define N_PARAMETERS {most_parameters()}",
             *(f"#define AT_{name.upper()} {place}" for name, place in Places.of(d)._asdict().items()),
-            *(_by_kind(f"bool needs_{name}(int law)", [int(getattr(each, name)) for each in needs]) for name in ASKED),
+            *(_by_kind(f"bool needs_{name}(int law)", [int(getattr(each, name)) for each in needs]) for name in LOADED),
             *(_formula(name, faces, d) for name in ("guess", "arriving")),
         ]
     )

@@ -10,8 +10,9 @@ from typing import NamedTuple
 import numpy as np
 
 from mdgen.kernels.cpu.clusters import BLOCK
-from runkit.simd.compiled import helper
-from runkit.simd.lanes import LANES, fma, load, load_splat, lowest_bit, mask_below, maximum, minimum_image, splat
+from runkit.simd.comparisons import lowest_bit, mask_below, maximum
+from runkit.simd.lanes import LANES, fma, load, load_splat, minimum_image, splat
+from runkit.simd.parts import helper
 
 ABSENT = np.float32(-1e30)  # half edge of a box that is not there: far from everything
 MARGIN = np.float32(1e-4)  # of half edges, for rounding

@@ -8,8 +8,10 @@ import numpy as np
 
 from mdgen.kernels.cpu.boxes import grow, search
 from mdgen.kernels.cpu.clusters import displacement, load_position, set_cluster_table, slot_of
-from runkit.simd.compiled import helper, kernel
-from runkit.simd.lanes import LANES, element, load, load_splat, lowest_bit, mask_below
+from runkit.simd.comparisons import lowest_bit, mask_below
+from runkit.simd.compiled import kernel
+from runkit.simd.lanes import LANES, element, load, load_splat
+from runkit.simd.parts import helper
 
 ONE = np.uint64(1)
 

@@ -21,21 +21,10 @@ import numpy as np
 from mdgen.kernels.cpu.clusters import displacement, load_position, set_cluster_table, slot_of, store_cluster
 from mdgen.potentials.pair import Pair, PairLaw
 from runkit.formula.compiled import inlined
-from runkit.simd.compiled import helper, kernel
-from runkit.simd.lanes import (
-    LANES,
-    element,
-    fma,
-    load,
-    load_splat,
-    loader,
-    negative,
-    splat,
-    store,
-    where_below,
-    where_unequal,
-    zeros,
-)
+from runkit.simd.comparisons import where_below, where_unequal
+from runkit.simd.compiled import kernel
+from runkit.simd.lanes import LANES, element, fma, load, load_splat, loader, negative, splat, store, zeros
+from runkit.simd.parts import helper
 
 POTENTIALS = Path(__file__).parents[2] / "potentials"  # where laws of this package, and what they share, lie
 

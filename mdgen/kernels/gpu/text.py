@@ -38,8 +38,13 @@ def table(potential: PairPotential, precision: str) -> Floats:
 
 def _pair(potential: PairPotential) -> str:
     """What belongs to a pair of species."""
-    names = ", ".join(["cutoff_square", *potential.columns])
+    names = ", ".join(["cutoff_square", *map(_member, potential.columns)])
     return f"template <class T> struct alignas({PAIR_BYTES}) PairOf {{ T {names}; }};\n"
+
+
+def _member(column: str) -> str:
+    """What a column is called in C, where a law's own word for it may mean something."""
+    return f"{column}_"
 
 
 def _formulas(potential: PairPotential, precision: str) -> str:
@@ -55,7 +60,7 @@ def _formulas(potential: PairPotential, precision: str) -> str:
 
 
 def _formula(name: str, formula: Callable[[Value, Pair], Value], columns: tuple[str, ...], machine: Lines) -> str:
-    pair = Pair(**{column: Fused(machine, f"pair.{column}") for column in columns})
+    pair = Pair(**{column: Fused(machine, f"pair.{_member(column)}") for column in columns})
     value = value_of(machine, formula(Fused(machine, SQUARE), pair))
     real = machine.type
     head = f"__device__ __forceinline__ {real} {name}({real} {SQUARE}, const PairOf<{real}>& pair)"

@@ -176,8 +176,8 @@ def _points_in_words(dataset: Dataset, done: NDArray[Any]) -> list[str]:
         return []
     width = dataset["points/width"][done]
     there = width[np.isfinite(width)]
-    told = f", in cells of {span(there)} sites" if len(there) else ""
-    return [f"points near bodies: {span(np.isfinite(width).sum(axis=1))} in a case{told}"]
+    widths = f", in cells of {span(there)} sites" if len(there) else ""
+    return [f"points near bodies: {span(np.isfinite(width).sum(axis=1))} in a case{widths}"]
 
 
 def _measured(dataset: Dataset, done: NDArray[Any]) -> list[str]:

@@ -1,4 +1,4 @@
-"""A thermostat that is told apart by its name."""
+"""A thermostat that differs by its name."""
 
 from mdgen.thermostats import thermostat
 from mdgen.thermostats.bussi import Bussi

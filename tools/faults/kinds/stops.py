@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
+from pathlib import Path
 
-from tools.faults.trial import GENERATORS, Trial, fault
+from tools.faults.trial import GENERATORS, Bad, Trial, fault
 
 ALL = (*GENERATORS, "dtrain", "dtrain-glass")
 BY_TWO = (*GENERATORS, "dtrain-ranks")
+WARNINGS = (signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2, signal.SIGXCPU)
 
 
 @fault("SIGKILL of all, thrice", 14)
@@ -89,4 +92,40 @@ def wall_time(trial: Trial) -> None:
 
 @fault("a warning before the wall time (USR1, USR2, XCPU)", 4, ALL)
 def warn(trial: Trial) -> None:
-    _signal(trial, trial.random.choice([signal.SIGUSR1, signal.SIGUSR2, signal.SIGXCPU]))
+    _signal(trial, trial.random.choice(WARNINGS[1:]))
+
+
+@fault("a warning while the program is imported", 2, ALL)
+def warn_early(trial: Trial) -> None:
+    _while_imported(trial, 1)
+
+
+@fault("a warning to one rank of 2 while the program is imported", 2, BY_TWO)
+def warn_one_early(trial: Trial) -> None:
+    _while_imported(trial, 2)
+
+
+def _while_imported(trial: Trial, ranks: int) -> None:
+    """From the moment on at which a process takes signals, long before its run begins."""
+    number = trial.random.choice(WARNINGS)
+    run = trial.start(ranks=ranks, anew=True)
+    warned: list[int] = []
+    while not warned and run.during(0.01):
+        present = [run.pid] if ranks == 1 else run.ranks()
+        warned = [pid for pid in present if takes(pid, number)] if len(present) == ranks else []
+    run.during(trial.random.uniform(0, 0.3))
+    if warned:
+        os.kill(trial.random.choice(warned), number)
+    end = trial.end(run, [number])
+    if end.code != 75:
+        raise Bad("lost", f"code {end.code} where 75 is due")
+    trial.complete()
+
+
+def takes(pid: int, number: int) -> bool:
+    """Whether a process has a handler of a signal."""
+    try:
+        status = Path(f"/proc/{pid}/status").read_text()
+    except OSError:
+        return False
+    return bool(int(re.findall(r"SigCgt:\s*(\w+)", status)[0], 16) >> (number - 1) & 1)

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from tools.faults.launched import ROOT, own_mounts
-from tools.faults.trial import GENERATORS, Trial, fault
+from tools.faults.trial import GENERATORS, Bad, Trial, fault
 
 ALL = (*GENERATORS, "dtrain")
 
@@ -33,10 +33,18 @@ def _with(trial: Trial, environment: Mapping[str, str], *words: str) -> None:
 
 @fault("a file system without locks", 4, ALL)
 def no_locks(trial: Trial) -> None:
+    """By libraries in the place of the C library's flock and fcntl; generators by two ranks too."""
     number = trial.random.choice([37, 95, 524, 5, 22, 38])
-    shim = library(ROOT / "tests/real/no_locks.c", trial)
     locking = trial.random.choice([{}, {"HDF5_USE_FILE_LOCKING": "FALSE"}])
-    _with(trial, {"LD_PRELOAD": shim, "NO_LOCKS": str(number), **locking})
+    ranks = trial.random.choice([1, 2]) if trial.target.name in GENERATORS else 1
+    trial.note(f"error {number}, {locking}, {ranks} rank(s)")
+    shim = {"LD_PRELOAD": library(ROOT / "tests/real/no_locks.c", trial), "NO_LOCKS": str(number)}
+    end = trial.end(trial.start(environment=shim | locking, ranks=ranks, anew=True))
+    if "no locks on this file system" not in end.err:
+        raise Bad("unclear", f"code {end.code}, and no word of locks: {end.err[-300:]!r}")
+    if end.code:
+        raise Bad("lost", f"code {end.code}, though it can do without locks")
+    trial.compare()
 
 
 @fault("a clock that jumps", 4, ALL)

@@ -1,0 +1,80 @@
+"""What may happen to a program before its run begins, while it is imported: too little memory, an interrupt, a warning.
+
+Imports take seconds, on a busy file system minutes. A batch system may warn a job by a signal meanwhile, of which a
+process dies that takes none: the job would end like one that failed, not like one that is unfinished.
+"""
+
+from __future__ import annotations
+
+import atexit
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, NoReturn
+
+from runkit.errors import INTERRUPTED, UNFINISHED, complain
+from runkit.launcher import this_launch
+from runkit.memory import shortage
+
+SIGNALS = (signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2, signal.SIGXCPU)  # by which batch systems warn
+GRACE_SECONDS = 30.0  # for ranks to find each other, so that all know of the warning
+_early: list[int] = []  # signals that no run has taken yet
+
+
+@contextmanager
+def imports_of(module: str) -> Iterator[None]:
+    """Around the imports of a program, the `__name__` of whose module is given.
+
+    Where memory does not suffice for them the program ends with one line and code 2, where it is interrupted without a
+    word. Of a module that is run (not imported), from here on until a run takes them (`runkit.stop`), signals that warn
+    end a process alone at once, with one line and code UNFINISHED. One of many ranks notes them for the run: launchers
+    let the others wait for a rank that ends before it has joined them. An interrupt at the very end, where Python and
+    libraries take leave, ends it without a word as well.
+    """
+    is_program = module == "__main__"
+    if is_program:
+        for number in SIGNALS:
+            if signal.getsignal(number) is signal.SIG_DFL:  # one that is ignored stays so
+                signal.signal(number, take_early)
+    try:
+        yield
+    except KeyboardInterrupt:
+        sys.exit(INTERRUPTED)
+    except Exception as error:
+        if (message := shortage(error)) is None:
+            raise
+        complain(message)
+        sys.exit(2)
+    if is_program and signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        atexit.register(signal.signal, signal.SIGINT, signal.SIG_DFL)  # called before what imports have registered
+
+
+def take_early(number: int, _frame: Any) -> None:
+    """The handler of a process whose run has not begun."""
+    if this_launch().size == 1:
+        _end(number)
+    if not _early:
+        threading.Thread(target=_end_late, name="early", daemon=True).start()
+    _early.append(number)
+
+
+def taken_early() -> list[int]:
+    """The signals that came before the run, which are the run's from here on."""
+    taken = _early.copy()
+    _early.clear()
+    return taken
+
+
+def _end_late() -> None:
+    time.sleep(GRACE_SECONDS)
+    if _early:
+        _end(_early[0])
+
+
+def _end(number: int) -> NoReturn:
+    complain(f"{signal.Signals(number).name} came before the run had begun; the same command begins it")
+    os._exit(UNFINISHED)
