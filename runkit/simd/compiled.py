@@ -73,7 +73,8 @@ class _Files:
 
     def load(self, key: Any) -> Any:
         """What was compiled for this key, or None."""
-        with suppress(OSError, EOFError, pickle.UnpicklingError):
+        # What an earlier version kept may name modules that are gone.
+        with suppress(OSError, EOFError, pickle.UnpicklingError, ImportError, AttributeError):
             stored, data = pickle.loads(self._path(key).read_bytes())
             return data if stored == repr(key) else None
         return None

@@ -6,7 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from runkit.simd.compiled import kernel
+from runkit.simd.compiled import _Files, kernel
 
 ROOT = Path(__file__).parents[2]
 MODULE = """
@@ -137,3 +137,12 @@ class _Own:
 
 def _function(a):
     return a
+
+
+def test_a_kernel_that_names_a_module_that_is_gone_is_compiled_anew(tmp_path):
+    """As one that an earlier version kept under the same name."""
+    files, key = _Files(tmp_path, "kernel"), ("variant", "text")
+    files._path(key).write_bytes(b"cgone_module\nname\n.")
+    assert files.load(key) is None
+    files.save(key, 1)
+    assert files.load(key) == 1
