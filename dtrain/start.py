@@ -7,6 +7,8 @@ points the U-Net that it refines; parts in `model.frozen` are not trained.
 from __future__ import annotations
 
 from pathlib import Path
+from types import NoneType
+from typing import Any
 
 import numpy as np
 from torch import nn
@@ -29,7 +31,10 @@ def start_from(network: nn.Module, recipe: Recipe, normalisation: Normalisation)
         _take(network, recipe.initial, "initial")
     for name, path in recipe.model.start.items():
         key = f"model.start.{name}"
-        units = _take(_part(network, name, key), path, key)
+        part = _part(network, name, key)
+        trained = _take(part, path, key)
+        _require_same_form(part, trained, f"{key} = {path!r}")
+        units = trained.normalisation
         if not _alike(units, normalisation):
             both = f"spreads {units.std} there, {normalisation.std} here"
             raise UserError(f"{key} = {path!r}: it has other units ({both}); train it on the same data and split")
@@ -52,14 +57,36 @@ def _loaded(path: str, key: str) -> Trained:
         raise UserError(f"{key} = {path!r}: {error}") from error
 
 
-def _take(network: nn.Module, path: str, key: str) -> Normalisation:
-    """Give a network the weights of a file; returns in which units they were learnt."""
+def _take(network: nn.Module, path: str, key: str) -> Trained:
+    """Give a network the weights of a file; returns the network of that file."""
     trained = _loaded(path, key)
     try:
         fill(network, trained.network.state_dict(), Path(path))
     except UserError as error:
         raise UserError(f"{key} = {path!r}: {error}") from error
-    return trained.normalisation
+    return trained
+
+
+def _require_same_form(part: nn.Module, trained: Trained, told: str) -> None:
+    """Raise UserError unless a part computes as the network does from which it has its weights."""
+    theirs, ours = _form(trained.network), _form(part)
+    for name in theirs.keys() & ours.keys():
+        if theirs[name] != ours[name]:
+            raise UserError(f"{told}: weights fit, but {name} is {theirs[name]} there and {ours[name]} here")
+
+
+def _form(network: nn.Module) -> dict[str, Any]:
+    """What a network computes with beside weights, by name: switches, counts, faces; of numbers how many there are."""
+    return {
+        ".".join(filter(None, (place, name))): f"{len(value)} numbers" if _are_numbers(value) else value
+        for place, module in network.named_modules()
+        for name, value in vars(module).items()
+        if not name.startswith("_") and name != "training" and isinstance(value, (bool, int, str, tuple, NoneType))
+    }
+
+
+def _are_numbers(value: Any) -> bool:
+    return isinstance(value, tuple) and bool(value) and all(isinstance(one, float) for one in value)
 
 
 def _part(network: nn.Module, name: str, key: str) -> nn.Module:

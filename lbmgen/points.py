@@ -15,10 +15,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from lbmgen.averages import density_in_cells
 from lbmgen.block import Block
 from lbmgen.case import Case
 from lbmgen.config import RunConfig
-from lbmgen.frames import density_in_cells
 from runkit.arrays import F32, F64, I64, Array, Bools
 from runkit.dataset.writer import Writer
 from runkit.errors import UserError

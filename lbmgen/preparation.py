@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from lbmgen.averages import fluid_fraction
 from lbmgen.block import Block, Fluid
 from lbmgen.case import Case
 from lbmgen.cases import most_bodies
@@ -13,7 +14,6 @@ from lbmgen.collisions import collision
 from lbmgen.config import RunConfig
 from lbmgen.decomposition import Decomposition
 from lbmgen.domain import Body, places_of
-from lbmgen.frames import fluid_fraction
 from lbmgen.lattices import lattice
 from runkit.arrays import F64
 from runkit.device import Gpu

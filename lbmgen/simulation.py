@@ -14,10 +14,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from lbmgen.averages import density_in_cells
 from lbmgen.block import advance, statistics
 from lbmgen.config import RunConfig
 from lbmgen.forces import momentum_exchange
-from lbmgen.frames import density_in_cells
 from lbmgen.kernels import Statistics
 from lbmgen.points import StoredPoints
 from lbmgen.preparation import Prepared

@@ -1,8 +1,8 @@
 """Molecular dynamics of glass formers: isoconfigurational ensembles into one file.
 
 `python -m mdgen` runs a case. The same physics for NumPy arrays: `evaluate`, `mechanics`, `inherent_position`,
-`propagate`, `isoconfigurational` (see `mdgen.api`); `read` gives the configurations of a file (see `mdgen.formats`).
-They are loaded at first use, so that importing the package compiles nothing.
+`propagate`, `follow`, `isoconfigurational` (see `mdgen.api`); `read` gives the configurations of a file (see
+`mdgen.formats`). They are loaded at first use, so that importing the package compiles nothing.
 """
 
 from __future__ import annotations
@@ -11,10 +11,19 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from mdgen.api import Evaluation, evaluate, inherent_position, isoconfigurational, mechanics, propagate
+    from mdgen.api import Evaluation, evaluate, follow, inherent_position, isoconfigurational, mechanics, propagate
     from mdgen.formats import read
 
-__all__ = ["Evaluation", "evaluate", "inherent_position", "isoconfigurational", "mechanics", "propagate", "read"]
+__all__ = [
+    "Evaluation",
+    "evaluate",
+    "follow",
+    "inherent_position",
+    "isoconfigurational",
+    "mechanics",
+    "propagate",
+    "read",
+]
 
 _PLACES = dict.fromkeys(__all__, "mdgen.api") | {"read": "mdgen.formats"}
 

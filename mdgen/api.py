@@ -9,7 +9,7 @@ Units: Lennard-Jones (epsilon_AA = sigma_AA = m = k_B = 1).
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -85,9 +85,7 @@ def propagate(
 
     Raises `UserError` for input that is not a configuration of this potential, and for steps that are too long for it.
     """
-    start, speeds = _numbers("position", position), _numbers("velocity", velocity)
-    if speeds.shape != start.shape or not np.isfinite(speeds).all():
-        raise UserError(f"velocity: finite values of the shape of position {start.shape} are needed")
+    start, speeds = _numbers("position", position), _velocity(position, velocity)
     n_steps, dt = whole("n_steps", n_steps, 0, MOST_STEPS), positive("dt", dt, *STEP)
     law = _law(potential, parameters)
     dynamics = _dynamics(start[None], speeds[None], species, box, law, dtype, device)
@@ -95,6 +93,33 @@ def propagate(
     dynamics.step(n_steps, dt=dt)
     _require_sound(dynamics.snapshot(), energy, dt)
     return dynamics.position[0], dynamics.velocity[0]
+
+
+def follow(
+    position: ArrayLike,
+    velocity: ArrayLike,
+    species: ArrayLike,
+    box: ArrayLike,
+    times: Sequence[float],
+    dt: float = 0.005,
+    potential: str | PairPotential = "kob-andersen",
+    dtype: str = "float64",
+    device: Gpu | None = None,
+    parameters: Mapping[str, Any] | None = None,
+) -> F64:
+    """Positions [n_times, n, 3] at the ascending `times` of one NVE trajectory, unwrapped.
+
+    Steps are at most `dt` long and fall exactly on the times. Raises `UserError` for input that is not a configuration
+    of this potential, and for steps that do not conserve its energy.
+    """
+    start, speeds = _numbers("position", position), _velocity(position, velocity)
+    times, dt = _ascending(times), positive("dt", dt, *STEP)
+    law = _law(potential, parameters)
+    dynamics = _dynamics(start[None], speeds[None], species, box, law, dtype, device)
+    found = np.empty((len(times), *start.shape))
+    for i_time in _snapshots(dynamics, times, dt):
+        found[i_time] = dynamics.position[0]
+    return found
 
 
 def mechanics(
@@ -155,21 +180,27 @@ def isoconfigurational(
     n_replicas, times = whole("n_replicas", n_replicas, 1, MOST_REPLICAS), _ascending(times)
     dt, temperature = positive("dt", dt, *STEP), positive("temperature", temperature, 1e-6, 1e6)
     seed = whole("seed", seed, 0, 2**63 - 1)
-    blocks, law = production_blocks(times, dt), _law(potential, parameters)
+    law = _law(potential, parameters)
     moved = np.empty((len(times), n_replicas, len(start)))
     for first in range(0, n_replicas, GROUP):
         replicas = range(first, min(first + GROUP, n_replicas))
         velocity = np.stack([maxwell_velocities(len(start), temperature, seed, 0, replica) for replica in replicas])
         together = np.repeat(start[None], len(replicas), axis=0)
         dynamics = _dynamics(together, velocity, species, box, law, dtype, device)
-        energy = dynamics.snapshot().energy_per_particle
-        for block in blocks:
-            dynamics.step(block.n_steps, dt=block.dt)
-            _require_sound(dynamics.snapshot(), energy, dt)
-            if block.snapshot is not None:
-                moved[block.snapshot, replicas.start : replicas.stop] = displacement(dynamics.position, start)
+        for i_time in _snapshots(dynamics, times, dt):
+            moved[i_time, replicas.start : replicas.stop] = displacement(dynamics.position, start)
     propensity: F64 = moved.mean(axis=1)
     return propensity
+
+
+def _snapshots(dynamics: Dynamics, times: Sequence[float], dt: float) -> Iterator[int]:
+    """Advance through the times in steps of at most `dt`, each of whose numbers is given when it is reached."""
+    energy = dynamics.snapshot().energy_per_particle
+    for block in production_blocks(times, dt):
+        dynamics.step(block.n_steps, dt=block.dt)
+        _require_sound(dynamics.snapshot(), energy, dt)
+        if block.snapshot is not None:
+            yield block.snapshot
 
 
 def _start(
@@ -242,6 +273,14 @@ def _numbers(name: str, values: ArrayLike) -> F64:
     if array.ndim != 2 or array.shape[1] != 3 or not len(array):
         raise UserError(f"{name}: numbers [n, 3] are needed, not shape {array.shape}")
     return array
+
+
+def _velocity(position: ArrayLike, values: ArrayLike) -> F64:
+    """Velocities of particles at `position`, finite."""
+    found, shape = _numbers("velocity", values), np.shape(position)
+    if found.shape != shape or not np.isfinite(found).all():
+        raise UserError(f"velocity: finite values of the shape of position {shape} are needed")
+    return found
 
 
 def _ascending(times: Sequence[float]) -> list[float]:

@@ -215,7 +215,8 @@ def wakes(options: argparse.Namespace, report: Report) -> None:
     for law in collision.names():
         built = collision.build(law)
         for kind in named(OPEN):
-            face, least = boundary.get(kind), built.least_tau
+            face = boundary.get(kind)
+            least = max(built.least_tau, face.least_tau)
             outlet = {"kind": kind} | ({face.from_flow: 0.08} if face.from_flow else {})
             if face.reflects:
                 least = max(least, built.least_tau_reflecting)

@@ -1,7 +1,8 @@
 """Descriptors of structure that predict where particles will move: invariant numbers per particle, averaged around it.
 
 Of the inherent structure: energy, virial, curvature, local stress and stiffness (`mdgen.fields`), by species of the
-neighbour; radial densities; and the step from the thermal to the inherent position. Each number is taken once for each
+neighbour; radial densities; and the step from the thermal to the inherent position. Of the liquid as it is: forces, and
+where particles go from rest (`dtrain.data.thermal`). Each number is taken once for each
 species, zero for the others, so that averages over a neighbourhood are of one species. Averages are in generations:
 each is the mean of the one before over the particle (weight 1) and its neighbours (weight exp(-r / range)).
 
@@ -21,16 +22,17 @@ from numpy.typing import ArrayLike
 from scipy.sparse import csr_matrix
 
 from dtrain.data.pairs import minimum_image, near_pairs, pair_vectors
+from dtrain.data.thermal import N_THERMAL, thermal_numbers
 from runkit.arguments import as_array, numbers, whole
 from runkit.arrays import F64, Floats, Ints
 from runkit.errors import UserError
 
 FIRST_SHELL = 1.6  # neighbours that are counted, and whose steps are compared
 MECHANICAL_RANGES = ((1.4, 4), (2.2, 5))  # range and number of generations
-STEP_RANGES, RADIAL_RANGES = ((1.8, 4),), ((2.2, 4),)
+STEP_RANGES, THERMAL_RANGES, RADIAL_RANGES = ((1.8, 4),), ((1.8, 4),), ((2.2, 4),)
 RADII = np.linspace(0.9, 3.2, 22)  # of radial densities
 # Spread of a group's columns. A linear model whose weights are held small trusts a group less that is small.
-STEP_SCALE, RADIAL_SCALE = 0.1, 0.06
+STEP_SCALE, THERMAL_SCALE, RADIAL_SCALE = 0.1, 0.05, 0.06
 LONGEST, FARTHEST = 1e5, 2**20  # edge of a box; edges from the origin
 SOFTEST = 0.01  # of the mean: smaller eigenvalues of the stiffness count as this
 
@@ -64,10 +66,10 @@ def descriptors(
 ) -> F64:
     """Descriptors [n_particles, n_descriptors] of an inherent structure `position` [n, 3] of `species` [n].
 
-    With the `thermal` positions that it was found from, there are descriptors of the step between them too. Columns
-    have a spread of 1 over the configuration, or that of a group that is trusted less, and a mean of zero over each
-    species. The last one is the same for all, the inherent energy per particle: it sorts fast configurations from slow
-    ones, which no other does. `potential` and `parameters` are those of `mdgen`. Raises UserError for what is no
+    With the `thermal` positions that it was found from, there are those of the step between them and of the liquid too.
+    Columns have a spread of 1 over the configuration, or that of a group that is trusted less, and a mean of zero over
+    each species. The last one is the same for all, the inherent energy per particle: it sorts fast configurations from
+    slow ones, which no other does. `potential` and `parameters` are those of `mdgen`. Raises UserError for what is no
     configuration of them.
     """
     position, species, box = _particles("position", position), as_array("species", species), _edges(box)
@@ -88,6 +90,8 @@ def descriptors(
         if before.shape != position.shape:
             raise UserError(f"thermal: shape {position.shape}, that of position, is needed, not {before.shape}")
         groups.append((_step(position - before, box, shell), STEP_SCALE, STEP_RANGES))
+        as_it_is = thermal_numbers(before, species, box, potential, parameters)
+        groups.append((as_it_is, THERMAL_SCALE, THERMAL_RANGES))
     columns = []
     for values, scale, ranges in groups:
         masked = _masked(_standardised(values), species, n_species)
@@ -121,10 +125,11 @@ def n_leading(n_species: int) -> int:
 
 
 def n_descriptors(n_species: int) -> int:
-    """How many columns there are, with those of the step."""
+    """How many columns there are, with those of thermal positions."""
     mechanical = _n_masked(n_species, 4 * n_species + 12) * _n_generations(MECHANICAL_RANGES)
     step = _n_masked(n_species, 6) * _n_generations(STEP_RANGES)
-    return mechanical + step + n_species * len(RADII) * _n_generations(RADIAL_RANGES) + 1
+    thermal = _n_masked(n_species, N_THERMAL) * _n_generations(THERMAL_RANGES)
+    return mechanical + step + thermal + n_species * len(RADII) * _n_generations(RADIAL_RANGES) + 1
 
 
 def _n_masked(n_species: int, n_values: int) -> int:

@@ -22,6 +22,7 @@ from runkit.mpi import World
 from runkit.progress import Progress
 
 BOUND = 3.0
+SAMPLED = 30_000  # a longer rollout gives mean, spectrum and divergence from every so many-th call only
 SIDE_BY_SIDE = 16  # cases in a call of the network
 LONGEST_SEGMENT = 512  # frames
 
@@ -80,7 +81,8 @@ class LongRollouts:
     def _group(self, cases: list[int], n_frames: int, progress: Progress) -> dict[int, LongCase]:
         """Cases side by side in one batch; those out of bounds are left alone, and nothing goes on without any."""
         simulated = {case: self._simulated(case) for case in cases}
-        gathered = {case: self._statistics(case, n_frames, self.data.options.frames) for case in cases}
+        stride = self.data.options.frames * max(1, n_frames // SAMPLED)
+        gathered = {case: self._statistics(case, n_frames, stride) for case in cases}
         last = {case: simulated[case][1] for case in cases}
         going = dict.fromkeys(cases, True)
         for frames in self._frames(cases, n_frames):

@@ -24,6 +24,8 @@ from runkit.dataset.writer import Writer
 from runkit.mpi import World
 
 Rollout = tuple[int, Floats]  # case, predicted frames [3, time, x, y]
+SIDE_BY_SIDE = 8  # cases that are predicted together
+MOST_BYTES = 2**28  # of the frames of such cases
 _COPIED = ("dataset_name", "grid_type", "n_spatial_dims", "simulation_parameters")
 
 
@@ -35,14 +37,29 @@ class CasePredictor:
         self.device = trained.device
         self.seconds, self.n_frames = 0.0, 0
 
-    @torch.inference_mode()
     def __call__(self, case: int, start: int, n_frames: int) -> F32:
         """The frames [3, n_frames, x, y] that follow those given from `start` on."""
-        clip = self.data.stack([self.data.clip(case, start, 0)]).to(self.device)
+        return self.together([case], start, n_frames)[0]
+
+    @torch.inference_mode()
+    def together(self, cases: Sequence[int], start: int, n_frames: int) -> list[F32]:
+        """The same of several cases in one batch."""
+        clips = self.data.stack([self.data.clip(case, start, 0) for case in cases]).to(self.device)
         began = time.perf_counter()
-        found = rollout(self.network, clip, n_frames)[0].cpu().numpy()
-        self.seconds, self.n_frames = self.seconds + time.perf_counter() - began, self.n_frames + n_frames
-        return self.data.denormalised(found, self.data.fluid(case))
+        found = rollout(self.network, clips, n_frames).cpu().numpy()
+        self.seconds += time.perf_counter() - began
+        self.n_frames += len(cases) * n_frames
+        return [self.data.denormalised(one, self.data.fluid(case)) for case, one in zip(cases, found, strict=True)]
+
+
+def side_by_side(data: Flow, cases: Sequence[int], n_frames: int) -> list[list[int]]:
+    """Cases in groups that are predicted together: the same groups for any number of processes.
+
+    What a network says of a case may depend in its last digits on those beside it.
+    """
+    n_bytes = 12 * data.dataset.sizes["x"] * data.dataset.sizes["y"] * n_frames
+    n = max(1, min(SIDE_BY_SIDE, MOST_BYTES // n_bytes))
+    return [list(cases[i : i + n]) for i in range(0, len(cases), n)]
 
 
 def persistence(data: Flow, case: int, start: int, n_frames: int) -> Floats:

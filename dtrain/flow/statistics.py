@@ -97,7 +97,8 @@ class Statistics:
         block = np.minimum(block, len(self._ends) - 1)
         np.add.at(self._curve[0], block, inside.var(axis=-1).sum(axis=0))
         np.add.at(self._curve[1], block, 1.0)
-        self._sample(velocity[:, (-self.n_seen) % self.stride :: self.stride])
+        if (-self.n_seen) % self.stride < len(lift):
+            self._sample(velocity[:, (-self.n_seen) % self.stride :: self.stride])
         self.n_seen += len(lift)
 
     def _sample(self, velocity: Floats) -> None:

@@ -19,7 +19,7 @@ from dtrain.flow.evaluation import Evaluation
 from dtrain.flow.long import LongRollouts
 from dtrain.flow.long_report import write_long
 from dtrain.flow.report import report
-from dtrain.flow.rollouts import CasePredictor, Rollout, write_rollouts
+from dtrain.flow.rollouts import CasePredictor, Rollout, side_by_side, write_rollouts
 from dtrain.tasks import WHOLE, EvaluateOptions, PredictOptions, Task, chosen, open_data, task
 from dtrain.weights import Trained
 from runkit.errors import UserError
@@ -79,14 +79,15 @@ class FlowTask(Task[FlowEvaluate, FlowPredict]):
         trained.origin.require_context(trained.phase, data)
         cases = data.cases["train"]
         which = cases, options.start, _length(data, options.start, options.frames)
-        predictor, mine = CasePredictor(trained, data), [cases[i] for i in world.share(len(cases))]
+        predictor, groups = CasePredictor(trained, data), side_by_side(data, cases, which[2])
+        mine = [groups[i] for i in world.share(len(groups))]
         about = {"config": trained.recipe.model_dump(mode="json"), "model": options.model, "dataset": options.file}
-        with Progress(world, len(mine), "cases", "predict") as progress:
+        with Progress(world, sum(map(len, mine)), "cases", "predict") as progress:
 
             def rollouts() -> Iterator[Rollout]:
-                for case in mine:
-                    yield case, predictor(case, *which[1:])
-                    progress.advance()
+                for group in mine:
+                    yield from zip(group, predictor.together(group, *which[1:]), strict=True)
+                    progress.advance(len(group))
 
             write_rollouts(world, path, data, which, rollouts(), about)
         say(world, f"wrote {path}: {len(cases)} cases, {which[2]} frames each")

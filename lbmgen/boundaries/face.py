@@ -33,6 +33,7 @@ class Face:
     is_no_slip: ClassVar[bool] = False  # whether fluid sticks to it, so that a developed flow has a profile
     may_touch: ClassVar[bool] = False  # whether bodies may reach through it
     reflects: ClassVar[bool] = False  # whether it sends back the sound that reaches it, though vortices leave there
+    least_tau: ClassVar[float] = 0.5  # the smallest relaxation time at which it is stable, where laws need less
 
     @property
     def inflow(self) -> float | None:

@@ -13,8 +13,10 @@ from llvmlite import ir
 from numba import types
 from numba.core.typing.templates import AbstractTemplate, infer_global, signature
 from numba.extending import intrinsic, lower_builtin, models, register_model
+from numba.np.unsafe.ndarray import to_fixed_tuple
 
 from runkit.formula.llvm import Instructions
+from runkit.simd.parts import helper
 from runkit.simd.processor import register_bits
 
 LANES = register_bits() // 32  # float32 values of a register: 16 with AVX-512, else 8
@@ -61,6 +63,16 @@ def element(typingctx, array, offset):
         return builder.load(builder.gep(_data(context, builder, sig, args), [args[1]]))
 
     return array.dtype(array, types.intp), codegen
+
+
+def first_elements(count):
+    """A function of a one-dimensional array: its first `count` elements as a tuple, which is what formulas take."""
+
+    @helper
+    def elements(array):
+        return to_fixed_tuple(array[:count], count)
+
+    return elements
 
 
 @intrinsic

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 import numpy as np
 import pytest
 
 import dtrain
+import mdgen
 from dtrain.data.descriptors import (
     FIRST_SHELL,
     MECHANICAL_RANGES,
@@ -14,22 +17,28 @@ from dtrain.data.descriptors import (
     RADII,
     STEP_RANGES,
     STEP_SCALE,
+    THERMAL_RANGES,
+    THERMAL_SCALE,
     descriptors,
     n_descriptors,
     n_leading,
 )
+from dtrain.data.thermal import thermal_numbers
 from mdgen.initial import melt
 from mdgen.potentials import potential
 from runkit.errors import UserError
 
 
-def liquid(n_species=2, n=500, density=1.1):
-    """Inherent and thermal positions, species and a box of three edges, all far enough apart for any law."""
-    random = np.random.default_rng(5)
+@cache
+def liquid(name="kob-andersen", n=500, density=1.1):
+    """Nearly inherent and thermal positions, species and a box of three edges: solid enough to be followed in time."""
+    random, n_species = np.random.default_rng(5), potential.build(name).n_species
     squeeze = np.array([0.95, 1.0, 1 / 0.95])
     start = melt(n, np.full(n_species, 1 / n_species), density, seed=1, sample=0)
-    position = (start.position + 0.05 * random.standard_normal((n, 3))) * squeeze
-    return position, position + 0.1 * random.standard_normal((n, 3)), start.species.astype(int), start.box * squeeze
+    species, box = start.species.astype(int), start.box * squeeze
+    position = mdgen.inherent_position(start.position * squeeze, species, box, name)
+    position += 0.02 * random.standard_normal((n, 3))
+    return position, position + 0.03 * random.standard_normal((n, 3)), species, box
 
 
 @pytest.fixture(scope="module")
@@ -97,11 +106,13 @@ def slowly(position, thermal, species, box, law):
                 layers.append(np.linalg.matrix_power(weight / weight.sum(1, keepdims=True), k) @ x)
         return standard(np.concatenate(layers, axis=1))
 
+    as_it_is = thermal_numbers(thermal, species, box, "kob-andersen", None)  # tests/dtrain/test_thermal.py
     stepping = np.stack([length, length**2, *steps], axis=1)
     every = np.concatenate(
         [
             averaged(masked(mechanical), MECHANICAL_RANGES),
             STEP_SCALE * averaged(masked(stepping), STEP_RANGES),
+            THERMAL_SCALE * averaged(masked(as_it_is), THERMAL_RANGES),
             RADIAL_SCALE * averaged(standard(radial), RADIAL_RANGES),
         ],
         axis=1,
@@ -135,13 +146,13 @@ def test_rotations_reflections_images_and_numbering_change_nothing(found, axes, 
     shift, image = random.normal(size=3), box * random.integers(-2, 3, (len(position), 3))
     turned = [((x + shift)[:, axes] * signs)[order] for x in (position + image, thermal)]
     again = descriptors(turned[0], species[order], box[axes], turned[1])
-    np.testing.assert_allclose(again, found[order], atol=1e-7)
+    np.testing.assert_allclose(again, found[order], atol=1e-6)
 
 
 @pytest.mark.parametrize("name", potential.names())
 def test_any_potential_of_mdgen_has_descriptors(name):
     law = potential.build(name)
-    position, thermal, species, box = liquid(law.n_species)
+    position, thermal, species, box = liquid(name)
     values = descriptors(position, species, box, thermal, potential=name)
     assert values.shape == (len(position), n_descriptors(law.n_species)) and np.isfinite(values).all()
     assert (values.std(axis=0) > 0).mean() > 0.8

@@ -12,6 +12,7 @@ import torch
 from dtrain import evaluate, predict, train
 from dtrain.data.clips import Clips, rollout
 from dtrain.data.flow import Flow
+from dtrain.flow import rollouts
 from dtrain.flow_metrics import variance_error
 from dtrain.weights import about_model, load_model
 from runkit.dataset.check import check
@@ -141,6 +142,22 @@ def test_a_prediction_goes_on_beyond_the_end_of_the_file(run, flow_file, tmp_pat
         solid = source["t0_fields/fluid_fraction"][2] == 0
         assert (file["t0_fields/density"][2][:, solid] == 1).all()
         assert not file["t1_fields/velocity"][2][:, solid].any()
+
+
+def test_cases_are_predicted_side_by_side_in_the_same_groups_for_any_number_of_processes(
+    run, flow_file, tmp_path, monkeypatch
+):
+    """They follow from the cases alone; what a network says of a case is what it says of it by itself."""
+    monkeypatch.setattr(rollouts, "SIDE_BY_SIDE", 4)
+    score(run, flow_file, f"output={tmp_path / 'one.h5'}", "frames=6", program=predict.main)
+    trained = load_model(run)
+    data = Flow(trained.options, trained.recipe.seed, trained.normalisation)
+    assert rollouts.side_by_side(data, range(6), 6) == [[0, 1, 2, 3], [4, 5]]
+    assert rollouts.side_by_side(data, range(3), 10**6) == [[0], [1], [2]]
+    alone = rollouts.CasePredictor(trained, data)(5, 0, 6)
+    with Dataset(tmp_path / "one.h5") as file:
+        np.testing.assert_allclose(file["t0_fields/density"][5, 3:], alone[0], atol=1e-6)
+        np.testing.assert_allclose(file["t1_fields/velocity"][5, 3:, ..., 1], alone[2], atol=1e-6)
 
 
 def test_the_well_reads_a_prediction(run, flow_file, tmp_path):

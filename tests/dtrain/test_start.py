@@ -119,6 +119,8 @@ def test_a_frozen_part_costs_no_gradients(file, grid_run):
     [
         (['model.start={"on_grid" = "GRID"}'], r"model\.start\.on_grid: .* no part 'on_grid'; did you mean 'of_grid'"),
         (['model.start={of_grid = "nowhere"}'], r"model\.start\.of_grid = 'nowhere': there are no weights at nowhere"),
+        (["model.parameters.unet.images=2"], r"of_grid = .*: weights fit, but images is 0 there and 2 here"),
+        (["model.parameters.unet.stream=true"], r"of_grid = .*: weights fit, but spreads is None there"),
         (["model.parameters.unet.widths=[16]"], r"model\.start\.of_grid = .* do not fit the network: "),
         (['model.frozen=["of_gird"]'], r"model\.frozen: the network has no part 'of_gird'; did you mean 'of_grid'"),
         (

@@ -149,7 +149,7 @@ BODIES = {"D2Q9": ((60, 48), 20000), "D3Q19": ((36, 20, 20), 2000)}  # sites, an
 def test_a_wake_leaves_at_the_least_viscosity_that_is_accepted(kind, law, lattice):
     """Of every collision law, at the velocity of default cases: the flow stays sound, and what enters leaves."""
     (shape, n_steps), velocity, tau = BODIES[lattice], 0.08, least_tau_before(kind, collision.build(law))
-    assert tau < 0.55
+    assert tau < 0.6
     place = np.stack(np.meshgrid(*(np.arange(n) + 0.5 for n in shape), indexing="ij"), axis=-1)
     solid = np.linalg.norm(place - [shape[1] / 2, *(n / 2 + 0.3 for n in shape[1:])], axis=-1) < shape[1] / 8
     u = np.zeros((*shape, len(shape)))
@@ -166,7 +166,8 @@ def test_a_wake_leaves_at_the_least_viscosity_that_is_accepted(kind, law, lattic
 
 def least_tau_before(kind: str, law: Collision) -> float:
     """The least relaxation time at which a case with an outlet of this kind is accepted."""
-    return max(law.least_tau, law.least_tau_reflecting) if boundary.get(kind).reflects else law.least_tau
+    face = boundary.get(kind)
+    return max(law.least_tau, face.least_tau, law.least_tau_reflecting if face.reflects else 0)
 
 
 @pytest.mark.parametrize("law", collision.names())
@@ -192,7 +193,7 @@ def test_a_case_below_the_least_viscosity_of_its_outlet_is_refused(kind, law):
     with pytest.raises(UserError, match=f"too near 1/2 for '{law}'") as refused:
         case_at(least - 1e-4)
     matters = least > built.least_tau
-    assert ("reflects sound" in str(refused.value)) == matters == ("another kind of outlet" in str(refused.value))
+    assert (" outlet " in str(refused.value)) == matters == ("or kind of outlet" in str(refused.value))
 
 
 @pytest.mark.parametrize("value", ["x", np.nan, np.inf, True, 0, -1])

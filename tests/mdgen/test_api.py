@@ -104,6 +104,18 @@ def test_no_step_leaves_everything_where_it_was(liquid):
     np.testing.assert_array_equal(found[1], velocity)
 
 
+def test_a_trajectory_is_followed_through_its_times(liquid):
+    """Each is what `propagate` reaches in as many steps of the same length."""
+    position, species, box = liquid
+    velocity = maxwell_velocities(len(position), 1.0, 1, 0, 0)
+    found = mdgen.follow(position, velocity, species, box, [0.004, 0.01], dt=0.002)
+    for row, n_steps in enumerate((2, 5)):
+        expected = mdgen.propagate(position, velocity, species, box, 0.002, n_steps)[0]
+        np.testing.assert_allclose(found[row], expected, atol=1e-12)
+    with pytest.raises(UserError, match=r"velocity: finite values of the shape of position"):
+        mdgen.follow(position, velocity[1:], species, box, [0.01])
+
+
 def test_propensity_is_the_replica_mean_of_propagated_displacements(liquid):
     """The same velocities through `propagate`, one replica at a time."""
     position, species, box = liquid

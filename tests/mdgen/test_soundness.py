@@ -95,12 +95,13 @@ def test_a_chain_must_be_slower_than_the_step_can_follow():
     potential_of(RunConfig(initial=initial | {"thermostat": "bussi"}))
 
 
-@pytest.mark.parametrize("function", ["propagate", "isoconfigurational"])
+@pytest.mark.parametrize("function", ["propagate", "follow", "isoconfigurational"])
 def test_steps_that_do_not_keep_the_energy_are_refused(function):
     """Not a number as a result would be silence."""
     position, _, species, box = replicas(1)
     arguments = {
         "propagate": (position[0], 0 * position[0], species, box, 0.2, 50),
+        "follow": (position[0], 0 * position[0], species, box, [10.0], 0.2),
         "isoconfigurational": (position[0], species, box, 1.0, [10.0], 2, 1, 0.2),
     }
     with pytest.raises(UserError, match=r"dt = 0.2: energy is not conserved in \d of \d replica.*shorter steps"):

@@ -58,6 +58,7 @@ FUNCTIONS: dict[str, tuple[Callable[..., Any], dict[str, Any]]] = {
     "mechanics": (mdgen.mechanics, {**STATE, "potential": "kob-andersen", "parameters": None}),
     "inherent_position": (mdgen.inherent_position, {**STATE, "potential": "kob-andersen", "parameters": None}),
     "propagate": (mdgen.propagate, {**STATE, "velocity": np.zeros((40, 3)), "dt": 0.001, "n_steps": 1, **LAW}),
+    "follow": (mdgen.follow, {**STATE, "velocity": np.zeros((40, 3)), "times": [0.01], "dt": 0.005, **LAW}),
     "isoconfigurational": (mdgen.isoconfigurational, {**STATE, **SPREAD, **LAW}),
     "simulate": (lbmgen.simulate, {**FLOW, **CHOICES, "solid": None, "device": "cpu"}),
     "simulate with a body": (lbmgen.simulate, {**FLOW, "sdf": None}),

@@ -20,11 +20,10 @@ import torch
 from dtrain.data.clips import Clips, rollout
 from dtrain.data.flow import Flow
 from dtrain.flow_metrics import variance_error
-from lbmgen.averages import averaged
+from lbmgen.averages import averaged, density_in_cells, fluid_fraction
 from lbmgen.block import Block, statistics
 from lbmgen.cases import draw_case
 from lbmgen.config import RunConfig
-from lbmgen.frames import density_in_cells, fluid_fraction
 from lbmgen.preparation import make_block
 from runkit.arrays import F32, F64, Floats
 from runkit.config import load

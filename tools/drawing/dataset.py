@@ -7,6 +7,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
+from runkit.dataset.contracts.isoconfig import CLOSE_PAIR
 from runkit.dataset.reader import Dataset
 from runkit.dataset.schema import COMPLETE
 from tools.drawing.picture import Picture
@@ -103,7 +104,10 @@ def _per_species(
 
 
 def _reliability(axis: Axes, data: Dataset, done: np.ndarray) -> None:
-    kinds = {"propensity": (RED, "propensity (A)"), "bond_change": (PURPLE, r"bond change (AA, $r < 1.35\,\sigma$)")}
+    kinds = {
+        "propensity": (RED, "propensity (A)"),
+        "bond_change": (PURPLE, rf"bond change (AA, $r < {CLOSE_PAIR}\,\sigma$)"),
+    }
     lowest = 0.0
     for name, (color, label) in kinds.items():
         if f"{name}_reliability" in data:

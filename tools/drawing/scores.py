@@ -12,13 +12,14 @@ from matplotlib.figure import Figure
 
 from dtrain.glass import published
 from dtrain.metrics import ceiling
+from runkit.dataset.contracts.isoconfig import CLOSE_PAIR
 from runkit.dataset.reader import Dataset
 from runkit.dataset.schema import COMPLETE
 from tools.drawing.picture import Picture
 from tools.drawing.runs import Run, source
 from tools.drawing.style import BLACK, BLUE, GREEN, GREY, ORANGE, PURPLE, RED, TIME
 
-KINDS = {"A": ("propensity", "particles (A)"), "bonds": ("bond_change", r"bonds (AA, $r < 1.35\,\sigma$)")}
+KINDS = {"A": ("propensity", "particles (A)"), "bonds": ("bond_change", rf"bonds (AA, $r < {CLOSE_PAIR}\,\sigma$)")}
 # Figures beside the mean correlation -> (words, value of a perfect prediction).
 FIGURES = {
     "pooled": (r"pooled correlation $\rho$", 1.0),

@@ -102,6 +102,7 @@ def make_advance(lattice: Lattice, law: Collision, forced: bool) -> Callable[[Fl
             items = program.both if in_one_pass else (program.even if first == EVEN else program.odd)
             for item in range(len(items)):
                 operation, state, begin, end = items[item]
+                # In a pass over two steps, the parity of an item says to which of them it belongs.
                 now = step + state if in_one_pass else step
                 if operation == SWEEP:
                     sweep(h, program.region, begin, end, tables.places[state], tables.numbers)

@@ -34,6 +34,7 @@ def make_outlets(d):
 
     @part
     def set_outlets(h, outlets, begin, end, state, c, w):
+        # One row for all: formulas find their arguments at fixed places, and only what one of them takes is filled in.
         row = np.zeros(at.size)
         for site in range(begin, end):
             law = element(outlets.law, site)
@@ -51,6 +52,7 @@ def make_outlets(d):
                     row[at.share + k] = element(outlets.share, site * (1 + d) + k)
             if element(arrived, law):
                 _known(h, outlets.here, left, c, row, at.arrived)
+                # All guesses of a site come before its first link is set: what arrives there depends on their sum.
                 for link in range(first, last):
                     _see_link(h, outlets, link, state, w, row, at)
                     _see_way(h, outlets, element(outlets.i, link), left, c, row, at)
@@ -62,6 +64,7 @@ def make_outlets(d):
                 _see_link(h, outlets, link, state, w, row, at)
                 if element(whole, law):
                     _see_way(h, outlets, element(outlets.i, link), left, c, row, at)
+                # Computed once more, rather than kept for each link of a site.
                 if element(guesses, law):
                     row[at.guess] = guess(law, row)
                 value = arriving(law, row)
@@ -81,6 +84,7 @@ def _make_formula(name, d):
             machine, integer = Instructions(builder, ir.DoubleType()), ir.IntType(64)
             result = cgutils.alloca_once_value(builder, machine.constant(0.0))
             end = builder.append_basic_block("end")
+            # A branch for each kind, not a table of functions: formulas are optimised together with the loop around.
             choice = builder.switch(args[0], end)
             for number, face in enumerate(open_faces()):
                 block = builder.append_basic_block(face.__name__)

@@ -9,6 +9,7 @@ BLOCK = 3 * LANES
 @helper
 def slot_of(replicas, particle):
     """Offset of the x component of a particle, in lane 0 where lanes are replicas."""
+    # The second is BLOCK * (particle // LANES) + particle % LANES, without a division.
     return particle * BLOCK if replicas else 3 * particle - 2 * (particle & (LANES - 1))
 
 
@@ -62,6 +63,7 @@ def set_cluster_table(replicas, table, clusters, at, cluster_table):
     which still holds those of the cluster before."""
     if replicas and at and element(clusters.kind, at) == element(clusters.kind, at - LANES):
         return
+    # In the order of lanes, so that the loop over neighbours reads a column of all lanes by one load.
     n_columns = cluster_table.size // LANES
     for lane in range(LANES):
         first = element(clusters.kind, at if replicas else at + lane) * n_columns

@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 
 from mdgen.kernels.cpu.pairs import Formulas
+from runkit.simd.lanes import first_elements
 from runkit.simd.parts import helper
-from runkit.simd.tuples import first_elements
 
 TERMS, SQUARES = 3, 3  # energy, virial, curvature; squares of energy, of virial, of the repulsive part of the virial
 COMPONENTS = ((0, 0), (1, 1), (2, 2), (0, 1), (0, 2), (1, 2))  # of a symmetric matrix: the diagonal comes first

@@ -54,6 +54,7 @@ def _drift(n_kicks, position, velocity, force, step):
     half = whole * splat(0.5)
     for at in range(0, velocity.size, LANES):
         v = load(velocity, at)
+        # Not one whole kick: a run that was stopped between the halves has rounded twice, too.
         for _ in range(n_kicks):
             v = fma(half, as_float64(load(force, at)), v)
         store(velocity, at, v)
@@ -120,8 +121,10 @@ def make_integrate(forces: Callable[..., Any], formulas: Formulas) -> Callable[.
             _drift(n_kicks, state.position, state.velocity, state.force, step)
             n_kicks = 2
             locate(state.position, unit, state.coordinate)
+            # "not <=" holds for a position that is no number as well.
             if not largest_approach(replicas, state.coordinate, check) <= check.skin:
                 return i_step
+            # Forces in double precision take places of more digits than the int32 of lists.
             if state.place.itemsize > state.coordinate.itemsize:
                 locate(state.position, unit * 2.0**-32, state.place)
             forces(replicas, state.place, state.force, clusters, pairs, law)

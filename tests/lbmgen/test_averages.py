@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 
-from lbmgen.averages import averaged
+from lbmgen.averages import averaged, density_in_cells, fluid_fraction
 from lbmgen.block import Block, Fluid, statistics
 from lbmgen.boundaries.periodic import Periodic
 from lbmgen.collisions import collision
 from lbmgen.decomposition import Decomposition
 from lbmgen.domain import Domain, body_of
-from lbmgen.frames import density_in_cells, fluid_fraction
 from lbmgen.lattices import lattice
 from runkit.mpi import SerialWorld
 
