@@ -53,10 +53,7 @@ class Sums:
     @classmethod
     def of(cls, features: Floats, target: Floats, n_trusted: int, weight: float = 1.0) -> Sums:
         """Of features [n, m] and targets [n], each with this weight."""
-        # In double precision: a column may vary far less within the samples than its mean is large.
-        x, y = features.astype(np.float64), target.astype(np.float64)
-        first, second = weight * x.sum(axis=0), weight * (x.T @ x)
-        return cls(weight * len(y), first, weight * float(y.sum()), second, weight * (x.T @ y), n_trusted)
+        return Products.of(features).sums(target, n_trusted, weight)
 
     def __add__(self, other: Sums) -> Sums:
         a, b = self, other
@@ -75,6 +72,28 @@ class Sums:
         return weights, float(offset - weights @ mean)
 
 
+@dataclass(frozen=True)
+class Products:
+    """What sums over items take of their features [n, m] alone: regressions of many targets share it."""
+
+    features: F64
+    x: F64
+    xx: F64
+
+    @classmethod
+    def of(cls, features: Floats) -> Products:
+        """Of features [n, m]."""
+        # In double precision: a column may vary far less within the samples than its mean is large.
+        x = features.astype(np.float64)
+        return cls(x, x.sum(axis=0), x.T @ x)
+
+    def sums(self, target: Floats, n_trusted: int, weight: float) -> Sums:
+        """The sums for targets [n], each item with this weight."""
+        y = target.astype(np.float64)
+        of_target = weight * float(y.sum()), weight * self.xx, weight * (self.features.T @ y)
+        return Sums(weight * len(y), weight * self.x, *of_target, n_trusted)
+
+
 def solve(world: World, network: Solved, data: DataSet[Any, Any], title: str) -> None:
     """Give a network the solutions of all its regressions on the training samples; collective."""
     train, held_back = data.split["train"], data.split["validation"]
@@ -89,8 +108,13 @@ def solve(world: World, network: Solved, data: DataSet[Any, Any], title: str) ->
 
 def sums_of(network: Solved, data: DataSet[Any, Any], sample: int) -> dict[str, Sums]:
     """The sums over the items of a sample, by regression."""
-    found = _regressions(network, data, sample)
-    return {name: Sums.of(*_arrays(one), one.n_trusted, one.weight) for name, one in found}
+    sums: dict[str, Sums] = {}
+    features, products = None, None
+    for name, one in _regressions(network, data, sample):
+        if products is None or one.features is not features:  # all times have the same
+            features, products = one.features, Products.of(one.features.numpy())
+        sums[name] = products.sums(one.target.numpy(), one.n_trusted, one.weight)
+    return sums
 
 
 def choose(

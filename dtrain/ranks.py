@@ -24,9 +24,8 @@ from dtrain.join import JOIN_SECONDS, Party, all_gather, find, join
 from dtrain.precision import use_precision
 from dtrain.world import TorchWorld
 from runkit.config import Config
-from runkit.errors import UserError
+from runkit.errors import INTERRUPTED, UserError
 from runkit.launcher import torch_launch
-from runkit.memory import INTERRUPTED
 from runkit.mpi import MpiWorld, in_time
 from runkit.mpi.launch import FORWARDING_SECONDS
 from runkit.stop import Unsaved

@@ -54,8 +54,8 @@ def require_sound(config: RunConfig, case: Case) -> None:
     if any(face.slide for face in faces):
         limits[" beside a sliding wall"] = law.least_tau_sliding, ""
     if any(face.reflects for face in faces):
-        limits[" with an outlet that reflects sound"] = law.least_tau_reflecting, ", another kind of outlet"
-    limits[" with this kind of outlet"] = max(face.least_tau for face in faces), ", another kind of outlet"
+        limits[" with an outlet that reflects sound"] = law.least_tau_reflecting, " or kind of outlet"
+    limits[" with this kind of outlet"] = max(face.least_tau for face in faces), " or kind of outlet"
     where, (least, perhaps) = max(limits.items(), key=lambda item: item[1][0])
     if case.tau < least:
         raise UserError(

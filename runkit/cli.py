@@ -25,9 +25,9 @@ from typing import Any, NoReturn, TypeVar
 import runkit
 from runkit.config import Config, load, read_toml
 from runkit.constraints import is_list
-from runkit.errors import UserError, complain
+from runkit.errors import INTERRUPTED, UserError, complain
 from runkit.launcher import Launch, alone, this_launch
-from runkit.memory import INTERRUPTED, shortage
+from runkit.memory import shortage
 from runkit.outputs import is_file
 from runkit.programs import owner
 from runkit.registry import Registry

@@ -1,4 +1,4 @@
-"""The one kind of error that is shown to a user without a traceback, and the exit code of what is unfinished."""
+"""The one kind of error that is shown to a user without a traceback, and exit codes that are no error."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from functools import wraps
 from typing import ParamSpec
 
 UNFINISHED = 75  # exit code of a program that has to be run again (EX_TEMPFAIL of sysexits.h)
+INTERRUPTED = 130  # of one that a reader has interrupted, as of a shell
 Given = ParamSpec("Given")
 
 
@@ -27,7 +28,10 @@ def complain(error: Exception | str) -> None:
 
 
 def in_one_line(*kinds: type[Exception]) -> Callable[[Callable[Given, int]], Callable[Given, int]]:
-    """Decorator of a program's main function: a UserError, or an error of these kinds, is one line and exit code 2."""
+    """Decorator of a program's main function: a UserError, or an error of these kinds, is one line and exit code 2.
+
+    An interrupt ends it without a word.
+    """
 
     shown_kinds: tuple[type[Exception], ...] = (UserError, *kinds)
 
@@ -39,6 +43,8 @@ def in_one_line(*kinds: type[Exception]) -> Callable[[Callable[Given, int]], Cal
             except shown_kinds as error:
                 complain(error)
                 return 2
+            except KeyboardInterrupt:
+                return INTERRUPTED
 
         return shown
 

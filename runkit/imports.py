@@ -16,9 +16,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, NoReturn
 
-from runkit.errors import UNFINISHED, complain
+from runkit.errors import INTERRUPTED, UNFINISHED, complain
 from runkit.launcher import this_launch
-from runkit.memory import INTERRUPTED, shortage
+from runkit.memory import shortage
 
 SIGNALS = (signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2, signal.SIGXCPU)  # by which batch systems warn
 GRACE_SECONDS = 30.0  # for ranks to find each other, so that all know of the warning

@@ -9,7 +9,6 @@ import resource
 
 from runkit.errors import UserError
 
-INTERRUPTED = 130  # exit code, as of a shell
 # How libraries report it: NumPy and Python by MemoryError, the loader, the C library and torch in words.
 _WORDS = re.compile(
     r"failed to map segment|cannot allocate|unable to (allocate|mmap)|not enough memory|out of memory|can't allocate"

@@ -9,9 +9,9 @@ import traceback
 from collections.abc import Callable
 from typing import Any
 
-from runkit.errors import UserError, complain
+from runkit.errors import INTERRUPTED, UserError, complain
 from runkit.launcher import Launch, forget_lost_connection, mpi_launch, this_launch
-from runkit.memory import INTERRUPTED, shortage
+from runkit.memory import shortage
 from runkit.mpi.communicator import MpiWorld
 from runkit.mpi.room import require_room
 from runkit.mpi.serial import SerialWorld

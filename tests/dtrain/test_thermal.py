@@ -10,7 +10,6 @@ from dtrain.data.thermal import EARLY, N_PAIRED, N_THERMAL, TIMES, _mean_length,
 from dtrain.metrics import pearson
 from mdgen.initial import melt
 from mdgen.velocities import maxwell_velocities
-from runkit.errors import UserError
 
 LAW = ("kob-andersen", None)
 
@@ -96,6 +95,7 @@ def test_particles_that_are_very_near_are_followed_in_shorter_steps():
     random, law = np.random.default_rng(5), ("weeks-chandler-andersen", None)
     start = melt(100, [0.8, 0.2], 1.0, seed=1, sample=0)
     position, species = start.position + 0.1 * random.standard_normal((100, 3)), start.species.astype(int)
-    assert np.isfinite(thermal_numbers(position, species, start.box, *law)).all()
-    with pytest.raises(UserError, match="particles lie so close to each other that their motion cannot be followed"):
-        thermal_numbers(random.uniform(0, 4, (100, 3)), species, np.full(3, 4.0), *law)
+    found = thermal_numbers(position, species, start.box, *law)
+    assert np.isfinite(found).all() and (found[:, : len(TIMES)].std(axis=0) > 0).all()
+    heap = thermal_numbers(random.uniform(0, 4, (100, 3)), species, np.full(3, 4.0), *law)
+    assert np.isfinite(heap).all() and not heap[:, : len(TIMES)].any()

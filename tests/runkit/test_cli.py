@@ -15,7 +15,7 @@ from runkit import about, launcher
 from runkit.about import FACTS
 from runkit.cli import run_program
 from runkit.config import Config
-from runkit.errors import UserError
+from runkit.errors import UserError, in_one_line
 from runkit.usage import help_text
 from tests.conftest import ROOT, clean_environment
 
@@ -55,7 +55,7 @@ def test_an_interrupt_ends_a_program_without_a_word(capsys):
 
     with pytest.raises(SystemExit) as end:
         run(action=interrupted)
-    assert end.value.code == 130 and capsys.readouterr().err == ""
+    assert in_one_line()(lambda: interrupted(0))() == end.value.code == 130 and capsys.readouterr().err == ""
 
 
 @pytest.mark.parametrize(

@@ -75,67 +75,85 @@ def units(n_particles: int = 4096) -> Iterator[tuple[str, float, str]]:
             yield f"all-reduce of {n_bytes} bytes, {n_ranks} ranks", 1e6 * _all_reduce(n_ranks, n_bytes), "us"
 
 
-def trainings(recipe: str, settings: list[str], ranks: list[int]) -> Iterator[tuple[int, Mapping[str, float], float]]:
-    """For each number of processes: the pace of the recipe's first phase, and seconds of a step by the model.
+class Step:
+    """A training step of the first phase of a recipe on one core, without the optimiser: its cost by its samples."""
 
-    The model takes from measurements what a sample costs one process, and a message between two.
-    """
-    from dtrain.config import load_recipe
-    from dtrain.data import data as data_sets
-    from dtrain.weights import build_network
+    def __init__(self, recipe: str, settings: list[str]) -> None:
+        import torch
 
-    given = load_recipe(recipe, settings)
-    name = next(iter(given.phase))
-    data = data_sets.get(given.data.name)(given.data_in(name), seed=1)
-    n_bytes = 4 * sum(p.numel() for p in build_network(given, data.sizes).parameters())
-    exchange, one = _message(), 0.0
-    for n_ranks in sorted({1, *ranks}):
-        if given.batch % n_ranks:
-            raise UserError(f"--ranks {n_ranks}: a batch of {given.batch} is not divided by it")
-        with TemporaryDirectory() as folder:
-            program = [str(ROOT / "dtrain/train.py"), recipe, *settings]
-            _launched(n_ranks, [*program, f"output={folder}", "name=run", "device=cpu", "threads=1"])
-            pace = json.loads((Path(folder) / "run/summary.json").read_text())["pace"][name]
-        if not pace:
-            raise UserError(f"{recipe}: phase {name} has too few steps to be timed")
-        one = one or 1e-3 * pace["processor_ms"] / given.batch
-        yield n_ranks, pace, training_step(one, given.batch, n_ranks, exchange, n_bytes)
+        from dtrain.config import load_recipe
+        from dtrain.data import data as data_sets
+        from dtrain.weights import build_network
+
+        torch.set_num_threads(1)
+        self.recipe = load_recipe(recipe, settings)
+        self.phase = next(iter(self.recipe.phase))
+        self.data = data_sets.get(self.recipe.data.name)(self.recipe.data_in(self.phase), seed=1)
+        self.network, self.options = build_network(self.recipe, self.data.sizes), self.recipe.loss_in(self.phase)
+        self.n_bytes = 4.0 * sum(p.numel() for p in self.network.parameters())
+        self._seconds: dict[int, float] = {}
+
+    def seconds(self, n_samples: int) -> float:
+        """Processor seconds of losses and gradients; `micro` samples at a time, which cost less than one by one."""
+        at_once = self.recipe.micro or n_samples
+        whole, rest = divmod(n_samples, at_once)
+        return whole * self._of(at_once) + (self._of(rest) if rest else 0.0)
+
+    def _of(self, n_samples: int) -> float:
+        if n_samples not in self._seconds:
+            samples = (self.data.split["train"] * n_samples)[:n_samples]
+            batch = self.data.batch(samples, [0] * n_samples)
+
+            def work() -> None:
+                self.data.loss(self.data.output(self.network, batch), batch, self.options)["loss"].sum().backward()
+
+            work()
+            self._seconds[n_samples] = min(_processor_seconds(work, 0) for _ in range(3))
+        return self._seconds[n_samples]
 
 
 def training(recipe: str, settings: list[str]) -> Iterator[tuple[str, float, str]]:
     """Cost of a sample of a recipe: forming it, a step, operations; and steps on several cores, by the model."""
     import torch
 
-    from dtrain.config import load_recipe
-    from dtrain.data import data as data_sets
     from dtrain.estimate import cost_of, peak_rate
-    from dtrain.weights import build_network
 
-    given = load_recipe(recipe, settings)
-    torch.set_num_threads(1)
-    name = next(iter(given.phase))
-    data = data_sets.get(given.data.name)(given.data_in(name), seed=1)
-    network, options = build_network(given, data.sizes), given.loss_in(name)
-    sample = data.split["train"][0]
-    yield "forming a sample (its graph)", 1e3 * _processor_seconds(lambda: data.batch([sample]), 0), "ms"
-    batch = data.batch([sample])
-
-    def step() -> None:
-        data.loss(data.output(network, batch), batch, options)["loss"].sum().backward()
-
-    seconds = _processor_seconds(step)
-    yield "training step of a sample", 1e3 * seconds, "ms"
-    cost = cost_of(network, data, options)
+    step = Step(recipe, settings)
+    sample = step.data.split["train"][0]
+    yield "forming a sample (its graph)", 1e3 * _processor_seconds(lambda: step.data.batch([sample]), 0), "ms"
+    yield "training step of a sample", 1e3 * step.seconds(1), "ms"
+    cost, batch = cost_of(step.network, step.data, step.options), step.recipe.batch
     if cost is not None:
-        share = cost.n_operations / seconds / peak_rate(torch.device("cpu"))
-        yield "its operations", cost.n_operations / 1e9, f"GFLOP, {100 * share:.0f} % of a matrix product's rate"
-    n_bytes = 4 * sum(p.numel() for p in network.parameters())
-    yield "its gradients", n_bytes / 1e3, "kB to be summed"
+        share = batch * cost.n_operations / step.seconds(batch) / peak_rate(torch.device("cpu"))
+        share_in_words = f"{100 * share:.0f} % of a matrix product's rate in a step of {batch}"
+        yield "its operations", cost.n_operations / 1e9, f"GFLOP, {share_in_words}"
+    yield "its gradients", step.n_bytes / 1e3, "kB to be summed"
     exchange = _message()
     for n_workers in (1, 2, 4, 8, 16, 32):
-        if n_workers <= given.batch:
-            step_seconds = training_step(seconds, given.batch, n_workers, exchange, n_bytes)
-            yield f"a step of {given.batch} on {n_workers} of such cores, model", 1e3 * step_seconds, "ms"
+        if n_workers <= batch:
+            seconds = training_step(step.seconds(-(-batch // n_workers)), n_workers, exchange, step.n_bytes)
+            yield f"a step of {batch} on {n_workers} of such cores, model", 1e3 * seconds, "ms"
+
+
+def trainings(recipe: str, settings: list[str], ranks: list[int]) -> Iterator[tuple[int, Mapping[str, float], float]]:
+    """For each number of processes: the pace of the recipe's first phase, and seconds of a step by the model.
+
+    What a step of one process takes beside losses and gradients (the optimiser, DeepSpeed) is the same for any number.
+    """
+    step, exchange, beside = Step(recipe, settings), _message(), 0.0
+    batch = step.recipe.batch
+    for n_ranks in sorted({1, *ranks}):
+        if n_ranks < 1 or batch % n_ranks:
+            raise UserError(f"--ranks {n_ranks}: allowed: what divides the batch of {batch}")
+        with TemporaryDirectory() as folder:
+            program = [str(ROOT / "dtrain/train.py"), recipe, *settings]
+            _launched(n_ranks, [*program, f"output={folder}", "name=run", "device=cpu", "threads=1"])
+            pace = json.loads((Path(folder) / "run/summary.json").read_text())["pace"][step.phase]
+        if not pace:
+            raise UserError(f"{recipe}: phase {step.phase} has too few steps to be timed")
+        if n_ranks == 1:
+            beside = 1e-3 * pace["processor_ms"] - step.seconds(batch)
+        yield n_ranks, pace, beside + training_step(step.seconds(batch // n_ranks), n_ranks, exchange, step.n_bytes)
 
 
 def _all_reduce(n_ranks: int, n_bytes: int) -> float:

@@ -113,14 +113,11 @@ def where_it_goes(forecasts: list[Forecast], one: list[Forecast]) -> dict[str, f
     }
 
 
-def training_step(
-    sample_seconds: float, batch: int, n_workers: int, exchange: tuple[float, float], n_bytes: float
-) -> float:
-    """Seconds of a step: the samples of the fullest process, then the sum of gradients round a ring.
+def training_step(computed: float, n_workers: int, exchange: tuple[float, float], n_bytes: float) -> float:
+    """Seconds of a step: those of the samples of the fullest process, then the sum of gradients round a ring.
 
     `exchange` is latency [s] and bandwidth [bytes/s] of a message between two processes.
     """
-    computed = -(-batch // n_workers) * sample_seconds
     if n_workers == 1:
         return computed
     latency, bandwidth = exchange
