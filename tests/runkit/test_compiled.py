@@ -2,11 +2,14 @@
 
 import importlib
 import os
+import pickle
 import subprocess
 import sys
 from pathlib import Path
 
-from runkit.simd.compiled import kernel
+import pytest
+
+from runkit.simd.compiled import _Files, kernel
 
 ROOT = Path(__file__).parents[2]
 MODULE = """
@@ -137,3 +140,24 @@ class _Own:
 
 def _function(a):
     return a
+
+
+class Gone:
+    """What cannot be unpickled any more: its module is not there."""
+
+    def __reduce__(self):
+        return importlib.import_module, ("runkit.simd.a_module_that_has_gone",)
+
+
+def test_what_an_earlier_text_left_is_not_unpickled(tmp_path):
+    """Its modules may have been renamed; files of an earlier form, one pickle each, are made anew too."""
+    old, new = (("variant",), "old text"), (("variant",), "new text")
+    files = _Files(tmp_path, "kernel")
+    files.save(old, Gone())
+    with pytest.raises(ModuleNotFoundError):
+        files.load(old)
+    assert files.load(new) is None
+    files._path(new).write_bytes(pickle.dumps((repr(new), Gone())))
+    assert files.load(new) is None
+    files.save(new, 7)
+    assert files.load(new) == 7
