@@ -12,9 +12,9 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from runkit.imports import imports_of
+from runkit.imports import TORCH, imports_of
 
-with imports_of(__name__):
+with imports_of(__name__, TORCH):
     import numpy as np
 
     from dtrain.ensemble import groups_at, load_ensemble
@@ -89,7 +89,8 @@ def _compared(trained: Trained, of_mean: dict[str, float], of_members: Sequence[
 
 def main(words: Sequence[str]) -> None:
     """The program with its command line."""
-    options = getattr(task_in(words, "run"), "Evaluate", EvaluateOptions)
+    with imports_of(__name__):  # of networks and data sets
+        options = getattr(task_in(words, "run"), "Evaluate", EvaluateOptions)
     run_program(
         "python dtrain/evaluate.py", options, evaluate, arguments=words, positional=("run",), launched=torch_launch
     )

@@ -16,9 +16,9 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from runkit.imports import imports_of
+from runkit.imports import TORCH, imports_of
 
-with imports_of(__name__):
+with imports_of(__name__, TORCH):
     from numpy.typing import ArrayLike
 
     from dtrain.ensemble import load_trained, members_at
@@ -63,7 +63,8 @@ def _predict(ranks: Ranks, options: PredictOptions) -> None:
 
 def main(words: Sequence[str]) -> None:
     """The program with its command line."""
-    options = getattr(task_in(words, "model"), "Predict", PredictOptions)
+    with imports_of(__name__):  # of networks and data sets
+        options = getattr(task_in(words, "model"), "Predict", PredictOptions)
     run_program(
         "python dtrain/predict.py",
         options,

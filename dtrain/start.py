@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from pathlib import Path
 from types import NoneType
-from typing import Any
+from typing import Any, TypeGuard
 
 import numpy as np
 from torch import nn
@@ -85,7 +85,7 @@ def _form(network: nn.Module) -> dict[str, Any]:
     }
 
 
-def _are_numbers(value: Any) -> bool:
+def _are_numbers(value: Any) -> TypeGuard[tuple[float, ...]]:
     return isinstance(value, tuple) and bool(value) and all(isinstance(one, float) for one in value)
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 
-from runkit.imports import imports_of
+from runkit.imports import TORCH, imports_of
 
-with imports_of(__name__):
+with imports_of(__name__, TORCH):
     from dtrain.campaign import train_campaign
     from dtrain.clock import Clock
     from dtrain.config import Recipe, command_line
@@ -64,7 +64,8 @@ def show(recipe: Recipe) -> None:
 
 def main(words: Sequence[str]) -> None:
     """The program with its command line."""
-    model, line = command_line(words)
+    with imports_of(__name__):  # of networks and data sets
+        model, line = command_line(words)
     parts = {"model.name": networks}
     run_program("python dtrain/train.py", model, train, show, arguments=line, launched=torch_launch, parts=parts)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from runkit.imports import imports_of
+from runkit.imports import NUMBA, imports_of
 
 if TYPE_CHECKING:  # NumPy is not to be loaded yet: see `single_threaded`
     from lbmgen.config import RunConfig
@@ -19,7 +19,7 @@ def main() -> None:
     Exit code: 0 all cases are complete, 3 some failed, 4 all failed, 75 unfinished, because its time was over or a
     signal warned it (the same command goes on), 2 a mistake in the configuration, 1 another error.
     """
-    with imports_of(__name__):
+    with imports_of(__name__, NUMBA):
         from runkit.mpi import launch, single_threaded
 
         single_threaded()

@@ -16,24 +16,26 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, NoReturn
 
-from runkit.errors import INTERRUPTED, UNFINISHED, complain
+from runkit.errors import INTERRUPTED, UNFINISHED, UserError, complain
 from runkit.launcher import this_launch
-from runkit.memory import shortage
+from runkit.memory import require_address_space, shortage
 
 SIGNALS = (signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2, signal.SIGXCPU)  # by which batch systems warn
+# Bytes of addresses without which these and what comes with them cannot be used: they end a process by themselves.
+NUMBA, TORCH = 512 << 20, 1200 << 20
 GRACE_SECONDS = 30.0  # for ranks to find each other, so that all know of the warning
 _early: list[int] = []  # signals that no run has taken yet
 
 
 @contextmanager
-def imports_of(module: str) -> Iterator[None]:
+def imports_of(module: str, least: int = 0) -> Iterator[None]:
     """Around the imports of a program, the `__name__` of whose module is given.
 
-    Where memory does not suffice for them the program ends with one line and code 2, where it is interrupted without a
-    word. Of a module that is run (not imported), from here on until a run takes them (`runkit.stop`), signals that warn
-    end a process alone at once, with one line and code UNFINISHED. One of many ranks notes them for the run: launchers
-    let the others wait for a rank that ends before it has joined them. An interrupt at the very end, where Python and
-    libraries take leave, ends it without a word as well.
+    Where memory, or a limit below `least` bytes of addresses, does not suffice for them, the program ends with one line
+    and code 2, where it is interrupted without a word. Of a module that is run (not imported), from here on until a run
+    takes them (`runkit.stop`), signals that warn end a process alone at once, with one line and code UNFINISHED. One of
+    many ranks notes them for the run: launchers let the others wait for a rank that ends before it has joined them. An
+    interrupt at the very end, where Python and libraries take leave, ends it without a word as well.
     """
     is_program = module == "__main__"
     if is_program:
@@ -41,11 +43,14 @@ def imports_of(module: str) -> Iterator[None]:
             if signal.getsignal(number) is signal.SIG_DFL:  # one that is ignored stays so
                 signal.signal(number, take_early)
     try:
+        if is_program:
+            require_address_space(least)
         yield
     except KeyboardInterrupt:
         sys.exit(INTERRUPTED)
     except Exception as error:
-        if (message := shortage(error)) is None:
+        message = error if is_program and isinstance(error, UserError) else shortage(error)
+        if message is None:
             raise
         complain(message)
         sys.exit(2)

@@ -19,14 +19,28 @@ _FILES = "too many open files"
 
 
 def shortage(error: BaseException) -> UserError | None:
-    """The message for an error that comes from a lack of memory, or of open files; None for any other."""
+    """The message for an error that comes from a lack of memory, or of open files; None for any other.
+
+    Libraries put words of their own over such an error: what was being handled counts too.
+    """
     if isinstance(error, (ImportError, OSError, RuntimeError)) and _FILES in str(error).lower():
         most, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
         return UserError(f"{_FILES} (ulimit -n allows {most}): raise it")
     is_one = isinstance(error, MemoryError)
     if not is_one and not (isinstance(error, (ImportError, OSError, RuntimeError)) and _WORDS.search(str(error))):
-        return None
-    limit, _ = resource.getrlimit(resource.RLIMIT_AS)
-    limited = "" if limit == resource.RLIM_INFINITY else f" (ulimit -v allows {limit >> 20} MiB)"
+        below = error.__cause__ or error.__context__
+        return shortage(below) if below is not None and isinstance(error, (ImportError, OSError)) else None
     first = (str(error).splitlines() or [""])[0]
-    return UserError(f"out of memory{limited}{': ' if first else ''}{first}; lower the case, or give the job more")
+    return UserError(f"out of memory{_limited()}{': ' if first else ''}{first}; lower the case, or give the job more")
+
+
+def require_address_space(least: int) -> None:
+    """Raise UserError where a limit leaves less than `least` bytes, in which libraries abort by themselves."""
+    limit, _ = resource.getrlimit(resource.RLIMIT_AS)
+    if limit != resource.RLIM_INFINITY and limit < least:
+        raise UserError(f"out of memory{_limited()}: imports alone take {least >> 20} MiB; give the job more")
+
+
+def _limited() -> str:
+    limit, _ = resource.getrlimit(resource.RLIMIT_AS)
+    return "" if limit == resource.RLIM_INFINITY else f" (ulimit -v allows {limit >> 20} MiB)"

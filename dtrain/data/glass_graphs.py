@@ -40,7 +40,7 @@ class GraphOptions(Options):
         2.0, gt=0, description="pairs closer than this are edges: the bond cutoff of the file [sigma]"
     )
     descriptors: bool = Field(
-        False, description="particles carry descriptors of their inherent structure (see `dtrain.descriptors`)"
+        False, description="particles carry descriptors of the structure around them (see `dtrain.descriptors`)"
     )
     reversed: int = Field(
         0,

@@ -47,7 +47,7 @@ def thermal_numbers(
     """
     from mdgen.api import evaluate, mechanics  # loads a compiler, which no program needs that does without descriptors
 
-    law = {"potential": potential, "parameters": parameters}
+    law: dict[str, Any] = {"potential": potential, "parameters": parameters}
     stiffness = mechanics(position, species, box, **law).stiffness
     force = evaluate(position, species, box, **law).force
     eigenvalues, axes = np.linalg.eigh(stiffness)

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from dtrain.models import model, require_whole
+from runkit.errors import UserError
 
 FIRST_SHELL = 1.35  # thermal distance up to which pairs have weights of their own
 RADII = torch.arange(0.8, 2.01, 0.1)  # of bumps over the inherent distance
@@ -81,8 +82,11 @@ class Linear(nn.Module):
         return self.answers(Seen.of(x, edge_index, edge_attr, self.n_species))
 
     def answers(self, seen: Seen) -> tuple[Tensor, Tensor]:
-        """The same for what has been made of a graph."""
+        """The same for what has been made of a graph; UserError if it has other descriptors than were learnt from."""
         species, values, (source, target), own, kind = seen
+        if values.shape[1] != self.node.shape[1]:
+            told = f"from {self.node.shape[1]} descriptors of a particle; this version makes {values.shape[1]}"
+            raise UserError(f"the linear model has learnt {told}: train it anew")
         node = (values @ self.node.T).gather(1, species[:, None])[:, 0] + self.node_offset[species]
         leading = values[:, : self.n_leading] @ self.bond[:, : self.n_leading].T
         edge = (own @ self.bond[:, self.n_leading :].T).gather(1, kind[:, None])[:, 0] + self.bond_offset[kind]

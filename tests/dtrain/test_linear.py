@@ -57,6 +57,13 @@ def run(isoconfig, tmp_path_factory):
     return folder / "runs" / "linear"
 
 
+def test_a_model_of_other_descriptors_is_refused(data, solved):
+    """As one that was trained before there were as many."""
+    x, edge_index, edge_attr = data.inputs(data.batch([0]))
+    with pytest.raises(UserError, match=r"learnt from \d+ descriptors of a particle; this version makes \d+: train"):
+        solved(torch.cat([x, x[:, 1:3]], dim=1), edge_index, edge_attr)
+
+
 def ridge(x, y, penalty, n_trusted):
     """The normal equations, written out."""
     mean, spread = x.mean(axis=0), x.std(axis=0)

@@ -60,3 +60,12 @@ def test_an_interrupt_while_libraries_take_leave_is_no_traceback():
     )
     done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True)
     assert (done.returncode, done.stderr) == (-signal.SIGINT, "")
+
+
+@pytest.mark.parametrize("program", PROGRAMS)
+def test_a_limit_of_memory_below_what_imports_take_is_one_line(program):
+    """Below it libraries abort in C++, give up, or end the ranks of MPI."""
+    limit = 'ulimit -v 409600; exec "$0" "$@"'
+    done = subprocess.run(["sh", "-c", limit, sys.executable, *program], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 2 and done.stderr.count("\n") == 1, done.stderr
+    assert "error: out of memory (ulimit -v allows 400 MiB): imports alone take" in done.stderr

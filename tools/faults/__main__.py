@@ -1,6 +1,6 @@
 """A campaign of faults against mdgen, lbmgen and dtrain: what a run survives, and what not.
 
-    python -m tools.faults                        a campaign of about 550 faults, and its table
+    python -m tools.faults                        a campaign of about 565 faults, and its table
     python -m tools.faults --number 17 --keep     fault 17 of it alone; its folder stays
     python -m tools.faults --record R.jsonl       note each as it was tried; given again, go on where the record ends
     python -m tools.faults --list                 the kinds
