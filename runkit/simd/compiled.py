@@ -72,20 +72,25 @@ class _Files:
         self._folder, self._name = folder, name
 
     def load(self, key: Any) -> Any:
-        """What was compiled for this key, or None."""
-        # What an earlier version kept may name modules that are gone.
-        with suppress(OSError, EOFError, pickle.UnpicklingError, ImportError, AttributeError):
-            stored, data = pickle.loads(self._path(key).read_bytes())
-            return data if stored == repr(key) else None
+        """What was compiled for this key, or None. What belongs to another text may need modules that have gone since:
+        it is not unpickled.
+        """
+        with suppress(OSError, EOFError, pickle.UnpicklingError):
+            head, _, data = self._path(key).read_bytes().partition(b"\n")
+            return pickle.loads(data) if head == _head(key) else None
         return None
 
     def save(self, key: Any, data: Any) -> None:
         """Keep what was compiled for this key, if there still is room for it."""
         with suppress(UserError), written_whole(self._path(key)) as beside:
-            beside.write_bytes(dumps((repr(key), data)))
+            beside.write_bytes(_head(key) + b"\n" + dumps(data))
 
     def _path(self, key: Any) -> Path:
         return self._folder / f"{self._name}.{sha256(repr(key[0]).encode()).hexdigest()[:16]}.nbc"
+
+
+def _head(key: Any) -> bytes:
+    return sha256(repr(key).encode()).hexdigest().encode()
 
 
 @cache
