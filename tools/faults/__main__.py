@@ -44,6 +44,8 @@ def main(words: list[str] | None = None) -> int:
     numbers: list[int] = options.number or sorted(
         set(range(options.first, len(planned))) - {row.number for row in rows}
     )
+    if options.folder:
+        options.folder.mkdir(parents=True, exist_ok=True)
     folder = Path(tempfile.mkdtemp(prefix="faults-", dir=options.folder))
     try:
         tried = _ready(folder, {planned[number][1] for number in numbers})
