@@ -1,12 +1,14 @@
-"""A network that answers at many times and temperatures, asked at one of them.
+"""A network that answers at many times and temperatures, at some of them.
 
 Units: Lennard-Jones.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -18,6 +20,7 @@ from dtrain.weights import Trained
 class Moment(nn.Module):
     """The answers of a network (`dtrain.models.any_time`) interpolated between its knots: propensity, bond change.
 
+    `weights` [n_knots] are those of one moment, [n_knots, n_moments] of several; answers are [n] or [n, n_moments].
     Means of particles and all spreads come as logarithms, since they grow as powers of the time.
     """
 
@@ -29,7 +32,7 @@ class Moment(nn.Module):
             self.reach = network.reach
 
     def forward(self, x: Tensor, edge_index: Tensor, edge_attr: Tensor) -> tuple[Tensor, Tensor]:
-        """Particles [n_nodes, width], edges [2, n_edges] with [n_edges, 6] -> [n_nodes], [n_edges], sigma."""
+        """Particles [n_nodes, width], edges [2, n_edges] with [n_edges, 6] -> answers of particles, of edges, sigma."""
         node, edge, of_nodes, of_edges = self.network(x, edge_index, edge_attr)
         (mean, spread), (mean_change, spread_change) = ((of @ self.weights).unbind(1) for of in (of_nodes, of_edges))
         propensity = torch.exp(mean) + torch.exp(spread) * (node @ self.weights)
@@ -37,9 +40,11 @@ class Moment(nn.Module):
         return propensity, change
 
 
-def at(trained: Trained, time: float, temperature: float) -> Trained:
-    """The same network at one time and temperature; raises UserError for a time that it cannot know."""
-    weights = Knots.from_system(trained.system).weights(time, temperature)
+def at(trained: Trained, time: float | Sequence[float], temperature: float) -> Trained:
+    """The same network at one time, or some, and one temperature; raises UserError for a time that it cannot know."""
+    knots = Knots.from_system(trained.system)
+    weights = np.stack([knots.weights(one, temperature) for one in np.atleast_1d(time)], axis=1)
+    weights = weights if np.ndim(time) else weights[:, 0]
     moment = Moment(trained.network, torch.tensor(weights, dtype=torch.float32, device=trained.device))
     system = {**trained.system, "time": time}
     return replace(trained, network=moment.eval(), normalisation=Normalisation.identity(2), system=system)

@@ -23,7 +23,7 @@ from runkit.dataset.writer import Writer
 from runkit.mpi import World
 from runkit.progress import Progress
 
-Prediction = tuple[int, Floats, Floats]  # sample, propensity [n_particles], bond change [n_bonds]
+Prediction = tuple[int, Floats, Floats]  # sample, propensity [n_particles], bond change [n_bonds]; or of some times
 # Place in the file, (species, box, position), propensity, bonds, their change.
 Row = tuple[int, tuple[Ints, Floats, Floats], Floats, Ints, Floats]
 
@@ -36,13 +36,19 @@ def predictions(trained: Trained, data: Glass, samples: Sequence[int], progress:
 
 
 def answers(trained: Trained, graph: Data) -> tuple[Floats, F64]:
-    """Propensity [n] and bond change [n_pairs] of a graph (`structure_of`), sigma; a pair's is the mean of its two
-    directions."""
+    """Propensity [n] and bond change [n_pairs] of a graph (`structure_of`), sigma; of a network at some times [n,
+    n_times] and [n_pairs, n_times]. That of a pair is the mean of its two directions.
+    """
     model = DenormalisedNetwork(trained.network, trained.normalisation)
     graph = graph.to(trained.device)
     propensity, change = model.predict(*Glass.inputs(graph))
     pair = graph.pair.cpu().numpy()
-    return propensity, np.bincount(pair, weights=change, minlength=len(pair) // 2) / 2
+
+    def of_pairs(values: Floats) -> F64:
+        mean: F64 = np.bincount(pair, weights=values, minlength=len(pair) // 2) / 2
+        return mean
+
+    return propensity, np.apply_along_axis(of_pairs, 0, change)
 
 
 def write_predictions(

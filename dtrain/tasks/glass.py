@@ -19,7 +19,7 @@ from dtrain.data.glass import Glass, GlassOptions
 from dtrain.data.split import Split
 from dtrain.glass.evaluation import Evaluation
 from dtrain.glass.mobility import MOST_PARTS, Mobility, predict
-from dtrain.glass.predictions import predictions, write_predictions
+from dtrain.glass.predictions import Prediction, predictions, write_predictions
 from dtrain.glass.report import Row, figures_of, report
 from dtrain.glass.snapshots import is_dataset, predict_file
 from dtrain.tasks import WHOLE, EvaluateOptions, PredictOptions, Task, chosen, open_data, task
@@ -68,7 +68,8 @@ class GlassTask(Task[GlassEvaluate, GlassPredict]):
     def evaluate(world: World, trained: Trained, options: GlassEvaluate, folder: Path) -> dict[str, float]:
         data = open_data(world, trained, options, partial(_open, trained, options.file, options.time))
         samples = chosen(data, options.part, "sample")
-        return headline(score_at(world, trained, data, samples, options, folder)[0])
+        found = answered(world, trained, data, samples)
+        return headline(score_at(world, trained, data, (samples, found), options, folder)[0])
 
     @staticmethod
     def predict(world: World, trained: Trained, options: GlassPredict, path: Path) -> None:
@@ -86,14 +87,28 @@ class GlassTask(Task[GlassEvaluate, GlassPredict]):
         return predict(trained, position, species, box, **options)
 
 
+def answered(world: World, trained: Trained, data: Glass, samples: Sequence[int]) -> list[Prediction]:
+    """The network's answers for this rank's share of samples."""
+    mine = [samples[i] for i in world.share(len(samples))]
+    with Progress(world, len(mine), "samples", trained.recipe.model.name) as progress:
+        return list(predictions(trained, data, mine, progress))
+
+
 def score_at(
-    world: World, trained: Trained, data: Glass, samples: Sequence[int], options: GlassRival, folder: Path
+    world: World,
+    trained: Trained,
+    data: Glass,
+    scored: tuple[Sequence[int], list[Prediction]],
+    options: GlassRival,
+    folder: Path,
 ) -> list[Row]:
-    """Score samples at the time of the data, for the network and its rival; writes all results into the folder."""
+    """Score samples, and the answers for this rank's share of them, at the time of the data, beside those of the rival.
+
+    Writes all results into the folder.
+    """
+    samples, found = scored
     model, config = str(trained.path), trained.recipe.model_dump(mode="json")
     evaluation = Evaluation(world, data, samples, {"model": model, "config": config})
-    with Progress(world, len(evaluation.mine), "samples", trained.recipe.model.name) as progress:
-        found = list(predictions(trained, data, evaluation.mine, progress))
     rows = [evaluation.scored(trained.recipe.model.name, found)]
     evaluation.write(folder / "evaluation.h5", found)
     has_rival = options.rival and trained.recipe.model.name != "linear" and data.parts.get("train")

@@ -21,11 +21,12 @@ from dtrain.data.knots import Knots
 from dtrain.data.split import Split
 from dtrain.glass.mobility import Mobility, predict
 from dtrain.glass.moment import at
+from dtrain.glass.predictions import Prediction
 from dtrain.glass.report import against_time, number
 from dtrain.glass.snapshots import is_dataset, predict_file
 from dtrain.tables import columns_of, write_table
 from dtrain.tasks import WHOLE, Task, chosen, open_data, task
-from dtrain.tasks.glass import GlassPredict, GlassRival, headline, predict_samples, score_at
+from dtrain.tasks.glass import GlassPredict, GlassRival, answered, headline, predict_samples, score_at
 from dtrain.weights import Trained
 from runkit.errors import UserError
 from runkit.folders import make_folders
@@ -58,14 +59,10 @@ class TimesTask(Task[GlassRival, TimesPredict]):
         data = open_data(world, trained, options, partial(_open, trained, options.file))
         table: list[dict[str, Any]] = []
         found: dict[str, float] = {}
-        knots = Knots.from_system(trained.system)
-        for temperature, of_time, samples in _moments(data, chosen(data, options.part, "sample")):
-            if not knots.covers(of_time.at):
-                say(world, f"t = {of_time.at:g} is not scored: it is not between the times that were learnt")
-                continue
+        for temperature, of_time, scored in _answered(world, trained, data, chosen(data, options.part, "sample")):
             place = folder / "times" / f"T{temperature:g}_t{of_time.at:g}"
             world.on_root(make_folders, place)
-            rows = score_at(world, at(trained, of_time.at, temperature), of_time, samples, options, place)
+            rows = score_at(world, trained, of_time, scored, options, place)
             table.append(against_time(temperature, of_time.at, rows))
             for name, value in headline(rows[0]).items():
                 figure = name.removesuffix("_error")
@@ -103,14 +100,28 @@ def _open(trained: Trained, file: str, split: Split | None = None) -> GlassTimes
     return GlassTimes(trained.options_as(TimesOptions).model_copy(update=changes), seed=trained.recipe.seed)
 
 
-def _moments(data: GlassTimes, samples: list[int]) -> Iterator[tuple[float, Glass, list[int]]]:
-    """Temperature, data of one time, and the samples that are scored, as they are numbered in their file."""
+def _answered(
+    world: World, trained: Trained, data: GlassTimes, samples: list[int]
+) -> Iterator[tuple[float, Glass, tuple[list[int], list[Prediction]]]]:
+    """Temperature, data of one time, the samples that are scored, as they are numbered in their file, and the answers.
+
+    A sample is seen once, for all times of its file.
+    """
+    knots = Knots.from_system(trained.system)
     for file in data.files:
         own, parts = file.own(samples), {part: file.own(numbers) for part, numbers in data.parts.items()}
-        for of_time in file.at if own else ():
+        for unknown in (one.at for one in file.at if own and not knots.covers(one.at)):
+            say(world, f"t = {unknown:g} is not scored: it is not between the times that were learnt")
+        scored = [one for one in file.at if own and knots.covers(one.at)]
+        if not scored:
+            continue
+        temperature = float(file.at[0].system["temperature"][0])
+        found = answered(world, at(trained, [one.at for one in scored], temperature), file.at[0], own)
+        for k, of_time in enumerate(scored):
             of_time.parts.clear()
             of_time.parts.update(parts)
-            yield float(of_time.system["temperature"][0]), of_time, own
+            then = [(sample, propensity[:, k], change[:, k]) for sample, propensity, change in found]
+            yield temperature, of_time, (own, then)
 
 
 def _report(folder: Path, table: list[dict[str, Any]]) -> None:
