@@ -39,6 +39,7 @@ def imports_of(module: str, least: int = 0) -> Iterator[None]:
     """
     is_program = module == "__main__"
     if is_program:
+        sys.unraisablehook = _interrupt_again
         for number in SIGNALS:
             if signal.getsignal(number) is signal.SIG_DFL:  # one that is ignored stays so
                 signal.signal(number, take_early)
@@ -72,6 +73,15 @@ def taken_early() -> list[int]:
     taken = _early.copy()
     _early.clear()
     return taken
+
+
+def _interrupt_again(dropped: Any) -> None:
+    """Let an interrupt come again that has fallen into a destructor or a callback, where Python prints and drops it."""
+    if issubclass(dropped.exc_type, KeyboardInterrupt):
+        main = threading.main_thread().ident  # which may wait in a system call
+        threading.Timer(0.05, signal.pthread_kill, (main, signal.SIGINT)).start()
+    else:
+        sys.__unraisablehook__(dropped)
 
 
 def _end_late() -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from runkit.errors import UNFINISHED
+from runkit.errors import INTERRUPTED, UNFINISHED
 from runkit.imports import SIGNALS, imports_of
 from runkit.launcher import alone
 
@@ -69,3 +69,14 @@ def test_a_limit_of_memory_below_what_imports_take_is_one_line(program):
     done = subprocess.run(["sh", "-c", limit, sys.executable, *program], cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 2 and done.stderr.count("\n") == 1, done.stderr
     assert "error: out of memory (ulimit -v allows 400 MiB): imports alone take" in done.stderr
+
+
+def test_an_interrupt_that_falls_into_a_destructor_comes_again():
+    """Python prints and drops what is raised there."""
+    program = (
+        "import os, signal, time\nfrom runkit.imports import imports_of\n"
+        "class Last:\n    def __del__(self):\n        os.kill(os.getpid(), signal.SIGINT)\n        time.sleep(0)\n"
+        "with imports_of(__name__):\n    last = Last()\n    del last\n    time.sleep(60)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, timeout=50)
+    assert (done.returncode, done.stdout, done.stderr) == (INTERRUPTED, "", "")
