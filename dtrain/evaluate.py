@@ -20,7 +20,7 @@ with imports_of(__name__, TORCH):
     from dtrain.ensemble import groups_at, load_ensemble
     from dtrain.ranks import Ranks, connected
     from dtrain.tables import write_table
-    from dtrain.tasks import EvaluateOptions, task, task_in
+    from dtrain.tasks import EvaluateOptions, options_in, task
     from dtrain.weights import Trained, load_model
     from runkit.cli import run_program
     from runkit.files import natural
@@ -90,7 +90,7 @@ def _compared(trained: Trained, of_mean: dict[str, float], of_members: Sequence[
 def main(words: Sequence[str]) -> None:
     """The program with its command line."""
     with imports_of(__name__):  # of networks and data sets
-        options = getattr(task_in(words, "run"), "Evaluate", EvaluateOptions)
+        options = options_in(words, "run", "Evaluate", EvaluateOptions)
     run_program(
         "python dtrain/evaluate.py", options, evaluate, arguments=words, positional=("run",), launched=torch_launch
     )

@@ -23,7 +23,7 @@ with imports_of(__name__, TORCH):
 
     from dtrain.ensemble import load_trained, members_at
     from dtrain.ranks import Ranks, connected
-    from dtrain.tasks import PredictOptions, task, task_in
+    from dtrain.tasks import PredictOptions, options_in, task
     from dtrain.weights import Trained
     from runkit.cli import run_program
     from runkit.folders import make_folders
@@ -64,7 +64,7 @@ def _predict(ranks: Ranks, options: PredictOptions) -> None:
 def main(words: Sequence[str]) -> None:
     """The program with its command line."""
     with imports_of(__name__):  # of networks and data sets
-        options = getattr(task_in(words, "model"), "Predict", PredictOptions)
+        options = options_in(words, "model", "Predict", PredictOptions)
     run_program(
         "python dtrain/predict.py",
         options,

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, ClassVar, Protocol, TypeVar
 
 from numpy.typing import ArrayLike
-from pydantic import Field
+from pydantic import ConfigDict, Field
 
 from dtrain.data import AnyDataSet
 from dtrain.data.split import Split, TooFew
@@ -103,6 +103,7 @@ AnyTask = Task[Any, Any]  # programs hand keys on without looking at them: each 
 task: ClassRegistry[AnyTask] = ClassRegistry("task", "dtrain.tasks")
 
 Opened = TypeVar("Opened", bound=AnyDataSet)
+Options = TypeVar("Options", bound=Config)
 
 
 def open_data(
@@ -138,11 +139,17 @@ def chosen(data: AnyDataSet, part: str, unit: str) -> list[int]:
     return found
 
 
-def task_in(words: Sequence[str], key: str) -> type[AnyTask] | None:
-    """The task of the model that a command line names, by its first word or as `key`; None if there is none."""
+def options_in(words: Sequence[str], key: str, of_task: str, base: type[Options]) -> type[Options]:
+    """The options, by their name in a task, of the model that a command line names by its first word or as `key`.
+
+    Where there is no such model any keys are taken: the mistake is reported where the model is loaded.
+    """
     named = [word.removeprefix(f"{key}=") for word in words if word.startswith(f"{key}=")]
     named += [word for word in words if "=" not in word and not word.startswith("-")]
+    if not named:
+        return base
     try:
-        return task.get(read_recipe(runs_at(named[0])[0]).data.name) if named else None
+        found: type[Options] = getattr(task.get(read_recipe(runs_at(named[0])[0]).data.name), of_task)
+        return found
     except UserError:
-        return None  # the mistake is reported where the model is loaded
+        return type(base.__name__, (base,), {"model_config": ConfigDict(extra="allow"), "__doc__": base.__doc__})

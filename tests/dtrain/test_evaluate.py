@@ -161,6 +161,7 @@ def test_prediction_covers_the_whole_file(run, isoconfig, alone, tmp_path):
     ("settings", "told"),
     [
         (["nowhere"], "there are no weights at nowhere"),
+        (["nowhere", "rival=false"], "there are no weights at nowhere"),  # a key that some tasks have
         (["{run}", "frames=3"], "unknown key 'frames'"),
         (["{run}", "time=7"], "data.time = 7 is not in"),
         (["{run}", "part=best"], "part = 'best' is not allowed"),
