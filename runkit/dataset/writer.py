@@ -30,7 +30,7 @@ from runkit.dataset.claim import Claim, How
 from runkit.dataset.drivers import Driver, check_driver, open_driver
 from runkit.dataset.layout import Groups, dtype_of, lay_down, replace_attributes, why_not_written
 from runkit.dataset.lock import FileLock
-from runkit.dataset.reader import whole
+from runkit.dataset.reader import BROKEN, whole
 from runkit.dataset.resume import has_sums
 from runkit.dataset.schema import PENDING, Schema
 from runkit.dataset.scratch import Scratch
@@ -136,13 +136,12 @@ class Writer:
         array = np.asarray(values).astype(dtype_of(self._fields[name]), order="C", casting="same_kind", copy=False)
         if array.shape != shape:
             raise ValueError(f"{in_words(name, index)} has shape {shape}, not {array.shape}")
-        self._require_size()
         try:
             driver.write(name, slices, array)
             count_bytes(array.nbytes)
-        except (OSError, RuntimeError) as error:
-            message = why_not_written(self.part, array.nbytes, error)
-            raise UserError(f"{in_words(name, index)} cannot be written to {self.part}: {message}") from error
+        except BROKEN as error:
+            why = why_not_written(self.part, array.nbytes, error)
+            raise UserError(f"{in_words(name, index)} cannot be written to {self.part}: {why}") from error
 
     def write_text(self, name: str, index: Index, words: str) -> None:
         """Store words, as many as the field holds; not collective."""
@@ -156,9 +155,10 @@ class Writer:
         return self._read(name, slices).reshape(shape)
 
     def _read(self, name: str, index: tuple[slice, ...]) -> NDArray[Any]:
+        driver = self._open_driver()
         try:
-            return self._open_driver().read(name, index)
-        except OSError as error:
+            return driver.read(name, index)
+        except BROKEN as error:
             raise UserError(f"{in_words(name, index)} cannot be read from {self.part}: {error}") from error
 
     def pending(self, stage: str) -> list[tuple[int, ...]]:
@@ -271,7 +271,7 @@ class Writer:
             raise UserError(f"{self.part} cannot get its name {self.path}: {error.strerror}") from error
 
     def _require_size(self) -> None:
-        """Raise UserError if somebody has cut the file: what is written now would leave a hole of zeros behind."""
+        """Raise UserError if somebody has cut the file: what is written now would leave a hole of zeros."""
         if os.fstat(self._descriptor).st_size < self._size:
             raise UserError(f"{self.part} was truncated in mid-run; delete it and run again")
 
@@ -289,6 +289,7 @@ class Writer:
     def _open_driver(self) -> Driver:
         if self._driver is None:
             raise RuntimeError(f"{self.path} is {'complete' if self.finished else 'closed'}: nothing can be written")
+        self._require_size()
         return self._driver
 
     def _release(self) -> None:

@@ -51,6 +51,14 @@ def test_the_layout_is_whole_contiguous_and_described(tmp_path):
     assert max(ends) <= (tmp_path / "a.h5.part").stat().st_size
 
 
+def test_a_file_that_is_cut_in_mid_run_is_neither_read_nor_written(tmp_path):
+    writer = open_writer(tmp_path / "a.h5")
+    os.truncate(tmp_path / "a.h5.part", 5000)
+    for use in (lambda: writer.read("box"), lambda: writer.write("box", (0,), np.ones(3)), writer.close):
+        with pytest.raises(UserError, match=r"a\.h5\.part was truncated in mid-run"):
+            use()
+
+
 def test_a_large_layout_takes_no_room_before_it_is_filled(tmp_path):
     sizes = SIZES | {"particle": 100_000, "replica": 32}
     layout.lay_down(tmp_path / "a.h5", ISOCONFIG, sizes, ABOUT, {})

@@ -67,7 +67,8 @@ class Launched:
                 raise Hung
             time.sleep(0.02)
         self.send(signal.SIGKILL)  # ranks that outlive their launcher
-        message = [(self.folder / name).read_text(errors="replace") for name in (".out", ".err")]
+        files = [self.folder / name for name in (".out", ".err")]  # absent if it was killed at its very begin
+        message = [file.read_text(errors="replace") if file.exists() else "" for file in files]
         return End(code, *message)
 
     def during(self, seconds: float) -> bool:
