@@ -24,7 +24,7 @@ from dtrain.join import JOIN_SECONDS, Party, all_gather, find, join
 from dtrain.precision import use_precision
 from dtrain.world import TorchWorld
 from runkit.config import Config
-from runkit.errors import INTERRUPTED, UserError
+from runkit.errors import INTERRUPTED, UserError, is_interrupt
 from runkit.launcher import torch_launch
 from runkit.mpi import MpiWorld, in_time
 from runkit.mpi.launch import FORWARDING_SECONDS
@@ -102,11 +102,10 @@ class Ranks(TorchWorld):
                 self._end_all(2)
             raise
         except BaseException as error:
-            is_interrupt = isinstance(error, KeyboardInterrupt)
             if self.mpi is not None:
-                if not is_interrupt:
+                if not is_interrupt(error):
                     traceback.print_exception(error)
-                self._end_all(INTERRUPTED if is_interrupt else 1)
+                self._end_all(INTERRUPTED if is_interrupt(error) else 1)
             raise
         if self.n_all > 1:  # a lone process may train again, for which DeepSpeed needs the same group
             dist.destroy_process_group()

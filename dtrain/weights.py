@@ -6,7 +6,7 @@ import json
 import math
 import stat
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
@@ -58,6 +58,10 @@ class Trained:
     def device(self) -> torch.device:
         """Where the network is computed."""
         return next(self.network.parameters()).device
+
+    def n_train(self, parts: Mapping[str, Sequence[int]]) -> int:
+        """How many samples it has learnt from; where that is not on record, those in the training part of a split."""
+        return len(self.origin.learnt) or len(parts["train"])
 
     @property
     def options(self) -> Options:

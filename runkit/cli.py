@@ -25,7 +25,7 @@ from typing import Any, NoReturn, TypeVar
 import runkit
 from runkit.config import Config, load, read_toml
 from runkit.constraints import is_list
-from runkit.errors import INTERRUPTED, UserError, complain
+from runkit.errors import INTERRUPTED, UserError, complain, is_interrupt
 from runkit.launcher import Launch, alone, this_launch
 from runkit.memory import shortage
 from runkit.outputs import is_file
@@ -72,9 +72,9 @@ def run_program(
             is_root = _speaks(launched())
             about = partial(help_text, name, model, description, show is not None, positional, parts)
             _do(name, model, run, show, about, words, positional, is_root)
-        except KeyboardInterrupt:
-            sys.exit(INTERRUPTED)
-        except Exception as error:
+        except (Exception, KeyboardInterrupt) as error:
+            if is_interrupt(error):
+                sys.exit(INTERRUPTED)
             message = error if isinstance(error, UserError) else shortage(error)
             if message is None:
                 raise

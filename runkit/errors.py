@@ -27,6 +27,12 @@ def complain(error: Exception | str) -> None:
     print(f"error: {error}", file=sys.stderr, flush=True)
 
 
+def is_interrupt(error: BaseException) -> bool:
+    """Whether a reader has interrupted the program: libraries may fail in cleaning up, and show that instead."""
+    below = error.__cause__ or error.__context__
+    return isinstance(error, KeyboardInterrupt) or (below is not None and is_interrupt(below))
+
+
 def in_one_line(*kinds: type[Exception]) -> Callable[[Callable[Given, int]], Callable[Given, int]]:
     """Decorator of a program's main function: a UserError, or an error of these kinds, is one line and exit code 2.
 

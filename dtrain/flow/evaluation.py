@@ -67,7 +67,7 @@ class Evaluation:
             "file": data.options.file,
             "part": part,
             "cases": list(cases),
-            "n_train": len(data.cases["train"]),
+            "n_train": self.trained.n_train(data.cases),
             "start": start,
             "n_given": data.options.frames,
             "n_frames": n_frames,

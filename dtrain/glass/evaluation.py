@@ -70,7 +70,6 @@ class Evaluation:
             "file": self.data.options.file,
             "part": part,
             "samples": self.samples,
-            "n_train": len(self.data.parts["train"]),
             "temperature": float(dataset["temperature"][self.samples[0]]),
             "time": self.data.at,
             "i_time": self.i_time,

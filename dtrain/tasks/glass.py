@@ -117,7 +117,8 @@ def score_at(
         found = evaluation.rival(trained)
         rows.append(evaluation.scored(rival, found))
         evaluation.write(folder / "evaluation_rival.h5", found)
-    world.on_root(lambda: report(folder, {**evaluation.about(model, options.part), "rival": rival}, rows))
+    further = {"rival": rival, "n_train": trained.n_train(data.parts)}
+    world.on_root(lambda: report(folder, {**evaluation.about(model, options.part), **further}, rows))
     return rows
 
 

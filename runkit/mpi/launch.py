@@ -9,7 +9,7 @@ import traceback
 from collections.abc import Callable
 from typing import Any
 
-from runkit.errors import INTERRUPTED, UserError, complain
+from runkit.errors import INTERRUPTED, UserError, complain, is_interrupt
 from runkit.launcher import Launch, forget_lost_connection, mpi_launch, this_launch
 from runkit.memory import shortage
 from runkit.mpi.communicator import MpiWorld
@@ -70,8 +70,6 @@ def launch(main: Callable[..., int | None], *arguments: Any) -> None:
         code = main(world, *arguments)
     except UserError as error:
         _end_user_error(world, alarm, error)
-    except KeyboardInterrupt:
-        _abort(world, INTERRUPTED)
     except BrokenPipeError:
         if world.size == 1:
             raise  # the command line ends it quietly
@@ -82,6 +80,8 @@ def launch(main: Callable[..., int | None], *arguments: Any) -> None:
             _abort(world, end.code if isinstance(end.code, int) else 1)
         raise
     except BaseException as error:
+        if is_interrupt(error):
+            _abort(world, INTERRUPTED)
         if (message := shortage(error)) is not None:
             _end_user_error(world, alarm, message)
         where = f"rank {world.rank} of {world.size}: " if world.size > 1 else ""

@@ -58,6 +58,20 @@ def test_an_interrupt_ends_a_program_without_a_word(capsys):
     assert in_one_line()(lambda: interrupted(0))() == end.value.code == 130 and capsys.readouterr().err == ""
 
 
+def test_an_interrupt_that_a_failing_clean_up_hides_is_one_too(capsys):
+    """As in torch, which forgets in what it clears that it may not have begun."""
+
+    def hidden(_):
+        try:
+            raise KeyboardInterrupt
+        finally:
+            raise UnboundLocalError("old")
+
+    with pytest.raises(SystemExit) as end:
+        run(action=hidden)
+    assert end.value.code == 130 and capsys.readouterr().err == ""
+
+
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
