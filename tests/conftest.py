@@ -27,6 +27,12 @@ _FOR_ANY_MPI = {
 }
 
 
+def pytest_configure() -> None:
+    """Shells have programs in the background ignore interrupts, and all that these start."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
 class Mpiexec:
     """Runs this Python on several ranks: `mpiexec(3, "-m", "mdgen", "seed=1")` -> CompletedProcess with texts."""
 

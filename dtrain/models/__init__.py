@@ -18,7 +18,7 @@ MOST = 4096  # of channels or layers: wider or deeper networks fit no memory
 DEEPEST = 12  # levels, each of half the resolution: a grid of 4096 cells has become one cell
 
 # What the `sizes` of our data sets name.
-_OF_FLOWS = "inputs", "outputs", "frames", "spreads", "periodic", "planes", "points", "grid"
+_OF_FLOWS = "inputs", "outputs", "frames", "spreads", "periodic", "planes", "points", "grid", "grid_inputs"
 _OF_GRAPHS = "node_width", "edge_width", "n_species", "n_leading", "n_knots"
 model: Registry[nn.Module] = Registry("model", "dtrain.models", (*_OF_FLOWS, *_OF_GRAPHS))
 

@@ -108,7 +108,7 @@ def recipe(flow_file, tmp_path):
         ({"optimizer": {"type": "Adam", "params": {"beta": 1}}}, "beta"),
         ({"torch_autocast": {"enabled": True, "dtype": "float8"}}, "'float8' is not a valid DtypeEnum"),
         ({"tensorboard": {"enable": True}}, "tensorboard.enable Extra inputs are not permitted"),
-        ({"wandb": {"enabled": True}}, "asks for what is not installed: import of wandb halted"),
+        ({"wandb": {"enabled": True}}, "needs what is not installed: import of wandb halted"),
     ],
 )
 def test_what_deepspeed_refuses_is_said_in_one_line(written, recipe, tmp_path, monkeypatch, config, message):

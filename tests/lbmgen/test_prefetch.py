@@ -6,7 +6,7 @@ import threading
 
 import pytest
 
-from lbmgen import run, simulation
+from lbmgen import preparation, run
 from lbmgen.config import RunConfig
 from lbmgen.prefetch import prefetched
 from runkit.config import load
@@ -69,7 +69,7 @@ def test_a_case_that_cannot_be_prepared_ends_the_run_and_the_next_one_goes_on(tm
     def broken(config, case, group, gpu=None):
         if case.number == 2:
             raise UserError("case 2: no")
-        return simulation.prepare(config, case, group, gpu)
+        return preparation.prepare(config, case, group, gpu)
 
     with monkeypatch.context() as patch:
         patch.setattr(run, "prepare", broken)

@@ -36,7 +36,7 @@ REGISTRIES = {
     for room in ("runkit", "mdgen", "lbmgen", "dtrain")
     for path in sorted((ROOT / room).rglob("*.py"))
     if path != ROOT / "runkit/registry.py"
-    for found in re.finditer(r'Registry\("[^"]+", "([^"]+)"\)', path.read_text())
+    for found in re.finditer(r'Registry\("[^"]+", "([^"]+)"[,)]', path.read_text())
 }
 
 

@@ -126,4 +126,4 @@ def test_a_damaged_file_is_not_described_and_a_foreign_description_is_kept(tmp_p
     content[offset : offset + 4] = b"\xff" * 4
     path.write_bytes(content)
     done = tool("card", path, *WORDS)
-    assert done.returncode == 2 and "tells more" in done.stderr and not mine.exists()
+    assert done.returncode == 2 and "says more" in done.stderr and not mine.exists()
