@@ -38,9 +38,16 @@ def start_from(network: nn.Module, recipe: Recipe, normalisation: Normalisation)
         if not _alike(units, normalisation):
             both = f"spreads {units.std} there, {normalisation.std} here"
             raise UserError(f"{key} = {path!r}: it has other units ({both}); train it on the same data and split")
+    hold_parts(network, recipe)
+
+
+def hold_parts(network: nn.Module, recipe: Recipe) -> None:
+    """Freeze the parts of a network that its recipe names; UserError for one that is not there, or if none is left."""
+    for name in recipe.model.start:
+        _part(network, name, f"model.start.{name}")
     for name in recipe.model.frozen:
         _freeze(_part(network, name, "model.frozen"))
-    if not any(parameter.requires_grad for parameter in network.parameters()):
+    if recipe.model.frozen and not any(parameter.requires_grad for parameter in network.parameters()):
         raise UserError(f"model.frozen = {list(recipe.model.frozen)}: nothing is left to train")
 
 

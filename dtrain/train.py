@@ -16,6 +16,7 @@ with imports_of(__name__, TORCH):
     from dtrain.models import model as networks
     from dtrain.ranks import connect
     from dtrain.run_folder import folder_of
+    from dtrain.start import hold_parts
     from dtrain.weights import build_network
     from runkit.cli import run_program
     from runkit.config import dump_toml
@@ -52,6 +53,7 @@ def show(recipe: Recipe) -> None:
     for name, phase in recipe.phase.items():
         data = of_phases[name]
         network = build_network(recipe, data.sizes)
+        hold_parts(network, recipe)
         n_steps = phase.epochs * len(data.split["train"]) / recipe.batch
         print(
             f"# phase {name}: {n_steps:.0f} steps of {recipe.batch} sample(s); "

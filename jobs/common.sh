@@ -17,7 +17,7 @@ load_files() { # FILE of the site: its scheduler's functions, then what it says 
         fail "$1: SCHEDULER = '$SCHEDULER'; allowed: $there"
     # shellcheck source=/dev/null
     source "jobs/schedulers/$SCHEDULER.sh"
-    trap 'exit 2' ERR # of a line of the site that fails, which bash has named
+    trap 'exit 2' ERR # of a line of the site that fails; bash has named a command that is not there
     # shellcheck source=/dev/null
     source "$1"
     trap - ERR

@@ -22,7 +22,7 @@ class UserError(Exception):
         super().__init__(" ".join(message.split()))
 
 
-def complain(error: Exception | str) -> None:
+def complain(error: BaseException | str) -> None:
     """Show an error as one line on standard error."""
     print(f"error: {error}", file=sys.stderr, flush=True)
 
@@ -39,18 +39,18 @@ def in_one_line(*kinds: type[Exception]) -> Callable[[Callable[Given, int]], Cal
     An interrupt ends it without a word.
     """
 
-    shown_kinds: tuple[type[Exception], ...] = (UserError, *kinds)
+    taken: tuple[type[BaseException], ...] = (UserError, KeyboardInterrupt, *kinds)
 
     def decorate(main: Callable[Given, int]) -> Callable[Given, int]:
         @wraps(main)
         def shown(*arguments: Given.args, **options: Given.kwargs) -> int:
             try:
                 return main(*arguments, **options)
-            except shown_kinds as error:
+            except taken as error:
+                if is_interrupt(error):
+                    return INTERRUPTED
                 complain(error)
                 return 2
-            except KeyboardInterrupt:
-                return INTERRUPTED
 
         return shown
 

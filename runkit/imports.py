@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, NoReturn
 
-from runkit.errors import INTERRUPTED, UNFINISHED, UserError, complain
+from runkit.errors import INTERRUPTED, UNFINISHED, UserError, complain, is_interrupt
 from runkit.launcher import this_launch
 from runkit.memory import require_address_space, shortage
 
@@ -47,9 +47,9 @@ def imports_of(module: str, least: int = 0) -> Iterator[None]:
         if is_program:
             require_address_space(least)
         yield
-    except KeyboardInterrupt:
-        sys.exit(INTERRUPTED)
-    except Exception as error:
+    except (Exception, KeyboardInterrupt) as error:
+        if is_interrupt(error):
+            sys.exit(INTERRUPTED)
         message = error if is_program and isinstance(error, UserError) else shortage(error)
         if message is None:
             raise

@@ -52,13 +52,14 @@ class CasePredictor:
         return [self.data.denormalised(one, self.data.fluid(case)) for case, one in zip(cases, found, strict=True)]
 
 
-def side_by_side(data: Flow, cases: Sequence[int], n_frames: int) -> list[list[int]]:
+def side_by_side(data: Flow, cases: Sequence[int], n_frames: int, device: torch.device) -> list[list[int]]:
     """Cases in groups that are predicted together: the same groups for any number of processes.
 
-    What a network says of a case may depend in its last digits on those beside it.
+    What a network says of a case may depend in its last digits on those beside it. On a CPU a case is a group, so that
+    all processes have work: there is little to gain from several at once.
     """
     n_bytes = 12 * data.dataset.sizes["x"] * data.dataset.sizes["y"] * n_frames
-    n = max(1, min(SIDE_BY_SIDE, MOST_BYTES // n_bytes))
+    n = 1 if device.type == "cpu" else max(1, min(SIDE_BY_SIDE, MOST_BYTES // n_bytes))
     return [list(cases[i : i + n]) for i in range(0, len(cases), n)]
 
 

@@ -54,6 +54,8 @@ class FlowNear(OnClouds):
         self.points, self.shape, self.n_shown = points, (grid[0], grid[1]), grid_inputs - outputs
         sizes = {"inputs": grid_inputs, "outputs": outputs, "frames": frames}
         faces = {"spreads": spreads, "periodic": periodic, "planes": planes}
+        for name in sorted({*sizes, *faces} & {*unet}):
+            raise UserError(f"unet: {name} comes from the data; leave it away")
         self.of_grid = model.build("flow-unet", **unet, **sizes, **faces)
         n_seen, n_answers = (2 * frames + 1) * outputs + inputs - outputs, outputs * frames
         self.add_layers(n_seen, n_answers, edge_width, width, rounds, NEIGHBOURS)
@@ -78,7 +80,7 @@ class FlowNear(OnClouds):
 
     def _on_grid(self, given: Tensor, fixed: Tensor) -> Tensor:
         """The U-Net's answer [n, outputs, t, cell]; a frozen one has no gradients, so nothing is kept for them."""
-        learns = next(self.of_grid.parameters()).requires_grad
+        learns = any(parameter.requires_grad for parameter in self.of_grid.parameters())
         with torch.set_grad_enabled(torch.is_grad_enabled() and learns):
             seen = torch.cat([given, fixed[:, :, None].expand(-1, -1, given.shape[2], -1)], 1)
             found: Tensor = self.of_grid(seen.unflatten(-1, self.shape))[0].flatten(3)

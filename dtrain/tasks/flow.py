@@ -79,7 +79,7 @@ class FlowTask(Task[FlowEvaluate, FlowPredict]):
         trained.origin.require_context(trained.phase, data)
         cases = data.cases["train"]
         which = cases, options.start, _length(data, options.start, options.frames)
-        predictor, groups = CasePredictor(trained, data), side_by_side(data, cases, which[2])
+        predictor, groups = CasePredictor(trained, data), side_by_side(data, cases, which[2], trained.device)
         mine = [groups[i] for i in world.share(len(groups))]
         about = {"config": trained.recipe.model_dump(mode="json"), "model": options.model, "dataset": options.file}
         with Progress(world, sum(map(len, mine)), "cases", "predict") as progress:

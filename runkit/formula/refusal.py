@@ -14,6 +14,8 @@ from contextlib import contextmanager
 from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
+
 from runkit.errors import UserError
 from runkit.formula.algebra import FormulaError, Plain, Value, value_of
 
@@ -57,7 +59,7 @@ def require_values(results: Any, count: int) -> None:
 
 def require_value(result: Any) -> None:
     """Raise FormulaError unless a formula has given one value, or a number."""
-    if not isinstance(result, (Plain, int, float)):
+    if not isinstance(result, (Plain, int, float, np.number)):
         raise FormulaError(f"gives a {type(result).__name__}; needed: one value")
     value_of(_Nothing(), result)
 

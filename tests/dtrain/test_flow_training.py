@@ -152,9 +152,12 @@ def test_cases_are_predicted_side_by_side_in_the_same_groups_for_any_number_of_p
     score(run, flow_file, f"output={tmp_path / 'one.h5'}", "frames=6", program=predict.main)
     trained = load_model(run)
     data = Flow(trained.options, trained.recipe.seed, trained.normalisation)
-    assert rollouts.side_by_side(data, range(6), 6) == [[0, 1, 2, 3], [4, 5]]
-    assert rollouts.side_by_side(data, range(3), 10**6) == [[0], [1], [2]]
-    alone = rollouts.CasePredictor(trained, data)(5, 0, 6)
+    gpu, cpu = torch.device("cuda"), torch.device("cpu")
+    assert rollouts.side_by_side(data, range(6), 6, gpu) == [[0, 1, 2, 3], [4, 5]]
+    assert rollouts.side_by_side(data, range(3), 10**6, gpu) == rollouts.side_by_side(data, range(3), 6, cpu)
+    predictor = rollouts.CasePredictor(trained, data)
+    alone, beside = predictor(5, 0, 6), predictor.together([4, 5], 0, 6)[1]
+    np.testing.assert_allclose(alone, beside, atol=1e-6)
     with Dataset(tmp_path / "one.h5") as file:
         np.testing.assert_allclose(file["t0_fields/density"][5, 3:], alone[0], atol=1e-6)
         np.testing.assert_allclose(file["t1_fields/velocity"][5, 3:, ..., 1], alone[2], atol=1e-6)

@@ -235,6 +235,12 @@ def test_times_outside_those_learnt_are_not_scored(cold, tmp_path):
     assert [row.split(",")[1] for row in rows] == ["1.0", "10.0"]
 
 
+def test_a_model_that_is_solved_starts_from_nothing(cold, tmp_path):
+    (tmp_path / "any.toml").write_text(RECIPE)
+    code, printed = train_here(tmp_path, "any.toml", f"data.file={cold}", "model.frozen=['linear']", "threads=1")
+    assert code == 2 and "model.frozen: model.name = 'any-time' is solved, from nothing" in printed
+
+
 def test_a_file_without_labels_of_bonds_leaves_gaps_in_the_table(tmp_path, capsys):
     table = [{"temperature": 0.5, "time": 1.0, "any-time A": 0.7, "any-time A +-": 0.01,
               "any-time bonds": 0.4, "any-time bonds +-": 0.02},

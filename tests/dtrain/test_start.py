@@ -100,6 +100,17 @@ def test_parts_that_are_not_frozen_learn_from_where_they_start(file, grid_run):
     assert learnt_before(recipe) == load_model(grid_run).origin.learnt
 
 
+def test_what_lies_beside_a_frozen_part_learns(file, grid_run):
+    recipe = near_recipe(file, grid_run, 'model.frozen=["of_grid.halving"]')
+    data = FlowCloud(recipe.data, recipe.seed)
+    network = build_network(recipe, data.sizes)
+    start_from(network, recipe, data.normalisation)
+    batch = data.batch([data.split["train"][0]], [0])
+    data.loss(data.output(network, batch), batch, recipe.loss_in("one"))["loss"].sum().backward()
+    learning = {name for name, one in network.of_grid.named_parameters() if one.grad is not None}
+    assert learning == {name for name, _ in network.of_grid.named_parameters() if not name.startswith("halving")}
+
+
 def test_a_frozen_part_costs_no_gradients(file, grid_run):
     costs = {}
     for frozen in ("[]", '["of_grid"]'):
