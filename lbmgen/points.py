@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from lbmgen.averages import density_in_cells
+from lbmgen.averages import averaged, density_in_cells
 from lbmgen.block import Block
 from lbmgen.case import Case
 from lbmgen.config import RunConfig
@@ -148,7 +148,9 @@ class StoredPoints:
         flat = values.reshape(-1, *values.shape[d:])
         found = np.zeros((len(self.points.width), *flat.shape[1:]))
         for mine, sites in self._sites:
-            found[mine] = _mean_of_each(flat[sites], d)
+            width = sites.shape[1]
+            cells = flat[sites.reshape(-1, *sites.shape[2:])]  # one below the other
+            found[mine] = averaged(cells, width, d).reshape(-1, *flat.shape[1:])
         total = self._group.sum(found)
         return total + 0.0  # no zero has a sign, for any number of ranks
 
@@ -161,15 +163,3 @@ class StoredPoints:
 def _axis(width: int, axis: int, d: int) -> I64:
     """0, 1, … along one axis of [cell, width, …], of which each cell has d."""
     return np.arange(width).reshape(*(width if k == axis else 1 for k in range(d)))
-
-
-def _mean_of_each(values: F64, d: int) -> F64:
-    """Means [cell, …] of values [cell, width, …] over d axes, summed in the order of `averages.averaged`."""
-    width = values.shape[1]
-    for _ in range(d):
-        total = values[:, 0].copy()
-        for k in range(1, width):
-            total += values[:, k]
-        values = total
-    found: F64 = values / width**d
-    return found
