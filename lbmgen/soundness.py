@@ -6,11 +6,12 @@ Units: lattice units.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from itertools import combinations
 
 from lbmgen.boundaries.face import PERIODIC, Face
 from lbmgen.case import Case
-from lbmgen.collisions import collision
+from lbmgen.collisions import Collision, collision
 from lbmgen.config import RunConfig
 from lbmgen.domain import AXES, Domain
 from lbmgen.kernels.formulas import require_formulas
@@ -49,14 +50,7 @@ def require_sound(config: RunConfig, case: Case) -> None:
     _require_slow(config, case)
     law = collision.build(config.collision.name, **config.collision.parameters)
     require_formulas(lattice(config.grid.lattice), law, bool(config.flow.force))
-    faces = [face for pair in case.domain.faces for face in pair]
-    limits = {"": (law.least_tau, "")}
-    if any(face.slide for face in faces):
-        limits[" beside a sliding wall"] = law.least_tau_sliding, ""
-    if any(face.reflects for face in faces):
-        limits[" with an outlet that reflects sound"] = law.least_tau_reflecting, " or kind of outlet"
-    limits[" with this kind of outlet"] = max(face.least_tau for face in faces), " or kind of outlet"
-    where, (least, perhaps) = max(limits.items(), key=lambda item: item[1][0])
+    least, where, perhaps = least_tau(law, [face for pair in case.domain.faces for face in pair])
     if case.tau < least:
         raise UserError(
             f"flow.reynolds = {case.reynolds:.4g}: tau = {case.tau:.4f} is too near 1/2 for {config.collision.name!r}"
@@ -68,6 +62,17 @@ def require_sound(config: RunConfig, case: Case) -> None:
             f"flow.reynolds = {case.reynolds:.4g}: tau = {case.tau:.4g} is too large (allowed: {LARGEST_TAU:g} or "
             "less); raise flow.reynolds, or lower grid.refinement, obstacles.diameter or flow.velocity"
         )
+
+
+def least_tau(law: Collision, faces: Sequence[Face]) -> tuple[float, str, str]:
+    """The smallest relaxation time at which a law is stable between faces; in words where it holds, and a way out."""
+    limits = [(law.least_tau, "", "")]
+    if any(face.slide for face in faces):
+        limits.append((law.least_tau_sliding, " beside a sliding wall", ""))
+    if any(face.reflects for face in faces):
+        limits.append((law.least_tau_reflecting, " with an outlet that reflects sound", " or kind of outlet"))
+    limits.append((max(face.least_tau for face in faces), " with this kind of outlet", " or kind of outlet"))
+    return max(limits, key=lambda limit: limit[0])
 
 
 def fastest_of(domain: Domain) -> float:

@@ -28,6 +28,7 @@ from lbmgen.boundaries import boundary
 from lbmgen.boundaries.face import OPEN, named
 from lbmgen.collisions import collision
 from lbmgen.lattices import LATTICES
+from lbmgen.soundness import least_tau
 from runkit.cli import OptionParser
 from runkit.dataset.contracts.flow import LARGEST_SPEED
 from runkit.errors import in_one_line
@@ -215,11 +216,11 @@ def wakes(options: argparse.Namespace, report: Report) -> None:
     for law in collision.names():
         built = collision.build(law)
         for kind in named(OPEN):
-            face = boundary.get(kind)
-            least = max(built.least_tau, face.least_tau)
-            outlet = {"kind": kind} | ({face.from_flow: 0.08} if face.from_flow else {})
+            from_flow = boundary.get(kind).from_flow
+            given = {from_flow: 0.08} if from_flow else {}
+            face, outlet = boundary.build(kind, **given), {"kind": kind} | given
+            least, *_ = least_tau(built, [face])
             if face.reflects:
-                least = max(least, built.least_tau_reflecting)
                 report.row(f"{law}, {kind}, tau = {(0.5 + least) / 2:.4f}", in_wake(law, outlet, (0.5 + least) / 2))
             report.row(f"{law}, {kind}, tau = {least:.4f}", in_wake(law, outlet, least), LARGEST_SPEED)
 
