@@ -15,7 +15,7 @@ import numpy as np
 from dtrain.data.glass import Glass
 from dtrain.data.pairs import distances
 from dtrain.glass import published
-from dtrain.glass.predictions import Prediction, predictions, write_predictions
+from dtrain.glass.predictions import Prediction, answered, write_predictions
 from dtrain.glass.report import BONDS, Row
 from dtrain.glass.scores import Pair, Score, chi4, peak, score
 from dtrain.least_squares import solve
@@ -25,7 +25,6 @@ from dtrain.weights import Trained
 from runkit.arrays import F64, Bools, Floats
 from runkit.extxyz import letter
 from runkit.mpi import World
-from runkit.progress import Progress
 
 
 class Evaluation:
@@ -33,7 +32,6 @@ class Evaluation:
 
     def __init__(self, world: World, data: Glass, samples: Sequence[int], about: dict[str, Any]) -> None:
         self.world, self.data, self.samples, self._about = world, data, list(samples), about
-        self.mine = [self.samples[i] for i in world.share(len(self.samples))]
         self.i_time = data.options.time
 
     def scored(self, name: str, found: Sequence[Prediction]) -> Row:
@@ -53,8 +51,7 @@ class Evaluation:
         network = Linear(**data.sizes)
         solve(self.world, network, data, "linear model")
         linear = replace(trained, network=network, normalisation=data.normalisation)
-        with Progress(self.world, len(self.mine), "samples", "linear model") as progress:
-            return list(predictions(linear, data, self.mine, progress))
+        return answered(self.world, linear, data, self.samples, "linear model")
 
     def write(self, path: Path, found: Sequence[Prediction]) -> None:
         """Keep predictions for figures."""

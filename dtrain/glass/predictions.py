@@ -35,6 +35,13 @@ def predictions(trained: Trained, data: Glass, samples: Sequence[int], progress:
         progress.advance()
 
 
+def answered(world: World, trained: Trained, data: Glass, samples: Sequence[int], title: str) -> list[Prediction]:
+    """The network's answers for this rank's share of samples; `title` stands before the progress."""
+    mine = [samples[i] for i in world.share(len(samples))]
+    with Progress(world, len(mine), "samples", title) as progress:
+        return list(predictions(trained, data, mine, progress))
+
+
 def answers(trained: Trained, graph: Data) -> tuple[Floats, F64]:
     """Propensity [n] and bond change [n_pairs] of a graph (`structure_of`), sigma; of a network at some times [n,
     n_times] and [n_pairs, n_times]. That of a pair is the mean of its two directions.

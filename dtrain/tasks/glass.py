@@ -19,7 +19,7 @@ from dtrain.data.glass import Glass, GlassOptions
 from dtrain.data.split import Split
 from dtrain.glass.evaluation import Evaluation
 from dtrain.glass.mobility import MOST_PARTS, Mobility, predict
-from dtrain.glass.predictions import Prediction, predictions, write_predictions
+from dtrain.glass.predictions import Prediction, answered, predictions, write_predictions
 from dtrain.glass.report import Row, figures_of, report
 from dtrain.glass.snapshots import is_dataset, predict_file
 from dtrain.tasks import WHOLE, EvaluateOptions, PredictOptions, Task, chosen, open_data, task
@@ -68,7 +68,7 @@ class GlassTask(Task[GlassEvaluate, GlassPredict]):
     def evaluate(world: World, trained: Trained, options: GlassEvaluate, folder: Path) -> dict[str, float]:
         data = open_data(world, trained, options, partial(_open, trained, options.file, options.time))
         samples = chosen(data, options.part, "sample")
-        found = answered(world, trained, data, samples)
+        found = answered(world, trained, data, samples, trained.recipe.model.name)
         return headline(score_at(world, trained, data, (samples, found), options, folder)[0])
 
     @staticmethod
@@ -85,13 +85,6 @@ class GlassTask(Task[GlassEvaluate, GlassPredict]):
         trained: Trained, position: ArrayLike, species: ArrayLike, box: ArrayLike, **options: Any
     ) -> Mobility:
         return predict(trained, position, species, box, **options)
-
-
-def answered(world: World, trained: Trained, data: Glass, samples: Sequence[int]) -> list[Prediction]:
-    """The network's answers for this rank's share of samples."""
-    mine = [samples[i] for i in world.share(len(samples))]
-    with Progress(world, len(mine), "samples", trained.recipe.model.name) as progress:
-        return list(predictions(trained, data, mine, progress))
 
 
 def score_at(

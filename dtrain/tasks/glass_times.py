@@ -21,12 +21,12 @@ from dtrain.data.knots import Knots
 from dtrain.data.split import Split
 from dtrain.glass.mobility import Mobility, predict
 from dtrain.glass.moment import at
-from dtrain.glass.predictions import Prediction
+from dtrain.glass.predictions import Prediction, answered
 from dtrain.glass.report import against_time, number
 from dtrain.glass.snapshots import is_dataset, predict_file
 from dtrain.tables import columns_of, write_table
 from dtrain.tasks import WHOLE, Task, chosen, open_data, task
-from dtrain.tasks.glass import GlassPredict, GlassRival, answered, headline, predict_samples, score_at
+from dtrain.tasks.glass import GlassPredict, GlassRival, headline, predict_samples, score_at
 from dtrain.weights import Trained
 from runkit.errors import UserError
 from runkit.folders import make_folders
@@ -116,7 +116,8 @@ def _answered(
         if not scored:
             continue
         temperature = float(file.at[0].system["temperature"][0])
-        found = answered(world, at(trained, [one.at for one in scored], temperature), file.at[0], own)
+        at_all = at(trained, [one.at for one in scored], temperature)
+        found = answered(world, at_all, file.at[0], own, trained.recipe.model.name)
         for k, of_time in enumerate(scored):
             of_time.parts.clear()
             of_time.parts.update(parts)
