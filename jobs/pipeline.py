@@ -29,7 +29,6 @@ from typing import Any, NoReturn
 
 KEYS = {"job": str, "arguments": list, "array": dict, "after": list, "restarts": int}
 NAME = re.compile(r"[\w.+-]+")
-OTHERWISE = " with other arguments"  # of a job in the queue, whose pipeline was changed, or has a name twice
 
 
 @dataclass
@@ -43,6 +42,7 @@ class Job:
     before: list[Job] = field(default_factory=list)
     state: str = "to be submitted"
     ident: str = ""
+    is_other: bool = False  # in the queue with other arguments: its pipeline was changed, or has a name twice
 
     @property
     def is_waited_for(self) -> bool:
@@ -177,7 +177,8 @@ def look_up(jobs: list[Job], rows: dict[str, list[list[str]]], states: dict[str,
         waiting = [states[number] for number in numbers if number in states]
         is_same = words == " ".join(job.words)
         if waiting:
-            job.state = f"queued ({waiting[-1]})" + ("" if is_same else f"{OTHERWISE} ({words})")
+            job.state = f"queued ({waiting[-1]})" + ("" if is_same else f" with other arguments ({words})")
+            job.is_other = not is_same
         elif is_same and Path(script).exists() and not Path(f"{script}.unfinished").exists():
             if not any(other.is_waited_for for other in job.before):
                 job.state = "done"
@@ -188,7 +189,7 @@ def look_up(jobs: list[Job], rows: dict[str, list[list[str]]], states: dict[str,
 def submit(jobs: list[Job]) -> None:
     """Submit what neither is done nor waits, after a check of all of it, so that mistakes show before anything runs."""
     for job in jobs:
-        if OTHERWISE in job.state:
+        if job.is_other:
             way_out = f"end it first (jobs/submit cancel {job.ident}), or give the pipeline another name"
             fail(f"{job.label}, {job.ident}, is {job.state}: {way_out}")
     todo = [job for job in jobs if job.state in ("to be submitted", "ended without success")]
