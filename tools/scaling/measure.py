@@ -140,11 +140,13 @@ def trainings(recipe: str, settings: list[str], ranks: list[int]) -> Iterator[tu
 
     What a step of one process takes beside losses and gradients (the optimiser, DeepSpeed) is the same for any number.
     """
-    step, exchange, beside = Step(recipe, settings), _message(), 0.0
-    batch = step.recipe.batch
-    for n_ranks in sorted({1, *ranks}):
+    step, beside = Step(recipe, settings), 0.0
+    batch, numbers = step.recipe.batch, sorted({1, *ranks})
+    for n_ranks in numbers:
         if n_ranks < 1 or batch % n_ranks:
             raise UserError(f"--ranks {n_ranks}: allowed: what divides the batch of {batch}")
+    exchange = _message()
+    for n_ranks in numbers:
         with TemporaryDirectory() as folder:
             program = [str(ROOT / "dtrain/train.py"), recipe, *settings]
             _launched(n_ranks, [*program, f"output={folder}", "name=run", "device=cpu", "threads=1"])
