@@ -96,8 +96,8 @@ def _solve(ranks: Ranks, recipe: Recipe, network: Any, data: Mapping[str, AnyDat
     if others:
         raise UserError(f"phase: model.name = {recipe.model.name!r} is solved in one phase, not {len(data)}")
     given = {"initial": recipe.initial, "model.start": recipe.model.start, "model.frozen": recipe.model.frozen}
-    for key in (key for key, value in given.items() if value):
-        raise UserError(f"{key}: model.name = {recipe.model.name!r} is solved, from nothing; leave it away")
+    if useless := [key for key, value in given.items() if value]:
+        raise UserError(f"{useless[0]}: model.name = {recipe.model.name!r} is solved, from nothing; leave it away")
     solve(ranks, network, one, f"{run_folder.path} {phase}")
     if ranks.is_root:
         run_folder.keep_model(network.state_dict(), recipe, one, {"phase": phase, "step": 0}, {})

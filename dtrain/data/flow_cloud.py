@@ -132,7 +132,8 @@ class FlowCloud(Flow):
         levels = self.levels(self.cases["train"][0])
         _, edges = self._graph(levels)
         n_nodes = sum(len(level.width) for level in levels)
-        return int(n_nodes * (3 * self.n_frames + self.sizes["inputs"]) + len(edges) * (EDGE_WIDTH + 4))
+        numbers = 3 * 2  # cell, opposite and image, of twice the bytes
+        return int(n_nodes * (3 * self.n_frames + self.sizes["inputs"] + numbers) + len(edges) * (EDGE_WIDTH + 4))
 
     def _graph(self, levels: list[Nodes]) -> tuple[I64, F32]:
         joined = levels if self.options.graph == "cloud" else levels[:1]

@@ -54,8 +54,8 @@ class FlowNear(OnClouds):
         self.points, self.shape, self.n_shown = points, (grid[0], grid[1]), grid_inputs - outputs
         sizes = {"inputs": grid_inputs, "outputs": outputs, "frames": frames}
         faces = {"spreads": spreads, "periodic": periodic, "planes": planes}
-        for name in sorted({*sizes, *faces} & {*unet}):
-            raise UserError(f"unet: {name} comes from the data; leave it away")
+        if of_data := sorted({*sizes, *faces} & {*unet}):
+            raise UserError(f"unet: {of_data[0]} comes from the data; leave it away")
         self.of_grid = model.build("flow-unet", **unet, **sizes, **faces)
         n_seen, n_answers = (2 * frames + 1) * outputs + inputs - outputs, outputs * frames
         self.add_layers(n_seen, n_answers, edge_width, width, rounds, NEIGHBOURS)
