@@ -24,6 +24,7 @@ from dtrain.ranks import Ranks
 from dtrain.run_folder import RunFolder, folder_of
 from dtrain.start import learnt_before, start_from
 from dtrain.weights import about_model, build_network, sizes_of
+from runkit.efficiency import DATA, TRAINING, Account, counted
 from runkit.errors import UserError
 from runkit.log import say
 
@@ -32,6 +33,7 @@ COMPILER = "inductor"  # torch.compile's own
 
 def train_run(ranks: Ranks, recipe: Recipe, clock: Clock) -> None:
     """Train one run to its end, or resume it; the run stops early, with a checkpoint, when the time is over."""
+    account = Account(TRAINING)
     config = read_config(recipe.deepspeed, recipe.batch, ranks, recipe.micro)
     run_folder = RunFolder.open(ranks, recipe, config)
     try:
@@ -40,6 +42,7 @@ def train_run(ranks: Ranks, recipe: Recipe, clock: Clock) -> None:
             say(ranks, f"{run_folder.path}: is finished; weights: {run_folder.model}")
             return
         paces = _train_phases(ranks, recipe, config, run_folder, clock)
+        account.report(ranks, f"{run_folder.path}: ")
         if clock.is_over:
             say(ranks, f"{run_folder.path}: stopped: {clock.why}; the same command goes on")
             return
@@ -58,11 +61,7 @@ def _train_phases(
     """Train the phases that remain; returns the pace of each (see `pace.efficiency_of`) in this job."""
     torch.manual_seed(recipe.seed)
     use_precision(recipe.fp32_precision)
-    data, names = open_phases(recipe), list(recipe.phase)
-    _require_same_data(ranks, run_folder, recipe, data)
-    for one in data.values():
-        _ = one.normalisation  # read now: that of a later phase may be undefined
-        one.prepare(ranks)
+    data, names = _open_same(ranks, recipe, run_folder), list(recipe.phase)
     network = build_network(recipe, data[names[0]].sizes)
     if isinstance(network, Solved):
         _solve(ranks, recipe, network, data, run_folder)
@@ -88,6 +87,17 @@ def _train_phases(
     finally:
         engine.close()
     return paces
+
+
+@counted(DATA)
+def _open_same(ranks: Ranks, recipe: Recipe, run_folder: RunFolder) -> dict[str, AnyDataSet]:
+    """The data of every phase, ready for the first step; they are those with which the run began."""
+    data = open_phases(recipe)
+    _require_same_data(ranks, run_folder, recipe, data)
+    for one in data.values():
+        _ = one.normalisation  # read now: that of a later phase may be undefined
+        one.prepare(ranks)
+    return data
 
 
 def _solve(ranks: Ranks, recipe: Recipe, network: Any, data: Mapping[str, AnyDataSet], run_folder: RunFolder) -> None:
