@@ -75,7 +75,8 @@ class Account:
         everyone = world.gather(mine)
         Account.present = None
         if everyone is not None:
-            for line in table(*zip(*everyone, strict=True), names=tuple(self.seconds)):
+            parts, n_bytes, peak = zip(*everyone, strict=True)
+            for line in table(parts, n_bytes, peak, tuple(self.seconds)):
                 say(world, title * line.startswith("efficiency") + line)
 
 
