@@ -64,7 +64,7 @@ def cost_of(network: nn.Module, data: Any, options: Any, ema: float = 0.0) -> Co
             kept[storage._cdata] = storage.nbytes()
         return tensor
 
-    was_training = network.training
+    training = [(module, module.training) for module in network.modules()]
     network.eval()  # in training some layers gather statistics over the processes
     try:
         with FakeTensorMode(allow_non_fake_inputs=True), FlopCounterMode(display=False) as counter:
@@ -75,7 +75,8 @@ def cost_of(network: nn.Module, data: Any, options: Any, ema: float = 0.0) -> Co
     except _UNKNOWN:
         return None
     finally:
-        network.train(was_training)
+        for module, is_training in training:
+            module.training = is_training
     n_bytes = ADAM * sum(parameter.numel() for parameter in parameters)
     n_bytes += WEIGHT * sum(parameter.numel() for parameter in network.parameters() if not parameter.requires_grad)
     n_bytes += AVERAGE * bool(ema) * sum(parameter.numel() for parameter in network.parameters())

@@ -22,7 +22,7 @@ from dtrain.phase import CURVES, PhaseTrainer, State
 from dtrain.precision import use_precision
 from dtrain.ranks import Ranks
 from dtrain.run_folder import RunFolder, folder_of
-from dtrain.start import learnt_before, start_from
+from dtrain.start import learnt_before, read_starts, start_from
 from dtrain.weights import about_model, build_network, sizes_of
 from runkit.errors import UserError
 from runkit.log import say
@@ -59,15 +59,10 @@ def _train_phases(
     torch.manual_seed(recipe.seed)
     use_precision(recipe.fp32_precision)
     data, names = open_phases(recipe), list(recipe.phase)
-    _require_same_data(ranks, run_folder, recipe, data)
-    for one in data.values():
-        _ = one.normalisation  # read now: that of a later phase may be undefined
-        one.prepare(ranks)
-    network = build_network(recipe, data[names[0]].sizes)
+    network = _first_network(ranks, recipe, run_folder, data)
     if isinstance(network, Solved):
         _solve(ranks, recipe, network, data, run_folder)
         return {}
-    start_from(network, recipe, data[names[0]].normalisation)
     micro_batch = int(config["train_micro_batch_size_per_gpu"])
     costs = {name: _cost(ranks, recipe, name, network, of, micro_batch) for name, of in data.items()}
     if recipe.compile:  # after the costs: a network that has run on shapes alone would not be compiled any more
@@ -88,6 +83,23 @@ def _train_phases(
     finally:
         engine.close()
     return paces
+
+
+def _first_network(ranks: Ranks, recipe: Recipe, run_folder: RunFolder, data: Mapping[str, AnyDataSet]) -> nn.Module:
+    """The network with the weights that it has before the first step; collective.
+
+    Raises UserError if a run would be resumed with other data than it began with.
+    """
+    starts = read_starts(recipe)
+    ranks.on_root(lambda: run_folder.require_origin(Origin.of(data, sorted(learnt_before(starts)))))
+    for one in data.values():
+        _ = one.normalisation  # read now: that of a later phase may be undefined
+        one.prepare(ranks)
+    first = next(iter(data.values()))
+    network = build_network(recipe, first.sizes)
+    if not isinstance(network, Solved):
+        start_from(network, recipe, starts, first.normalisation)
+    return network
 
 
 def _solve(ranks: Ranks, recipe: Recipe, network: Any, data: Mapping[str, AnyDataSet], run_folder: RunFolder) -> None:
@@ -132,11 +144,6 @@ def open_phases(recipe: Recipe) -> dict[str, AnyDataSet]:
                 message = f"the network's {size} is {first[size]} in the first phase, and would be {found}"
                 raise UserError(f"phase.{name}.data: {message}; all phases train one network")
     return data
-
-
-def _require_same_data(ranks: Ranks, run_folder: RunFolder, recipe: Recipe, data: Mapping[str, AnyDataSet]) -> None:
-    """Raise UserError if a run would be resumed with other data than it began with; collective."""
-    ranks.on_root(lambda: run_folder.require_origin(Origin.of(data, sorted(learnt_before(recipe)))))
 
 
 def _resume(engine: Engine, run_folder: RunFolder, ranks: Ranks) -> State:
