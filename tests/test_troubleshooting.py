@@ -19,7 +19,9 @@ from tests.conftest import ROOT, clean_environment
 PAGE = (ROOT / "docs" / "howto" / "troubleshooting.md").read_text()
 SHOWN = re.findall(r"^```console\n\$ (python .*)\n(error: .*)\n```$", PAGE, re.MULTILINE)
 # Messages within sentences and tables; numbers, and what names a key, differ from run to run.
-QUOTED = [said for said in re.findall(r"`([^`]+)`", re.sub(r"```.*?```", "", PAGE, flags=re.DOTALL)) if said.count(" ") > 2]
+QUOTED = [
+    said for said in re.findall(r"`([^`]+)`", re.sub(r"```.*?```", "", PAGE, flags=re.DOTALL)) if said.count(" ") > 2
+]
 QUOTED = [said for said in QUOTED if not said.startswith("python ")]
 
 
