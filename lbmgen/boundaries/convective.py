@@ -3,7 +3,7 @@
 A weak pull draws the density to the given one. Vortices pass almost undistorted if `speed` is that of the flow, and
 sound comes back at a third of its height or less (docs/validation.md).
 
-Source: Z. Yang, Comput. Fluids 84, 58 (2013), doi:10.1016/j.compfluid.2013.05.019.
+Source: Z. Yang, Comput. Math. Appl. 65, 160 (2013), doi:10.1016/j.camwa.2012.11.012.
 Units: lattice units.
 """
 

@@ -2,7 +2,7 @@
 
 h_i = -h_opposite + 2 w_i [rho (1 + 9/2 (c_i·u)^2 - 3/2 u^2) - 1]: an opening free of shear.
 
-Source: I. Ginzburg, D. d'Humieres, A. Kuzmin, J. Stat. Phys. 139, 1090 (2010), doi:10.1007/s10955-010-9967-9.
+Source: I. Ginzburg, F. Verhaeghe, D. d'Humieres, Commun. Comput. Phys. 3, 427 (2008) (anti-bounce-back).
 Units: lattice units.
 """
 
