@@ -68,9 +68,7 @@ def file(tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="module")
 def grid_run(file, tmp_path_factory) -> Path:
-    return trained_here(
-        tmp_path_factory.mktemp("grid"), *settings_of(tmp_path_factory.mktemp("recipe"), ON_GRID, file)
-    )
+    return trained_here(tmp_path_factory.mktemp("grid"), *settings_of(tmp_path_factory.mktemp("recipe"), ON_GRID, file))
 
 
 def near_recipe(file: Path, grid_run: Path, *changes: str) -> Recipe:
