@@ -46,8 +46,8 @@ _LAUNCHER_OPTION = re.compile(r"--local[_-]rank=\d+")
 def run_program(
     name: str,
     model: type[Model],
-    run: Callable[[Model], Any],
-    show: Callable[[Model], Any] | None = None,
+    run: Callable[[Model], object],
+    show: Callable[[Model], object] | None = None,
     description: str = "",
     arguments: Sequence[str] | None = None,
     positional: Sequence[str] = (),
@@ -91,8 +91,8 @@ def _speaks(launch: Launch) -> bool:
 def _do(
     name: str,
     model: type[Model],
-    run: Callable[[Model], Any],
-    show: Callable[[Model], Any] | None,
+    run: Callable[[Model], object],
+    show: Callable[[Model], object] | None,
     about: Callable[[], str],
     words: Sequence[str],
     positional: Sequence[str],

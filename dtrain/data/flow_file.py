@@ -16,6 +16,8 @@ from dtrain.flow_metrics import period
 from runkit.arrays import Bools, Floats
 from runkit.dataset.the_well import FACES
 
+MOST_MASKS = 2**28  # bytes
+
 
 class FlowFile:
     """The cases of a FLOW file; UserError if `file` is none."""
@@ -23,6 +25,7 @@ class FlowFile:
     def __init__(self, file: str) -> None:
         self.dataset = dataset_at(file, "FLOW")
         self.n_frames = self.dataset.sizes["time"]
+        self._masks: dict[tuple[str, int], Bools] = {}
 
     @cached_property
     def cell(self) -> float:
@@ -47,8 +50,21 @@ class FlowFile:
         return period(self.dataset["forces/lift"][case]) * every / self.interval if every > 0 else float("nan")
 
     def fluid(self, case: int) -> Bools:
-        """Whether there is fluid in a cell [x, y]."""
-        found: Bools = self.dataset["t0_fields/fluid_fraction"][case] > 0
+        """Whether there is fluid in a cell [x, y]; not to be written to."""
+        return self._mask("t0_fields/fluid_fraction", case)
+
+    def fluid_at_points(self, case: int) -> Bools:
+        """Whether there is fluid at a point [point]; not to be written to."""
+        return self._mask("points/fluid_fraction", case) if self.n_points else np.zeros(0, bool)
+
+    def _mask(self, fraction: str, case: int) -> Bools:
+        """Where a fraction is not 0; masks of up to MOST_MASKS bytes are read once, as every clip of a case has one."""
+        found = self._masks.get((fraction, case))
+        if found is None:
+            found = self.dataset[fraction][case] > 0
+            found.flags.writeable = False
+            if len(self._masks) * found.nbytes < MOST_MASKS:
+                self._masks[fraction, case] = found
         return found
 
     @cached_property

@@ -14,6 +14,7 @@ import numpy as np
 import torch
 
 from dtrain.data.flow import Flow
+from dtrain.flow.rollouts import side_by_side
 from dtrain.flow.statistics import Statistics, Summary
 from dtrain.flow_metrics import spectrum_error, wake
 from dtrain.weights import Trained
@@ -23,7 +24,6 @@ from runkit.progress import Progress
 
 BOUND = 3.0
 SAMPLED = 30_000  # a longer rollout gives mean, spectrum and divergence from every so many-th call only
-SIDE_BY_SIDE = 16  # cases in a call of the network
 LONGEST_SEGMENT = 512  # frames
 
 
@@ -69,11 +69,11 @@ class LongRollouts:
 
     def run(self, world: World, n_frames: int) -> list[LongCase]:
         """All cases, in their order, shared out over the ranks; collective."""
-        mine = [self.cases[i] for i in world.share(len(self.cases))]
+        groups = side_by_side(self.data, self.cases, self.data.options.frames, self.device)
+        mine = [groups[i] for i in world.share(len(groups))]
         found: dict[int, LongCase] = {}
-        groups = [mine[i : i + SIDE_BY_SIDE] for i in range(0, len(mine), SIDE_BY_SIDE)]
-        with Progress(world, len(groups) * n_frames, "frames", "long rollouts") as progress:
-            for group in groups:
+        with Progress(world, len(mine) * n_frames, "frames", "long rollouts") as progress:
+            for group in mine:
                 found |= self._group(group, n_frames, progress)
         gathered = {case: one for part in world.all_gather(found) for case, one in part.items()}
         return [gathered[case] for case in self.cases]

@@ -124,7 +124,7 @@ class Residual(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         y = x
         for norm, convolution in zip(self.norms, self.convolutions, strict=True):
-            y = convolution(gelu(norm(y[:, :, None])[:, :, 0]))  # normalisations take (t, x, y)
+            y = convolution(gelu(norm(y)))
         return x + y
 
 

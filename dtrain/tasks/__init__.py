@@ -94,7 +94,10 @@ class Task(Protocol[Evaluate_contra, Predict_contra]):
     def predict_arrays(
         trained: Trained, position: ArrayLike, species: ArrayLike, box: ArrayLike, **options: Any
     ) -> Any:
-        """The network's answer for the particles of one configuration; UserError where data are not of particles."""
+        """The network's answer for the particles of one configuration, in a type of the task's own; so are `options`.
+
+        Raises UserError where data are not of particles.
+        """
         raise UserError(f"{trained.path} has learnt {trained.recipe.data.name} data; a model for particles is needed")
 
 

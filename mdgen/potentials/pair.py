@@ -35,9 +35,11 @@ class PairLaw(ABC):
     """
 
     @abstractmethod
-    def columns(self, cutoff: Any, *args: Any, **parameters: Any) -> dict[str, F64]:
-        """Columns by name, float64 [n_species, n_species], from the cutoff and parameters of pairs, of that shape
-        too; each law names its own."""
+    def columns(self, cutoff: F64, *_: Any, **parameters: Any) -> dict[str, F64]:
+        """Columns by name, float64 [n_species, n_species], from the cutoff and parameters of pairs, of that shape too.
+
+        Each law names its own parameters (for a type checker any signature that begins with the cutoff will do).
+        """
 
     @abstractmethod
     def energy(self, square: Value, pair: Pair) -> Value:

@@ -13,12 +13,12 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import Any
 
 import numpy as np
 import xxhash
 from numpy.typing import NDArray
 
+from runkit.arrays import Array
 from runkit.dataset.schema import COMPLETE, FAILED, PENDING, Field, Schema
 
 GROUP = "checksums"
@@ -27,7 +27,7 @@ ATTRIBUTE = "attributes_checksum"
 PIECE = 1 << 24  # bytes that are read at once
 
 Unit = tuple[int, ...]
-Read = Callable[[str, tuple[slice, ...]], NDArray[Any]]
+Read = Callable[[str, tuple[slice, ...]], Array]
 
 
 def sums_of(stage: str) -> str:
@@ -104,7 +104,7 @@ class Checksums:
         differs = self.of_header() != self._at(HEADER, ())
         return [field.name for field, other in zip(header_fields(self.schema), differs, strict=True) if other]
 
-    def _at(self, name: str, unit: Unit) -> NDArray[Any]:
+    def _at(self, name: str, unit: Unit) -> Array:
         rest = (slice(0, n) for n in self._shapes[name][len(unit) :])
         return self._read(name, (*(slice(k, k + 1) for k in unit), *rest))
 

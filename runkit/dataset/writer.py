@@ -22,9 +22,9 @@ from types import TracebackType
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
-from runkit.checkpoint import sync_directory
+from runkit.arrays import Array
 from runkit.dataset.checksums import HEADER, Checksums, arrays_of, fields_of_sums, sums_of
 from runkit.dataset.claim import Claim, How
 from runkit.dataset.drivers import Driver, check_driver, open_driver
@@ -39,7 +39,7 @@ from runkit.dataset.verify import verify
 from runkit.efficiency import FILE, count_bytes, counted
 from runkit.errors import UserError
 from runkit.mpi import World
-from runkit.outputs import part_of, require_replaceable, sibling, state_of
+from runkit.outputs import part_of, put_in_place, require_replaceable, sibling, state_of
 
 
 class Writer:
@@ -149,12 +149,12 @@ class Writer:
         self.write(name, index, np.array(words.encode()[: dtype.itemsize], dtype))
 
     @counted(FILE)
-    def read(self, name: str, index: Index = ()) -> NDArray[Any]:
+    def read(self, name: str, index: Index = ()) -> Array:
         """The array `name[index]`; not collective. What other ranks wrote is there after `sync`."""
         slices, shape = box(self._shapes[name], index)
         return self._read(name, slices).reshape(shape)
 
-    def _read(self, name: str, index: tuple[slice, ...]) -> NDArray[Any]:
+    def _read(self, name: str, index: tuple[slice, ...]) -> Array:
         driver = self._open_driver()
         try:
             return driver.read(name, index)
@@ -265,8 +265,7 @@ class Writer:
             require_replaceable(self.path)
             with whole(self.part):
                 replace_attributes(self.part, attributes)
-            os.replace(self.part, self.path)
-            sync_directory(self.path.parent)
+            put_in_place(self.part, self.path)
         except OSError as error:
             raise UserError(f"{self.part} cannot get its name {self.path}: {error.strerror}") from error
 

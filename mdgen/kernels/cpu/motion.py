@@ -81,6 +81,7 @@ def largest_approach(replicas, coordinate, check):
     store(top, LANES, second)
     one, other, most = np.float32(0), np.float32(0), np.float32(0)
     for lane in range(LANES):
+        # Only particles of one replica come closer: each lane for itself, or all of them together.
         if replicas:
             one, other = np.float32(0), np.float32(0)
         for square in (top[lane], top[LANES + lane]):
@@ -119,7 +120,7 @@ def make_integrate(forces: Callable[..., Any], formulas: Formulas) -> Callable[.
     def integrate(replicas, n_steps, n_kicks, state, step, unit, clusters, pairs, law, check):
         for i_step in range(n_steps):
             _drift(n_kicks, state.position, state.velocity, state.force, step)
-            n_kicks = 2
+            n_kicks = 2  # the last half of this step, which is left out here, and the first of the next
             locate(state.position, unit, state.coordinate)
             # "not <=" holds for a position that is no number as well.
             if not largest_approach(replicas, state.coordinate, check) <= check.skin:
