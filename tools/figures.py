@@ -67,9 +67,11 @@ def main() -> None:
     parser.add_argument("--format", choices=FORMATS, default="png", help="of figures; animations are GIF")
     options = parser.parse_args()
     try:
-        make_folders(options.out)
+        runs = find_runs(options.run)
+        Dataset(options.dataset).close()
+        make_folders(options.out)  # before anything is drawn, and after what there is to draw was found
         with plt.rc_context(STYLE):
-            for picture in pictures(options.dataset, find_runs(options.run)):
+            for picture in pictures(options.dataset, runs):
                 print(save(picture, options.out, options.format))
     except UserError as error:
         complain(error)
