@@ -72,7 +72,7 @@ def _train_phases(
         say(ranks, "compile = true: the first steps and the first validation compile the network, for minutes each")
         # Its function alone, without the hooks that DeepSpeed hangs on a module: compilers trip over those.
         dynamic = getattr(network, "dynamic", None)
-        network.forward = torch.compile(network.forward, backend=COMPILER, dynamic=dynamic)  # type: ignore[method-assign]
+        network.forward = torch.compile(network.forward, backend=COMPILER, dynamic=dynamic)
     engine = Engine(network, config, ranks, run_folder.checkpoints, recipe.ema)
     paces = {}
     try:
