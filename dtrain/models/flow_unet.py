@@ -97,10 +97,11 @@ class FlowUNet(nn.Module):
         n, _, t, nx, ny = x.shape
         if t != self.frames:
             raise UserError(f"{t} frames were given to a network of {self.frames}; data.frames says how many")
-        seen = with_images(x, self.planes, self.images) if self.images else x
-        moving, fixed = seen[:, : self.outputs].flatten(1, 2), seen[:, self.outputs :, 0]
-        picture = to_stride(torch.cat([moving, fixed], 1), self.stride, self.periodic)
+        picture = torch.cat([x[:, : self.outputs].flatten(1, 2), x[:, self.outputs :, 0]], 1)
         picture = picture.contiguous(memory_format=torch.channels_last)
+        if self.images:
+            picture = with_images(picture, self.planes, self.images, t)
+        picture = to_stride(picture, self.stride, self.periodic).contiguous(memory_format=torch.channels_last)
         y, passed = picture, []
         for halve, blocks in zip(self.halving[:-1], self.down, strict=True):
             y = blocks(halve(y))
