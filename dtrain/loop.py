@@ -70,7 +70,9 @@ def _train_phases(
     costs = {name: _cost(ranks, recipe, name, network, of, micro_batch) for name, of in data.items()}
     if recipe.compile:  # after the costs: a network that has run on shapes alone would not be compiled any more
         say(ranks, "compile = true: the first steps and the first validation compile the network, for minutes each")
-        network.compile(backend=COMPILER, dynamic=getattr(network, "dynamic", None))
+        # Its function alone, without the hooks that DeepSpeed hangs on a module: compilers trip over those.
+        dynamic = getattr(network, "dynamic", None)
+        network.forward = torch.compile(network.forward, backend=COMPILER, dynamic=dynamic)
     engine = Engine(network, config, ranks, run_folder.checkpoints, recipe.ema)
     paces = {}
     try:

@@ -31,6 +31,7 @@ FIRST_SHELL = 1.6  # neighbours that are counted, and whose steps are compared
 MECHANICAL_RANGES = ((1.4, 4), (2.2, 5))  # range and number of generations
 STEP_RANGES, THERMAL_RANGES, RADIAL_RANGES = ((1.8, 4),), ((1.8, 4),), ((2.2, 4),)
 RADII = np.linspace(0.9, 3.2, 22)  # of radial densities
+FARTHEST_RADIUS = RADII[-1] + 2 * (RADII[1] - RADII[0])  # beyond it a radial density counts nothing
 # Spread of a group's columns. A linear model whose weights are held small trusts a group less that is small.
 STEP_SCALE, THERMAL_SCALE, RADIAL_SCALE = 0.1, 0.05, 0.06
 LONGEST, FARTHEST = 1e5, 2**20  # edge of a box; edges from the origin
@@ -72,16 +73,11 @@ def descriptors(
     slow ones, which no other does. `potential` and `parameters` are those of `mdgen`. Raises UserError for what is no
     configuration of them.
     """
-    position, species, box = _particles("position", position), as_array("species", species), _edges(box)
-    if species.dtype.kind not in "iu" or species.shape != position.shape[:1] or species.min() < 0:
-        raise UserError(f"species: whole numbers from 0, one for each of {len(position)} particles, are needed")
-    if (np.abs(position) > FARTHEST * box).any():
-        raise UserError(f"position: a particle is more than {FARTHEST} edges from the origin: its digits are lost")
+    position, species, box = _configuration(position, species, box)
     least = int(species.max()) + 1
     n_species = least if n_species is None else whole("n_species", n_species, least, 128)
     unit = float((box.prod() / len(position)) ** (1 / 3))
-    farthest = RADII[-1] + 2 * (RADII[1] - RADII[0])  # beyond it a radial density counts nothing
-    pairs = _pairs(position, box, min(farthest * unit, 0.5 * float(box.min())))
+    pairs = _pairs(position, box, min(FARTHEST_RADIUS * unit, 0.5 * float(box.min())))
     shell = pairs.within(FIRST_SHELL * unit)
     held, energy = _mechanical(position, species, box, shell, potential, parameters, n_species)
     groups: list[tuple[F64, float, Ranges]] = [(held, 1.0, MECHANICAL_RANGES)]
@@ -89,8 +85,8 @@ def descriptors(
         before = _particles("thermal", thermal)
         if before.shape != position.shape:
             raise UserError(f"thermal: shape {position.shape}, that of position, is needed, not {before.shape}")
-        groups.append((_step(position - before, box, shell), STEP_SCALE, STEP_RANGES))
         as_it_is = thermal_numbers(before, species, box, potential, parameters)
+        groups.append((_step(position - before, box, shell), STEP_SCALE, STEP_RANGES))
         groups.append((as_it_is, THERMAL_SCALE, THERMAL_RANGES))
     columns = []
     for values, scale, ranges in groups:
@@ -98,8 +94,17 @@ def descriptors(
         columns.append(scale * _standardised(_generations(masked, pairs, ranges, unit)))
     radial = _standardised(_radial(pairs, species, n_species, unit))
     columns.append(RADIAL_SCALE * _standardised(_generations(radial, pairs, RADIAL_RANGES, unit)))
-    of_configuration = np.full((len(position), 1), energy)
-    return np.concatenate([_centred(np.concatenate(columns, axis=1), species), of_configuration], axis=1)
+    return np.column_stack([_centred(np.concatenate(columns, axis=1), species), np.full(len(position), energy)])
+
+
+def _configuration(position: ArrayLike, species: ArrayLike, box: ArrayLike) -> tuple[F64, Ints, F64]:
+    """What was given as one; UserError if it is none."""
+    places, kinds, edges = _particles("position", position), as_array("species", species), _edges(box)
+    if kinds.dtype.kind not in "iu" or kinds.shape != places.shape[:1] or kinds.min() < 0:
+        raise UserError(f"species: whole numbers from 0, one for each of {len(places)} particles, are needed")
+    if (np.abs(places) > FARTHEST * edges).any():
+        raise UserError(f"position: a particle is more than {FARTHEST} edges from the origin: its digits are lost")
+    return places, kinds, edges
 
 
 def _particles(name: str, values: ArrayLike) -> F64:

@@ -119,7 +119,7 @@ class LongRollouts:
         clips = self.data.stack([self.data.clip(case, self.start, 0) for case in cases]).to(self.device)
         frames, left = clips.given, n_frames
         while left > 0:
-            found = []
+            found: list[torch.Tensor] = []
             while left > 0 and len(found) < CALLS:
                 frames = self.network(*clips.inputs(frames))[0] * clips.fluid
                 found.append(frames[:, :, :left])

@@ -68,9 +68,15 @@ class FlowUNet(nn.Module):
         self.outputs, self.frames, self.increments = outputs, frames, increments
         self.spreads = tuple(map(float, spreads)) if stream else None
         self.stride: int = 2 ** len(widths)
-        self.periodic = axes = periodic_axes(periodic, self.stride)
+        self.periodic = periodic_axes(periodic, self.stride)
         self.planes, self.images = planes_of(planes), images
-        n_seen = outputs * frames + inputs - outputs
+        self._add_layers(outputs * frames + inputs - outputs, widths, fine, blocks, dilations, norm)
+
+    def _add_layers(
+        self, n_seen: int, widths: Sequence[int], fine: int, blocks: int, dilations: Sequence[int], norm: str
+    ) -> None:
+        """Layers that see `n_seen` channels of a picture."""
+        axes = self.periodic
 
         def block(channels: int, dilation: int = 1) -> Residual:
             return Residual(channels, dilation, norm, axes)
@@ -83,7 +89,7 @@ class FlowUNet(nn.Module):
         self.up = nn.ModuleList(block(width) for _, width in narrower)
         self.finest = PeriodicConv2d(widths[0], fine, 3, axes)
         self.seen = PeriodicConv2d(n_seen, fine, 3, axes)
-        self.last = PeriodicConv2d(fine, outputs * frames, 3, axes)
+        self.last = PeriodicConv2d(fine, self.outputs * self.frames, 3, axes)
         with torch.no_grad():
             self.last.weight.mul_(0.1)  # predictions start near the mean, or near the last frame
 

@@ -128,10 +128,11 @@ class PairPotential:
         """d²U/dr² of pairs of species `a` and `b` at distance `r`; arrays broadcast."""
         return self._within(self.law.curvature, r, a, b)
 
-    def _within(self, formula: Callable[[Value, Pair], Value], r: ArrayLike, a: Any, b: Any) -> F64:
+    def _within(self, formula: Callable[[Value, Pair], Value], r: ArrayLike, a: ArrayLike, b: ArrayLike) -> F64:
         """A formula where r is below the cutoff, else zero."""
-        pair = Pair(**{name: values[a, b] for name, values in self.columns.items()})
-        return np.where(np.asarray(r) < self.cutoff[a, b], formula(np.square(r), pair), 0.0)
+        which = np.asarray(a), np.asarray(b)
+        pair = Pair(**{name: values[which] for name, values in self.columns.items()})
+        return np.where(np.asarray(r) < self.cutoff[which], formula(np.square(r), pair), 0.0)
 
 
 def _require_frozen(law: PairLaw) -> None:

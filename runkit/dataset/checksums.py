@@ -36,7 +36,10 @@ def sums_of(stage: str) -> str:
 
 
 def covered(schema: Schema, stage: Field) -> tuple[Field, ...]:
-    """The fields of a stage's units: its own, and those of its units that no stage fills if no later stage has them."""
+    """The fields that belong to the units of a stage.
+
+    A field without a stage belongs to the last stage that has its axes.
+    """
     later = schema.stages[schema.stages.index(stage) + 1 :]
 
     def is_its(field: Field) -> bool:
@@ -89,7 +92,7 @@ class Checksums:
         return self._sums(header_fields(self.schema), {}, {}, 0)
 
     def differing(self, stage: str, unit: Unit) -> list[str]:
-        """Fields of a unit that is over which are not what was written; its status, if that is the likelier."""
+        """Fields of a finished unit that are not what was written; its status instead, if that explains them all."""
         about = self.schema[stage]
         flag, fields = int(self._at(stage, unit).reshape(())), covered(self.schema, about)
         if flag not in (PENDING, COMPLETE, FAILED):

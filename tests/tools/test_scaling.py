@@ -96,9 +96,9 @@ def test_a_share_of_a_step_has_its_samples_and_what_is_summed(tmp_path, monkeypa
     step = Step("recipe.toml", ["model.parameters={widths=[2, 2], norm='batch'}"])
     n_weights = sum(p.numel() for p in step.network.parameters())
     n_channels = [layer.num_features for layer in step.network.modules() if isinstance(layer, BatchNorm)]
-    assert step.share(1).messages == () and step.share(1).seconds > 0
-    *statistics, gradients = step.share(2).messages
+    assert step.share(2).messages == () and step.share(2).seconds > 0
+    *statistics, gradients = step.share(1, 2).messages
     assert gradients == 4 * n_weights
     assert sorted(statistics) == sorted(8 * (1 + 2 * n) for n in 2 * n_channels)  # double precision
     group = Step("recipe.toml", ["model.parameters={widths=[2, 2], norm='group'}"])
-    assert len(group.share(2).messages) == 1
+    assert len(group.share(1, 2).messages) == 1

@@ -30,13 +30,16 @@ from tools.scaling.measure import launched, processor_seconds
 from tools.scaling.model import training_step
 
 ROOT = Path(__file__).parents[2]
+TURNS = 5  # of measurements, of which the least counts
+# Between sums a step takes the caches for itself, so each sum finds none of its values there.
 EXCHANGE = """
 import sys, time, torch, torch.distributed as dist
 from dtrain.ranks import connect
-ranks, found = connect("cpu", 1), []
+ranks, found, other = connect("cpu", 1), [], torch.ones(1 << 22)
 for n_bytes in map(int, sys.argv[1:]):
     values, seconds = torch.ones(n_bytes // 4), []
     for _ in range(60):
+        other.add_(1)
         began = time.process_time()
         dist.all_reduce(values)
         seconds.append(time.process_time() - began)
@@ -81,9 +84,8 @@ class Step:
         self.n_bytes = 4 * sum(p.numel() for p in self.network.parameters() if p.requires_grad)
         self._found: dict[tuple[int, int], Share] = {}
 
-    def share(self, n_workers: int = 1) -> Share:
-        """That of the fullest of these processes; `micro` samples at a time, which cost less than one by one."""
-        n_samples = -(-self.recipe.batch // n_workers)
+    def share(self, n_samples: int, n_workers: int = 1) -> Share:
+        """That of a process with so many samples; `micro` of them at a time, which cost less than one by one."""
         at_once = min(self.recipe.micro or n_samples, n_samples)
         one, n = self.of(at_once, n_workers), -(-n_samples // at_once)
         gradients = (self.n_bytes,) if n_workers > 1 else ()
@@ -104,7 +106,7 @@ class Step:
             with _one_of(n_workers):
                 with _Sums() as sums:
                     work()
-                seconds = min(processor_seconds(work, 0) for _ in range(3))
+                seconds = min(processor_seconds(work, 0) for _ in range(TURNS))
             self._found[n_samples, n_workers] = Share(seconds, tuple(sums.n_bytes))
         return self._found[n_samples, n_workers]
 
@@ -127,7 +129,7 @@ def training(recipe: str, settings: list[str]) -> Iterator[tuple[str, float, str
     yield "training step of a sample", 1e3 * step.of(1).seconds, "ms"
     cost = cost_of(step.network, step.data, step.options)
     if cost is not None:
-        share = batch * cost.n_operations / step.share().seconds / peak_rate(torch.device("cpu"))
+        share = batch * cost.n_operations / step.share(batch).seconds / peak_rate(torch.device("cpu"))
         share_in_words = f"{100 * share:.0f} % of a matrix product's rate in a step of {batch}"
         yield "its operations", cost.n_operations / 1e9, f"GFLOP, {share_in_words}"
     yield "its gradients", step.n_bytes / 1e3, "kB to be summed"
@@ -139,28 +141,43 @@ def training(recipe: str, settings: list[str]) -> Iterator[tuple[str, float, str
 def trainings(recipe: str, settings: list[str], ranks: list[int]) -> Iterator[tuple[int, Mapping[str, float], float]]:
     """For each number of processes: the pace of the recipe's first phase, and seconds of a step by the model.
 
-    What a step of one process takes beside its `share` (the optimiser, DeepSpeed) is the same for any number.
+    By the model a step is that of one process alone with its share of the batch, which is measured too, with what
+    processes compute otherwise than one and what they send.
     """
-    step, beside = Step(recipe, settings), 0.0
-    batch, numbers = step.recipe.batch, sorted({1, *ranks})
+    step = Step(recipe, settings)
+    batch, numbers = step.recipe.batch, sorted(set(ranks))
     for n_ranks in numbers:
         if n_ranks < 1 or batch % n_ranks:
             raise UserError(f"--ranks {n_ranks}: allowed: what divides the batch of {batch}")
     for n_ranks in numbers:
-        with TemporaryDirectory() as folder:
-            program = [str(ROOT / "dtrain/train.py"), recipe, *settings]
-            launched(n_ranks, [*program, f"output={folder}", "name=run", "device=cpu", "threads=1"])
-            pace = json.loads((Path(folder) / "run/summary.json").read_text())["pace"][step.phase]
-        if not pace:
-            raise UserError(f"{recipe}: phase {step.phase} has too few steps to be timed")
-        if n_ranks == 1:
-            beside = 1e-3 * pace["processor_ms"] - step.share().seconds
-        yield n_ranks, pace, beside + _model(step, n_ranks)
+        alone = _pace(step, recipe, settings, 1, batch // n_ranks)
+        pace = _pace(step, recipe, settings, n_ranks, batch) if n_ranks > 1 else alone
+        yield n_ranks, pace, 1e-3 * alone["processor_ms"] + _among(step, n_ranks)
+
+
+def _pace(step: Step, recipe: str, settings: list[str], n_ranks: int, batch: int) -> Mapping[str, float]:
+    """That of the first phase of a training."""
+    with TemporaryDirectory() as folder:
+        n_epochs = step.recipe.phase[step.phase].epochs * batch / step.recipe.batch  # the same number of steps
+        own = (f"batch={batch}", f"phase.{step.phase}.epochs={n_epochs}", f"output={folder}", "name=run", "device=cpu")
+        launched(n_ranks, [str(ROOT / "dtrain/train.py"), recipe, *settings, *own, "threads=1"])
+        pace: Mapping[str, float] = json.loads((Path(folder) / "run/summary.json").read_text())["pace"][step.phase]
+    if not pace:
+        raise UserError(f"{recipe}: phase {step.phase} has too few steps to be timed")
+    return pace
+
+
+def _among(step: Step, n_workers: int) -> float:
+    """Processor seconds of a step of one of so many processes beyond those of a process with its samples alone."""
+    n_samples = step.recipe.batch // n_workers
+    seconds, messages = step.share(n_samples, n_workers)
+    other = seconds - step.share(n_samples).seconds if len(messages) > 1 else 0.0  # sums of batch statistics
+    return training_step(other, n_workers, _message() if messages else (0.0, 1.0), messages)
 
 
 def _model(step: Step, n_workers: int) -> float:
-    """Processor seconds of one of so many processes in a step, without what is beside it."""
-    seconds, messages = step.share(n_workers)
+    """Processor seconds of the fullest of so many processes in a step: losses, gradients, and sums over processes."""
+    seconds, messages = step.share(-(-step.recipe.batch // n_workers), n_workers)
     return training_step(seconds, n_workers, _message() if messages else (0.0, 1.0), messages)
 
 

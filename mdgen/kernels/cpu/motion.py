@@ -65,7 +65,7 @@ def _drift(n_kicks, position, velocity, force, step):
 def largest_approach(replicas, coordinate, check):
     """The largest sum of two displacements in one replica since a list was made: what a pair may have closed in by.
 
-    Not twice the largest: one fast particle alone would wear a list out too soon.
+    Not twice the largest displacement: a list would be made anew too early for one fast particle alone.
     """
     first, second = zeros(check.scale), zeros(check.scale)
     for block in range(0, coordinate.size, BLOCK):

@@ -165,4 +165,11 @@ def _mean_of(values: Array) -> Array:
 
 def _described(config: dict[str, Any]) -> list[str]:
     system = config.get("system", {})
-    return [f"{key} {system[key]}" for key in ("potential", "density", "composition") if key in system]
+    return [f"{key} {_in_short(system[key])}" for key in ("potential", "density", "composition") if key in system]
+
+
+def _in_short(value: Any) -> str:
+    """A value of the configuration with no more digits than a reader wants."""
+    if isinstance(value, list):
+        return f"[{', '.join(map(_in_short, value))}]"
+    return f"{value:.6g}" if isinstance(value, float) else str(value)
