@@ -22,7 +22,6 @@ from dtrain.averaging import WeightAverage
 from dtrain.deepspeed_config import named_monitors, one_line
 from dtrain.frozen import frozen_parts
 from dtrain.ranks import Ranks
-from runkit.checkpoint import sync_directory
 from runkit.errors import UserError
 from runkit.outputs import written_whole
 
@@ -165,7 +164,6 @@ class Engine:
         if self.ranks.is_root:
             with written_whole(self.checkpoints / "latest") as beside:
                 beside.write_text(tag)
-            sync_directory(self.checkpoints)
             for old in self.checkpoints.iterdir():
                 if old.is_dir() and old.name != tag and _TAG.match(old.name):
                     shutil.rmtree(old)

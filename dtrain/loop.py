@@ -61,13 +61,18 @@ def _train_phases(
     data, names = open_phases(recipe), list(recipe.phase)
     network = _first_network(ranks, recipe, run_folder, data)
     if isinstance(network, Solved):
-        _solve(ranks, recipe, network, data, run_folder)
+        phase, one = _only_phase(recipe, data)
+        solve(ranks, network, one, f"{run_folder.path} {phase}")
+        if ranks.is_root:
+            run_folder.keep_model(network.state_dict(), recipe, one, {"phase": phase, "step": 0}, {})
         return {}
     micro_batch = int(config["train_micro_batch_size_per_gpu"])
     costs = {name: _cost(ranks, recipe, name, network, of, micro_batch) for name, of in data.items()}
     if recipe.compile:  # after the costs: a network that has run on shapes alone would not be compiled any more
         say(ranks, "compile = true: the first steps and the first validation compile the network, for minutes each")
-        network.compile(backend=COMPILER, dynamic=getattr(network, "dynamic", None))
+        # Its function alone, without the hooks that DeepSpeed hangs on a module: compilers trip over those.
+        dynamic = getattr(network, "dynamic", None)
+        network.forward = torch.compile(network.forward, backend=COMPILER, dynamic=dynamic)
     engine = Engine(network, config, ranks, run_folder.checkpoints, recipe.ema)
     paces = {}
     try:
@@ -102,17 +107,15 @@ def _first_network(ranks: Ranks, recipe: Recipe, run_folder: RunFolder, data: Ma
     return network
 
 
-def _solve(ranks: Ranks, recipe: Recipe, network: Any, data: Mapping[str, AnyDataSet], run_folder: RunFolder) -> None:
-    """Solve for the weights of a network in its only phase, and keep them; collective."""
+def _only_phase(recipe: Recipe, data: Mapping[str, AnyDataSet]) -> tuple[str, AnyDataSet]:
+    """The phase of a network that is solved, and its data; UserError for keys that mean nothing to it."""
     (phase, one), *others = data.items()
     if others:
         raise UserError(f"phase: model.name = {recipe.model.name!r} is solved in one phase, not {len(data)}")
     given = {"initial": recipe.initial, "model.start": recipe.model.start, "model.frozen": recipe.model.frozen}
     if useless := [key for key, value in given.items() if value]:
         raise UserError(f"{useless[0]}: model.name = {recipe.model.name!r} is solved, from nothing; leave it away")
-    solve(ranks, network, one, f"{run_folder.path} {phase}")
-    if ranks.is_root:
-        run_folder.keep_model(network.state_dict(), recipe, one, {"phase": phase, "step": 0}, {})
+    return phase, one
 
 
 def _cost(

@@ -8,19 +8,65 @@ source jobs/again.sh
 fail() { echo "${program:-job}: $*" >&2; exit 2; }
 
 load_files() { # FILE of the site: its scheduler's functions, then what it says itself
-    local there told
+    local there told said code
+    ! grep -q $'\r$' "$1" || fail "$1: has the ends of lines of Windows; tr -d '\r' takes them away"
     told=$(bash -n "$1" 2>&1) || fail "${told%%$'\n'*}"
+    loosely # where a failure would be dealt with, no trap would see it
+    told=$(exec 2>&1 </dev/null; unset SCHEDULER; try_site "$1")
+    code=$?
+    strictly
+    if [ $code != 0 ]; then
+        said=${told%"${told##*$'\n'}"} said=${said%$'\n'} said=${said##*$'\n'} # the line before the last one
+        echo "${told##*$'\n'}${said:+ (${said#"$1": line [0-9]*: })}" >&2
+        exit 2
+    fi
+    SCHEDULER=${told##*$'\n'}
     there=$(basename -s .sh jobs/schedulers/*.sh | xargs | sed 's/ /, /g')
-    # shellcheck source=/dev/null
-    SCHEDULER=$(unset SCHEDULER; source "$1" >/dev/null 2>&1; echo "${SCHEDULER:-}")
     [[ $SCHEDULER =~ ^[a-z]+$ && -f jobs/schedulers/$SCHEDULER.sh ]] ||
         fail "$1: SCHEDULER = '$SCHEDULER'; allowed: $there"
     # shellcheck source=/dev/null
     source "jobs/schedulers/$SCHEDULER.sh"
-    trap 'exit 2' ERR # of a line of the site that fails; bash has named a command that is not there
+    loosely
     # shellcheck source=/dev/null
-    source "$1"
-    trap - ERR
+    source "$1" || true
+    strictly
+    SITE_FILE=$1
+    [[ $(type -t load_site) == function ]] || fail "$1: the function load_site is missing; load_site() { :; } does nothing"
+}
+
+# A site's file, modules and other people's set-up scripts expect a shell that is none of these.
+loosely() { at_first=$PWD; set +eu +o pipefail; }
+strictly() { set -euo pipefail; cd "$at_first"; }
+
+try_site() { # FILE, in a shell of its own: SCHEDULER, or the line that fails and what is said of it, comes last
+    local last="" code
+    watched "$1"
+    set -T
+    trap '[[ ${BASH_SOURCE[0]} != "$1" ]] || last=$BASH_COMMAND' DEBUG
+    # shellcheck source=/dev/null
+    source "$1" >/dev/null
+    code=$?
+    trap - DEBUG EXIT
+    [[ $code = 0 || $last != return* ]] || site_failed "$1" "$1" 0 "$code" "$last"
+    printf '\n%s\n' "${SCHEDULER:-}"
+}
+
+watched() { # FILE: a line of it that fails ends this shell; one that is false, such as `[ -n "$X" ] && X=1`, does not
+    loosely
+    set -E
+    level=$BASH_SUBSHELL
+    # shellcheck disable=SC2064 # this file
+    trap "site_failed $(printf %q "$1")"' "${BASH_SOURCE[0]}" "$LINENO" $? "$BASH_COMMAND"' ERR
+    # shellcheck disable=SC2064 # this file
+    trap "fail $(printf %q "$1: ends the shell by exit, by set -e or for want of a variable")" EXIT
+}
+
+site_failed() { # FILE SOURCE LINE CODE COMMAND: of others than the file only what returns from a function of it counts
+    [[ $BASH_SUBSHELL = "$level" && ($1 == "$2" || $5 == return*) ]] || return 0
+    trap - DEBUG EXIT
+    local where=$1 what=$5
+    if [[ $1 == "$2" && $3 != 0 ]]; then where+=", line $3" what=$(sed -n "$3{s/^ *//;p}" "$1"); fi
+    fail "$where: ends with code $4: $what"
 }
 
 with_index() { # INDEX WORD...: sets words, in which {index} is replaced
@@ -41,11 +87,16 @@ enter_job() { # WORD...: the software of the site; sets words, the arguments of 
 
 load_software() { # load_site, in a shell as modules and other people's set-up scripts expect it
     local file
+    loosely
     for file in /etc/profile.d/{modules,lmod,z00_lmod}.sh; do # a job's shell is no login shell
         # shellcheck source=/dev/null
-        set +u; [[ $(type -t module) || ! -r $file ]] || source "$file"; set -u
+        [[ $(type -t module) || ! -r $file ]] || source "$file"
     done
-    set +u; load_site; set -u # they use variables that nobody has set
+    watched "$SITE_FILE"
+    load_site
+    trap - ERR EXIT
+    set +E
+    strictly
 }
 
 distinct_nodes() { awk '!seen[$1]++ { print $1 }' "$1"; } # FILE with the name of a node first in each line

@@ -120,20 +120,36 @@ def shortened(path: Path | str) -> str:
 def written_whole(path: Path) -> Iterator[Path]:
     """A new file beside `path`, which takes its name at the end; after an error nothing is left of it.
 
-    Several processes may write one file at once: each has its own beside. Raises UserError if the folder or the disk
-    refuses.
+    Several processes may write one file at once: each has its own beside. It is on disk at the end. Raises UserError if
+    the folder or the disk refuses.
     """
     # Short, so that a name that can be used is not refused for what is added to it.
     beside = sibling(path, "").with_name(f".{secrets.token_hex(8)}.tmp{path.suffix}")
     try:
         os.close(os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666))
         yield beside
-        os.replace(beside, path)
+        put_in_place(beside, path)
     except OSError as error:
         raise UserError(f"output: {shortened(path)} cannot be written: {error.strerror or error}") from error
     finally:
         with suppress(OSError):
             beside.unlink()
+
+
+def put_in_place(file: Path, path: Path) -> None:
+    """Give a whole file the name `path`, so that it has it, with all of its bytes, after a power cut too."""
+    _sync(file)
+    os.replace(file, path)
+    _sync(path.parent)
+
+
+def _sync(path: Path) -> None:
+    """Write a file, or the entries of a folder, to disk."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def starts_with(pattern: str) -> Callable[[Path], bool]:

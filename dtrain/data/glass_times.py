@@ -44,7 +44,7 @@ class TimedGraphs(Graphs):
     level: Tensor
 
     @property
-    def terms(self) -> tuple[Any, ...]:
+    def terms(self) -> tuple[Tensor | tuple[Tensor, ...], ...]:
         return *super().terms, self.level
 
 

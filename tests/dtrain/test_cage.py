@@ -124,7 +124,7 @@ def test_cages_of_another_configuration_are_refused(liquid):
     cage = Cage.of_array(np.zeros((9, CAGE_WIDTH)))
     with pytest.raises(UserError, match=r"cage: finite numbers of the shapes \[\(250, 3\), .* are needed"):
         dtrain.descriptors(inherent, species, box, position, cage)
-    with pytest.raises(UserError, match="cage: the thermal positions that it belongs to are needed too"):
+    with pytest.raises(UserError, match="thermal: the positions that cages belong to are needed"):
         dtrain.descriptors(inherent, species, box, None, dtrain.cages(*liquid, **SHORT))
 
 

@@ -161,6 +161,17 @@ def test_cases_are_predicted_side_by_side_in_the_same_groups_for_any_number_of_p
         np.testing.assert_allclose(file["t1_fields/velocity"][5, 3:, ..., 1], alone[2], atol=1e-6)
 
 
+def test_products_in_bfloat16_change_a_prediction_by_their_digits_alone(run, flow_file, tmp_path):
+    found = {}
+    for precision in ("float32", "bfloat16"):
+        path = tmp_path / f"{precision}.h5"
+        score(run, flow_file, f"output={path}", "frames=6", f"precision={precision}", program=predict.main)
+        with Dataset(path) as file:
+            found[precision] = file["t1_fields/velocity"][:, 3:]
+    error = np.abs(found["bfloat16"] - found["float32"]).max()
+    assert 0 < error < 0.02 * np.abs(found["float32"]).max()
+
+
 def test_the_well_reads_a_prediction(run, flow_file, tmp_path):
     from the_well.data import WellDataset
 

@@ -126,3 +126,23 @@ def test_a_training_by_the_launcher_of_deepspeed_gets_the_nodes_of_the_job(run, 
     assert done.returncode == 0, done.stderr
     assert re.search(r"--master_addr node07 --master_port \d+ dtrain/train.py recipe.toml minutes=5\n", log), log
     assert "node07 slots=2\nnode08 slots=2\n" in log and r"NCCL_SOCKET_IFNAME=ib0\ ib1" in log
+
+
+LOADED = "load_site() {{ {}\n}}\n"
+
+
+def test_software_of_a_site_that_is_quietly_false_ends_no_job(run, tmp_path):
+    """Neither its last line, nor what fails in the set-up script of somebody else, nor a folder that this leaves."""
+    (tmp_path / "setvars.sh").write_text("false\ncd /\n[ -n '' ] && A=1\n:\n")
+    done, logs = run(
+        "generate", "mdgen", "a.toml", more=LOADED.format(f"source {tmp_path}/setvars.sh; [ -n '' ] && A=1")
+    )
+    assert done.returncode == 0 and logs.count("<a.toml>") == 4
+
+
+@pytest.mark.parametrize("line", ["module() { return 1; }; module load cuda", "[ -n '' ] || return 5", "exit 6"])
+def test_software_of_a_site_that_fails_is_named_in_the_log(run, line):
+    _, logs = run("generate", "mdgen", "a.toml", more=LOADED.format(line))
+    assert "<a.toml>" not in logs
+    assert logs.count("job: ") == 1 and "site.env" in logs
+    assert line.rpartition("; ")[2].removeprefix("[ -n '' ] || ").split()[0] in logs

@@ -70,6 +70,41 @@ def test_a_wrong_setting_is_named_with_what_is_allowed(submit, changed, named, s
     assert named in done.stderr and done.stderr.count("\n") == 1
 
 
+@pytest.mark.parametrize(
+    "line", ['[ -n "$NOBODY" ] && export Y=1', "A=$NOBODY/x", "false || true", "return 0", "cd /", "echo"]
+)
+def test_a_line_of_a_site_that_is_quietly_false_ends_nothing(submit, line, site):
+    path = site("slurm")
+    path.write_text(path.read_text() + line + "\n")
+    done = submit("--dry-run", "--site", path, "generate", "mdgen")
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize(
+    ("line", "told"),
+    [
+        ("false", "ends with code 1: false"),
+        ("[ -n '' ] || return 3", "ends with code 3: return 3"),
+        ("f() { return 4; }; f; A=1", "ends with code 4: f() { return 4; }; f; A=1"),
+        ("A=$(grep x /nowhere)", "ends with code 2: A=$(grep x /nowhere) (grep: /nowhere: No such file or directory)"),
+        ("source /nowhere.sh", "/nowhere.sh: No such file or directory"),
+        ("A=${NOBODY:?no path}", "for want of a variable (NOBODY: no path)"),
+        ("exit 1", "ends the shell by exit"),
+        ("exit", "ends the shell by exit"),
+        ("if true", "syntax error"),
+        ("A=1\r", "ends of lines of Windows"),
+        ("unset -f load_site", "the function load_site is missing"),
+    ],
+)
+def test_a_line_of_a_site_that_fails_is_named(submit, line, told, site):
+    path = site("slurm")
+    path.write_bytes(path.read_bytes() + line.encode() + b"\n")
+    done = submit("--dry-run", "--site", path, "generate", "mdgen")
+    assert done.returncode == 2 and "Traceback" not in done.stderr
+    assert f"submit: {path}" in done.stderr.replace(f"submit: {path}: line", f"submit: {path}")
+    assert told in done.stderr and done.stderr.count("\n") == 1
+
+
 def test_a_mistake_in_a_recipe_is_told_before_anything_is_queued(submit, site, tmp_path):
     """Data that are not there are one, unless an earlier job is still to make them."""
     recipe = tmp_path / "recipe.toml"

@@ -74,7 +74,7 @@ def reference(block: Block, memory: np.ndarray) -> np.ndarray:
         row[at.c : at.w], row[at.w] = c[outlets.i].T.astype(float), w[outlets.i]
         row[at.opposite] = h[outlets.left[state][site, np.array(lattice.opposite)[outlets.i]]]
         row[at.inner], row[at.memory] = h[outlets.inner[state]], memory
-        if face.guess:
+        if needs_of(face, d).guess:
             row[at.guess] = on_row("guess", face, d, row)
             known = [np.where(place >= 0, h[place], 0.0) for place in outlets.here[state].T]
             arrived = moments(known)
@@ -221,8 +221,7 @@ class Circular(Open):
 
     parameters = Pressure.parameters
 
-    @staticmethod
-    def guess(face, site, link):
+    def guess(self, site, link):
         return site.arrived.excess * link.w
 
     arriving = guess

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 
+from dtrain.models.norms import BatchNorm
 from mdgen import production
 from mdgen.groups import form_groups
+from tests.flow_factory import FLOW_RECIPE, write_flow
 from tools.scaling.__main__ import main
 from tools.scaling.machine import AVX2, H100
-from tools.scaling.measure import runs
+from tools.scaling.measure import CASES, runs
 from tools.scaling.model import Work, forecast, total, training_step, where_it_goes
+from tools.scaling.steps import Step
 
 SMALL = Work("small", 5, 32, 1000, 3, 2_000_000, 1_000_000, 6e9, 300.0)
 
@@ -58,9 +59,10 @@ def test_no_number_of_workers_is_more_than_wholly_used(machine):
 
 
 def test_a_training_step_computes_and_sums_round_a_ring():
-    """4 processes: 6 messages of a quarter of the gradients."""
-    assert training_step(4.0, 1, (1e-3, 1e6), 4e6) == 4
-    assert training_step(1.0, 4, (1e-3, 1e6), 4e6) == pytest.approx(1 + 6 * (1e-3 + 1))
+    """4 processes: 6 messages of a quarter of the gradients, and as many of the statistics of a batch."""
+    assert training_step(4.0, 1, (1e-3, 1e6), [4e6]) == 4
+    assert training_step(1.0, 4, (1e-3, 1e6), [4e6]) == pytest.approx(1 + 6 * (1e-3 + 1))
+    assert training_step(1.0, 4, (1e-3, 1e6), [400, 4e6]) == pytest.approx(1 + 6 * (1e-3 + 1) + 6 * (1e-3 + 1e-4))
 
 
 def test_the_published_set_is_four_files_of_one_size(capsys):
@@ -71,11 +73,32 @@ def test_the_published_set_is_four_files_of_one_size(capsys):
     assert main(["predict", "--set", "rate=-1"]) == 2 and "KEY=VALUE" in capsys.readouterr().err
 
 
-def test_runs_tell_processor_time_beside_the_model(monkeypatch, tmp_path: Path):
+@pytest.mark.parametrize("program", CASES)
+def test_runs_tell_processor_time_beside_the_model(program, monkeypatch):
     """One rank of a tiny case: the model is the measurement there."""
-    tiny = ("system.n_particles=160", "system.temperature=1.0", "production.n_replicas=2", "production.times=[0.05]")
-    times = ("initial.melt_time=0.05", "initial.cooling_time=0.1", "initial.hold_time=0.1", "production.n_samples=1")
-    monkeypatch.setattr("tools.scaling.measure.CASE", (*tiny, *times))
-    ((n_ranks, spent, model, taken, told),) = runs([1])
+    short = CASES[program][1]
+    monkeypatch.setitem(CASES, program, (short, short))
+    ((n_ranks, spent, model, taken, told),) = runs(program, [1])
     assert n_ranks == 1 and spent == model > 0.5 and taken > 0.1
     assert told[0].startswith("efficiency") and len(told) == 6
+
+
+def test_a_program_that_there_is_not_is_named(capsys):
+    assert main(["runs", "dtrain"]) == 2 and "PROGRAM 'dtrain': allowed: mdgen, lbmgen" in capsys.readouterr().err
+
+
+def test_a_share_of_a_step_has_its_samples_and_what_is_summed(tmp_path, monkeypatch):
+    """Of a batch of 2 with batch statistics: one process sums nothing, two sum them both ways, then the gradients."""
+    write_flow(tmp_path / "flow.h5")
+    (tmp_path / "recipe.toml").write_text(FLOW_RECIPE)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("tools.scaling.steps.keep_freed_memory", lambda: None)  # for good, of this process
+    step = Step("recipe.toml", ["model.parameters={widths=[2, 2], norm='batch'}"])
+    n_weights = sum(p.numel() for p in step.network.parameters())
+    n_channels = [layer.num_features for layer in step.network.modules() if isinstance(layer, BatchNorm)]
+    assert step.share(2).messages == () and step.share(2).seconds > 0
+    *statistics, gradients = step.share(1, 2).messages
+    assert gradients == 4 * n_weights
+    assert sorted(statistics) == sorted(8 * (1 + 2 * n) for n in 2 * n_channels)  # double precision
+    group = Step("recipe.toml", ["model.parameters={widths=[2, 2], norm='group'}"])
+    assert len(group.share(1, 2).messages) == 1

@@ -4,7 +4,7 @@
     python -m tools.scaling units                                                        units, measured here
     python -m tools.scaling training RECIPE [KEY=VALUE …]                a training step, measured here
     python -m tools.scaling training RECIPE [KEY=VALUE …] --ranks 1 2    whole trainings beside the model
-    python -m tools.scaling runs [--ranks 1 2 4 64]                                      whole runs beside the model
+    python -m tools.scaling runs [mdgen] [lbmgen] [--ranks 1 2 4 64]     whole runs of generators beside the model
 
 Without cases `predict` takes the published set, the four temperatures in `jobs/cases`. `docs/scaling.md` keeps figures.
 """
@@ -21,7 +21,7 @@ from runkit.dataset.layout import in_units
 from runkit.errors import UserError, in_one_line
 from runkit.progress import duration
 from tools.scaling.machine import MACHINES
-from tools.scaling.measure import runs, training, trainings, units
+from tools.scaling.measure import CASES, runs, units
 from tools.scaling.model import Work, forecast, total, where_it_goes
 
 COUNTS = (1, 4, 16, 64, 128, 256, 512, 1024)
@@ -55,7 +55,8 @@ def _parser() -> argparse.ArgumentParser:
     ask.add_argument("settings", nargs="*", metavar="KEY=VALUE")
     ask.add_argument("--ranks", nargs="+", type=int, default=[], metavar="N", help="train on so many processes")
     ask.set_defaults(call=_training)
-    ask = commands.add_parser("runs", help="whole runs of mdgen beside the model")
+    ask = commands.add_parser("runs", help="whole runs of generators beside the model")
+    ask.add_argument("programs", nargs="*", metavar="PROGRAM", help="mdgen or lbmgen; both unless told")
     ask.add_argument("--ranks", nargs="+", type=int, default=[1, 2, 4, 64], metavar="N")
     ask.set_defaults(call=_runs)
     return parser
@@ -106,6 +107,8 @@ def _figures(found) -> None:
 
 
 def _training(given: argparse.Namespace) -> None:
+    from tools.scaling.steps import training, trainings  # torch takes seconds to import
+
     if not given.ranks:
         _figures(training(given.recipe, given.settings))
         return
@@ -119,10 +122,13 @@ def _training(given: argparse.Namespace) -> None:
 
 
 def _runs(given: argparse.Namespace) -> None:
-    for n, spent, model, taken, message in runs(given.ranks):
-        against = f"model {model:.1f} s, ratio {spent / model:.2f}"
-        print(f"{n} rank(s): {spent:.1f} s of processors, {against}; {taken:.1f} s of wall time")
-        print("\n".join(f"    {line}" for line in message), flush=True)
+    if unknown := [name for name in given.programs if name not in CASES]:
+        raise UserError(f"PROGRAM {unknown[0]!r}: allowed: {', '.join(CASES)}")
+    for program in given.programs or CASES:
+        for n, spent, model, taken, message in runs(program, given.ranks):
+            against = f"model {model:.1f} s, ratio {spent / model:.2f}"
+            print(f"{program}, {n} rank(s): {spent:.1f} s of processors, {against}; {taken:.1f} s of wall time")
+            print("\n".join(f"    {line}" for line in message), flush=True)
 
 
 if __name__ == "__main__":

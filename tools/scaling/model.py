@@ -7,6 +7,7 @@ stage loses is the rest of the division, workers without a unit, and workers who
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -113,12 +114,12 @@ def where_it_goes(forecasts: list[Forecast], one: list[Forecast]) -> dict[str, f
     }
 
 
-def training_step(computed: float, n_workers: int, exchange: tuple[float, float], n_bytes: float) -> float:
-    """Seconds of a step: those of the samples of the fullest process, then the sum of gradients round a ring.
+def training_step(computed: float, n_workers: int, exchange: tuple[float, float], messages: Sequence[float]) -> float:
+    """Seconds of a step: those of the samples of the fullest process, then sums over processes, each round a ring.
 
-    `exchange` is latency [s] and bandwidth [bytes/s] of a message between two processes.
+    `exchange` is latency [s] and bandwidth [bytes/s] of a message between two processes, `messages` the bytes of each
+    sum: gradients, and statistics of a batch.
     """
-    if n_workers == 1:
-        return computed
     latency, bandwidth = exchange
-    return computed + 2 * (n_workers - 1) * (latency + n_bytes / n_workers / bandwidth)
+    around = 2 * (n_workers - 1)
+    return computed + around * sum(latency + n_bytes / n_workers / bandwidth for n_bytes in messages)
