@@ -89,9 +89,9 @@ class Glass(GraphSet[Graphs]):
         has_cage, is_reversed = self.configurations.cage is not None, self.configurations.is_reversed
         used = self.split["train"] + self.split["validation"]
         numbers = [number for number in used if has_cage or is_reversed(number)]
-        what = "cages" if has_cage else "inherent structures of reversed replicas"
-        title = f"{what} at t = {self.at:g}"
-        with Progress(world, len(world.share(len(numbers))), "replicas", title) as progress:
+        of_reversed = f"inherent structures of reversed replicas at t = {self.at:g}", "replicas"
+        title, what = ("cages", "configurations") if has_cage else of_reversed
+        with Progress(world, len(world.share(len(numbers))), what, title) as progress:
 
             def make(i: int) -> None:
                 self.configurations.get(numbers[i])
