@@ -20,8 +20,8 @@ from torch import Tensor, nn
 
 from dtrain.averaging import WeightAverage
 from dtrain.deepspeed_config import named_monitors, one_line
+from dtrain.frozen import frozen_parts
 from dtrain.ranks import Ranks
-from runkit.checkpoint import sync_directory
 from runkit.efficiency import FILE, count_bytes, counted
 from runkit.errors import UserError
 from runkit.outputs import written_whole
@@ -69,6 +69,7 @@ class Engine:
             raise UserError(f"DeepSpeed cannot use its configuration: {one_line(error)}") from error
         self._clip_without_waiting(float(config.get("gradient_clipping", 0.0)))
         self._universal = "load_universal" in config.get("checkpoint", {})
+        self._frozen = frozen_parts(self._engine.module)
         self._average = WeightAverage(self._engine.module, ema) if ema else None  # DeepSpeed has placed the weights
 
     def _clip_without_waiting(self, largest: float) -> None:
@@ -122,8 +123,10 @@ class Engine:
             group["lr"] = value
 
     def train(self, mode: bool = True) -> None:
-        """Switch between training and evaluation."""
+        """Switch between training and evaluation, in which frozen parts stay."""
         self._engine.train(mode)
+        for part in self._frozen:
+            part.eval()
 
     @contextmanager
     def averaged(self) -> Iterator[None]:
@@ -164,7 +167,6 @@ class Engine:
             count_bytes(sum(file.stat().st_size for file in (self.checkpoints / tag).rglob("*.pt")))
             with written_whole(self.checkpoints / "latest") as beside:
                 beside.write_text(tag)
-            sync_directory(self.checkpoints)
             for old in self.checkpoints.iterdir():
                 if old.is_dir() and old.name != tag and _TAG.match(old.name):
                     shutil.rmtree(old)

@@ -11,7 +11,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -23,6 +23,8 @@ from torch._subclasses.fake_tensor import (
 )
 from torch.utils.flop_counter import FlopCounterMode
 
+from dtrain.data import AnyDataSet
+from runkit.config import Config
 from runkit.dataset.layout import in_units
 from runkit.efficiency import peak_bytes
 
@@ -48,7 +50,7 @@ class Cost(NamedTuple):
         )
 
 
-def cost_of(network: nn.Module, data: Any, options: Any, ema: float = 0.0) -> Cost | None:
+def cost_of(network: nn.Module, data: AnyDataSet, options: Config, ema: float = 0.0) -> Cost | None:
     """The cost of the first training sample; None if shapes depend on values. No other process takes part.
 
     `network` is as it was, with statistics that it has gathered; `ema` is the decay of its average, 0: there is none.
@@ -64,7 +66,7 @@ def cost_of(network: nn.Module, data: Any, options: Any, ema: float = 0.0) -> Co
             kept[storage._cdata] = storage.nbytes()
         return tensor
 
-    was_training = network.training
+    training = [(module, module.training) for module in network.modules()]
     network.eval()  # in training some layers gather statistics over the processes
     try:
         with FakeTensorMode(allow_non_fake_inputs=True), FlopCounterMode(display=False) as counter:
@@ -75,7 +77,8 @@ def cost_of(network: nn.Module, data: Any, options: Any, ema: float = 0.0) -> Co
     except _UNKNOWN:
         return None
     finally:
-        network.train(was_training)
+        for module, is_training in training:
+            module.training = is_training
     n_bytes = ADAM * sum(parameter.numel() for parameter in parameters)
     n_bytes += WEIGHT * sum(parameter.numel() for parameter in network.parameters() if not parameter.requires_grad)
     n_bytes += AVERAGE * bool(ema) * sum(parameter.numel() for parameter in network.parameters())

@@ -16,8 +16,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from dtrain.data import DataSet
+from dtrain.data import AnyDataSet
 from dtrain.metrics import pearson
+from dtrain.models.linear import Regression
 from runkit.arrays import F64, Floats
 from runkit.errors import UserError
 from runkit.mpi import World
@@ -32,8 +33,9 @@ FEWEST = 3  # scored items of a validation sample that a correlation is taken ov
 class Solved(Protocol):
     """A network whose weights are solutions of regressions, by name (see `dtrain.models.linear`)."""
 
-    def regressions(self, inputs: Any, /, *terms: Any) -> Iterator[tuple[str, Any]]:
-        """The items of each regression in a batch of one sample (`Graphs.terms`)."""
+    def regressions(self, inputs: tuple[Tensor, ...], /, *terms: Any) -> Iterator[tuple[str, Regression]]:
+        """The items of each regression in a batch of one sample; a network names the terms that it takes
+        (`Graphs.terms`)."""
 
     def set_weights(self, name: str, weights: Tensor, offset: float, /) -> None:
         """Take over a solution."""
@@ -94,7 +96,7 @@ class Products:
         return Sums(weight * len(y), weight * self.x, *of_target, n_trusted)
 
 
-def solve(world: World, network: Solved, data: DataSet[Any, Any], title: str) -> None:
+def solve(world: World, network: Solved, data: AnyDataSet, title: str) -> None:
     """Give a network the solutions of all its regressions on the training samples; collective."""
     train, held_back = data.split["train"], data.split["validation"]
     mine = [train[i] for i in world.share(len(train))]
@@ -106,7 +108,7 @@ def solve(world: World, network: Solved, data: DataSet[Any, Any], title: str) ->
     choose(world, network, data, reduce(add, world.all_gather(sums)), held_back)
 
 
-def sums_of(network: Solved, data: DataSet[Any, Any], sample: int) -> dict[str, Sums]:
+def sums_of(network: Solved, data: AnyDataSet, sample: int) -> dict[str, Sums]:
     """The sums over the items of a sample, by regression."""
     sums: dict[str, Sums] = {}
     features, products = None, None
@@ -117,9 +119,7 @@ def sums_of(network: Solved, data: DataSet[Any, Any], sample: int) -> dict[str, 
     return sums
 
 
-def choose(
-    world: World, network: Solved, data: DataSet[Any, Any], total: dict[str, Sums], held_back: Sequence[int]
-) -> None:
+def choose(world: World, network: Solved, data: AnyDataSet, total: dict[str, Sums], held_back: Sequence[int]) -> None:
     """Give a network the solutions of all regressions, each by the penalty that suits `held_back` best; collective."""
     solutions = {name: [one.solve(penalty) for penalty in PENALTIES] for name, one in total.items()}
     scores = world.each(lambda i: _scores(network, data, held_back[i], solutions), len(held_back))
@@ -130,7 +130,7 @@ def choose(
         network.set_weights(name, torch.from_numpy(weights.astype(np.float32)), offset)
 
 
-def _regressions(network: Solved, data: DataSet[Any, Any], sample: int) -> Iterator[tuple[str, Any]]:
+def _regressions(network: Solved, data: AnyDataSet, sample: int) -> Iterator[tuple[str, Regression]]:
     """The items of a sample by regression."""
     batch = data.batch([sample])
     if not hasattr(batch, "targets"):
@@ -140,18 +140,14 @@ def _regressions(network: Solved, data: DataSet[Any, Any], sample: int) -> Itera
     return network.regressions(data.inputs(batch), *batch.terms)
 
 
-def _arrays(regression: Any) -> tuple[Floats, Floats]:
-    return regression.features.numpy(), regression.target.numpy()
-
-
 def _scores(
-    network: Solved, data: DataSet[Any, Any], sample: int, solutions: Mapping[str, Sequence[tuple[F64, float]]]
+    network: Solved, data: AnyDataSet, sample: int, solutions: Mapping[str, Sequence[tuple[F64, float]]]
 ) -> dict[str, F64]:
     """Correlations [n_penalties] of each regression in a validation sample, over scored items if there are some."""
     scores = {}
     for name, one in _regressions(network, data, sample):
         if name in solutions:
-            (features, target), is_scored = _arrays(one), one.is_scored.numpy()
+            features, target, is_scored = one.features.numpy(), one.target.numpy(), one.is_scored.numpy()
             if is_scored.sum() >= FEWEST:
                 features, target = features[is_scored], target[is_scored]
             each = [pearson(features @ weights + offset, target) for weights, offset in solutions[name]]

@@ -22,7 +22,7 @@ from dtrain.phase import CURVES, PhaseTrainer, State
 from dtrain.precision import use_precision
 from dtrain.ranks import Ranks
 from dtrain.run_folder import RunFolder, folder_of
-from dtrain.start import learnt_before, start_from
+from dtrain.start import learnt_before, read_starts, start_from
 from dtrain.weights import about_model, build_network, sizes_of
 from runkit.efficiency import DATA, TRAINING, Account, counted
 from runkit.errors import UserError
@@ -61,17 +61,21 @@ def _train_phases(
     """Train the phases that remain; returns the pace of each (see `pace.efficiency_of`) in this job."""
     torch.manual_seed(recipe.seed)
     use_precision(recipe.fp32_precision)
-    data, names = _open_same(ranks, recipe, run_folder), list(recipe.phase)
-    network = build_network(recipe, data[names[0]].sizes)
+    data, names = counted(DATA)(open_phases)(recipe), list(recipe.phase)
+    network = _first_network(ranks, recipe, run_folder, data)
     if isinstance(network, Solved):
-        _solve(ranks, recipe, network, data, run_folder)
+        phase, one = _only_phase(recipe, data)
+        solve(ranks, network, one, f"{run_folder.path} {phase}")
+        if ranks.is_root:
+            run_folder.keep_model(network.state_dict(), recipe, one, {"phase": phase, "step": 0}, {})
         return {}
-    start_from(network, recipe, data[names[0]].normalisation)
     micro_batch = int(config["train_micro_batch_size_per_gpu"])
     costs = {name: _cost(ranks, recipe, name, network, of, micro_batch) for name, of in data.items()}
     if recipe.compile:  # after the costs: a network that has run on shapes alone would not be compiled any more
         say(ranks, "compile = true: the first steps and the first validation compile the network, for minutes each")
-        network.compile(backend=COMPILER, dynamic=getattr(network, "dynamic", None))
+        # Its function alone, without the hooks that DeepSpeed hangs on a module: compilers trip over those.
+        dynamic = getattr(network, "dynamic", None)
+        network.forward = torch.compile(network.forward, backend=COMPILER, dynamic=dynamic)
     engine = Engine(network, config, ranks, run_folder.checkpoints, recipe.ema)
     paces = {}
     try:
@@ -89,28 +93,38 @@ def _train_phases(
     return paces
 
 
+def _first_network(ranks: Ranks, recipe: Recipe, run_folder: RunFolder, data: Mapping[str, AnyDataSet]) -> nn.Module:
+    """The network with the weights that it has before the first step; collective.
+
+    Raises UserError if a run would be resumed with other data than it began with.
+    """
+    starts = read_starts(recipe)
+    ranks.on_root(lambda: run_folder.require_origin(Origin.of(data, sorted(learnt_before(starts)))))
+    _prepare(ranks, data)
+    first = next(iter(data.values()))
+    network = build_network(recipe, first.sizes)
+    if not isinstance(network, Solved):
+        start_from(network, recipe, starts, first.normalisation)
+    return network
+
+
 @counted(DATA)
-def _open_same(ranks: Ranks, recipe: Recipe, run_folder: RunFolder) -> dict[str, AnyDataSet]:
-    """The data of every phase, ready for the first step; they are those with which the run began."""
-    data = open_phases(recipe)
-    _require_same_data(ranks, run_folder, recipe, data)
+def _prepare(ranks: Ranks, data: Mapping[str, AnyDataSet]) -> None:
+    """Make the data ready for the first step; collective."""
     for one in data.values():
         _ = one.normalisation  # read now: that of a later phase may be undefined
         one.prepare(ranks)
-    return data
 
 
-def _solve(ranks: Ranks, recipe: Recipe, network: Any, data: Mapping[str, AnyDataSet], run_folder: RunFolder) -> None:
-    """Solve for the weights of a network in its only phase, and keep them; collective."""
+def _only_phase(recipe: Recipe, data: Mapping[str, AnyDataSet]) -> tuple[str, AnyDataSet]:
+    """The phase of a network that is solved, and its data; UserError for keys that mean nothing to it."""
     (phase, one), *others = data.items()
     if others:
         raise UserError(f"phase: model.name = {recipe.model.name!r} is solved in one phase, not {len(data)}")
     given = {"initial": recipe.initial, "model.start": recipe.model.start, "model.frozen": recipe.model.frozen}
     if useless := [key for key, value in given.items() if value]:
         raise UserError(f"{useless[0]}: model.name = {recipe.model.name!r} is solved, from nothing; leave it away")
-    solve(ranks, network, one, f"{run_folder.path} {phase}")
-    if ranks.is_root:
-        run_folder.keep_model(network.state_dict(), recipe, one, {"phase": phase, "step": 0}, {})
+    return phase, one
 
 
 def _cost(
@@ -142,11 +156,6 @@ def open_phases(recipe: Recipe) -> dict[str, AnyDataSet]:
                 message = f"the network's {size} is {first[size]} in the first phase, and would be {found}"
                 raise UserError(f"phase.{name}.data: {message}; all phases train one network")
     return data
-
-
-def _require_same_data(ranks: Ranks, run_folder: RunFolder, recipe: Recipe, data: Mapping[str, AnyDataSet]) -> None:
-    """Raise UserError if a run would be resumed with other data than it began with; collective."""
-    ranks.on_root(lambda: run_folder.require_origin(Origin.of(data, sorted(learnt_before(recipe)))))
 
 
 def _resume(engine: Engine, run_folder: RunFolder, ranks: Ranks) -> State:

@@ -33,7 +33,9 @@ with imports_of(__name__, TORCH):
 class _Callable(ModuleType):
     """The program as a function of arrays."""
 
-    def __call__(self, position: ArrayLike, species: ArrayLike, box: ArrayLike, model: Any, **options: Any) -> Any:
+    def __call__(
+        self, position: ArrayLike, species: ArrayLike, box: ArrayLike, model: Trained | Path | str, **options: Any
+    ) -> Any:  # what a task gives and takes has types of its own
         """The prediction of a model, or of the one at a path, for a configuration: see `Task.predict_arrays`."""
         trained = model if isinstance(model, Trained) else load_trained(str(model))
         return task.get(trained.recipe.data.name).predict_arrays(trained, position, species, box, **options)

@@ -6,55 +6,71 @@ points the U-Net that it refines; parts in `model.frozen` are not trained.
 
 from __future__ import annotations
 
-from pathlib import Path
+import math
+from collections.abc import Mapping
 from types import NoneType
-from typing import Any, TypeGuard
 
 import numpy as np
 from torch import nn
 
 from dtrain.config import Recipe
+from dtrain.frozen import freeze
 from dtrain.normalisation import Normalisation
 from dtrain.weights import Trained, fill, load_model
 from runkit.errors import UserError
 from runkit.registry import suggestion
 
-SAME = 1e-3  # part of a spread by which the units of two networks may differ
+SAME = 1e-3  # part of a spread, or of a number, by which two networks may differ
+_OF_FORM = bool, int, float, str, tuple, list, NoneType
+Starts = Mapping[str, Trained]  # networks from which a run starts, by the keys of the recipe that name them
 
 
-def start_from(network: nn.Module, recipe: Recipe, normalisation: Normalisation) -> None:
+def read_starts(recipe: Recipe) -> Starts:
+    """The networks that a recipe names to start from; UserError, with the key, for one that cannot be read."""
+    paths = {"initial": recipe.initial, **{_key(part): path for part, path in recipe.model.start.items()}}
+    return {key: _loaded(path, key) for key, path in paths.items() if path}
+
+
+def learnt_before(starts: Starts) -> set[str]:
+    """Marks of the samples that they have learnt from."""
+    return set().union(*(trained.origin.learnt for trained in starts.values()))
+
+
+def start_from(network: nn.Module, recipe: Recipe, starts: Starts, normalisation: Normalisation) -> None:
     """Give a network the weights that its recipe names, and freeze parts of it; UserError if they do not fit.
 
     `normalisation` is that of the data: a part computes in units of the spread of its outputs.
     """
-    if recipe.initial:
-        _take(network, recipe.initial, "initial")
+    if "initial" in starts:
+        _take(network, starts["initial"], f"initial = {recipe.initial!r}")
     for name, path in recipe.model.start.items():
-        key = f"model.start.{name}"
+        key = _key(name)
+        trained, told = starts[key], f"{key} = {path!r}"
         part = _part(network, name, key)
-        trained = _take(part, path, key)
-        _require_same_form(part, trained, f"{key} = {path!r}")
+        _take(part, trained, told)
         units = trained.normalisation
         if not _alike(units, normalisation):
             both = f"spreads {units.std} there, {normalisation.std} here"
-            raise UserError(f"{key} = {path!r}: it has other units ({both}); train it on the same data and split")
+            raise UserError(f"{told}: it has other units ({both}); train it on the same data and split")
+        _require_same_form(part, trained, told)
     hold_parts(network, recipe)
 
 
 def hold_parts(network: nn.Module, recipe: Recipe) -> None:
     """Freeze the parts of a network that its recipe names; UserError for one that is not there, or if none is left."""
     for name in recipe.model.start:
-        _part(network, name, f"model.start.{name}")
+        _part(network, name, _key(name))
     for name in recipe.model.frozen:
-        _freeze(_part(network, name, "model.frozen"))
+        part = _part(network, name, "model.frozen")
+        if next(part.parameters(), None) is None:
+            raise UserError(f"model.frozen: the part {name!r} has no weights; leave it away")
+        freeze(part)
     if recipe.model.frozen and not any(parameter.requires_grad for parameter in network.parameters()):
         raise UserError(f"model.frozen = {list(recipe.model.frozen)}: nothing is left to train")
 
 
-def learnt_before(recipe: Recipe) -> set[str]:
-    """Marks of the samples that the weights with which a run starts have learnt from."""
-    paths = {"initial": recipe.initial, **{f"model.start.{part}": path for part, path in recipe.model.start.items()}}
-    return set().union(*(_loaded(path, key).origin.learnt for key, path in paths.items() if path))
+def _key(part: str) -> str:
+    return f"model.start.{part}"
 
 
 def _loaded(path: str, key: str) -> Trained:
@@ -64,36 +80,40 @@ def _loaded(path: str, key: str) -> Trained:
         raise UserError(f"{key} = {path!r}: {error}") from error
 
 
-def _take(network: nn.Module, path: str, key: str) -> Trained:
-    """Give a network the weights of a file; returns the network of that file."""
-    trained = _loaded(path, key)
+def _take(network: nn.Module, trained: Trained, told: str) -> None:
+    """Give a network the weights of another one."""
     try:
-        fill(network, trained.network.state_dict(), Path(path))
+        fill(network, trained.network.state_dict(), trained.path)
     except UserError as error:
-        raise UserError(f"{key} = {path!r}: {error}") from error
-    return trained
+        raise UserError(f"{told}: {error}") from error
 
 
 def _require_same_form(part: nn.Module, trained: Trained, told: str) -> None:
     """Raise UserError unless a part computes as the network does from which it has its weights."""
     theirs, ours = _form(trained.network), _form(part)
-    for name in theirs.keys() & ours.keys():
-        if theirs[name] != ours[name]:
-            raise UserError(f"{told}: weights fit, but {name} is {theirs[name]} there and {ours[name]} here")
+    for name, value in theirs.items():
+        if name in ours and not _is_same(value, ours[name]):
+            raise UserError(f"{told}: weights fit, but {name} is {value} there and {ours[name]} here")
 
 
-def _form(network: nn.Module) -> dict[str, Any]:
-    """What a network computes with beside weights, by name: switches, counts, faces; of numbers how many there are."""
-    return {
-        ".".join(filter(None, (place, name))): f"{len(value)} numbers" if _are_numbers(value) else value
-        for place, module in network.named_modules()
-        for name, value in vars(module).items()
-        if not name.startswith("_") and name != "training" and isinstance(value, (bool, int, str, tuple, NoneType))
-    }
+def _form(network: nn.Module) -> dict[str, object]:
+    """What a network computes with beside weights, by name: classes of layers, switches, numbers, faces."""
+    found: dict[str, object] = {}
+    for place, module in network.named_modules():
+        values = {name: value for name, value in vars(module).items() if isinstance(value, _OF_FORM)}
+        for name, value in {"class": type(module).__name__, **values}.items():
+            if not name.startswith("_") and name != "training":
+                found[".".join(filter(None, (place, name)))] = value
+    return found
 
 
-def _are_numbers(value: Any) -> TypeGuard[tuple[float, ...]]:
-    return isinstance(value, tuple) and bool(value) and all(isinstance(one, float) for one in value)
+def _is_same(one: object, other: object) -> bool:
+    """Whether two values of a form are equal; units come from data, so fractions need not be to the last digit."""
+    if isinstance(one, float) and isinstance(other, float):
+        return math.isclose(one, other, rel_tol=SAME)
+    if isinstance(one, (tuple, list)) and isinstance(other, (tuple, list)):
+        return len(one) == len(other) and all(map(_is_same, one, other))
+    return one == other
 
 
 def _part(network: nn.Module, name: str, key: str) -> nn.Module:
@@ -101,14 +121,6 @@ def _part(network: nn.Module, name: str, key: str) -> nn.Module:
     if name not in parts:
         raise UserError(f"{key}: the network has no part {name!r}{suggestion(name, parts)}")
     return network.get_submodule(name)
-
-
-def _freeze(part: nn.Module) -> None:
-    """Keep a part as it is, also statistics that it would gather in training."""
-    part.requires_grad_(False)
-    part.eval()
-    for module in part.modules():
-        module.train = lambda mode=True, module=module: module  # type: ignore[method-assign, misc]
 
 
 def _alike(one: Normalisation, other: Normalisation) -> bool:

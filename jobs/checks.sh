@@ -3,6 +3,7 @@
 
 # As many digits as bash can multiply.
 NUMBER='[0-9]{1,6}' POSITIVE='[1-9][0-9]{0,5}' HOURS='[0-9]{1,6}:[0-5][0-9]:[0-5][0-9]'
+NODES_PATTERN=$POSITIVE NODES_ALLOWED="a number from 1" # a scheduler may have others
 MOST_JOBS=10000 # of an array: each has a mark of its own
 
 setting() { # setting NAME PATTERN ALLOWED: the value of GENERATE_NAME or TRAIN_NAME, whichever the job is

@@ -20,6 +20,7 @@ import csv
 import itertools
 import os
 import re
+import signal
 import subprocess
 import sys
 import tomllib
@@ -257,4 +258,5 @@ def cancel(jobs: list[Job]) -> None:
 
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # a reader that leaves ends it without a word
     main(sys.argv[1:])

@@ -83,8 +83,7 @@ def simulate(
     block = Block(fluid, domain, undivided, SerialWorld(), _body(solid, sdf, domain), gpu)
     block.start(density, velocity)
     impulse = block.advance(np.ones(n_steps))
-    density, velocity = block.moments()
-    return Flow(density, velocity, momentum_exchange(impulse).sum(axis=1))
+    return Flow(*block.moments(), momentum_exchange(impulse).sum(axis=1))
 
 
 @cache

@@ -72,7 +72,7 @@ class Block:
         self._group, self._tables = group, self._data(decomposition, group.rank)
 
     @cached_property
-    def loaded(self) -> Any:
+    def loaded(self) -> object:
         """The block in the memory of its kernels, loaded at the first use: until then it needs the host alone."""
         loaded = self.steps.load(self._tables, self._group)
         del self._tables

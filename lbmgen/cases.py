@@ -19,7 +19,7 @@ from lbmgen.boundaries.face import Face
 from lbmgen.case import Case
 from lbmgen.config import RunConfig
 from lbmgen.domain import AXES, Domain
-from lbmgen.lattices import lattice
+from lbmgen.lattices import LATTICES, lattice
 from lbmgen.obstacles.placed import PlacedShape
 from lbmgen.obstacles.placement import Rules, draw
 from lbmgen.soundness import require_one_velocity, require_sound
@@ -98,10 +98,12 @@ def draw_all(config: RunConfig, world: World) -> list[Case]:
 
 def _domain(config: RunConfig, velocity: float) -> Domain:
     d = lattice(config.grid.lattice).d
-    if len(config.grid.cells) != d:
-        raise UserError(f"grid.cells = {list(config.grid.cells)}: {config.grid.lattice} needs {d} numbers")
-    if config.flow.force and len(config.flow.force) != d:
-        raise UserError(f"flow.force = {list(config.flow.force)}: {config.grid.lattice} needs {d} numbers")
+    for key, given in (("grid.cells", config.grid.cells), ("flow.force", config.flow.force or (0,) * d)):
+        if len(given) != d:
+            others = " or ".join(name for name, other in LATTICES.items() if other.d == len(given))
+            more = f", or grid.lattice = {others}" if others else ""
+            told = f"{config.grid.lattice} has {d} dimensions; allowed: {d} numbers{more}"
+            raise UserError(f"{key} = {list(given)}: {told}")
     faces = tuple(
         (_face(config, f"{axis}_low", velocity), _face(config, f"{axis}_high", velocity)) for axis in AXES[:d]
     )

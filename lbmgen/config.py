@@ -141,7 +141,7 @@ class RunConfig(Config):
 
     output: str = Field("data/flow.h5", min_length=1, description="file to write")
     seed: int = Field(1, ge=0, lt=2**63, description="seed of all random numbers")
-    n_cases: int = Field(64, ge=1, le=10**7, description="cases to simulate")
+    n_cases: int = Field(320, ge=1, le=10**7, description="cases to simulate")
     ranks_per_case: int = Field(1, ge=1, description="ranks that share the domain of a case")
     device: Device = Field("auto", description="cpu, gpu, or auto: a GPU where there is one")
     cases_per_gpu: int = Field(

@@ -18,6 +18,7 @@ from runkit.errors import UserError
 
 Faces = tuple[tuple[Face, Face], ...]
 AXES = "xyz"
+SIDES = "low", "high"
 
 
 @dataclass(frozen=True)
@@ -31,6 +32,12 @@ class Domain:
         for axis, pair in enumerate(self.faces):
             if sum(face.way == PERIODIC for face in pair) == 1:
                 raise UserError(f"boundaries: both faces of axis {AXES[axis]} must be periodic, or none")
+
+    @property
+    def named_faces(self) -> dict[str, Face]:
+        """Each face by its name, such as x_low, which is its key in [boundaries]."""
+        pairs = zip(AXES, self.faces, strict=False)
+        return {f"{axis}_{side}": face for axis, pair in pairs for side, face in zip(SIDES, pair, strict=True)}
 
     @property
     def periodic(self) -> tuple[bool, ...]:

@@ -123,14 +123,7 @@ def show(config: RunConfig) -> None:
         f"tau        {_ends([case.tau for case in cases])}, "
         f"Reynolds number {_ends([case.reynolds for case in cases])}, "
         f"length {_ends([case.length for case in cases])} sites{drawn}",
-        f"velocity   {_ends([case.velocity for case in cases])}, "
-        + (
-            "nominal: no inlet or sliding wall has it, and what comes is measured"
-            if cases[0].is_nominal
-            else f"at its peak {_ends([(1 + config.flow.pulsation) * fastest_of(case.domain) for case in cases])}"
-        )
-        + (f", in waves of {config.flow.period:g} steps" if config.flow.pulsation else "")
-        + drawn,
+        f"velocity   {_velocity(config, cases)}{drawn}",
         f"ranks      {n_ranks} in {_many(groups, 'group', 'groups')}; a case is cut into {_by(decomposition.grid)}",
         f"memory     {memory_in_words(config, cases[0], decomposition.n_blocks)}; on a GPU {in_units(on_gpu)} per "
         f"case, as many at once as it holds, up to {config.cases_per_gpu if config.ranks_per_case == 1 else 1}",
@@ -138,6 +131,15 @@ def show(config: RunConfig) -> None:
         "ranks",
     ):
         print("# " + line)
+
+
+def _velocity(config: RunConfig, cases: Sequence[Case]) -> str:
+    """The reference velocities of cases, and what is known of the largest ones."""
+    pulsation = config.flow.pulsation
+    peak = f"at its peak {_ends([(1 + pulsation) * fastest_of(case.domain) for case in cases])}"
+    known = "nominal: no inlet or sliding wall has it, and what comes is measured" if cases[0].is_nominal else peak
+    waves = f", in waves of {config.flow.period:g} steps" if pulsation else ""
+    return f"{_ends([case.velocity for case in cases])}, {known}{waves}"
 
 
 def _dimensions(config: RunConfig, sizes: Mapping[str, int]) -> str:

@@ -16,7 +16,7 @@ from lbmgen.case import Case
 from lbmgen.cases import draw_all, input_files
 from lbmgen.config import FREE_KEYS, RunConfig
 from lbmgen.decomposition import Decomposition
-from lbmgen.domain import AXES, Body, Domain
+from lbmgen.domain import AXES, SIDES, Body, Domain
 from lbmgen.plan import gpu_bytes, group_of, memory_in_words, require_whole_records, schema_of, sizes_of
 from lbmgen.points import require_room
 from lbmgen.prefetch import prefetched
@@ -217,12 +217,8 @@ def _open(world: World, config: RunConfig, cases: list[Case]) -> Writer:
         "n_trajectories": config.n_cases,
         "inputs": world.on_root(digests, input_files(config)),
     }
-    faces = zip(AXES, cases[0].domain.faces, strict=False)
-    groups = {
-        f"boundary_conditions/{axis}_{side}": {"bc_type": face.kind}
-        for axis, pair in faces
-        for side, face in zip(("low", "high"), pair, strict=True)
-    }
+    faces = cases[0].domain.named_faces
+    groups = {f"boundary_conditions/{name}": {"bc_type": face.kind} for name, face in faces.items()}
     # Not verified yet: a killed run may have left cases in mid-move.
     file = Writer.open(world, path, schema, sizes, attributes, free_keys=FREE_KEYS, groups=groups, verified=False)
     if not file.finished:
@@ -237,7 +233,7 @@ def _write_axes(config: RunConfig, file: Writer) -> None:
     width, frames = config.grid.refinement, config.frames
     for axis, n in zip(AXES, config.grid.cells, strict=False):
         file.write(f"dimensions/{axis}", (), width * (np.arange(n) + 0.5))
-        for side, end in (("low", 0), ("high", n - 1)):
+        for side, end in zip(SIDES, (0, n - 1), strict=True):
             file.write(f"boundary_conditions/{axis}_{side}/mask", (), np.arange(n) == end)
     file.write("dimensions/time", (), frames.every * (np.arange(frames.count) + 1.0))
     n_records = frames.count * frames.every // frames.force_every

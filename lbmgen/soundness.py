@@ -6,7 +6,7 @@ Units: lattice units.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping
 from itertools import combinations
 
 from lbmgen.boundaries.face import PERIODIC, Face
@@ -28,11 +28,7 @@ SURE = 1e-9  # numbers that differ by less, over their size, are the same
 
 def require_one_velocity(domain: Domain, velocity: float) -> None:
     """Raise UserError unless the reference velocity is that of an inlet or, where there is none, of a sliding wall."""
-    faces = {
-        f"boundaries.{AXES[axis]}_{side}": face
-        for axis, pair in enumerate(domain.faces)
-        for side, face in zip(("low", "high"), pair, strict=True)
-    }
+    faces = {f"boundaries.{name}": face for name, face in domain.named_faces.items()}
     inlets = {name: face.inflow for name, face in faces.items() if face.inflow is not None}
     speeds = inlets or {name: face.slide for name, face in faces.items() if face.slide}
     if speeds and not any(abs(speed - velocity) <= SURE * velocity for speed in speeds.values()):
@@ -50,7 +46,7 @@ def require_sound(config: RunConfig, case: Case) -> None:
     _require_slow(config, case)
     law = collision.build(config.collision.name, **config.collision.parameters)
     require_formulas(lattice(config.grid.lattice), law, bool(config.flow.force))
-    least, where, perhaps = least_tau(law, [face for pair in case.domain.faces for face in pair])
+    least, where, perhaps = least_tau(law, case.domain.named_faces)
     if case.tau < least:
         raise UserError(
             f"flow.reynolds = {case.reynolds:.4g}: tau = {case.tau:.4f} is too near 1/2 for {config.collision.name!r}"
@@ -64,14 +60,19 @@ def require_sound(config: RunConfig, case: Case) -> None:
         )
 
 
-def least_tau(law: Collision, faces: Sequence[Face]) -> tuple[float, str, str]:
-    """The smallest relaxation time at which a law is stable between faces; in words where it holds, and a way out."""
+def least_tau(law: Collision, faces: Mapping[str, Face]) -> tuple[float, str, str]:
+    """The smallest relaxation time at which a law is stable between faces; in words where it holds, and a way out.
+
+    `faces` by their names, such as x_low.
+    """
     limits = [(law.least_tau, "", "")]
-    if any(face.slide for face in faces):
-        limits.append((law.least_tau_sliding, " beside a sliding wall", ""))
-    if any(face.reflects for face in faces):
-        limits.append((law.least_tau_reflecting, " with an outlet that reflects sound", " or kind of outlet"))
-    limits.append((max(face.least_tau for face in faces), " with this kind of outlet", " or kind of outlet"))
+    for name, face in faces.items():
+        key = f"boundaries.{name}"
+        limits.append((face.least_tau, f" with {key}", f" or kind of {key}"))
+        if face.slide:
+            limits.append((law.least_tau_sliding, f" beside {key}, which slides", ""))
+        if face.reflects:
+            limits.append((law.least_tau_reflecting, f" with {key}, which reflects sound", f" or kind of {key}"))
     return max(limits, key=lambda limit: limit[0])
 
 

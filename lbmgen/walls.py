@@ -136,7 +136,8 @@ class Boundary:
     def _wall_links(self, i: int, which: I64, kind: Face, axis: int) -> _LinkGroup:
         """Links that bounce back from a face, which may move or let fluid in."""
         back, w, c = self.lattice.opposite[i], self.lattice.w[i], np.array(self.lattice.c[i])
-        place = self.site[which] + self.origin + 0.5 - 0.5 * c
+        place = self.site[which] + self.origin + 0.5 - 0.5 * c  # half way along the link
+        # 2 w rho (c·u) / c_s^2 (Ladd), with rho = 1 and c_s^2 = 1/3.
         constant = (6 * w * kind.velocity_at(place, axis, self.domain) * c).sum(axis=1)
         return self._plain(i, which, [self.layout.departure(back, state) for state in STATES], constant)
 
@@ -149,6 +150,7 @@ class Boundary:
             here, normal = which[(outside == axes).all(axis=1)], np.where(axes, c, 0)
             blocked = self.body.solid[tuple((self.site[here] - c + normal + 1).T)]
             yield self._body_links(i, here[blocked], normal)
+            # The neighbour that lies along the face, and of its populations the one that has the mirrored velocity.
             across = -int(normal @ np.array(self.layout.strides))
             mirrored = self.lattice.mirrored(i, *np.flatnonzero(axes))
             yield self._plain(i, here[~blocked], [self.layout.arrival(mirrored, state) + across for state in STATES])
@@ -214,8 +216,9 @@ class Boundary:
         ]
         here, left = (self.offset[sites][None, :, None] + place[:, None, :] for place in places)
         target = here[:, number, i]
-        here[:, number, i] = -1
+        here[:, number, i] = -1  # not known before the formula has been computed
         inward, solid_inside = self._inward(site, i)
+        # Where the site further in is solid, what left this one the other way stands for what arrived there.
         back = left[:, number, np.array(self.lattice.opposite)[i]]
         kinds = [kind for _, _, kind in self._open]
         return Outlets(

@@ -23,7 +23,7 @@ ASCENDING = f"positive times that ascend, by {SHORTEST:g} or more, up to {LONGES
 
 
 def ascend(times: Sequence[float]) -> bool:
-    """Whether snapshots can be taken at these times; a time that is not a number is none."""
+    """Whether times ascend from above 0, far enough apart for a time step between them; not if one is no number."""
     away = all(later - earlier >= SHORTEST * (1 - 1e-6) for earlier, later in pairwise((0.0, *times)))
     return away and max(times, default=0.0) <= LONGEST
 

@@ -10,7 +10,7 @@ import numpy as np
 from mdgen.ensemble import Ensemble
 from mdgen.integrators import advance, advance_coupled
 from mdgen.kernels import Kernels
-from mdgen.kernels.fire import Valley
+from mdgen.kernels.fire import Convergence
 from mdgen.replica_batch import ReplicaBatch, System
 from mdgen.snapshot import Seen
 from runkit.arrays import F64, I64, Array, Bools
@@ -76,10 +76,10 @@ class CpuEngine:
         """Form batches anew for speed. This does not change a bit of any trajectory."""
         self.batches = [smaller for batch in self.batches for smaller in _split(batch)]
 
-    def minimize(self, tolerance: float, most: int) -> Valley:
-        """Go down to where no force component exceeds `tolerance`, in `most` iterations of FIRE, and rest there."""
+    def minimize(self, tolerance: float, most: int) -> Convergence:
+        """Minimise the energy until no force component exceeds `tolerance`, in at most `most` iterations of FIRE."""
         found = self._collect(lambda batch: np.stack(batch.minimize(tolerance, most), axis=1))
-        return Valley(found[:, 0], found[:, 1].astype(int))
+        return Convergence(found[:, 0], found[:, 1].astype(int))
 
     def snapshot(self) -> Callable[[], Seen]:
         """The present state; nothing is deferred on the CPU."""

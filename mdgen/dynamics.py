@@ -17,7 +17,7 @@ from mdgen.cpu_engine import CpuEngine
 from mdgen.engine import Engine
 from mdgen.ensemble import Ensemble, replicas
 from mdgen.gpu_engine import GpuEngine
-from mdgen.kernels.fire import Valley
+from mdgen.kernels.fire import Convergence
 from mdgen.potentials.pair import PairPotential
 from mdgen.snapshot import Snapshot
 from mdgen.thermostats import Thermostat
@@ -138,13 +138,13 @@ class Dynamics:
         self.engine.finish()
         self._under_way = False
 
-    def minimize(self, tolerance: float, most: int) -> Valley:
-        """Go down in energy until no force component exceeds `tolerance`, or for `most` iterations of FIRE, each
-        replica for itself; velocities are zero then."""
+    def minimize(self, tolerance: float, most: int) -> Convergence:
+        """Minimise the energy of each replica until no force component exceeds `tolerance`, in at most `most`
+        iterations of FIRE; velocities are zero then."""
         self._require_rest()
-        valley = self.engine.minimize(tolerance, most)
+        convergence = self.engine.minimize(tolerance, most)
         self._forget()
-        return valley
+        return convergence
 
     def restore(self, position: ArrayLike, velocity: ArrayLike) -> None:
         """Go on from these positions and velocities [R, n, 3]."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Protocol
 
-from mdgen.kernels.fire import Valley
+from mdgen.kernels.fire import Convergence
 from mdgen.snapshot import Seen
 from runkit.arrays import F64, Bools
 
@@ -43,8 +43,8 @@ class Engine(Protocol):
     def finish(self) -> None:
         """Wait until the steps have been taken; forces are known then."""
 
-    def minimize(self, tolerance: float, most: int) -> Valley:
-        """Go down to where no force component exceeds `tolerance`, in `most` iterations of FIRE, and rest there."""
+    def minimize(self, tolerance: float, most: int) -> Convergence:
+        """Minimise the energy until no force component exceeds `tolerance`, in at most `most` iterations of FIRE."""
 
     def snapshot(self) -> Callable[[], Seen]:
         """Start to fetch the present state, where forces are known; the returned function waits for it.

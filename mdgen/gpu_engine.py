@@ -94,8 +94,8 @@ class GpuEngine:
         self._thermostat.finish()
         self._asked = None
 
-    def minimize(self, tolerance: float, most: int) -> fire.Valley:
-        """Go down to where no force component exceeds `tolerance`, in `most` iterations of FIRE, and rest there.
+    def minimize(self, tolerance: float, most: int) -> fire.Convergence:
+        """Minimise the energy until no force component exceeds `tolerance`, in at most `most` iterations of FIRE.
 
         All replicas at once, each for itself; the host checks now and then whether all have come to rest.
         """
@@ -112,7 +112,7 @@ class GpuEngine:
         self._arrays.motion[:, 1] = 0
         self._arrays.status[:, gpu.FLAGS] = 0
         done = self._device.to_host(state)
-        return fire.Valley(done[-1], done[fire.N_ITERATIONS].astype(int))
+        return fire.Convergence(done[-1], done[fire.N_ITERATIONS].astype(int))
 
     def _descent(self, tolerance: float, most: int, state: DeviceArray) -> Callable[[], None]:
         """Some iterations."""

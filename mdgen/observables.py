@@ -10,7 +10,6 @@ Units: Lennard-Jones.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
 
 import numpy as np
 from scipy.spatial import cKDTree
@@ -42,7 +41,9 @@ def sample_labels(
     return {"bond": bond} | {name: np.array([row[name] for row in rows]) for name in rows[0]}
 
 
-def _time_labels(position: F64, start: Configuration, n_species: int, bond: I32, wave_number: float) -> dict[str, Any]:
+def _time_labels(
+    position: F64, start: Configuration, n_species: int, bond: I32, wave_number: float
+) -> dict[str, F64 | float | list[float]]:
     moved = displacement(position, start.position)
     change = bond_change(position, start, bond)
     is_a = start.species == 0

@@ -83,8 +83,8 @@ class ReplicaBatch:
         lists = self.neighbors
         self.kernels.forces(self.replicas, self.state.place, self.state.force, lists.clusters, lists.inner, self._law)
 
-    def minimize(self, tolerance: float, most: int) -> fire.Valley:
-        """Go down to where no force component exceeds `tolerance`, in `most` iterations of FIRE, and rest there."""
+    def minimize(self, tolerance: float, most: int) -> fire.Convergence:
+        """Minimise the energy until no force component exceeds `tolerance`, in at most `most` iterations of FIRE."""
         shape = (len(self.index), len(self.system.species), 3)
 
         def put(flat: F64) -> None:
@@ -96,9 +96,9 @@ class ReplicaBatch:
             self.evaluate()
             return _flat(self.array("force"))
 
-        found, valley = fire.descend(force_at, _flat(self.array("position")), tolerance, most)
+        found, convergence = fire.descend(force_at, _flat(self.array("position")), tolerance, most)
         put(found)
-        return valley
+        return convergence
 
     def energies(self) -> F64:
         """Potential energy and virial [n_replicas, 2], in float64 whatever the precision of the forces."""

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import os
 import zipfile
 import zlib
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
+from runkit.arrays import Array
 from runkit.errors import UserError
-from runkit.outputs import as_path, require_regular, sibling, state_of
+from runkit.outputs import as_path, put_in_place, require_regular, sibling, state_of
 
 
 def save_arrays(path: Path | str, **arrays: ArrayLike) -> None:
@@ -25,15 +24,12 @@ def save_arrays(path: Path | str, **arrays: ArrayLike) -> None:
     try:
         with open(beside, "wb") as handle:
             np.savez(handle, allow_pickle=False, **arrays)
-            handle.flush()
-            os.fsync(handle.fileno())
-        os.replace(beside, path)
-        sync_directory(path.parent)
+        put_in_place(beside, path)
     except OSError as error:
         raise UserError(f"checkpoint {path} cannot be written: {error.strerror or error}") from error
 
 
-def load_arrays(path: Path | str) -> dict[str, NDArray[Any]]:
+def load_arrays(path: Path | str) -> dict[str, Array]:
     """Read the arrays of a checkpoint; a missing, truncated or foreign file raises UserError."""
     path = as_path(path)
     require_regular(path, state_of(path))
@@ -46,12 +42,3 @@ def load_arrays(path: Path | str) -> dict[str, NDArray[Any]]:
         raise UserError(f"checkpoint {path} does not exist") from error
     except (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
         raise UserError(f"checkpoint {path} is damaged or foreign ({error}); delete it to start anew") from error
-
-
-def sync_directory(path: Path) -> None:
-    """Write the entries of this directory to disk, so that a rename survives a power cut."""
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

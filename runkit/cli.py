@@ -46,8 +46,8 @@ _LAUNCHER_OPTION = re.compile(r"--local[_-]rank=\d+")
 def run_program(
     name: str,
     model: type[Model],
-    run: Callable[[Model], Any],
-    show: Callable[[Model], Any] | None = None,
+    run: Callable[[Model], object],
+    show: Callable[[Model], object] | None = None,
     description: str = "",
     arguments: Sequence[str] | None = None,
     positional: Sequence[str] = (),
@@ -60,8 +60,8 @@ def run_program(
     without such keys the only word is a configuration file. `launched` gives the rank of this process among those that
     were started together. `parts` are the registries whose parts keys name: `--help` lists them with their parameters.
 
-    A UserError, or a lack of memory, ends the program with code 2 and one line on standard error; so does a reader of
-    the standard output that goes away, with code 141, and an interrupt without a word, with 130.
+    A UserError, or a lack of memory, ends the program with code 2 and one line on standard error. It ends with code 141
+    if the pipe that takes its standard output is closed, and after an interrupt with 130 and no message.
     """
     words = [
         word for word in (sys.argv[1:] if arguments is None else arguments) if not _LAUNCHER_OPTION.fullmatch(word)
@@ -91,8 +91,8 @@ def _speaks(launch: Launch) -> bool:
 def _do(
     name: str,
     model: type[Model],
-    run: Callable[[Model], Any],
-    show: Callable[[Model], Any] | None,
+    run: Callable[[Model], object],
+    show: Callable[[Model], object] | None,
     about: Callable[[], str],
     words: Sequence[str],
     positional: Sequence[str],
@@ -114,7 +114,7 @@ def _do(
 
 @contextmanager
 def plain_streams() -> Iterator[None]:
-    """Let no letter that the terminal's encoding lacks, and no reader that has left, end a program by a traceback."""
+    """A context without tracebacks for characters that the terminal's encoding lacks, or where the pipe is closed."""
     _open_missing()
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):

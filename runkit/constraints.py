@@ -63,7 +63,7 @@ def allowed(model: type[BaseModel], names: Sequence[str]) -> str:
 
 
 def describe(field: FieldInfo) -> str:
-    """What a field allows, for example "an integer >= 2"."""
+    """What a field allows, for example "an integer >= 2", with examples if it has some."""
     kind = _kind(field.annotation)
     limits = []
     for constraint in field.metadata:
@@ -71,7 +71,8 @@ def describe(field: FieldInfo) -> str:
             bound = getattr(constraint, attribute, None)
             if bound is not None:
                 limits.append(words.format(bound))
-    return " ".join([kind, " and ".join(limits)]).strip()
+    words = " ".join([kind, " and ".join(limits)]).strip()
+    return f"{words}, such as {' or '.join(map(str, field.examples))}" if field.examples else words
 
 
 def _kind(annotation: Any) -> str:

@@ -18,14 +18,14 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, Protocol, TypeVar, cast
+from typing import ParamSpec, Protocol, TypeVar
 
 from runkit.log import Rank, say
 
 WAIT, FILE, KERNELS, DATA = "waited", "file", "kernels", "data"  # beside "computed"
 PARTS = (WAIT, FILE, KERNELS)  # of a generator
 TRAINING = (WAIT, FILE, DATA)
-Method = TypeVar("Method", bound=Callable[..., Any])
+P = ParamSpec("P")
 T = TypeVar("T")
 
 
@@ -80,19 +80,19 @@ class Account:
                 say(world, title * line.startswith("efficiency") + line)
 
 
-def counted(name: str) -> Callable[[Method], Method]:
+def counted(name: str) -> Callable[[Callable[P, T]], Callable[P, T]]:
     """A method whose time counts as `name` while an account is open."""
 
-    def decorated(method: Method) -> Method:
+    def decorated(method: Callable[P, T]) -> Callable[P, T]:
         @functools.wraps(method)
-        def timed(*arguments: Any, **options: Any) -> Any:
+        def timed(*arguments: P.args, **options: P.kwargs) -> T:
             account = Account.present
             if account is None or account._thread != threading.get_ident():
                 return method(*arguments, **options)
             with account.part(name):
                 return method(*arguments, **options)
 
-        return cast(Method, timed)
+        return timed
 
     return decorated
 

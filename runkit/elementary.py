@@ -11,12 +11,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
-from runkit.arrays import F64
+from runkit.arrays import F64, Array
 
 
 def _of_each(function: Callable[[float], float]) -> Callable[[ArrayLike], F64]:
@@ -53,9 +52,9 @@ def sinc(values: ArrayLike) -> F64:
     return np.divide(sin(array), array, out=np.ones_like(array), where=array != 0)
 
 
-def squared_length(vector: NDArray[Any]) -> NDArray[Any]:
+def squared_length(vector: Array) -> Array:
     """Squares of vectors [..., d], added up from the first component on."""
-    total: NDArray[Any] = vector[..., 0] * vector[..., 0]
+    total: Array = vector[..., 0] * vector[..., 0]
     for k in range(1, vector.shape[-1]):
         total = total + vector[..., k] * vector[..., k]
     return total

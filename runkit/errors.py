@@ -13,7 +13,7 @@ Given = ParamSpec("Given")
 
 
 class UserError(Exception):
-    """The reader's mistake or the machine's state: shown as one line, the program ends with exit code 2.
+    """The user's mistake or the machine's state: shown as one line, the program ends with exit code 2.
 
     The message names the key or file, its value, and what would be allowed.
     """
@@ -28,7 +28,7 @@ def complain(error: BaseException | str) -> None:
 
 
 def is_interrupt(error: BaseException) -> bool:
-    """Whether a reader has interrupted the program: libraries may fail in cleaning up, and show that instead."""
+    """Whether a user has interrupted the program: libraries may fail in cleaning up, and show that instead."""
     below = error.__cause__ or error.__context__
     return isinstance(error, KeyboardInterrupt) or (below is not None and is_interrupt(below))
 
@@ -36,7 +36,7 @@ def is_interrupt(error: BaseException) -> bool:
 def in_one_line(*kinds: type[Exception]) -> Callable[[Callable[Given, int]], Callable[Given, int]]:
     """Decorator of a program's main function: a UserError, or an error of these kinds, is one line and exit code 2.
 
-    An interrupt ends it without a word.
+    An interrupt ends it without a message.
     """
 
     taken: tuple[type[BaseException], ...] = (UserError, KeyboardInterrupt, *kinds)

@@ -13,7 +13,7 @@ MARK = ".made_by_glassflow"  # in a folder whose content is ours
 
 
 def make_folder(path: Path) -> None:
-    """Make the last folder of a path, but not those above it, whose absence is rather a slip of the pen."""
+    """Make the last folder of a path, but not those above it: where they are missing, the path is likely mistyped."""
     _make(path, parents=False)
 
 

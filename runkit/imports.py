@@ -29,13 +29,13 @@ _early: list[int] = []  # signals that no run has taken yet
 
 @contextmanager
 def imports_of(module: str, least: int = 0) -> Iterator[None]:
-    """Around the imports of a program, the `__name__` of whose module is given.
+    """A context for the imports of a program; `module` is the `__name__` of its module.
 
     Where memory, or a limit below `least` bytes of addresses, does not suffice for them, the program ends with one line
-    and code 2, where it is interrupted without a word. Of a module that is run (not imported), from here on until a run
-    takes them (`runkit.stop`), signals that warn end a process alone at once, with one line and code UNFINISHED. One of
-    many ranks notes them for the run: launchers let the others wait for a rank that ends before it has joined them. An
-    interrupt at the very end, where Python and libraries take leave, ends it without a word as well.
+    and code 2; after an interrupt it ends without a message. If the module is run, not imported, signals that warn are
+    handled from here on until a run takes them over (`runkit.stop`): a process alone ends at once, with one line and
+    code UNFINISHED, and one of many ranks keeps them for the run, since launchers let the others wait for a rank that
+    ends before it has joined them. An interrupt while Python shuts down ends the program without a message, too.
     """
     is_program = module == "__main__"
     if is_program:

@@ -1,4 +1,4 @@
-"""One line for the reader, from root only."""
+"""Lines on standard output, from root only."""
 
 from __future__ import annotations
 

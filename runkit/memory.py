@@ -21,7 +21,7 @@ _FILES = "too many open files"
 def shortage(error: BaseException) -> UserError | None:
     """The message for an error that comes from a lack of memory, or of open files; None for any other.
 
-    Libraries put words of their own over such an error: what was being handled counts too.
+    A library may raise an error of its own instead: then the error that it was handling counts.
     """
     if isinstance(error, (ImportError, OSError, RuntimeError)) and _FILES in str(error).lower():
         most, _ = resource.getrlimit(resource.RLIMIT_NOFILE)

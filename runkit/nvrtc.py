@@ -31,7 +31,7 @@ NO_BYTES = 8  # type of a section that takes no room in the file
 
 
 class NoGpu(Exception):
-    """Why there is none, for a reader."""
+    """There is no GPU to be used; the message says why."""
 
 
 def cupy() -> Any:
@@ -46,7 +46,7 @@ def cupy() -> Any:
 
 
 def has_gpu() -> bool:
-    """Whether the driver shows one, to whomever."""
+    """Whether the driver shows any."""
     return any(Path("/dev").glob("nvidia[0-9]*"))
 
 

@@ -7,6 +7,7 @@ with written_whole(path) as beside:                     # the work goes to a fil
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import secrets
@@ -21,6 +22,7 @@ import numpy as np
 from runkit.errors import UserError
 
 PART = ".part"  # ends the name of an unfinished file
+UNSYNCED = errno.EACCES, errno.EINVAL, errno.EPERM, errno.ENOTSUP  # of a folder: not to be read, or not to be synced
 HEAD = 1 << 12  # bytes of a file by which its kind is recognised
 
 
@@ -120,20 +122,40 @@ def shortened(path: Path | str) -> str:
 def written_whole(path: Path) -> Iterator[Path]:
     """A new file beside `path`, which takes its name at the end; after an error nothing is left of it.
 
-    Several processes may write one file at once: each has its own beside. Raises UserError if the folder or the disk
-    refuses.
+    Several processes may write one file at once: each has its own beside. It is on disk at the end. Raises UserError if
+    the folder or the disk refuses.
     """
     # Short, so that a name that can be used is not refused for what is added to it.
     beside = sibling(path, "").with_name(f".{secrets.token_hex(8)}.tmp{path.suffix}")
     try:
         os.close(os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666))
         yield beside
-        os.replace(beside, path)
+        put_in_place(beside, path)
     except OSError as error:
         raise UserError(f"output: {shortened(path)} cannot be written: {error.strerror or error}") from error
     finally:
         with suppress(OSError):
             beside.unlink()
+
+
+def put_in_place(file: Path, path: Path) -> None:
+    """Give a whole file the name `path`, so that it has it, with all of its bytes, after a power cut too."""
+    _sync(file)
+    os.replace(file, path)
+    try:
+        _sync(path.parent)
+    except OSError as error:
+        if error.errno not in UNSYNCED:
+            raise
+
+
+def _sync(path: Path) -> None:
+    """Write a file, or the entries of a folder, to disk."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def starts_with(pattern: str) -> Callable[[Path], bool]:

@@ -18,6 +18,11 @@ from tests.conftest import ROOT, clean_environment
 
 PAGE = (ROOT / "docs" / "howto" / "troubleshooting.md").read_text()
 SHOWN = re.findall(r"^```console\n\$ (python .*)\n(error: .*)\n```$", PAGE, re.MULTILINE)
+# Messages within sentences and tables; numbers, and what names a key, differ from run to run.
+QUOTED = [
+    said for said in re.findall(r"`([^`]+)`", re.sub(r"```.*?```", "", PAGE, flags=re.DOTALL)) if said.count(" ") > 2
+]
+QUOTED = [said for said in QUOTED if not said.startswith("python ")]
 
 
 @pytest.fixture(scope="module")
@@ -45,6 +50,13 @@ SAME += ("production.n_replicas=2", "production.times=[0.1, 0.2]")
 
 def test_the_page_shows_commands():
     assert len(SHOWN) >= 10 and PAGE.count("```console") == len(SHOWN)
+
+
+def test_messages_that_the_page_quotes_are_those_of_the_code():
+    files = (path for package in ("runkit", "mdgen", "lbmgen", "dtrain") for path in (ROOT / package).rglob("*.py"))
+    code = "\n".join(path.read_text() for path in files)
+    pieces = [piece.strip() for said in QUOTED for piece in re.split(r"\d+|^\w+ = \w+: ", said)]
+    assert len(QUOTED) >= 6 and not [piece for piece in pieces if piece not in code]
 
 
 @pytest.mark.parametrize(("command", "told"), SHOWN, ids=[command for command, _ in SHOWN])

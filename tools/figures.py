@@ -18,7 +18,7 @@ Of both: training: training curves. Each has its caption beside it, as NAME.txt.
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import matplotlib
@@ -46,9 +46,7 @@ KINDS = {name: ("flow", flow_pictures) for name in ("FLOW", "FLOW_3D")} | {"ISOC
 def pictures(dataset: Path, runs: Sequence[Run]) -> Iterator[Picture]:
     """Everything that dataset and runs allow; raises UserError for another kind of file."""
     with Dataset(dataset) as data:
-        if data.schema.name not in KINDS:
-            raise UserError(f"{dataset} holds {data.schema.name} data; allowed: {', '.join(KINDS)}")
-        kind, drawings = KINDS[data.schema.name]
+        kind, drawings = _kind(data)
         mine = [run for run in runs if run.data == kind]
         if runs and not mine:
             raise UserError(f"--run: none of {len(runs)} runs is of {kind} data, which {dataset} holds")
@@ -56,6 +54,13 @@ def pictures(dataset: Path, runs: Sequence[Run]) -> Iterator[Picture]:
     trained = [run for run in mine if run.curve("training")]
     if trained:
         yield draw_training(trained)
+
+
+def _kind(data: Dataset) -> tuple[str, Callable[..., Iterator[Picture]]]:
+    """Data of a run, and what draws them; raises UserError where nothing does."""
+    if data.schema.name not in KINDS:
+        raise UserError(f"{data.path} holds {data.schema.name} data; allowed: {', '.join(KINDS)}")
+    return KINDS[data.schema.name]
 
 
 def main() -> None:
@@ -67,9 +72,12 @@ def main() -> None:
     parser.add_argument("--format", choices=FORMATS, default="png", help="of figures; animations are GIF")
     options = parser.parse_args()
     try:
-        make_folders(options.out)
+        runs = find_runs(options.run)
+        with Dataset(options.dataset) as data:
+            _kind(data)
+        make_folders(options.out)  # where there is something to draw, before it is drawn
         with plt.rc_context(STYLE):
-            for picture in pictures(options.dataset, find_runs(options.run)):
+            for picture in pictures(options.dataset, runs):
                 print(save(picture, options.out, options.format))
     except UserError as error:
         complain(error)

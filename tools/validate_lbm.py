@@ -219,7 +219,7 @@ def wakes(options: argparse.Namespace, report: Report) -> None:
             from_flow = boundary.get(kind).from_flow
             given = {from_flow: 0.08} if from_flow else {}
             face, outlet = boundary.build(kind, **given), {"kind": kind} | given
-            least, *_ = least_tau(built, [face])
+            least, *_ = least_tau(built, {"x_high": face})
             if face.reflects:
                 report.row(f"{law}, {kind}, tau = {(0.5 + least) / 2:.4f}", in_wake(law, outlet, (0.5 + least) / 2))
             report.row(f"{law}, {kind}, tau = {least:.4f}", in_wake(law, outlet, least), LARGEST_SPEED)

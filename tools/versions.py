@@ -34,7 +34,7 @@ def requirements(which: str) -> list[str]:
         if match is None:
             raise SystemExit(f"setup.cfg: {line!r} names no lowest version")
         if match["name"] not in PINNED:
-            lowest = match["lowest"] + ".0" * (match["lowest"].count(".") < 2)  # ~=3.11.0 takes the corrections of 3.11
+            lowest = match["lowest"] + ".0" * (2 - match["lowest"].count("."))  # ~=3.11.0 takes the corrections of 3.11
             version = f"~={lowest}" if which == "lowest" else f">={match['lowest']}"
             found.append(f"{match['name']}{version}{match['rest']}{match['where'] or ''}")
     return found

@@ -12,12 +12,12 @@ from typing import Any, ClassVar, Protocol, TypeAlias, TypeVar
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from pydantic import Field
 from torch import Tensor
 
 from dtrain.data.tensors import Tensors
 from dtrain.normalisation import Normalisation
+from runkit.arrays import Array
 from runkit.config import Config
 from runkit.dataset.outcome import outcome_of
 from runkit.dataset.reader import Dataset
@@ -187,7 +187,7 @@ def dataset_at(file: str, schema: str) -> Dataset:
     return dataset
 
 
-def complete(dataset: Dataset, status: NDArray[Any]) -> list[int]:
+def complete(dataset: Dataset, status: Array) -> list[int]:
     """Numbers of the units that are complete, by the status of each [n]; UserError if none is: all have failed."""
     found: list[int] = np.flatnonzero(status == COMPLETE).tolist()
     if not found:
@@ -195,7 +195,7 @@ def complete(dataset: Dataset, status: NDArray[Any]) -> list[int]:
     return found
 
 
-def mark_of(*arrays: NDArray[Any]) -> str:
+def mark_of(*arrays: Array) -> str:
     """A short digest of the content of arrays."""
     found = sha256()
     for array in arrays:

@@ -167,8 +167,8 @@ class FlowCloud(Flow):
 
     def _fluid_of_nodes(self, case: int) -> Bools:
         """Which nodes [k] have fields."""
-        points = self.dataset["points/fluid_fraction"][case] > 0 if self.n_points else np.zeros(0, bool)
-        return np.concatenate([points, self.fluid(case).reshape(-1), np.zeros(self._n_blocks, bool)])
+        blocks = np.zeros(self._n_blocks, bool)
+        return np.concatenate([self.fluid_at_points(case), self.fluid(case).reshape(-1), blocks])
 
     @property
     def _n_blocks(self) -> int:

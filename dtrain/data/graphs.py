@@ -6,7 +6,7 @@ Units: sigma.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any, Self
+from typing import Self
 
 import numpy as np
 import torch
@@ -48,7 +48,7 @@ class Graphs(Tensors):
         return self.node_mask, self.edge_mask
 
     @property
-    def terms(self) -> tuple[Any, ...]:
+    def terms(self) -> tuple[Tensor | tuple[Tensor, ...], ...]:
         """What regressions are made of, beside the inputs of a network: targets, masks, weights."""
         return self.targets, self.masks, self.weight
 

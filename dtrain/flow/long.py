@@ -14,6 +14,7 @@ import numpy as np
 import torch
 
 from dtrain.data.flow import Flow
+from dtrain.flow.rollouts import side_by_side
 from dtrain.flow.statistics import Statistics, Summary
 from dtrain.flow_metrics import spectrum_error, wake
 from dtrain.weights import Trained
@@ -23,8 +24,8 @@ from runkit.progress import Progress
 
 BOUND = 3.0
 SAMPLED = 30_000  # a longer rollout gives mean, spectrum and divergence from every so many-th call only
-SIDE_BY_SIDE = 16  # cases in a call of the network
 LONGEST_SEGMENT = 512  # frames
+CALLS = 16  # of the network, whose frames are looked at together
 
 
 @dataclass(frozen=True)
@@ -69,11 +70,11 @@ class LongRollouts:
 
     def run(self, world: World, n_frames: int) -> list[LongCase]:
         """All cases, in their order, shared out over the ranks; collective."""
-        mine = [self.cases[i] for i in world.share(len(self.cases))]
+        groups = side_by_side(self.data, self.cases, CALLS * self.data.options.frames, self.device)
+        mine = [groups[i] for i in world.share(len(groups))]
         found: dict[int, LongCase] = {}
-        groups = [mine[i : i + SIDE_BY_SIDE] for i in range(0, len(mine), SIDE_BY_SIDE)]
-        with Progress(world, len(groups) * n_frames, "frames", "long rollouts") as progress:
-            for group in groups:
+        with Progress(world, len(mine) * n_frames, "frames", "long rollouts") as progress:
+            for group in mine:
                 found |= self._group(group, n_frames, progress)
         gathered = {case: one for part in world.all_gather(found) for case, one in part.items()}
         return [gathered[case] for case in self.cases]
@@ -84,16 +85,19 @@ class LongRollouts:
         stride = self.data.options.frames * max(1, n_frames // SAMPLED)
         gathered = {case: self._statistics(case, n_frames, stride) for case in cases}
         last = {case: simulated[case][1] for case in cases}
-        going = dict.fromkeys(cases, True)
+        going = list(cases)
         for frames in self._frames(cases, n_frames):
             for case, values in zip(cases, frames, strict=True):
                 limit = BOUND * simulated[case][0].largest
-                going[case] = going[case] and _is_within(values[1:, :, self.fluid[case]], limit)
-                if going[case]:
-                    gathered[case].add(values)
-                    last[case] = values[:, -1]
+                n = _n_within(values[1:, :, self.fluid[case]], limit) if case in going else 0
+                n -= n % self.data.options.frames if n < values.shape[1] else 0  # a call counts as a whole
+                if n:
+                    gathered[case].add(values[:, :n])
+                    last[case] = values[:, n - 1]
+                if n < values.shape[1] and case in going:
+                    going.remove(case)
             progress.advance(frames.shape[2])
-            if not any(going.values()):
+            if not going:
                 break
         return {
             case: LongCase(
@@ -111,16 +115,19 @@ class LongRollouts:
 
     @torch.inference_mode()
     def _frames(self, cases: list[int], n_frames: int) -> Iterator[F32]:
-        """The frames [case, 3, t, x, y] of one call after another, n_frames in all."""
+        """The frames [case, 3, t, x, y] of some calls after another, n_frames in all."""
         clips = self.data.stack([self.data.clip(case, self.start, 0) for case in cases]).to(self.device)
         frames, left = clips.given, n_frames
         while left > 0:
-            frames = self.network(*clips.inputs(frames))[0] * clips.fluid
-            found = frames[:, :, :left].cpu().numpy()
+            found: list[torch.Tensor] = []
+            while left > 0 and len(found) < CALLS:
+                frames = self.network(*clips.inputs(frames))[0] * clips.fluid
+                found.append(frames[:, :, :left])
+                left -= frames.shape[2]
+            block = torch.cat(found, dim=2).cpu().numpy()
             yield np.stack(
-                [self.data.denormalised(one, self.fluid[case]) for case, one in zip(cases, found, strict=True)]
+                [self.data.denormalised(one, self.fluid[case]) for case, one in zip(cases, block, strict=True)]
             )
-            left -= frames.shape[2]
 
     def _simulated(self, case: int) -> tuple[Summary, F32]:
         """The same of the simulation, from the first frame that is not given to the end of the file."""
@@ -152,6 +159,9 @@ def _over(ours: float, theirs: float) -> float:
     return ours / theirs if theirs else float("nan")
 
 
-def _is_within(velocity: F32, limit: float) -> bool:
-    """Whether all of the velocity [2, time, cell] is finite and no speed above a limit."""
-    return bool(np.isfinite(velocity).all() and np.square(velocity).sum(axis=0).max() <= limit**2)
+def _n_within(velocity: F32, limit: float) -> int:
+    """How many first frames of a velocity [2, time, cell] are finite, with no speed above a limit."""
+    with np.errstate(over="ignore", invalid="ignore"):  # what is too large to be squared is beyond any limit
+        largest = np.square(velocity).sum(axis=0).max(axis=1)
+    outside = np.flatnonzero(~(largest <= limit**2))  # no number is not below it either
+    return int(outside[0]) if len(outside) else len(largest)

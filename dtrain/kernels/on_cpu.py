@@ -65,8 +65,7 @@ def backward(
     into_rows = torch.empty_like(rows) if wants_rows else None
     if of_arriving is None and ends:
         of_arriving = torch.zeros_like(ends[0])
-    if of_constant is None:
-        of_constant = torch.zeros_like(constant)
+    of_constant = torch.zeros_like(constant) if of_constant is None else of_constant
     given = *_inputs(rows, constant, ends), _flat(layers.weight.t()), (_flat(layers.weight), _flat(layers.weight_2))
     of_rows = None if into_rows is None else _flat(into_rows)
     before = _flat(of_out), None if of_arriving is None else _flat(of_arriving)

@@ -68,9 +68,15 @@ class FlowUNet(nn.Module):
         self.outputs, self.frames, self.increments = outputs, frames, increments
         self.spreads = tuple(map(float, spreads)) if stream else None
         self.stride: int = 2 ** len(widths)
-        self.periodic = axes = periodic_axes(periodic, self.stride)
+        self.periodic = periodic_axes(periodic, self.stride)
         self.planes, self.images = planes_of(planes), images
-        n_seen = outputs * frames + inputs - outputs
+        self._add_layers(outputs * frames + inputs - outputs, widths, fine, blocks, dilations, norm)
+
+    def _add_layers(
+        self, n_seen: int, widths: Sequence[int], fine: int, blocks: int, dilations: Sequence[int], norm: str
+    ) -> None:
+        """Layers that see `n_seen` channels of a picture."""
+        axes = self.periodic
 
         def block(channels: int, dilation: int = 1) -> Residual:
             return Residual(channels, dilation, norm, axes)
@@ -83,7 +89,7 @@ class FlowUNet(nn.Module):
         self.up = nn.ModuleList(block(width) for _, width in narrower)
         self.finest = PeriodicConv2d(widths[0], fine, 3, axes)
         self.seen = PeriodicConv2d(n_seen, fine, 3, axes)
-        self.last = PeriodicConv2d(fine, outputs * frames, 3, axes)
+        self.last = PeriodicConv2d(fine, self.outputs * self.frames, 3, axes)
         with torch.no_grad():
             self.last.weight.mul_(0.1)  # predictions start near the mean, or near the last frame
 
@@ -91,10 +97,11 @@ class FlowUNet(nn.Module):
         n, _, t, nx, ny = x.shape
         if t != self.frames:
             raise UserError(f"{t} frames were given to a network of {self.frames}; data.frames says how many")
-        seen = with_images(x, self.planes, self.images) if self.images else x
-        moving, fixed = seen[:, : self.outputs].flatten(1, 2), seen[:, self.outputs :, 0]
-        picture = to_stride(torch.cat([moving, fixed], 1), self.stride, self.periodic)
+        picture = torch.cat([x[:, : self.outputs].flatten(1, 2), x[:, self.outputs :, 0]], 1)
         picture = picture.contiguous(memory_format=torch.channels_last)
+        if self.images:
+            picture = with_images(picture, self.planes, self.images, t)
+        picture = to_stride(picture, self.stride, self.periodic).contiguous(memory_format=torch.channels_last)
         y, passed = picture, []
         for halve, blocks in zip(self.halving[:-1], self.down, strict=True):
             y = blocks(halve(y))
@@ -124,7 +131,7 @@ class Residual(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         y = x
         for norm, convolution in zip(self.norms, self.convolutions, strict=True):
-            y = convolution(gelu(norm(y[:, :, None])[:, :, 0]))  # normalisations take (t, x, y)
+            y = convolution(gelu(norm(y)))
         return x + y
 
 

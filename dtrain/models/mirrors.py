@@ -13,7 +13,7 @@ from torch import Tensor
 
 Planes = tuple[tuple[bool, bool], tuple[bool, bool]]  # whether the low and the high face of x, and of y, are planes
 NO_PLANES: Planes = ((False, False), (False, False))
-ACROSS = ((-2, 1), (-1, 2))  # axes, and the channel of the velocity along each
+ACROSS = ((-2, 1), (-1, 2))  # axes, and which quantity is the velocity along each
 
 
 def planes_of(planes: Sequence[Sequence[bool]]) -> Planes:
@@ -24,27 +24,29 @@ def planes_of(planes: Sequence[Sequence[bool]]) -> Planes:
     return (pairs[0][0], pairs[0][1]), (pairs[1][0], pairs[1][1])
 
 
-def with_images(frames: Tensor, planes: Planes, reach: int) -> Tensor:
-    """Fields [n, channel, t, x, y] of density, velocities and more, with `reach` cells of their image at each plane.
+def with_images(picture: Tensor, planes: Planes, reach: int, n_frames: int) -> Tensor:
+    """Fields [n, channel, x, y] with `reach` cells of their image at each plane.
 
-    A domain that is shorter than the reach has one image of all of its cells.
+    The channels are `n_frames` of density, as many of each velocity, and what has no direction. A domain that is
+    shorter than the reach has one image of all of its cells.
     """
     for (axis, velocity), (low, high) in zip(ACROSS, planes, strict=True):
-        n = frames.shape[axis]
+        n = picture.shape[axis]
         depth = min(reach, n)
-        ends = [_image(frames.narrow(axis, start, depth), axis, velocity) for start in (0, n - depth)]
-        frames = torch.cat([*ends[: int(low)], frames, *ends[1 : 1 + int(high)]], axis)
-    return frames
+        of_velocity = slice(velocity * n_frames, (velocity + 1) * n_frames)
+        ends = [_image(picture.narrow(axis, start, depth), axis, of_velocity) for start in (0, n - depth)]
+        picture = torch.cat([*ends[: int(low)], picture, *ends[1 : 1 + int(high)]], axis)
+    return picture
 
 
 def inner(frames: Tensor, planes: Planes, reach: int, shape: Sequence[int]) -> Tensor:
-    """The cells [..., *shape] of fields that `with_images` made."""
+    """The cells [..., *shape] of fields [..., x, y] that `with_images` made."""
     for (axis, _), (low, _), n in zip(ACROSS, planes, shape, strict=True):
         frames = frames.narrow(axis, min(reach, n) * int(low), n)
     return frames
 
 
-def _image(frames: Tensor, axis: int, velocity: int) -> Tensor:
-    image = frames.flip(axis)
-    image.select(1, velocity).neg_()  # flip has made a copy
+def _image(part: Tensor, axis: int, of_velocity: slice) -> Tensor:
+    image = part.flip(axis)
+    image[:, of_velocity].neg_()  # flip has made a copy
     return image

@@ -21,7 +21,7 @@ GROUP = 8  # channels that are normalised together, at most
 
 
 def norm_layer(kind: str, channels: int) -> nn.Module:
-    """The layer for [n, channels, t, x, y]; ValueError for an unknown kind."""
+    """The layer for [n, channels, x, y] or [n, channels, t, x, y]; ValueError for an unknown kind."""
     if kind == "batch":
         return BatchNorm(channels)
     if kind == "group":
@@ -32,12 +32,12 @@ def norm_layer(kind: str, channels: int) -> nn.Module:
 
 
 class GroupNorm(nn.GroupNorm):
-    """`torch.nn.GroupNorm` that says in one line where there is nothing to normalise."""
+    """`torch.nn.GroupNorm` that says in one line where there is nothing to normalise; in single precision at least."""
 
     def forward(self, x: Tensor) -> Tensor:
         if x.numel() == x.shape[0] * self.num_groups:
             raise _too_small("a group of channels")
-        return super().forward(x)
+        return super().forward(_wide(x))
 
 
 class BatchNorm(nn.BatchNorm3d):
@@ -53,8 +53,8 @@ class BatchNorm(nn.BatchNorm3d):
             if self.training and x.numel() == x.shape[1]:
                 raise _too_small("a channel of the batch")
             return super().forward(x)
-        wide = x if x.dtype == torch.float64 else x.float()  # half precision has too few digits for statistics
-        var, mean = torch.var_mean(wide, dim=(0, 2, 3, 4), correction=0)
+        wide = _wide(x)
+        var, mean = torch.var_mean(wide, dim=(0, *range(2, x.dim())), correction=0)
         count = wide.new_full((1,), x.numel() / x.shape[1])
         moments = torch.cat([count, count * mean, count * (var + mean.square())]).double()
         summed: Callable[[Tensor], Tensor] = _Sum.apply
@@ -64,7 +64,11 @@ class BatchNorm(nn.BatchNorm3d):
         self._remember(mean, var * count / (count - 1))
         scale = self.weight * (var + self.eps).rsqrt().to(wide.dtype)
         shift = self.bias - mean.to(wide.dtype) * scale
-        return torch.addcmul(shift.view(-1, 1, 1, 1), wide, scale.view(-1, 1, 1, 1)).to(x.dtype)
+        shape = -1, *(1 for _ in x.shape[2:])
+        return torch.addcmul(shift.view(shape), wide, scale.view(shape)).to(x.dtype)
+
+    def _check_input_dim(self, input: Tensor) -> None:
+        """Two dimensions are as good as three; torch has a class for each."""
 
     @torch.no_grad()
     def _remember(self, mean: Tensor, var: Tensor) -> None:
@@ -72,6 +76,11 @@ class BatchNorm(nn.BatchNorm3d):
         self.num_batches_tracked.add_(1)
         self.running_mean.lerp_(mean.to(self.running_mean.dtype), self.momentum)
         self.running_var.lerp_(var.to(self.running_var.dtype), self.momentum)
+
+
+def _wide(x: Tensor) -> Tensor:
+    """In single precision at least: half has too few digits for statistics, and on a CPU slow kernels for them."""
+    return x.float() if x.dtype in (torch.float16, torch.bfloat16) else x
 
 
 def _too_small(what: str) -> UserError:

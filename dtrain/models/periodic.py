@@ -84,8 +84,9 @@ def to_stride(x: Tensor, stride: int, periodic: Axes) -> Tensor:
     for n, name, wraps in zip((nx, ny), "xy", periodic, strict=True):
         if wraps and n % stride:
             raise UserError(_no_multiple(name, n, stride))
-    # torch.compile has no remainder of a negative number
-    return pad(x, (0, (stride - ny % stride) % stride, 0, (stride - nx % stride) % stride))
+    # torch.compile, which reasons about sizes, has no remainder of a number that it takes for negative.
+    more_x, more_y = ((n + stride - 1) // stride * stride - n for n in (nx, ny))
+    return pad(x, (0, more_y, 0, more_x))
 
 
 def _no_multiple(axis: str, n: int, stride: int) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, ClassVar, Protocol, TypeVar
+from typing import Any, ClassVar, Literal, Protocol, TypeVar
 
 from numpy.typing import ArrayLike
 from pydantic import ConfigDict, Field
@@ -37,7 +37,7 @@ class EvaluateOptions(Config):
     file: str = Field("", description="file of the generator; none: the one of the training")
     part: str = Field("test", description="which samples are scored")
     output: str = Field("", description="folder for the results; none: that of the model")
-    device: str = Field("auto", pattern="^(auto|cpu|gpu)$", description="where the network is computed")
+    device: Literal["auto", "cpu", "gpu"] = Field("auto", description="where the network is computed")
     threads: int = Field(0, ge=0, le=4096, description="threads of a process; 0: its share of the node's cores")
 
 
@@ -57,7 +57,7 @@ class PredictOptions(Config):
         False,
         description="of a campaign over seeds also the predictions of each run, each into a file beside it",
     )
-    device: str = Field("auto", pattern="^(auto|cpu|gpu)$", description="where the network is computed")
+    device: Literal["auto", "cpu", "gpu"] = Field("auto", description="where the network is computed")
     threads: int = Field(0, ge=0, le=4096, description="threads of a process; 0: its share of the node's cores")
 
 
@@ -94,7 +94,10 @@ class Task(Protocol[Evaluate_contra, Predict_contra]):
     def predict_arrays(
         trained: Trained, position: ArrayLike, species: ArrayLike, box: ArrayLike, **options: Any
     ) -> Any:
-        """The network's answer for the particles of one configuration; UserError where data are not of particles."""
+        """The network's answer for the particles of one configuration, in a type of the task's own; so are `options`.
+
+        Raises UserError where data are not of particles.
+        """
         raise UserError(f"{trained.path} has learnt {trained.recipe.data.name} data; a model for particles is needed")
 
 

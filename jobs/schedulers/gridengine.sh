@@ -3,7 +3,6 @@
 # around any `=`. -hold_jid starts a job however those before it ended, so a job looks itself whether they succeeded.
 
 RESTARTS=10
-NODES_PATTERN='[1-9][0-9]{0,5}' NODES_ALLOWED="a number from 1"
 AFTER_ANY_END=yes
 
 # One word a line. Some sites have kinds of nodes in place of queues and parallel environments.

@@ -7,7 +7,6 @@
 # looks itself whether they succeeded.
 RESTARTS=10
 AFTER_ANY_END=yes
-NODES_PATTERN='[1-9][0-9]{0,5}' NODES_ALLOWED="a number from 1"
 
 resources() { # one word a line
     local chunk=$nodes:ncpus=$((tasks * cores)):mpiprocs=$tasks:ompthreads=$cores

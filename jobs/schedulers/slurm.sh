@@ -3,7 +3,6 @@
 
 # On the login node: words of the command from job, folder, nodes, tasks, cores, gpus, time, queue, after, array.
 RESTARTS=10
-NODES_PATTERN='[1-9][0-9]{0,5}' NODES_ALLOWED="a number from 1"
 
 resources() { # one word a line
     printf '%s\n' --nodes="$nodes" --ntasks-per-node="$tasks" --cpus-per-task="$cores"

@@ -54,27 +54,24 @@ class Characteristic(Open):
         if not 0 <= self.relaxation < 1:
             raise ValueError(f"relaxation = {self.relaxation:g}; allowed: 0 or more, below 1")
 
-    @staticmethod
-    def guess(face: Characteristic, site: Site, link: Link) -> Value:
+    def guess(self, site: Site, link: Link) -> Value:
         """What the flow carries out."""
-        return carried(face, link)
+        return carried(self.speed, link)
 
-    @staticmethod
-    def arriving(face: Characteristic, site: Site, link: Link) -> Value:
+    def arriving(self, site: Site, link: Link) -> Value:
         """The guess, with as much at rest, shared out by weights, as gives the site its amplitude."""
         here, inside = _momentum(site), _momentum(site.inside)
         change = [there - j for there, j in zip(inside, here, strict=True)]
         density = _of_waves(site.inside.excess - site.excess, change)
-        wanted = _amplitude(face, site, site.excess, here) + face.speed * _amplitude(face, site, density, change)
-        wanted = wanted - face.relaxation * (1.0 + site.excess - face.density)
-        found = _amplitude(face, site, site.arrived.excess, site.arrived.momentum)
-        return link.guess + link.w * (wanted - found) / _amplitude(face, site, site.share.excess, site.share.momentum)
+        wanted = self._amplitude(site, site.excess, here) + self.speed * self._amplitude(site, density, change)
+        wanted = wanted - self.relaxation * (1.0 + site.excess - self.density)
+        found = self._amplitude(site, site.arrived.excess, site.arrived.momentum)
+        return link.guess + link.w * (wanted - found) / self._amplitude(site, site.share.excess, site.share.momentum)
 
-
-def _amplitude(face: Characteristic, site: Site, excess: Value, momentum: Sequence[Value]) -> Value:
-    """That of the wave that enters."""
-    outward = sum(n * j for n, j in zip(site.normal, momentum, strict=True))
-    return (1.0 + face.speed / SOUND) * excess - outward / SOUND
+    def _amplitude(self, site: Site, excess: Value, momentum: Sequence[Value]) -> Value:
+        """That of the wave that enters."""
+        outward = sum(n * j for n, j in zip(site.normal, momentum, strict=True))
+        return (1.0 + self.speed / SOUND) * excess - outward / SOUND
 
 
 def _momentum(of: Flow) -> list[Value]:

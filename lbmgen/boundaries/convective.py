@@ -3,14 +3,13 @@
 A weak pull draws the density to the given one. Vortices pass almost undistorted if `speed` is that of the flow, and
 sound comes back at a third of its height or less (docs/validation.md).
 
-Source: Z. Yang, Comput. Fluids 84, 58 (2013), doi:10.1016/j.compfluid.2013.05.019.
+Source: Z. Yang, Comput. Math. Appl. 65, 160 (2013), doi:10.1016/j.camwa.2012.11.012.
 Units: lattice units.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
 
 from lbmgen.boundaries import boundary
 from lbmgen.boundaries.face import Open
@@ -34,19 +33,11 @@ class Convective(Open):
         if not self.speed > 0:
             raise ValueError(f"speed = {self.speed:g}; allowed: above 0")
 
-    @staticmethod
-    def arriving(face: Convective, site: Site, link: Link) -> Value:
+    def arriving(self, site: Site, link: Link) -> Value:
         """Upwind and implicit, so that any speed is stable."""
-        return carried(face, link) - ANCHOR * link.w * (1.0 + site.excess - face.density)
+        return carried(self.speed, link) - ANCHOR * link.w * (1.0 + site.excess - self.density)
 
 
-class WithSpeed(Protocol):
-    """A face with a parameter `speed`."""
-
-    @property
-    def speed(self) -> float: ...
-
-
-def carried(face: WithSpeed, link: Link) -> Value:
+def carried(speed: Value, link: Link) -> Value:
     """What a link's population becomes, carried out at a speed."""
-    return (link.memory + face.speed * link.inner) / (1.0 + face.speed)
+    return (link.memory + speed * link.inner) / (1.0 + speed)

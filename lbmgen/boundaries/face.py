@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import math
 import numbers
+from abc import ABC, abstractmethod
+from collections.abc import Iterable
 from dataclasses import fields
 from functools import cache
-from typing import Any, ClassVar
+from typing import ClassVar, Self
 
 import numpy as np
 
@@ -57,25 +59,35 @@ class Face:
         return np.zeros_like(place)
 
 
-class Open(Face):
+class Open(Face, ABC):
     """Base of open faces: they hold the density of the far field, and formulas give what enters.
 
     Parameters are numbers. A formula is computed in double precision, by arithmetic alone, for each link through the
-    face at each step: `arriving(face, site, link)` is the population that enters. `face` has the parameters as
-    attributes, `Site` and `Link` have all else. With `guess(face, site, link)`, a first value of it, `arriving` may use
-    `site.arrived` and `link.guess` too.
+    face at each step: `arriving(site, link)` is the population that enters, from parameters of the face (`self`), which
+    are values there as all others are, and from what `Site` and `Link` have. A face with a `guess`, a first value of
+    it, may use `site.arrived` and `link.guess` too.
     """
 
     way = OPEN
     kind = "OPEN"
     priority = 3
     density: float
-    guess: ClassVar[staticmethod[[Any, Site, Link], Value] | None] = None
 
-    @staticmethod
-    def arriving(face: Any, site: Site, link: Link) -> Value:
+    @abstractmethod
+    def arriving(self, site: Site, link: Link) -> Value:
         """The population that enters along a link."""
-        raise NotImplementedError
+
+    def guess(self, site: Site, link: Link) -> Value:
+        """A first value of it, which cannot depend on `site.arrived`."""
+        return 0.0
+
+    @classmethod
+    def of_values(cls, values: Iterable[Value]) -> Self:
+        """The face for its own formulas: with values of any algebra as its parameters, which nobody has checked."""
+        face = object.__new__(cls)
+        for name, value in zip(cls.parameters(), values, strict=False):
+            object.__setattr__(face, name, value)
+        return face
 
     @classmethod
     def parameters(cls) -> tuple[str, ...]:

@@ -2,7 +2,7 @@
 
 h_i = -h_opposite + 2 w_i [rho (1 + 9/2 (c_i·u)^2 - 3/2 u^2) - 1]: an opening free of shear.
 
-Source: I. Ginzburg, D. d'Humieres, A. Kuzmin, J. Stat. Phys. 139, 1090 (2010), doi:10.1007/s10955-010-9967-9.
+Source: I. Ginzburg, F. Verhaeghe, D. d'Humieres, Commun. Comput. Phys. 3, 427 (2008) (anti-bounce-back).
 Units: lattice units.
 """
 
@@ -24,10 +24,9 @@ class Pressure(Open):
     density: float = 1.0
     reflects = True
 
-    @staticmethod
-    def arriving(face: Pressure, site: Site, link: Link) -> Value:
+    def arriving(self, site: Site, link: Link) -> Value:
         """What left along the opposite link, with its sign reversed, about the equilibrium of the density."""
         square = sum(u * u for u in site.velocity)
         along = sum(c * u for c, u in zip(link.c, site.velocity, strict=True))
         shape = 1.0 + 4.5 * along * along - 1.5 * square
-        return 2.0 * link.w * (face.density * shape - 1.0) - link.opposite
+        return 2.0 * link.w * (self.density * shape - 1.0) - link.opposite

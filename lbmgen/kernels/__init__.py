@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import cache
-from typing import Any, NamedTuple, Protocol, TypeAlias, TypeVar
+from typing import Any, NamedTuple, Protocol, TypeVar, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -231,16 +231,20 @@ class Steps(Protocol[Loaded]):
         """The statistics of each block; means over cells of `width` sites, if it is not None."""
 
 
-AnySteps: TypeAlias = Steps[Any]  # a block hands on what `load` gave without looking into it
-
-
 @cache
-def steps_on(gpu: Gpu | None, lattice: Lattice, law: Collision, forced: bool, dtype: str) -> AnySteps:
-    """The kernels for a lattice, a law and, if `forced`, a force density, on `gpu`, or on the CPU if it is None."""
+def steps_on(gpu: Gpu | None, lattice: Lattice, law: Collision, forced: bool, dtype: str) -> Steps[object]:
+    """The kernels for a lattice, a law and, if `forced`, a force density, on `gpu`, or on the CPU if it is None.
+
+    What they load is an object for everybody else: it is handed back to them, and nobody looks into it.
+    """
     if gpu is None:
         from lbmgen.kernels import cpu
 
-        return cpu.Steps(lattice, law, forced)
+        return _sealed(cpu.Steps(lattice, law, forced))
     from lbmgen.kernels import gpu as on_gpu
 
-    return on_gpu.Steps(gpu, lattice, law, forced, dtype)
+    return _sealed(on_gpu.Steps(gpu, lattice, law, forced, dtype))
+
+
+def _sealed(steps: Steps[Loaded]) -> Steps[object]:
+    return cast("Steps[object]", steps)

@@ -21,5 +21,5 @@ def require_formulas(lattice: Lattice, law: Collision, forced: bool) -> None:
         for name in ("guess", "arriving"):
             with refused(f"{name} of the open face {face.__name__}", getattr(face, name)):
                 require_value(on_row(name, face, lattice.d, symbols(Places.of(lattice.d).size)))
-        with refused(f"guess of the open face {face.__name__}", face.guess or face.arriving):
+        with refused(f"guess of the open face {face.__name__}", face.guess):
             needs_of(face, lattice.d)

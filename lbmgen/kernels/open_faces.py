@@ -39,8 +39,8 @@ class Places(NamedTuple):
         return cls(*ends)
 
 
-def arguments(face: type[Open], d: int, row: Sequence[Value]) -> tuple[SimpleNamespace, Site, Link]:
-    """The arguments `face`, `site` and `link` of a formula, from a row of numbers."""
+def arguments(face: type[Open], d: int, row: Sequence[Value]) -> tuple[Open, Site, Link]:
+    """The face, the site and the link that formulas are computed of, from a row of numbers."""
     at = Places.of(d)
 
     def moments(place: int, name: str) -> SimpleNamespace:
@@ -52,13 +52,13 @@ def arguments(face: type[Open], d: int, row: Sequence[Value]) -> tuple[SimpleNam
     link = SimpleNamespace(c=row[at.c : at.c + d])
     for name in ("w", "opposite", "inner", "memory", "guess"):
         setattr(link, name, row[getattr(at, name)])
-    return SimpleNamespace(**dict(zip(face.parameters(), row, strict=False))), site, link
+    return face.of_values(row), site, link
 
 
 def on_row(name: str, face: type[Open], d: int, row: Sequence[Value]) -> Value:
-    """What the formula of this name gives for a row of numbers: 0 if `face` has none."""
-    formula = getattr(face, name)
-    return formula(*arguments(face, d, row)) if formula else 0.0
+    """What the formula of this name, `guess` or `arriving`, gives for a row of numbers."""
+    own, site, link = arguments(face, d, row)
+    return own.guess(site, link) if name == "guess" else own.arriving(site, link)
 
 
 class Needs(NamedTuple):
@@ -69,6 +69,7 @@ class Needs(NamedTuple):
     place: bool  # normal and share
     arrived: bool
     link: bool  # c and opposite
+    guess: bool
 
 
 def needs_of(face: type[Open], d: int) -> Needs:
@@ -94,6 +95,7 @@ def needs_of(face: type[Open], d: int) -> Needs:
         place=needs(*range(at.normal, at.arrived)),
         arrived=needs(*range(at.arrived, at.c)),
         link=needs(*range(at.c, at.w), at.opposite),
+        guess=needs(at.guess),
     )
 
 

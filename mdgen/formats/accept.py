@@ -13,7 +13,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from mdgen.formats.base import Frame
-from mdgen.formats.seam import MOST, OUTSIDE, Seam
+from mdgen.formats.box_fit import MOST, OUTSIDE, BoxFit
 from mdgen.formats.text import is_integer
 from mdgen.initial import Configuration
 from runkit.arrays import F64, I64, Ints
@@ -94,7 +94,7 @@ def _edges(frame: Frame, source: str) -> F64:
 
 
 def _cube(frame: Frame, position: F64, source: str, density: float | None) -> F64:
-    """The cubic box that the density gives, if it can be the one that the particles were in (`seam`)."""
+    """The cubic box that the density gives, if it can be the one that the particles were in (`box_fit`)."""
     known = density or frame.density
     if known is None:
         raise UserError(f"{source}: the file holds no box; give system.density for a cubic one")
@@ -103,13 +103,13 @@ def _cube(frame: Frame, position: F64, source: str, density: float | None) -> F6
         f"{source}: the file holds no box; density {known:g} gives a cube of edge {edge:.6g}, but the particles "
         f"span {', '.join(f'{x:.6g}' for x in span)}"
     )
-    seam = Seam(position, edge)
+    fit = BoxFit(position, edge)
     outside = 0.0 if frame.density else OUTSIDE / len(position) ** (1 / 3)  # published files are wrapped
     is_inside = bool(np.all(span <= edge * (1 + outside + 1e-6)))
-    if is_inside and not seam.is_known:
+    if is_inside and not fit.is_known:
         raise UserError(f"{given}, and {len(position)} are too few to tell whether it fits: give a file with a box")
-    if not (is_inside and abs(seam.misfit(edge)) <= MOST):
-        found = seam.fitting()
+    if not (is_inside and abs(fit.misfit(edge)) <= MOST):
+        found = fit.fitting()
         which = f", about {len(position) / found**3:.3g}" if found else ""
         raise UserError(f"{given}, and do not fit it: give the right system.density{which}, or a file with a box")
     return np.full(3, edge)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+
+from numpy.typing import ArrayLike
 
 from runkit.arrays import F64, Array
 from runkit.registry import ClassRegistry
@@ -22,7 +23,7 @@ class Frame:
 
     position: F64  # [n, 3]
     species: Sequence[str]
-    cell: Any = None  # one edge, three edges, or nine numbers of three vectors
+    cell: ArrayLike | None = None  # one edge, three edges, or nine numbers of three vectors
     place: str = ""  # such as "frame 3"
     time: str = ""  # where a frame may show the structure of the frame before with the labels of another time
     origin: Sequence[float] = (0.0, 0.0, 0.0)

@@ -93,7 +93,7 @@ class Kernels(Protocol):
     def energies(
         self, replicas: bool, place: F64, energy: F64, virial: F64, clusters: Clusters, pairs: PairList, law: Law, /
     ) -> None:
-        """Add energy and virial of the pairs with higher particles to the x components of `energy` and `virial`."""
+        """Fill the x components of `energy` and `virial` with those of each particle's pairs with higher ones."""
 
     def kick(self, velocity: F64, force: Floats, step: F64, /) -> None:
         """Half a step of `velocity`; `step` [LANES]."""

@@ -2,8 +2,8 @@
 
 The formula is applied to arrays [R] and, for `gpu/fire.cu`, to registers (see `runkit.formula`); it adds, multiplies,
 divides, takes roots and compares. Sums over the 3 n components run in one order everywhere: each of COLUMNS columns
-from its top, then these as rows of 32, then those 32. So the way down has the same bits on the CPU and on a GPU, in any
-company.
+from its top, then these as rows of 32, then those 32. So minimisations have the same bits on the CPU and on a GPU,
+whatever other replicas there are.
 
 Source: J. Guénolé et al., Comput. Mater. Sci. 175, 109584 (2020), doi:10.1016/j.commatsci.2020.109584 (semi-implicit
 Euler, half-step back on uphill motion); E. Bitzek et al., Phys. Rev. Lett. 97, 170201 (2006),
@@ -31,8 +31,8 @@ N_ITERATIONS = 3  # where that is
 COLUMNS = 256
 
 
-class Valley(NamedTuple):
-    """Where R replicas came to rest: largest force component left [R] and iterations done [R]."""
+class Convergence(NamedTuple):
+    """How minimisations of R replicas ended: largest force component left [R] and iterations done [R]."""
 
     largest_force: F64
     n_iterations: I64
@@ -84,8 +84,8 @@ def _added(parts: F64) -> F64:
     return reduce(np.add, parts, np.zeros(parts.shape[1:]))
 
 
-def descend(force_at: Callable[[F64], F64], start: F64, tolerance: float, most: int) -> tuple[F64, Valley]:
-    """Position [R, m] where no component of the force exceeds `tolerance`, and the `Valley`, from `start` [R, m].
+def descend(force_at: Callable[[F64], F64], start: F64, tolerance: float, most: int) -> tuple[F64, Convergence]:
+    """Position [R, m] where no component of the force exceeds `tolerance`, and the `Convergence`, from `start` [R, m].
 
     `force_at` gives the forces [R, m] at positions. A replica that has come to rest, has done `most` iterations or has
     forces that are no numbers stays where it is.
@@ -98,7 +98,7 @@ def descend(force_at: Callable[[F64], F64], start: F64, tolerance: float, most: 
             largest = np.abs(force).max(axis=1)
             moves = (largest > tolerance) & (state[N_ITERATIONS] < most)
             if not moves.any():
-                return position, Valley(largest, state[N_ITERATIONS].astype(int))
+                return position, Convergence(largest, state[N_ITERATIONS].astype(int))
             scales, changed = decided(state, [total(each) for each in (force * velocity, velocity**2, force**2)])
             back, keep, push, dt = (each[:, None] for each in scales)
             kicked = keep * velocity + push * force

@@ -35,9 +35,11 @@ class PairLaw(ABC):
     """
 
     @abstractmethod
-    def columns(self, cutoff: Any, *args: Any, **parameters: Any) -> dict[str, F64]:
-        """Columns by name, float64 [n_species, n_species], from the cutoff and parameters of pairs, of that shape
-        too; each law names its own."""
+    def columns(self, cutoff: F64, *_: Any, **parameters: Any) -> dict[str, F64]:
+        """Columns by name, float64 [n_species, n_species], from the cutoff and parameters of pairs, of that shape too.
+
+        Each law names its own parameters (for a type checker any signature that begins with the cutoff will do).
+        """
 
     @abstractmethod
     def energy(self, square: Value, pair: Pair) -> Value:
@@ -126,10 +128,11 @@ class PairPotential:
         """d²U/dr² of pairs of species `a` and `b` at distance `r`; arrays broadcast."""
         return self._within(self.law.curvature, r, a, b)
 
-    def _within(self, formula: Callable[[Value, Pair], Value], r: ArrayLike, a: Any, b: Any) -> F64:
+    def _within(self, formula: Callable[[Value, Pair], Value], r: ArrayLike, a: ArrayLike, b: ArrayLike) -> F64:
         """A formula where r is below the cutoff, else zero."""
-        pair = Pair(**{name: values[a, b] for name, values in self.columns.items()})
-        return np.where(np.asarray(r) < self.cutoff[a, b], formula(np.square(r), pair), 0.0)
+        which = np.asarray(a), np.asarray(b)
+        pair = Pair(**{name: values[which] for name, values in self.columns.items()})
+        return np.where(np.asarray(r) < self.cutoff[which], formula(np.square(r), pair), 0.0)
 
 
 def _require_frozen(law: PairLaw) -> None:

@@ -10,10 +10,9 @@ Units: lengths relative to the mean distance of particles, density^(-1/3).
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
-from numpy.typing import NDArray
+
+from runkit.arrays import Array
 
 L = 6
 SHELL = 1.5  # radius of the first shell of neighbours; its minimum lies at 1.5 for liquids at their freezing density
@@ -21,7 +20,7 @@ ALIKE = 0.6  # cosine between the q_6 of two particles, from which their bond is
 CONNECTIONS = 8
 
 
-def crystalline_fraction(position: NDArray[Any], box: NDArray[Any]) -> float:
+def crystalline_fraction(position: Array, box: Array) -> float:
     """Share of particles at `position` [n, 3] in the periodic `box` [3] that have crystalline surroundings."""
     n = len(position)
     first, second, bond = _bonds(position, box, SHELL * (np.prod(box) / n) ** (1 / 3))
@@ -34,7 +33,7 @@ def crystalline_fraction(position: NDArray[Any], box: NDArray[Any]) -> float:
     return float((np.bincount(first[alike], minlength=n) >= CONNECTIONS).mean())
 
 
-def _bonds(position: NDArray[Any], box: NDArray[Any], reach: float) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
+def _bonds(position: Array, box: Array, reach: float) -> tuple[Array, Array, Array]:
     """Both directions of all pairs closer than `reach`: first, second, and the vector between them.
 
     Particles that coincide have no bond: it would have no direction.
@@ -51,7 +50,7 @@ def _bonds(position: NDArray[Any], box: NDArray[Any], reach: float) -> tuple[NDA
     return first[has_direction], second[has_direction], bond[has_direction]
 
 
-def _harmonics(bond: NDArray[Any]) -> NDArray[Any]:
+def _harmonics(bond: Array) -> Array:
     """Spherical harmonics of degree 6 of vectors [n, 3]: complex [n, 13]."""
     from scipy.special import sph_harm_y
 

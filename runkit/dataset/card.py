@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from runkit.arrays import Array
 from runkit.dataset.contract import contract_of
 from runkit.dataset.layout import in_units
 from runkit.dataset.reader import Dataset
@@ -51,7 +51,7 @@ def failures(dataset: Dataset, unit: str) -> list[str]:
     return lines
 
 
-def span(values: NDArray[Any]) -> str:
+def span(values: Array) -> str:
     """The smallest and the largest value, or the one that all are."""
     low, high = float(np.min(values)), float(np.max(values))
     return f"{low:.4g}" if low == high else f"{low:.4g} to {high:.4g}"

@@ -15,11 +15,10 @@ import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from runkit.arrays import Array
 from runkit.cli import OptionParser, plain_streams
 from runkit.dataset import integrity
 from runkit.dataset.card import card
@@ -163,7 +162,7 @@ def _values(dataset: Dataset) -> Iterator[str]:
             yield f"{expected.name}: {count} value(s) {fault}, the first at {in_words(expected, tuple(place))}"
 
 
-def _pieces(dataset: Dataset, expected: Field) -> Iterator[tuple[int, NDArray[Any], NDArray[Any]]]:
+def _pieces(dataset: Dataset, expected: Field) -> Iterator[tuple[int, Array, Array]]:
     """(first index, values, whether each must be there) of pieces along the first axis."""
     array = dataset[expected.name]
     if not array.size:
@@ -177,13 +176,13 @@ def _pieces(dataset: Dataset, expected: Field) -> Iterator[tuple[int, NDArray[An
         yield start, array[start : start + step], part
 
 
-def along(values: NDArray[Any], own: tuple[str, ...], dims: tuple[str, ...]) -> NDArray[Any]:
+def along(values: Array, own: tuple[str, ...], dims: tuple[str, ...]) -> Array:
     """`values` with named axes `own`, reshaped so that it broadcasts against an array with axes `dims`."""
     shape = [values.shape[own.index(dim)] if dim in own else 1 for dim in dims]
     return values.reshape(shape)
 
 
-def _faults(expected: Field, values: NDArray[Any]) -> dict[str, NDArray[Any]]:
+def _faults(expected: Field, values: Array) -> dict[str, Array]:
     finite = np.isfinite(values)
     allowed = finite | np.isnan(values) if expected.may_be_nan else finite
     return {

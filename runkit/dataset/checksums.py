@@ -13,12 +13,12 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import Any
 
 import numpy as np
 import xxhash
 from numpy.typing import NDArray
 
+from runkit.arrays import Array
 from runkit.dataset.schema import COMPLETE, FAILED, PENDING, Field, Schema
 
 GROUP = "checksums"
@@ -27,7 +27,7 @@ ATTRIBUTE = "attributes_checksum"
 PIECE = 1 << 24  # bytes that are read at once
 
 Unit = tuple[int, ...]
-Read = Callable[[str, tuple[slice, ...]], NDArray[Any]]
+Read = Callable[[str, tuple[slice, ...]], Array]
 
 
 def sums_of(stage: str) -> str:
@@ -36,7 +36,10 @@ def sums_of(stage: str) -> str:
 
 
 def covered(schema: Schema, stage: Field) -> tuple[Field, ...]:
-    """The fields of a stage's units: its own, and those of its units that no stage fills if no later stage has them."""
+    """The fields that belong to the units of a stage.
+
+    A field without a stage belongs to the last stage that has its axes.
+    """
     later = schema.stages[schema.stages.index(stage) + 1 :]
 
     def is_its(field: Field) -> bool:
@@ -89,7 +92,7 @@ class Checksums:
         return self._sums(header_fields(self.schema), {}, {}, 0)
 
     def differing(self, stage: str, unit: Unit) -> list[str]:
-        """Fields of a unit that is over which are not what was written; its status, if that is the likelier."""
+        """Fields of a finished unit that are not what was written; its status instead, if that explains them all."""
         about = self.schema[stage]
         flag, fields = int(self._at(stage, unit).reshape(())), covered(self.schema, about)
         if flag not in (PENDING, COMPLETE, FAILED):
@@ -104,7 +107,7 @@ class Checksums:
         differs = self.of_header() != self._at(HEADER, ())
         return [field.name for field, other in zip(header_fields(self.schema), differs, strict=True) if other]
 
-    def _at(self, name: str, unit: Unit) -> NDArray[Any]:
+    def _at(self, name: str, unit: Unit) -> Array:
         rest = (slice(0, n) for n in self._shapes[name][len(unit) :])
         return self._read(name, (*(slice(k, k + 1) for k in unit), *rest))
 

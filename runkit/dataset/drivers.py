@@ -13,8 +13,8 @@ from typing import Any, Protocol, TypeGuard
 
 import h5py
 import numpy as np
-from numpy.typing import NDArray
 
+from runkit.arrays import Array
 from runkit.dataset.selection import runs
 from runkit.errors import UserError
 from runkit.mpi import MpiWorld, World
@@ -27,10 +27,10 @@ class Driver(Protocol):
 
     name: str
 
-    def write(self, field: str, slices: tuple[slice, ...], values: NDArray[Any]) -> None:
+    def write(self, field: str, slices: tuple[slice, ...], values: Array) -> None:
         """Write a box; any rank at any time."""
 
-    def read(self, field: str, slices: tuple[slice, ...]) -> NDArray[Any]:
+    def read(self, field: str, slices: tuple[slice, ...]) -> Array:
         """Read a box; any rank at any time."""
 
     def flush(self) -> None:
@@ -86,14 +86,14 @@ class MpioDriver:
         hints = world.hints(romio_ds_write="disable")
         self._file = h5py.File(path, "r+", driver="mpio", comm=world.comm, info=hints, libver=("v108", "v110"))
 
-    def write(self, field: str, slices: tuple[slice, ...], values: NDArray[Any]) -> None:
+    def write(self, field: str, slices: tuple[slice, ...], values: Array) -> None:
         dataset = self._file[field]
         if dataset.shape:
             dataset[slices] = values.reshape([item.stop - item.start for item in slices])
         else:
             dataset[()] = values
 
-    def read(self, field: str, slices: tuple[slice, ...]) -> NDArray[Any]:
+    def read(self, field: str, slices: tuple[slice, ...]) -> Array:
         return np.asarray(self._file[field][slices])
 
     def flush(self) -> None:
@@ -115,13 +115,13 @@ class PosixDriver:
             file.visititems(lambda name, item: names.append(name) if isinstance(item, h5py.Dataset) else None)
             self._arrays = {name: _Place.of(file[name]) for name in names}
 
-    def write(self, field: str, slices: tuple[slice, ...], values: NDArray[Any]) -> None:
+    def write(self, field: str, slices: tuple[slice, ...], values: Array) -> None:
         data = memoryview(values.reshape(-1).view(np.uint8))  # type: ignore[arg-type]
         for offset, size in self._arrays[field].bytes_of(slices):
             _write_whole(self._descriptor, data[:size], offset)
             data = data[size:]
 
-    def read(self, field: str, slices: tuple[slice, ...]) -> NDArray[Any]:
+    def read(self, field: str, slices: tuple[slice, ...]) -> Array:
         place = self._arrays[field]
         values = np.empty([item.stop - item.start for item in slices], place.dtype)
         rest = memoryview(values.reshape(-1).view(np.uint8))  # type: ignore[arg-type]

@@ -8,11 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from itertools import starmap
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from runkit.arrays import Array
 from runkit.dataset.bond_order import crystalline_fraction
 from runkit.dataset.contract import Finding
 from runkit.dataset.reader import Dataset
@@ -54,7 +53,7 @@ def _findings(dataset: Dataset) -> Iterator[tuple[str, str]]:
         yield _propensity(dataset, labelled)
 
 
-def _crystals(dataset: Dataset, samples: NDArray[Any]) -> tuple[str, str]:
+def _crystals(dataset: Dataset, samples: Array) -> tuple[str, str]:
     share = np.array([crystalline_fraction(dataset["inherent_position"][i], dataset["box"][i]) for i in samples])
     worst, n_crystals = int(np.argmax(share)), int(np.sum(share > CRYSTAL))
     most = f"at most {share[worst]:.1%} (sample {samples[worst]})"
@@ -62,7 +61,7 @@ def _crystals(dataset: Dataset, samples: NDArray[Any]) -> tuple[str, str]:
     return message, f"{n_crystals} of {len(samples)} sample(s) crystalline: {message}" if n_crystals else ""
 
 
-def _inherent_energies(energy: NDArray[Any], samples: NDArray[Any]) -> tuple[str, str]:
+def _inherent_energies(energy: Array, samples: Array) -> tuple[str, str]:
     middle = np.median(energy)
     spread = 1.4826 * np.median(np.abs(energy - middle))
     far = samples[np.abs(energy - middle) > APART * spread] if len(energy) > 4 else samples[:0]
@@ -73,7 +72,7 @@ def _inherent_energies(energy: NDArray[Any], samples: NDArray[Any]) -> tuple[str
     )
 
 
-def _ageing(energy: NDArray[Any], propagated: NDArray[Any]) -> tuple[str, str]:
+def _ageing(energy: Array, propagated: Array) -> tuple[str, str]:
     """Between the first and the last time, of replicas that are there at both."""
     change = np.array([row[-1, there].mean() - row[0, there].mean() for row, there in _rows(energy, propagated)])
     error = change.std(ddof=1) / np.sqrt(len(change)) if len(change) > 2 else np.nan
@@ -83,7 +82,7 @@ def _ageing(energy: NDArray[Any], propagated: NDArray[Any]) -> tuple[str, str]:
     return message, f"{message}: the samples are not in equilibrium" if is_ageing else ""
 
 
-def _temperature(dataset: Dataset, propagated: NDArray[Any]) -> tuple[str, str]:
+def _temperature(dataset: Dataset, propagated: Array) -> tuple[str, str]:
     n, wanted = dataset.sizes["particle"], dataset["temperature"][()]
     kinetic = dataset["kinetic_energy"][()]
     found = [
@@ -97,14 +96,14 @@ def _temperature(dataset: Dataset, propagated: NDArray[Any]) -> tuple[str, str]:
     return message, message if abs(ratio - 1) > WRONG_TEMPERATURE + scatter else ""
 
 
-def _drift(dataset: Dataset, propagated: NDArray[Any]) -> tuple[str, str]:
+def _drift(dataset: Dataset, propagated: Array) -> tuple[str, str]:
     drift = dataset["energy_drift"][()][propagated]
     rms, temperature = float(np.sqrt((drift**2).mean())), float(np.median(dataset["temperature"][()]))
     message = f"drift of total energy {rms:.2g} rms, {np.abs(drift).max():.2g} at most, per particle"
     return message, f"{message}: more than {DRIFT:.0%} of the temperature" if rms > DRIFT * temperature else ""
 
 
-def _centre_of_mass(dataset: Dataset, samples: NDArray[Any]) -> tuple[str, str]:
+def _centre_of_mass(dataset: Dataset, samples: Array) -> tuple[str, str]:
     """It should stay where it is: forces in single precision let it wander."""
     ratio = []
     for i in samples:
@@ -115,14 +114,14 @@ def _centre_of_mass(dataset: Dataset, samples: NDArray[Any]) -> tuple[str, str]:
     return message, message if worst > CENTRE_OF_MASS else ""
 
 
-def _propensity(dataset: Dataset, samples: NDArray[Any]) -> tuple[str, str]:
+def _propensity(dataset: Dataset, samples: Array) -> tuple[str, str]:
     """Wrapped trajectories look as if nothing had moved farther than half an edge."""
     reach = [float(dataset["propensity"][i].max() / dataset["box"][i].min()) for i in samples]
     message = f"largest propensity {max(reach):.3f} of a box edge"
     return message, f"{message}: more than half of it" if max(reach) > 0.5 else ""
 
 
-def _rows(values: NDArray[Any], propagated: NDArray[Any]) -> Iterator[tuple[NDArray[Any], NDArray[Any]]]:
+def _rows(values: Array, propagated: Array) -> Iterator[tuple[Array, Array]]:
     """[time, replica] of each sample that has a complete replica, and which these are."""
     for i in np.flatnonzero(propagated.any(axis=1)):
         yield values[i], propagated[i]

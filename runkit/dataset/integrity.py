@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 
-from runkit.checkpoint import sync_directory
 from runkit.dataset.checksums import ATTRIBUTE, GROUP, Checksums, arrays_of, fields_of_sums, sum_of_texts
 from runkit.dataset.drivers import PosixDriver
 from runkit.dataset.layout import texts_in
@@ -17,7 +15,7 @@ from runkit.dataset.reader import BROKEN, Dataset, whole
 from runkit.dataset.schema import PENDING
 from runkit.dataset.verify import Damaged
 from runkit.errors import UserError
-from runkit.outputs import PART, part_of, require_regular, state_of
+from runkit.outputs import PART, part_of, put_in_place, require_regular, state_of
 
 
 def has_checksums(dataset: Dataset) -> bool:
@@ -89,8 +87,7 @@ def _unseal(path: Path, part: Path) -> None:
     if about is not None:
         raise UserError(f"{part} is there already: move it away, to repair {path}")
     try:
-        os.rename(path, part)
-        sync_directory(path.parent)
+        put_in_place(path, part)
     except OSError as error:
         raise UserError(f"{path} cannot be renamed: {error.strerror}") from error
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import math
-import os
 import shutil
 from collections.abc import Mapping
 from contextlib import suppress
@@ -20,11 +19,10 @@ from typing import Any
 import h5py
 import numpy as np
 
-from runkit.checkpoint import sync_directory
 from runkit.dataset.checksums import ATTRIBUTE, arrays_of, sum_of_texts
 from runkit.dataset.schema import Field, Schema
 from runkit.errors import UserError
-from runkit.outputs import require_regular, shortened, sibling, state_of
+from runkit.outputs import put_in_place, require_regular, shortened, sibling, state_of
 from runkit.version import code_version
 
 # Attributes and object headers, generously.
@@ -66,10 +64,7 @@ def lay_down(
             for name in schema.groups:
                 _describe(file.require_group(name), {**schema.groups[name], **groups.get(name, {})})
             file.attrs[ATTRIBUTE] = np.uint64(sum_of_texts(texts_in(file)))
-        with open(beside, "rb+") as handle:
-            os.fsync(handle.fileno())
-        os.replace(beside, path)
-        sync_directory(path.parent)
+        put_in_place(beside, path)
     except OSError as error:
         with suppress(OSError):
             beside.unlink(missing_ok=True)

@@ -9,17 +9,17 @@ import sys
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 from tqdm import tqdm
 
+from runkit.arrays import Array
 from runkit.checkpoint import load_arrays, save_arrays
 from runkit.efficiency import FILE, counted
 from runkit.errors import UserError
 
-Arrays = dict[str, NDArray[Any]]
+Arrays = dict[str, Array]
 _OURS = ("*.npz", "*.npz.tmp")
 
 
@@ -74,7 +74,7 @@ class Scratch:
             self.path.rmdir()
 
 
-def fault_in(arrays: Mapping[str, NDArray[Any]], wanted: Mapping[str, ArrayLike], counters: Mapping[str, int]) -> str:
+def fault_in(arrays: Mapping[str, Array], wanted: Mapping[str, ArrayLike], counters: Mapping[str, int]) -> str:
     """What is wrong with the arrays of a checkpoint, "" if nothing is.
 
     They must have the names, shapes and types of `wanted` and be finite; `counters` are whole numbers from 0 to their

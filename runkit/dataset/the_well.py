@@ -56,49 +56,18 @@ def mask_fields(space: tuple[str, ...]) -> tuple[Field, ...]:
 
 def frame_fields(space: tuple[str, ...], stage: str) -> tuple[Field, ...]:
     """What is known of a case on the stored grid."""
-    cells, frames, vector = ("case", *space), ("case", "time", *space), str(len(space))
-    return (
-        well_field(
-            "t0_fields/signed_distance",
-            cells,
-            "f4",
-            "site",
-            "distance from the centre of the cell to the nearest obstacle surface, negative inside",
-            stage,
-            space=space,
-        ),
-        well_field(
-            "t0_fields/fluid_fraction",
-            cells,
-            "f4",
-            "1",
-            "fluid sites of the cell over all its sites",
-            stage,
-            0.0,
-            1.0,
-            space,
-        ),
-        well_field(
-            "t0_fields/density",
-            frames,
-            "f4",
-            "lattice",
-            "density, mean over the fluid sites of the cell; 1 where there are none",
-            stage,
-            0.0,
-            space=space,
-        ),
-        well_field(
-            "t1_fields/velocity",
-            (*frames, vector),
-            "f4",
-            "site/step",
-            "velocity, mean over all sites of the cell, solid ones at rest",
-            stage,
-            -1.0,
-            1.0,
-            space,
-        ),
+    cells, frames, inf = ("case", *space), ("case", "time", *space), float("inf")
+    distance = "distance from the centre of the cell to the nearest obstacle surface, negative inside"
+    density = "density, mean over the fluid sites of the cell; 1 where there are none"
+    velocity = "velocity, mean over all sites of the cell, solid ones at rest"
+    fields = (
+        ("t0_fields/signed_distance", cells, "site", distance, -inf, inf),
+        ("t0_fields/fluid_fraction", cells, "1", "fluid sites of the cell over all its sites", 0.0, 1.0),
+        ("t0_fields/density", frames, "lattice", density, 0.0, inf),
+        ("t1_fields/velocity", (*frames, str(len(space))), "site/step", velocity, -1.0, 1.0),
+    )
+    return tuple(
+        well_field(name, dims, "f4", unit, doc, stage, low, high, space) for name, dims, unit, doc, low, high in fields
     )
 
 

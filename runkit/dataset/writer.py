@@ -22,9 +22,9 @@ from types import TracebackType
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
-from runkit.checkpoint import sync_directory
+from runkit.arrays import Array
 from runkit.dataset.checksums import HEADER, Checksums, arrays_of, fields_of_sums, sums_of
 from runkit.dataset.claim import Claim, How
 from runkit.dataset.drivers import Driver, check_driver, open_driver
@@ -39,7 +39,7 @@ from runkit.dataset.verify import verify
 from runkit.efficiency import FILE, count_bytes, counted
 from runkit.errors import UserError
 from runkit.mpi import World
-from runkit.outputs import part_of, require_replaceable, sibling, state_of
+from runkit.outputs import part_of, put_in_place, require_replaceable, sibling, state_of
 
 
 class Writer:
@@ -56,8 +56,7 @@ class Writer:
         self._shapes = {name: field.shape(dict(sizes)) for name, field in self._fields.items()}
         self.checksums: Checksums | None = Checksums(schema, self._shapes, self._read)  # None: older code made the file
         self._driver: Driver | None = None
-        self._descriptor = -1
-        self._size = 0  # bytes of the file, which never change
+        self._descriptor, self._size = -1, 0  # bytes of the file, which never change
         self._lock: FileLock | None = None
 
     @classmethod
@@ -92,22 +91,26 @@ class Writer:
         about = {**attributes, "mpi_library": world.library}
         writer.state = world.on_root(writer._prepare, sizes, about, groups or {}, How(free_keys, replace, reads))
         if not writer.finished:
-            try:
-                writer._descriptor = os.open(writer.part, os.O_RDWR)
-                writer._size = os.fstat(writer._descriptor).st_size
-                with whole(writer.part):  # somebody may cut it at any moment
-                    writer._driver = open_driver(world, writer.part, driver)
-                if writer.state == "resumed" and not world.on_root(has_sums, writer.part, writer._shapes_of_sums()):
-                    writer.checksums = None
-                if writer.state == "resumed" and verified:
-                    verify(writer)
-            except OSError as error:
-                writer._release()
-                raise UserError(f"{writer.part} cannot be opened: {error.strerror or error}") from error
-            except UserError:
-                writer._release()
-                raise
+            writer._open_part(driver, verified)
         return writer
+
+    def _open_part(self, driver: str, verified: bool) -> None:
+        """Open the unfinished file for data, and look at what is in it; collective."""
+        try:
+            self._descriptor = os.open(self.part, os.O_RDWR)
+            self._size = os.fstat(self._descriptor).st_size
+            with whole(self.part):  # somebody may cut it at any moment
+                self._driver = open_driver(self.world, self.part, driver)
+            of_sums = {field.name: self._shapes[field.name] for field in fields_of_sums(self.schema)}
+            if self.state == "resumed" and not self.world.on_root(has_sums, self.part, of_sums):
+                self.checksums = None
+            if self.state == "resumed" and verified:
+                verify(self)
+        except (OSError, UserError) as error:
+            self._release()
+            if isinstance(error, UserError):
+                raise
+            raise UserError(f"{self.part} cannot be opened: {error.strerror or error}") from error
 
     @property
     def finished(self) -> bool:
@@ -149,12 +152,12 @@ class Writer:
         self.write(name, index, np.array(words.encode()[: dtype.itemsize], dtype))
 
     @counted(FILE)
-    def read(self, name: str, index: Index = ()) -> NDArray[Any]:
+    def read(self, name: str, index: Index = ()) -> Array:
         """The array `name[index]`; not collective. What other ranks wrote is there after `sync`."""
         slices, shape = box(self._shapes[name], index)
         return self._read(name, slices).reshape(shape)
 
-    def _read(self, name: str, index: tuple[slice, ...]) -> NDArray[Any]:
+    def _read(self, name: str, index: tuple[slice, ...]) -> Array:
         driver = self._open_driver()
         try:
             return driver.read(name, index)
@@ -265,8 +268,7 @@ class Writer:
             require_replaceable(self.path)
             with whole(self.part):
                 replace_attributes(self.part, attributes)
-            os.replace(self.part, self.path)
-            sync_directory(self.path.parent)
+            put_in_place(self.part, self.path)
         except OSError as error:
             raise UserError(f"{self.part} cannot get its name {self.path}: {error.strerror}") from error
 
@@ -282,9 +284,6 @@ class Writer:
         if found is None or not os.path.samestat(found, os.fstat(self._descriptor)):
             fate = "deleted or renamed" if found is None else "replaced by another file"
             raise UserError(f"{self.part} was {fate} in mid-run; what has been computed since cannot be kept there")
-
-    def _shapes_of_sums(self) -> dict[str, tuple[int, ...]]:
-        return {field.name: self._shapes[field.name] for field in fields_of_sums(self.schema)}
 
     def _open_driver(self) -> Driver:
         if self._driver is None:

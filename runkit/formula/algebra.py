@@ -26,9 +26,9 @@ _INSTEAD = {  # of what NumPy calls it: how a formula says it
 _PARTS, _TERMS = 32, 16  # of `exp`
 
 Value: TypeAlias = Any
-"""What a formula is applied to, and what it gives: an array, a number, or a value of an algebra.
+"""What a formula is applied to, and what it gives: a value of an algebra, an array, or a number.
 
-Nothing but the operations is used of it, which no common type of these expresses.
+No union of these is its type: a type checker lets np.sqrt take no value of an algebra.
 """
 V = TypeVar("V")
 

@@ -11,6 +11,7 @@ import math
 import traceback
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import fields, is_dataclass
 from types import SimpleNamespace
 from typing import Any
 
@@ -67,8 +68,9 @@ def require_value(result: Any) -> None:
 def _what(error: Exception) -> str:
     if isinstance(error, FormulaError):
         return str(error)
-    if isinstance(error, AttributeError) and isinstance(error.obj, SimpleNamespace):
-        return f"uses {error.name!r}, which is not there; there are: {', '.join(vars(error.obj))}"
+    if isinstance(error, AttributeError) and (isinstance(error.obj, SimpleNamespace) or is_dataclass(error.obj)):
+        names = [field.name for field in fields(error.obj)] if is_dataclass(error.obj) else vars(error.obj)
+        return f"uses {error.name!r}, which is not there; there are: {', '.join(names)}"
     return f"cannot be applied to values: {type(error).__name__}: {error}"
 
 

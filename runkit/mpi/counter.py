@@ -1,4 +1,4 @@
-"""Work for whoever is free: numbers that ranks take from a counter that one of them keeps."""
+"""Dynamic sharing of work: ranks that are free take the next number from a counter that one of them keeps."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from runkit.efficiency import WAIT, counted
 
 
 class SharedCounter(Protocol):
-    """Numbers 0, 1, 2, …, each given to one rank of a group: work for whoever is free."""
+    """Numbers 0, 1, 2, …, each given to one rank of a group, whichever asks next."""
 
     def next(self) -> int:
         """The next number, which no other call on any rank gets (not collective)."""

@@ -53,15 +53,7 @@ def launch(main: Callable[..., int | None], *arguments: Any) -> None:
     A UserError, or a lack of memory, is shown as one line and ends the program with code 2, any other error as a
     traceback with its rank and code 1.
     """
-    try:
-        world = connect()
-    except UserError as error:
-        launched = this_launch()
-        if launched.rank == 0 or not launched.is_sure:
-            complain(error)
-        sys.exit(2)
-    except KeyboardInterrupt:
-        sys.exit(INTERRUPTED)
+    world = _connected()
     alarm = world.comm.Dup() if isinstance(world, MpiWorld) and world.size > 1 else None
     try:
         if alarm is not None:
@@ -90,6 +82,19 @@ def launch(main: Callable[..., int | None], *arguments: Any) -> None:
     else:
         if code:
             sys.exit(code)
+
+
+def _connected() -> World:
+    """The group of all ranks; where there is none, the end of the program, told by one rank."""
+    try:
+        return connect()
+    except UserError as error:
+        launched = this_launch()
+        if launched.rank == 0 or not launched.is_sure:
+            complain(error)
+        sys.exit(2)
+    except KeyboardInterrupt:
+        sys.exit(INTERRUPTED)
 
 
 def single_threaded() -> None:

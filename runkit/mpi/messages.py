@@ -14,7 +14,7 @@ class Messages:
     """The same messages between ranks again and again: (rank, tag, contiguous array) to send and to receive."""
 
     def __init__(
-        self, world: World, sends: Sequence[tuple[int, int, Any]], receives: Sequence[tuple[int, int, Any]]
+        self, world: World, sends: Sequence[tuple[int, int, object]], receives: Sequence[tuple[int, int, object]]
     ) -> None:
         self._requests: list[Any] = []
         if isinstance(world, MpiWorld):

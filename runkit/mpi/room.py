@@ -1,4 +1,4 @@
-"""Whether MPI finds the room that it needs: where it does not, it ends a process by a signal, without a word."""
+"""Whether MPI finds the room that it needs: where it does not, it ends a process by a signal, without a message."""
 
 from __future__ import annotations
 

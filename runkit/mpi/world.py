@@ -15,11 +15,11 @@ from runkit.errors import UserError
 from runkit.mpi.counter import SharedCounter
 
 if TYPE_CHECKING:  # NumPy is not to be loaded yet: see `single_threaded`
-    from numpy.typing import NDArray
+    from runkit.arrays import Array
 
 T = TypeVar("T")
 P = ParamSpec("P")
-Summand = TypeVar("Summand", int, float, "NDArray[Any]")
+Summand = TypeVar("Summand", int, float, "Array")
 Number = TypeVar("Number", int, float)
 
 

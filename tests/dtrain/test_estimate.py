@@ -25,7 +25,7 @@ def tasks(isoconfig, tmp_path_factory):
     for recipe, settings in (
         ("dtrain/recipes/botan.toml", [f"data.file={isoconfig}", "data.time=1", "data.positions=thermal"]),
         ("dtrain/recipes/flow_cnn.toml", [f"data.file={flow}", "data.frames=2", "data.unroll=1"]),
-        ("dtrain/recipes/flow.toml", [f"data.file={flow}", "phase.eight.data.unroll=2"]),
+        ("dtrain/recipes/flow.toml", [f"data.file={flow}"]),
     ):
         given = load_recipe(recipe, settings)
         data = data_sets.get(given.data.name)(given.data_in(next(iter(given.phase))), seed=1)

@@ -28,6 +28,7 @@ from tests.flow_factory import write_flow
 
 SPLIT = {"train": 4, "validation": 1, "test": 1}
 ROOM = 240
+FIELDS = [("points", "density"), ("points", "velocity"), ("t0_fields", "density"), ("t1_fields", "velocity")]
 RECIPE = """
 name = "tiny"
 batch = 4
@@ -120,6 +121,18 @@ def test_a_clip_is_what_the_file_holds_at_points_and_cells(file):
     edges = clip.edge_index.numpy()
     blocks = set(range(ROOM + 256, clip.fluid.shape[-1]))
     assert set(edges.ravel()) - blocks == set(np.flatnonzero(mask)) and len(blocks & set(edges.ravel())) > 70
+
+
+def test_where_there_is_fluid_is_read_once_for_all_clips_of_a_case_that_is_not_kept(file, monkeypatch):
+    cloud = opened(file, memory=0)
+    cloud.place(torch.device("cpu"))
+    case, read = cloud.cases["train"][1], []
+    _ = cloud.batch([case * 12], [0])
+    found = Dataset.__getitem__
+    monkeypatch.setattr(Dataset, "__getitem__", lambda self, name: read.append(name) or found(self, name))
+    for start in (1, 2):
+        cloud._moving(case, start, 3)
+    assert sorted(set(read)) == [f"{group}/{name}" for group, name in FIELDS] and len(read) == 2 * len(FIELDS)
 
 
 def test_a_cloud_is_reflected_as_the_flow_that_it_is(file):

@@ -112,7 +112,7 @@ def run(tmp_path_factory, flow_file):
     """A trained network, and a longer file of the same flows."""
     folder = tmp_path_factory.mktemp("long")
     recipe = TINY_FLOW + "\n[phase.frames]\nepochs = 1\nlearning_rate = 1e-3\n"
-    write_flow(folder / "more.h5", n_cases=3, n_frames=60, seed=5)
+    write_flow(folder / "more.h5", n_cases=6, n_frames=60, seed=5)  # two groups of cases, one with two left over
     return trained_here(folder, *settings_of(folder, recipe, flow_file))
 
 
@@ -157,12 +157,11 @@ def test_the_program_leaves_numbers_and_fields_the_same_for_two_processes(run, t
     words = [str(run), f"file={run.parent.parent / 'more.h5'}", "part=all", "long=30", "threads=1"]
     evaluate.main([*words, f"output={tmp_path / 'one'}"])
     told = capsys.readouterr().out
-    assert "3 all cases went on for 30 frames: 3 stayed within 3 times" in told
+    assert "6 all cases went on for 30 frames: 6 stayed within 3 times" in told
     on_two(evaluate.main, tmp_path, *words, f"output={tmp_path / 'two'}")
     one, two = (json.loads((tmp_path / name / "long.json").read_text()) for name in ("one", "two"))
-    assert [row["case"] for row in one["cases"]] == [0, 1, 2]
-    for row, other in zip(one["cases"], two["cases"], strict=True):
-        assert row["spectrum_error"] >= 0 and len(row["spectrum"]) == 8
-        assert other["lift_ratio"] == pytest.approx(row["lift_ratio"], rel=1e-4)
+    assert [row["case"] for row in one["cases"]] == [0, 1, 2, 3, 4, 5]
+    assert all(row["spectrum_error"] >= 0 and len(row["spectrum"]) == 8 for row in one["cases"])
+    assert one["cases"] == two["cases"]  # to the last digit
     with np.load(tmp_path / "one/long.npz", allow_pickle=False) as fields:
-        assert fields["network_mean"].shape == (3, 2, 16, 16) and fields["simulation_last"].shape == (3, 3, 16, 16)
+        assert fields["network_mean"].shape == (6, 2, 16, 16) and fields["simulation_last"].shape == (6, 3, 16, 16)

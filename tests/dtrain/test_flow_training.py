@@ -144,23 +144,32 @@ def test_a_prediction_goes_on_beyond_the_end_of_the_file(run, flow_file, tmp_pat
         assert not file["t1_fields/velocity"][2][:, solid].any()
 
 
-def test_cases_are_predicted_side_by_side_in_the_same_groups_for_any_number_of_processes(
-    run, flow_file, tmp_path, monkeypatch
-):
+def test_cases_are_predicted_side_by_side_in_the_same_groups_for_any_number_of_processes(run, flow_file, tmp_path):
     """They follow from the cases alone; what a network says of a case is what it says of it by itself."""
-    monkeypatch.setattr(rollouts, "SIDE_BY_SIDE", 4)
     score(run, flow_file, f"output={tmp_path / 'one.h5'}", "frames=6", program=predict.main)
     trained = load_model(run)
     data = Flow(trained.options, trained.recipe.seed, trained.normalisation)
     gpu, cpu = torch.device("cuda"), torch.device("cpu")
-    assert rollouts.side_by_side(data, range(6), 6, gpu) == [[0, 1, 2, 3], [4, 5]]
-    assert rollouts.side_by_side(data, range(3), 10**6, gpu) == rollouts.side_by_side(data, range(3), 6, cpu)
+    assert rollouts.side_by_side(data, range(6), 6, cpu) == [[0, 1, 2, 3], [4, 5]]
+    assert rollouts.side_by_side(data, range(6), 6, gpu) == [[0, 1, 2, 3, 4, 5]]
+    assert rollouts.side_by_side(data, range(3), 10**6, gpu) == [[0], [1], [2]]
     predictor = rollouts.CasePredictor(trained, data)
     alone, beside = predictor(5, 0, 6), predictor.together([4, 5], 0, 6)[1]
     np.testing.assert_allclose(alone, beside, atol=1e-6)
     with Dataset(tmp_path / "one.h5") as file:
         np.testing.assert_allclose(file["t0_fields/density"][5, 3:], alone[0], atol=1e-6)
         np.testing.assert_allclose(file["t1_fields/velocity"][5, 3:, ..., 1], alone[2], atol=1e-6)
+
+
+def test_products_in_bfloat16_change_a_prediction_by_their_digits_alone(run, flow_file, tmp_path):
+    found = {}
+    for precision in ("float32", "bfloat16"):
+        path = tmp_path / f"{precision}.h5"
+        score(run, flow_file, f"output={path}", "frames=6", f"precision={precision}", program=predict.main)
+        with Dataset(path) as file:
+            found[precision] = file["t1_fields/velocity"][:, 3:]
+    error = np.abs(found["bfloat16"] - found["float32"]).max()
+    assert 0 < error < 0.02 * np.abs(found["float32"]).max()
 
 
 def test_the_well_reads_a_prediction(run, flow_file, tmp_path):

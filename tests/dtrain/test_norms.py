@@ -67,6 +67,18 @@ def test_every_norm_takes_any_number_of_channels(kind, channels):
     assert y.shape == x.shape and (kind == "none" or abs(y.mean()) < 1e-4)
 
 
+@pytest.mark.parametrize("kind", NORMS)
+def test_two_dimensions_are_normalised_as_three_of_which_one_has_a_single_cell(kind):
+    layer, x = norm_layer(kind, 6), torch.randn(4, 6, 5, 3)
+    assert torch.equal(layer(x), layer(x[:, :, None])[:, :, 0])
+
+
+def test_groups_in_half_precision_have_statistics_in_single_precision():
+    layer, x = norm_layer("group", 8), 100 + torch.randn(4, 8, 5, 3)
+    found, wanted = layer(x.bfloat16()), layer(x.bfloat16().float())
+    assert found.dtype == torch.float32 and torch.equal(found, wanted)
+
+
 def test_an_unknown_norm_is_refused_with_those_that_are_known():
     with pytest.raises(ValueError, match="norm = 'layer' is not allowed; allowed: batch, group, none"):
         norm_layer("layer", 8)

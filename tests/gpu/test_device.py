@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from runkit.device import Gpu
-from tests.runkit.test_device import assert_blocks_wait_for_each_other
+from tests.runkit.test_stand_in import assert_blocks_wait_for_each_other
 
 QUARTER = """
 extern "C" __global__ void quarter(const float* value, float* result) {

@@ -10,11 +10,13 @@ from lbmgen.block import Block
 from lbmgen.boundaries import boundary
 from lbmgen.boundaries.face import OPEN, Open, named, open_faces
 from lbmgen.boundaries.pressure import Pressure
+from lbmgen.boundaries.wall import NoSlip
 from lbmgen.case import Case
 from lbmgen.cases import draw_case
 from lbmgen.collisions import Collision, collision
 from lbmgen.config import RunConfig
 from lbmgen.kernels.open_faces import Places, arguments, needs_of, on_row
+from lbmgen.soundness import least_tau
 from runkit.errors import UserError
 from runkit.formula import FormulaError
 from tests.lbmgen.flows import INLET, SHAPES, Setting, assert_same_flow, ramp
@@ -72,7 +74,7 @@ def reference(block: Block, memory: np.ndarray) -> np.ndarray:
         row[at.c : at.w], row[at.w] = c[outlets.i].T.astype(float), w[outlets.i]
         row[at.opposite] = h[outlets.left[state][site, np.array(lattice.opposite)[outlets.i]]]
         row[at.inner], row[at.memory] = h[outlets.inner[state]], memory
-        if face.guess:
+        if needs_of(face, d).guess:
             row[at.guess] = on_row("guess", face, d, row)
             known = [np.where(place >= 0, h[place], 0.0) for place in outlets.here[state].T]
             arrived = moments(known)
@@ -173,7 +175,7 @@ def least_tau_before(kind: str, law: Collision) -> float:
 @pytest.mark.parametrize("law", collision.names())
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_case_below_the_least_viscosity_of_its_outlet_is_refused(kind, law):
-    """The line says that the kind of outlet matters only where it does."""
+    """The line names the face whose kind matters, and none where none does."""
     built = collision.build(law)
     least = least_tau_before(kind, built)
 
@@ -193,7 +195,18 @@ def test_a_case_below_the_least_viscosity_of_its_outlet_is_refused(kind, law):
     with pytest.raises(UserError, match=f"too near 1/2 for '{law}'") as refused:
         case_at(least - 1e-4)
     matters = least > built.least_tau
-    assert (" outlet " in str(refused.value)) == matters == ("or kind of outlet" in str(refused.value))
+    assert str(refused.value).count("boundaries.x_high") == 2 * matters
+
+
+def test_the_line_names_the_face_that_needs_most_viscosity_whatever_its_kind():
+    class Rough(NoSlip):
+        least_tau = 0.6
+
+    law = collision.build("bgk")
+    faces = {"x_low": NoSlip(), "y_high": Rough(), "x_high": Pressure()}
+    assert least_tau(law, faces) == (0.6, " with boundaries.y_high", " or kind of boundaries.y_high")
+    sliding = {"y_low": NoSlip(velocity=(0.1, 0.0))}
+    assert least_tau(law, sliding) == (law.least_tau_sliding, " beside boundaries.y_low, which slides", "")
 
 
 @pytest.mark.parametrize("value", ["x", np.nan, np.inf, True, 0, -1])
@@ -208,8 +221,7 @@ class Circular(Open):
 
     parameters = Pressure.parameters
 
-    @staticmethod
-    def guess(face, site, link):
+    def guess(self, site, link):
         return site.arrived.excess * link.w
 
     arriving = guess

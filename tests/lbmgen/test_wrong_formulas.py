@@ -71,22 +71,19 @@ def test_a_wrong_collision_law_is_refused_when_cases_are_drawn_and_by_the_api(mo
 
 @dataclass(frozen=True)
 class Chooses(Pressure):
-    @staticmethod
-    def arriving(face, site, link):
-        return link.memory if site.excess > face.density else 0.0
+    def arriving(self, site, link):
+        return link.memory if site.excess > self.density else 0.0
 
 
 @dataclass(frozen=True)
 class Misspelt(Pressure):
-    @staticmethod
-    def arriving(face, site, link):
-        return face.densty * link.w
+    def arriving(self, site, link):
+        return self.densty * link.w
 
 
 @dataclass(frozen=True)
 class Circular(Pressure):
-    @staticmethod
-    def guess(face, site, link):
+    def guess(self, site, link):
         return site.arrived.excess
 
 

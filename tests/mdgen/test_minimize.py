@@ -104,11 +104,11 @@ def test_ways_down_do_not_depend_on_each_other():
     """Three springs, of which one is at rest from the start and one is to soon; the bits of each alone."""
     stiffness, start = np.array([[1.0], [50.0], [3.0]]), np.random.default_rng(0).normal(size=(3, 9))
     start[2] = 0
-    together, valley = descend(lambda x: -stiffness * x, start, 1e-8, 1000)
-    assert len(set(valley.n_iterations)) == 3 and valley.n_iterations[2] == 0
+    together, convergence = descend(lambda x: -stiffness * x, start, 1e-8, 1000)
+    assert len(set(convergence.n_iterations)) == 3 and convergence.n_iterations[2] == 0
     for k in range(3):
         alone, its = descend(lambda x, k=k: -stiffness[k : k + 1] * x, start[k : k + 1], 1e-8, 1000)
-        assert np.array_equal(alone[0], together[k]) and its.n_iterations[0] == valley.n_iterations[k]
+        assert np.array_equal(alone[0], together[k]) and its.n_iterations[0] == convergence.n_iterations[k]
 
 
 @pytest.mark.parametrize("n_values", [1, 255, 256, 257, 12288])

@@ -61,6 +61,14 @@ class Misspelt(Mine):
         return pair.kapa * square
 
 
+@dataclass(frozen=True)
+class WithoutItsNumber(Mine):
+    steepness: int = 2
+
+    def energy(self, square, pair):
+        return self.steepnes * square
+
+
 class Several(Mine):
     def energy(self, square, pair):
         return square, pair.kappa
@@ -84,6 +92,7 @@ WRONG = [
     (ByBranch, r"virial of the pair law ByBranch .* chooses by a value"),
     (ByRoot, r"force of the pair law ByRoot .* exponent = -0\.5; allowed: whole numbers from 1, and np\.sqrt"),
     (Misspelt, r"force of the pair law Misspelt .* uses 'kapa', which is not there; there are: kappa, edge"),
+    (WithoutItsNumber, r"energy of the .* uses 'steepnes', which is not there; there are: steepness"),
     (Several, r"energy of the pair law Several .* gives a tuple; needed: one value"),
     (OneNumber, r"OneNumber\.columns: kappa has shape \(\); needed: \(2, 2\)"),
     (Thawed, r"Thawed: a law is a frozen dataclass"),

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import mdgen
-from mdgen.formats.seam import MOST, Seam
+from mdgen.formats.box_fit import MOST, BoxFit
 from mdgen.initial import Configuration, melt
 from runkit.errors import UserError
 from tests.real.dialects import POSITION
@@ -93,8 +93,8 @@ def test_crystals_and_gases_fit_their_own_box(spread):
     site = (corner + np.array([[0, 0, 0], [0, 0.5, 0.5], [0.5, 0, 0.5], [0.5, 0.5, 0]])).reshape(-1, 3) * 1.5
     random = np.random.default_rng(2)
     crystal = np.mod(site + random.normal(0, spread, site.shape), 6.0)
-    assert abs(Seam(crystal, 6.0).misfit(6.0)) < MOST
-    assert abs(Seam(random.uniform(0, 6, (200, 3)), 6.0).misfit(6.0)) < MOST
+    assert abs(BoxFit(crystal, 6.0).misfit(6.0)) < MOST
+    assert abs(BoxFit(random.uniform(0, 6, (200, 3)), 6.0).misfit(6.0)) < MOST
 
 
 def test_a_handful_of_particles_cannot_tell_and_is_refused(tmp_path):

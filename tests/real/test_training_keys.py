@@ -14,7 +14,7 @@ from dtrain.data import data as data_sets
 from dtrain.deepspeed_config import read_config
 from dtrain.models import model as networks
 from dtrain.ranks import Ranks, connect
-from dtrain.start import start_from
+from dtrain.start import read_starts, start_from
 from dtrain.train import show
 from dtrain.weights import build_network
 from runkit.constraints import keys
@@ -48,7 +48,7 @@ def before_training(ranks: Ranks, recipe: Recipe) -> None:
     show(recipe)
     read_config(recipe.deepspeed, recipe.batch, ranks, recipe.micro)
     first = data_sets.get(recipe.data.name)(recipe.data_in(next(iter(recipe.phase))), seed=recipe.seed)
-    start_from(build_network(recipe, first.sizes), recipe, first.normalisation)
+    start_from(build_network(recipe, first.sizes), recipe, read_starts(recipe), first.normalisation)
 
 
 def told_of(ranks: Ranks, settings: list[str], key: str, value: object) -> str:

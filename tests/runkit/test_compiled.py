@@ -12,6 +12,8 @@ import pytest
 from runkit.simd.compiled import _Files, kernel
 
 ROOT = Path(__file__).parents[2]
+# The cache stands beside the code, whatever the user has chosen.
+ENVIRONMENT = {"PYTHONPATH": str(ROOT), "NUMBA_CACHE_DIR": ""}
 MODULE = """
 import sys
 import numpy as np
@@ -40,7 +42,7 @@ MODULE = MODULE.replace("WAVES", " + ".join(f"np.sin({k} * a)" for k in range(36
 def start(folder, *, offset=1, factors="012"):
     """A process that makes and checks these variants, one after the other."""
     (folder / "scaled.py").write_text(f"OFFSET = {offset}{MODULE}")
-    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    environment = os.environ | ENVIRONMENT
     return subprocess.Popen([sys.executable, "scaled.py", *factors], cwd=folder, env=environment)
 
 
@@ -103,7 +105,7 @@ else:
 
 def test_errors_of_parts_arrive_also_from_kernels_that_are_loaded_and_parts_alone_are_refused(tmp_path):
     (tmp_path / "raising.py").write_text(RAISING)
-    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    environment = os.environ | ENVIRONMENT
     for _ in range(2):
         subprocess.run([sys.executable, "raising.py"], cwd=tmp_path, env=environment, check=True)
     assert len(files(tmp_path)) == 1

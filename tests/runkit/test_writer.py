@@ -222,7 +222,7 @@ def test_data_are_on_disk_before_their_flag_is_written(tmp_path, monkeypatch):
         assert seen == [0] and writer.read("equilibrated", 0) == COMPLETE
 
 
-@pytest.mark.parametrize("moment", ["layout.os.fsync", "layout.os.replace", "layout.sync_directory"])
+@pytest.mark.parametrize("moment", ["layout.put_in_place", "os.fsync", "os.replace"])
 def test_a_kill_during_layout_leaves_nothing_or_a_whole_file(tmp_path, moment):
     code = (
         "import os, runkit.dataset.layout as layout; from tests.ensemble import open_writer\n"

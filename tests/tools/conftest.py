@@ -18,6 +18,7 @@ def tool(name: str, *words: object) -> CompletedProcess[str]:
     with pytest.MonkeyPatch.context() as patch, redirect_stdout(out), redirect_stderr(err), warnings.catch_warnings():
         warnings.simplefilter("error", UserWarning)
         warnings.simplefilter("error", RuntimeWarning)
+        warnings.simplefilter("ignore", DeprecationWarning)  # between libraries; some are UserWarnings, too
         patch.setattr(sys, "argv", [name, *map(str, words)])
         patch.delitem(sys.modules, f"tools.{name}", raising=False)  # another test may have imported it
         try:

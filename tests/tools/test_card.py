@@ -102,7 +102,7 @@ def test_huggingface_datasets_opens_our_files(files, tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("words", "told"),
     [
-        ((), "license must be given"),
+        ((), "license must be given; allowed: text that matches ^[A-Za-z0-9.+-]+$, such as CC-BY-4.0 or CC0-1.0"),
         (("license=CC BY",), "license"),
         (("license=CC0-1.0", "creator=5"), "creator"),
     ],

@@ -153,6 +153,11 @@ def test_a_dataset_alone_has_its_card(dataset, tmp_path):
     assert {path.stem for path in tmp_path.glob("*.png")} == {"dataset", "rho_against_time"}, done.stderr
 
 
+def test_a_file_that_is_not_there_leaves_no_folder(tmp_path):
+    done = tool("figures", "--dataset", tmp_path / "none.h5", "--out", tmp_path / "figures")
+    assert done.returncode == 2 and "none.h5 does not exist" in done.stderr and not list(tmp_path.iterdir())
+
+
 def test_a_run_that_was_not_scored_is_told(dataset, tmp_path):
     done = tool("figures", "--dataset", dataset, "--run", tmp_path, "--out", tmp_path)
     assert done.returncode == 2 and "no scored run is there; run dtrain/evaluate.py on it first" in done.stderr

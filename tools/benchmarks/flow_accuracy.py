@@ -20,6 +20,7 @@ import torch
 from dtrain.data.clips import Clips, rollout
 from dtrain.data.flow import Flow
 from dtrain.flow_metrics import variance_error
+from dtrain.precision import InBfloat16
 from lbmgen.averages import averaged, density_in_cells, fluid_fraction
 from lbmgen.block import Block, statistics
 from lbmgen.cases import draw_case
@@ -111,9 +112,10 @@ def _case(network: torch.nn.Module, data: Flow, config: RunConfig, case: int) ->
         grid.block.start(*(averaged(values, finest.width // grid.width, 2) for values in state))
         found = errors(grid.frames(N_FRAMES))
         yield _named(grid), [grid.seconds / grid.n_frames, *found]
-    for n_together in (1, TOGETHER):
-        seconds, frames = _predicted(network, data, (case, given), n_together)
-        yield f"network, {n_together} at once", [seconds, *errors(frames)]
+    for word, of_network in (("", network), (", bfloat16", InBfloat16(network))):
+        for n_together in (1, TOGETHER):
+            seconds, frames = _predicted(of_network, data, (case, given), n_together)
+            yield f"network, {n_together} at once{word}", [seconds, *errors(frames)]
 
 
 def _named(grid: Grid) -> str:

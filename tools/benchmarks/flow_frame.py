@@ -13,6 +13,7 @@ import torch
 from dtrain.data.clips import Clips, rollout
 from dtrain.data.flow import Flow
 from dtrain.data.flow_options import FlowOptions
+from dtrain.precision import InBfloat16
 from dtrain.weights import load_model
 from lbmgen.config import RunConfig
 from runkit.arrays import Floats
@@ -23,6 +24,7 @@ from tools.benchmarks.flow_accuracy import Grid
 from tools.benchmarks.table import Row, show
 
 TOGETHER = 16  # cases
+FORMS = {"": lambda network: network, ", bfloat16": InBfloat16}
 Form = Callable[[int], int]  # makes so many frames, returns of how many cases and frames
 
 
@@ -45,10 +47,11 @@ def run(arguments) -> None:
 
 
 def _rows(arguments, network: torch.nn.Module, data: Flow, simulate: Form) -> Iterator[Row]:
-    forms = [simulate, *(_network(network, data, n) for n in (1, TOGETHER))]
-    simulated, one, together = _in_turns(arguments, forms)
-    yield Row("one case", one, simulated)
-    yield Row(f"{TOGETHER} cases at once", together, simulated)
+    chosen = [(word, n) for word in FORMS for n in (1, TOGETHER)]
+    forms = [_network(FORMS[word](network), data, n) for word, n in chosen]
+    simulated, *found = _in_turns(arguments, [simulate, *forms])
+    for (word, n), rates in zip(chosen, found, strict=True):
+        yield Row(("one case" if n == 1 else f"{n} cases at once") + word, rates, simulated)
 
 
 def _projection(arguments, network: torch.nn.Module, data: Flow) -> Row:

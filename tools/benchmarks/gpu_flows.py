@@ -6,7 +6,7 @@ Units: lattice units.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 
@@ -16,7 +16,7 @@ from lbmgen.collisions import collision
 from lbmgen.decomposition import Decomposition
 from lbmgen.domain import Body, Domain, body_of
 from lbmgen.kernels import COPY, SWEEP
-from lbmgen.kernels.gpu.block import BOUNDARIES, Batch
+from lbmgen.kernels.gpu.block import BOUNDARIES, Batch, LoadedBlock
 from lbmgen.kernels.gpu.launches import Now
 from lbmgen.kernels.gpu.steps import SideBySide, Steps
 from lbmgen.lattices import lattice
@@ -67,9 +67,8 @@ class Cases:
         fluid = Fluid(of, collision.build(flow.law), 0.8, None, flow.dtype)
         self.flow, self._device = flow, device
         self.block = Block(fluid, domain, whole, SerialWorld(), _body(flow, domain), device)
-        assert isinstance(self.block.steps, Steps)  # on a GPU
-        self.steps = self.block.steps
-        self.blocks = [self.block.loaded]
+        self.steps = cast(Steps, self.block.steps)  # of a GPU: no other back end is measured here
+        self.blocks = [cast(LoadedBlock, self.block.loaded)]
         if flow.n_cases > 1:
             data = self.block._data(whole, 0)
             self.blocks += [self.steps.load(data, SerialWorld()) for _ in range(flow.n_cases - 1)]

@@ -12,7 +12,9 @@ class Card(Config):
 
     file: list[str] = Field(min_length=1, description="files of the generators, all in one folder")
     license: str = Field(
-        pattern=r"^[A-Za-z0-9.+-]+$", description="the data's licence, as SPDX names it: CC-BY-4.0, CC0-1.0"
+        pattern=r"^[A-Za-z0-9.+-]+$",
+        examples=["CC-BY-4.0", "CC0-1.0"],
+        description="the data's licence, as SPDX names it",
     )
     name: str = Field("", description="name of the data set; none: that of its first file")
     description: str = Field("", description="what it is, in a sentence or two; none: from the files")

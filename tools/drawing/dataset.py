@@ -53,7 +53,8 @@ def _caption(data: Dataset, done: np.ndarray, between: Curves | None, what: str)
     if between is not None:
         lines[3] += (
             " Marks in (b) and (c): means over all samples and replicas at the times of the file; lines: one trajectory"
-            f" from each of {between.n_samples} of its configurations, simulated for this picture."
+            f" from {'one' if between.n_samples == 1 else f'each of {between.n_samples}'} of its configurations,"
+            " simulated for this picture."
         )
     return "\n".join([*lines, source(data)])
 

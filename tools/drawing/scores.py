@@ -31,6 +31,7 @@ FIGURES = {
 }
 # By name of a row of an evaluation; the networks have the first look.
 LOOKS = {"network": (RED, "o", 8), "linear": (BLUE, "D", 5)}
+MARKED = 12  # times at most with a mark each; more of them overlap
 SHIFTS = {"network": 1.0, "linear": 1.075}  # of times, so that bars stand side by side
 PUBLISHED = ((BLACK, "o"), (PURPLE, "v"), (ORANGE, "^"), (GREEN, "s"), (GREY, "x"), ("#555555", "D"))
 
@@ -131,8 +132,11 @@ def _ceiling(axis: Axes, data: Dataset, field: str) -> None:
     if f"{field}_reliability" in data:
         done = data["labelled"][:] == COMPLETE
         limit = [ceiling(values) for values in data[f"{field}_reliability"][:][done].T]
-        style: dict[str, Any] = {"color": BLACK, "ls": "--", "marker": "_", "ms": 14, "mew": 1.5, "zorder": 1}
-        axis.plot(data["time"][:], limit, label=f"noise ceiling, all {done.sum()} samples", **style)
+        style: dict[str, Any] = {"color": BLACK, "ls": "--", "zorder": 1}
+        if len(limit) <= MARKED:
+            style |= {"marker": "_", "ms": 14, "mew": 1.5}
+        samples = "1 sample" if done.sum() == 1 else f"all {done.sum()} samples"
+        axis.plot(data["time"][:], limit, label=f"noise ceiling, {samples}", **style)
 
 
 def _published(axis: Axes, temperature: float, figure: str = "pearson") -> None:

@@ -214,13 +214,29 @@ def _train(words: list[str]) -> None:
 
 
 def targets() -> dict[str, Target]:
-    """All of them; imports what they need and compiles their kernels."""
+    """All of them, ready to be run."""
+    _prepare()
+    import dtrain.train
+
+    script = (str(Path(dtrain.train.__file__)),)
+    on_two = TRAIN.replace("batch = 1", "batch = 2")
+    made = [
+        Target("mdgen", MD, "a.h5", _generator("mdgen"), ("-m", "mdgen"), _dataset),
+        Target("lbmgen", LBM, "a.h5", _generator("lbmgen"), ("-m", "lbmgen"), _dataset),
+        Target("dtrain", TRAIN, "run/summary.json", _train, script, _training),
+        Target("dtrain-ranks", on_two, "run/summary.json", _train, script, _training, ranks=2),
+        Target("dtrain-glass", GLASS, "run/summary.json", _train, script, _training),
+    ]
+    return {target.name: target for target in made}
+
+
+def _prepare() -> None:
+    """Import what they need, and compile their kernels."""
     single_threaded()
     os.environ["DS_ACCELERATOR"] = "cpu"
     import deepspeed  # noqa: F401
     import torch
 
-    import dtrain.train
     import lbmgen.config
     import lbmgen.run
     import mdgen.config
@@ -235,26 +251,6 @@ def targets() -> dict[str, Target]:
     for precision in ("float64", md.integrator.precision):
         for coupling in (None, melt_thermostat(md, [0, 1])):
             warm_up(potential_of(md), precision, None, coupling)
-    config = load(
-        lbmgen.config.RunConfig,
-        None,
-        ["device=cpu", "n_cases=1", "grid.cells=[48,32]", "grid.refinement=1", "flow.reynolds=20.0"],
-    )
+    changes = ["device=cpu", "n_cases=1", "grid.cells=[48,32]", "grid.refinement=1", "flow.reynolds=20.0"]
+    config = load(lbmgen.config.RunConfig, None, changes)
     lbmgen.run._compile(config, draw_all(config, SerialWorld())[0], None)
-    script = (str(Path(dtrain.train.__file__)),)
-    made = [
-        Target("mdgen", MD, "a.h5", _generator("mdgen"), ("-m", "mdgen"), _dataset),
-        Target("lbmgen", LBM, "a.h5", _generator("lbmgen"), ("-m", "lbmgen"), _dataset),
-        Target("dtrain", TRAIN, "run/summary.json", _train, script, _training),
-        Target(
-            "dtrain-ranks",
-            TRAIN.replace("batch = 1", "batch = 2"),
-            "run/summary.json",
-            _train,
-            script,
-            _training,
-            ranks=2,
-        ),
-        Target("dtrain-glass", GLASS, "run/summary.json", _train, script, _training),
-    ]
-    return {target.name: target for target in made}

@@ -44,6 +44,7 @@ def exchange_buffers(
         for each, begin, end in zip(exchanges, ends[:-1], ends[1:], strict=True)
     ]
     sends = ends[:-1, 2] + np.array([len(each.receives) for each in exchanges], np.int64)
+    # From here on `ends` counts strided copies, no longer populations; of requests it counts each, as before.
     read, ends[:, 0] = strided_copies(read, np.arange(len(read)), ends[:, 0])
     written, ends[:, 1] = strided_copies(np.arange(len(written)), written, ends[:, 1])
     return ExchangeBuffers(read, written, out, back, ends, sends, Native.of(messages)), messages

@@ -14,9 +14,11 @@ def moments(data: BlockData, h: Floats, state: int) -> tuple[F64, F64]:
     rows, shape = data.rows.start, data.solid.shape
     density = np.zeros((len(rows), shape[-1]))
     momentum = np.zeros((len(shape), *density.shape))
+    # What has arrived lies where the next step, which is of the other parity, reads it.
     totals(h, rows, np.array(data.places[1 - state]), data.c, density, momentum)
     density = np.where(data.solid, 0.0, density.reshape(shape)) + 1.0
     momentum = momentum.reshape(-1, *shape)
+    # Guo: the velocity is that half way through the force's push.
     for axis, push in enumerate(data.force):
         momentum[axis] += 0.5 * push
     return density, np.moveaxis(np.where(data.solid, 0.0, momentum / density), 0, -1)

@@ -29,8 +29,8 @@ def make_outlets(d):
     """
     at, n_parameters = Places.of(d), most_parameters()
     guess, arriving = _make_formula("guess", d), _make_formula("arriving", d)
-    velocity, inside, place, arrived, whole = np.array([needs_of(face, d) for face in open_faces()], np.int64).T.copy()
-    guesses = np.array([face.guess is not None for face in open_faces()], np.int64)
+    needs = np.array([needs_of(face, d) for face in open_faces()], np.int64)
+    velocity, inside, place, arrived, way, guessed = needs.T.copy()
 
     @part
     def set_outlets(h, outlets, begin, end, state, c, w):
@@ -62,10 +62,10 @@ def make_outlets(d):
                         row[at.arrived + 1 + axis] += row[at.c + axis] * value
             for link in range(first, last):
                 _see_link(h, outlets, link, state, w, row, at)
-                if element(whole, law):
+                if element(way, law):
                     _see_way(h, outlets, element(outlets.i, link), left, c, row, at)
                 # Computed once more, rather than kept for each link of a site.
-                if element(guesses, law):
+                if element(guessed, law):
                     row[at.guess] = guess(law, row)
                 value = arriving(law, row)
                 outlets.memory[np.uint64(link)] = value
@@ -144,4 +144,5 @@ def _see_way(h, outlets, i, left, c, row, at):
     """Write its velocity, and what left the site the other way, into the row."""
     for axis in range(c.shape[1]):
         row[at.c + axis] = c[i, axis]
+    # Lattices have velocities in pairs of opposites: 1 and 2, 3 and 4, …
     row[at.opposite] = element(h, element(outlets.left, left + (i + 1 if i % 2 == 1 else i - 1)))

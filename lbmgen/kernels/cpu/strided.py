@@ -24,7 +24,7 @@ def copy_strided(source, target, copies, begin, end):
     """Do copies `begin` to `end` from one array to another, or to the same one."""
     for copy in range(begin, end):
         here, there, count, stride, other = copies[copy]
-        if stride == 1 and other == 1:
+        if stride == 1 and other == 1:  # contiguous: a loop of its own, which can be vectorised
             for k in range(count):
                 target[there + k] = source[here + k]
         else:

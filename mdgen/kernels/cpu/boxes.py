@@ -40,6 +40,7 @@ def grow(replicas, coordinate, ranked, scale) -> Tree:
         half = np.zeros(center.shape, np.float32)
     centers, halves, first = [], [], [0]
     while True:
+        # A box that is not there has a negative half edge: it neither enlarges the box around it nor is ever near.
         spare = -len(center) % LANES
         center = np.pad(center, ((0, spare), (0, 0)), mode="edge").reshape(-1, LANES, 3)
         half = np.pad(half, ((0, spare), (0, 0)), constant_values=ABSENT).reshape(-1, LANES, 3)
@@ -48,6 +49,7 @@ def grow(replicas, coordinate, ranked, scale) -> Tree:
         first.append(first[-1] + len(center))
         only = len(center) == 1
         center, half = _around(center, half, scale)
+        # With particles as lanes a cluster is LANES particles that follow each other in space: a node of leaves.
         if len(first) == 2 and not replicas:
             cluster_center, cluster_half = center, half
         if only:
@@ -58,6 +60,7 @@ def grow(replicas, coordinate, ranked, scale) -> Tree:
 
 def _around(center, half, scale) -> tuple[np.ndarray, np.ndarray]:
     """The box around each group of boxes [n_groups, LANES, 3]."""
+    # Relative to the first box of a group: differences of int32 places overflow to the minimum image, places do not.
     offset = (center - center[:, :1]).astype(np.float32) * scale
     low, high = (offset - half).min(axis=1), (offset + half).max(axis=1)
     middle = (0.5 * (low + high) / scale).astype(np.int64)

@@ -54,6 +54,7 @@ def displacement(replicas, blocks, slot, x, y, z, scale_x, scale_y, scale_z):
     dx = minimum_image(x - load_neighbor(replicas, blocks, slot, 0)) * scale_x
     dy = minimum_image(y - load_neighbor(replicas, blocks, slot, 1)) * scale_y
     dz = minimum_image(z - load_neighbor(replicas, blocks, slot, 2)) * scale_z
+    # In this order on a GPU too: whether a pair is within reach has to come out alike.
     return dx, dy, dz, fma(dx, dx, fma(dy, dy, dz * dz))
 
 

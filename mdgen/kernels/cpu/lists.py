@@ -57,6 +57,7 @@ def build(replicas, coordinate, ranked, clusters, pairs, law) -> int:
 
 @kernel
 def _build(replicas, coordinate, tree, ranked, clusters, pairs, law):
+    # A constant argument: each is compiled by itself, with one kind of lanes and no branch within the loops.
     if replicas:
         return _build_for(True, coordinate, tree, ranked, clusters, pairs, law)
     return _build_for(False, coordinate, tree, ranked, clusters, pairs, law)
@@ -69,7 +70,7 @@ def _build_for(replicas, coordinate, tree, ranked, clusters, pairs, law):
     found, spare = np.empty(n + LANES, np.int64), np.empty(n + LANES, np.int64)
     words, summary = np.zeros((n >> 6) + 1, np.uint64), np.zeros((n >> 12) + 1, np.uint64)
     cluster_table = np.empty(int(np.sqrt(law.table.size)) * LANES, law.table.dtype)
-    longest = law.table.max()
+    longest = law.table.max()  # the tree knows no species; what is near by those of a pair is decided below
     length = 0
     for cluster in range(pairs.start.size - 1):
         at = cluster * LANES
@@ -83,7 +84,7 @@ def _build_for(replicas, coordinate, tree, ranked, clusters, pairs, law):
         n_candidates = 0
         for k in range(count):
             j = element(ranked, element(ranks, k))
-            ranks[n_candidates] = j
+            ranks[n_candidates] = j  # in the memory of the ranks, none of which is read again
             n_candidates += j >= lowest
         for k in range(n_candidates):
             j = np.int32(element(ranks, k))

@@ -65,7 +65,7 @@ def _drift(n_kicks, position, velocity, force, step):
 def largest_approach(replicas, coordinate, check):
     """The largest sum of two displacements in one replica since a list was made: what a pair may have closed in by.
 
-    Not twice the largest: one fast particle alone would wear a list out too soon.
+    Not twice the largest displacement: a list would be made anew too early for one fast particle alone.
     """
     first, second = zeros(check.scale), zeros(check.scale)
     for block in range(0, coordinate.size, BLOCK):
@@ -81,6 +81,7 @@ def largest_approach(replicas, coordinate, check):
     store(top, LANES, second)
     one, other, most = np.float32(0), np.float32(0), np.float32(0)
     for lane in range(LANES):
+        # Only particles of one replica come closer: each lane for itself, or all of them together.
         if replicas:
             one, other = np.float32(0), np.float32(0)
         for square in (top[lane], top[LANES + lane]):
@@ -119,7 +120,7 @@ def make_integrate(forces: Callable[..., Any], formulas: Formulas) -> Callable[.
     def integrate(replicas, n_steps, n_kicks, state, step, unit, clusters, pairs, law, check):
         for i_step in range(n_steps):
             _drift(n_kicks, state.position, state.velocity, state.force, step)
-            n_kicks = 2
+            n_kicks = 2  # the last half of this step, which is left out here, and the first of the next
             locate(state.position, unit, state.coordinate)
             # "not <=" holds for a position that is no number as well.
             if not largest_approach(replicas, state.coordinate, check) <= check.skin:

@@ -68,6 +68,7 @@ def make_forces(formulas: Formulas) -> Callable[..., Any]:
         zero = zeros(law.table)
         scale_x, scale_y, scale_z = load_splat(law.scale, 0), load_splat(law.scale, 1), load_splat(law.scale, 2)
         cluster_table = _cluster_table(law.table, stride)
+        # With replicas a pair adds to the neighbour too, before that one's own cluster comes: so all start at zero.
         if replicas:
             force[:] = 0
         for cluster in range(pairs.start.size - 1):
@@ -103,6 +104,7 @@ def make_forces(formulas: Formulas) -> Callable[..., Any]:
             store_cluster(replicas, force, clusters, at, 2, force_z)
 
     def forces(replicas, place, force, clusters, pairs, law):
+        # A constant argument: each is compiled by itself, with one kind of lanes and no branch within the loops.
         if replicas:
             work(True, place, force, clusters, pairs, law)
         else:
@@ -135,6 +137,7 @@ def make_energies(formulas: Formulas) -> Callable[..., Any]:
                 reach = load(cluster_table, pair)
                 given = (square,) + columns_at(cluster_table, pair + LANES)  # noqa: RUF005
                 value, work = energy_of(given), virial_of(given)
+                # With particles as lanes the list has a pair twice, once for each of its two particles.
                 if not replicas:
                     value, work = where_below(value, particle, splat(j)), where_below(work, particle, splat(j))
                 cluster_energy = cluster_energy + where_below(value, square, reach)
@@ -148,4 +151,5 @@ def make_energies(formulas: Formulas) -> Callable[..., Any]:
 @helper
 def _cluster_table(table, stride):
     """Memory for the rows of a table for LANES species."""
+    # The table has a row for each pair of species: their number is the root of that of its rows.
     return np.empty(int(np.sqrt(table.size // (stride // LANES))) * stride, table.dtype)

@@ -13,8 +13,8 @@ from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from runkit.arrays import Array
 from runkit.dataset.card import failures, span
 from runkit.dataset.contract import Contract
 from runkit.dataset.reader import Dataset
@@ -170,7 +170,7 @@ def _case_points(dataset: Dataset, case: int) -> Iterator[str]:
             yield f"points/position: a point lies beyond the domain along {along}"
 
 
-def _points_in_words(dataset: Dataset, done: NDArray[Any]) -> list[str]:
+def _points_in_words(dataset: Dataset, done: Array) -> list[str]:
     """How many points cases have, and how wide their cells are."""
     if "points/width" not in dataset:
         return []
@@ -180,7 +180,7 @@ def _points_in_words(dataset: Dataset, done: NDArray[Any]) -> list[str]:
     return [f"points near bodies: {span(np.isfinite(width).sum(axis=1))} in a case{widths}"]
 
 
-def _measured(dataset: Dataset, done: NDArray[Any]) -> list[str]:
+def _measured(dataset: Dataset, done: Array) -> list[str]:
     """What came of the velocity that was drawn, where nothing in the domain has it."""
     if "scalars/measured_reynolds_number" not in dataset:
         return []

@@ -10,8 +10,8 @@ from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from runkit.arrays import Array
 from runkit.dataset import glass
 from runkit.dataset.card import failures, span, table
 from runkit.dataset.contract import Contract, Finding
@@ -139,7 +139,7 @@ def _bonds(dataset: Dataset, sample: int) -> Iterator[str]:
         yield "bond_change is not finite for bonds in use"
 
 
-def _labels(dataset: Dataset, samples: NDArray[Any]) -> list[str]:
+def _labels(dataset: Dataset, samples: Array) -> list[str]:
     """Means over labelled samples of the figures of species 0."""
     first = [dataset["species"][sample] == 0 for sample in samples]
     propensity = np.mean(
@@ -154,7 +154,7 @@ def _labels(dataset: Dataset, samples: NDArray[Any]) -> list[str]:
     return [f"means over {len(samples)} labelled sample(s), species 0:", *table([list(columns), *rows])]
 
 
-def _mean_of(values: NDArray[Any]) -> NDArray[Any]:
+def _mean_of(values: Array) -> Array:
     """Mean over samples, NaN where no sample has a value."""
     there = np.isfinite(values)
     total = np.where(there, values, 0.0).sum(axis=0)
@@ -165,4 +165,11 @@ def _mean_of(values: NDArray[Any]) -> NDArray[Any]:
 
 def _described(config: dict[str, Any]) -> list[str]:
     system = config.get("system", {})
-    return [f"{key} {system[key]}" for key in ("potential", "density", "composition") if key in system]
+    return [f"{key} {_in_short(system[key])}" for key in ("potential", "density", "composition") if key in system]
+
+
+def _in_short(value: Any) -> str:
+    """A value of the configuration with no more digits than a reader wants."""
+    if isinstance(value, list):
+        return f"[{', '.join(map(_in_short, value))}]"
+    return f"{value:.6g}" if isinstance(value, float) else str(value)

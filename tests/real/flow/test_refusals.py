@@ -62,9 +62,9 @@ REFUSALS = {
         "boundaries.x_low: velocity = -0.08 contradicts",
     ),
     "a lid's velocity is that of the flow": ((*CAVITY, "flow.velocity=0.05"), "boundaries.y_high: velocity = 0.08"),
-    "beside a lid the least tau is larger": ((*CAVITY, "flow.reynolds=1000"), "beside a sliding wall"),
+    "beside a lid the least tau is larger": ((*CAVITY, "flow.reynolds=1000"), "beside boundaries.y_high, which slides"),
     "before an outlet of pressure, too": (
-        ("boundaries.x_high.kind=pressure",), "with an outlet that reflects sound (allowed: 0.54 or more)"),
+        ("boundaries.x_high.kind=pressure",), "with boundaries.x_high, which reflects sound (allowed: 0.54 or more)"),
     "a sphere in a duct blocks it": (
         (*DUCT, "flow.velocity=0.03", "obstacles.given=[{family='sphere', center=[12, 8, 8], size=13}]",
          "obstacles.clearance=2"),

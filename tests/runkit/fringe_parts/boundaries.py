@@ -13,6 +13,5 @@ class Fringe(Open):
 
     density: float = 1.0
 
-    @staticmethod
-    def arriving(face, site, link):
-        return link.w * (face.density - 1.0)
+    def arriving(self, site, link):
+        return link.w * (self.density - 1.0)

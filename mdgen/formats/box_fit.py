@@ -29,7 +29,7 @@ _LONGEST = 1.5  # of the span of the particles: no longer edge fits
 _PLANES = 32  # cross-sections within, along each axis
 
 
-class Seam:
+class BoxFit:
     """The faces of cubes of about `edge` around the middle of `position` [n, 3]."""
 
     def __init__(self, position: F64, edge: float) -> None:
