@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import json
+import subprocess
+import sys
+from pathlib import Path
+
 import pytest
 
-from dtrain.models.norms import BatchNorm
 from mdgen import production
 from mdgen.groups import form_groups
+from tests.conftest import clean_environment
 from tests.flow_factory import FLOW_RECIPE, write_flow
 from tools.scaling.__main__ import main
 from tools.scaling.machine import AVX2, H100
 from tools.scaling.measure import CASES, runs
 from tools.scaling.model import Work, forecast, total, training_step, where_it_goes
-from tools.scaling.steps import Step
 
+ROOT = Path(__file__).parents[2]
 SMALL = Work("small", 5, 32, 1000, 3, 2_000_000, 1_000_000, 6e9, 300.0)
 
 
@@ -87,18 +92,29 @@ def test_a_program_that_there_is_not_is_named(capsys):
     assert main(["runs", "dtrain"]) == 2 and "PROGRAM 'dtrain': allowed: mdgen, lbmgen" in capsys.readouterr().err
 
 
-def test_a_share_of_a_step_has_its_samples_and_what_is_summed(tmp_path, monkeypatch):
-    """Of a batch of 2 with batch statistics: one process sums nothing, two sum them both ways, then the gradients."""
+SHARES = """
+import json
+from dtrain.models.norms import BatchNorm
+from tools.scaling.steps import Step
+step = Step("recipe.toml", ["model.parameters={widths=[2, 2], norm='batch'}"])
+group = Step("recipe.toml", ["model.parameters={widths=[2, 2], norm='group'}"])
+channels = [layer.num_features for layer in step.network.modules() if isinstance(layer, BatchNorm)]
+weights = sum(weight.numel() for weight in step.network.parameters())
+print(json.dumps([step.share(2), step.share(1, 2), group.share(1, 2), channels, weights]))
+"""
+
+
+def test_a_share_of_a_step_has_its_samples_and_what_is_summed(tmp_path):
+    """Of a batch of 2 with batch statistics: one process sums nothing, two sum them both ways, then the gradients.
+
+    In a process of its own: this one may have joined a group of processes already.
+    """
     write_flow(tmp_path / "flow.h5")
     (tmp_path / "recipe.toml").write_text(FLOW_RECIPE)
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("tools.scaling.steps.keep_freed_memory", lambda: None)  # for good, of this process
-    step = Step("recipe.toml", ["model.parameters={widths=[2, 2], norm='batch'}"])
-    n_weights = sum(p.numel() for p in step.network.parameters())
-    n_channels = [layer.num_features for layer in step.network.modules() if isinstance(layer, BatchNorm)]
-    assert step.share(2).messages == () and step.share(2).seconds > 0
-    *statistics, gradients = step.share(1, 2).messages
-    assert gradients == 4 * n_weights
-    assert sorted(statistics) == sorted(8 * (1 + 2 * n) for n in 2 * n_channels)  # double precision
-    group = Step("recipe.toml", ["model.parameters={widths=[2, 2], norm='group'}"])
-    assert len(group.share(1, 2).messages) == 1
+    environment = clean_environment() | {"PYTHONPATH": str(ROOT)}
+    done = subprocess.run([sys.executable, "-c", SHARES], cwd=tmp_path, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout.splitlines()[-1])
+    (seconds, none), (_, (*statistics, gradients)), (_, of_groups), channels, n_weights = found
+    assert none == [] and seconds > 0 and gradients == 4 * n_weights and len(of_groups) == 1
+    assert sorted(statistics) == sorted(8 * (1 + 2 * n) for n in 2 * channels)  # double precision
