@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 import tarfile
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -95,7 +96,8 @@ def test_programs_of_the_wheel_run_from_any_folder(installed, tmp_path):
     assert first == "glassflow 0.1.0" and where.startswith(str(installed))
 
 
-SHORT = tuple(f"phase.{name}.epochs=0.3" for name in ("one", "two", "four", "eight"))
+PHASES = tomllib.loads((ROOT / "dtrain" / "recipes" / "flow.toml").read_text())["phase"]
+SHORT = tuple(f"phase.{name}.epochs=0.3" for name in PHASES)
 TRAININGS = {
     "botan": ("data.time=1", "phase.joint.epochs=1", "model.parameters={width=8, rounds=1}"),
     "flow": ("data.horizon=6", "model.parameters={widths=[4], stream=true}", *SHORT),
