@@ -54,6 +54,9 @@ _PLACES |= dict.fromkeys(("Estimate", "Score", "score"), "dtrain.glass.scores")
 _PLACES |= dict.fromkeys(("ceiling", "pearson"), "dtrain.metrics")
 _PLACES |= {"descriptors": "dtrain.data.descriptors", "cages": "dtrain.data.cage"}
 
+# numexpr, where another library imports it, takes OMP_NUM_THREADS for one number; OpenMP also allows "4,2".
+os.environ.setdefault("NUMEXPR_NUM_THREADS", "1")
+
 # A script started by its path (`deepspeed dtrain/train.py`) finds this folder first on the module path, where `data` or
 # `config` would shadow modules of other packages. Undone here, once for all scripts.
 sys.path[:] = [entry for entry in sys.path if os.path.realpath(entry) != os.path.realpath(os.path.dirname(__file__))]

@@ -22,6 +22,7 @@ from dtrain.averaging import WeightAverage
 from dtrain.deepspeed_config import named_monitors, one_line
 from dtrain.frozen import frozen_parts
 from dtrain.ranks import Ranks
+from runkit.efficiency import FILE, count_bytes, counted
 from runkit.errors import UserError
 from runkit.outputs import written_whole
 
@@ -146,6 +147,7 @@ class Engine:
         if self._engine.monitor.enabled:
             self._engine.monitor.write_events([(f"Run/{name}", value, n_samples) for name, value in values.items()])
 
+    @counted(FILE)
     def save(self, tag: str, state: Mapping[str, Any]) -> None:
         """Write a checkpoint of a new name; once it is whole it becomes the last one, and the one before is deleted."""
         gathered = {name: buffer.detach().cpu().clone() for name, buffer in self._engine.module.named_buffers()}
@@ -162,6 +164,7 @@ class Engine:
             raise UserError(message) from error
         self.ranks.barrier()
         if self.ranks.is_root:
+            count_bytes(sum(file.stat().st_size for file in (self.checkpoints / tag).rglob("*.pt")))
             with written_whole(self.checkpoints / "latest") as beside:
                 beside.write_text(tag)
             for old in self.checkpoints.iterdir():
@@ -169,6 +172,7 @@ class Engine:
                     shutil.rmtree(old)
         self.ranks.barrier()
 
+    @counted(FILE)
     def load(self) -> dict[str, Any] | None:
         """Go back to the last checkpoint and return its state; None if there is none."""
         tag = _last(self.checkpoints)

@@ -24,6 +24,7 @@ from dtrain.ranks import Ranks
 from dtrain.run_folder import RunFolder, folder_of
 from dtrain.start import learnt_before, read_starts, start_from
 from dtrain.weights import about_model, build_network, sizes_of
+from runkit.efficiency import DATA, TRAINING, Account, counted
 from runkit.errors import UserError
 from runkit.log import say
 
@@ -32,6 +33,7 @@ COMPILER = "inductor"  # torch.compile's own
 
 def train_run(ranks: Ranks, recipe: Recipe, clock: Clock) -> None:
     """Train one run to its end, or resume it; the run stops early, with a checkpoint, when the time is over."""
+    account = Account(TRAINING)
     config = read_config(recipe.deepspeed, recipe.batch, ranks, recipe.micro)
     run_folder = RunFolder.open(ranks, recipe, config)
     try:
@@ -40,6 +42,7 @@ def train_run(ranks: Ranks, recipe: Recipe, clock: Clock) -> None:
             say(ranks, f"{run_folder.path}: is finished; weights: {run_folder.model}")
             return
         paces = _train_phases(ranks, recipe, config, run_folder, clock)
+        account.report(ranks, f"{run_folder.path}: ")
         if clock.is_over:
             say(ranks, f"{run_folder.path}: stopped: {clock.why}; the same command goes on")
             return
@@ -58,7 +61,7 @@ def _train_phases(
     """Train the phases that remain; returns the pace of each (see `pace.efficiency_of`) in this job."""
     torch.manual_seed(recipe.seed)
     use_precision(recipe.fp32_precision)
-    data, names = open_phases(recipe), list(recipe.phase)
+    data, names = counted(DATA)(open_phases)(recipe), list(recipe.phase)
     network = _first_network(ranks, recipe, run_folder, data)
     if isinstance(network, Solved):
         phase, one = _only_phase(recipe, data)
@@ -97,14 +100,20 @@ def _first_network(ranks: Ranks, recipe: Recipe, run_folder: RunFolder, data: Ma
     """
     starts = read_starts(recipe)
     ranks.on_root(lambda: run_folder.require_origin(Origin.of(data, sorted(learnt_before(starts)))))
-    for one in data.values():
-        _ = one.normalisation  # read now: that of a later phase may be undefined
-        one.prepare(ranks)
+    _prepare(ranks, data)
     first = next(iter(data.values()))
     network = build_network(recipe, first.sizes)
     if not isinstance(network, Solved):
         start_from(network, recipe, starts, first.normalisation)
     return network
+
+
+@counted(DATA)
+def _prepare(ranks: Ranks, data: Mapping[str, AnyDataSet]) -> None:
+    """Make the data ready for the first step; collective."""
+    for one in data.values():
+        _ = one.normalisation  # read now: that of a later phase may be undefined
+        one.prepare(ranks)
 
 
 def _only_phase(recipe: Recipe, data: Mapping[str, AnyDataSet]) -> tuple[str, AnyDataSet]:

@@ -22,6 +22,7 @@ from dtrain.ranks import Ranks
 from dtrain.run_folder import RunFolder
 from dtrain.schedule import learning_rate
 from dtrain.validation import Validation
+from runkit.efficiency import FILE, counted
 from runkit.errors import UserError
 from runkit.log import say
 from runkit.progress import Patience, Progress, Reporter
@@ -179,6 +180,7 @@ class PhaseTrainer:
         self._keep_weights(state, scores)
         return replace(state, best=score if score is None or math.isfinite(score) else None, stale=0)
 
+    @counted(FILE)
     def _keep_weights(self, state: State, scores: Mapping[str, float]) -> None:
         weights = self.engine.weights()
         if self.ranks.is_root:
@@ -191,6 +193,7 @@ class PhaseTrainer:
         found: dict[str, str] = self.ranks.bcast({name: text for name, text in texts.items() if text})
         return found
 
+    @counted(FILE)
     def _report(self, curve: str, state: State, values: Mapping[str, float]) -> None:
         n_samples = state.step * self.recipe.batch
         if self.ranks.is_root:

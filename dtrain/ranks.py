@@ -24,6 +24,7 @@ from dtrain.join import JOIN_SECONDS, Party, all_gather, find, join
 from dtrain.precision import use_precision
 from dtrain.world import TorchWorld
 from runkit.config import Config
+from runkit.efficiency import WAIT, counted
 from runkit.errors import INTERRUPTED, UserError, is_interrupt
 from runkit.launcher import torch_launch
 from runkit.mpi import MpiWorld, in_time
@@ -67,8 +68,15 @@ class Ranks(TorchWorld):
     def mean(self, values: Sequence[float]) -> list[float]:
         """Mean of numbers over the group; collective."""
         total = torch.tensor(values, dtype=torch.float64, device=self.device)
-        dist.all_reduce(total)
+        if self.device.type == "cuda":
+            torch.cuda.synchronize(self.device)  # for its own work this process does not wait for others
+        self._add_up(total)
         return [value / self.size for value in total.tolist()]
+
+    @counted(WAIT)
+    def _add_up(self, total: torch.Tensor) -> None:
+        """The sum over the group, in place; collective."""
+        dist.all_reduce(total)
 
     def take_run(self) -> int:
         """The next number of a count that all groups share: 0, 1, 2, …; collective in the group."""

@@ -10,6 +10,7 @@ from typing import cast
 
 import torch.distributed as dist
 
+from runkit.efficiency import WAIT, counted
 from runkit.mpi import SharedCounter, World
 from runkit.mpi.world import T
 
@@ -38,6 +39,7 @@ class TorchWorld(World):
         values = self.all_gather(value)
         return values if self.rank == root else None
 
+    @counted(WAIT)
     def all_gather(self, value: T) -> list[T]:
         values = [value] * self.size
         dist.all_gather_object(values, value, self._members)

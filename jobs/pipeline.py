@@ -44,6 +44,7 @@ class Job:
     state: str = "to be submitted"
     ident: str = ""
     is_other: bool = False  # in the queue with other arguments: its pipeline was changed, or has a name twice
+    script: str = ""
 
     @property
     def is_waited_for(self) -> bool:
@@ -173,6 +174,7 @@ def look_up(jobs: list[Job], rows: dict[str, list[list[str]]], states: dict[str,
         if not own:
             continue
         _, _, script, words, *_ = own[-1]
+        job.script = script
         numbers = [row[1] for row in own if row[2] == script]
         job.ident = numbers[-1]
         waiting = [states[number] for number in numbers if number in states]
@@ -200,8 +202,10 @@ def submit(jobs: list[Job]) -> None:
         later = ["--later"] if any(other.is_waited_for for other in job.before) else []
         if job in todo:
             call_submit(["--dry-run", *later, *job.options, *job.words], title, is_shown=bool(os.environ["DRY_RUN"]))
-        elif os.environ["DRY_RUN"]:
-            print(title)
+        else:
+            tell_older(job)
+            if os.environ["DRY_RUN"]:
+                print(title)
     if os.environ["DRY_RUN"]:
         return
     first = ""
@@ -213,14 +217,37 @@ def submit(jobs: list[Job]) -> None:
         job.state, first = "submitted", first or job.ident
 
 
+def tell_older(job: Job) -> None:
+    """Say that a job waits with what the site's file said before it was edited; it is left as it is."""
+    path = Path(f"{job.script}.command")
+    if not job.state.startswith("queued") or not path.exists():
+        return
+    before = path.read_text(encoding="utf-8").splitlines()
+    now = run_submit(["--dry-run", *job.options, *job.words], LOOKED_AT="yes", PLAIN="yes").splitlines()
+    if before != now:
+        pairs = itertools.zip_longest(before, now, fillvalue="nothing")
+        other = ", ".join(f"{new} in place of {old}" for old, new in pairs if old != new)
+        print(
+            f"submit: {job.label}, {job.ident}, is {job.state} as the site's file was before; now: {other}; "
+            f"jobs/submit cancel {job.ident}, then submit again, if it is to have that",
+            file=sys.stderr,
+        )
+
+
 def call_submit(words: list[str], title: str, is_shown: bool, **environment: str) -> None:
-    """jobs/submit for one job; what it refuses ends all."""
+    """jobs/submit for one job, with what it says after a title."""
+    told = run_submit(words, **environment)
+    if is_shown:
+        print(f"{title}\n{told}")
+
+
+def run_submit(words: list[str], **environment: str) -> str:
+    """What jobs/submit says; what it refuses ends all."""
     command = ["jobs/submit", "--site", os.environ["SITE_ENV"], *words]
     done = subprocess.run(command, stdout=subprocess.PIPE, text=True, env=os.environ | environment)
     if done.returncode:
         sys.exit(done.returncode)
-    if is_shown:
-        print(f"{title}\n{done.stdout}")
+    return done.stdout
 
 
 def cancel(jobs: list[Job]) -> None:

@@ -115,6 +115,7 @@ def _do(
 @contextmanager
 def plain_streams() -> Iterator[None]:
     """A context without tracebacks for characters that the terminal's encoding lacks, or where the pipe is closed."""
+    _open_missing()
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace" if stream is sys.stderr else "replace")
@@ -127,6 +128,18 @@ def plain_streams() -> Iterator[None]:
         # What is still in the buffer goes nowhere, or Python would complain at its end.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(CLOSED)
+
+
+def _open_missing() -> None:
+    """Open what a program was started without (`>&-`): a file of its own would get that number, and what C libraries
+    print would stand in it."""
+    for number, name, mode in ((0, "stdin", "r"), (1, "stdout", "w"), (2, "stderr", "w")):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # the least number that is free is this one
+        if getattr(sys, name) is None:
+            setattr(sys, name, os.fdopen(os.open(os.devnull, os.O_RDWR), mode))
 
 
 def surroundings() -> str:

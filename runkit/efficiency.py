@@ -1,4 +1,4 @@
-"""Where the time of a run goes: on each rank what it computes, waits for others, spends on the file and on kernels.
+"""Where the time of a run goes: on each rank what it computes, waits for others, spends on files, kernels or data.
 
     account = Account()                        # at the beginning of a run
     …                                          # methods that are `counted` add to it
@@ -22,8 +22,9 @@ from typing import ParamSpec, Protocol, TypeVar
 
 from runkit.log import Rank, say
 
-WAIT, FILE, KERNELS = "waited", "file", "kernels"  # beside "computed"
-PARTS = (WAIT, FILE, KERNELS)
+WAIT, FILE, KERNELS, DATA = "waited", "file", "kernels", "data"  # beside "computed"
+PARTS = (WAIT, FILE, KERNELS)  # of a generator
+TRAINING = (WAIT, FILE, DATA)
 P = ParamSpec("P")
 T = TypeVar("T")
 
@@ -36,15 +37,18 @@ class Gathering(Rank, Protocol):
 
 
 class Account:
-    """Seconds of this rank by what they were spent on, from now on; it takes the place of an earlier account."""
+    """Seconds of this rank by what they were spent on, from now on; it takes the place of an earlier account.
+
+    `parts` are what is told apart; other parts count as computed.
+    """
 
     present: Account | None = None
 
-    def __init__(self) -> None:
+    def __init__(self, parts: Sequence[str] = PARTS) -> None:
         self._began = time.perf_counter()
         self._thread = threading.get_ident()
         self._inner = 0.0  # seconds of what has ended inside of the part that is open
-        self.seconds = dict.fromkeys(PARTS, 0.0)
+        self.seconds = dict.fromkeys(parts, 0.0)
         self.n_bytes = 0
         Account.present = self
 
@@ -56,22 +60,24 @@ class Account:
             yield
         finally:
             taken = time.perf_counter() - began
-            self.seconds[name] += taken - self._inner
-            self._inner = outer + taken
+            if name in self.seconds:
+                self.seconds[name] += taken - self._inner
+            self._inner = outer + (taken if name in self.seconds else self._inner)
 
     def parts(self) -> list[float]:
-        """Seconds since the account was opened: computed, then those of `PARTS`."""
+        """Seconds since the account was opened: computed, then those of its parts."""
         spent = list(self.seconds.values())
         return [time.perf_counter() - self._began - sum(spent), *spent]
 
-    def report(self, world: Gathering) -> None:
-        """Print where the time went; collective."""
+    def report(self, world: Gathering, title: str = "") -> None:
+        """Print where the time went, after a title; collective."""
         mine = (self.parts(), self.n_bytes, peak_bytes())
         everyone = world.gather(mine)
         Account.present = None
         if everyone is not None:
-            for line in table(*zip(*everyone, strict=True)):
-                say(world, line)
+            parts, n_bytes, peak = zip(*everyone, strict=True)
+            for line in table(parts, n_bytes, peak, tuple(self.seconds)):
+                say(world, title * line.startswith("efficiency") + line)
 
 
 def counted(name: str) -> Callable[[Callable[P, T]], Callable[P, T]]:
@@ -97,10 +103,12 @@ def count_bytes(n_bytes: int) -> None:
         Account.present.n_bytes += n_bytes
 
 
-def table(parts: Sequence[Sequence[float]], n_bytes: Sequence[int], peak: Sequence[int]) -> list[str]:
+def table(
+    parts: Sequence[Sequence[float]], n_bytes: Sequence[int], peak: Sequence[int], names: Sequence[str] = PARTS
+) -> list[str]:
     """Lines from the seconds of each rank (`Account.parts`), the bytes that it wrote, and its largest memory."""
     totals = [sum(of_rank) for of_rank in parts]
-    columns = dict(zip(("computed", *PARTS), zip(*parts, strict=True), strict=True))
+    columns = dict(zip(("computed", *names), zip(*parts, strict=True), strict=True))
     written, slowest, computed = sum(n_bytes) / 1e6, max(columns[FILE]), sum(columns["computed"])
     rate = f" for {written:.3g} MB, {written / slowest:.3g} MB/s" if written and slowest else ""
     rows = [(name, values, 1.0, " s" + rate * (name == FILE)) for name, values in columns.items()]

@@ -19,6 +19,7 @@ from torch import Tensor
 
 from dtrain.data import Batch, Batches
 from dtrain.data.tensors import numbers
+from runkit.efficiency import DATA, counted
 from runkit.rng import stream
 
 AHEAD = 2  # steps that are prepared while one is computed
@@ -95,6 +96,7 @@ class Feed(Generic[Batch]):
         # The network itself computes on the cores of the CPU; beside a GPU they are free.
         self._n_builders = 1 if self._stream is None else min(MOST_BUILDERS, torch.get_num_threads())
 
+    @counted(DATA)
     def batch(self, samples: Sequence[int]) -> Batch:
         """Samples as they are in the file, as one batch."""
         return self._received(self._on_stream(lambda: [(self.data.batch(samples), torch.empty(0))]))[0][0]
@@ -108,6 +110,7 @@ class Feed(Generic[Batch]):
         for made in ahead(build, steps, self._n_builders, self._wait):
             yield self._received(made)
 
+    @counted(DATA)
     def _wait(self, ready: Future[tuple[Step[Batch], torch.Event | None]]) -> tuple[Step[Batch], torch.Event | None]:
         began = time.perf_counter()
         made = ready.result()

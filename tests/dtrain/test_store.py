@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass
 
 import pytest
@@ -149,6 +150,9 @@ def test_a_run_tells_where_samples_are_its_time_per_step_and_its_share_of_waitin
     assert "are kept in memory" in output and "ms per step, " in output and "waiting for data" in output
     last = output.strip().splitlines()[-1]
     assert "finished; weights: " in last and "; steps waited for data at most " in last
+    parts = dict(re.findall(r"^  (\w+) +(\S+) ", output, re.M))
+    assert list(parts) == ["computed", "waited", "file", "data", "memory"]
+    assert float(parts["computed"]) > float(parts["file"]) > 0 and float(parts["data"]) > 0
     paces = json.loads((tmp_path / "runs/a/summary.json").read_text())["pace"]
     assert all(pace["step_ms"] > 0 and 0 <= pace["waited"] < 1 for pace in paces.values() if pace)
     assert any(paces.values())

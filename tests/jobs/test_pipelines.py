@@ -32,9 +32,9 @@ def pipeline(copy, run, monkeypatch):
     monkeypatch.setenv("NODES", "1")
     path, seen = copy / "small.toml", [""]
 
-    def call(*words: str, text: str = PIPELINE):
+    def call(*words: str, text: str = PIPELINE, **changed: str):
         path.write_text(text)
-        done, log = run(*words, "small.toml", **ONE_RANK)
+        done, log = run(*words, "small.toml", **ONE_RANK | changed)
         new, seen[0] = log.removeprefix(seen[0]), log
         return done, new
 
@@ -99,6 +99,37 @@ def test_what_is_in_the_queue_is_not_submitted_twice_and_is_cancelled(pipeline, 
     assert "with other arguments (train recipe.toml" in told.stdout
     done, _ = pipeline("cancel")
     assert done.returncode == 0 and ident in done.stdout.split(), done.stdout + done.stderr
+
+
+def test_after_the_site_was_edited_what_is_done_is_left_and_what_waits_as_before_is_told(
+    pipeline, scheduler, copy, tmp_path
+):
+    """Nothing runs a second time beside it; once it has left the queue, it is submitted as the file says now."""
+
+    def n_runs() -> dict[str, int]:
+        text = "".join(
+            path.read_text() for path in (copy / "runs/jobs").iterdir() if re.search(r"log$|\.o\d+", path.name)
+        )
+        return {word: text.count(f"<{word}>") for word in ("output=T0.44.h5", "name=T0.44_1", "name=T0.64_1")}
+
+    pipeline()
+    once = {"output=T0.44.h5": 1, "name=T0.44_1": 1, "name=T0.64_1": 1}
+    assert n_runs() == once
+    rows = [row.split("\t") for row in (copy / "runs/jobs/submitted.tsv").read_text().splitlines()]
+    _, ident, script, *_ = next(row for row in rows if row[5] == "small/train[T=0.44,seed=1]")
+    (copy / f"{script}.unfinished").touch()
+    (tmp_path / "kept/queued").write_text(in_queue(scheduler, ident))
+    edited = {"TRAIN_TIME": "03:00:00", "GENERATE_TIME": "04:00:00"}
+    for words in ((), ("--dry-run",)):
+        done, _ = pipeline(*words, **edited)
+        assert done.returncode == 0 and n_runs() == once
+        told = [line for line in done.stderr.splitlines() if "as the site's file was before" in line]
+        assert len(told) == 1 and f"small/train[T=0.44,seed=1], {ident}, is queued" in told[0]
+        assert re.search(r"0?3:00:00 in place of \S*0?8:00:00", told[0]), told
+    (tmp_path / "kept/queued").write_text("")
+    done, _ = pipeline(**edited)
+    assert states(done)["small/train[T=0.44,seed=1]"] == "submitted" and "was before" not in done.stderr
+    assert n_runs() == once | {"name=T0.44_1": 2}
 
 
 @pytest.mark.parametrize(

@@ -102,3 +102,28 @@ def test_a_pipe_for_a_configuration_is_refused(tmp_path):
     os.mkfifo(tmp_path / "case.toml")
     with pytest.raises(UserError, match="is a pipe"):
         load(import_module("mdgen.config").RunConfig, tmp_path / "case.toml")
+
+
+INTO_A_FILE = """
+import os, sys
+from runkit.cli import plain_streams
+with plain_streams():
+    file = os.open(sys.argv[1], os.O_CREAT | os.O_WRONLY)
+    print("a line")
+    os.system("echo of a C library; echo of another >&2")
+    assert file > 2, file
+"""
+
+
+@pytest.mark.parametrize("closed", [">&-", "2>&-", "<&- >&-", "<&- >&- 2>&-"])
+def test_a_program_without_streams_runs_and_writes_no_words_into_its_files(closed, tmp_path):
+    start = ("bash", "-c", f'exec "$@" {closed}', "bash", sys.executable)
+    for words in (("-c", INTO_A_FILE, tmp_path / "file"), ("-m", "lbmgen", "show", "n_cases=1")):
+        done = subprocess.run([*start, *words], env=clean_environment(), capture_output=True, timeout=60)
+        assert done.returncode == 0 and b"Traceback" not in done.stderr, done.stderr
+    assert (tmp_path / "file").read_bytes() == b""
+
+
+def test_threads_may_be_told_by_level_as_openmp_allows():
+    pytest.importorskip("numexpr")
+    assert run("-c", "import dtrain, numexpr", env={"OMP_NUM_THREADS": "4,2"}).returncode == 0

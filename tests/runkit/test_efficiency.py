@@ -9,7 +9,7 @@ import time
 import pytest
 
 from runkit import efficiency
-from runkit.efficiency import FILE, KERNELS, PARTS, WAIT, Account, counted, table
+from runkit.efficiency import DATA, FILE, KERNELS, PARTS, TRAINING, WAIT, Account, counted, table
 
 
 class Seconds:
@@ -43,6 +43,22 @@ def test_parts_add_up_to_the_run(clock):
     assert dict(zip(("computed", *PARTS), account.parts(), strict=True)) == {
         "computed": 5, WAIT: 3, FILE: 3, KERNELS: 7
     }  # fmt: skip
+
+
+def test_what_an_account_does_not_tell_apart_counts_as_computed(clock):
+    """Also what is told apart inside of it."""
+    account = Account(TRAINING)
+    with account.part(FILE):
+        clock.pass_by(1)
+        with account.part(KERNELS):
+            clock.pass_by(2)
+            with account.part(DATA):
+                clock.pass_by(4)
+    with account.part(KERNELS):
+        clock.pass_by(8)
+        with account.part(WAIT):
+            clock.pass_by(16)
+    assert account.parts() == [8, 16, 3, 4]
 
 
 def test_what_raises_is_counted_too(clock):
