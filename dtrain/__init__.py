@@ -2,8 +2,8 @@
 
 The programs are `dtrain/train.py`, `evaluate.py` and `predict.py`. For NumPy arrays there are the scores of glass
 (`dtrain.glass.scores`) and of flow (`dtrain.flow_metrics`), `descriptors` of an inherent structure
-(`dtrain.data.descriptors`); `load_model` gives a trained network, and `dtrain.predict(position, species, box, model)`
-the mobility that it predicts. They are loaded at first use.
+(`dtrain.data.descriptors`) and the `cages` of its particles (`dtrain.data.cage`); `load_model` gives a trained network,
+and `dtrain.predict(position, species, box, model)` the mobility that it predicts. They are loaded at first use.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from dtrain.data.cage import cages
     from dtrain.data.descriptors import descriptors
     from dtrain.flow_metrics import (
         correlation,
@@ -32,6 +33,7 @@ __all__ = [
     "Estimate",
     "Score",
     "Trained",
+    "cages",
     "ceiling",
     "correlation",
     "correlation_time",
@@ -50,7 +52,7 @@ _PLACES = dict.fromkeys(__all__, "dtrain.flow_metrics")
 _PLACES |= dict.fromkeys(("Trained", "load_model"), "dtrain.weights")
 _PLACES |= dict.fromkeys(("Estimate", "Score", "score"), "dtrain.glass.scores")
 _PLACES |= dict.fromkeys(("ceiling", "pearson"), "dtrain.metrics")
-_PLACES["descriptors"] = "dtrain.data.descriptors"
+_PLACES |= {"descriptors": "dtrain.data.descriptors", "cages": "dtrain.data.cage"}
 
 # A script started by its path (`deepspeed dtrain/train.py`) finds this folder first on the module path, where `data` or
 # `config` would shadow modules of other packages. Undone here, once for all scripts.

@@ -16,10 +16,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from mdgen.config import ASCENDING, SHORTEST, ascend
+from mdgen.config import SHORTEST
 from mdgen.dynamics import Dynamics
 from mdgen.fields import Mechanics
 from mdgen.fields import mechanics as mechanics_of
+from mdgen.given import ascending, rows, velocities
 from mdgen.initial import Configuration
 from mdgen.minimize import inherent_structure
 from mdgen.neighbors import spatial_order
@@ -62,7 +63,7 @@ def evaluate(
 
     Raises `UserError` for input that is not a configuration of this potential.
     """
-    start, law = _numbers("position", position), _law(potential, parameters)
+    start, law = rows("position", position), _law(potential, parameters)
     dynamics = _dynamics(start[None], np.zeros_like(start)[None], species, box, law, dtype, device)
     found = Evaluation(float(dynamics.potential_energy[0]), dynamics.force[0], float(dynamics.virial[0]))
     _require_finite(found)
@@ -85,7 +86,7 @@ def propagate(
 
     Raises `UserError` for input that is not a configuration of this potential, and for steps that are too long for it.
     """
-    start, speeds = _numbers("position", position), _velocity(position, velocity)
+    start, speeds = rows("position", position), velocities(position, velocity)
     n_steps, dt = whole("n_steps", n_steps, 0, MOST_STEPS), positive("dt", dt, *STEP)
     law = _law(potential, parameters)
     dynamics = _dynamics(start[None], speeds[None], species, box, law, dtype, device)
@@ -112,8 +113,8 @@ def follow(
     Steps are at most `dt` long and fall exactly on the times. Raises `UserError` for input that is not a configuration
     of this potential, and for steps that do not conserve its energy.
     """
-    start, speeds = _numbers("position", position), _velocity(position, velocity)
-    times, dt = _ascending(times), positive("dt", dt, *STEP)
+    start, speeds = rows("position", position), velocities(position, velocity)
+    times, dt = ascending(times), positive("dt", dt, *STEP)
     law = _law(potential, parameters)
     dynamics = _dynamics(start[None], speeds[None], species, box, law, dtype, device)
     found = np.empty((len(times), *start.shape))
@@ -176,21 +177,50 @@ def isoconfigurational(
     (seed, replica). Steps are at most `dt` long and fall exactly on the ascending `times`. Raises `UserError` for input
     that is not a configuration of this potential, and for steps that do not conserve its energy.
     """
-    start = _numbers("position", position)
-    n_replicas, times = whole("n_replicas", n_replicas, 1, MOST_REPLICAS), _ascending(times)
-    dt, temperature = positive("dt", dt, *STEP), positive("temperature", temperature, 1e-6, 1e6)
-    seed = whole("seed", seed, 0, 2**63 - 1)
-    law = _law(potential, parameters)
-    moved = np.empty((len(times), n_replicas, len(start)))
+    start, n_replicas = rows("position", position), whole("n_replicas", n_replicas, 1, MOST_REPLICAS)
+    how = species, box, potential, dtype, device, parameters
+    moved = np.empty((len(ascending(times)), n_replicas, len(start)))
     for first in range(0, n_replicas, GROUP):
         replicas = range(first, min(first + GROUP, n_replicas))
-        velocity = np.stack([maxwell_velocities(len(start), temperature, seed, 0, replica) for replica in replicas])
-        together = np.repeat(start[None], len(replicas), axis=0)
-        dynamics = _dynamics(together, velocity, species, box, law, dtype, device)
-        for i_time in _snapshots(dynamics, times, dt):
-            moved[i_time, replicas.start : replicas.stop] = displacement(dynamics.position, start)
+        for i_time, reached in enumerate(_replicas(start, temperature, times, replicas, (seed, dt), how)):
+            moved[i_time, replicas.start : replicas.stop] = displacement(reached, start)
     propensity: F64 = moved.mean(axis=1)
     return propensity
+
+
+def trajectories(
+    position: ArrayLike,
+    species: ArrayLike,
+    box: ArrayLike,
+    temperature: float,
+    times: Sequence[float],
+    n_replicas: int,
+    seed: int,
+    dt: float = 0.005,
+    potential: str | PairPotential = "kob-andersen",
+    dtype: str = "float64",
+    device: Gpu | None = None,
+    parameters: Mapping[str, Any] | None = None,
+) -> Iterator[F64]:
+    """Positions [n_replicas, n, 3], unwrapped, one time after the other, of the trajectories of `isoconfigurational`.
+
+    All replicas advance together, and one time is held at once. Raises `UserError` as that does.
+    """
+    replicas, how = range(whole("n_replicas", n_replicas, 1, MOST_REPLICAS)), (species, box, potential, dtype, device)
+    return _replicas(rows("position", position), temperature, times, replicas, (seed, dt), (*how, parameters))
+
+
+def _replicas(
+    start: F64, temperature: float, at: Sequence[float], replicas: range, run: tuple[int, float], how: tuple[Any, ...]
+) -> Iterator[F64]:
+    """The positions of some replicas at the times; `run` is seed and time step, `how` what forces follow from."""
+    (seed, dt), (species, box, potential, dtype, device, parameters) = run, how
+    times, seed = ascending(at), whole("seed", seed, 0, 2**63 - 1)
+    dt, temperature = positive("dt", dt, *STEP), positive("temperature", temperature, 1e-6, 1e6)
+    velocity = np.stack([maxwell_velocities(len(start), temperature, seed, 0, replica) for replica in replicas])
+    together = np.repeat(start[None], len(replicas), axis=0)
+    dynamics = _dynamics(together, velocity, species, box, _law(potential, parameters), dtype, device)
+    return (dynamics.position for _ in _snapshots(dynamics, times, dt))
 
 
 def _snapshots(dynamics: Dynamics, times: Sequence[float], dt: float) -> Iterator[int]:
@@ -211,7 +241,7 @@ def _start(
     parameters: Mapping[str, Any] | None,
 ) -> tuple[Configuration, PairPotential]:
     law = _law(potential, parameters)
-    return _configuration(_numbers("position", position), species, box, law), law
+    return _configuration(rows("position", position), species, box, law), law
 
 
 def _law(potential: str | PairPotential, parameters: Mapping[str, Any] | None) -> PairPotential:
@@ -265,27 +295,3 @@ def _require_sound(reached: Snapshot, energy: F64, dt: float) -> None:
     if len(lost):
         message = f"energy is not conserved in {len(lost)} of {len(energy)} replica(s)"
         raise UserError(f"dt = {dt:g}: {message}; take shorter steps")
-
-
-def _numbers(name: str, values: ArrayLike) -> F64:
-    """Positions or velocities [n, 3] as float64."""
-    array = numbers(name, values, "numbers [n, 3]")
-    if array.ndim != 2 or array.shape[1] != 3 or not len(array):
-        raise UserError(f"{name}: numbers [n, 3] are needed, not shape {array.shape}")
-    return array
-
-
-def _velocity(position: ArrayLike, values: ArrayLike) -> F64:
-    """Velocities of particles at `position`, finite."""
-    found, shape = _numbers("velocity", values), np.shape(position)
-    if found.shape != shape or not np.isfinite(found).all():
-        raise UserError(f"velocity: finite values of the shape of position {shape} are needed")
-    return found
-
-
-def _ascending(times: Sequence[float]) -> list[float]:
-    ascending = numbers("times", times)
-    if ascending.ndim != 1 or not ascending.size or not ascend(ascending.tolist()):
-        raise UserError(f"times = {shown(times)}: {ASCENDING}, are needed")
-    found: list[float] = ascending.tolist()
-    return found

@@ -7,6 +7,7 @@ with written_whole(path) as beside:                     # the work goes to a fil
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import secrets
@@ -21,6 +22,7 @@ import numpy as np
 from runkit.errors import UserError
 
 PART = ".part"  # ends the name of an unfinished file
+UNSYNCED = errno.EACCES, errno.EINVAL, errno.EPERM, errno.ENOTSUP  # of a folder: not to be read, or not to be synced
 HEAD = 1 << 12  # bytes of a file by which its kind is recognised
 
 
@@ -140,7 +142,11 @@ def put_in_place(file: Path, path: Path) -> None:
     """Give a whole file the name `path`, so that it has it, with all of its bytes, after a power cut too."""
     _sync(file)
     os.replace(file, path)
-    _sync(path.parent)
+    try:
+        _sync(path.parent)
+    except OSError as error:
+        if error.errno not in UNSYNCED:
+            raise
 
 
 def _sync(path: Path) -> None:

@@ -1,6 +1,7 @@
 """Cross-validation of the linear model of descriptors: leave some samples out, solve on the rest, score them.
 
     python -m tools.validate_linear FILE --reversed 8 --time 0
+    python -m tools.validate_linear FILE --cages 8 --cage-time 40
 
 Folds test on other samples each (`data.split.fold` of a recipe); one more sample chooses the penalties. The sums that
 determine a solution are made once for each sample and added up for each fold, so all folds cost little more than one.
@@ -54,9 +55,9 @@ def scores_of_fold(network: Linear, data: Glass, samples: Sequence[int]) -> list
     return [score([one for one, _ in found], [other for _, other in found]) for found in pairs]
 
 
-def validate(file: str, i_time: int, n_reversed: int, n_test: int) -> None:
+def validate(file: str, i_time: int, n_reversed: int, cage: dict[str, float], n_test: int) -> None:
     """Print the table; raises UserError for a file that cannot be learnt from."""
-    keys = {"positions": "both", "descriptors": True, "reversed": n_reversed}
+    keys = {"positions": "both", "descriptors": True, "reversed": n_reversed, "cage": cage}
     whole = Split(train=1, validation=0, test=0)
     data = Glass(GlassOptions.model_validate({"file": file, "time": i_time, "split": whole.model_dump(), **keys}))
     world, network, samples = SerialWorld(), Linear(**data.sizes), data.parts["train"]
@@ -69,6 +70,8 @@ def validate(file: str, i_time: int, n_reversed: int, n_test: int) -> None:
         choose(world, network, data, reduce(add, (sums[sample] for sample in split["train"])), split["validation"])
         folds.append(scores_of_fold(network, data, split["test"]))
     print(f"{len(folds)} folds, {n_test} samples left out of each, {n_reversed} reversed replicas per sample")
+    if cage["replicas"]:
+        print(f"cages from {cage['replicas']} trajectories of each configuration to t = {cage['time']:g}")
     for kind, scores in zip(KINDS, zip(*folds, strict=True), strict=True):
         each, pooled = [value for one in scores for value in one.each], [one.pooled.value for one in scores]
         mean = Estimate.mean(each)
@@ -84,9 +87,12 @@ def main() -> int:
     parser.add_argument("file", help="ISOCONFIG file")
     parser.add_argument("--time", type=int, default=0, help="index of the time")
     parser.add_argument("--reversed", type=int, default=0, help="reversed replicas of each training sample")
+    parser.add_argument("--cages", type=int, default=0, help="trajectories of each configuration for its cages")
+    parser.add_argument("--cage-time", type=float, default=40.0, help="their length")
     parser.add_argument("--leave", type=int, default=2, help="samples that each fold leaves out")
     options = parser.parse_args()
-    validate(options.file, options.time, options.reversed, options.leave)
+    cage = {"replicas": options.cages, "time": options.cage_time}
+    validate(options.file, options.time, options.reversed, cage, options.leave)
     return 0
 
 

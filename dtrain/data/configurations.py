@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from dtrain.data import mark_of
+from dtrain.data.cage import CAGE_WIDTH, HOW_SEEN, CageOptions, cages
 from dtrain.data.kept import kept
 from dtrain.data.pairs import distances
 from runkit.arrays import F64, Array, Floats, Ints
@@ -24,19 +25,21 @@ from runkit.errors import UserError
 
 
 class Configuration(NamedTuple):
-    """Species [n], box [3], and positions [n, 3] as they are in the liquid and in the inherent structure."""
+    """Species [n], box [3], and positions [n, 3] as they are in the liquid and in the inherent structure; cages, where
+    they were asked for (`Cage.array`)."""
 
     species: Ints
     box: F64
     thermal: F64
     inherent: F64
+    cage: F64 | None = None
 
 
 class Configurations:
     """Configurations by number: those of the file, then those of replica 0 reversed, of replica 1, and so on."""
 
-    def __init__(self, dataset: Dataset, i_time: int, n_reversed: int) -> None:
-        self.dataset, self.i_time = dataset, i_time
+    def __init__(self, dataset: Dataset, i_time: int, n_reversed: int, cage: CageOptions | None = None) -> None:
+        self.dataset, self.i_time, self.cage = dataset, i_time, cage
         self._n_samples = dataset.sizes["sample"]
         if n_reversed and "position" not in dataset:
             raise UserError(f"data.reversed = {n_reversed}: {dataset.path} has no trajectories; 0 is needed")
@@ -59,9 +62,10 @@ class Configurations:
         species, box = self.dataset["species"][sample], self.dataset["box"][sample]
         if not replica:
             positions = (self.dataset[name][sample] for name in ("initial_position", "inherent_position"))
-            return Configuration(species, box, *positions)
+            return self._with_cage(number, Configuration(species, box, *positions))
         final = self._final(sample, replica - 1)
-        return Configuration(species, box, final, self._inherent(sample, replica - 1, final, species, box))
+        inherent = self._inherent(sample, replica - 1, final, species, box)
+        return self._with_cage(number, Configuration(species, box, final, inherent))
 
     def labels(self, number: int, pairs: Ints) -> tuple[Floats, Floats]:
         """Displacements [n] and changes of the distance of pairs [n_pairs] in the trajectory of a reversed replica."""
@@ -79,7 +83,7 @@ class Configurations:
         from mdgen.api import inherent_position  # loads a compiler, which no program needs that reverses nothing
 
         potential, parameters = law_of(self.dataset.config.get("system", {}))
-        mark = mark_of(final, species, box, np.array(f"{potential} {sorted(parameters.items())}"))
+        mark = mark_of(final, species, box, np.array(_in_words(potential, parameters)))
         path = Path(f"{self.dataset.path}.reversed") / f"{sample:05}_{self.i_time:02}_{replica:04}_{mark}.npz"
 
         def make() -> Array:
@@ -93,6 +97,31 @@ class Configurations:
             return found.shape == final.shape and found.dtype == np.float64 and bool(np.isfinite(found).all())
 
         return kept(path, make, fits)
+
+    def _with_cage(self, number: int, found: Configuration) -> Configuration:
+        """A configuration with its cages, kept beside the file under what they are made from, where they are wanted."""
+        if self.cage is None:
+            return found
+        options, law = self.cage, law_of(self.dataset.config.get("system", {}))
+        replica, sample = divmod(number, self._n_samples)
+        temperature = float(self.dataset["temperature"][sample])
+        about = np.array(f"{_in_words(*law)} {temperature!r} {options.replicas} {options.time!r} {HOW_SEEN}")
+        mark = mark_of(found.thermal, found.inherent, found.species, found.box, about)
+        place = f"{sample:05}_{self.i_time:02}_{replica - 1:04}" if replica else f"{sample:05}"
+
+        def make() -> Array:
+            try:
+                made = with_cage(found, temperature, options, law).cage
+            except UserError as error:
+                raise UserError(f"data.cage: sample {sample} of {self.dataset.path}: {error}") from error
+            assert made is not None
+            return made
+
+        def fits(values: Array) -> bool:
+            wanted = values.shape == (len(found.species), CAGE_WIDTH) and values.dtype == np.float64
+            return wanted and bool(np.isfinite(values).all())
+
+        return found._replace(cage=kept(Path(f"{self.dataset.path}.cages") / f"{place}_{mark}.npz", make, fits))
 
 
 def read_configurations(path: str) -> list[tuple[str, Configuration]]:
@@ -113,6 +142,20 @@ def with_inherent(found: Configuration, potential: str, parameters: Mapping[str,
     return found._replace(
         inherent=inherent_position(found.thermal, found.species, found.box, potential, dict(parameters))
     )
+
+
+def with_cage(
+    found: Configuration, temperature: float, options: CageOptions, law: tuple[str, Mapping[str, Any]]
+) -> Configuration:
+    """A configuration with its cages in a potential with its parameters (`law`); raises UserError."""
+    arrays = found.thermal, found.inherent, found.species, found.box
+    made = cages(*arrays, temperature, options.replicas, options.time, potential=law[0], parameters=law[1])
+    return found._replace(cage=made.array)
+
+
+def _in_words(potential: str, parameters: Mapping[str, Any]) -> str:
+    """A potential, for digests."""
+    return f"{potential} {sorted(parameters.items())}"
 
 
 def law_of(system: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:

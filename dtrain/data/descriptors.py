@@ -2,7 +2,8 @@
 
 Of the inherent structure: energy, virial, curvature, local stress and stiffness (`mdgen.fields`), by species of the
 neighbour; radial densities; and the step from the thermal to the inherent position. Of the liquid as it is: forces, and
-where particles go from rest (`dtrain.data.thermal`). Each number is taken once for each
+where particles go from rest (`dtrain.data.thermal`). Of a short simulation, if asked for: how far particles rattle, the
+steps to their mean positions, and radial densities there (`dtrain.data.cage`). Each number is taken once for each
 species, zero for the others, so that averages over a neighbourhood are of one species. Averages are in generations:
 each is the mean of the one before over the particle (weight 1) and its neighbours (weight exp(-r / range)).
 
@@ -21,6 +22,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.sparse import csr_matrix
 
+from dtrain.data.cage import LENGTHS, SPREADS, Cage
 from dtrain.data.pairs import minimum_image, near_pairs, pair_vectors
 from dtrain.data.thermal import N_THERMAL, thermal_numbers
 from runkit.arguments import as_array, numbers, whole
@@ -29,16 +31,18 @@ from runkit.errors import UserError
 
 FIRST_SHELL = 1.6  # neighbours that are counted, and whose steps are compared
 MECHANICAL_RANGES = ((1.4, 4), (2.2, 5))  # range and number of generations
-STEP_RANGES, THERMAL_RANGES, RADIAL_RANGES = ((1.8, 4),), ((1.8, 4),), ((2.2, 4),)
+STEP_RANGES, THERMAL_RANGES, RADIAL_RANGES, CAGE_RANGES = ((1.8, 4),), ((1.8, 4),), ((2.2, 4),), ((1.8, 4),)
 RADII = np.linspace(0.9, 3.2, 22)  # of radial densities
 FARTHEST_RADIUS = RADII[-1] + 2 * (RADII[1] - RADII[0])  # beyond it a radial density counts nothing
 # Spread of a group's columns. A linear model whose weights are held small trusts a group less that is small.
 STEP_SCALE, THERMAL_SCALE, RADIAL_SCALE = 0.1, 0.05, 0.06
+SPREAD_SCALE, LENGTH_SCALE, CAGE_RADIAL_SCALE = 1.0, 0.2, 0.3
 LONGEST, FARTHEST = 1e5, 2**20  # edge of a box; edges from the origin
 SOFTEST = 0.01  # of the mean: smaller eigenvalues of the stiffness count as this
 
 
 Ranges: TypeAlias = Sequence[tuple[float, int]]
+Group: TypeAlias = tuple[F64, float, Ranges]  # values [n, m], the spread of their columns, and how they are averaged
 
 
 class Pairs(NamedTuple):
@@ -60,6 +64,7 @@ def descriptors(
     species: Ints,
     box: Floats,
     thermal: Floats | None = None,
+    cage: Cage | None = None,
     *,
     potential: str = "kob-andersen",
     parameters: Mapping[str, Any] | None = None,
@@ -67,33 +72,32 @@ def descriptors(
 ) -> F64:
     """Descriptors [n_particles, n_descriptors] of an inherent structure `position` [n, 3] of `species` [n].
 
-    With the `thermal` positions that it was found from, there are those of the step between them and of the liquid too.
-    Columns have a spread of 1 over the configuration, or that of a group that is trusted less, and a mean of zero over
-    each species. The last one is the same for all, the inherent energy per particle: it sorts fast configurations from
-    slow ones, which no other does. `potential` and `parameters` are those of `mdgen`. Raises UserError for what is no
-    configuration of them.
+    With the `thermal` positions that it was found from, there are those of the step between them and of the liquid too,
+    and with the `cage` that `dtrain.cages` gives for these, those of a short simulation. Columns have a spread of 1
+    over the configuration, or that of a group that is trusted less, and a mean of zero over each species. The last, the
+    inherent energy per particle, is the same for all: no other tells fast configurations from slow ones. `potential`,
+    `parameters`: those of `mdgen`. Raises UserError for what is no configuration of them.
     """
     position, species, box = _configuration(position, species, box)
-    least = int(species.max()) + 1
-    n_species = least if n_species is None else whole("n_species", n_species, least, 128)
+    n_species = _n_species(n_species, int(species.max()) + 1)
     unit = float((box.prod() / len(position)) ** (1 / 3))
-    pairs = _pairs(position, box, min(FARTHEST_RADIUS * unit, 0.5 * float(box.min())))
-    shell = pairs.within(FIRST_SHELL * unit)
+    shell = (pairs := _pairs_around(position, box, unit)).within(FIRST_SHELL * unit)
     held, energy = _mechanical(position, species, box, shell, potential, parameters, n_species)
-    groups: list[tuple[F64, float, Ranges]] = [(held, 1.0, MECHANICAL_RANGES)]
+    groups: list[Group] = [(held, 1.0, MECHANICAL_RANGES)]
+    radial: list[Group] = [(_radial(pairs, species, n_species, unit), RADIAL_SCALE, RADIAL_RANGES)]
     if thermal is not None:
-        before = _particles("thermal", thermal)
-        if before.shape != position.shape:
-            raise UserError(f"thermal: shape {position.shape}, that of position, is needed, not {before.shape}")
+        before = _of_shape("thermal", thermal, position)
         as_it_is = thermal_numbers(before, species, box, potential, parameters)
-        groups.append((_step(position - before, box, shell), STEP_SCALE, STEP_RANGES))
-        groups.append((as_it_is, THERMAL_SCALE, THERMAL_RANGES))
-    columns = []
-    for values, scale, ranges in groups:
-        masked = _masked(_standardised(values), species, n_species)
-        columns.append(scale * _standardised(_generations(masked, pairs, ranges, unit)))
-    radial = _standardised(_radial(pairs, species, n_species, unit))
-    columns.append(RADIAL_SCALE * _standardised(_generations(radial, pairs, RADIAL_RANGES, unit)))
+        step = _step(position - before, box, shell)
+        groups += [(step, STEP_SCALE, STEP_RANGES), (as_it_is, THERMAL_SCALE, THERMAL_RANGES)]
+    if cage is not None:
+        middle = _of_shape("thermal", thermal, position) + _checked(cage, len(position)).mean
+        (rattling, *others), around = _of_cage(cage, middle, position, box, unit)
+        groups = [rattling, *groups, *others]  # what tells of bonds too comes first
+        radial.append((_radial(around, species, n_species, unit), CAGE_RADIAL_SCALE, CAGE_RANGES))
+    each = [(_masked(_standardised(values), species, n_species), scale, ranges) for values, scale, ranges in groups]
+    each += [(_standardised(values), scale, ranges) for values, scale, ranges in radial]
+    columns = [scale * _standardised(_generations(values, pairs, ranges, unit)) for values, scale, ranges in each]
     return np.column_stack([_centred(np.concatenate(columns, axis=1), species), np.full(len(position), energy)])
 
 
@@ -115,6 +119,20 @@ def _particles(name: str, values: ArrayLike) -> F64:
     return found
 
 
+def _n_species(given: int | None, least: int) -> int:
+    return least if given is None else whole("n_species", given, least, 128)
+
+
+def _of_shape(name: str, values: Floats | None, position: F64) -> F64:
+    """Positions of the shape of others; UserError where they are missing or have another."""
+    if values is None:
+        raise UserError(f"{name}: the positions that cages belong to are needed")
+    found = _particles(name, values)
+    if found.shape != position.shape:
+        raise UserError(f"{name}: shape {position.shape}, that of position, is needed, not {found.shape}")
+    return found
+
+
 def _edges(box: ArrayLike) -> F64:
     """The edges of a box [3]."""
     found = numbers("box", box)
@@ -124,17 +142,33 @@ def _edges(box: ArrayLike) -> F64:
     return found
 
 
-def n_leading(n_species: int) -> int:
-    """How many columns come first that are mechanical and averaged over the nearest alone."""
-    return _n_masked(n_species, 4 * n_species + 12) * (1 + MECHANICAL_RANGES[0][1])
+def _checked(cage: Cage, n_particles: int) -> Cage:
+    """A cage of so many particles; UserError if it is none."""
+    shapes = [np.shape(values) for values in cage]
+    wanted = [(n_particles, width) for width in (3, SPREADS, LENGTHS)]
+    if shapes != wanted or not all(np.isfinite(values).all() for values in cage):
+        raise UserError(f"cage: finite numbers of the shapes {wanted} are needed, not {shapes}")
+    return cage
 
 
-def n_descriptors(n_species: int) -> int:
-    """How many columns there are, with those of thermal positions."""
+def n_leading(n_species: int, has_cage: bool = False) -> int:
+    """How many columns come first: how far particles rattle, and what is mechanical and averaged over the nearest."""
+    rattling = _n_masked(n_species, SPREADS) * _n_generations(CAGE_RANGES) if has_cage else 0
+    return rattling + _n_masked(n_species, 4 * n_species + 12) * (1 + MECHANICAL_RANGES[0][1])
+
+
+def n_descriptors(n_species: int, has_cage: bool = False) -> int:
+    """How many columns there are, with those of thermal positions, and with those of cages."""
     mechanical = _n_masked(n_species, 4 * n_species + 12) * _n_generations(MECHANICAL_RANGES)
     step = _n_masked(n_species, 6) * _n_generations(STEP_RANGES)
     thermal = _n_masked(n_species, N_THERMAL) * _n_generations(THERMAL_RANGES)
-    return mechanical + step + thermal + n_species * len(RADII) * _n_generations(RADIAL_RANGES) + 1
+    radial = n_species * len(RADII) * _n_generations(RADIAL_RANGES)
+    return mechanical + step + thermal + radial + 1 + (_n_of_cage(n_species) if has_cage else 0)
+
+
+def _n_of_cage(n_species: int) -> int:
+    n_masked = sum(_n_masked(n_species, width) for width in (SPREADS, LENGTHS, 6, 6))
+    return (n_masked + n_species * len(RADII)) * _n_generations(CAGE_RANGES)
 
 
 def _n_masked(n_species: int, n_values: int) -> int:
@@ -194,6 +228,16 @@ def _step(step: F64, box: F64, shell: Pairs) -> F64:
     return np.stack([length, length**2, *means], axis=1)
 
 
+def _of_cage(cage: Cage, middle: F64, inherent: F64, box: F64, unit: float) -> tuple[list[Group], Pairs]:
+    """How far particles rattle, how far they go, and the steps to their mean positions (`middle`), from inherent and
+    from thermal ones; the pairs around mean positions.
+    """
+    around = _pairs_around(middle, box, unit)
+    shell = around.within(FIRST_SHELL * unit)
+    steps = [(_step(step, box, shell), STEP_SCALE, CAGE_RANGES) for step in (middle - inherent, cage.mean)]
+    return [(cage.spread, SPREAD_SCALE, CAGE_RANGES), (cage.length, LENGTH_SCALE, CAGE_RANGES), *steps], around
+
+
 def _radial(pairs: Pairs, species: Ints, n_species: int, unit: float) -> F64:
     """Neighbours of each species in shells [n, n_species * n_radii]: a pair is shared between the nearest radii."""
     n_particles, n_radii = len(species), len(RADII)
@@ -245,9 +289,9 @@ def _centred(values: F64, species: Ints) -> F64:
     return values
 
 
-def _pairs(position: F64, box: F64, reach: float) -> Pairs:
-    """All ordered pairs nearer than `reach`, which is at most half the smallest edge, in a fixed order."""
-    pair = near_pairs(position, box, reach)
+def _pairs_around(position: F64, box: F64, unit: float) -> Pairs:
+    """All ordered pairs that a descriptor looks at, in a fixed order."""
+    pair = near_pairs(position, box, min(FARTHEST_RADIUS * unit, 0.5 * float(box.min())))
     vector = pair_vectors(position, pair, box)
     first, second = np.concatenate([pair, pair[:, ::-1]]).T
     return Pairs(first, second, np.concatenate([vector, -vector]), np.tile(np.linalg.norm(vector, axis=1), 2))

@@ -6,17 +6,19 @@ Units: lattice units of the simulated grid.
 from __future__ import annotations
 
 import json
+import math
 from functools import cached_property
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from dtrain.data import dataset_at
 from dtrain.flow_metrics import period
 from runkit.arrays import Bools, Floats
 from runkit.dataset.the_well import FACES
 
-MOST_MASKS = 2**28  # bytes
+MOST_MASKS = 2**28  # cells, an eighth as many bytes
 
 
 class FlowFile:
@@ -25,7 +27,7 @@ class FlowFile:
     def __init__(self, file: str) -> None:
         self.dataset = dataset_at(file, "FLOW")
         self.n_frames = self.dataset.sizes["time"]
-        self._masks: dict[tuple[str, int], Bools] = {}
+        self._masks: dict[tuple[str, int], tuple[NDArray[np.uint8], tuple[int, ...]]] = {}
 
     @cached_property
     def cell(self) -> float:
@@ -50,21 +52,21 @@ class FlowFile:
         return period(self.dataset["forces/lift"][case]) * every / self.interval if every > 0 else float("nan")
 
     def fluid(self, case: int) -> Bools:
-        """Whether there is fluid in a cell [x, y]; not to be written to."""
+        """Whether there is fluid in a cell [x, y]."""
         return self._mask("t0_fields/fluid_fraction", case)
 
     def fluid_at_points(self, case: int) -> Bools:
-        """Whether there is fluid at a point [point]; not to be written to."""
+        """Whether there is fluid at a point [point]."""
         return self._mask("points/fluid_fraction", case) if self.n_points else np.zeros(0, bool)
 
     def _mask(self, fraction: str, case: int) -> Bools:
-        """Where a fraction is not 0; masks of up to MOST_MASKS bytes are read once, as every clip of a case has one."""
-        found = self._masks.get((fraction, case))
-        if found is None:
-            found = self.dataset[fraction][case] > 0
-            found.flags.writeable = False
-            if len(self._masks) * found.nbytes < MOST_MASKS:
-                self._masks[fraction, case] = found
+        """Where a fraction is not 0; masks of up to MOST_MASKS cells are read once, as every clip of a case has one."""
+        kept = self._masks.get((fraction, case))
+        if kept is not None:
+            return np.unpackbits(kept[0], count=math.prod(kept[1])).view(bool).reshape(kept[1])
+        found: Bools = self.dataset[fraction][case] > 0
+        if len(self._masks) * found.size < MOST_MASKS:
+            self._masks[fraction, case] = np.packbits(found), found.shape
         return found
 
     @cached_property

@@ -22,7 +22,7 @@ from torch_geometric.data import Data
 from dtrain.data import Output, complete, data, dataset_at, mark_of
 from dtrain.data.configurations import Configuration, Configurations, law_of
 from dtrain.data.descriptors import n_descriptors, n_leading
-from dtrain.data.glass_graphs import POSITIONS, GraphOptions, features_of, structure_of
+from dtrain.data.glass_graphs import POSITIONS, GraphOptions, cage_options, features_of, structure_of
 from dtrain.data.graph_set import GlassLoss, GraphSet
 from dtrain.data.graphs import Graphs
 from dtrain.data.kept import kept
@@ -70,7 +70,7 @@ class Glass(GraphSet[Graphs]):
         if isinstance(bond, (int, float)) and not math.isclose(bond, options.cutoff, rel_tol=1e-9):
             told = f"{options.file} labels bonds up to {bond:g}"
             raise UserError(f"data.cutoff = {options.cutoff:g}: {told}; set data.cutoff to that")
-        self.configurations = Configurations(self.dataset, options.time, options.reversed)
+        self.configurations = Configurations(self.dataset, options.time, options.reversed, cage_options(options))
         self._store = self._choose_store(torch.device("cpu"))
 
     @property
@@ -86,9 +86,12 @@ class Glass(GraphSet[Graphs]):
         return self.options.split.draw(self._labelled())
 
     def prepare(self, world: World) -> None:
-        numbers = [number for number in self.split["train"] if self.configurations.is_reversed(number)]
-        title = f"inherent structures of reversed replicas at t = {self.at:g}"
-        with Progress(world, len(world.share(len(numbers))), "replicas", title) as progress:
+        has_cage, is_reversed = self.configurations.cage is not None, self.configurations.is_reversed
+        used = self.split["train"] + self.split["validation"]
+        numbers = [number for number in used if has_cage or is_reversed(number)]
+        of_reversed = f"inherent structures of reversed replicas at t = {self.at:g}", "replicas"
+        title, what = ("cages", "configurations") if has_cage else of_reversed
+        with Progress(world, len(world.share(len(numbers))), what, title) as progress:
 
             def make(i: int) -> None:
                 self.configurations.get(numbers[i])
@@ -119,9 +122,10 @@ class Glass(GraphSet[Graphs]):
     @property
     def sizes(self) -> dict[str, int]:
         n_species = self.dataset.sizes["species"]
-        width = 1 + (n_descriptors(n_species) if self.options.descriptors else 0)
+        has_cage = self.configurations.cage is not None
+        width = 1 + (n_descriptors(n_species, has_cage) if self.options.descriptors else 0)
         edge_width = 3 * len(POSITIONS[self.options.positions])
-        known = {"n_species": n_species, "n_leading": n_leading(n_species)}
+        known = {"n_species": n_species, "n_leading": n_leading(n_species, has_cage)}
         return {"node_width": width, "edge_width": edge_width, **known}
 
     @cached_property

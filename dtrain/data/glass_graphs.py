@@ -18,6 +18,7 @@ from pydantic import Field
 from torch_geometric.data import Data
 
 from dtrain.data import Options
+from dtrain.data.cage import Cage, CageOptions
 from dtrain.data.configurations import Configuration
 from dtrain.data.descriptors import descriptors
 from dtrain.data.graphs import graph
@@ -42,6 +43,7 @@ class GraphOptions(Options):
     descriptors: bool = Field(
         False, description="particles carry descriptors of the structure around them (see `dtrain.descriptors`)"
     )
+    cage: CageOptions = CageOptions()
     reversed: int = Field(
         0,
         ge=0,
@@ -76,8 +78,14 @@ def features_of(options: GraphOptions, found: Configuration, law: tuple[str, Map
     if not options.descriptors:
         return None
     potential, parameters, n_species = law
-    arrays = found.inherent, found.species, found.box, found.thermal
+    cage = None if found.cage is None else Cage.of_array(found.cage)
+    arrays = found.inherent, found.species, found.box, found.thermal, cage
     return descriptors(*arrays, potential=potential, parameters=parameters, n_species=n_species)
+
+
+def cage_options(options: GraphOptions) -> CageOptions | None:
+    """The simulation that descriptors take cages from; None for a recipe without."""
+    return options.cage if options.descriptors and options.cage.replicas else None
 
 
 def needs_inherent(options: GraphOptions) -> bool:

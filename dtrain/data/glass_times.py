@@ -108,7 +108,7 @@ class GlassTimes(GraphSet[TimedGraphs]):
 
     def prepare(self, world: World) -> None:
         for one in self.files:
-            for at in one.at:
+            for at in one.at if self.options.reversed else one.at[:1]:  # samples are the same at all times
                 at.parts.update({"train": one.own(self.parts["train"])})
                 at.prepare(world)
 

@@ -70,7 +70,7 @@ class LongRollouts:
 
     def run(self, world: World, n_frames: int) -> list[LongCase]:
         """All cases, in their order, shared out over the ranks; collective."""
-        groups = side_by_side(self.data, self.cases, self.data.options.frames, self.device)
+        groups = side_by_side(self.data, self.cases, CALLS * self.data.options.frames, self.device)
         mine = [groups[i] for i in world.share(len(groups))]
         found: dict[int, LongCase] = {}
         with Progress(world, len(mine) * n_frames, "frames", "long rollouts") as progress:
@@ -161,6 +161,7 @@ def _over(ours: float, theirs: float) -> float:
 
 def _n_within(velocity: F32, limit: float) -> int:
     """How many first frames of a velocity [2, time, cell] are finite, with no speed above a limit."""
-    largest = np.square(velocity).sum(axis=0).max(axis=1)
+    with np.errstate(over="ignore", invalid="ignore"):  # what is too large to be squared is beyond any limit
+        largest = np.square(velocity).sum(axis=0).max(axis=1)
     outside = np.flatnonzero(~(largest <= limit**2))  # no number is not below it either
     return int(outside[0]) if len(outside) else len(largest)

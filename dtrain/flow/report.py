@@ -16,7 +16,8 @@ SHOWN = (1, 3, 10, 30, 100, 300)  # frames of the table
 def report(folder: Path, about: dict[str, Any], rows: Sequence[Row]) -> None:
     """Print the table and write evaluation.json and evaluation.csv; raises UserError if the folder refuses.
 
-    `about` describes what was evaluated: file, part, cases, n_train, n_given, n_frames, interval, seconds_per_frame.
+    `about` describes what was evaluated: file, part, cases, n_train, n_given, n_frames, interval, seconds_per_frame,
+    precision.
     """
     print("\n".join(table(about, rows)))
     found = [
@@ -53,7 +54,8 @@ def table(about: dict[str, Any], rows: Sequence[Row]) -> list[str]:
         lines.append(f"{row.name:<{width}}{numbers} {rest}")
     spreads = ", ± standard deviation over cases" if len(about["cases"]) > 1 else ""
     lines += ["", f"means over cases{spreads}:", *lines_of({row.name: row.per_case for row in rows}), *MEANING]
-    lines.append(f"the network takes {1000 * about['seconds_per_frame']:.3g} ms per frame")
+    milliseconds = 1000 * about["seconds_per_frame"]
+    lines.append(f"the network takes {milliseconds:.3g} ms per frame, with products in {about['precision']}")
     return lines
 
 

@@ -16,13 +16,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from dtrain.data.configurations import Configuration, law_of, with_inherent
-from dtrain.data.glass_graphs import GraphOptions, features_of, needs_inherent, structure_of
+from dtrain.data.configurations import Configuration, law_of, with_cage, with_inherent
+from dtrain.data.glass_graphs import GraphOptions, cage_options, features_of, needs_inherent, structure_of
 from dtrain.data.pairs import near_pairs
 from dtrain.glass.partition import Block, cut, enough
 from dtrain.glass.predictions import answers
 from dtrain.weights import Trained
-from runkit.arguments import numbers, whole
+from runkit.arguments import numbers, positive, whole
 from runkit.arrays import F32, F64, I32, I64, Floats, Ints
 from runkit.errors import UserError
 from runkit.memory import shortage
@@ -52,13 +52,15 @@ def predict(
     inherent: ArrayLike | None = None,
     potential: str = "",
     parameters: Mapping[str, Any] | None = None,
+    temperature: float | None = None,
     parts: int = 1,
 ) -> Mobility:
     """The mobility of particles at `position` [n, 3] of `species` [n] in a periodic box: three edges, or one of a cube.
 
     `inherent` [n, 3] is the inherent structure;
     where the model needs it and it is not given, it is found in the `potential` with its `parameters`, by default those
-    of the data that the model learnt from. `parts` is a number of blocks that are computed one after another, for less
+    of the data that the model learnt from. `temperature`, by default that of these data, is used by models that take
+    cages from a short simulation. `parts` is a number of blocks that are computed one after another, for less
     memory. Raises UserError for input that is no configuration, or of another kind than the model's.
     """
     start = checked(numbers("position", position), species, box)
@@ -69,9 +71,31 @@ def predict(
     require_known(trained, start)
     if given is not None:
         start = start._replace(inherent=given)
-    elif needs_inherent(options_of(trained)):
-        start = with_inherent(start, *law)
+    start = completed(trained, start, law, temperature)
     return of_configuration(trained, start, law, whole("parts", parts, 1, MOST_PARTS))
+
+
+def completed(
+    trained: Trained, start: Configuration, law: tuple[str, Mapping[str, Any]], temperature: float | None = None
+) -> Configuration:
+    """A configuration with all that the network is told of it: inherent structure, unless it is there, and cages.
+
+    Raises UserError where these cannot be made.
+    """
+    options = options_of(trained)
+    if needs_inherent(options) and np.isnan(start.inherent).any():
+        start = with_inherent(start, *law)
+    cage = cage_options(options)
+    return start if cage is None else with_cage(start, _temperature(trained, temperature), cage, law)
+
+
+def _temperature(trained: Trained, given: float | None) -> float:
+    """The temperature of a short simulation: what is given, else that of the data."""
+    known = trained.system.get("temperature", [])
+    if given is None and len(known) != 1:
+        told = " and ".join(f"{one:g}" for one in known) or "none that is known"
+        raise UserError(f"temperature: the model simulates for a short time, and has learnt from {told}; give one")
+    return positive("temperature", known[0] if given is None else given, 1e-6, 1e6)
 
 
 def options_of(trained: Trained) -> GraphOptions:

@@ -46,5 +46,5 @@ def at(trained: Trained, time: float | Sequence[float], temperature: float) -> T
     weights = np.stack([knots.weights(one, temperature) for one in np.atleast_1d(time)], axis=1)
     weights = weights if np.ndim(time) else weights[:, 0]
     moment = Moment(trained.network, torch.tensor(weights, dtype=torch.float32, device=trained.device))
-    system = {**trained.system, "time": time}
+    system = {**trained.system, "time": time, "temperature": [temperature]}
     return replace(trained, network=moment.eval(), normalisation=Normalisation.identity(2), system=system)

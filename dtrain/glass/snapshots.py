@@ -15,12 +15,13 @@ from typing import Any, ParamSpec, TypeVar
 
 import numpy as np
 
-from dtrain.data.configurations import Configuration, read_configurations, with_inherent
-from dtrain.data.glass_graphs import needs_inherent
+from dtrain.data.configurations import Configuration, read_configurations
+from dtrain.data.glass_graphs import cage_options, needs_inherent
 from dtrain.estimate import peak_memory
 from dtrain.glass.mobility import (
     Mobility,
     blocks_of,
+    completed,
     features_for,
     joined,
     of_block,
@@ -73,23 +74,24 @@ def is_dataset(file: str) -> bool:
 
 
 def predict_file(
-    world: World, trained: Trained, file: str, how: tuple[str, Mapping[str, Any], int], path: Path
+    world: World, trained: Trained, file: str, how: tuple[str, Mapping[str, Any], int, float | None], path: Path
 ) -> None:
     """Predict all configurations of a file; collective. Writes `path` and, beside it, the same as extended XYZ.
 
-    `how` is the potential of inherent structures, its parameters, and the number of parts; 0: one for each process,
-    or more of a large configuration.
+    `how` is the potential of inherent structures, its parameters, the number of parts (0: one for each process, or more
+    of a large configuration), and the temperature of cages.
     Raises UserError for a file that cannot be read, for configurations of another kind than the model's, and, before
     anything is computed, where the extended XYZ would replace something else.
     """
-    potential, parameters, parts = how
+    potential, parameters, parts, temperature = how
     law, xyz = potential_of(trained, potential, parameters), path.with_suffix(".xyz")
     world.on_root(_require_place, path, xyz, file)
     starts, cost = world.on_root(_read, trained, file), Cost()
     began = time.monotonic()
     if needs_inherent(options_of(trained)):
-        say(world, f"inherent structures of {len(starts)} configuration(s)")
-        starts = world.each(lambda k: _named(file, with_inherent, starts[k], *law), len(starts))
+        made = "inherent structures and cages" if cage_options(options_of(trained)) else "inherent structures"
+        say(world, f"{made} of {len(starts)} configuration(s)")
+        starts = world.each(lambda k: _named(file, completed, trained, starts[k], law, temperature), len(starts))
         cost.inherent = time.monotonic() - began
     rows = [_of_all(world, trained, start, (law, parts, file), cost) for start in starts]
     _write_h5(world, trained, file, path, list(zip(starts, rows, strict=True)))
@@ -188,7 +190,8 @@ def _columns(start: Configuration, mobility: Mobility) -> Iterator[tuple[str, An
 def _cost_in_words(trained: Trained, cost: Cost, n_processes: int, n_particles: int) -> str:
     spent = n_processes * (cost.inherent + cost.network)
     parts = f"largest part {cost.largest} particles, {cost.bytes_each / 1e3:.3g} kB each"
-    words = f"{cost.network:.3g} s for the network, {cost.inherent:.3g} s for inherent structures; {parts}"
+    cages = " and cages" if cage_options(options_of(trained)) else ""
+    words = f"{cost.network:.3g} s for the network, {cost.inherent:.3g} s for inherent structures{cages}; {parts}"
     at = trained.system.get("time")
     if at is None:
         return words

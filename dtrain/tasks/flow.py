@@ -77,10 +77,11 @@ class FlowTask(Task[FlowEvaluate, FlowPredict]):
         n_frames = _length(data, options.start, options.frames, must_be_known=True)
         evaluation = Evaluation(world, trained, data, (cases, options.start, n_frames))
         about = {"config": trained.recipe.model_dump(mode="json"), "model": str(trained.path)}
-        about["dataset"] = data.options.file
+        about |= {"dataset": data.options.file, "precision": options.precision}
         write_rollouts(world, folder / "evaluation.h5", data, evaluation.which, evaluation.rollouts(), about)
         rows = evaluation.rows()
-        world.on_root(report, folder, evaluation.about(str(trained.path), options.part), rows)
+        of_all = {**evaluation.about(str(trained.path), options.part), "precision": options.precision}
+        world.on_root(report, folder, of_all, rows)
         return {**rows[0].mean, **(_go_on(world, trained, data, (cases, options), folder) if options.long else {})}
 
     @classmethod
@@ -93,6 +94,7 @@ class FlowTask(Task[FlowEvaluate, FlowPredict]):
         predictor, groups = CasePredictor(trained, data), side_by_side(data, cases, which[2], trained.device)
         mine = [groups[i] for i in world.share(len(groups))]
         about = {"config": trained.recipe.model_dump(mode="json"), "model": options.model, "dataset": options.file}
+        about["precision"] = options.precision
         with Progress(world, sum(map(len, mine)), "cases", "predict") as progress:
 
             def rollouts() -> Iterator[Rollout]:
@@ -114,6 +116,7 @@ def _go_on(
         "model": str(trained.path),
         "file": data.options.file,
         "part": options.part,
+        "precision": options.precision,
         "n_frames": options.long,
         "n_simulated": data.n_frames - options.start - data.options.frames,
         "interval": data.interval,

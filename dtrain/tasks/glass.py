@@ -53,6 +53,12 @@ class GlassPredict(PredictOptions):
     time: int | None = Field(None, ge=0, description="index of the time in the file; none: the one that was learnt")
     potential: str = Field("", description="of inherent structures, where they are needed; none: that of the training")
     parameters: dict[str, Any] = Field({}, description="parameters of this potential, as its law names them")
+    temperature: float | None = Field(
+        None,
+        gt=0,
+        description="of the short simulation that cages are taken from, where a model has them; none: that "
+        "of the training",
+    )
     parts: int = Field(
         0, ge=0, le=MOST_PARTS, description="parts that a configuration is cut into; 0: one for each process, or more"
     )
@@ -74,7 +80,7 @@ class GlassTask(Task[GlassEvaluate, GlassPredict]):
     @staticmethod
     def predict(world: World, trained: Trained, options: GlassPredict, path: Path) -> None:
         if not world.on_root(is_dataset, options.file):
-            how = (options.potential, options.parameters, options.parts)
+            how = (options.potential, options.parameters, options.parts, options.temperature)
             predict_file(world, trained, options.file, how, path)
             return
         data = _open(trained, options.file, options.time, WHOLE)

@@ -75,7 +75,7 @@ class TimesTask(Task[GlassRival, TimesPredict]):
         time = options.time or trained.system["time"]
         if not world.on_root(is_dataset, options.file):
             temperature = options.temperature or trained.system["knot_temperatures"][0]
-            how = (options.potential, options.parameters, options.parts)
+            how = (options.potential, options.parameters, options.parts, temperature)
             predict_file(world, at(trained, time, temperature), options.file, how, path)
             return
         first = _open(trained, options.file, WHOLE).files[0].at[0]
@@ -89,7 +89,7 @@ class TimesTask(Task[GlassRival, TimesPredict]):
         """Beside the keys of `dtrain.glass.mobility.predict`: `time`, and `temperature`, as on the command line."""
         time = options.pop("time", None) or trained.system["time"]
         temperature = options.pop("temperature", None) or trained.system["knot_temperatures"][0]
-        return predict(at(trained, time, temperature), position, species, box, **options)
+        return predict(at(trained, time, temperature), position, species, box, temperature=temperature, **options)
 
 
 def _open(trained: Trained, file: str, split: Split | None = None) -> GlassTimes:

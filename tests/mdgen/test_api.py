@@ -130,6 +130,15 @@ def test_propensity_is_the_replica_mean_of_propagated_displacements(liquid):
     np.testing.assert_allclose(found, expected, atol=1e-10)
 
 
+def test_trajectories_are_those_whose_displacements_are_averaged(liquid):
+    position, species, box = liquid
+    run = dict(temperature=0.5, times=(0.01, 0.05), n_replicas=3, seed=7, dt=0.002)
+    reached = list(mdgen.trajectories(position, species, box, **run))
+    assert [one.shape for one in reached] == [(3, *position.shape)] * 2
+    moved = [np.linalg.norm(one - position, axis=2).mean(axis=0) for one in reached]
+    np.testing.assert_allclose(moved, mdgen.isoconfigurational(position, species, box, **run), atol=1e-12)
+
+
 def test_replicas_beyond_one_group_are_all_averaged():
     """40 replicas are the mean of the first 32 and the last 8."""
     position, species, box = np.array([[1.0, 1, 1], [2.2, 1, 1]]), [0, 0], 8.0
@@ -162,6 +171,7 @@ def test_wrong_input_is_refused_by_name(change, complaint):
         mdgen.evaluate(**(sound | change))
 
 
+@pytest.mark.parametrize("function", [mdgen.isoconfigurational, mdgen.trajectories])
 @pytest.mark.parametrize(
     ("change", "complaint"),
     [
@@ -172,10 +182,10 @@ def test_wrong_input_is_refused_by_name(change, complaint):
         ({"dt": 0.0}, "dt = 0"),
     ],
 )
-def test_wrong_settings_of_an_ensemble_are_refused_by_name(change, complaint):
+def test_wrong_settings_of_an_ensemble_are_refused_by_name(function, change, complaint):
     sound = {"temperature": 0.5, "times": [0.01], "n_replicas": 2, "seed": 1}
     with pytest.raises(UserError, match=complaint):
-        mdgen.isoconfigurational([[0.0, 0, 0], [1.1, 0, 0]], [0, 1], 8.0, **(sound | change))
+        function([[0.0, 0, 0], [1.1, 0, 0]], [0, 1], 8.0, **(sound | change))
 
 
 SOFT = {"exponent": 18, "sigma": [1.0, 0.9, 0.8], "cutoff": 1.8}

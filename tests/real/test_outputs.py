@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import stat
 from collections.abc import Callable
+from contextlib import nullcontext
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
@@ -212,6 +215,24 @@ def test_a_pipe_is_refused_by_readers_too_instead_of_waiting_for_ever(tmp_path, 
     os.mkfifo(tmp_path / name)
     with pytest.raises(UserError, match="is a pipe"):
         Dataset(tmp_path / name, unfinished=True).file  # noqa: B018
+
+
+@pytest.mark.parametrize(("problem", "matters"), [(errno.EINVAL, False), (errno.EACCES, False), (errno.EIO, True)])
+def test_a_file_is_written_in_a_folder_that_cannot_be_synced_but_not_on_a_disk_that_fails(
+    tmp_path, monkeypatch, problem, matters
+):
+    real = os.fsync
+
+    def sync(descriptor):
+        if stat.S_ISDIR(os.fstat(descriptor).st_mode):
+            raise OSError(problem, os.strerror(problem))
+        real(descriptor)
+
+    monkeypatch.setattr(os, "fsync", sync)
+    expected = pytest.raises(UserError, match="cannot be written") if matters else nullcontext()
+    with expected, written_whole(tmp_path / "x.txt") as beside:
+        beside.write_text("whole")
+    assert (tmp_path / "x.txt").read_text() == "whole"
 
 
 def test_nothing_is_left_of_a_file_that_could_not_be_written_whole(tmp_path):
