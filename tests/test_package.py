@@ -97,7 +97,7 @@ def test_programs_of_the_wheel_run_from_any_folder(installed, tmp_path):
 
 
 PHASES = tomllib.loads((ROOT / "dtrain" / "recipes" / "flow.toml").read_text())["phase"]
-SHORT = tuple(f"phase.{name}.epochs=0.3" for name in PHASES)
+SHORT = tuple(f"phase.{name}.epochs=0.1" for name in PHASES)
 TRAININGS = {
     "botan": ("data.time=1", "phase.joint.epochs=1", "model.parameters={width=8, rounds=1}"),
     "flow": ("data.horizon=6", "model.parameters={widths=[4], stream=true}", *SHORT),
@@ -110,7 +110,7 @@ def test_a_recipe_of_the_wheel_trains_and_predicts_from_any_folder(installed, tm
     from tests.isoconfig_factory import write_isoconfig
 
     if recipe == "flow":
-        write_flow(tmp_path / "data.h5", 6, n_frames=28)
+        write_flow(tmp_path / "data.h5", 4, n_frames=28)
     else:
         write_isoconfig(tmp_path / "data.h5", n_samples=6)
     run(installed, tmp_path, "-m", "dtrain.train", f"recipes/{recipe}.toml", "data.file=data.h5", *TRAININGS[recipe])
