@@ -11,6 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from dtrain.glass import published
+from dtrain.glass.report import CAGED
 from dtrain.metrics import ceiling
 from runkit.dataset.contracts.isoconfig import CLOSE_PAIR
 from runkit.dataset.reader import Dataset
@@ -31,6 +32,7 @@ FIGURES = {
 }
 # By name of a row of an evaluation; the networks have the first look.
 LOOKS = {"network": (RED, "o", 8), "linear": (BLUE, "D", 5)}
+CAGED_LOOK = ("#8c2d04", "P", 8)  # of all that take a short simulation
 MARKED = 12  # times at most with a mark each; more of them overlap
 SHIFTS = {"network": 1.0, "linear": 1.075}  # of times, so that bars stand side by side
 PUBLISHED = ((BLACK, "o"), (PURPLE, "v"), (ORANGE, "^"), (GREEN, "s"), (GREY, "x"), ("#555555", "D"))
@@ -120,7 +122,7 @@ def _ours(axis: Axes, runs: Sequence[Run], kind: str, figure: str = "pearson") -
                 points.setdefault(label, []).append((run.about["time"], one["value"], one["error"] or 0.0))
     for label, found in points.items():
         name = label.rpartition(", ")[0]
-        color, marker, size = LOOKS.get(name, LOOKS["network"])
+        color, marker, size = CAGED_LOOK if name.endswith(CAGED) else LOOKS.get(name, LOOKS["network"])
         time, rho, error = np.array(sorted(found)).T
         time = time * SHIFTS.get(name, 1.0)
         style: dict[str, Any] = {"color": color, "ms": size, "mec": "w", "mew": 0.6, "capsize": 2, "lw": 1.4}
@@ -148,7 +150,8 @@ def _published(axis: Axes, temperature: float, figure: str = "pearson") -> None:
         values = [getattr(one, figure) for one in found]
         style: dict[str, Any] = {"color": color, "marker": marker, "ms": 3.5, "mfc": "w", "mew": 0.8, "lw": 0.9}
         if None not in values:
-            axis.plot(times, values, label=f"{model}, published ({found[0].n_train} samples)", zorder=3, **style)
+            label = f"{published.titled(model)}, published ({found[0].n_train} samples)"
+            axis.plot(times, values, label=label, zorder=3, **style)
     tau = published.tau_alpha(temperature)
     if tau is None:
         return
