@@ -50,22 +50,26 @@ def draw_rho(data: Dataset, runs: Sequence[Run]) -> Picture:
         _published(axes[0], temperature)
     axes[0].set(ylabel=r"Pearson correlation $\rho$", ylim=(min(0.0, axes[0].get_ylim()[0]), 1.02))
     _legend(figure, axes)
-    return Picture("rho_against_time", figure, _caption(data, bool(runs)))
+    return Picture("rho_against_time", figure, _caption(data, runs))
 
 
-def _caption(data: Dataset, has_runs: bool) -> str:
+def _caption(data: Dataset, runs: Sequence[Run]) -> str:
     lines = [
         "Pearson correlation with the simulation of the propensity of A particles (left) and of the change of the"
         " lengths of AA bonds (right), within a configuration.",
         "Dashed: what a perfect prediction would reach, given the noise of labels from finitely many replicas.",
     ]
-    if has_runs:
+    if runs:
         lines.append("Filled marks: means over the configurations held back; bars: standard errors over these.")
+    lengths = sorted({run.about["cage"]["time"] for run in runs if run.about.get("cage")})
+    if lengths:
+        told = ", ".join(f"{length:g}" for length in lengths)
+        lines.append(f"Short simulation: of each configuration, to t = {told}; up to there an answer is no prediction.")
     if published.covers(data.config):
         lines.append(
             "Open marks: published models, trained on 400 configurations of 4096 particles, CAGE and EIGNN on 100"
             " (doi:10.5281/zenodo.10118191, doi:10.1063/5.0129791, arXiv:2407.06111), and scored on labels of"
-            " their own, whose ceiling is another one."
+            f" their own, whose ceiling is another one. {' and '.join(published.SIMULATED)} take a simulation."
         )
     return "\n".join([*lines, source(data)])
 
