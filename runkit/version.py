@@ -11,11 +11,14 @@ import runkit
 from runkit.outside import other_packages
 
 _DISTRIBUTION = "glassflow"
+_NEW_FILES = "ls-files", "--others", "--exclude-standard", "runkit", "mdgen", "lbmgen", "dtrain"
 
 
 @cache
 def code_version() -> str:
     """For example "0.1.0+g1a2b3c4d5e6f", with ".dirty" if the working copy differs from its commit.
+
+    New files count in the packages alone, where they may be parts: results and notes lie elsewhere.
 
     Packages of somebody else that add parts follow: "0.1.0 with their-package 0.1".
     """
@@ -28,8 +31,8 @@ def own_version() -> str:
     commit = _git("rev-parse", "--short=12", "HEAD")
     if not commit:
         return package_version()
-    dirty = ".dirty" if _git("status", "--porcelain", "--untracked-files=no") else ""
-    return f"{package_version()}+g{commit}{dirty}"
+    changes = _git("status", "--porcelain", "--untracked-files=no") or _git(*_NEW_FILES)
+    return f"{package_version()}+g{commit}{'.dirty' if changes else ''}"
 
 
 def package_version() -> str:
