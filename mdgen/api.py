@@ -41,6 +41,10 @@ STEP = (SHORTEST, 1.0)  # shortest and longest time step; whether it keeps the e
 GROUP = 32  # replicas that advance together; results do not depend on it
 
 
+class NotConserved(UserError):
+    """Steps were too long to conserve the energy."""
+
+
 @dataclass(frozen=True)
 class Evaluation:
     """Total potential energy, force [n, 3], and virial W = sum over pairs of r·F."""
@@ -201,12 +205,15 @@ def trajectories(
     dtype: str = "float64",
     device: Gpu | None = None,
     parameters: Mapping[str, Any] | None = None,
+    first: int = 0,
 ) -> Iterator[F64]:
     """Positions [n_replicas, n, 3], unwrapped, one time after the other, of the trajectories of `isoconfigurational`.
 
-    All replicas advance together, and one time is held at once. Raises `UserError` as that does.
+    They are those of replicas from the number `first` on, and do not depend on how many advance together; all do, and
+    one time is held at once. Raises `UserError` as that does.
     """
-    replicas, how = range(whole("n_replicas", n_replicas, 1, MOST_REPLICAS)), (species, box, potential, dtype, device)
+    n_replicas, first = whole("n_replicas", n_replicas, 1, MOST_REPLICAS), whole("first", first, 0, MOST_REPLICAS)
+    replicas, how = range(first, first + n_replicas), (species, box, potential, dtype, device)
     return _replicas(rows("position", position), temperature, times, replicas, (seed, dt), (*how, parameters))
 
 
@@ -231,6 +238,13 @@ def _snapshots(dynamics: Dynamics, times: Sequence[float], dt: float) -> Iterato
         _require_sound(dynamics.snapshot(), energy, dt)
         if block.snapshot is not None:
             yield block.snapshot
+
+
+def law_in_words(potential: str | PairPotential, parameters: Mapping[str, Any] | None = None) -> str:
+    """A law with all of its numbers, those that were left to their defaults too, for digests; raises UserError."""
+    law = _law(potential, parameters)
+    matrices = {"cutoff": law.cutoff, **law.parameters}
+    return f"{law.law!r} {sorted((name, values.tolist()) for name, values in matrices.items())}"
 
 
 def _start(
@@ -294,4 +308,4 @@ def _require_sound(reached: Snapshot, energy: F64, dt: float) -> None:
     lost = np.flatnonzero(exploded(reached.energy_per_particle, energy, temperature))
     if len(lost):
         message = f"energy is not conserved in {len(lost)} of {len(energy)} replica(s)"
-        raise UserError(f"dt = {dt:g}: {message}; take shorter steps")
+        raise NotConserved(f"dt = {dt:g}: {message}; take shorter steps")

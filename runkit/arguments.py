@@ -36,6 +36,14 @@ def real(name: str, values: object, what: str = "numbers") -> Array:
     return array
 
 
+def alike(name: str, values: object, whose: str, other: F64) -> F64:
+    """Finite numbers of the shape of another argument, `whose`."""
+    found = numbers(name, values)
+    if found.shape != other.shape or not np.isfinite(found).all():
+        raise UserError(f"{name}: finite numbers of the shape of {whose} {other.shape} are needed")
+    return found
+
+
 def as_array(name: str, values: object) -> Array:
     """What was given as an array of whatever type; rows of several lengths and masked values are none."""
     try:

@@ -55,7 +55,7 @@ def scores_of_fold(network: Linear, data: Glass, samples: Sequence[int]) -> list
     return [score([one for one, _ in found], [other for _, other in found]) for found in pairs]
 
 
-def validate(file: str, i_time: int, n_reversed: int, cage: dict[str, float], n_test: int) -> None:
+def validate(file: str, i_time: int, n_reversed: int, cage: dict[str, float | None], n_test: int) -> None:
     """Print the table; raises UserError for a file that cannot be learnt from."""
     keys = {"positions": "both", "descriptors": True, "reversed": n_reversed, "cage": cage}
     whole = Split(train=1, validation=0, test=0)
@@ -88,7 +88,7 @@ def main() -> int:
     parser.add_argument("--time", type=int, default=0, help="index of the time")
     parser.add_argument("--reversed", type=int, default=0, help="reversed replicas of each training sample")
     parser.add_argument("--cages", type=int, default=0, help="trajectories of each configuration for its cages")
-    parser.add_argument("--cage-time", type=float, default=40.0, help="their length")
+    parser.add_argument("--cage-time", type=float, help="their length")
     parser.add_argument("--leave", type=int, default=2, help="samples that each fold leaves out")
     options = parser.parse_args()
     cage = {"replicas": options.cages, "time": options.cage_time}

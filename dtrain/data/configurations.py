@@ -9,15 +9,16 @@ Units: Lennard-Jones.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from dtrain.data import mark_of
-from dtrain.data.cage import CAGE_WIDTH, HOW_SEEN, CageOptions, cages
-from dtrain.data.kept import kept
+from dtrain.data.cage import CAGE_WIDTH, HOW_SEEN, Cage, CageOptions, cages
+from dtrain.data.kept import kept, refusal
 from dtrain.data.pairs import distances
 from runkit.arrays import F64, Array, Floats, Ints
 from runkit.dataset.reader import Dataset
@@ -26,7 +27,7 @@ from runkit.errors import UserError
 
 class Configuration(NamedTuple):
     """Species [n], box [3], and positions [n, 3] as they are in the liquid and in the inherent structure; cages, where
-    they were asked for (`Cage.array`)."""
+    they were added (`Cage.array`)."""
 
     species: Ints
     box: F64
@@ -57,15 +58,29 @@ class Configurations:
         return number >= self._n_samples
 
     def get(self, number: int) -> Configuration:
-        """The configuration of a number."""
+        """The configuration of a number, without cages."""
         replica, sample = divmod(number, self._n_samples)
         species, box = self.dataset["species"][sample], self.dataset["box"][sample]
         if not replica:
             positions = (self.dataset[name][sample] for name in ("initial_position", "inherent_position"))
-            return self._with_cage(number, Configuration(species, box, *positions))
+            return Configuration(species, box, *positions)
         final = self._final(sample, replica - 1)
-        inherent = self._inherent(sample, replica - 1, final, species, box)
-        return self._with_cage(number, Configuration(species, box, final, inherent))
+        return Configuration(species, box, final, self._inherent(sample, replica - 1, final, species, box))
+
+    def seen(self, number: int) -> Configuration:
+        """The configuration of a number with all that descriptors take: cages, where they are wanted."""
+        found = self.get(number)
+        return found if self.cage is None else found._replace(cage=self._cage(number, found, self.cage))
+
+    def kept_of(self, numbers: Sequence[int]) -> list[int]:
+        """Those of some numbers of which something is made that is kept."""
+        return [number for number in numbers if self.cage is not None or self.is_reversed(number)]
+
+    def refused(self) -> str:
+        """Which folder beside the file cannot be written, and why; nothing where all can that are needed."""
+        endings = ["cages"] * (self.cage is not None) + ["reversed"] * (self.n_reversed > 0)
+        told = {ending: refusal(self._folder(ending)) for ending in endings}
+        return "; ".join(f"{self._folder(ending)}: {why}" for ending, why in told.items() if why)
 
     def labels(self, number: int, pairs: Ints) -> tuple[Floats, Floats]:
         """Displacements [n] and changes of the distance of pairs [n_pairs] in the trajectory of a reversed replica."""
@@ -82,46 +97,51 @@ class Configurations:
         """The inherent structure of a final configuration, kept beside the file under what it is made from."""
         from mdgen.api import inherent_position  # loads a compiler, which no program needs that reverses nothing
 
-        potential, parameters = law_of(self.dataset.config.get("system", {}))
-        mark = mark_of(final, species, box, np.array(_in_words(potential, parameters)))
-        path = Path(f"{self.dataset.path}.reversed") / f"{sample:05}_{self.i_time:02}_{replica:04}_{mark}.npz"
+        mark = mark_of(final, species, box, np.array(_in_words(*self._law)))
+        place = f"reversed/{sample:05}_{self.i_time:02}_{replica:04}_{mark}"
+        named = f"data.reversed = {self.n_reversed}: sample {sample}, replica {replica}"
+        return self._kept(place, final.shape, named, lambda: inherent_position(final, species, box, *self._law))
 
-        def make() -> Array:
-            try:
-                return inherent_position(final, species, box, potential, parameters)
-            except UserError as error:
-                message = f"data.reversed = {self.n_reversed}: sample {sample}, replica {replica}"
-                raise UserError(f"{message} of {self.dataset.path}: {error}") from error
-
-        def fits(found: Array) -> bool:
-            return found.shape == final.shape and found.dtype == np.float64 and bool(np.isfinite(found).all())
-
-        return kept(path, make, fits)
-
-    def _with_cage(self, number: int, found: Configuration) -> Configuration:
-        """A configuration with its cages, kept beside the file under what they are made from, where they are wanted."""
-        if self.cage is None:
-            return found
-        options, law = self.cage, law_of(self.dataset.config.get("system", {}))
+    def _cage(self, number: int, found: Configuration, options: CageOptions) -> F64:
+        """The cages of a configuration, kept beside the file under what they are made from."""
         replica, sample = divmod(number, self._n_samples)
         temperature = float(self.dataset["temperature"][sample])
-        about = np.array(f"{_in_words(*law)} {temperature!r} {options.replicas} {options.time!r} {HOW_SEEN}")
+        about = np.array(f"{self._whole_law} {temperature!r} {options.replicas} {options.time!r} {HOW_SEEN}")
         mark = mark_of(found.thermal, found.inherent, found.species, found.box, about)
-        place = f"{sample:05}_{self.i_time:02}_{replica - 1:04}" if replica else f"{sample:05}"
+        place = f"cages/{sample:05}{f'_{self.i_time:02}_{replica - 1:04}' if replica else ''}_{mark}"
 
         def make() -> Array:
+            return cage_of(found, temperature, options, self._law).array
+
+        return self._kept(place, (len(found.species), CAGE_WIDTH), f"data.cage: sample {sample}", make)
+
+    def _kept(self, place: str, shape: tuple[int, ...], named: str, make: Callable[[], Array]) -> F64:
+        """Finite numbers of a shape that are kept at a place beside the file: folder/name."""
+
+        def made() -> Array:
             try:
-                made = with_cage(found, temperature, options, law).cage
+                return make()
             except UserError as error:
-                raise UserError(f"data.cage: sample {sample} of {self.dataset.path}: {error}") from error
-            assert made is not None
-            return made
+                raise UserError(f"{named} of {self.dataset.path}: {error}") from error
 
-        def fits(values: Array) -> bool:
-            wanted = values.shape == (len(found.species), CAGE_WIDTH) and values.dtype == np.float64
-            return wanted and bool(np.isfinite(values).all())
+        def fits(found: Array) -> bool:
+            return found.shape == shape and found.dtype == np.float64 and bool(np.isfinite(found).all())
 
-        return found._replace(cage=kept(Path(f"{self.dataset.path}.cages") / f"{place}_{mark}.npz", make, fits))
+        ending, name = place.split("/")
+        return kept(self._folder(ending) / f"{name}.npz", made, fits)
+
+    def _folder(self, ending: str) -> Path:
+        return Path(f"{self.dataset.path}.{ending}")
+
+    @property
+    def _law(self) -> tuple[str, dict[str, Any]]:
+        return law_of(self.dataset.config.get("system", {}))
+
+    @cached_property
+    def _whole_law(self) -> str:
+        from mdgen.api import law_in_words  # loads a compiler
+
+        return law_in_words(*self._law)
 
 
 def read_configurations(path: str) -> list[tuple[str, Configuration]]:
@@ -144,13 +164,11 @@ def with_inherent(found: Configuration, potential: str, parameters: Mapping[str,
     )
 
 
-def with_cage(
-    found: Configuration, temperature: float, options: CageOptions, law: tuple[str, Mapping[str, Any]]
-) -> Configuration:
-    """A configuration with its cages in a potential with its parameters (`law`); raises UserError."""
+def cage_of(found: Configuration, temperature: float, options: CageOptions, law: tuple[str, Mapping[str, Any]]) -> Cage:
+    """The cages of a configuration in a potential with its parameters (`law`); raises UserError."""
     arrays = found.thermal, found.inherent, found.species, found.box
-    made = cages(*arrays, temperature, options.replicas, options.time, potential=law[0], parameters=law[1])
-    return found._replace(cage=made.array)
+    length = options.length
+    return cages(*arrays, temperature, replicas=options.replicas, time=length, potential=law[0], parameters=law[1])
 
 
 def _in_words(potential: str, parameters: Mapping[str, Any]) -> str:

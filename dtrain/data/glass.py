@@ -34,6 +34,7 @@ from dtrain.normalisation import Normalisation
 from runkit.arrays import Array, Floats, Ints
 from runkit.dataset.schema import COMPLETE, PENDING
 from runkit.errors import UserError
+from runkit.log import say
 from runkit.mpi import World
 from runkit.progress import Progress
 
@@ -78,6 +79,11 @@ class Glass(GraphSet[Graphs]):
         return {**self.parts, "train": self.configurations.with_reversed(self.parts["train"])}
 
     def require(self, options: GlassLoss) -> None:
+        self.options.cage.within([self.at])
+        self.require_labels(options)
+
+    def require_labels(self, options: GlassLoss) -> None:
+        """Raise UserError where labels are missing that a loss needs."""
         if options.p < 1 and not self.has_bond_change:
             raise UserError(f"{self.options.file} does not label bonds; loss.p = 1 learns from particles alone")
 
@@ -86,15 +92,22 @@ class Glass(GraphSet[Graphs]):
         return self.options.split.draw(self._labelled())
 
     def prepare(self, world: World) -> None:
-        has_cage, is_reversed = self.configurations.cage is not None, self.configurations.is_reversed
-        used = self.split["train"] + self.split["validation"]
-        numbers = [number for number in used if has_cage or is_reversed(number)]
-        of_reversed = f"inherent structures of reversed replicas at t = {self.at:g}", "replicas"
-        title, what = ("cages", "configurations") if has_cage else of_reversed
+        if can_keep(world, self):
+            self.make_kept(world)
+
+    def make_kept(self, world: World) -> None:
+        """Make what is kept beside the file (cages, inherent structures of reversed replicas), shared out; collective.
+
+        That is for training and validation.
+        """
+        numbers = self.configurations.kept_of(self.split["train"] + self.split["validation"])
+        title, what = f"inherent structures of reversed replicas at t = {self.at:g}", "replicas"
+        if self.options.cage.replicas:
+            title, what = f"cages to t = {self.options.cage.length:g}", "configurations"
         with Progress(world, len(world.share(len(numbers))), what, title) as progress:
 
             def make(i: int) -> None:
-                self.configurations.get(numbers[i])
+                self.configurations.seen(numbers[i])
                 progress.advance()
 
             world.each(make, len(numbers))
@@ -167,7 +180,7 @@ class Glass(GraphSet[Graphs]):
 
     def structure(self, number: int) -> Data:
         """The graph of a sample without targets; `pairs` are the bonds [n_pairs, 2] that its edges come from."""
-        found = self.configurations.get(number)
+        found = self.configurations.seen(number)
         pairs = self._pairs(number, found.thermal, found.box)
         example = structure_of(self.options, found, pairs, self._descriptors(found))
         example.pairs, example.sample = pairs, number
@@ -257,3 +270,12 @@ class Glass(GraphSet[Graphs]):
         """Tells this file from another one of the same name."""
         about = os.stat(self.options.file)
         return f"{about.st_size:x}_{about.st_mtime_ns:x}"
+
+
+def can_keep(world: World, glass: Glass) -> bool:
+    """Whether what is made for a file can be kept beside it; says why not. Collective."""
+    numbers = glass.configurations.kept_of(glass.split["train"] + glass.split["validation"])
+    refused = world.on_root(glass.configurations.refused) if numbers else ""
+    if refused:
+        say(world, f"{refused}: what is not there yet is made for every example anew")
+    return not refused

@@ -14,7 +14,7 @@ from typing import Any, Literal
 
 import numpy as np
 import torch
-from pydantic import Field
+from pydantic import Field, model_validator
 from torch_geometric.data import Data
 
 from dtrain.data import Options
@@ -54,6 +54,12 @@ class GraphOptions(Options):
     keep_pairs: bool = Field(False, description="keep neighbour pairs in a folder beside the file, FILE.pairs")
     split: Split = Split()
 
+    @model_validator(mode="after")
+    def _descriptors_tell_of_cages(self) -> GraphOptions:
+        if self.cage.replicas and not self.descriptors:
+            raise ValueError(f"cage.replicas = {self.cage.replicas}: descriptors tell of cages; set descriptors = true")
+        return self
+
 
 def structure_of(options: GraphOptions, found: Configuration, pairs: Ints, features: Floats | None) -> Data:
     """The graph of a configuration whose edges are `pairs` [n_pairs, 2], with masks of what is scored.
@@ -85,7 +91,7 @@ def features_of(options: GraphOptions, found: Configuration, law: tuple[str, Map
 
 def cage_options(options: GraphOptions) -> CageOptions | None:
     """The simulation that descriptors take cages from; None for a recipe without."""
-    return options.cage if options.descriptors and options.cage.replicas else None
+    return options.cage if options.cage.replicas else None
 
 
 def needs_inherent(options: GraphOptions) -> bool:

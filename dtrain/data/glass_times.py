@@ -21,6 +21,7 @@ from torch import Tensor
 from torch_geometric.data import Data
 
 from dtrain.data import Output, data
+from dtrain.data.glass import can_keep
 from dtrain.data.glass_files import Place, TimesOptions, open_files, place_of
 from dtrain.data.graph_set import GlassLoss, GraphSet
 from dtrain.data.graphs import Graphs
@@ -30,6 +31,7 @@ from dtrain.metrics import pearson
 from dtrain.normalisation import Normalisation
 from runkit.arrays import F32
 from runkit.errors import UserError
+from runkit.log import say
 from runkit.mpi import World
 
 
@@ -99,18 +101,30 @@ class GlassTimes(GraphSet[TimedGraphs]):
         return {**first, "temperature": temperatures, "time": self.knots.times[0][-1], **of_knots}
 
     def require(self, options: GlassLoss) -> None:
+        self.options.cage.within(self._times)
         for one in self.files:
-            one.at[0].require(options)
+            one.at[0].require_labels(options)
 
     @property
     def sizes(self) -> dict[str, Any]:
         return {**self.files[0].at[0].sizes, "n_knots": len(self.knots)}
 
     def prepare(self, world: World) -> None:
+        within = [time for time in self._times if time <= self.options.cage.length]
+        if within:
+            told = f"t = {', '.join(f'{time:g}' for time in within)} are times of this simulation itself"
+            say(world, f"data.cage.time = {self.options.cage.length:g}: {told}")
         for one in self.files:
-            for at in one.at if self.options.reversed else one.at[:1]:  # samples are the same at all times
+            for at in one.at:
                 at.parts.update({"train": one.own(self.parts["train"])})
-                at.prepare(world)
+            if can_keep(world, one.at[0]):
+                for at in one.at if self.options.reversed else one.at[:1]:  # samples are the same at all times
+                    at.make_kept(world)
+
+    @property
+    def _times(self) -> list[float]:
+        """All times that are learnt."""
+        return sorted({at.at for one in self.files for at in one.at})
 
     def place(self, device: torch.device) -> str:
         numbers = self.split["train"] + self.split["validation"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
+from tempfile import TemporaryFile
 
 import numpy as np
 
@@ -28,6 +29,16 @@ def kept(path: Path, make: Callable[[], Array], fits: Callable[[Array], bool]) -
         with written_whole(path) as beside:
             np.savez(beside, values=made)
     return made
+
+
+def refusal(folder: Path) -> str:
+    """Why arrays cannot be kept in a folder, which is made if need be; nothing if they can."""
+    try:
+        folder.mkdir(exist_ok=True)
+        with TemporaryFile(dir=folder):
+            return ""
+    except OSError as error:
+        return error.strerror or str(error)
 
 
 def load(path: Path) -> Array | None:

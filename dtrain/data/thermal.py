@@ -15,10 +15,10 @@ Units: those of the potential; times in the formulas count periods over 2 pi.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from itertools import product
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.polynomial.hermite_e import hermegauss
@@ -28,12 +28,15 @@ from runkit.errors import UserError
 
 STEP = 0.18  # of trajectories at most; 0.008 in a Kob-Andersen liquid
 SHORTER = (1, 4, 16)  # what it is divided by until energy is conserved
+LONGEST_STEP = 1.0  # in the units of the potential
 EARLY = (0.18, 0.37, 0.74, 1.1, 1.5, 1.8, 2.3, 3.0, 3.8, 4.6)  # times of Gaussian displacements too
 LATE = (5.8, 6.9, 9.2, 12.0, 16.0, 21.0, 28.0, 38.0, 51.0, 69.0)
 TIMES = EARLY + LATE
 N_PAIRED = 14  # last times at which the trajectories with velocities are looked at
 NODES = 4  # of a Gaussian, along each axis
 N_THERMAL = len(TIMES) + len(EARLY) + N_PAIRED + 4
+
+Found = TypeVar("Found")
 
 
 def thermal_numbers(
@@ -79,10 +82,20 @@ def _displacements(
     from mdgen.api import follow
 
     times = [time * period for time in TIMES]
-    for shorter in SHORTER:
-        with suppress(UserError):
-            return follow(position, velocity, species, box, times, STEP / shorter * period, **law) - position
+    with suppress(UserError):
+        return in_steps(period, lambda dt: follow(position, velocity, species, box, times, dt, **law) - position)
     return np.zeros((len(TIMES), *position.shape))
+
+
+def in_steps(period: float, run: Callable[[float], Found]) -> Found:
+    """What `run` gives by steps that conserve energy: STEP of a `period`, or shorter ones; raises UserError."""
+    from mdgen.api import NotConserved
+
+    *longer, shortest = (min(STEP / shorter * period, LONGEST_STEP) for shorter in SHORTER)
+    for dt in longer:
+        with suppress(NotConserved):
+            return run(dt)
+    return run(shortest)
 
 
 def _lag(stiffness: F64, time: float) -> F64:

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from dtrain.data.cage import CageOptions
 from dtrain.data.glass import Glass
 from dtrain.data.pairs import distances
 from dtrain.glass import published
@@ -42,8 +43,11 @@ class Evaluation:
         return Row(name, {kind: _score(of_kind, kind) for kind, of_kind in kinds.items() if of_kind})
 
     def rival(self, trained: Trained) -> list[Prediction]:
-        """Solve the linear model of descriptors on the samples that a network was trained on; this rank's samples."""
-        keys = {"descriptors": True, "positions": "both", "augment": False}
+        """Solve the linear model of descriptors on the samples that a network was trained on; this rank's samples.
+
+        It knows the structure alone, whatever the network simulates.
+        """
+        keys = {"descriptors": True, "positions": "both", "augment": False, "cage": CageOptions()}
         data = Glass(self.data.options.model_copy(update=keys), seed=self.data.seed)
         data.parts.clear()
         data.parts.update(self.data.parts)
@@ -60,10 +64,11 @@ class Evaluation:
 
     def about(self, model: str, part: str) -> dict[str, Any]:
         """What was evaluated, and the ceiling that the noise of the labels sets (not collective)."""
-        dataset = self.data.dataset
+        dataset, cage = self.data.dataset, self.data.options.cage
         return {
             "data": "glass",
             "model": model,
+            "cage": {"replicas": cage.replicas, "time": cage.length} if cage.replicas else None,
             "file": self.data.options.file,
             "part": part,
             "samples": self.samples,

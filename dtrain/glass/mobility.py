@@ -9,6 +9,7 @@ Units: Lennard-Jones.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -16,13 +17,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from dtrain.data.configurations import Configuration, law_of, with_cage, with_inherent
+from dtrain.data.configurations import Configuration, cage_of, law_of, with_inherent
 from dtrain.data.glass_graphs import GraphOptions, cage_options, features_of, needs_inherent, structure_of
 from dtrain.data.pairs import near_pairs
 from dtrain.glass.partition import Block, cut, enough
 from dtrain.glass.predictions import answers
 from dtrain.weights import Trained
-from runkit.arguments import numbers, positive, whole
+from runkit.arguments import alike, numbers, positive, whole
 from runkit.arrays import F32, F64, I32, I64, Floats, Ints
 from runkit.errors import UserError
 from runkit.memory import shortage
@@ -59,38 +60,42 @@ def predict(
 
     `inherent` [n, 3] is the inherent structure;
     where the model needs it and it is not given, it is found in the `potential` with its `parameters`, by default those
-    of the data that the model learnt from. `temperature`, by default that of these data, is used by models that take
-    cages from a short simulation. `parts` is a number of blocks that are computed one after another, for less
-    memory. Raises UserError for input that is no configuration, or of another kind than the model's.
+    of the data that the model learnt from. `temperature`, by default that of these data, is for models that take cages
+    from a short simulation, and refused by others. `parts` is a number of blocks that are computed one after another,
+    for less memory. Raises UserError for input that is no configuration, or of another kind than the model's.
     """
     start = checked(numbers("position", position), species, box)
-    given = None if inherent is None else numbers("inherent", inherent)
-    if given is not None and (given.shape != start.thermal.shape or not np.isfinite(given).all()):
-        raise UserError(f"inherent: finite numbers of the shape of position {start.thermal.shape} are needed")
-    law = potential_of(trained, potential, parameters)
+    if inherent is not None:
+        start = start._replace(inherent=alike("inherent", inherent, "position", start.thermal))
+    law, at = potential_of(trained, potential, parameters), temperature_of(trained, temperature)
     require_known(trained, start)
-    if given is not None:
-        start = start._replace(inherent=given)
-    start = completed(trained, start, law, temperature)
+    start = completed(trained, start, law, at)
     return of_configuration(trained, start, law, whole("parts", parts, 1, MOST_PARTS))
 
 
 def completed(
-    trained: Trained, start: Configuration, law: tuple[str, Mapping[str, Any]], temperature: float | None = None
+    trained: Trained, start: Configuration, law: tuple[str, Mapping[str, Any]], temperature: float
 ) -> Configuration:
     """A configuration with all that the network is told of it: inherent structure, unless it is there, and cages.
 
-    Raises UserError where these cannot be made.
+    Raises UserError where these cannot be made, the latter at a temperature (`temperature_of`).
     """
     options = options_of(trained)
     if needs_inherent(options) and np.isnan(start.inherent).any():
         start = with_inherent(start, *law)
     cage = cage_options(options)
-    return start if cage is None else with_cage(start, _temperature(trained, temperature), cage, law)
+    return start if cage is None else start._replace(cage=cage_of(start, temperature, cage, law).array)
 
 
-def _temperature(trained: Trained, given: float | None) -> float:
-    """The temperature of a short simulation: what is given, else that of the data."""
+def temperature_of(trained: Trained, given: float | None) -> float:
+    """The temperature of the short simulation of a model: what is given, else that of the data; NaN without one.
+
+    Raises UserError where it is not known, and where one is given that means nothing to the model.
+    """
+    if cage_options(options_of(trained)) is None:
+        if given is not None:
+            raise UserError(f"temperature = {given:g}: the model takes no cages from a simulation; leave it out")
+        return math.nan
     known = trained.system.get("temperature", [])
     if given is None and len(known) != 1:
         told = " and ".join(f"{one:g}" for one in known) or "none that is known"

@@ -26,6 +26,8 @@ from typing import Any, NamedTuple
 SIMULATION = "simulation"
 MODELS = ("BOTAN", "CAGE", "GlassMLP", "SE(3)-GNN", "EIGNN cage", "EIGNN")
 
+SIMULATED = ("CAGE", "EIGNN cage")  # those that take a simulation of each configuration
+
 TAU_ALPHA = {0.44: 4120.0, 0.50: 217.0, 0.56: 52.0, 0.64: 16.5}
 
 
@@ -69,7 +71,7 @@ def tau_alpha(temperature: float) -> float | None:
 def in_words(temperature: float, time: float) -> list[str]:
     """A line for each model, and one for the ceiling: what was published at this temperature and time."""
     lines = [
-        f"{model}, {one.n_train} to train on: rho {one.pearson:.3f}, pooled {one.pooled:.3f}"
+        f"{titled(model)}, {one.n_train} to train on: rho {one.pearson:.3f}, pooled {one.pooled:.3f}"
         + ("" if one.chi4 is None else f", chi_4 {one.chi4:.3g}")
         for model, one in scores(temperature, time).items()
     ]
@@ -78,6 +80,11 @@ def in_words(temperature: float, time: float) -> list[str]:
         ceiling = f"noise ceiling, pooled {limit.pooled:.3f}, " if limit.pooled is not None else ""
         lines.append(f"simulation: {ceiling}chi_4 {limit.chi4:.3g}")
     return lines
+
+
+def titled(model: str) -> str:
+    """The name of a model, with a word where it takes a simulation of each configuration."""
+    return f"{model} (simulation)" if model in SIMULATED else model
 
 
 def _at(temperature: float, time: float) -> dict[str, Published]:

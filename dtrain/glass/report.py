@@ -14,6 +14,7 @@ from dtrain.glass.scores import FIGURES, Estimate, Score
 from dtrain.tables import write_json, write_table
 from runkit.dataset.contracts.isoconfig import CLOSE_PAIR
 
+CAGED = " (short simulation)"  # after the name of a predictor that takes cages from one
 BONDS = "bonds"  # what is scored: bonds, or particles by the letter of their species
 # Lines of the table: figure of a score -> words.
 WORDS = {
@@ -49,7 +50,8 @@ def report(folder: Path, about: dict[str, Any], rows: Sequence[Row]) -> None:
     """Print the tables and write evaluation.json and evaluation.csv; raises UserError if the folder refuses.
 
     `about` is what was evaluated: temperature, time, samples, part, n_train, n_replicas, file, `ceiling`, `chi4` of
-    the simulation against time, and whether it `is_published`, that is, of the published system.
+    the simulation against time, the `cage` of the network (replicas, time; None without), and whether it
+    `is_published`, that is, of the published system.
     """
     known = published.scores(about["temperature"], about["time"]) if about["is_published"] else {}
     print("\n".join(table(about, rows, known)))
@@ -68,13 +70,22 @@ def table(about: dict[str, Any], rows: Sequence[Row], known: Mapping[str, Publis
     lines = [
         f"T = {about['temperature']:g}, t = {about['time']:g}: {len(about['samples'])} {about['part']} samples of "
         f"{about['file']} ({about['n_replicas']} replicas); {about['n_train']} to train on; +- is the standard error "
-        "over samples"
+        "over samples",
+        *_of_cages(about, rows[0].name),
     ]
     for kind in kinds_of(rows):
         lines += ["", *_of_kind(about, kind, [row for row in rows if kind in row.scores])]
     if known:
         lines += ["", "published, A particles:", *published.in_words(about["temperature"], about["time"])]
     return lines
+
+
+def _of_cages(about: Mapping[str, Any], name: str) -> Iterator[str]:
+    """What a network simulates before it answers."""
+    if cage := about.get("cage"):
+        within = f", and so beyond t = {about['time']:g}" if cage["time"] >= about["time"] else ""
+        told = f"{cage['replicas']} trajectories of each configuration to t = {cage['time']:g}{within}"
+        yield f"{name}: {told}; the other predictors know the structure alone, unless they say so"
 
 
 def _of_kind(about: Mapping[str, Any], kind: str, rows: Sequence[Row]) -> Iterator[str]:

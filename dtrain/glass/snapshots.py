@@ -28,6 +28,7 @@ from dtrain.glass.mobility import (
     options_of,
     potential_of,
     require_known,
+    temperature_of,
 )
 from dtrain.glass.predictions import write_rows
 from dtrain.weights import Trained
@@ -83,7 +84,8 @@ def predict_file(
     Raises UserError for a file that cannot be read, for configurations of another kind than the model's, and, before
     anything is computed, where the extended XYZ would replace something else.
     """
-    potential, parameters, parts, temperature = how
+    potential, parameters, parts, given = how
+    temperature = temperature_of(trained, given)
     law, xyz = potential_of(trained, potential, parameters), path.with_suffix(".xyz")
     world.on_root(_require_place, path, xyz, file)
     starts, cost = world.on_root(_read, trained, file), Cost()

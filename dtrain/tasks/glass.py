@@ -20,10 +20,11 @@ from dtrain.data.split import Split
 from dtrain.glass.evaluation import Evaluation
 from dtrain.glass.mobility import MOST_PARTS, Mobility, predict
 from dtrain.glass.predictions import Prediction, answered, predictions, write_predictions
-from dtrain.glass.report import Row, figures_of, report
+from dtrain.glass.report import CAGED, Row, figures_of, report
 from dtrain.glass.snapshots import is_dataset, predict_file
 from dtrain.tasks import WHOLE, EvaluateOptions, PredictOptions, Task, chosen, open_data, task
 from dtrain.weights import Trained
+from runkit.errors import UserError
 from runkit.log import say
 from runkit.mpi import World
 from runkit.progress import Progress
@@ -56,8 +57,8 @@ class GlassPredict(PredictOptions):
     temperature: float | None = Field(
         None,
         gt=0,
-        description="of the short simulation that cages are taken from, where a model has them; none: that "
-        "of the training",
+        description="of the short simulation that cages are taken from, for configurations, where a model has them; "
+        "none: that of the training",
     )
     parts: int = Field(
         0, ge=0, le=MOST_PARTS, description="parts that a configuration is cut into; 0: one for each process, or more"
@@ -83,6 +84,7 @@ class GlassTask(Task[GlassEvaluate, GlassPredict]):
             how = (options.potential, options.parameters, options.parts, options.temperature)
             predict_file(world, trained, options.file, how, path)
             return
+        require_own_temperature(options)
         data = _open(trained, options.file, options.time, WHOLE)
         predict_samples(world, trained, data, data.at, options.model, path)
 
@@ -108,9 +110,11 @@ def score_at(
     samples, found = scored
     model, config = str(trained.path), trained.recipe.model_dump(mode="json")
     evaluation = Evaluation(world, data, samples, {"model": model, "config": config})
-    rows = [evaluation.scored(trained.recipe.model.name, found)]
+    has_cage = data.options.cage.replicas > 0
+    rows = [evaluation.scored(trained.recipe.model.name + CAGED * has_cage, found)]
     evaluation.write(folder / "evaluation.h5", found)
-    has_rival = options.rival and trained.recipe.model.name != "linear" and data.parts.get("train")
+    is_another = has_cage or trained.recipe.model.name != "linear"  # than the rival, which takes no cages
+    has_rival = options.rival and is_another and data.parts.get("train")
     rival = "linear" if has_rival else None
     if rival:
         found = evaluation.rival(trained)
@@ -130,6 +134,13 @@ def predict_samples(world: World, trained: Trained, data: Glass, time: float, mo
         rows = predictions(trained, data, mine, progress)
         write_predictions(world, path, data.dataset, (samples, time), rows, about)
     say(world, f"wrote {path}: {len(samples)} samples")
+
+
+def require_own_temperature(options: GlassPredict) -> None:
+    """Raise UserError for a temperature beside samples of a file, which have their own."""
+    if options.temperature is not None:
+        told = f"samples of {options.file} have their own; leave it out"
+        raise UserError(f"temperature = {options.temperature:g}: {told}")
 
 
 def _open(trained: Trained, file: str, time: int | None, split: Split | None = None) -> Glass:

@@ -26,7 +26,14 @@ from dtrain.glass.report import against_time, number
 from dtrain.glass.snapshots import is_dataset, predict_file
 from dtrain.tables import columns_of, write_table
 from dtrain.tasks import WHOLE, Task, chosen, open_data, task
-from dtrain.tasks.glass import GlassPredict, GlassRival, headline, predict_samples, score_at
+from dtrain.tasks.glass import (
+    GlassPredict,
+    GlassRival,
+    headline,
+    predict_samples,
+    require_own_temperature,
+    score_at,
+)
 from dtrain.weights import Trained
 from runkit.errors import UserError
 from runkit.folders import make_folders
@@ -75,10 +82,12 @@ class TimesTask(Task[GlassRival, TimesPredict]):
         time = options.time or trained.system["time"]
         if not world.on_root(is_dataset, options.file):
             temperature = options.temperature or trained.system["knot_temperatures"][0]
-            how = (options.potential, options.parameters, options.parts, temperature)
+            how = (options.potential, options.parameters, options.parts, None)  # it is that of the moment
             predict_file(world, at(trained, time, temperature), options.file, how, path)
             return
         first = _open(trained, options.file, WHOLE).files[0].at[0]
+        if first.options.cage.replicas:  # the simulation is at the temperature of the samples
+            require_own_temperature(options)
         asked = at(trained, time, options.temperature or first.system["temperature"][0])
         predict_samples(world, asked, first, time, options.model, path)
 
@@ -89,7 +98,7 @@ class TimesTask(Task[GlassRival, TimesPredict]):
         """Beside the keys of `dtrain.glass.mobility.predict`: `time`, and `temperature`, as on the command line."""
         time = options.pop("time", None) or trained.system["time"]
         temperature = options.pop("temperature", None) or trained.system["knot_temperatures"][0]
-        return predict(at(trained, time, temperature), position, species, box, temperature=temperature, **options)
+        return predict(at(trained, time, temperature), position, species, box, **options)
 
 
 def _open(trained: Trained, file: str, split: Split | None = None) -> GlassTimes:

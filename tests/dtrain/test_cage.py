@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import pytest
 
@@ -12,9 +14,15 @@ from dtrain.data.descriptors import n_descriptors
 from dtrain.data.glass import Glass, GlassOptions
 from dtrain.data.glass_files import TimesOptions
 from dtrain.data.glass_times import GlassTimes
+from dtrain.data.graph_set import GlassLoss
+from dtrain.data.thermal import STEP, in_steps
+from dtrain.evaluate import main as evaluate
 from dtrain.metrics import pearson
+from dtrain.predict import main as predict
+from mdgen.api import NotConserved, law_in_words
 from mdgen.initial import melt
 from mdgen.velocities import maxwell_velocities
+from runkit.config import load
 from runkit.errors import UserError
 from runkit.mpi import SerialWorld
 from tests.dtrain.conftest import train_here
@@ -84,7 +92,41 @@ def test_particles_that_rattle_far_go_far(liquid):
     assert pearson(found.spread[:, 1], propensity) > 0.5
 
 
-def test_a_configuration_has_the_same_cages_in_any_file_and_place(liquid):
+def test_groups_of_replicas_change_no_bit(liquid, monkeypatch):
+    together = dtrain.cages(*liquid, replicas=5, time=0.1)
+    monkeypatch.setattr("dtrain.data.cage.GROUP", 2)
+    np.testing.assert_array_equal(dtrain.cages(*liquid, replicas=5, time=0.1).array, together.array)
+
+
+def test_too_little_memory_is_said_in_one_line(liquid, monkeypatch):
+    def too_much(*_, **__):
+        raise MemoryError("9 GiB")
+
+    monkeypatch.setattr("dtrain.data.cage._Sums.add", too_much)
+    with pytest.raises(UserError, match=r"replicas = 2: cages of 250 particles are too many for the memory.*9 GiB"):
+        dtrain.cages(*liquid, **SHORT)
+
+
+def test_shorter_steps_are_tried_only_where_energy_is_not_conserved(liquid):
+    position, inherent, species, box, _ = liquid
+    tried = []
+
+    def run(dt, error):
+        tried.append(dt)
+        if len(tried) < 2:
+            raise error("no")
+        return "done"
+
+    assert in_steps(0.1, lambda dt: run(dt, NotConserved)) == "done"
+    np.testing.assert_allclose(tried, [STEP * 0.1, STEP * 0.1 / 4])
+    tried.clear()
+    with pytest.raises(UserError, match="no"):
+        in_steps(0.1, lambda dt: run(dt, UserError))
+    with pytest.raises(UserError, match=r"^temperature = 1000000000"):
+        dtrain.cages(position, inherent, species, box, 1e9, **SHORT)
+
+
+def test_arrays_have_the_same_cages_in_any_file_and_place(liquid):
     position, inherent, species, box, temperature = liquid
     found = dtrain.cages(*liquid, **SHORT)
     np.testing.assert_array_equal(dtrain.cages(*liquid, **SHORT).array, found.array)
@@ -159,8 +201,63 @@ def test_graphs_of_all_times_carry_the_same_cages(file):
 
 def test_no_cages_are_made_where_none_are_asked_for(file):
     Glass(GlassOptions(file=str(file), positions="both", descriptors=True)).prepare(SerialWorld())
-    Glass(GlassOptions(file=str(file), cage=SHORT)).prepare(SerialWorld())  # without descriptors nobody would see them
     assert not (file.parent / f"{file.name}.cages").exists()
+
+
+@pytest.mark.parametrize(
+    ("keys", "complaint"),
+    [
+        ({"cage": SHORT}, "cage.replicas = 2: descriptors tell of cages; set descriptors = true"),
+        ({"descriptors": True, "cage": {"replicas": 2}}, "replicas = 2: time is needed"),
+    ],
+)
+def test_keys_of_cages_belong_together(keys, complaint, file):
+    with pytest.raises(UserError, match=complaint):
+        load(GlassOptions, None, [{"file": str(file), **keys}])
+
+
+@pytest.mark.parametrize("kind", ["glass", "glass-times"])
+def test_a_simulation_that_reaches_the_largest_time_is_refused(kind, file):
+    make, options = (Glass, GlassOptions) if kind == "glass" else (GlassTimes, TimesOptions)
+    times = Glass(GlassOptions(file=str(file))).dataset["time"][:]
+    one = {"time": 0} if kind == "glass" else {}
+    largest = times[0] if kind == "glass" else times[-1]
+    keys = KEYS | {"cage": {"replicas": 2, "time": float(largest)}} | one
+    with pytest.raises(UserError, match=f"data.cage.time = {largest:g} reaches the largest time .*, {largest:g}; "):
+        make(options(file=str(file), **keys)).require(GlassLoss())
+
+
+def test_times_within_the_simulation_are_said_once(file, capsys):
+    times = Glass(GlassOptions(file=str(file))).dataset["time"][:]
+    length = float(times[0]) * 1.01
+    (file.parent / f"{file.name}.cages").write_text("no folder, so nothing is made")
+    data = GlassTimes(TimesOptions(file=str(file), **KEYS | {"cage": {"replicas": 1, "time": length}}))
+    data.require(GlassLoss())
+    data.prepare(SerialWorld())
+    assert capsys.readouterr().out.count(f"data.cage.time = {length:g}: t = {times[0]:g} are times of this") == 1
+
+
+def test_what_cannot_be_kept_is_said_once_and_not_made_before_it_is_needed(file, capsys, monkeypatch):
+    (file.parent / f"{file.name}.cages").write_text("no folder")
+    made = []
+
+    def counted(*given, **how):
+        made.append(given)
+        return dtrain.cages(*given, **how)
+
+    monkeypatch.setattr("dtrain.data.configurations.cages", counted)
+    data = GlassTimes(TimesOptions(file=str(file), reversed=1, **KEYS))
+    data.prepare(SerialWorld())
+    assert capsys.readouterr().out.count(f"{file.name}.cages: File exists: what is not there yet") == 1
+    assert not made
+    data.batch([2])
+    assert len(made) == 1
+
+
+def test_cages_that_are_kept_belong_to_the_whole_law(file):
+    """Parameters as the law has them, given or not."""
+    assert law_in_words("kob-andersen") == law_in_words("kob-andersen", {"cutoff": 2.5})
+    assert law_in_words("kob-andersen") != law_in_words("kob-andersen", {"cutoff": 2.4})
 
 
 RECIPE = """
@@ -179,12 +276,13 @@ learning_rate = 1.0
 
 
 @pytest.mark.parametrize(("model", "data"), [("linear", "glass"), ("any-time", "glass-times")])
-def test_a_snapshot_is_predicted_as_the_sample_of_a_file(model, data, file):
+def test_a_snapshot_is_predicted_as_the_sample_of_a_file(model, data, file, capsys):
     """Its cages are made on the way, at the temperature of the training, or the one that is given."""
     (file.parent / "caged.toml").write_text(RECIPE.format(model=model, data=data))
     code, printed = train_here(file.parent, "caged.toml", f"data.file={file}", "threads=1")
     assert code == 0, printed
-    trained = dtrain.load_model(str(file.parent / "runs" / "caged"))
+    run = file.parent / "runs" / "caged"
+    trained = dtrain.load_model(str(run))
     sample = Glass(GlassOptions(file=str(file))).dataset
     arrays = [sample[name][1] for name in ("initial_position", "species", "box")]
     inherent = sample["inherent_position"][1]
@@ -193,7 +291,33 @@ def test_a_snapshot_is_predicted_as_the_sample_of_a_file(model, data, file):
     hot = dtrain.predict(*arrays, trained, inherent=inherent, temperature=0.9)
     np.testing.assert_array_equal(found.propensity, same.propensity)
     assert np.abs(found.propensity - hot.propensity).max() > 1e-3
+    with pytest.raises(SystemExit), pytest.MonkeyPatch.context():
+        predict([str(run), str(file), "temperature=0.9", "device=cpu", "threads=1"])
+    assert f"temperature = 0.9: samples of {file} have their own; leave it out" in capsys.readouterr().err
     if data == "glass":
         trained.system["temperature"] = [0.4, 0.5]
         with pytest.raises(UserError, match=r"temperature: the model simulates .* learnt from 0.4 and 0.5; give one"):
             dtrain.predict(*arrays, trained, inherent=inherent)
+
+
+def test_scores_say_who_simulates_and_the_rival_does_not(file, capsys):
+    (file.parent / "caged.toml").write_text(RECIPE.format(model="linear", data="glass"))
+    code, printed = train_here(file.parent, "caged.toml", f"data.file={file}", "threads=1")
+    assert code == 0, printed
+    run = file.parent / "runs" / "caged"
+    evaluate([str(run), "part=all", "device=cpu", "threads=1"])
+    printed = capsys.readouterr().out
+    assert "linear (short simulation): 2 trajectories of each configuration to t = 0.4; the other predictors" in printed
+    about = json.loads((run / "evaluation.json").read_text())
+    assert about["cage"] == {"replicas": 2, "time": 0.4}
+    assert [row["name"] for row in about["rows"]] == ["linear (short simulation)", "linear"]
+    assert "linear (short simulation),A," in (run / "evaluation.csv").read_text()
+
+
+def test_a_model_without_cages_takes_no_temperature(file):
+    recipe = RECIPE.format(model="linear", data="glass").replace("cage = { replicas = 2, time = 0.4 }", "")
+    (file.parent / "caged.toml").write_text(recipe)
+    assert train_here(file.parent, "caged.toml", f"data.file={file}", "threads=1")[0] == 0
+    arrays = [Glass(GlassOptions(file=str(file))).dataset[name][1] for name in ("initial_position", "species", "box")]
+    with pytest.raises(UserError, match=r"temperature = 0.5: the model takes no cages .*; leave it out"):
+        dtrain.predict(*arrays, str(file.parent / "runs" / "caged"), temperature=0.5)

@@ -11,6 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from dtrain.glass import published
+from dtrain.glass.report import CAGED
 from dtrain.metrics import ceiling
 from runkit.dataset.contracts.isoconfig import CLOSE_PAIR
 from runkit.dataset.reader import Dataset
@@ -31,6 +32,7 @@ FIGURES = {
 }
 # By name of a row of an evaluation; the networks have the first look.
 LOOKS = {"network": (RED, "o", 8), "linear": (BLUE, "D", 5)}
+CAGED_LOOK = ("#8c2d04", "P", 8)  # of all that take a short simulation
 MARKED = 12  # times at most with a mark each; more of them overlap
 SHIFTS = {"network": 1.0, "linear": 1.075}  # of times, so that bars stand side by side
 PUBLISHED = ((BLACK, "o"), (PURPLE, "v"), (ORANGE, "^"), (GREEN, "s"), (GREY, "x"), ("#555555", "D"))
@@ -48,22 +50,26 @@ def draw_rho(data: Dataset, runs: Sequence[Run]) -> Picture:
         _published(axes[0], temperature)
     axes[0].set(ylabel=r"Pearson correlation $\rho$", ylim=(min(0.0, axes[0].get_ylim()[0]), 1.02))
     _legend(figure, axes)
-    return Picture("rho_against_time", figure, _caption(data, bool(runs)))
+    return Picture("rho_against_time", figure, _caption(data, runs))
 
 
-def _caption(data: Dataset, has_runs: bool) -> str:
+def _caption(data: Dataset, runs: Sequence[Run]) -> str:
     lines = [
         "Pearson correlation with the simulation of the propensity of A particles (left) and of the change of the"
         " lengths of AA bonds (right), within a configuration.",
         "Dashed: what a perfect prediction would reach, given the noise of labels from finitely many replicas.",
     ]
-    if has_runs:
+    if runs:
         lines.append("Filled marks: means over the configurations held back; bars: standard errors over these.")
+    lengths = sorted({run.about["cage"]["time"] for run in runs if run.about.get("cage")})
+    if lengths:
+        told = ", ".join(f"{length:g}" for length in lengths)
+        lines.append(f"Short simulation: of each configuration, to t = {told}; up to there an answer is no prediction.")
     if published.covers(data.config):
         lines.append(
             "Open marks: published models, trained on 400 configurations of 4096 particles, CAGE and EIGNN on 100"
             " (doi:10.5281/zenodo.10118191, doi:10.1063/5.0129791, arXiv:2407.06111), and scored on labels of"
-            " their own, whose ceiling is another one."
+            f" their own, whose ceiling is another one. {' and '.join(published.SIMULATED)} take a simulation."
         )
     return "\n".join([*lines, source(data)])
 
@@ -120,7 +126,7 @@ def _ours(axis: Axes, runs: Sequence[Run], kind: str, figure: str = "pearson") -
                 points.setdefault(label, []).append((run.about["time"], one["value"], one["error"] or 0.0))
     for label, found in points.items():
         name = label.rpartition(", ")[0]
-        color, marker, size = LOOKS.get(name, LOOKS["network"])
+        color, marker, size = CAGED_LOOK if name.endswith(CAGED) else LOOKS.get(name, LOOKS["network"])
         time, rho, error = np.array(sorted(found)).T
         time = time * SHIFTS.get(name, 1.0)
         style: dict[str, Any] = {"color": color, "ms": size, "mec": "w", "mew": 0.6, "capsize": 2, "lw": 1.4}
@@ -148,7 +154,8 @@ def _published(axis: Axes, temperature: float, figure: str = "pearson") -> None:
         values = [getattr(one, figure) for one in found]
         style: dict[str, Any] = {"color": color, "marker": marker, "ms": 3.5, "mfc": "w", "mew": 0.8, "lw": 0.9}
         if None not in values:
-            axis.plot(times, values, label=f"{model}, published ({found[0].n_train} samples)", zorder=3, **style)
+            label = f"{published.titled(model)}, published ({found[0].n_train} samples)"
+            axis.plot(times, values, label=label, zorder=3, **style)
     tau = published.tau_alpha(temperature)
     if tau is None:
         return
