@@ -22,7 +22,7 @@ from dtrain.averaging import WeightAverage
 from dtrain.deepspeed_config import named_monitors, one_line
 from dtrain.frozen import frozen_parts
 from dtrain.ranks import Ranks
-from runkit.efficiency import FILE, count_bytes, counted
+from runkit.efficiency import FILE, counted
 from runkit.errors import UserError
 from runkit.outputs import written_whole
 
@@ -164,7 +164,6 @@ class Engine:
             raise UserError(message) from error
         self.ranks.barrier()
         if self.ranks.is_root:
-            count_bytes(sum(file.stat().st_size for file in (self.checkpoints / tag).rglob("*.pt")))
             with written_whole(self.checkpoints / "latest") as beside:
                 beside.write_text(tag)
             for old in self.checkpoints.iterdir():

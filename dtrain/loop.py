@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import closing
 from typing import Any
 
 import torch
@@ -22,7 +23,7 @@ from dtrain.phase import CURVES, PhaseTrainer, State
 from dtrain.precision import use_precision
 from dtrain.ranks import Ranks
 from dtrain.run_folder import RunFolder, folder_of
-from dtrain.start import learnt_before, read_starts, start_from
+from dtrain.start import Starts, learnt_before, read_starts, start_from
 from dtrain.weights import about_model, build_network, sizes_of
 from runkit.efficiency import DATA, TRAINING, Account, counted
 from runkit.errors import UserError
@@ -33,26 +34,23 @@ COMPILER = "inductor"  # torch.compile's own
 
 def train_run(ranks: Ranks, recipe: Recipe, clock: Clock) -> None:
     """Train one run to its end, or resume it; the run stops early, with a checkpoint, when the time is over."""
-    account = Account(TRAINING)
     config = read_config(recipe.deepspeed, recipe.batch, ranks, recipe.micro)
-    run_folder = RunFolder.open(ranks, recipe, config)
-    try:
-        if run_folder.is_finished:
-            ranks.on_root(run_folder.hold_to_files, {name: recipe.data_in(name).sources for name in recipe.phase})
-            say(ranks, f"{run_folder.path}: is finished; weights: {run_folder.model}")
-            return
-        paces = _train_phases(ranks, recipe, config, run_folder, clock)
-        account.report(ranks, f"{run_folder.path}: ")
-        if clock.is_over:
-            say(ranks, f"{run_folder.path}: stopped: {clock.why}; the same command goes on")
-            return
-        if ranks.is_root:
-            run_folder.finish(about_model(run_folder.model) | {"pace": paces})
-        say(ranks, f"{run_folder.path}: finished; weights: {run_folder.model}{waiting_in_words(paces)}")
-    except OSError as error:  # the folder has gone, or its disk is full
-        raise UserError(f"{run_folder.path}: {error.filename or ''}: {error.strerror or error}") from error
-    finally:
-        run_folder.close()
+    with Account(TRAINING) as account, closing(RunFolder.open(ranks, recipe, config)) as run_folder:
+        try:
+            if run_folder.is_finished:
+                ranks.on_root(run_folder.hold_to_files, {name: recipe.data_in(name).sources for name in recipe.phase})
+                say(ranks, f"{run_folder.path}: is finished; weights: {run_folder.model}")
+                return
+            paces = _train_phases(ranks, recipe, config, run_folder, clock)
+            account.report(ranks, f"{run_folder.path}: ")
+            if clock.is_over:
+                say(ranks, f"{run_folder.path}: stopped: {clock.why}; the same command goes on")
+                return
+            if ranks.is_root:
+                run_folder.finish(about_model(run_folder.model) | {"pace": paces})
+            say(ranks, f"{run_folder.path}: finished; weights: {run_folder.model}{waiting_in_words(paces)}")
+        except OSError as error:  # the folder has gone, or its disk is full
+            raise UserError(f"{run_folder.path}: {error.filename or ''}: {error.strerror or error}") from error
 
 
 def _train_phases(
@@ -61,8 +59,9 @@ def _train_phases(
     """Train the phases that remain; returns the pace of each (see `pace.efficiency_of`) in this job."""
     torch.manual_seed(recipe.seed)
     use_precision(recipe.fp32_precision)
-    data, names = counted(DATA)(open_phases)(recipe), list(recipe.phase)
-    network = _first_network(ranks, recipe, run_folder, data)
+    starts, names = read_starts(recipe), list(recipe.phase)
+    data = _ready_data(ranks, recipe, run_folder, learnt_before(starts))
+    network = _first_network(recipe, starts, data[names[0]])
     if isinstance(network, Solved):
         phase, one = _only_phase(recipe, data)
         solve(ranks, network, one, f"{run_folder.path} {phase}")
@@ -93,27 +92,27 @@ def _train_phases(
     return paces
 
 
-def _first_network(ranks: Ranks, recipe: Recipe, run_folder: RunFolder, data: Mapping[str, AnyDataSet]) -> nn.Module:
-    """The network with the weights that it has before the first step; collective.
-
-    Raises UserError if a run would be resumed with other data than it began with.
-    """
-    starts = read_starts(recipe)
-    ranks.on_root(lambda: run_folder.require_origin(Origin.of(data, sorted(learnt_before(starts)))))
-    _prepare(ranks, data)
-    first = next(iter(data.values()))
-    network = build_network(recipe, first.sizes)
-    if not isinstance(network, Solved):
-        start_from(network, recipe, starts, first.normalisation)
-    return network
-
-
 @counted(DATA)
-def _prepare(ranks: Ranks, data: Mapping[str, AnyDataSet]) -> None:
-    """Make the data ready for the first step; collective."""
+def _ready_data(ranks: Ranks, recipe: Recipe, run_folder: RunFolder, learnt: set[str]) -> dict[str, AnyDataSet]:
+    """The data of every phase, ready for the first step; collective.
+
+    `learnt` are marks of samples that the network has learnt from before. Raises UserError if a run would be resumed
+    with other data than it began with.
+    """
+    data = open_phases(recipe)
+    ranks.on_root(lambda: run_folder.require_origin(Origin.of(data, sorted(learnt))))
     for one in data.values():
         _ = one.normalisation  # read now: that of a later phase may be undefined
         one.prepare(ranks)
+    return data
+
+
+def _first_network(recipe: Recipe, starts: Starts, data: AnyDataSet) -> nn.Module:
+    """The network with the weights that it has before the first step; `data` are those of the first phase."""
+    network = build_network(recipe, data.sizes)
+    if not isinstance(network, Solved):
+        start_from(network, recipe, starts, data.normalisation)
+    return network
 
 
 def _only_phase(recipe: Recipe, data: Mapping[str, AnyDataSet]) -> tuple[str, AnyDataSet]:

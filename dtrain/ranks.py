@@ -70,13 +70,14 @@ class Ranks(TorchWorld):
         total = torch.tensor(values, dtype=torch.float64, device=self.device)
         if self.device.type == "cuda":
             torch.cuda.synchronize(self.device)  # for its own work this process does not wait for others
-        self._add_up(total)
-        return [value / self.size for value in total.tolist()]
+        return [value / self.size for value in self._sum(total)]
 
     @counted(WAIT)
-    def _add_up(self, total: torch.Tensor) -> None:
-        """The sum over the group, in place; collective."""
-        dist.all_reduce(total)
+    def _sum(self, values: torch.Tensor) -> list[float]:
+        """The sum over the group, on the host: it waits there, as NCCL only queues it; collective."""
+        dist.all_reduce(values)
+        total: list[float] = values.tolist()
+        return total
 
     def take_run(self) -> int:
         """The next number of a count that all groups share: 0, 1, 2, …; collective in the group."""

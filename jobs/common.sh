@@ -8,11 +8,13 @@ source jobs/again.sh
 fail() { echo "${program:-job}: $*" >&2; exit 2; }
 
 load_files() { # FILE of the site: its scheduler's functions, then what it says itself
-    local there told said code
+    local there told said code functions
     ! grep -q $'\r$' "$1" || fail "$1: has the ends of lines of Windows; tr -d '\r' takes them away"
     told=$(bash -n "$1" 2>&1) || fail "${told%%$'\n'*}"
     loosely # where a failure would be dealt with, no trap would see it
-    told=$(exec 2>&1 </dev/null; unset SCHEDULER; try_site "$1")
+    SCHEDULER=$(scheduler_in "$1")
+    functions=jobs/schedulers/$SCHEDULER.sh
+    told=$(exec 2>&1 </dev/null; [[ ! -f $functions ]] || source "$functions"; unset SCHEDULER; try_site "$1")
     code=$?
     strictly
     if [ $code != 0 ]; then
@@ -20,12 +22,11 @@ load_files() { # FILE of the site: its scheduler's functions, then what it says 
         echo "${told##*$'\n'}${said:+ (${said#"$1": line [0-9]*: })}" >&2
         exit 2
     fi
-    SCHEDULER=${told##*$'\n'}
     there=$(basename -s .sh jobs/schedulers/*.sh | xargs | sed 's/ /, /g')
-    [[ $SCHEDULER =~ ^[a-z]+$ && -f jobs/schedulers/$SCHEDULER.sh ]] ||
+    [[ $SCHEDULER =~ ^[a-z]+$ && -f $functions ]] ||
         fail "$1: SCHEDULER = '$SCHEDULER'; allowed: $there"
     # shellcheck source=/dev/null
-    source "jobs/schedulers/$SCHEDULER.sh"
+    source "$functions"
     loosely
     # shellcheck source=/dev/null
     source "$1" || true
@@ -38,7 +39,15 @@ load_files() { # FILE of the site: its scheduler's functions, then what it says 
 loosely() { at_first=$PWD; set +eu +o pipefail; }
 strictly() { set -euo pipefail; cd "$at_first"; }
 
-try_site() { # FILE, in a shell of its own: SCHEDULER, or the line that fails and what is said of it, comes last
+scheduler_in() ( # FILE: what it sets, whatever else it does or fails at
+    exec 3>&1 >/dev/null 2>&1 </dev/null
+    unset SCHEDULER
+    trap 'echo "${SCHEDULER:-}" >&3' EXIT
+    # shellcheck source=/dev/null
+    source "$1"
+)
+
+try_site() { # FILE, in a shell of its own: the line that fails and what is said of it come last
     local last="" code
     watched "$1"
     set -T
@@ -48,7 +57,6 @@ try_site() { # FILE, in a shell of its own: SCHEDULER, or the line that fails an
     code=$?
     trap - DEBUG EXIT
     [[ $code = 0 || $last != return* ]] || site_failed "$1" "$1" 0 "$code" "$last"
-    printf '\n%s\n' "${SCHEDULER:-}"
 }
 
 watched() { # FILE: a line of it that fails ends this shell; one that is false, such as `[ -n "$X" ] && X=1`, does not

@@ -201,7 +201,8 @@ def submit(jobs: list[Job]) -> None:
         title = f"## {job.label}: {job.state}, waits for {waits}"
         later = ["--later"] if any(other.is_waited_for for other in job.before) else []
         if job in todo:
-            call_submit(["--dry-run", *later, *job.options, *job.words], title, is_shown=bool(os.environ["DRY_RUN"]))
+            is_shown = bool(os.environ["DRY_RUN"])
+            call_submit(["--dry-run", "--chain", *later, *job.options, *job.words], title, is_shown)
         else:
             tell_older(job)
             if os.environ["DRY_RUN"]:

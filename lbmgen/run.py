@@ -41,7 +41,11 @@ SMALL = 8  # sites of a domain that is simulated for its kernels
 
 def generate(world: World, config: RunConfig) -> int:
     """Make the file that `config` describes, or finish it; collective. Returns the exit code."""
-    account = Account()
+    with Account() as account:
+        return _generate(world, config, account)
+
+
+def _generate(world: World, config: RunConfig, account: Account) -> int:
     require_whole_records(config)
     require_room(config)
     cases = draw_all(config, world)

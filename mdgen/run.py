@@ -36,7 +36,11 @@ from runkit.stop import Stop
 
 def generate(world: World, config: RunConfig) -> int:
     """Make the file that `config` describes, or finish it; collective. Returns the exit code."""
-    account = Account()
+    with Account() as account:
+        return _generate(world, config, account)
+
+
+def _generate(world: World, config: RunConfig, account: Account) -> int:
     potential, device = potential_of(config), choose(world, config.device)
     given = world.on_root(given_configurations, config, potential)
     start = taken_as_given(config, given)

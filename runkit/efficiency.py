@@ -1,8 +1,8 @@
 """Where the time of a run goes: on each rank what it computes, waits for others, spends on files, kernels or data.
 
-    account = Account()                        # at the beginning of a run
-    …                                          # methods that are `counted` add to it
-    account.report(world)                      # at its end: least, mean and most of the ranks
+    with Account() as account:                 # a run
+        …                                      # methods that are `counted` add to it
+        account.report(world)                  # at its end: least, mean and most of the ranks
 
 What is counted inside of something else counts there alone, so the parts and the computation, which is all that is
 left, add up to the run. Only the thread that opened the account counts. Ranks that share a domain wait for each other's
@@ -18,7 +18,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import ParamSpec, Protocol, TypeVar
+from typing import ParamSpec, Protocol, Self, TypeVar
 
 from runkit.log import Rank, say
 
@@ -37,7 +37,7 @@ class Gathering(Rank, Protocol):
 
 
 class Account:
-    """Seconds of this rank by what they were spent on, from now on; it takes the place of an earlier account.
+    """Seconds of this rank by what they were spent on, from now on; inside of `with` what is `counted` adds to it.
 
     `parts` are what is told apart; other parts count as computed.
     """
@@ -50,7 +50,13 @@ class Account:
         self._inner = 0.0  # seconds of what has ended inside of the part that is open
         self.seconds = dict.fromkeys(parts, 0.0)
         self.n_bytes = 0
+
+    def __enter__(self) -> Self:
         Account.present = self
+        return self
+
+    def __exit__(self, *raised: object) -> None:
+        Account.present = None
 
     @contextmanager
     def part(self, name: str) -> Iterator[None]:
@@ -70,14 +76,12 @@ class Account:
         return [time.perf_counter() - self._began - sum(spent), *spent]
 
     def report(self, world: Gathering, title: str = "") -> None:
-        """Print where the time went, after a title; collective."""
-        mine = (self.parts(), self.n_bytes, peak_bytes())
-        everyone = world.gather(mine)
-        Account.present = None
+        """Print where the time went, the first line after a title; collective."""
+        everyone = world.gather((self.parts(), self.n_bytes, peak_bytes()))
         if everyone is not None:
             parts, n_bytes, peak = zip(*everyone, strict=True)
-            for line in table(parts, n_bytes, peak, tuple(self.seconds)):
-                say(world, title * line.startswith("efficiency") + line)
+            for line in table(parts, n_bytes, peak, tuple(self.seconds), title):
+                say(world, line)
 
 
 def counted(name: str) -> Callable[[Callable[P, T]], Callable[P, T]]:
@@ -104,7 +108,11 @@ def count_bytes(n_bytes: int) -> None:
 
 
 def table(
-    parts: Sequence[Sequence[float]], n_bytes: Sequence[int], peak: Sequence[int], names: Sequence[str] = PARTS
+    parts: Sequence[Sequence[float]],
+    n_bytes: Sequence[int],
+    peak: Sequence[int],
+    names: Sequence[str] = PARTS,
+    title: str = "",
 ) -> list[str]:
     """Lines from the seconds of each rank (`Account.parts`), the bytes that it wrote, and its largest memory."""
     totals = [sum(of_rank) for of_rank in parts]
@@ -113,10 +121,8 @@ def table(
     rate = f" for {written:.3g} MB, {written / slowest:.3g} MB/s" if written and slowest else ""
     rows = [(name, values, 1.0, " s" + rate * (name == FILE)) for name, values in columns.items()]
     rows.append(("memory", tuple(peak), 1e6, " MB, the largest"))
-    lines = [
-        f"efficiency: {100 * computed / sum(totals):.0f} % of {len(parts)} rank(s) x {max(totals):.3g} s computed; "
-        "least, mean, most of a rank:"
-    ]
+    share = f"{100 * computed / sum(totals):.0f} % of {len(parts)} rank(s) x {max(totals):.3g} s computed"
+    lines = [f"{title}efficiency: {share}; least, mean, most of a rank:"]
     for name, values, unit, note in rows:
         low, mean, high = min(values) / unit, sum(values) / len(values) / unit, max(values) / unit
         lines.append(f"  {name:<9} {low:9.4g} {mean:9.4g} {high:9.4g}{note}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -12,6 +13,7 @@ import torch.multiprocessing as mp
 from dtrain import ranks as module
 from dtrain.ranks import Ranks, connect
 from dtrain.world import TorchWorld
+from runkit.efficiency import TRAINING, WAIT, Account
 from runkit.errors import UserError
 from tests.worlds import check
 
@@ -46,6 +48,16 @@ def test_a_mistake_of_one_process_is_told_by_itself(two, capsys):
 def test_a_count_is_the_same_for_all_groups_once_all_have_counted(two):
     with ThreadPoolExecutor() as pool:
         assert list(pool.map(lambda ranks: ranks.count_all("failures", 3 + ranks.number), two)) == [7, 7]
+
+
+def test_the_wait_for_a_sum_that_a_gpu_has_only_queued_is_counted(two, monkeypatch):
+    """The host waits where it reads the sum."""
+    read = torch.Tensor.tolist
+    monkeypatch.setattr(dist, "all_reduce", lambda values: None)
+    monkeypatch.setattr(torch.Tensor, "tolist", lambda values: time.sleep(0.05) or read(values))
+    with Account(TRAINING) as account:
+        assert two[0].mean([1.0, 2.0]) == [1.0, 2.0]
+    assert account.seconds[WAIT] >= 0.05
 
 
 @pytest.mark.parametrize("size", [1, 2])

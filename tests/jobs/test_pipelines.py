@@ -71,8 +71,8 @@ def test_what_comes_after_a_failure_waits_until_it_is_mended(pipeline):
     assert set(states(pipeline("status")[0]).values()) == {"done"}
 
 
-@pytest.mark.parametrize("scheduler", ["slurm"], indirect=True)
-def test_a_dry_run_shows_every_job_with_what_it_waits_for(pipeline, copy):
+@pytest.mark.parametrize("scheduler", ["slurm", "pjm"], indirect=True)
+def test_a_dry_run_shows_every_job_with_what_it_waits_for(pipeline, scheduler, copy):
     done, _ = pipeline("--dry-run")
     assert done.returncode == 0, done.stderr
     titles = re.findall(r"^## (.*)", done.stdout, re.M)
@@ -80,6 +80,7 @@ def test_a_dry_run_shows_every_job_with_what_it_waits_for(pipeline, copy):
     assert "small/train[T=0.64,seed=1]: to be submitted, waits for small/generate[T=0.64]" in titles
     assert titles[-1].count("small/train") == 2 and titles[-1].count("small/generate") == 2
     assert done.stdout.count("exec bash jobs/kinds/") == 5
+    assert done.stdout.count(" --step ") == (5 if scheduler == "pjm" else 0)
 
 
 @pytest.mark.parametrize("scheduler", ["slurm", "pbs"], indirect=True)

@@ -99,6 +99,11 @@ def test_the_software_of_a_site_may_use_variables_that_nobody_has_set(profile, c
         ("miyabi-g", "TRAIN_QUEUE=regular", "TRAIN_QUEUE = 'regular'; allowed: debug-g, short-g, regular-g"),
         ("miyabi-g", "TRAIN_QUEUE=debug-g TRAIN_NODES=17", "TRAIN_NODES = '17'; nodes of debug-g: 1-16"),
         ("genkai", "TRAIN_NODES=4 TRAIN_TIME=72:00:00", "b-batch with 4 nodes: at most 48:00:00"),
+        (
+            "wisteria-a",
+            "TRAIN_QUEUE=regular-a TRAIN_NODES=8 TRAIN_TIME=48:00:00",
+            "regular-a with 8 nodes: at most 24:00:00",
+        ),
         ("genkai", "TRAIN_GPUS_PER_NODE=8", "TRAIN_GPUS_PER_NODE = '8'; GPUs of a node of b-batch: at most 4"),
         ("genkai", "TRAIN_CORES_PER_TASK=40", "TRAIN_CORES_PER_TASK = '160'; cores of a node of b-batch: at most 120"),
         ("tsubame4", "TRAIN_QUEUE=node_q", "TRAIN_GPUS_PER_NODE = '4'; GPUs of a node of node_q: at most 1"),

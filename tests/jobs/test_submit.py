@@ -80,6 +80,17 @@ def test_a_line_of_a_site_that_is_quietly_false_ends_nothing(submit, line, site)
     assert done.returncode == 0, done.stderr
 
 
+def test_a_site_may_extend_a_function_of_its_scheduler(submit, scheduler, site):
+    path = site(scheduler)
+    extended = 'eval "plain_$(declare -f resources)"\nresources() { plain_resources; echo --one-more; }\n'
+    path.write_text(path.read_text() + extended)
+    done = submit("--dry-run", "--site", path, "generate", "mdgen")
+    assert done.returncode == 0, done.stderr
+    words = done.stdout.splitlines()[-1].split()
+    given = {"slurm": "--nodes=1", "pbs": "place=scatter", "pjm": "node=1", "gridengine": "-pe"}[scheduler]
+    assert words.index(given) < words.index("--one-more")
+
+
 @pytest.mark.parametrize(
     ("line", "told"),
     [

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import threading
 import time
+from contextlib import suppress
 
 import pytest
 
@@ -25,8 +26,7 @@ class Seconds:
 
 @pytest.fixture
 def clock(monkeypatch):
-    yield Seconds(monkeypatch)
-    Account.present = None
+    return Seconds(monkeypatch)
 
 
 def test_parts_add_up_to_the_run(clock):
@@ -73,18 +73,29 @@ def test_a_method_counts_in_the_thread_of_the_account_alone(clock):
     """Threads that prepare what comes next run beside the computation."""
     wait = counted(WAIT)(lambda seconds: clock.pass_by(seconds))
     wait(1)  # nobody has opened an account
-    account = Account()
-    wait(2)
-    beside = threading.Thread(target=wait, args=(4,))
-    beside.start()
-    beside.join()
+    with Account() as account:
+        wait(2)
+        beside = threading.Thread(target=wait, args=(4,))
+        beside.start()
+        beside.join()
     assert account.seconds[WAIT] == 2
+
+
+def test_a_run_that_is_over_or_failed_counts_no_more(clock):
+    wait = counted(WAIT)(lambda seconds: clock.pass_by(seconds))
+    for error in (None, OSError("full")):
+        with suppress(OSError), Account() as account:
+            wait(1)
+            if error is not None:
+                raise error
+        wait(2)
+        assert account.seconds[WAIT] == 1
 
 
 def test_the_report_shows_least_mean_and_most_of_the_ranks():
     """Two ranks: 15 of 20 seconds computed, 6 MB in the 2 s of the slower one."""
-    lines = table([[9, 0, 1, 0], [6, 2, 2, 0]], [2_000_000, 4_000_000], [300_000_000, 500_000_000])
-    assert lines[0].startswith("efficiency: 75 % of 2 rank(s) x 10 s computed")
+    lines = table([[9, 0, 1, 0], [6, 2, 2, 0]], [2_000_000, 4_000_000], [300_000_000, 500_000_000], title="run: ")
+    assert lines[0].startswith("run: efficiency: 75 % of 2 rank(s) x 10 s computed")
     numbers = re.compile(r"(?<=\s)[\d.]+(?=\s)")
     figures = {line.split()[0]: [float(word) for word in numbers.findall(line)] for line in lines[1:]}
     assert figures["computed"][:3] == [6, 7.5, 9] and figures[WAIT][:3] == [0, 1, 2]

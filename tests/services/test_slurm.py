@@ -75,10 +75,11 @@ class Login:
         assert done.returncode == 0, done.stderr
         return re.findall(r"Submitted batch job (\d+)", done.stdout)[-1]
 
-    def submit_pipeline(self, path: str) -> list[list[str]]:
-        """What jobs/submit says of each job of a pipeline: label, state, number, words."""
-        done = self.run("--site", str(self.site()), path)
-        assert done.returncode == 0, done.stderr
+    def submit_pipeline(self, path: str, told: str = "", **changed: str) -> list[list[str]]:
+        """What jobs/submit says of each job of a pipeline: label, state, number, words; `told`: its warnings."""
+        done = self.run("--site", str(self.site(**changed)), path)
+        warnings = [line for line in done.stderr.splitlines() if line.startswith("submit: ")]
+        assert done.returncode == 0 and re.fullmatch(told, "\n".join(warnings)), done.stderr
         return [line.split("\t") for line in done.stdout.splitlines()]
 
     def run(self, *words: str) -> subprocess.CompletedProcess[str]:
@@ -238,3 +239,31 @@ def test_a_pipeline_goes_from_two_generations_to_figures_and_does_nothing_twice(
     assert any((project / "figures").iterdir()), login.log(job)
     states = [state for _, state, *_ in login.submit_pipeline("road.toml")]
     assert states == ["done"] * 7
+
+
+TWO_STAGES = """
+name = "edited"
+[stage.make]
+job = "generate"
+arguments = [{words}, "output=edited.h5"]
+[stage.check]
+job = "generate_check"
+arguments = ["edited.h5"]
+"""
+
+
+def test_a_site_that_is_edited_when_half_of_a_pipeline_is_done_holds_for_what_is_submitted_again(login, project):
+    """What waits in the queue is left as it is, and told, until it is cancelled."""
+    (project / "edited.toml").write_text(TWO_STAGES.format(words=", ".join(f'"{word}"' for word in FLOW)))
+    (_, _, first, _), (_, _, second, _) = login.submit_pipeline("edited.toml", SUBMIT_FLAGS="(--hold)")
+    login.services.command("scontrol", "release", first)
+    login.services.wait(first)
+    edited = {"GENERATE_TIME": "0:07:00"}
+    told = f"submit: edited/check, {second}, is queued .* now: --time=0:07:00 in place of --time=0:10:00, .*"
+    rows = login.submit_pipeline("edited.toml", told, SUBMIT_FLAGS="(--hold)", **edited)
+    assert [(state.split()[0], ident) for _, state, ident, _ in rows] == [("done", first), ("queued", second)]
+    assert login.services.job(second)["TimeLimit"] == "00:10:00"
+    assert login.run("--site", str(login.site()), "cancel", second).returncode == 0
+    (_, made, same, _), (_, state, third, _) = login.submit_pipeline("edited.toml", **edited)
+    assert (made, same, state) == ("done", first, "submitted") and third != second
+    assert login.services.wait(third)["TimeLimit"] == "00:07:00"
