@@ -27,6 +27,7 @@ from dtrain.glass.scores import Estimate, Score, score
 from dtrain.least_squares import Sums, add, choose, sums_of
 from dtrain.models.linear import Linear
 from runkit.cli import OptionParser
+from runkit.config import load
 from runkit.dataset.contracts.isoconfig import CLOSE_PAIR
 from runkit.errors import in_one_line
 from runkit.mpi import SerialWorld
@@ -59,7 +60,7 @@ def validate(file: str, i_time: int, n_reversed: int, cage: dict[str, float | No
     """Print the table; raises UserError for a file that cannot be learnt from."""
     keys = {"positions": "both", "descriptors": True, "reversed": n_reversed, "cage": cage}
     whole = Split(train=1, validation=0, test=0)
-    data = Glass(GlassOptions.model_validate({"file": file, "time": i_time, "split": whole.model_dump(), **keys}))
+    data = Glass(load(GlassOptions, None, [{"file": file, "time": i_time, "split": whole.model_dump(), **keys}]))
     world, network, samples = SerialWorld(), Linear(**data.sizes), data.parts["train"]
     data.prepare(world)
     began = time.process_time()

@@ -74,13 +74,11 @@ class CageOptions(Config):
         """The length of the trajectories, 0 without any."""
         return self.time or 0.0 if self.replicas else 0.0
 
-    def within(self, times: Iterable[float]) -> list[float]:
-        """Those of the times that are learnt to which trajectories reach; UserError if these are all."""
-        learnt = sorted(set(times))
-        if self.length >= learnt[-1]:
-            told = f"reaches the largest time that is learnt, {learnt[-1]:g}"
+    def require_short(self, largest: float) -> None:
+        """Raise UserError if trajectories reach the largest time that is learnt."""
+        if self.replicas and self.length >= largest:
+            told = f"reaches the largest time that is learnt, {largest:g}"
             raise UserError(f"data.cage.time = {self.length:g} {told}; allowed: less than that")
-        return [time for time in learnt if time <= self.length]
 
 
 class Cage(NamedTuple):

@@ -79,7 +79,7 @@ class Glass(GraphSet[Graphs]):
         return {**self.parts, "train": self.configurations.with_reversed(self.parts["train"])}
 
     def require(self, options: GlassLoss) -> None:
-        self.options.cage.within([self.at])
+        self.options.cage.require_short(self.at)
         self.require_labels(options)
 
     def require_labels(self, options: GlassLoss) -> None:

@@ -47,3 +47,8 @@ def test_folds_that_share_sums_score_as_solutions_of_their_own(file, monkeypatch
 def test_a_file_that_is_not_there_is_refused_in_a_line(monkeypatch, capsys):
     assert run(monkeypatch, "nowhere.h5") == 2
     assert "nowhere.h5" in capsys.readouterr().err
+
+
+def test_cages_without_a_time_are_refused_in_a_line(file, monkeypatch, capsys):
+    assert run(monkeypatch, file, "--cages", 2) == 2
+    assert "replicas = 2: time is needed" in capsys.readouterr().err
