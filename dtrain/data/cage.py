@@ -125,7 +125,7 @@ def cages(
     from mdgen.api import mechanics  # loads a compiler, which no program needs that does without descriptors
 
     replicas, time = whole("replicas", replicas, 1, MOST_REPLICAS), positive("time", time, SHORTEST, LONGEST)
-    law: dict[str, Any] = {"potential": potential, "parameters": dict(parameters or {})}
+    law: dict[str, Any] = {"potential": potential, "parameters": parameters}
     stiffness = mechanics(position, species, box, **law).stiffness
     before, edges = np.asarray(position, np.float64), np.broadcast_to(np.asarray(box, np.float64), 3)
     below = alike("inherent", inherent, "position", before)

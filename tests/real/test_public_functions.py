@@ -48,6 +48,7 @@ LIQUID = melt(40, [0.8, 0.2], 0.3, 1, 0)
 STATE = {"position": LIQUID.position, "species": LIQUID.species, "box": LIQUID.box}
 LAW = {"potential": "kob-andersen", "dtype": "float64", "device": None, "parameters": None}
 SPREAD = {"temperature": 1.0, "times": [0.01], "n_replicas": 2, "seed": 1, "dt": 0.005}
+BRIEF = {"replicas": 2, "time": 0.01, "potential": "kob-andersen", "parameters": None}
 FLOW = {"rho": np.ones((8, 6)), "u": np.zeros((8, 6, 2)), "tau": 0.8, "n_steps": 2}
 CHOICES = {"lattice": "D2Q9", "collision": "bgk", "force": None, "boundaries": "periodic", "dtype": "float64"}
 FIELD, FLUID = np.indices((8, 6)).sum(axis=0) * 1.0, np.ones((8, 6), bool)
@@ -60,12 +61,14 @@ FUNCTIONS: dict[str, tuple[Callable[..., Any], dict[str, Any]]] = {
     "propagate": (mdgen.propagate, {**STATE, "velocity": np.zeros((40, 3)), "dt": 0.001, "n_steps": 1, **LAW}),
     "follow": (mdgen.follow, {**STATE, "velocity": np.zeros((40, 3)), "times": [0.01], "dt": 0.005, **LAW}),
     "isoconfigurational": (mdgen.isoconfigurational, {**STATE, **SPREAD, **LAW}),
+    "trajectories": (lambda **given: list(mdgen.trajectories(**given)), {**STATE, **SPREAD, **LAW, "first": 0}),
     "simulate": (lbmgen.simulate, {**FLOW, **CHOICES, "solid": None, "device": "cpu"}),
     "simulate with a body": (lbmgen.simulate, {**FLOW, "sdf": None}),
     "descriptors": (
         dtrain.descriptors,
         {**STATE, "thermal": None, "potential": "kob-andersen", "parameters": None, "n_species": None},
     ),
+    "cages": (dtrain.cages, {**STATE, "inherent": LIQUID.position, "temperature": 1.0, **BRIEF}),
     "load_model": (dtrain.load_model, {"path": "nowhere"}),
     "pearson": (dtrain.pearson, {"x": [1.0, 2.0, 4.0], "y": [1, 3, 2]}),
     "score": (dtrain.score, {"predicted": [[1.0, 2.0], [3.0, 1.0]], "simulated": [[1, 3], [3, 2]]}),
