@@ -76,8 +76,7 @@ class FlowTask(Task[FlowEvaluate, FlowPredict]):
         cases = chosen(data, options.part, "case")
         n_frames = _length(data, options.start, options.frames, must_be_known=True)
         evaluation = Evaluation(world, trained, data, (cases, options.start, n_frames))
-        about = {"config": trained.recipe.model_dump(mode="json"), "model": str(trained.path)}
-        about |= {"dataset": data.options.file, "precision": options.precision}
+        about = _about(trained, str(trained.path), data.options.file, options.precision)
         write_rollouts(world, folder / "evaluation.h5", data, evaluation.which, evaluation.rollouts(), about)
         rows = evaluation.rows()
         of_all = {**evaluation.about(str(trained.path), options.part), "precision": options.precision}
@@ -93,8 +92,7 @@ class FlowTask(Task[FlowEvaluate, FlowPredict]):
         which = cases, options.start, _length(data, options.start, options.frames)
         predictor, groups = CasePredictor(trained, data), side_by_side(data, cases, which[2], trained.device)
         mine = [groups[i] for i in world.share(len(groups))]
-        about = {"config": trained.recipe.model_dump(mode="json"), "model": options.model, "dataset": options.file}
-        about["precision"] = options.precision
+        about = _about(trained, options.model, options.file, options.precision)
         with Progress(world, sum(map(len, mine)), "cases", "predict") as progress:
 
             def rollouts() -> Iterator[Rollout]:
@@ -104,6 +102,12 @@ class FlowTask(Task[FlowEvaluate, FlowPredict]):
 
             write_rollouts(world, path, data, which, rollouts(), about)
         say(world, f"wrote {path}: {len(cases)} cases, {which[2]} frames each")
+
+
+def _about(trained: Trained, model: str, file: str, precision: str) -> dict[str, Any]:
+    """What a file of rollouts says of where they come from."""
+    config = trained.recipe.model_dump(mode="json")
+    return {"config": config, "model": model, "dataset": file, "precision": precision}
 
 
 def _go_on(
