@@ -20,14 +20,13 @@ from dtrain.evaluate import main as evaluate
 from dtrain.metrics import pearson
 from dtrain.predict import main as predict
 from mdgen.api import NotConserved, law_in_words
-from mdgen.initial import melt
-from mdgen.velocities import maxwell_velocities
 from runkit.config import load
 from runkit.errors import UserError
 from runkit.mpi import SerialWorld
 from tests.dtrain.conftest import train_here
 from tests.dtrain.test_reversed import _Rank
 from tests.isoconfig_factory import write_isoconfig
+from tests.liquid import small_liquid
 
 SHORT = {"replicas": 2, "time": 0.4}
 KEYS = {"positions": "both", "descriptors": True, "cage": SHORT}
@@ -36,12 +35,8 @@ KEYS = {"positions": "both", "descriptors": True, "cage": SHORT}
 @pytest.fixture(scope="module")
 def liquid():
     """Thermal and inherent positions, species and box of a cold liquid, and its temperature."""
-    start = melt(250, [0.8, 0.2], 1.2, seed=1, sample=0)
-    species = start.species.astype(int)
-    minimum = mdgen.inherent_position(start.position, species, start.box)
-    velocity = maxwell_velocities(250, 0.8, 1, 0, 0)
-    position = mdgen.propagate(minimum, velocity, species, start.box, 0.005, 400)[0]
-    return position, mdgen.inherent_position(position, species, start.box), species, start.box, 0.4
+    position, species, box = small_liquid(0.8)
+    return position, mdgen.inherent_position(position, species, box), species, box, 0.4
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ import mdgen
 from dtrain.data.thermal import EARLY, N_PAIRED, N_THERMAL, TIMES, _mean_length, thermal_numbers
 from dtrain.metrics import pearson
 from mdgen.initial import melt
-from mdgen.velocities import maxwell_velocities
+from tests.liquid import small_liquid
 
 LAW = ("kob-andersen", None)
 
@@ -17,11 +17,7 @@ LAW = ("kob-andersen", None)
 @pytest.fixture(scope="module")
 def liquid():
     """Position, species and box of a liquid in equilibrium, about."""
-    start = melt(250, [0.8, 0.2], 1.2, seed=1, sample=0)
-    species = start.species.astype(int)
-    minimum = mdgen.inherent_position(start.position, species, start.box)
-    velocity = maxwell_velocities(250, 1.5, 1, 0, 0)
-    return mdgen.propagate(minimum, velocity, species, start.box, 0.005, 400)[0], species, start.box
+    return small_liquid(1.5)
 
 
 @pytest.fixture(scope="module")
