@@ -89,7 +89,7 @@ def test_particles_that_rattle_far_go_far(liquid):
 
 def test_groups_of_replicas_change_no_bit(liquid, monkeypatch):
     together = dtrain.cages(*liquid, replicas=5, time=0.1)
-    monkeypatch.setattr("dtrain.data.cage.GROUP", 2)
+    monkeypatch.setattr("mdgen.api.GROUP", 2)
     np.testing.assert_array_equal(dtrain.cages(*liquid, replicas=5, time=0.1).array, together.array)
 
 

@@ -46,12 +46,13 @@ def scored(dataset: Path) -> Path:
         for i_time in range(2):
             run = folder / f"time{i_time}"
             run.mkdir(parents=True)
-            noise = {"botan": ("evaluation.h5", 0.5), "linear": ("evaluation_rival.h5", 1.0)}
+            noise = {"botan": ("evaluation.h5", 0.5), "linear": ("evaluation_linear.h5", 1.0)}
             rows = [_row(data, run / file, name, i_time, width, rng) for name, (file, width) in noise.items()]
             about = {"temperature": 0.5, "time": float(data["time"][i_time]), "samples": [1, 3], "part": "test"}
             about |= {"file": str(dataset), "i_time": i_time, "n_train": 2, "n_replicas": 4, "is_published": True}
             chi4 = {"time": [1.0, 10.0], "A": {"curve": [{"value": 1.5, "error": 0.5}] * 2, "peak": None}}
-            report(run, {**about, "ceiling": {"A": 0.9}, "chi4": chi4, "rival": "linear"}, rows)
+            about |= {"ceiling": {"A": 0.9}, "chi4": chi4, "rivals": {"linear": "evaluation_linear.h5"}}
+            report(run, about, rows)
             _curves(run)
     return folder
 

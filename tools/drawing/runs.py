@@ -48,10 +48,11 @@ class Run:
 
     @property
     def predictions(self) -> list[tuple[Path, dict[str, Any]]]:
-        """Files of predictions that are there, with their rows: the rival, then the network."""
-        rival = next((row for row in self.rows if row["name"] == self.about["rival"]), None)
-        files = {"evaluation_rival.h5": rival, "evaluation.h5": self.rows[0]}
-        return [(self.path / name, row) for name, row in files.items() if row and (self.path / name).exists()]
+        """Files of predictions that are there, with their rows: the rivals, then the network."""
+        files = self.about["rivals"]
+        named = [(files[row["name"]], row) for row in self.rows if row["name"] in files]
+        every = [(self.path / name, row) for name, row in (*named, ("evaluation.h5", self.rows[0]))]
+        return [(path, row) for path, row in every if path.exists()]
 
     def curve(self, name: str) -> dict[str, np.ndarray]:
         """Columns of training.csv or validation.csv, `phase` as text; {} if there is none."""

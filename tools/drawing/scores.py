@@ -31,10 +31,10 @@ FIGURES = {
     "chi4": (r"susceptibility $\chi_4$", None),
 }
 # By name of a row of an evaluation; the networks have the first look.
-LOOKS = {"network": (RED, "o", 8), "linear": (BLUE, "D", 5)}
+LOOKS = {"network": (RED, "o", 8), "linear": (BLUE, "D", 5), "short simulation": (BLACK, "X", 5)}
 CAGED_LOOK = ("#8c2d04", "P", 8)  # of all that take a short simulation
 MARKED = 12  # times at most with a mark each; more of them overlap
-SHIFTS = {"network": 1.0, "linear": 1.075}  # of times, so that bars stand side by side
+SHIFTS = {"network": 1.0, "linear": 1.075, "short simulation": 1.15}  # of times, so that bars stand side by side
 PUBLISHED = ((BLACK, "o"), (PURPLE, "v"), (ORANGE, "^"), (GREEN, "s"), (GREY, "x"), ("#555555", "D"))
 
 
