@@ -99,9 +99,9 @@ class Cage(NamedTuple):
         return cls(*np.split(np.asarray(values, np.float64), [3, 3 + SPREADS], axis=1))
 
     @property
-    def mean_length(self) -> F64:
-        """The mean length of a particle's displacement, over all times and replicas [n]."""
-        return self.length[:, 0]
+    def later_length(self) -> F64:
+        """The mean length of a particle's displacement in the later half of the times, over replicas [n]."""
+        return self.length[:, 2]
 
     @property
     def array(self) -> F64:

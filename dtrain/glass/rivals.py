@@ -1,8 +1,8 @@
 """What a network of glass formers is compared with: linear models, solved on the samples that it has learnt from.
 
 `linear` knows the structure alone, whatever the network simulates. `short simulation` is there beside a network that
-takes cages from one: it knows how far each particle goes in it, of pairs also their distances, and nothing else of the
-structure. A rival is a way to see the data, a class of this file that `RIVALS` names.
+takes cages from one: it knows how far each particle goes in its later half, of pairs also their distances, and nothing
+else of the structure. A rival is a way to see the data, a class of this file that `RIVALS` names.
 
 Units: those of the labels.
 """
@@ -58,9 +58,12 @@ class Displacements(Glass):
         return {**super().sizes, "node_width": 3, "n_leading": 1}
 
     def _descriptors(self, found: Configuration) -> Floats:
-        """The length of a particle's displacement, less the mean and in units of the spread, and the mean [n, 2]."""
+        """The length of displacements, less the mean and in units of the spread, and the mean [n, 2].
+
+        That of the later half of the times is the best predictor of all numbers of a cage.
+        """
         assert found.cage is not None
-        length = Cage.of_array(found.cage).mean_length
+        length = Cage.of_array(found.cage).later_length
         mean = np.full(len(length), length.mean())
         return np.stack([(length - mean) / (length.std() or 1.0), mean], axis=1)
 
