@@ -1,8 +1,8 @@
 """What a network of glass formers is compared with: linear models, solved on the samples that it has learnt from.
 
-`linear` knows the structure alone, whatever the network simulates. `short simulation` is there beside a network that
-takes cages from one: it knows how far each particle goes in its later half, of pairs also their distances, and nothing
-else of the structure. A rival is a way to see the data, a class of this file that `RIVALS` names.
+`linear` knows the structure alone, whatever the network simulates. `short simulation alone` is there beside a network
+that takes cages from one: it knows how far each particle goes in its later half, of pairs also their distances, and
+nothing else of the structure. A rival is a way to see the data, a class of this file that `RIVALS` names.
 
 Units: those of the labels.
 """
@@ -68,7 +68,7 @@ class Displacements(Glass):
         return np.stack([(length - mean) / (length.std() or 1.0), mean], axis=1)
 
 
-RIVALS: dict[str, type[Structure | Displacements]] = {"linear": Structure, "short simulation": Displacements}
+RIVALS: dict[str, type[Structure | Displacements]] = {"linear": Structure, "short simulation alone": Displacements}
 
 
 def rivals_of(data: Glass, model: str) -> list[str]:

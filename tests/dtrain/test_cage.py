@@ -327,7 +327,7 @@ def test_scores_say_who_simulates_and_what_the_simulation_knows_by_itself(at_one
     about = json.loads((run / "evaluation.json").read_text())
     assert about["cage"] == {"replicas": 2, "time": 0.1}
     first, *rivals = about["rows"]
-    assert [first["name"], *about["rivals"]] == ["linear (short simulation)", "linear", "short simulation"]
+    assert [first["name"], *about["rivals"]] == ["linear (short simulation)", "linear", "short simulation alone"]
     with open(run / "evaluation.csv", newline="") as lines:
         table = {(row["name"], row["kind"]): row for row in csv.DictReader(lines)}
     for row in rivals:

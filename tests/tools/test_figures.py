@@ -90,7 +90,7 @@ def test_captions_tell_the_colours_and_what_was_learnt_from(dataset, runs, tmp_p
     told = " ".join((tmp_path / "slice_time1.txt").read_text().split())
     assert "All panels have the same colours, from" in told and "calibrated by 1 other scored sample" in told
     drawn = (tmp_path / "slice_time1.svg").read_text()
-    assert "botan, trained on 2 samples" in drawn and "spread" in drawn
+    assert "test sample 1" in drawn and "trained on 2 samples, noise ceiling 0." in drawn and "spread" in drawn
     assert "botan, trained on 2 samples" in (tmp_path / "rho_against_time.svg").read_text()
 
 
