@@ -140,7 +140,8 @@ def choose(world: World, network: Solved, data: AnyDataSet, total: dict[str, Sum
     scores = world.each(lambda i: _scores(network, data, held_back[i], solutions), len(held_back))
     for name, known in solutions.items():
         found = [score[name] for score in scores if name in score]
-        best = int(np.argmax(np.mean(found, axis=0))) if found else PENALTIES.index(WITHOUT_VALIDATION)
+        # Of penalties that differ by rounding alone, as those of a single feature do, the weakest.
+        best = int(np.argmax(np.mean(found, axis=0).round(9))) if found else PENALTIES.index(WITHOUT_VALIDATION)
         weights, offset = known[best]
         network.set_weights(name, torch.from_numpy(weights.astype(np.float32)), offset)
 
