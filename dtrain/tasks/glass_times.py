@@ -17,7 +17,7 @@ from pydantic import Field
 from dtrain.data.glass import Glass
 from dtrain.data.glass_files import TimesOptions
 from dtrain.data.glass_times import GlassTimes
-from dtrain.data.knots import Knots
+from dtrain.data.knots import SAME, Knots
 from dtrain.data.split import Split
 from dtrain.glass.mobility import Mobility, predict
 from dtrain.glass.moment import at
@@ -94,14 +94,16 @@ class TimesTask(Task[TimesEvaluate, TimesPredict]):
         time = options.time or trained.system["time"]
         if not world.on_root(is_dataset, options.file):
             temperature = options.temperature or trained.system["knot_temperatures"][0]
+            _say_outside(world, trained, temperature)
             how = (options.potential, options.parameters, options.parts, None)  # it is that of the moment
             predict_file(world, at(trained, time, temperature), options.file, how, path)
             return
         first = _open(trained, options.file, WHOLE).files[0].at[0]
         if first.options.cage.replicas:  # the simulation is at the temperature of the samples
             require_own_temperature(options)
-        asked = at(trained, time, options.temperature or first.system["temperature"][0])
-        predict_samples(world, asked, first, time, options.model, path)
+        temperature = options.temperature or first.system["temperature"][0]
+        _say_outside(world, trained, temperature)
+        predict_samples(world, at(trained, time, temperature), first, time, options.model, path)
 
     @staticmethod
     def predict_arrays(
@@ -121,6 +123,14 @@ def _open(trained: Trained, file: str, split: Split | None = None) -> GlassTimes
     return GlassTimes(trained.options_as(TimesOptions).model_copy(update=changes), seed=trained.recipe.seed)
 
 
+def _say_outside(world: World, trained: Trained, temperature: float) -> None:
+    """Say that a temperature is not between those that were learnt."""
+    lowest, highest = min(trained.system["temperature"]), max(trained.system["temperature"])
+    if not lowest * (1 - SAME) <= temperature <= highest * (1 + SAME):
+        learnt = f"{lowest:g}" if lowest == highest else f"{lowest:g} to {highest:g}"
+        say(world, f"T = {temperature:g} is outside the temperatures that were learnt, {learnt}: the nearest answers")
+
+
 def _answered(
     world: World, trained: Trained, data: GlassTimes, options: TimesEvaluate
 ) -> Iterator[tuple[Trained, Glass, tuple[list[int], list[Prediction]]]]:
@@ -138,6 +148,7 @@ def _answered(
         if not known:
             continue
         temperature = options.as_temperature or float(file.at[0].system["temperature"][0])
+        _say_outside(world, trained, temperature)
         asked = [options.as_time or one.at for one in known]
         at_all = at(trained, asked, temperature)
         found = answered(world, at_all, file.at[0], own, trained.recipe.model.name)
