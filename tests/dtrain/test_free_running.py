@@ -59,7 +59,7 @@ def test_only_cells_with_fluid_count_in_the_errors_of_statistics():
 
 
 def test_the_own_flow_comes_after_calls_without_gradients(flow):
-    """After 2 predicted and 5 free calls, those of the window alone have gradients: of the first one 1, of the third 3."""
+    """After 2 predicted and 5 free calls, those of the window alone have gradients: the first has 1, the third 3."""
     network, batch = Grows(), flow.batch(flow.split["train"][:2], [0, 0])
     frames, own = flow.output(network, batch)
     start, fluid = batch.given[:, :, -1:], batch.fluid > 0
