@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import json
 import shutil
 from itertools import chain
 
@@ -159,51 +158,6 @@ def test_the_loss_counts_labelled_knots_by_their_weight(both):
     torch.testing.assert_close(both.loss(rest, alone, GlassLoss(p=0.3))["loss"][0], losses["loss"][1])
 
 
-def test_between_knots_answers_are_linear_in_log_time_and_inverse_temperature():
-    knots = Knots((0.5, 1.0), ((1.0, 100.0), (10.0, 1000.0)))
-    np.testing.assert_allclose(knots.weights(10.0, 0.5), [0.5, 0.5, 0, 0])
-    np.testing.assert_allclose(knots.weights(100.0, 2 / 3), [0, 0.5, 0.25, 0.25])
-    np.testing.assert_allclose(knots.weights(1.0, 1.0), [0, 0, 1, 0])
-    np.testing.assert_allclose(knots.weights(1000.0, 0.3), [0, 1, 0, 0])
-    with pytest.raises(UserError, match="time = 2000: the network has learnt times from 1 to 1000"):
-        knots.weights(2000.0, 1.0)
-
-
-def test_between_temperatures_each_answers_for_the_time_at_which_particles_have_moved_as_far():
-    """The warm one is ten times as fast: between them it is asked earlier, the cold one later, by a root of ten."""
-    cold, warm = (1.0, 10.0, 100.0, 1000.0), (1.0, 10.0, 100.0)
-    mobility = tuple(0.5 * np.log(cold)), tuple(0.5 * np.log(np.multiply(10.0, warm)))
-    knots = Knots((0.5, 1.0), (cold, warm), mobility)
-    half = np.sqrt(10.0)
-    np.testing.assert_allclose(knots.weights(10 * half, 2 / 3), [0, 0, 0.5, 0, 0, 0.5, 0], atol=1e-12)
-    np.testing.assert_allclose(knots.weights(10 * half, 0.5), [0, 0.5, 0.5, 0, 0, 0, 0], atol=1e-12)
-    # Beyond what both have known the ratio of their times stays; the nearest time of each answers.
-    np.testing.assert_allclose(knots.weights(1000.0, 2 / 3), [0, 0, 0, 0.5, 0, 0, 0.5], atol=1e-12)
-    np.testing.assert_allclose(knots.weights(1.0, 2 / 3), [0.25, 0.25, 0, 0, 0.5, 0, 0], atol=1e-12)
-
-
-def test_one_time_of_a_temperature_belongs_to_that_of_another_at_which_particles_have_moved_as_far():
-    knots = Knots((0.5, 1.0), ((1000.0,), (1.0, 10.0, 100.0)), ((1.0,), (0.5, 1.0, 1.5)))
-    np.testing.assert_allclose(knots.weights(100.0, 2 / 3), [0.5, 0, 0.5, 0])
-    np.testing.assert_allclose(knots.weights(10.0, 2 / 3), [0.5, 0.5, 0, 0])
-    apart = Knots((0.5, 1.0), ((1000.0,), (1.0, 10.0, 100.0)), ((2.0,), (0.5, 1.0, 1.5)))
-    np.testing.assert_allclose(apart.weights(100.0, 2 / 3), [0.5, 0, 0, 0.5])
-
-
-def test_the_mobility_at_knots_is_that_of_the_training_samples(both):
-    data, (cold, warm) = both, (both.files[0].at[0].dataset, both.files[1].at[0].dataset)
-    expected = []
-    for dataset, start, n_times in ((cold, 0, 3), (warm, 6, 2)):
-        own = [k - start for k in data.parts["train"] if start <= k < start + len(dataset["species"])]
-        moved = [[dataset["propensity"][k, i][dataset["species"][k] == 0].mean() for k in own] for i in range(n_times)]
-        expected.append(np.log(moved).mean(axis=1))
-    found = data.system["knot_mobility"]
-    assert list(map(len, found)) == [3, 2]
-    for one, other in zip(found, expected, strict=True):
-        np.testing.assert_allclose(one, other, rtol=1e-5)
-    assert Knots.from_system(data.system).mobility == tuple(map(tuple, found))
-
-
 def test_at_a_knot_it_answers_as_a_linear_model_of_that_time(data, cold):
     """The same particles and weights, so the same order of mobility; what differs is the penalty's unit."""
     network = AnyTime(**data.sizes)
@@ -302,31 +256,6 @@ def test_it_predicts_at_any_time_between(run, cold):
         assert later.propensity.mean() > 1.5 * mobility.propensity.mean()
     with pytest.raises(UserError, match="time = 300: the network has learnt times from 1 to 100"):
         dtrain.predict(*arrays, str(run), time=300.0, inherent=inherent)
-
-
-def test_it_is_scored_as_it_answers_for_another_moment(run, warm, tmp_path, capsys):
-    """Transfer: the answers are those of the moment that is asked for, the labels those of the file."""
-    words = [str(run), f"file={warm}", "part=all", "as_time=100", "as_temperature=0.5", "rival=false"]
-    evaluate([*words, f"output={tmp_path}", "device=cpu", "threads=1"])
-    printed = capsys.readouterr().out
-    assert printed.count("any-time: answers for T = 0.5, t = 100\n") == 2 and "outside the temp" not in printed
-    network, place = at(load_model(run), 100.0, 0.5).network, tmp_path / "times" / "T1_t10"
-    data, told = (
-        Glass(GlassOptions(file=str(warm), time=1, **KEYS)),
-        json.loads((place / "evaluation.json").read_text()),
-    )
-    expected = [network(*Glass.inputs(data.structure(sample)))[0].detach().numpy() for sample in range(4)]
-    with Dataset(place / "evaluation.h5") as found:
-        np.testing.assert_allclose(found["propensity"][:, 0], expected, rtol=1e-4)
-    labels = [data.targets(sample)[0] for sample in range(4)]
-    is_a = [data.dataset["species"][sample] == 0 for sample in range(4)]
-    each = [pearson(x[mask], y[mask]) for x, y, mask in zip(expected, labels, is_a, strict=True)]
-    assert told["rows"][0]["A"]["each"] == pytest.approx(each, abs=1e-4)
-    with pytest.raises(SystemExit):
-        evaluate([str(run), f"file={warm}", "part=all", "as_time=200", f"output={tmp_path}"])
-    caught = capsys.readouterr()
-    assert "the network has learnt times from 1 to 100" in caught.err
-    assert "T = 1 is outside the temperatures that were learnt, 0.5: the nearest answers" in caught.out
 
 
 def test_what_files_cannot_serve_is_refused(cold, warm, tmp_path):
