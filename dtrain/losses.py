@@ -36,12 +36,12 @@ def field_and_gradient(output: Tensor, target: Tensor, fluid: Tensor, weight: fl
     error = output - target
     along_x = (error[..., 1:, :] - error[..., :-1, :]).square(), fluid[..., 1:, :] * fluid[..., :-1, :]
     along_y = (error[..., 1:] - error[..., :-1]).square(), fluid[..., 1:] * fluid[..., :-1]
-    value = _masked_mean(error.square(), fluid)
-    gradient = _masked_mean(*along_x) + _masked_mean(*along_y)
+    value = masked_mean(error.square(), fluid)
+    gradient = masked_mean(*along_x) + masked_mean(*along_y)
     return {"loss": value + weight * gradient, "value_loss": value, "gradient_loss": gradient}
 
 
-def _masked_mean(values: Tensor, mask: Tensor) -> Tensor:
+def masked_mean(values: Tensor, mask: Tensor) -> Tensor:
     """Mean [n] over the places of [n, ...] where a mask that broadcasts is 1."""
     axes = tuple(range(1, values.dim()))
     return (values * mask).sum(axes) / mask.expand_as(values).sum(axes)

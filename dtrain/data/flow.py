@@ -20,16 +20,16 @@ import torch
 from torch import Tensor
 
 from dtrain.data import DataSet, Network, Output, complete, data, mark_of
-from dtrain.data.clips import NEAR, Clips, Series, distance_of, geometry_of, noise_of, rollout
+from dtrain.data.clips import NEAR, Clips, Series, distance_of, geometry_of, rollout
 from dtrain.data.flow_file import FlowFile
 from dtrain.data.flow_options import FlowLoss, FlowOptions
+from dtrain.data.free_running import own_flow, statistics_error
+from dtrain.data.noise import Noise
 from dtrain.data.store import Store
 from dtrain.data.tensors import numbers, send
 from dtrain.flow_metrics import correlation, variance_error, vorticity
 from dtrain.flow_physics import Scene, physics_losses
 from dtrain.losses import field_and_gradient
-from dtrain.models.mirrors import planes_of
-from dtrain.models.stream_function import curl
 from dtrain.normalisation import Normalisation
 from runkit.arrays import F32, Bools, Floats
 from runkit.dataset.schema import COMPLETE, PENDING
@@ -61,7 +61,7 @@ class Flow(FlowFile, DataSet[Clips, FlowLoss]):
 
     @cached_property
     def split(self) -> dict[str, list[int]]:
-        length = self.options.frames * (1 + self.options.unroll)
+        length = self.options.frames + self.options.n_target
         return {
             part: self._clips(cases, length, 1) if part == "train" else self._clips(cases, self._held_back_length)
             for part, cases in self.cases.items()
@@ -153,10 +153,7 @@ class Flow(FlowFile, DataSet[Clips, FlowLoss]):
         return replace(still, frames=frames).clip(0, n_given, n_target)
 
     def batch(self, samples: Sequence[int], epochs: Sequence[int] | None = None) -> Clips:
-        if epochs is None:
-            n_target = self._held_back_length - self.options.frames
-        else:
-            n_target = self.options.frames * self.options.unroll
+        n_target = self._held_back_length - self.options.frames if epochs is None else self.options.n_target
         clips = self.stack([self.clip(*divmod(sample, self.n_frames), n_target) for sample in samples])
         return clips if epochs is None else self._augmented(clips, samples, epochs)
 
@@ -170,13 +167,23 @@ class Flow(FlowFile, DataSet[Clips, FlowLoss]):
         return batch.inputs(batch.given)
 
     def output(self, network: Network, batch: Clips) -> Output:
-        """Frames [n, 3, t, x, y]: all of the target, or in training without `through` those of the last call."""
-        full_gradient = self.options.through or not torch.is_grad_enabled()
-        return (rollout(network, batch, batch.target.shape[2], full_gradient, self.options.recompute),)
+        """Frames [n, 3, t, x, y]: all of the target, or in training without `through` those of the last call.
+
+        In training with `free`, those of the network's own flow after them.
+        """
+        options, learns = self.options, torch.is_grad_enabled()
+        n_frames = options.frames * options.unroll if learns else batch.target.shape[2]
+        found = rollout(network, batch, n_frames, options.through or not learns, options.recompute)
+        if not (learns and options.free.calls):
+            return (found,)
+        return found, own_flow(network, batch, found[:, :, -options.frames :], options.free, options.recompute)
 
     def loss(self, output: Output, batch: Clips, options: FlowLoss) -> dict[str, Tensor]:
-        target = batch.target[:, :, -output[0].shape[2] :]
+        target = self._wanted(output, batch)
         losses = field_and_gradient(output[0], target, batch.fluid, options.gradient)
+        for own in output[1:]:
+            error = statistics_error(own, batch.target[:, :, : own.shape[2]], batch.fluid)
+            losses |= {"statistics_loss": error, "loss": losses["loss"] + options.statistics * error}
         if options.physics:
             found = physics_losses(
                 self._physical(output[0], batch.fluid),
@@ -187,6 +194,11 @@ class Flow(FlowFile, DataSet[Clips, FlowLoss]):
             losses |= {f"{name}_loss": value for name, value in found.items()}
             losses["loss"] = losses["loss"] + sum(options.physics[name] * value for name, value in found.items())
         return losses
+
+    def _wanted(self, output: Output, batch: Clips) -> Tensor:
+        """The frames of the target [n, 3, t, …] that the first part of an output predicts: the last of the calls."""
+        end = self.options.frames * self.options.unroll if len(output) > 1 else batch.target.shape[2]
+        return batch.target[:, :, end - output[0].shape[2] : end]
 
     def _physical(self, frames: Tensor, fluid: Tensor) -> Tensor:
         """Normalised frames [n, 3, t, x, y] in lattice units, at rest in bodies; the host gives no tensor to a GPU."""
@@ -205,10 +217,8 @@ class Flow(FlowFile, DataSet[Clips, FlowLoss]):
             self.normalisation.denormalised(values[0].detach().cpu().numpy()) for values in (output[0], batch.target)
         )
         our_curl, true_curl = (vorticity(values[1:], fluid) for values in (predicted, wanted))
-        return {
-            "vrmse": float(np.mean(variance_error(predicted, wanted, fluid))),
-            "correlation": float(np.mean(correlation(our_curl, true_curl, fluid))),
-        }
+        follows = correlation(our_curl, true_curl, fluid)
+        return {"vrmse": float(np.mean(variance_error(predicted, wanted, fluid))), "correlation": float(follows.mean())}
 
     @staticmethod
     def objective(scores: Mapping[str, float], options: FlowLoss) -> float:
@@ -229,14 +239,9 @@ class Flow(FlowFile, DataSet[Clips, FlowLoss]):
             clips = clips.mirrored().where(numbers(chosen, device), clips) if any(chosen) else clips
         if self.options.noise:
             shape = *clips.given.shape[1:3], self.dataset.sizes["x"], self.dataset.sizes["y"]
-            faces = [(True, True) if n else pair for pair, n in zip(self.planes, self.periods, strict=True)]
-            how = self.options.noise_reach, faces if self.options.noise_stream else None
-            drawn = np.stack([noise_of(random, shape, *how) for random in streams])
-            noise = numbers(self.options.noise * drawn, device)
-            if self.options.noise_stream:
-                wraps, spreads = (self.periods[0] > 0, self.periods[1] > 0), self.normalisation.std[1:]
-                noise = torch.cat([noise[:, :1], curl(noise[:, 1:], wraps, spreads, planes_of(self.planes))], 1)
-            noise = clips.of_cells(noise)
+            units = self.normalisation.std[1:] if self.options.noise_stream else None
+            drawn = Noise(self.options.noise, self.options.noise_reach, self.periods, self.planes, units)
+            noise = clips.of_cells(drawn.of(streams, shape, device))
             clips = replace(clips, given=clips.given + noise * clips.fluid)
         return clips
 
@@ -270,8 +275,8 @@ class Flow(FlowFile, DataSet[Clips, FlowLoss]):
         if self.options.surface:
             channels.append(geometry_of(distance, self.cell, NEAR))
         if self.options.viscosity:
-            velocity, viscosity = (float(self.dataset[f"scalars/{name}"][case]) for name in ("velocity", "viscosity"))
-            reynolds = velocity * self.cell / viscosity / USUAL_CELL_REYNOLDS
+            viscosity = float(self.dataset["scalars/viscosity"][case])
+            reynolds = self.speed(case) * self.cell / viscosity / USUAL_CELL_REYNOLDS
             channels.append(np.full_like(channels[0], math.log(reynolds)))
         return channels
 
@@ -281,7 +286,7 @@ class Flow(FlowFile, DataSet[Clips, FlowLoss]):
         if not starts or length <= self.options.frames:
             raise UserError(
                 f"data: clips of {length} frames cannot be had from {self.options.file}, where a case has "
-                f"{self.n_frames}; lower data.frames (now {self.options.frames}) or data.unroll ({self.options.unroll})"
+                f"{self.n_frames}; lower data.frames (now {self.options.frames}), {self.options.longest}"
             )
         return [case * self.n_frames + start for case in cases for start in starts]
 
@@ -290,11 +295,6 @@ class Flow(FlowFile, DataSet[Clips, FlowLoss]):
         if (status == PENDING).any():
             raise UserError(f"{self.options.file}: {int((status == PENDING).sum())} of {len(status)} cases are pending")
         done = complete(self.dataset, status)
-        outside = [case for case in done if self._is_outside(case)]
+        reynolds = self.dataset["scalars/reynolds_number"]
+        outside = [case for case in done if self.options.outside.has(float(reynolds[case]), self.families(case))]
         return self.options.split.draw([case for case in done if case not in outside]) | {"outside": outside}
-
-    def _is_outside(self, case: int) -> bool:
-        left_out = self.options.outside
-        if left_out.has(float(self.dataset["scalars/reynolds_number"][case])):
-            return True
-        return bool(left_out.families) and not set(left_out.families).isdisjoint(self.families(case))

@@ -97,10 +97,10 @@ class FlowCloud(Flow):
 
     def loss(self, output: Output, batch: Clips, options: FlowLoss) -> dict[str, Tensor]:
         assert isinstance(batch, Clouds) and isinstance(options, FlowCloudLoss)
-        found = super().loss((self.cells(output[0]),), self._on_grid(batch), options)
+        found = super().loss(tuple(map(self.cells, output)), self._on_grid(batch), options)
         if not self.n_points:
             return found
-        error = (output[0] - batch.target[:, :, -output[0].shape[2] :]) * batch.fluid
+        error = (output[0] - self._wanted(output, batch)) * batch.fluid
         value, gradient = point_losses(error, batch, self.n_points)
         found["loss"] = found["loss"] + options.points * (value + options.gradient * gradient)
         return {**found, "points_loss": value, "points_gradient_loss": gradient}

@@ -8,6 +8,7 @@ from typing import Literal
 from pydantic import Field, field_validator
 
 from dtrain.data import Options
+from dtrain.data.free_running import FreeRunning
 from dtrain.data.split import Split
 from dtrain.flow_physics import TERMS
 from runkit.config import Config
@@ -28,9 +29,10 @@ class Outside(Config):
             raise ValueError("numbers low < high < low < high …, an even count of them, or none")
         return value
 
-    def has(self, reynolds: float) -> bool:
-        """Whether a Reynolds number is left out."""
-        return any(low <= reynolds <= high for low, high in zip(self.reynolds[::2], self.reynolds[1::2], strict=True))
+    def has(self, reynolds: float, families: set[str]) -> bool:
+        """Whether a case is left out: its Reynolds number is, or a family of its obstacles."""
+        ranges = zip(self.reynolds[::2], self.reynolds[1::2], strict=True)
+        return any(low <= reynolds <= high for low, high in ranges) or not families.isdisjoint(self.families)
 
 
 class FlowOptions(Options):
@@ -58,6 +60,7 @@ class FlowOptions(Options):
         description="noise of velocity comes from a stream function, so that it has no divergence: for a network with "
         "model.parameters.stream, which could not take any away",
     )
+    free: FreeRunning = FreeRunning()
     surface: bool = Field(False, description="the network sees beside the distance one that is steep at surfaces")
     viscosity: bool = Field(False, description="the network sees the Reynolds number of a cell beside the distance")
     horizon: int = Field(12, ge=1, description="frames that are rolled out in a validation")
@@ -65,6 +68,17 @@ class FlowOptions(Options):
     mirror: bool = Field(True, description="reflect half of the clips in y, if both y faces are alike")
     split: Split = Split()
     outside: Outside = Outside()
+
+    @property
+    def n_target(self) -> int:
+        """Frames that follow those given in a clip of the training."""
+        return self.frames * max(self.unroll, self.free.n_calls)
+
+    @property
+    def longest(self) -> str:
+        """The key, with its value, that makes clips of the training long."""
+        of_window = self.free.n_calls > self.unroll
+        return f"data.free.window ({self.free.window})" if of_window else f"data.unroll ({self.unroll})"
 
 
 class FlowLoss(Config):
@@ -75,6 +89,10 @@ class FlowLoss(Config):
     momentum: float = Field(0.0, ge=0, description="weight of the error of the residual of momentum, without viscosity")
     wall: float = Field(0.0, ge=0, description="weight of the error of the velocity continued to surfaces")
     faces: float = Field(0.0, ge=0, description="weight of the error of velocity in the cells at the faces")
+
+    statistics: float = Field(
+        1.0, ge=0, description="weight of the error of mean and rms over time of the network's own flow (data.free)"
+    )
 
     @property
     def physics(self) -> dict[str, float]:

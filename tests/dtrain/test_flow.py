@@ -10,9 +10,10 @@ import pytest
 import torch
 
 from dtrain.config import load_recipe
-from dtrain.data.clips import Clips, patches, rollout, strength
+from dtrain.data.clips import Clips, rollout
 from dtrain.data.flow import USUAL_CELL_REYNOLDS, Flow
 from dtrain.data.flow_options import FlowOptions
+from dtrain.data.noise import patches, strength
 from dtrain.loop import open_phases
 from dtrain.losses import field_and_gradient
 from dtrain.models.flow_cnn import FlowCNN

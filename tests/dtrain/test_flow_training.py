@@ -30,7 +30,7 @@ decay = "cosine"
 [phase.rollout]
 epochs = 2
 learning_rate = 1e-3
-data = { unroll = 2, through = true, noise = 0.02 }
+data = { unroll = 2, through = true, noise = 0.02, free = { calls = 2, window = 2 } }
 loss = { gradient = 2.0 }
 """
 )
