@@ -73,6 +73,19 @@ def normalised_error(predicted: Floats, wanted: Floats, fluid: Bools) -> F64:
 
 
 @_quietly
+def squared_error(predicted: Floats, wanted: Floats, fluid: Bools, unit: float) -> F64:
+    """Mean squared error over components and cells, in squares of `unit`: [components, ..., x, y] -> [...].
+
+    Source: G. Kohl et al., arXiv:2309.01745 (an MSE of fields in one unit for all cases).
+    """
+    x, y = _in_fluid(predicted, wanted, fluid)
+    if x.ndim < 2:
+        raise UserError("predicted, wanted: components of a field are needed, [components, ..., x, y]")
+    found: F64 = np.square((x - y) / positive("unit", unit)).mean(axis=(0, -1))
+    return found
+
+
+@_quietly
 def correlation(predicted: Floats, wanted: Floats, fluid: Bools) -> F64:
     """Pearson correlation in space [...]; 0 where a field does not vary."""
     x, y = _in_fluid(predicted, wanted, fluid)

@@ -95,7 +95,8 @@ class Origin:
         """The parts of a file for a network of this origin, and a note about them ("" if there is nothing to note).
 
         A file that holds the samples of the training under their numbers has the parts of the training, and perhaps new
-        samples. The parts of any other are drawn, and samples that were used before put where they were used.
+        samples. The parts of any other are drawn, and samples that were used before put where they were used; what the
+        draw left over is new.
         """
         stored = self.parts.get(phase)
         if not stored:
@@ -109,9 +110,11 @@ class Origin:
 
     def _moved(self, stored: Marks, data: AnyDataSet) -> tuple[dict[str, list[int]], str]:
         learnt, chosen = self.learnt, set(stored.get("validation", {}).values())
-        parts: dict[str, list[int]] = {name: [] for name in data.parts}
+        left_over = set(data.usable).difference(*data.parts.values())
+        now = dict(data.parts) | ({NEW: sorted(left_over)} if left_over else {})
+        parts: dict[str, list[int]] = {name: [] for name in now}
         moved = 0
-        for drawn, samples in data.parts.items():
+        for drawn, samples in now.items():
             for i in samples:
                 mark = data.mark(i)
                 name = "train" if mark in learnt else "validation" if mark in chosen else drawn

@@ -9,8 +9,8 @@ chi_4 beside that of the simulation · slice_RUN: a slab of a test configuration
 beside predictions · agreement_RUN: predicted against simulated propensity · mobile_regions.gif: how mobile regions
 grow, of a file with many times.
 Of flow: flow_cases: some cases · rollout_RUN and .gif: simulation, network and their difference along a rollout
-· rollout_scores and .md: scores along rollouts, and a table · rollout_variants: several networks side by side ·
-long_RUN: statistics of long rollouts.
+· rollout_range_RUN: rollouts at the lowest and the highest Reynolds number · rollout_scores and .md: scores along
+rollouts, and a table · rollout_variants: several networks side by side · long_RUN: statistics of long rollouts.
 Of both: training: training curves. Each has its caption beside it, as NAME.txt. Runs must have been scored
 (dtrain/evaluate.py); a folder of runs, such as that of a campaign, stands for all runs below it.
 """

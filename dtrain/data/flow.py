@@ -275,8 +275,8 @@ class Flow(FlowFile, DataSet[Clips, FlowLoss]):
         if self.options.surface:
             channels.append(geometry_of(distance, self.cell, NEAR))
         if self.options.viscosity:
-            velocity, viscosity = (float(self.dataset[f"scalars/{name}"][case]) for name in ("velocity", "viscosity"))
-            reynolds = velocity * self.cell / viscosity / USUAL_CELL_REYNOLDS
+            viscosity = float(self.dataset["scalars/viscosity"][case])
+            reynolds = self.speed(case) * self.cell / viscosity / USUAL_CELL_REYNOLDS
             channels.append(np.full_like(channels[0], math.log(reynolds)))
         return channels
 

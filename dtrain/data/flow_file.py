@@ -45,6 +45,10 @@ class FlowFile:
         """Density and velocity [3, time, x, y] of a case in lattice units."""
         return self._channels("t0_fields/density", "t1_fields/velocity", case, start, n_frames)
 
+    def speed(self, case: int) -> float:
+        """Reference velocity of a case: the mean one of its inlet, if it has one."""
+        return float(self.dataset["scalars/velocity"][case])
+
     def shedding_period(self, case: int) -> float:
         """Period of the lift on the bodies of a case in frames; NaN for a flow that does not oscillate."""
         times = self.dataset["forces/time"][:2].astype(np.float64)

@@ -36,10 +36,9 @@ class Evaluation:
         with Progress(self.world, len(mine), "cases", "rollouts") as progress:
             for case in mine:
                 data, n_given = self.data, self.data.options.frames
+                truth = data.frames(case, start + n_given, n_frames)
                 distance = data.dataset["t0_fields/signed_distance"][case]
-                reference = Reference(
-                    data.frames(case, start + n_given, n_frames), data.fluid(case), distance, data.cell
-                )
+                reference = Reference(truth, data.fluid(case), distance, data.cell, data.speed(case))
                 predicted = self.predictor(case, start, n_frames)
                 rivals = {
                     self.trained.recipe.model.name: predicted,

@@ -1,8 +1,9 @@
 """The few numbers by which networks of flow are compared, per case, as others publish them.
 
 Source: R. Ohana et al., arXiv:2412.00568 (The Well: VRMSE of the next frame and means over frames 6 to 12 and 13 to
-30); Y. Luo et al., arXiv:2310.05963 (CFDBench: NMSE of velocity after 1 and 20 frames); D. Kochkov et al., PNAS 118,
-e2101784118 (2021) (time over which vorticity stays correlated).
+30); Y. Luo et al., arXiv:2310.05963 (CFDBench: NMSE of velocity after 1 and 20 frames); G. Kohl et al.,
+arXiv:2309.01745 (MSE over a rollout); D. Kochkov et al., PNAS 118, e2101784118 (2021) (time over which vorticity stays
+correlated).
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ BANDS = {
     "nmse_1": ("nmse", 1, 1),
     "nmse_20": ("nmse", 20, 20),
 }
-WHOLE = ("divergence_ratio", *(f"energy_{name}" for name in SCALES))  # means over all frames
+WHOLE = ("mse", "divergence_ratio", *(f"energy_{name}" for name in SCALES))  # means over all frames
 # Number -> its head in tables; `correlation_time` is in frames, `correlation_periods` in shedding periods.
 HEADS = {
     "vrmse_1": "VRMSE 1",
@@ -30,6 +31,7 @@ HEADS = {
     "vrmse_13_30": "13-30",
     "nmse_1": "NMSE 1",
     "nmse_20": "20",
+    "mse": "MSE",
     "correlation_time": "followed",
     "correlation_periods": "periods",
     "divergence_ratio": "div/sim",
@@ -37,7 +39,7 @@ HEADS = {
 }
 MEANING = (
     "VRMSE: error over the spread of a field, 1 for its mean; of frame 1, and means over frames.",
-    "NMSE: squared error of velocity over its square, of frames 1 and 20.",
+    "NMSE: squared error of velocity over its square, of frames 1 and 20; MSE: over that of the inlet, of all frames.",
     f"followed: frames, and shedding periods, until the correlation of vorticity falls below {DECORRELATED:g}.",
     "div/sim: divergence over the simulation's. E: log10 of kinetic energy over the simulation's, by scale.",
     "-: the rollout is too short, or nothing is shed.",

@@ -144,8 +144,7 @@ class LongRollouts:
 
     def _scale(self, case: int) -> float:
         """Strouhal number = scale / period in frames."""
-        length, velocity = (float(self.data.dataset[f"scalars/{name}"][case]) for name in ("length", "velocity"))
-        return length / (velocity * self.data.interval)
+        return float(self.data.dataset["scalars/length"][case]) / (self.data.speed(case) * self.data.interval)
 
 
 def _joint_error(found: F64, wanted: F64, fluid: Bools) -> float:

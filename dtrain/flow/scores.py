@@ -21,6 +21,7 @@ from dtrain.flow_metrics import (
     energy_spectrum,
     normalised_error,
     spectrum_error,
+    squared_error,
     variance_error,
     vorticity,
     wake,
@@ -32,6 +33,7 @@ SCORES = {
     "vrmse": "VRMSE, mean of density and both velocities",
     **{name: f"VRMSE of {name.replace('_', ' ')}" for name in CHANNELS},
     "nmse": "squared error of velocity over its square, sums over cells",
+    "mse": "squared error of velocity over that of the inlet, mean of both components",
     "wake": "VRMSE of velocity behind the obstacles",
     "correlation": "correlation of vorticity",
     "divergence": "divergence of velocity over vorticity of the simulation, root mean squares",
@@ -67,10 +69,13 @@ class Row:
 
 
 class Reference:
-    """Simulated frames [3, time, x, y] of a case, which predictions shall give; `cell` is a cell's width in sites."""
+    """Simulated frames [3, time, x, y] of a case, which predictions shall give.
 
-    def __init__(self, frames: Floats, fluid: Bools, distance: Floats, cell: float) -> None:
-        self.frames, self.fluid = frames, fluid
+    `cell` is a cell's width in sites, `speed` the reference velocity of the flow.
+    """
+
+    def __init__(self, frames: Floats, fluid: Bools, distance: Floats, cell: float, speed: float) -> None:
+        self.frames, self.fluid, self.speed = frames, fluid, speed
         self._curl = vorticity(frames[1:], fluid)
         self._divergence = divergence(frames[1:], fluid)
         self._strength = np.sqrt(np.square(self._curl[..., fluid], dtype=np.float64).mean(axis=-1))
@@ -90,6 +95,7 @@ class Reference:
             "vrmse": error.mean(axis=0),
             **dict(zip(CHANNELS, error, strict=True)),
             "nmse": normalised_error(predicted[1:], self.frames[1:], self.fluid),
+            "mse": squared_error(predicted[1:], self.frames[1:], self.fluid, self.speed),
             "wake": behind,
             "correlation": correlation(vorticity(predicted[1:], self.fluid), self._curl, self.fluid),
             "divergence": diverges / self._strength,

@@ -4,11 +4,12 @@ Kob–Andersen 80:20, N = 4096, A particles, 100 test configurations. The ensemb
 The table beside this file (published.csv) has, for each model, the configurations that it was trained on, the
 correlation within each configuration, averaged (`pearson`), the one over all particles together (`pooled`), and the
 susceptibility chi_4 of its predictions; of the simulation it has chi_4, and as `pooled` the ceiling that the noise of
-the labels sets, which was published for T = 0.44 alone.
+the labels sets, which was published for T = 0.44 alone. transferred.csv has the pooled correlations at tau_alpha of
+models that had learnt at one temperature and were tested at another.
 
 Source: repository xjiang-hnu/EIGNN, results/pcc_{mean,all}_{044,050,056,064}.csv; GlassBench,
-doi:10.5281/zenodo.10118191, KA_results/FIG7.dat and rhomax_T0.44_MD.dat. BOTAN: doi:10.1063/5.0129791. CAGE: R. M.
-Alkemade et al., J. Chem. Phys. 158, 134512 (2023). GlassMLP: doi:10.1103/PhysRevLett.130.238202. SE(3)-GNN:
+doi:10.5281/zenodo.10118191, KA_results/FIG5.dat, FIG7.dat and rhomax_T0.44_MD.dat. BOTAN: doi:10.1063/5.0129791. CAGE:
+R. M. Alkemade et al., J. Chem. Phys. 158, 134512 (2023). GlassMLP: doi:10.1103/PhysRevLett.130.238202. SE(3)-GNN:
 arXiv:2211.03226. EIGNN: arXiv:2407.06111; it uses the inherent structure, or (cage) the mean positions of particles in
 their cages, which take a simulation.
 Units: Lennard-Jones.
@@ -58,6 +59,17 @@ def scores(temperature: float, time: float) -> dict[str, Published]:
     return {model: found[model] for model in MODELS if model in found}
 
 
+def transferred(tested: tuple[float, float], learnt: tuple[float, float]) -> dict[str, float]:
+    """Model -> its pooled correlation where it is tested, (temperature, time), when it has learnt elsewhere.
+
+    {} if that was not published: both times have to be tau_alpha.
+    """
+    if not all(math.isclose(time, tau_alpha(at) or 0.0, rel_tol=0.01) for at, time in (tested, learnt)):
+        return {}
+    rows = [row for row in _rows("transferred.csv") if _is_same(float(row["tested"]), tested[0])]
+    return {row["model"]: float(row["pooled"]) for row in rows if _is_same(float(row["learnt"]), learnt[0])}
+
+
 def simulated(temperature: float, time: float) -> Published | None:
     """The pooled ceiling and chi_4 of the simulation; None if they were not published."""
     return _at(temperature, time).get(SIMULATION)
@@ -103,12 +115,17 @@ def _is_same(known: float, temperature: float) -> bool:
 @cache
 def _table() -> dict[tuple[float, float, str], Published]:
     """(temperature, time, model) -> what was published."""
-    with open(Path(__file__).with_name("published.csv"), newline="", encoding="utf-8") as file:
-        rows = list(csv.DictReader(file))
     return {
         (float(row["temperature"]), float(row["time"]), row["model"]): Published(
             int(row["n_train"]) if row["n_train"] else None,
             *(float(row[name]) if row[name] else None for name in ("pearson", "pooled", "chi4")),
         )
-        for row in rows
+        for row in _rows("published.csv")
     }
+
+
+@cache
+def _rows(name: str) -> list[dict[str, str]]:
+    """A table beside this file."""
+    with open(Path(__file__).with_name(name), newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file))

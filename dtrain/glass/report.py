@@ -50,8 +50,8 @@ def report(folder: Path, about: dict[str, Any], rows: Sequence[Row]) -> None:
     """Print the tables and write evaluation.json and evaluation.csv; raises UserError if the folder refuses.
 
     `about` is what was evaluated: temperature, time, samples, part, n_train, n_replicas, file, `ceiling`, `chi4` of
-    the simulation against time, the `cage` of the network (replicas, time; None without), and whether it
-    `is_published`, that is, of the published system.
+    the simulation against time, the `cage` of the network (replicas, time; None without), where it has `learnt`
+    (temperature, time; None for those of the samples), and whether it `is_published`, that is, of the published system.
     """
     known = published.scores(about["temperature"], about["time"]) if about["is_published"] else {}
     print("\n".join(table(about, rows, known)))
@@ -72,6 +72,7 @@ def table(about: dict[str, Any], rows: Sequence[Row], known: Mapping[str, Publis
         f"{about['file']} ({about['n_replicas']} replicas); {about['n_train']} to train on; +- is the standard error "
         "over samples",
         *_of_cages(about, rows[0].name),
+        *_from_elsewhere(about, rows[0].name),
     ]
     for kind in kinds_of(rows):
         lines += ["", *_of_kind(about, kind, [row for row in rows if kind in row.scores])]
@@ -86,6 +87,16 @@ def _of_cages(about: Mapping[str, Any], name: str) -> Iterator[str]:
         within = f", and so beyond t = {about['time']:g}" if cage["time"] >= about["time"] else ""
         told = f"{cage['replicas']} trajectories of each configuration to t = {cage['time']:g}{within}"
         yield f"{name}: {told}; the other predictors know the structure alone, unless they say so"
+
+
+def _from_elsewhere(about: Mapping[str, Any], name: str) -> Iterator[str]:
+    """That a network answers for another temperature or time than those of the samples, and what others reached so."""
+    if learnt := about.get("learnt"):
+        yield f"{name}: answers for T = {learnt['temperature']:g}, t = {learnt['time']:g}"
+        moments = ((one["temperature"], one["time"]) for one in (about, learnt))
+        if about["is_published"] and (known := published.transferred(*moments)):
+            told = ", ".join(f"{published.titled(model)} {value:.3f}" for model, value in known.items())
+            yield f"published for the same, pooled, A particles: {told}"
 
 
 def _of_kind(about: Mapping[str, Any], kind: str, rows: Sequence[Row]) -> Iterator[str]:

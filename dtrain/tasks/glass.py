@@ -7,6 +7,7 @@ Units: Lennard-Jones.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
@@ -16,6 +17,7 @@ from numpy.typing import ArrayLike
 from pydantic import Field
 
 from dtrain.data.glass import Glass, GlassOptions
+from dtrain.data.knots import SAME
 from dtrain.data.split import Split
 from dtrain.glass.evaluation import Evaluation
 from dtrain.glass.mobility import MOST_PARTS, Mobility, predict
@@ -120,9 +122,20 @@ def score_at(
         found = evaluation.rival(trained)
         rows.append(evaluation.scored(rival, found))
         evaluation.write(folder / "evaluation_rival.h5", found)
-    further = {"rival": rival, "n_train": trained.n_train(data.parts)}
+    further = {"rival": rival, "n_train": trained.n_train(data.parts), "learnt": learnt_elsewhere(trained, data)}
     world.on_root(lambda: report(folder, {**evaluation.about(model, options.part), **further}, rows))
     return rows
+
+
+def learnt_elsewhere(trained: Trained, data: Glass) -> dict[str, float] | None:
+    """The temperature and the time that a network answers for, if they are not those of the data; None if they are."""
+    temperatures, time = trained.system.get("temperature", []), trained.system.get("time")
+    if len(temperatures) != 1 or time is None:
+        return None
+    pairs = (temperatures[0], data.system["temperature"][0]), (time, data.at)
+    if all(math.isclose(*pair, rel_tol=SAME) for pair in pairs):
+        return None
+    return {"temperature": float(temperatures[0]), "time": float(time)}
 
 
 def predict_samples(world: World, trained: Trained, data: Glass, time: float, model: str, path: Path) -> None:

@@ -17,7 +17,7 @@ from pydantic import Field
 from dtrain.data.glass import Glass
 from dtrain.data.glass_files import TimesOptions
 from dtrain.data.glass_times import GlassTimes
-from dtrain.data.knots import Knots
+from dtrain.data.knots import SAME, Knots
 from dtrain.data.split import Split
 from dtrain.glass.mobility import Mobility, predict
 from dtrain.glass.moment import at
@@ -41,6 +41,17 @@ from runkit.log import say
 from runkit.mpi import World
 
 
+class TimesEvaluate(GlassRival):
+    """Scores of a trained network at all times of a file, beside those of linear models of each time."""
+
+    as_time: float | None = Field(
+        None, gt=0, description="time that the network answers for, whatever those of the file; none: these [tau_LJ]"
+    )
+    as_temperature: float | None = Field(
+        None, gt=0, description="temperature that the network answers for, whatever that of the file; none: this one"
+    )
+
+
 class TimesPredict(GlassPredict):
     """Predictions of a trained network at one time, for the samples of an ISOCONFIG file, into HDF5, or for any
     configurations, into HDF5 and extended XYZ.
@@ -55,21 +66,22 @@ class TimesPredict(GlassPredict):
 
 
 @task("glass-times")
-class TimesTask(Task[GlassRival, TimesPredict]):
+class TimesTask(Task[TimesEvaluate, TimesPredict]):
     """Predictions of a network of isoconfigurational ensembles at any time."""
 
-    Evaluate, Predict = GlassRival, TimesPredict
+    Evaluate, Predict = TimesEvaluate, TimesPredict
 
     @staticmethod
-    def evaluate(world: World, trained: Trained, options: GlassRival, folder: Path) -> dict[str, float]:
+    def evaluate(world: World, trained: Trained, options: TimesEvaluate, folder: Path) -> dict[str, float]:
         """Also writes the scores of every time of every file into a folder of their own, below `times`."""
         data = open_data(world, trained, options, partial(_open, trained, options.file))
         table: list[dict[str, Any]] = []
         found: dict[str, float] = {}
-        for temperature, of_time, scored in _answered(world, trained, data, chosen(data, options.part, "sample")):
+        for asked, of_time, scored in _answered(world, trained, data, options):
+            temperature = of_time.system["temperature"][0]
             place = folder / "times" / f"T{temperature:g}_t{of_time.at:g}"
             world.on_root(make_folders, place)
-            rows = score_at(world, trained, of_time, scored, options, place)
+            rows = score_at(world, asked, of_time, scored, options, place)
             table.append(against_time(temperature, of_time.at, rows))
             for name, value in headline(rows[0]).items():
                 figure = name.removesuffix("_error")
@@ -82,14 +94,16 @@ class TimesTask(Task[GlassRival, TimesPredict]):
         time = options.time or trained.system["time"]
         if not world.on_root(is_dataset, options.file):
             temperature = options.temperature or trained.system["knot_temperatures"][0]
+            _say_outside(world, trained, temperature)
             how = (options.potential, options.parameters, options.parts, None)  # it is that of the moment
             predict_file(world, at(trained, time, temperature), options.file, how, path)
             return
         first = _open(trained, options.file, WHOLE).files[0].at[0]
         if first.options.cage.replicas:  # the simulation is at the temperature of the samples
             require_own_temperature(options)
-        asked = at(trained, time, options.temperature or first.system["temperature"][0])
-        predict_samples(world, asked, first, time, options.model, path)
+        temperature = options.temperature or first.system["temperature"][0]
+        _say_outside(world, trained, temperature)
+        predict_samples(world, at(trained, time, temperature), first, time, options.model, path)
 
     @staticmethod
     def predict_arrays(
@@ -109,29 +123,40 @@ def _open(trained: Trained, file: str, split: Split | None = None) -> GlassTimes
     return GlassTimes(trained.options_as(TimesOptions).model_copy(update=changes), seed=trained.recipe.seed)
 
 
+def _say_outside(world: World, trained: Trained, temperature: float) -> None:
+    """Say that a temperature is not between those that were learnt."""
+    lowest, highest = min(trained.system["temperature"]), max(trained.system["temperature"])
+    if not lowest * (1 - SAME) <= temperature <= highest * (1 + SAME):
+        learnt = f"{lowest:g}" if lowest == highest else f"{lowest:g} to {highest:g}"
+        say(world, f"T = {temperature:g} is outside the temperatures that were learnt, {learnt}: the nearest answers")
+
+
 def _answered(
-    world: World, trained: Trained, data: GlassTimes, samples: list[int]
-) -> Iterator[tuple[float, Glass, tuple[list[int], list[Prediction]]]]:
-    """Temperature, data of one time, the samples that are scored, as they are numbered in their file, and the answers.
+    world: World, trained: Trained, data: GlassTimes, options: TimesEvaluate
+) -> Iterator[tuple[Trained, Glass, tuple[list[int], list[Prediction]]]]:
+    """The network at one moment, data of one time, the samples that are scored, as they are numbered in their file, and
+    the answers.
 
     A sample is seen once, for all times of its file.
     """
-    knots = Knots.from_system(trained.system)
+    knots, samples = Knots.from_system(trained.system), chosen(data, options.part, "sample")
     for file in data.files:
         own, parts = file.own(samples), {part: file.own(numbers) for part, numbers in data.parts.items()}
-        for unknown in (one.at for one in file.at if own and not knots.covers(one.at)):
+        known = [one for one in file.at if own and (options.as_time or knots.covers(one.at))]
+        for unknown in (one.at for one in file.at if own and one not in known):
             say(world, f"t = {unknown:g} is not scored: it is not between the times that were learnt")
-        scored = [one for one in file.at if own and knots.covers(one.at)]
-        if not scored:
+        if not known:
             continue
-        temperature = float(file.at[0].system["temperature"][0])
-        at_all = at(trained, [one.at for one in scored], temperature)
+        temperature = options.as_temperature or float(file.at[0].system["temperature"][0])
+        _say_outside(world, trained, temperature)
+        asked = [options.as_time or one.at for one in known]
+        at_all = at(trained, asked, temperature)
         found = answered(world, at_all, file.at[0], own, trained.recipe.model.name)
-        for k, of_time in enumerate(scored):
+        for k, of_time in enumerate(known):
             of_time.parts.clear()
             of_time.parts.update(parts)
             then = [(sample, propensity[:, k], change[:, k]) for sample, propensity, change in found]
-            yield temperature, of_time, (own, then)
+            yield at(trained, asked[k], temperature), of_time, (own, then)
 
 
 def _report(folder: Path, table: list[dict[str, Any]]) -> None:

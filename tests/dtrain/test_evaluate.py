@@ -17,7 +17,8 @@ import torch.distributed as dist
 from dtrain import evaluate, predict
 from dtrain.config import load_recipe
 from dtrain.data.glass import Glass
-from dtrain.glass.report import Row, report
+from dtrain.glass import published
+from dtrain.glass.report import Row, report, table
 from dtrain.glass.scores import chi4
 from dtrain.glass.scores import score as score_of
 from dtrain.metrics import ceiling, pearson
@@ -173,6 +174,24 @@ def test_mistakes_are_one_line(run, alone, capsys, settings, told):
         score(*(word.format(run=run) for word in settings))
     error = capsys.readouterr().err
     assert end.value.code == 2 and told in error and error.count("\n") == 1
+
+
+def test_what_was_published_of_transfer_over_temperature_stands_beside_ours():
+    """Pooled correlations at tau_alpha of GlassBench, KA_results/FIG5.dat."""
+    about = {"temperature": 0.64, "time": 16.5, "samples": [0], "part": "all", "file": "a.h5", "n_train": 9}
+    about |= {"n_replicas": 32, "is_published": True, "ceiling": {}, "chi4": {}}
+    row = Row("linear", {"A": score_of([np.arange(5.0)], [np.arange(5.0)])})
+    lines = table({**about, "learnt": {"temperature": 0.44, "time": 4120.0}}, [row], {})
+    assert lines[1] == "linear: answers for T = 0.44, t = 4120"
+    assert lines[2] == (
+        "published for the same, pooled, A particles: BOTAN 0.546, CAGE (simulation) 0.472, GlassMLP 0.494, "
+        "SE(3)-GNN 0.442"
+    )
+    for learnt in ({"temperature": 0.44, "time": 1300.0}, {"temperature": 0.8, "time": 5.2}):
+        told = "\n".join(table({**about, "learnt": learnt}, [row], {}))
+        assert "answers for" in told and "published" not in told
+    assert len(published.transferred((0.44, 4120.0), (0.44, 4120.0))) == 4
+    assert not any("answers for" in line for line in table({**about, "learnt": None}, [row], {}))
 
 
 def test_what_is_not_defined_is_null_in_json(tmp_path, capsys):

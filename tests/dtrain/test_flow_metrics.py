@@ -14,6 +14,7 @@ from dtrain.flow_metrics import (
     normalised_error,
     period,
     spectrum_error,
+    squared_error,
     variance_error,
     vorticity,
     wake,
@@ -51,6 +52,14 @@ def test_the_normalised_error_is_that_of_cfdbench(rng):
     assert normalised_error(other, wanted, EVERYWHERE)[0] == pytest.approx(
         0.04 * X.size / np.square(wanted[:, 0]).sum()
     )
+
+
+def test_the_squared_error_is_a_mean_over_components_and_fluid_cells_in_units_that_are_given(rng):
+    """Half a unit in one of two components of velocity is 1/8 of a squared unit, whatever the flow itself is."""
+    wanted, fluid = rng.normal(size=(2, 5, *X.shape)), rng.random(X.shape) > 0.2
+    other = np.where(fluid, wanted + np.array([0.02, 0.0]).reshape(2, 1, 1, 1), 1e9)
+    assert squared_error(other, wanted, fluid, 0.04) == pytest.approx(np.full(5, 0.125))
+    assert squared_error(wanted, wanted, fluid, 0.04).tolist() == [0.0] * 5
 
 
 def test_correlation_is_that_of_pearson(rng):

@@ -158,16 +158,6 @@ def test_the_loss_counts_labelled_knots_by_their_weight(both):
     torch.testing.assert_close(both.loss(rest, alone, GlassLoss(p=0.3))["loss"][0], losses["loss"][1])
 
 
-def test_between_knots_answers_are_linear_in_log_time_and_inverse_temperature():
-    knots = Knots((0.5, 1.0), ((1.0, 100.0), (10.0, 1000.0)))
-    np.testing.assert_allclose(knots.weights(10.0, 0.5), [0.5, 0.5, 0, 0])
-    np.testing.assert_allclose(knots.weights(100.0, 2 / 3), [0, 0.5, 0.25, 0.25])
-    np.testing.assert_allclose(knots.weights(1.0, 1.0), [0, 0, 1, 0])
-    np.testing.assert_allclose(knots.weights(1000.0, 0.3), [0, 1, 0, 0])
-    with pytest.raises(UserError, match="time = 2000: the network has learnt times from 1 to 1000"):
-        knots.weights(2000.0, 1.0)
-
-
 def test_at_a_knot_it_answers_as_a_linear_model_of_that_time(data, cold):
     """The same particles and weights, so the same order of mobility; what differs is the penalty's unit."""
     network = AnyTime(**data.sizes)

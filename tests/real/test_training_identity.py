@@ -106,6 +106,15 @@ def test_cases_that_were_learnt_from_are_not_scored_under_other_numbers_in_anoth
         assert set(cases) <= {held_back}
 
 
+def test_all_cases_of_another_file_are_scored_with_those_that_a_split_by_numbers_leaves_over(folder):
+    write_flow(folder / "larger.h5", n_cases=9, seed=9)
+    assert scored("file=larger.h5", "part=all")["cases"] == list(range(9))
+    drawn = [
+        case for part in ("train", "validation", "test") for case in scored("file=larger.h5", f"part={part}")["cases"]
+    ]
+    assert sorted(drawn + scored("file=larger.h5", "part=new")["cases"]) == list(range(9)) and len(drawn) == 6
+
+
 def test_cases_that_the_first_weights_had_learnt_from_count_too(folder):
     shutil.copy("flow.h5", "second.h5")
     split = "data.split={train=1,validation=0,test=5}"

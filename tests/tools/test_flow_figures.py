@@ -32,6 +32,7 @@ from tests.tools import test_figures
 from tests.tools.conftest import tool
 from tools.drawing.flow_fields import Case
 from tools.drawing.flow_long import draw_long
+from tools.drawing.flow_rollouts import draw_range
 from tools.drawing.overview import WIDTH
 from tools.drawing.overview import main as overview
 from tools.drawing.picture import save
@@ -63,7 +64,7 @@ def scored(dataset: Path) -> Path:
             SerialWorld(), folder / name / "evaluation.h5", data, ([1], 0, N_FRAMES), [(1, guess)], {"config": config}
         )
         reference = Reference(
-            data.frames(1, 3, N_FRAMES), data.fluid(1), data.dataset["t0_fields/signed_distance"][1], 2.0
+            data.frames(1, 3, N_FRAMES), data.fluid(1), data.dataset["t0_fields/signed_distance"][1], 2.0, data.speed(1)
         )
         found = {"flow-cnn": guess, "persistence": persistence(data, 1, 0, N_FRAMES), "simulation": reference.frames}
         about = {"data": "flow", "file": str(dataset), "part": "test", "cases": [1], "n_train": 4, "start": 0}
@@ -167,6 +168,23 @@ def test_rollouts_without_end_are_drawn_beside_the_simulation(dataset, tmp_path)
     assert "1 test cases, beside 10 simulated frames" in picture.caption
     pixels = matplotlib.image.imread(save(picture, tmp_path))[..., :3]
     assert min(pixels.shape[:2]) > 400 and 0.02 < (pixels.min(axis=-1) < 0.95).mean() < 0.9
+
+
+def test_rollouts_at_the_lowest_and_the_highest_reynolds_number_stand_one_below_the_other(dataset, tmp_path):
+    data = Flow(FlowOptions(file=str(dataset)))
+    numbers = np.array([data.dataset["scalars/reynolds_number"][case] for case in (0, 1, 2)])
+    truth = [(case, data.frames(case, 3, N_FRAMES)) for case in (0, 1, 2)]
+    write_rollouts(SerialWorld(), tmp_path / "evaluation.h5", data, ([0, 1, 2], 0, N_FRAMES), truth, {"config": {}})
+    about = {"part": "test", "cases": [0, 1, 2], "n_train": 4, "start": 0, "n_given": 3, "n_frames": N_FRAMES}
+    with Dataset(dataset) as opened:
+        picture = draw_range(
+            opened, Run(tmp_path, {**about, "data": "flow", "interval": 9, "rows": [{"name": "unet"}]})
+        )
+    low, high = int(numbers.argmin()), int(numbers.argmax())
+    assert low != high and f"of test case {low} and {high} and fed" in picture.caption
+    labels = [axis.get_ylabel() for axis in picture.drawing.axes if "Re =" in axis.get_ylabel()]
+    assert labels[::2] == [f"simulation\nRe = {numbers[case]:.3g}" for case in (low, high)]
+    assert labels[1::2] == [f"unet\nRe = {numbers[case]:.3g}" for case in (low, high)]
 
 
 def test_pictures_are_drawn_without_torch():

@@ -10,7 +10,7 @@ from runkit.dataset.schema import COMPLETE
 from runkit.errors import UserError
 from tools.drawing.flow_cases import draw_cases
 from tools.drawing.flow_long import draw_long
-from tools.drawing.flow_rollouts import animate_rollout, draw_rollout, draw_variants
+from tools.drawing.flow_rollouts import animate_rollout, draw_range, draw_rollout, draw_variants
 from tools.drawing.flow_scores import draw_scores, score_table, variants
 from tools.drawing.picture import Picture
 from tools.drawing.runs import Run
@@ -25,6 +25,8 @@ def flow_pictures(data: Dataset, runs: Sequence[Run]) -> Iterator[Picture]:
     for run in here:
         yield draw_rollout(data, run)
         yield animate_rollout(data, run)
+        if len(run.about["cases"]) > 1:
+            yield draw_range(data, run)
         if (long := draw_long(data, run)) is not None:
             yield long
     if here:

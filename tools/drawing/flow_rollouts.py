@@ -1,9 +1,11 @@
-"""Rollouts beside the simulation: strips of frames, animations, and the variants of a network one below the other.
+"""Rollouts beside the simulation: strips of frames, animations, and networks or cases one below the other.
 
 Layout of the variants: report of JHPCN project jh220052 (2022), figure 6.
 """
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -95,12 +97,34 @@ def draw_variants(data: Dataset, runs: dict[str, Run]) -> Picture:
     return Picture("rollout_variants", figure, _caption(data, first, norms))
 
 
-def _caption(data: Dataset, run: Run, norms: dict[str, Normalize]) -> str:
+def draw_range(data: Dataset, run: Run) -> Picture:
+    """Vorticity along rollouts of the scored cases of lowest and highest Reynolds number: simulation and network."""
+    numbers = sorted(run.about["cases"], key=lambda number: Case(data, number).scalar("reynolds_number"))
+    frames, ends = _chosen(run.about["n_frames"]), (numbers[0], numbers[-1])
+    label, colours, _ = QUANTITIES["vorticity"]
+    size = (1.45 * len(frames) + 1.6, 5.2)
+    figure, axes = plt.subplots(4, len(frames), figsize=size, squeeze=False, layout="compressed")
+    for rows, number in zip((axes[:2], axes[2:]), ends, strict=True):
+        case, simulated, found = rollout(data, run, number)
+        norms = scales(simulated, case.fluid)
+        for row, what, films in zip(rows, ("simulation", run.rows[0]["name"]), (simulated, found), strict=True):
+            for axis, frame in zip(row, frames, strict=True):
+                image = case.draw(axis, films["vorticity"][frame - 1], norms["vorticity"], colours)
+            row[0].set_ylabel(f"{what}\nRe = {case.scalar('reynolds_number'):.3g}")
+        figure.colorbar(image, ax=list(rows.ravel()), extend="both", pad=0.015).set_label(label)
+    _name_frames(axes[0], frames)
+    about = f"{run.about['part']} cases {ends[0]} and {ends[1]}, {run.about['interval']:g} steps per frame"
+    figure.suptitle(f"{about}; {run.rows[0]['name']}, {run.trained}")
+    return Picture(f"rollout_range_{run.name}", figure, _caption(data, run, norms, ends))
+
+
+def _caption(data: Dataset, run: Run, norms: dict[str, Normalize], cases: Sequence[int] = ()) -> str:
     about = run.about
+    which = " and ".join(str(number) for number in cases or about["cases"][:1])
     return "\n".join(
         [
             f"A rollout: the network ({run.trained}) was given {about['n_given']} frames of {about['part']} case"
-            f" {about['cases'][0]} and fed with its own predictions for {about['n_frames']} frames, which are"
+            f" {which} and fed with its own predictions for {about['n_frames']} frames, which are"
             f" {about['interval']:g} steps apart; frames count from the first predicted one.",
             f"Simulation and networks have the same colours. {told_scales(norms)} {UNITS} Differences (network minus"
             " simulation) have half the range of what they belong to.",
@@ -109,10 +133,13 @@ def _caption(data: Dataset, run: Run, norms: dict[str, Normalize]) -> str:
     )
 
 
-def rollout(data: Dataset, run: Run) -> tuple[Case, dict[str, np.ndarray], dict[str, np.ndarray]]:
-    """The first scored case, and what was simulated and predicted of it from the first predicted frame on."""
+def rollout(
+    data: Dataset, run: Run, number: int | None = None
+) -> tuple[Case, dict[str, np.ndarray], dict[str, np.ndarray]]:
+    """A scored case, by default the first, and what was simulated and predicted of it from the first prediction on."""
     about = run.about
-    case, begin = Case(data, about["cases"][0]), about["start"] + about["n_given"]
+    case = Case(data, about["cases"][0] if number is None else number)
+    begin = about["start"] + about["n_given"]
     simulated = case.velocity(slice(begin, begin + about["n_frames"]))
     return case, case.quantities(simulated), case.quantities(predicted(run, case.number))
 
