@@ -77,7 +77,8 @@ class CageOptions(Config):
         """Raise UserError if trajectories reach the largest time that is learnt."""
         if self.replicas and self.length >= largest:
             told = f"reaches the largest time that is learnt, {largest:g}"
-            raise UserError(f"data.cage.time = {self.length:g} {told}; allowed: less than that")
+            instead = "less than that, or data.cage.replicas = 0, without a short simulation"
+            raise UserError(f"data.cage.time = {self.length:g} {told}; allowed: {instead}")
 
 
 class Cage(NamedTuple):

@@ -51,13 +51,9 @@ def report(folder: Path, about: dict[str, Any], rows: Sequence[Row]) -> None:
     """Print the tables and write evaluation.json and evaluation.csv; raises UserError if the folder refuses.
 
     `about` is what was evaluated: temperature, time, samples, part, n_train, n_replicas, file, `ceiling`, `chi4` of
-<<<<<<< HEAD
-    the simulation against time, the `cage` of the network (replicas, time; None without), the files of predictions of
-    `rivals` by name, and whether it `is_published`, that is, of the published system.
-=======
     the simulation against time, the `cage` of the network (replicas, time; None without), where it has `learnt`
-    (temperature, time; None for those of the samples), and whether it `is_published`, that is, of the published system.
->>>>>>> main
+    (temperature, time; None for those of the samples), the files of predictions of `rivals` by name, and whether it
+    `is_published`, that is, of the published system.
     """
     known = published.scores(about["temperature"], about["time"]) if about["is_published"] else {}
     print("\n".join(table(about, rows, known)))
