@@ -27,7 +27,7 @@ from dtrain.data.graph_set import GlassLoss, GraphSet
 from dtrain.data.graphs import Graphs
 from dtrain.data.levels import Level, kinds_of, level_of
 from dtrain.data.store import GIB, Store
-from dtrain.metrics import pearson
+from dtrain.metrics import pearson, scored_particles
 from dtrain.normalisation import Normalisation
 from runkit.arrays import F32
 from runkit.errors import UserError
@@ -97,8 +97,25 @@ class GlassTimes(GraphSet[TimedGraphs]):
     def system(self) -> dict[str, Any]:
         first = self.files[0].at[0].system
         temperatures = sorted({one for file in self.files for one in file.at[0].system["temperature"]})
-        of_knots = {"knot_temperatures": self.knots.temperatures, "knot_times": self.knots.times}
+        of_knots = {
+            "knot_temperatures": self.knots.temperatures,
+            "knot_times": self.knots.times,
+            "knot_mobility": self._mobility,
+        }
         return {**first, "temperature": temperatures, "time": self.knots.times[0][-1], **of_knots}
+
+    @cached_property
+    def _mobility(self) -> list[list[float]]:
+        """Of each temperature at each of its times the logarithm of the mean propensity of scored particles."""
+        found: dict[int, list[float]] = {}
+        for file in self.files:
+            for knot, glass in zip(file.knots, file.at, strict=True):
+                for sample in file.own(self.parts["train"]):
+                    is_scored = scored_particles(glass.dataset["species"][sample])
+                    moved = glass.dataset["propensity"][sample, glass.options.time][is_scored].mean()
+                    found.setdefault(knot, []).append(float(np.log(moved)))
+        means, n_times = [float(np.mean(found[knot])) for knot in sorted(found)], list(map(len, self.knots.times))
+        return [means[end - n : end] for n, end in zip(n_times, np.cumsum(n_times).tolist(), strict=True)]
 
     def require(self, options: GlassLoss) -> None:
         self.options.cage.require_short(self._times[-1])

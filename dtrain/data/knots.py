@@ -1,7 +1,8 @@
 """Knots: the temperatures and times at which a network learns, and the interpolation between them.
 
-Between two times of a temperature the answers are linear in log t, between two temperatures linear in 1/T at the same
-time. Outside the temperatures, and outside the times of one of them, the nearest answers.
+Between two times of a temperature the answers are linear in log t, between two temperatures linear in 1/T. There each
+temperature answers for the time at which particles have moved as far: a warm liquid does soon what a cold one does
+late. Outside the temperatures, and outside the times of one of them, the nearest answers.
 
 Units: Lennard-Jones.
 """
@@ -24,11 +25,13 @@ SAME = 1e-6  # relative difference up to which two times, or temperatures, are o
 class Knots:
     """Ascending `temperatures`, each with its ascending `times`; a knot is a temperature with one of its times.
 
-    Knots are numbered temperature by temperature.
+    Knots are numbered temperature by temperature. `mobility` is the logarithm of how far particles have moved at each
+    time, as `times`; without it temperatures answer for the same time.
     """
 
     temperatures: tuple[float, ...]
     times: tuple[tuple[float, ...], ...]
+    mobility: tuple[tuple[float, ...], ...] = ()
 
     @classmethod
     def of(cls, found: Iterable[tuple[float, Sequence[float]]]) -> Knots:
@@ -42,8 +45,8 @@ class Knots:
     @classmethod
     def from_system(cls, told: Mapping[str, object]) -> Knots:
         """From what the weights of a network tell (`GlassTimes.system`)."""
-        temperatures, times = told["knot_temperatures"], told["knot_times"]
-        return cls(tuple(temperatures), tuple(map(tuple, times)))  # type: ignore[arg-type, call-overload]
+        temperatures, times, mobility = (told.get(f"knot_{name}", ()) for name in ("temperatures", "times", "mobility"))
+        return cls(tuple(temperatures), tuple(map(tuple, times)), tuple(map(tuple, mobility)))  # type: ignore[arg-type, call-overload]
 
     def __len__(self) -> int:
         return sum(map(len, self.times))
@@ -70,16 +73,34 @@ class Knots:
             earliest, latest = self.span
             raise UserError(f"time = {time:g}: the network has learnt times from {earliest:g} to {latest:g}")
         inverse = [1 / one for one in self.temperatures[::-1]]
-        of_rows = between(inverse, 1 / temperature)[::-1]
-        each = [
-            share * between([math.log(one) for one in row], math.log(time))
-            for share, row in zip(of_rows, self.times, strict=True)
-        ]
+        shares = between(inverse, 1 / temperature)[::-1]
+        asked = self._as_mobile(math.log(time), shares)
+        each = [share * between(np.log(row), one) for share, row, one in zip(shares, self.times, asked, strict=True)]
         found: F64 = np.concatenate(each)
         return found
 
+    def _as_mobile(self, log_time: float, shares: F64) -> F64:
+        """The logarithms of the times [n_temperatures] that each temperature answers for, for one between two.
 
-def between(places: Sequence[float], at: float) -> F64:
+        Two times belong together at which particles have moved as far; in between these are interpolated as answers
+        are. Beyond the mobility that both have known their ratio stays as it is.
+        """
+        asked, rows = np.full(len(shares), log_time), np.flatnonzero(shares)
+        if len(rows) < 2 or not self.mobility:
+            return asked
+        moved = [np.maximum.accumulate(self.mobility[row]) for row in rows]
+        lowest, highest = max(one[0] for one in moved), min(one[-1] for one in moved)
+        both = np.unique([one for one in np.concatenate(moved) if lowest <= one <= highest])
+        if len(both):
+            alike = np.array(
+                [np.interp(both, one, np.log(self.times[row])) for one, row in zip(moved, rows, strict=True)]
+            )
+            between_them = shares[rows] @ alike
+            asked[rows] += [np.interp(log_time, between_them, ratio) for ratio in alike - between_them]
+        return asked
+
+
+def between(places: Sequence[float] | F64, at: float) -> F64:
     """Weights [n] of values at ascending places in their linear interpolation at one place; the end's own outside."""
     return np.array([np.interp(at, places, row) for row in np.eye(len(places))])
 

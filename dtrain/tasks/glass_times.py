@@ -17,12 +17,12 @@ from pydantic import Field
 from dtrain.data.glass import Glass
 from dtrain.data.glass_files import TimesOptions
 from dtrain.data.glass_times import GlassTimes
-from dtrain.data.knots import Knots
+from dtrain.data.knots import SAME, Knots
 from dtrain.data.split import Split
 from dtrain.glass.mobility import Mobility, predict
 from dtrain.glass.moment import at
 from dtrain.glass.predictions import Prediction, answered
-from dtrain.glass.report import against_time, number
+from dtrain.glass.report import BONDS, OVER, against_time, number
 from dtrain.glass.snapshots import is_dataset, predict_file
 from dtrain.tables import columns_of, write_table
 from dtrain.tasks import WHOLE, Task, chosen, open_data, task
@@ -94,14 +94,16 @@ class TimesTask(Task[TimesEvaluate, TimesPredict]):
         time = options.time or trained.system["time"]
         if not world.on_root(is_dataset, options.file):
             temperature = options.temperature or trained.system["knot_temperatures"][0]
+            _say_outside(world, trained, temperature)
             how = (options.potential, options.parameters, options.parts, None)  # it is that of the moment
             predict_file(world, at(trained, time, temperature), options.file, how, path)
             return
         first = _open(trained, options.file, WHOLE).files[0].at[0]
         if first.options.cage.replicas:  # the simulation is at the temperature of the samples
             require_own_temperature(options)
-        asked = at(trained, time, options.temperature or first.system["temperature"][0])
-        predict_samples(world, asked, first, time, options.model, path)
+        temperature = options.temperature or first.system["temperature"][0]
+        _say_outside(world, trained, temperature)
+        predict_samples(world, at(trained, time, temperature), first, time, options.model, path)
 
     @staticmethod
     def predict_arrays(
@@ -121,6 +123,14 @@ def _open(trained: Trained, file: str, split: Split | None = None) -> GlassTimes
     return GlassTimes(trained.options_as(TimesOptions).model_copy(update=changes), seed=trained.recipe.seed)
 
 
+def _say_outside(world: World, trained: Trained, temperature: float) -> None:
+    """Say that a temperature is not between those that were learnt."""
+    lowest, highest = min(trained.system["temperature"]), max(trained.system["temperature"])
+    if not lowest * (1 - SAME) <= temperature <= highest * (1 + SAME):
+        learnt = f"{lowest:g}" if lowest == highest else f"{lowest:g} to {highest:g}"
+        say(world, f"T = {temperature:g} is outside the temperatures that were learnt, {learnt}: the nearest answers")
+
+
 def _answered(
     world: World, trained: Trained, data: GlassTimes, options: TimesEvaluate
 ) -> Iterator[tuple[Trained, Glass, tuple[list[int], list[Prediction]]]]:
@@ -138,6 +148,7 @@ def _answered(
         if not known:
             continue
         temperature = options.as_temperature or float(file.at[0].system["temperature"][0])
+        _say_outside(world, trained, temperature)
         asked = [options.as_time or one.at for one in known]
         at_all = at(trained, asked, temperature)
         found = answered(world, at_all, file.at[0], own, trained.recipe.model.name)
@@ -158,14 +169,21 @@ def _report(folder: Path, table: list[dict[str, Any]]) -> None:
 
 
 def _lines(table: list[dict[str, Any]]) -> list[str]:
-    """The correlations within a sample, with standard errors, for a terminal: a line for each time."""
-    names = [name.removesuffix(" +-") for name in columns_of(table) if name.endswith(" +-")]
+    """The correlations within a sample, with standard errors, for a terminal: a line for each time, by kind."""
+    told = f"rho at all times, mean over samples +- standard error; {OVER}NAME: how far the first is above it, paired"
+    return [told, *(line for kind in ("A", BONDS) for line in _of_kind(table, f" {kind}"))]
+
+
+def _of_kind(table: list[dict[str, Any]], kind: str) -> Iterator[str]:
+    """The lines of what is scored; its columns have names that end in `kind`."""
+    names = [name.removesuffix(" +-") for name in columns_of(table) if name.endswith(f"{kind} +-")]
     widths = [max(16, len(name)) for name in names]
-    lines = ["rho at all times, mean over samples +- standard error:"]
     heads = "  ".join(name.ljust(width) for name, width in zip(names, widths, strict=True))
-    lines.append(f"     T        t  {heads}".rstrip())
+    yield f"     T        t  {heads}".rstrip()
     for row in table:
-        texts = (number(row[name], row[f"{name} +-"]) if name in row else "" for name in names)
-        cells = "  ".join(text.ljust(width) for text, width in zip(texts, widths, strict=True))
-        lines.append(f"{row['temperature']:6.4g} {row['time']:8.4g}  {cells}".rstrip())
-    return lines
+        cells = (
+            number(row[name], row[f"{name} +-"], "+.3f" if name.startswith(OVER) else ".3f") if name in row else ""
+            for name in names
+        )
+        line = "  ".join(text.ljust(width) for text, width in zip(cells, widths, strict=True))
+        yield f"{row['temperature']:6.4g} {row['time']:8.4g}  {line}".rstrip()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import json
 import shutil
 from itertools import chain
 
@@ -159,16 +158,6 @@ def test_the_loss_counts_labelled_knots_by_their_weight(both):
     torch.testing.assert_close(both.loss(rest, alone, GlassLoss(p=0.3))["loss"][0], losses["loss"][1])
 
 
-def test_between_knots_answers_are_linear_in_log_time_and_inverse_temperature():
-    knots = Knots((0.5, 1.0), ((1.0, 100.0), (10.0, 1000.0)))
-    np.testing.assert_allclose(knots.weights(10.0, 0.5), [0.5, 0.5, 0, 0])
-    np.testing.assert_allclose(knots.weights(100.0, 2 / 3), [0, 0.5, 0.25, 0.25])
-    np.testing.assert_allclose(knots.weights(1.0, 1.0), [0, 0, 1, 0])
-    np.testing.assert_allclose(knots.weights(1000.0, 0.3), [0, 1, 0, 0])
-    with pytest.raises(UserError, match="time = 2000: the network has learnt times from 1 to 1000"):
-        knots.weights(2000.0, 1.0)
-
-
 def test_at_a_knot_it_answers_as_a_linear_model_of_that_time(data, cold):
     """The same particles and weights, so the same order of mobility; what differs is the penalty's unit."""
     network = AnyTime(**data.sizes)
@@ -267,28 +256,6 @@ def test_it_predicts_at_any_time_between(run, cold):
         assert later.propensity.mean() > 1.5 * mobility.propensity.mean()
     with pytest.raises(UserError, match="time = 300: the network has learnt times from 1 to 100"):
         dtrain.predict(*arrays, str(run), time=300.0, inherent=inherent)
-
-
-def test_it_is_scored_as_it_answers_for_another_moment(run, warm, tmp_path, capsys):
-    """Transfer: the answers are those of the moment that is asked for, the labels those of the file."""
-    words = [str(run), f"file={warm}", "part=all", "as_time=100", "as_temperature=0.5", "rival=false"]
-    evaluate([*words, f"output={tmp_path}", "device=cpu", "threads=1"])
-    assert capsys.readouterr().out.count("any-time: answers for T = 0.5, t = 100\n") == 2
-    network, place = at(load_model(run), 100.0, 0.5).network, tmp_path / "times" / "T1_t10"
-    data, told = (
-        Glass(GlassOptions(file=str(warm), time=1, **KEYS)),
-        json.loads((place / "evaluation.json").read_text()),
-    )
-    expected = [network(*Glass.inputs(data.structure(sample)))[0].detach().numpy() for sample in range(4)]
-    with Dataset(place / "evaluation.h5") as found:
-        np.testing.assert_allclose(found["propensity"][:, 0], expected, rtol=1e-4)
-    labels = [data.targets(sample)[0] for sample in range(4)]
-    is_a = [data.dataset["species"][sample] == 0 for sample in range(4)]
-    each = [pearson(x[mask], y[mask]) for x, y, mask in zip(expected, labels, is_a, strict=True)]
-    assert told["rows"][0]["A"]["each"] == pytest.approx(each, abs=1e-4)
-    with pytest.raises(SystemExit):
-        evaluate([str(run), f"file={warm}", "part=all", "as_time=200", f"output={tmp_path}"])
-    assert "the network has learnt times from 1 to 100" in capsys.readouterr().err
 
 
 def test_what_files_cannot_serve_is_refused(cold, warm, tmp_path):
