@@ -26,6 +26,7 @@ from runkit.progress import Progress
 
 PENALTIES = (1e0, 1e1, 3e1, 1e2, 3e2, 1e3, 3e3, 1e4)
 WITHOUT_VALIDATION = 1e2
+ROWS = 64  # that are added at once, so that they stay in the cache
 FEWEST = 3  # scored items of a validation sample that a correlation is taken over
 
 
@@ -41,7 +42,7 @@ class Solved(Protocol):
         """Take over a solution."""
 
 
-@dataclass(frozen=True)
+@dataclass
 class Sums:
     """Weighted sums over items that determine every ridge regression on them; those of parts add up."""
 
@@ -55,7 +56,25 @@ class Sums:
     @classmethod
     def of(cls, features: Floats, target: Floats, n_trusted: int, weight: float = 1.0) -> Sums:
         """Of features [n, m] and targets [n], each with this weight."""
-        return Products.of(features).sums(target, n_trusted, weight)
+        found = cls.none(features.shape[1], n_trusted)
+        found.include(Products.of(features), target, weight)
+        return found
+
+    @classmethod
+    def none(cls, n_features: int, n_trusted: int) -> Sums:
+        """Of no items."""
+        return cls(0.0, np.zeros(n_features), 0.0, np.zeros((n_features, n_features)), np.zeros(n_features), n_trusted)
+
+    def include(self, products: Products, target: Floats, weight: float) -> None:
+        """Add items with targets [n], each with this weight, in place: new arrays would take longer than their sums."""
+        y = target.astype(np.float64)
+        self.count += weight * len(y)
+        self.x += weight * products.x
+        self.y += weight * float(y.sum())
+        self.xy += weight * (products.features.T @ y)
+        for first in range(0, len(self.xx), ROWS):
+            rows = slice(first, first + ROWS)
+            self.xx[rows] += weight * products.xx[rows]
 
     def __add__(self, other: Sums) -> Sums:
         a, b = self, other
@@ -89,12 +108,6 @@ class Products:
         x = features.astype(np.float64)
         return cls(x, x.sum(axis=0), x.T @ x)
 
-    def sums(self, target: Floats, n_trusted: int, weight: float) -> Sums:
-        """The sums for targets [n], each item with this weight."""
-        y = target.astype(np.float64)
-        of_target = weight * float(y.sum()), weight * self.xx, weight * (self.features.T @ y)
-        return Sums(weight * len(y), weight * self.x, *of_target, n_trusted)
-
 
 def solve(world: World, network: Solved, data: AnyDataSet, title: str) -> None:
     """Give a network the solutions of all its regressions on the training samples; collective."""
@@ -103,31 +116,40 @@ def solve(world: World, network: Solved, data: AnyDataSet, title: str) -> None:
     sums: dict[str, Sums] = {}
     with Progress(world, len(mine), "samples", title) as progress:
         for sample in mine:
-            sums = add(sums, sums_of(network, data, sample))
+            include(sums, network, data, sample)
             progress.advance()
     choose(world, network, data, reduce(add, world.all_gather(sums)), held_back)
 
 
-def sums_of(network: Solved, data: AnyDataSet, sample: int) -> dict[str, Sums]:
-    """The sums over the items of a sample, by regression."""
-    sums: dict[str, Sums] = {}
+def include(sums: dict[str, Sums], network: Solved, data: AnyDataSet, sample: int) -> None:
+    """Add the items of a sample to sums by regression."""
     features, products = None, None
     for name, one in _regressions(network, data, sample):
         if products is None or one.features is not features:  # all times have the same
             features, products = one.features, Products.of(one.features.numpy())
-        sums[name] = products.sums(one.target.numpy(), one.n_trusted, one.weight)
-    return sums
+        if name not in sums:
+            sums[name] = Sums.none(one.features.shape[1], one.n_trusted)
+        sums[name].include(products, one.target.numpy(), one.weight)
 
 
 def choose(world: World, network: Solved, data: AnyDataSet, total: dict[str, Sums], held_back: Sequence[int]) -> None:
     """Give a network the solutions of all regressions, each by the penalty that suits `held_back` best; collective."""
-    solutions = {name: [one.solve(penalty) for penalty in PENALTIES] for name, one in total.items()}
+    names = _in_even_shares(total, world.size)
+    solved = world.each(lambda i: [total[names[i]].solve(penalty) for penalty in PENALTIES], len(names))
+    solutions = dict(zip(names, solved, strict=True))
     scores = world.each(lambda i: _scores(network, data, held_back[i], solutions), len(held_back))
     for name, known in solutions.items():
         found = [score[name] for score in scores if name in score]
-        best = int(np.argmax(np.mean(found, axis=0))) if found else PENALTIES.index(WITHOUT_VALIDATION)
+        # Of penalties that differ by rounding alone, as those of a single feature do, the weakest.
+        best = int(np.argmax(np.mean(found, axis=0).round(9))) if found else PENALTIES.index(WITHOUT_VALIDATION)
         weights, offset = known[best]
         network.set_weights(name, torch.from_numpy(weights.astype(np.float32)), offset)
+
+
+def _in_even_shares(total: Mapping[str, Sums], n_shares: int) -> list[str]:
+    """The regressions in an order whose contiguous shares take as long as each other: large ones are dealt out."""
+    largest_first = sorted(total, key=lambda name: -len(total[name].x))
+    return [name for first in range(n_shares) for name in largest_first[first::n_shares]]
 
 
 def _regressions(network: Solved, data: AnyDataSet, sample: int) -> Iterator[tuple[str, Regression]]:

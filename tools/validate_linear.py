@@ -24,7 +24,7 @@ import numpy as np
 from dtrain.data.glass import Glass, GlassOptions
 from dtrain.data.split import Split
 from dtrain.glass.scores import Estimate, Score, score
-from dtrain.least_squares import Sums, add, choose, sums_of
+from dtrain.least_squares import Sums, add, choose, include
 from dtrain.models.linear import Linear
 from runkit.cli import OptionParser
 from runkit.config import load
@@ -40,8 +40,7 @@ def sums_by_sample(network: Linear, data: Glass) -> dict[int, dict[str, Sums]]:
     n_samples = data.dataset.sizes["sample"]
     found: dict[int, dict[str, Sums]] = {}
     for number in data.split["train"]:
-        sample = number % n_samples
-        found[sample] = add(found.get(sample, {}), sums_of(network, data, number))
+        include(found.setdefault(number % n_samples, {}), network, data, number)
     return found
 
 

@@ -38,7 +38,6 @@ SPREADS, LENGTHS = 6, 4
 MOST_REPLICAS, SHORTEST, LONGEST = 1000, 1e-3, 1e9
 CAGE_WIDTH = 3 + SPREADS + LENGTHS
 SEED, DTYPE = 0, "float32"
-GROUP = 32  # replicas that advance together; cages do not depend on it
 VERSION = 2  # of the formulas of this file: raised with them, so that cages that are kept are made again
 HOW_SEEN = f"{VERSION}: {N_TIMES} {SKIPPED} {N_LAST} {NEAR} {LEAST} {STEP} {SHORTER} {DTYPE} {SEED}"
 
@@ -78,7 +77,8 @@ class CageOptions(Config):
         """Raise UserError if trajectories reach the largest time that is learnt."""
         if self.replicas and self.length >= largest:
             told = f"reaches the largest time that is learnt, {largest:g}"
-            raise UserError(f"data.cage.time = {self.length:g} {told}; allowed: less than that")
+            instead = "less than that, or data.cage.replicas = 0, without a short simulation"
+            raise UserError(f"data.cage.time = {self.length:g} {told}; allowed: {instead}")
 
 
 class Cage(NamedTuple):
@@ -98,6 +98,11 @@ class Cage(NamedTuple):
     def of_array(cls, values: Floats) -> Cage:
         """From one array [n, CAGE_WIDTH]."""
         return cls(*np.split(np.asarray(values, np.float64), [3, 3 + SPREADS], axis=1))
+
+    @property
+    def later_length(self) -> F64:
+        """The mean length of a particle's displacement in the later half of the times, over replicas [n]."""
+        return self.length[:, 2]
 
     @property
     def array(self) -> F64:
@@ -144,7 +149,7 @@ def cages(
 
 def _seen(start: tuple[F64, F64, float], run: Run, n_replicas: int, how: Mapping[str, Any]) -> Cage:
     """The cages by trajectories in steps of one length."""
-    from mdgen.api import trajectories
+    from mdgen.api import GROUP, trajectories
 
     position, to_inherent, unit = start
     sums = _Sums(to_inherent, unit)

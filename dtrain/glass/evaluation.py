@@ -6,23 +6,19 @@ Units: Lennard-Jones.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from dtrain.data.cage import CageOptions
 from dtrain.data.glass import Glass
 from dtrain.data.pairs import distances
 from dtrain.glass import published
-from dtrain.glass.predictions import Prediction, answered, write_predictions
+from dtrain.glass.predictions import Prediction, write_predictions
 from dtrain.glass.report import BONDS, Row
 from dtrain.glass.scores import Pair, Score, chi4, peak, score
-from dtrain.least_squares import solve
 from dtrain.metrics import ceiling, scored_bonds, scored_particles
-from dtrain.models.linear import Linear
-from dtrain.weights import Trained
 from runkit.arrays import F64, Bools, Floats
 from runkit.extxyz import letter
 from runkit.mpi import World
@@ -41,21 +37,6 @@ class Evaluation:
         pairs = [pair for part in parts for pair in part]
         kinds = {kind: [pair[kind] for pair in pairs if kind in pair] for kind in self.kinds}
         return Row(name, {kind: _score(of_kind, kind) for kind, of_kind in kinds.items() if of_kind})
-
-    def rival(self, trained: Trained) -> list[Prediction]:
-        """Solve the linear model of descriptors on the samples that a network was trained on; this rank's samples.
-
-        It knows the structure alone, whatever the network simulates.
-        """
-        keys = {"descriptors": True, "positions": "both", "augment": False, "cage": CageOptions()}
-        data = Glass(self.data.options.model_copy(update=keys), seed=self.data.seed)
-        data.parts.clear()
-        data.parts.update(self.data.parts)
-        data.prepare(self.world)
-        network = Linear(**data.sizes)
-        solve(self.world, network, data, "linear model")
-        linear = replace(trained, network=network, normalisation=data.normalisation)
-        return answered(self.world, linear, data, self.samples, "linear model")
 
     def write(self, path: Path, found: Sequence[Prediction]) -> None:
         """Keep predictions for figures."""

@@ -29,6 +29,7 @@ WORDS = {
     "chi4_simulated": "chi_4, simulated",
 }
 WIDTH = 16  # least of a column: 0.752 +- 0.012
+OVER = "over "  # before the name of a predictor: the lead of the first one
 
 
 @dataclass(frozen=True)
@@ -51,11 +52,14 @@ def report(folder: Path, about: dict[str, Any], rows: Sequence[Row]) -> None:
 
     `about` is what was evaluated: temperature, time, samples, part, n_train, n_replicas, file, `ceiling`, `chi4` of
     the simulation against time, the `cage` of the network (replicas, time; None without), where it has `learnt`
-    (temperature, time; None for those of the samples), and whether it `is_published`, that is, of the published system.
+    (temperature, time; None for those of the samples), the files of predictions of `rivals` by name, and whether it
+    `is_published`, that is, of the published system.
     """
     known = published.scores(about["temperature"], about["time"]) if about["is_published"] else {}
     print("\n".join(table(about, rows, known)))
     scores = [{"name": row.name, **{kind: asdict(score) for kind, score in row.scores.items()}} for row in rows]
+    for row, told in zip(rows[1:], scores[1:], strict=True):
+        told["lead"] = {kind: asdict(found) for kind in row.scores if (found := lead(rows[0], row, kind))}
     write_json(
         folder / "evaluation.json",
         {**about, "rows": scores, "published": {model: one._asdict() for model, one in known.items()}},
@@ -101,8 +105,8 @@ def _from_elsewhere(about: Mapping[str, Any], name: str) -> Iterator[str]:
 
 def _of_kind(about: Mapping[str, Any], kind: str, rows: Sequence[Row]) -> Iterator[str]:
     """A line for each figure, a column for each predictor."""
-    limit = f"noise ceiling, {about['part']}"
-    left = max(len(limit), *map(len, WORDS.values()))
+    limit, ahead = f"noise ceiling, {about['part']}", f"rho of {rows[0].name} less this"
+    left = max(len(limit), len(ahead) * (len(rows) > 1), *map(len, WORDS.values()))
     widths = [max(WIDTH, len(row.name)) + 2 for row in rows]
     yield _title(kind).ljust(left) + "".join(row.name.rjust(width) for row, width in zip(rows, widths, strict=True))
     for name, words in WORDS.items():
@@ -110,12 +114,26 @@ def _of_kind(about: Mapping[str, Any], kind: str, rows: Sequence[Row]) -> Iterat
         if found[0] is not None and any(math.isfinite(one.value) for one in found):
             texts = [_number(name, one).rjust(width) for one, width in zip(found, widths, strict=True)]
             yield words.ljust(left) + "".join(texts)
+        if name == "pearson" and len(rows) > 1:
+            leads = [number(one.value, one.error, "+.3f") if (one := lead(rows[0], row, kind)) else "" for row in rows]
+            yield ahead.ljust(left) + "".join(text.rjust(width) for text, width in zip(leads, widths, strict=True))
         if name == "pearson" and (reached := about["ceiling"].get(kind)) is not None:
             yield limit.ljust(left) + f"{reached:.3f}".ljust(9).rjust(widths[0])
     highest = about["chi4"].get(kind, {}).get("peak")
     if highest:
         largest = _number("chi4", Estimate(highest["value"], highest["error"]))
         yield f"chi_4 simulated is largest at t = {highest['time']:g}: {largest.strip()}"
+
+
+def lead(first: Row, other: Row, kind: str) -> Estimate | None:
+    """How far the correlations of a predictor are above those of another one, sample by sample; None beside itself.
+
+    What makes a sample hard is hard for both, so this has a smaller error than each of them.
+    """
+    if first is other or kind not in first.scores or kind not in other.scores:
+        return None
+    pairs = zip(first.scores[kind].each, other.scores[kind].each, strict=True)
+    return Estimate.mean([mine - theirs for mine, theirs in pairs])
 
 
 def kinds_of(rows: Sequence[Row]) -> list[str]:
@@ -126,13 +144,13 @@ def kinds_of(rows: Sequence[Row]) -> list[str]:
 
 def spreadsheet(about: dict[str, Any], rows: Sequence[Row], known: Mapping[str, Published]) -> Iterator[list[Any]]:
     """Rows of the CSV file, the first with the names of the columns."""
-    columns = [part for name in FIGURES for part in (name, f"{name}_error")]
+    columns = [part for name in (*FIGURES, "lead") for part in (name, f"{name}_error")]
     yield ["name", "kind", "temperature", "time", "n_samples", *columns]
     place, rest = [about["temperature"], about["time"]], [""] * (len(columns) - 1)
     for row in rows:
         for kind, score in row.scores.items():
-            found = dict(figures_of(score))
-            numbers = [number for name in FIGURES for number in _both(found.get(name))]
+            found = {**dict(figures_of(score)), "lead": lead(rows[0], row, kind)}
+            numbers = [number for name in (*FIGURES, "lead") for number in _both(found.get(name))]
             yield [row.name, kind, *place, score.n_samples, *numbers]
     for kind, value in about["ceiling"].items():
         yield ["noise ceiling", kind, *place, len(about["samples"]), f"{value:.6f}", *rest]
@@ -142,7 +160,10 @@ def spreadsheet(about: dict[str, Any], rows: Sequence[Row], known: Mapping[str, 
 
 
 def against_time(temperature: float, time: float, rows: Sequence[Row]) -> dict[str, float]:
-    """The correlations of a time as the row of a table: of scored particles and bonds, with errors, by predictor."""
+    """The correlations of a time as the row of a table: of scored particles and bonds, with errors, by predictor.
+
+    `OVER` NAME is the lead of the first predictor over another one.
+    """
     found = {"temperature": temperature, "time": time}
     for kind in ("A", BONDS):
         for row in rows:
@@ -153,6 +174,8 @@ def against_time(temperature: float, time: float, rows: Sequence[Row]) -> dict[s
                     f"{name} +-": score.pearson.error,
                     f"{name} pooled": score.pooled.value,
                 }
+                if ahead := lead(rows[0], row, kind):
+                    found |= {OVER + name: ahead.value, f"{OVER}{name} +-": ahead.error}
     return found
 
 

@@ -1,7 +1,7 @@
-"""Glass formers: Pearson correlations with the simulation beside noise ceiling, a linear model, published figures.
+"""Glass formers: Pearson correlations with the simulation beside noise ceiling, rivals and published figures.
 
-Correlations are those of publications; the linear model of descriptors is solved on the same training samples.
-Its predictions go to evaluation_rival.h5, where those of the network are in evaluation.h5.
+Correlations are those of publications; rivals (`dtrain.glass.rivals`) are solved on the same training samples. Their
+predictions go to evaluation_NAME.h5, where those of the network are in evaluation.h5.
 Units: Lennard-Jones.
 """
 
@@ -23,6 +23,7 @@ from dtrain.glass.evaluation import Evaluation
 from dtrain.glass.mobility import MOST_PARTS, Mobility, predict
 from dtrain.glass.predictions import Prediction, answered, predictions, write_predictions
 from dtrain.glass.report import CAGED, Row, figures_of, report
+from dtrain.glass.rivals import answers_of, rivals_of
 from dtrain.glass.snapshots import is_dataset, predict_file
 from dtrain.tasks import WHOLE, EvaluateOptions, PredictOptions, Task, chosen, open_data, task
 from dtrain.weights import Trained
@@ -33,12 +34,16 @@ from runkit.progress import Progress
 
 
 class GlassRival(EvaluateOptions):
-    """Scores of a trained network beside those of the linear model."""
+    """Scores of a trained network beside those of its rivals."""
 
     part: Literal["test", "validation", "train", "new", "all"] = Field(
         "test", description="which samples are scored; new: those outside the split of the training"
     )
-    rival: bool = Field(True, description="solve the linear model of descriptors on the same training samples too")
+    rival: bool = Field(
+        True,
+        description="solve the linear model of descriptors on the same training samples too, and beside a network "
+        "that takes cages one that knows nothing but displacements in their simulation",
+    )
 
 
 class GlassEvaluate(GlassRival):
@@ -105,24 +110,24 @@ def score_at(
     options: GlassRival,
     folder: Path,
 ) -> list[Row]:
-    """Score samples, and the answers for this rank's share of them, at the time of the data, beside those of the rival.
+    """Score samples, and the answers for this rank's share of them, at the time of the data, beside those of rivals.
 
     Writes all results into the folder.
     """
     samples, found = scored
     model, config = str(trained.path), trained.recipe.model_dump(mode="json")
     evaluation = Evaluation(world, data, samples, {"model": model, "config": config})
-    has_cage = data.options.cage.replicas > 0
-    rows = [evaluation.scored(trained.recipe.model.name + CAGED * has_cage, found)]
+    simulates = CAGED if data.options.cage.replicas else ""
+    rows = [evaluation.scored(trained.recipe.model.name + simulates, found)]
     evaluation.write(folder / "evaluation.h5", found)
-    is_another = has_cage or trained.recipe.model.name != "linear"  # than the rival, which takes no cages
-    has_rival = options.rival and is_another and data.parts.get("train")
-    rival = "linear" if has_rival else None
-    if rival:
-        found = evaluation.rival(trained)
-        rows.append(evaluation.scored(rival, found))
-        evaluation.write(folder / "evaluation_rival.h5", found)
-    further = {"rival": rival, "n_train": trained.n_train(data.parts), "learnt": learnt_elsewhere(trained, data)}
+    names = rivals_of(data, trained.recipe.model.name) if options.rival else []
+    files = {name: f"evaluation_{name.replace(' ', '_')}.h5" for name in names}
+    for name, file in files.items():
+        found = answers_of(world, name, trained, data, samples)
+        rows.append(evaluation.scored(name, found))
+        evaluation.write(folder / file, found)
+    further = {"rivals": files, "n_train": trained.n_train(data.parts)}
+    further["learnt"] = learnt_elsewhere(trained, data)
     world.on_root(lambda: report(folder, {**evaluation.about(model, options.part), **further}, rows))
     return rows
 

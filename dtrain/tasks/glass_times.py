@@ -22,7 +22,7 @@ from dtrain.data.split import Split
 from dtrain.glass.mobility import Mobility, predict
 from dtrain.glass.moment import at
 from dtrain.glass.predictions import Prediction, answered
-from dtrain.glass.report import against_time, number
+from dtrain.glass.report import BONDS, OVER, against_time, number
 from dtrain.glass.snapshots import is_dataset, predict_file
 from dtrain.tables import columns_of, write_table
 from dtrain.tasks import WHOLE, Task, chosen, open_data, task
@@ -169,14 +169,21 @@ def _report(folder: Path, table: list[dict[str, Any]]) -> None:
 
 
 def _lines(table: list[dict[str, Any]]) -> list[str]:
-    """The correlations within a sample, with standard errors, for a terminal: a line for each time."""
-    names = [name.removesuffix(" +-") for name in columns_of(table) if name.endswith(" +-")]
+    """The correlations within a sample, with standard errors, for a terminal: a line for each time, by kind."""
+    told = f"rho at all times, mean over samples +- standard error; {OVER}NAME: how far the first is above it, paired"
+    return [told, *(line for kind in ("A", BONDS) for line in _of_kind(table, f" {kind}"))]
+
+
+def _of_kind(table: list[dict[str, Any]], kind: str) -> Iterator[str]:
+    """The lines of what is scored; its columns have names that end in `kind`."""
+    names = [name.removesuffix(" +-") for name in columns_of(table) if name.endswith(f"{kind} +-")]
     widths = [max(16, len(name)) for name in names]
-    lines = ["rho at all times, mean over samples +- standard error:"]
     heads = "  ".join(name.ljust(width) for name, width in zip(names, widths, strict=True))
-    lines.append(f"     T        t  {heads}".rstrip())
+    yield f"     T        t  {heads}".rstrip()
     for row in table:
-        texts = (number(row[name], row[f"{name} +-"]) if name in row else "" for name in names)
-        cells = "  ".join(text.ljust(width) for text, width in zip(texts, widths, strict=True))
-        lines.append(f"{row['temperature']:6.4g} {row['time']:8.4g}  {cells}".rstrip())
-    return lines
+        cells = (
+            number(row[name], row[f"{name} +-"], "+.3f" if name.startswith(OVER) else ".3f") if name in row else ""
+            for name in names
+        )
+        line = "  ".join(text.ljust(width) for text, width in zip(cells, widths, strict=True))
+        yield f"{row['temperature']:6.4g} {row['time']:8.4g}  {line}".rstrip()

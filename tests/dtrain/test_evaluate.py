@@ -117,7 +117,7 @@ def test_susceptibility_is_of_every_species_and_peaks_at_some_time(scored, isoco
 def test_the_linear_model_stands_beside_the_network(scored):
     about = json.loads((scored / "evaluation.json").read_text())
     network, rival = about["rows"]
-    assert rival["name"] == about["rival"] == "linear"
+    assert rival["name"] == "linear" and about["rivals"] == {"linear": "evaluation_linear.h5"}
     assert rival["A"]["pearson"]["value"] > network["A"]["pearson"]["value"]
 
 
@@ -128,7 +128,7 @@ def test_scores_do_not_depend_on_the_number_of_processes(run, scored, isoconfig,
     for row, other in zip(one, two, strict=True):
         for kind in ("A", "B", "bonds"):
             assert other[kind]["each"] == pytest.approx(row[kind]["each"], abs=1e-5)
-    for name in ("evaluation.h5", "evaluation_rival.h5"):
+    for name in ("evaluation.h5", "evaluation_linear.h5"):
         assert check(tmp_path / name).good
 
 

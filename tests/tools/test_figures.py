@@ -46,12 +46,13 @@ def scored(dataset: Path) -> Path:
         for i_time in range(2):
             run = folder / f"time{i_time}"
             run.mkdir(parents=True)
-            noise = {"botan": ("evaluation.h5", 0.5), "linear": ("evaluation_rival.h5", 1.0)}
+            noise = {"botan": ("evaluation.h5", 0.5), "linear": ("evaluation_linear.h5", 1.0)}
             rows = [_row(data, run / file, name, i_time, width, rng) for name, (file, width) in noise.items()]
             about = {"temperature": 0.5, "time": float(data["time"][i_time]), "samples": [1, 3], "part": "test"}
             about |= {"file": str(dataset), "i_time": i_time, "n_train": 2, "n_replicas": 4, "is_published": True}
             chi4 = {"time": [1.0, 10.0], "A": {"curve": [{"value": 1.5, "error": 0.5}] * 2, "peak": None}}
-            report(run, {**about, "ceiling": {"A": 0.9}, "chi4": chi4, "rival": "linear"}, rows)
+            about |= {"ceiling": {"A": 0.9}, "chi4": chi4, "rivals": {"linear": "evaluation_linear.h5"}}
+            report(run, about, rows)
             _curves(run)
     return folder
 
@@ -89,7 +90,7 @@ def test_captions_tell_the_colours_and_what_was_learnt_from(dataset, runs, tmp_p
     told = " ".join((tmp_path / "slice_time1.txt").read_text().split())
     assert "All panels have the same colours, from" in told and "calibrated by 1 other scored sample" in told
     drawn = (tmp_path / "slice_time1.svg").read_text()
-    assert "botan, trained on 2 samples" in drawn and "spread" in drawn
+    assert "test sample 1" in drawn and "trained on 2 samples, noise ceiling 0." in drawn and "spread" in drawn
     assert "botan, trained on 2 samples" in (tmp_path / "rho_against_time.svg").read_text()
 
 

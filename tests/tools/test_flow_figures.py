@@ -181,7 +181,7 @@ def test_rollouts_at_the_lowest_and_the_highest_reynolds_number_stand_one_below_
             opened, Run(tmp_path, {**about, "data": "flow", "interval": 9, "rows": [{"name": "unet"}]})
         )
     low, high = int(numbers.argmin()), int(numbers.argmax())
-    assert low != high and f"of test case {low} and {high} and fed" in picture.caption
+    assert low != high and f"Rollouts of test cases {low} and {high}, " in picture.caption
     labels = [axis.get_ylabel() for axis in picture.drawing.axes if "Re =" in axis.get_ylabel()]
     assert labels[::2] == [f"simulation\nRe = {numbers[case]:.3g}" for case in (low, high)]
     assert labels[1::2] == [f"unet\nRe = {numbers[case]:.3g}" for case in (low, high)]

@@ -5,8 +5,6 @@ Layout of the variants: report of JHPCN project jh220052 (2022), figure 6.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.animation import FuncAnimation
@@ -104,6 +102,7 @@ def draw_range(data: Dataset, run: Run) -> Picture:
     label, colours, _ = QUANTITIES["vorticity"]
     size = (1.45 * len(frames) + 1.6, 5.2)
     figure, axes = plt.subplots(4, len(frames), figsize=size, squeeze=False, layout="compressed")
+    largest = []
     for rows, number in zip((axes[:2], axes[2:]), ends, strict=True):
         case, simulated, found = rollout(data, run, number)
         norms = scales(simulated, case.fluid)
@@ -112,19 +111,24 @@ def draw_range(data: Dataset, run: Run) -> Picture:
                 image = case.draw(axis, films["vorticity"][frame - 1], norms["vorticity"], colours)
             row[0].set_ylabel(f"{what}\nRe = {case.scalar('reynolds_number'):.3g}")
         figure.colorbar(image, ax=list(rows.ravel()), extend="both", pad=0.015).set_label(label)
+        largest.append(f"{norms['vorticity'].vmax:.3g}")
     _name_frames(axes[0], frames)
     about = f"{run.about['part']} cases {ends[0]} and {ends[1]}, {run.about['interval']:g} steps per frame"
     figure.suptitle(f"{about}; {run.rows[0]['name']}, {run.trained}")
-    return Picture(f"rollout_range_{run.name}", figure, _caption(data, run, norms, ends))
+    caption = (
+        f"Rollouts of {run.about['part']} cases {ends[0]} and {ends[1]}, which have the lowest and the highest Reynolds"
+        f" number of {len(numbers)}: {run.about['n_given']} frames were given, then predictions fed back."
+        f" Vorticity up to {largest[0]} U/D above and {largest[1]} U/D below, the 99th percentiles of its size. {UNITS}"
+    )
+    return Picture(f"rollout_range_{run.name}", figure, f"{caption}\n{source(data)}")
 
 
-def _caption(data: Dataset, run: Run, norms: dict[str, Normalize], cases: Sequence[int] = ()) -> str:
+def _caption(data: Dataset, run: Run, norms: dict[str, Normalize]) -> str:
     about = run.about
-    which = " and ".join(str(number) for number in cases or about["cases"][:1])
     return "\n".join(
         [
             f"A rollout: the network ({run.trained}) was given {about['n_given']} frames of {about['part']} case"
-            f" {which} and fed with its own predictions for {about['n_frames']} frames, which are"
+            f" {about['cases'][0]} and fed with its own predictions for {about['n_frames']} frames, which are"
             f" {about['interval']:g} steps apart; frames count from the first predicted one.",
             f"Simulation and networks have the same colours. {told_scales(norms)} {UNITS} Differences (network minus"
             " simulation) have half the range of what they belong to.",

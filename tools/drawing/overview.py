@@ -1,6 +1,6 @@
 """The picture of the README, and small copies of others for the documentation (`tools/pictures`).
 
-python -m tools.drawing.overview data/glass.h5 runs/glass/times/T0.64_t1.65 data/flow.h5 runs/flow overview.png
+python -m tools.drawing.overview data/glass.h5 runs/glass/times/T0.64_t16.5 data/flow.h5 runs/flow overview.png
 python -m tools.drawing.overview --small figures/flow_cases.png flow_cases.png
 """
 
@@ -24,7 +24,7 @@ from tools.drawing.flow_fields import QUANTITIES, scales
 from tools.drawing.flow_rollouts import rollout
 from tools.drawing.particles import MOBILE, circles, colours_of
 from tools.drawing.picture import MARK
-from tools.drawing.runs import Run, find_runs
+from tools.drawing.runs import Run, find_runs, limit
 from tools.drawing.style import STYLE
 
 FRAME = 9  # of the rollout, counted from 1; the last one of a shorter one
@@ -55,7 +55,8 @@ def _draw_glass(axes: np.ndarray, data: Dataset, run: Run) -> None:
         circles(axis, data, sample, MOBILE(norm(shown)))
     time = f"$t$ = {run.about['time']:g} $\\tau_{{\\rm LJ}}$"
     axes[0].set_title(f"mobility in a glass former, {time}\nsimulation")
-    axes[1].set_title(f"model, {run.trained}\n$\\rho$ = {pearson(values[is_a], truth[is_a]):.2f}")
+    rho = f"$\\rho$ = {pearson(values[is_a], truth[is_a]):.2f}{limit(data, sample, i_time)}"
+    axes[1].set_title(f"model{run.simulates or f', {run.trained}'}\n{rho}")
 
 
 def _draw_flow(axes: np.ndarray, data: Dataset, run: Run) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from dtrain.metrics import ceiling
 from runkit.dataset.reader import Dataset
 from runkit.errors import UserError
 from runkit.files import natural
@@ -47,11 +48,18 @@ class Run:
         return f"trained on {n_train} {'case' if self.data == 'flow' else 'sample'}{'' if n_train == 1 else 's'}"
 
     @property
+    def simulates(self) -> str:
+        """What it is told beside the structure, in words; nothing where that is all."""
+        cage = self.about.get("cage")
+        return f" and a short simulation, to $t$ = {cage['time']:g}" if cage else ""
+
+    @property
     def predictions(self) -> list[tuple[Path, dict[str, Any]]]:
-        """Files of predictions that are there, with their rows: the rival, then the network."""
-        rival = next((row for row in self.rows if row["name"] == self.about["rival"]), None)
-        files = {"evaluation_rival.h5": rival, "evaluation.h5": self.rows[0]}
-        return [(self.path / name, row) for name, row in files.items() if row and (self.path / name).exists()]
+        """Files of predictions that are there, with their rows: the rivals, then the network."""
+        files = self.about["rivals"]
+        named = [(files[row["name"]], row) for row in self.rows if row["name"] in files]
+        every = [(self.path / name, row) for name, row in (*named, ("evaluation.h5", self.rows[0]))]
+        return [(path, row) for path, row in every if path.exists()]
 
     def curve(self, name: str) -> dict[str, np.ndarray]:
         """Columns of training.csv or validation.csv, `phase` as text; {} if there is none."""
@@ -62,6 +70,21 @@ class Run:
             rows = list(csv.DictReader(file))
         columns = rows[0] if rows else {}
         return {key: np.array([row[key] for row in rows], str if key == "phase" else float) for key in columns}
+
+
+def limit(data: Dataset, sample: int, i_time: int) -> str:
+    """The noise ceiling of a sample in words, after a comma; nothing where the file does not tell it."""
+    if "propensity_reliability" not in data:
+        return ""
+    found = ceiling(data["propensity_reliability"][sample, i_time])
+    return f", noise ceiling {found:.2f}" if np.isfinite(found) else ""
+
+
+def short_simulation(runs: Sequence[Run]) -> list[str]:
+    """The sentence of a caption on what runs simulate, if some do."""
+    lengths = sorted({run.about["cage"]["time"] for run in runs if run.about.get("cage")})
+    told = f"of each configuration, to t = {', '.join(f'{length:g}' for length in lengths)}"
+    return [f"Short simulation: {told}; up to there an answer is no prediction."] if lengths else []
 
 
 def source(data: Dataset) -> str:

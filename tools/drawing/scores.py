@@ -17,8 +17,8 @@ from runkit.dataset.contracts.isoconfig import CLOSE_PAIR
 from runkit.dataset.reader import Dataset
 from runkit.dataset.schema import COMPLETE
 from tools.drawing.picture import Picture
-from tools.drawing.runs import Run, source
-from tools.drawing.style import BLACK, BLUE, GREEN, GREY, ORANGE, PURPLE, RED, TIME
+from tools.drawing.runs import Run, short_simulation, source
+from tools.drawing.style import BLACK, BLUE, GREEN, GREY, ORANGE, PURPLE, RED, SKY, TIME
 
 KINDS = {"A": ("propensity", "particles (A)"), "bonds": ("bond_change", rf"bonds (AA, $r < {CLOSE_PAIR}\,\sigma$)")}
 # Figures beside the mean correlation -> (words, value of a perfect prediction).
@@ -31,10 +31,10 @@ FIGURES = {
     "chi4": (r"susceptibility $\chi_4$", None),
 }
 # By name of a row of an evaluation; the networks have the first look.
-LOOKS = {"network": (RED, "o", 8), "linear": (BLUE, "D", 5)}
+LOOKS = {"network": (RED, "o", 8), "linear": (BLUE, "D", 5), "short simulation alone": (SKY, "X", 6)}
 CAGED_LOOK = ("#8c2d04", "P", 8)  # of all that take a short simulation
 MARKED = 12  # times at most with a mark each; more of them overlap
-SHIFTS = {"network": 1.0, "linear": 1.075}  # of times, so that bars stand side by side
+SHIFTS = {"network": 1.0, "linear": 1.075, "short simulation alone": 1.15}  # of times, so that bars stand side by side
 PUBLISHED = ((BLACK, "o"), (PURPLE, "v"), (ORANGE, "^"), (GREEN, "s"), (GREY, "x"), ("#555555", "D"))
 
 
@@ -61,10 +61,7 @@ def _caption(data: Dataset, runs: Sequence[Run]) -> str:
     ]
     if runs:
         lines.append("Filled marks: means over the configurations held back; bars: standard errors over these.")
-    lengths = sorted({run.about["cage"]["time"] for run in runs if run.about.get("cage")})
-    if lengths:
-        told = ", ".join(f"{length:g}" for length in lengths)
-        lines.append(f"Short simulation: of each configuration, to t = {told}; up to there an answer is no prediction.")
+    lines += short_simulation(runs)
     if published.covers(data.config):
         lines.append(
             "Open marks: published models, trained on 400 configurations of 4096 particles, CAGE and EIGNN on 100"

@@ -16,21 +16,21 @@ from runkit.dataset.reader import Dataset
 from tools.drawing.calibration import Calibration, calibrated, pairs
 from tools.drawing.particles import MOBILE, SLAB, circles, colours_of
 from tools.drawing.picture import Picture
-from tools.drawing.runs import Run, source
+from tools.drawing.runs import Run, limit, short_simulation, source
 from tools.drawing.style import BLACK, RED
 
 BINS = 12  # of equal numbers of particles, along the predictions
 
 
 def draw_slice(data: Dataset, run: Run) -> Picture:
-    """A slab of the first scored configuration: simulation, rival and network, in the same colours."""
+    """A slab of the first scored configuration: simulation, rivals and network, in the same colours."""
     sample, i_time = run.about["samples"][0], run.about["i_time"]
     is_a, truth = data["species"][sample] == 0, data["propensity"][sample, i_time]
     panels, made = [("simulation", truth)], []
     for path, row in run.predictions:
         values, lines = calibrated(data, run, path, sample)
         rho, spread = pearson(values[is_a], truth[is_a]), values[is_a].std() / truth[is_a].std()
-        panels.append((f"{row['name']}, {run.trained}\n$\\rho$ = {rho:.2f}, spread {spread:.2f}", values))
+        panels.append((f"{row['name']}\n$\\rho$ = {rho:.2f}, spread {spread:.2f}", values))
         made.append(f"{row['name']}: {'; '.join(f'{one} {line}' for one, line in zip('ABC', lines, strict=False))}.")
     norm = colours_of(truth[is_a])
     size = (2.9 * len(panels) + 0.6, 3.6)
@@ -43,7 +43,8 @@ def draw_slice(data: Dataset, run: Run) -> Picture:
     bar.set_label(r"propensity [$\sigma$], all panels")
     state = f"$T$ = {run.about['temperature']:g}, $t$ = {run.about['time']:g} $\\tau_{{\\rm LJ}}$"
     part = "" if run.about["part"] == "all" else f"{run.about['part']} "
-    figure.suptitle(f"{state}; {part}sample {sample}, slab of {SLAB:g} $\\sigma$", fontsize=10)
+    ends = f"slab of {SLAB:g} $\\sigma$; {run.trained}{limit(data, sample, i_time)}"
+    figure.suptitle(f"{state}; {part}sample {sample}, {ends}", fontsize=10)
     return Picture(f"slice_{run.name}", figure, _slice_caption(data, run, norm, made))
 
 
@@ -57,6 +58,7 @@ def _slice_caption(data: Dataset, run: Run, norm: Normalize, made: list[str]) ->
             " percentile of what was simulated for A particles.",
             "rho: Pearson correlation over the A particles of this sample. Spread: standard deviation of the prediction"
             " over that of the simulation; a calibrated prediction of correlation rho has the spread rho.",
+            *short_simulation([run]),
             *made,
             source(data),
         ]

@@ -1,0 +1,93 @@
+"""What a network of glass formers is compared with: linear models, solved on the samples that it has learnt from.
+
+`linear` knows the structure alone, whatever the network simulates. `short simulation alone` is there beside a network
+that takes cages from one: it knows how far each particle goes in its later half, of pairs also their distances, and
+nothing else of the structure. A rival is a way to see the data, a class of this file that `RIVALS` names.
+
+Units: those of the labels.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from dtrain.data.cage import Cage, CageOptions
+from dtrain.data.configurations import Configuration
+from dtrain.data.glass import Glass
+from dtrain.glass.predictions import Prediction, answered
+from dtrain.least_squares import solve
+from dtrain.models.linear import Linear
+from dtrain.weights import Trained
+from runkit.arrays import Floats
+from runkit.mpi import World
+
+
+class Structure(Glass):
+    """Descriptors of the structure; no simulation is made."""
+
+    @staticmethod
+    def keys(seen: Glass) -> Mapping[str, Any]:
+        """Keys of [data] in place of those of a network."""
+        return {"descriptors": True, "positions": "both", "augment": False, "cage": CageOptions()}
+
+    @staticmethod
+    def suits(seen: Glass, model: str) -> bool:
+        """Whether this is another predictor than a network with its data."""
+        return seen.options.cage.replicas > 0 or model != "linear"
+
+
+class Displacements(Glass):
+    """How far particles go in the short simulation, instead of descriptors."""
+
+    @staticmethod
+    def keys(seen: Glass) -> Mapping[str, Any]:
+        """Keys of [data] in place of those of a network."""
+        return {"positions": "both", "augment": False}
+
+    @staticmethod
+    def suits(seen: Glass, model: str) -> bool:
+        """Whether the network takes cages from a simulation."""
+        return seen.options.cage.replicas > 0
+
+    @property
+    def sizes(self) -> dict[str, int]:
+        return {**super().sizes, "node_width": 3, "n_leading": 1}
+
+    def _descriptors(self, found: Configuration) -> Floats:
+        """The length of displacements, less the mean and in units of the spread, and the mean [n, 2].
+
+        That of the later half of the times is the best predictor of all numbers of a cage.
+        """
+        assert found.cage is not None
+        length = Cage.of_array(found.cage).later_length
+        mean = np.full(len(length), length.mean())
+        return np.stack([(length - mean) / (length.std() or 1.0), mean], axis=1)
+
+
+RIVALS: dict[str, type[Structure | Displacements]] = {"linear": Structure, "short simulation alone": Displacements}
+
+
+def rivals_of(data: Glass, model: str) -> list[str]:
+    """The names of those that stand beside a network, by its data and the name of its model."""
+    has_learnt = bool(data.parts.get("train"))
+    return [name for name, kind in RIVALS.items() if has_learnt and kind.suits(data, model)]
+
+
+def answers_of(world: World, name: str, trained: Trained, data: Glass, samples: Sequence[int]) -> list[Prediction]:
+    """What a rival answers for this rank's share of samples, solved on those that a network was trained on; collective.
+
+    That is at the time of the data.
+    """
+    kind = RIVALS[name]
+    seen = kind(data.options.model_copy(update=dict(kind.keys(data))), seed=data.seed)
+    seen.parts.clear()
+    seen.parts.update(data.parts)
+    seen.prepare(world)
+    network = Linear(**seen.sizes)
+    solve(world, network, seen, name)
+    solved = replace(trained, network=network, normalisation=seen.normalisation)
+    return answered(world, solved, seen, samples, name)
