@@ -83,7 +83,8 @@ class Knots:
         """The logarithms of the times [n_temperatures] that each temperature answers for, for one between two.
 
         Two times belong together at which particles have moved as far; in between these are interpolated as answers
-        are. Beyond the mobility that both have known their ratio stays as it is.
+        are. Before the first such pair their ratio falls to 1, which it is at the shortest time of all: there particles
+        fly freely and rattle, in much the same time when warm and cold. After the last it stays as it is.
         """
         asked, rows = np.full(len(shares), log_time), np.flatnonzero(shares)
         if len(rows) < 2 or not self.mobility:
@@ -95,6 +96,7 @@ class Knots:
             alike = np.array(
                 [np.interp(both, one, np.log(self.times[row])) for one, row in zip(moved, rows, strict=True)]
             )
+            alike = np.insert(alike, 0, math.log(self.span[0]), axis=1)
             between_them = shares[rows] @ alike
             asked[rows] += [np.interp(log_time, between_them, ratio) for ratio in alike - between_them]
         return asked

@@ -80,15 +80,15 @@ def test_between_temperatures_each_answers_for_the_time_at_which_particles_have_
     half = np.sqrt(10.0)
     np.testing.assert_allclose(knots.weights(10 * half, 2 / 3), [0, 0, 0.5, 0, 0, 0.5, 0], atol=1e-12)
     np.testing.assert_allclose(knots.weights(10 * half, 0.5), [0, 0.5, 0.5, 0, 0, 0, 0], atol=1e-12)
-    # Beyond what both have known the ratio of their times stays; the nearest time of each answers.
+    # Beyond what both have known the ratio of their times stays; at the shortest time of all it is 1.
     np.testing.assert_allclose(knots.weights(1000.0, 2 / 3), [0, 0, 0, 0.5, 0, 0, 0.5], atol=1e-12)
-    np.testing.assert_allclose(knots.weights(1.0, 2 / 3), [0.25, 0.25, 0, 0, 0.5, 0, 0], atol=1e-12)
+    np.testing.assert_allclose(knots.weights(1.0, 2 / 3), [0.5, 0, 0, 0, 0.5, 0, 0], atol=1e-12)
 
 
 def test_one_time_of_a_temperature_belongs_to_that_of_another_at_which_particles_have_moved_as_far():
     knots = Knots((0.5, 1.0), ((1000.0,), (1.0, 10.0, 100.0)), ((1.0,), (0.5, 1.0, 1.5)))
     np.testing.assert_allclose(knots.weights(100.0, 2 / 3), [0.5, 0, 0.5, 0])
-    np.testing.assert_allclose(knots.weights(10.0, 2 / 3), [0.5, 0.5, 0, 0])
+    np.testing.assert_allclose(knots.weights(10.0, 2 / 3), [0.5, 0.25, 0.25, 0])
     apart = Knots((0.5, 1.0), ((1000.0,), (1.0, 10.0, 100.0)), ((2.0,), (0.5, 1.0, 1.5)))
     np.testing.assert_allclose(apart.weights(100.0, 2 / 3), [0.5, 0, 0, 0.5])
 
