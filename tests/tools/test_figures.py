@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import matplotlib.image
@@ -17,6 +18,7 @@ from dtrain.glass.scores import score
 from mdgen.config import RunConfig
 from mdgen.run import generate
 from runkit.dataset.reader import Dataset
+from runkit.errors import UserError
 from runkit.mpi import SerialWorld
 from tests.flow_factory import write_flow
 from tests.isoconfig_factory import write_isoconfig
@@ -163,6 +165,18 @@ def test_a_run_that_was_not_scored_is_told(dataset, tmp_path):
     done = tool("figures", "--dataset", dataset, "--run", tmp_path, "--out", tmp_path)
     assert done.returncode == 2 and "no scored run is there; run dtrain/evaluate.py on it first" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("key", ["rivals", "rows", "n_train"])
+def test_a_report_of_an_earlier_version_is_told(key, runs, tmp_path):
+    run = tmp_path / "old"
+    shutil.copytree(runs / "time1", run)
+    about = json.loads((run / "evaluation.json").read_text())
+    del about[key]
+    (run / "evaluation.json").write_text(json.dumps(about))
+    [old] = find_runs([run])
+    with pytest.raises(UserError, match=f"evaluation.json: '{key}' is missing: it was scored by an earlier version"):
+        _ = old.rows, old.trained, old.predictions
 
 
 def test_runs_of_other_data_than_the_file_are_told(runs, tmp_path):

@@ -38,13 +38,13 @@ class Run:
     @property
     def rows(self) -> list[dict[str, Any]]:
         """The network, then its rivals: `name`, and scores of each kind, `A` or `bonds` (glass), `frames` (flow)."""
-        rows: list[dict[str, Any]] = self.about["rows"]
+        rows: list[dict[str, Any]] = self._told("rows")
         return rows
 
     @property
     def trained(self) -> str:
         """How much it has learnt from."""
-        n_train = self.about["n_train"]
+        n_train = self._told("n_train")
         return f"trained on {n_train} {'case' if self.data == 'flow' else 'sample'}{'' if n_train == 1 else 's'}"
 
     @property
@@ -56,7 +56,7 @@ class Run:
     @property
     def predictions(self) -> list[tuple[Path, dict[str, Any]]]:
         """Files of predictions that are there, with their rows: the rivals, then the network."""
-        files = self.about["rivals"]
+        files = self._told("rivals")
         named = [(files[row["name"]], row) for row in self.rows if row["name"] in files]
         every = [(self.path / name, row) for name, row in (*named, ("evaluation.h5", self.rows[0]))]
         return [(path, row) for path, row in every if path.exists()]
@@ -70,6 +70,13 @@ class Run:
             rows = list(csv.DictReader(file))
         columns = rows[0] if rows else {}
         return {key: np.array([row[key] for row in rows], str if key == "phase" else float) for key in columns}
+
+    def _told(self, key: str) -> Any:
+        """What the report tells under a key; UserError for that of an earlier version, which had other keys."""
+        if key not in self.about:
+            told = f"{key!r} is missing: it was scored by an earlier version; run dtrain/evaluate.py again"
+            raise UserError(f"{self.path / 'evaluation.json'}: {told}")
+        return self.about[key]
 
 
 def limit(data: Dataset, sample: int, i_time: int) -> str:
