@@ -12,7 +12,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from dtrain.data.knots import Knots
+from dtrain.data.glass_files import TimesOptions
+from dtrain.data.knots import Knots, in_words, within
 from dtrain.normalisation import Normalisation
 from dtrain.weights import Trained
 
@@ -48,3 +49,13 @@ def at(trained: Trained, time: float | Sequence[float], temperature: float) -> T
     moment = Moment(trained.network, torch.tensor(weights, dtype=torch.float32, device=trained.device))
     system = {**trained.system, "time": time, "temperature": [temperature]}
     return replace(trained, network=moment.eval(), normalisation=Normalisation.identity(2), system=system)
+
+
+def replaced(trained: Trained, times: Sequence[float], temperature: float) -> list[str]:
+    """What stands in for answers that a network has not learnt, in words, a line each: see `Knots.replaced`."""
+    learnt, found = sorted(trained.system["temperature"]), []
+    if not within(temperature, learnt):
+        is_blind = trained.options_as(TimesOptions).blind
+        instead = "the network is not told the temperature (data.blind)" if is_blind else "the nearest answers"
+        found.append(f"T = {temperature:g} is outside the temperatures that were learnt, {in_words(learnt)}: {instead}")
+    return found + Knots.from_system(trained.system).replaced(times, temperature)

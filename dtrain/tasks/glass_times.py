@@ -6,7 +6,8 @@ Units: Lennard-Jones.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import warnings
+from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -17,10 +18,10 @@ from pydantic import Field
 from dtrain.data.glass import Glass
 from dtrain.data.glass_files import TimesOptions
 from dtrain.data.glass_times import GlassTimes
-from dtrain.data.knots import SAME, Knots
+from dtrain.data.knots import Knots
 from dtrain.data.split import Split
 from dtrain.glass.mobility import Mobility, predict
-from dtrain.glass.moment import at
+from dtrain.glass.moment import at, replaced
 from dtrain.glass.predictions import Prediction, answered
 from dtrain.glass.report import BONDS, OVER, against_time, number
 from dtrain.glass.snapshots import is_dataset, predict_file
@@ -39,6 +40,8 @@ from runkit.errors import UserError
 from runkit.folders import make_folders
 from runkit.log import say
 from runkit.mpi import World
+
+CALLER = 3  # frames up from a warning to the code that calls `dtrain.predict`
 
 
 class TimesEvaluate(GlassRival):
@@ -91,10 +94,11 @@ class TimesTask(Task[TimesEvaluate, TimesPredict]):
 
     @staticmethod
     def predict(world: World, trained: Trained, options: TimesPredict, path: Path) -> None:
-        time = options.time or trained.system["time"]
+        knots = Knots.from_system(trained.system)
+        time = options.time or knots.times[0][-1]
         if not world.on_root(is_dataset, options.file):
-            temperature = options.temperature or trained.system["knot_temperatures"][0]
-            _say_outside(world, trained, temperature)
+            temperature = options.temperature or knots.temperatures[0]
+            _say_replaced(world, trained, [time], temperature)
             how = (options.potential, options.parameters, options.parts, None)  # it is that of the moment
             predict_file(world, at(trained, time, temperature), options.file, how, path)
             return
@@ -102,16 +106,22 @@ class TimesTask(Task[TimesEvaluate, TimesPredict]):
         if first.options.cage.replicas:  # the simulation is at the temperature of the samples
             require_own_temperature(options)
         temperature = options.temperature or first.system["temperature"][0]
-        _say_outside(world, trained, temperature)
+        _say_replaced(world, trained, [time], temperature)
         predict_samples(world, at(trained, time, temperature), first, time, options.model, path)
 
     @staticmethod
     def predict_arrays(
         trained: Trained, position: ArrayLike, species: ArrayLike, box: ArrayLike, **options: Any
     ) -> Mobility:
-        """Beside the keys of `dtrain.glass.mobility.predict`: `time`, and `temperature`, as on the command line."""
-        time = options.pop("time", None) or trained.system["time"]
-        temperature = options.pop("temperature", None) or trained.system["knot_temperatures"][0]
+        """Beside the keys of `dtrain.glass.mobility.predict`: `time`, and `temperature`, as on the command line.
+
+        Warns where other answers stand in for those that were not learnt.
+        """
+        knots = Knots.from_system(trained.system)
+        time = options.pop("time", None) or knots.times[0][-1]
+        temperature = options.pop("temperature", None) or knots.temperatures[0]
+        for line in replaced(trained, [time], temperature):
+            warnings.warn(line, stacklevel=CALLER)
         return predict(at(trained, time, temperature), position, species, box, **options)
 
 
@@ -123,12 +133,10 @@ def _open(trained: Trained, file: str, split: Split | None = None) -> GlassTimes
     return GlassTimes(trained.options_as(TimesOptions).model_copy(update=changes), seed=trained.recipe.seed)
 
 
-def _say_outside(world: World, trained: Trained, temperature: float) -> None:
-    """Say that a temperature is not between those that were learnt."""
-    lowest, highest = min(trained.system["temperature"]), max(trained.system["temperature"])
-    if not lowest * (1 - SAME) <= temperature <= highest * (1 + SAME):
-        learnt = f"{lowest:g}" if lowest == highest else f"{lowest:g} to {highest:g}"
-        say(world, f"T = {temperature:g} is outside the temperatures that were learnt, {learnt}: the nearest answers")
+def _say_replaced(world: World, trained: Trained, times: Sequence[float], temperature: float) -> None:
+    """Say what stands in for answers that were not learnt."""
+    for line in replaced(trained, times, temperature):
+        say(world, line)
 
 
 def _answered(
@@ -140,6 +148,8 @@ def _answered(
     A sample is seen once, for all times of its file.
     """
     knots, samples = Knots.from_system(trained.system), chosen(data, options.part, "sample")
+    if options.as_time:
+        knots.require(options.as_time, "as_time")
     for file in data.files:
         own, parts = file.own(samples), {part: file.own(numbers) for part, numbers in data.parts.items()}
         known = [one for one in file.at if own and (options.as_time or knots.covers(one.at))]
@@ -148,8 +158,8 @@ def _answered(
         if not known:
             continue
         temperature = options.as_temperature or float(file.at[0].system["temperature"][0])
-        _say_outside(world, trained, temperature)
         asked = [options.as_time or one.at for one in known]
+        _say_replaced(world, trained, sorted({*asked}), temperature)
         at_all = at(trained, asked, temperature)
         found = answered(world, at_all, file.at[0], own, trained.recipe.model.name)
         for k, of_time in enumerate(known):
