@@ -9,9 +9,9 @@ Units: those of the labels.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -29,29 +29,20 @@ from runkit.mpi import World
 class Structure(Glass):
     """Descriptors of the structure; no simulation is made."""
 
-    @staticmethod
-    def keys(seen: Glass) -> Mapping[str, Any]:
-        """Keys of [data] in place of those of a network."""
-        return {"descriptors": True, "positions": "both", "augment": False, "cage": CageOptions()}
-
-    @staticmethod
-    def suits(seen: Glass, model: str) -> bool:
-        """Whether this is another predictor than a network with its data."""
-        return seen.options.cage.replicas > 0 or model != "linear"
+    KEYS: ClassVar[dict[str, Any]] = {  # of [data], in place of those of a network
+        "descriptors": True,
+        "positions": "both",
+        "augment": False,
+        "cage": CageOptions(),
+    }
+    SIMULATES: ClassVar[bool] = False  # whether it stands beside networks with cages alone
 
 
 class Displacements(Glass):
     """How far particles go in the short simulation, instead of descriptors."""
 
-    @staticmethod
-    def keys(seen: Glass) -> Mapping[str, Any]:
-        """Keys of [data] in place of those of a network."""
-        return {"positions": "both", "augment": False}
-
-    @staticmethod
-    def suits(seen: Glass, model: str) -> bool:
-        """Whether the network takes cages from a simulation."""
-        return seen.options.cage.replicas > 0
+    KEYS: ClassVar[dict[str, Any]] = {"positions": "both", "augment": False}
+    SIMULATES: ClassVar[bool] = True
 
     @property
     def sizes(self) -> dict[str, int]:
@@ -60,7 +51,8 @@ class Displacements(Glass):
     def _descriptors(self, found: Configuration) -> Floats:
         """The length of displacements, less the mean and in units of the spread, and the mean [n, 2].
 
-        That of the later half of the times is the best predictor of all numbers of a cage.
+        That is one number of a cage, in the later half of the times. A network has the others too, and their means over
+        neighbours.
         """
         assert found.cage is not None
         length = Cage.of_array(found.cage).later_length
@@ -73,8 +65,10 @@ RIVALS: dict[str, type[Structure | Displacements]] = {"linear": Structure, "shor
 
 def rivals_of(data: Glass, model: str) -> list[str]:
     """The names of those that stand beside a network, by its data and the name of its model."""
-    has_learnt = bool(data.parts.get("train"))
-    return [name for name, kind in RIVALS.items() if has_learnt and kind.suits(data, model)]
+    if not data.parts.get("train"):
+        return []
+    simulates = data.options.cage.replicas > 0  # without, a rival of the model's own name would be this model
+    return [name for name, kind in RIVALS.items() if simulates or not (kind.SIMULATES or name == model)]
 
 
 def answers_of(world: World, name: str, trained: Trained, data: Glass, samples: Sequence[int]) -> list[Prediction]:
@@ -83,7 +77,7 @@ def answers_of(world: World, name: str, trained: Trained, data: Glass, samples: 
     That is at the time of the data.
     """
     kind = RIVALS[name]
-    seen = kind(data.options.model_copy(update=dict(kind.keys(data))), seed=data.seed)
+    seen = kind(data.options.model_copy(update=kind.KEYS), seed=data.seed)
     seen.parts.clear()
     seen.parts.update(data.parts)
     seen.prepare(world)

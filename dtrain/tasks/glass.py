@@ -41,8 +41,8 @@ class GlassRival(EvaluateOptions):
     )
     rival: bool = Field(
         True,
-        description="solve the linear model of descriptors on the same training samples too, and beside a network "
-        "that takes cages one that knows nothing but displacements in their simulation",
+        description="solve the linear model of descriptors on the same training samples too, and, if the network takes "
+        "cages, a linear model of the displacements in the short simulation",
     )
 
 

@@ -51,7 +51,10 @@ class TimesEvaluate(GlassRival):
         None, gt=0, description="time that the network answers for, whatever those of the file; none: these [tau_LJ]"
     )
     as_temperature: float | None = Field(
-        None, gt=0, description="temperature that the network answers for, whatever that of the file; none: this one"
+        None,
+        gt=0,
+        description="temperature that the network answers for, whatever that of the file, at which cages are simulated "
+        "all the same; none: this one",
     )
 
 
@@ -64,7 +67,9 @@ class TimesPredict(GlassPredict):
         None, gt=0, description="time after the start, within those that were learnt; none: the last one [tau_LJ]"
     )
     temperature: float | None = Field(
-        None, gt=0, description="temperature; none: that of an ISOCONFIG file, else the lowest that was learnt"
+        None,
+        gt=0,
+        description="temperature, that of cages too; none: that of an ISOCONFIG file, else the lowest that was learnt",
     )
 
 

@@ -160,7 +160,7 @@ def test_it_is_scored_as_it_answers_for_another_moment(run, files, tmp_path, cap
 
 
 def test_what_stands_in_for_answers_that_were_not_learnt_is_told():
-    """Beyond the times of a temperature that takes part, and where mobilities of two temperatures have none in common."""
+    """Beyond the times of a temperature that takes part, and where particles never move as far at two of them."""
     knots = Knots((0.5, 1.0), ((1.0, 100.0), (0.1, 1.0)), ((0.0, 1.0), (0.0, 1.0)))
     assert (
         knots.replaced([1.0, 10.0, 100.0], 0.5) == knots.replaced([0.1, 1.0], 1.0) == knots.replaced([3.0], 0.6) == []
