@@ -10,8 +10,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from dtrain.flow_metrics import divergence, energy_spectrum, peak_period
-from runkit.arrays import F64, Bools, Floats
+from runkit.arrays import F64, Bools, Floats, Ints
 
+GOLDEN = (5**0.5 - 1) / 2  # whose multiples fill the parts of a whole evenly, and never come back to one of them
 N_BLOCKS = 40  # stretches of time, each longer than the one before, over which a curve is averaged
 
 
@@ -69,8 +70,9 @@ class Summary:
 
 
 class Statistics:
-    """Gathers frames of one case: `n_frames` in all, of which `stride` counts for what is dear (mean, spectrum).
+    """Gathers frames of one case: `n_frames` in all, one of every `stride` for what is dear (mean, spectrum).
 
+    Which one differs from stretch to stretch: a limit cycle whose period divides the stride would look as if it stood.
     `fluid` and `wake` are masks [x, y]; without a wake the lift is that of all fluid. The period is found from segments
     of `segment` frames.
     """
@@ -97,9 +99,16 @@ class Statistics:
         block = np.minimum(block, len(self._ends) - 1)
         np.add.at(self._curve[0], block, inside.var(axis=-1).sum(axis=0))
         np.add.at(self._curve[1], block, 1.0)
-        if (-self.n_seen) % self.stride < len(lift):
-            self._sample(velocity[:, (-self.n_seen) % self.stride :: self.stride])
+        if len(chosen := self._chosen(len(lift))):
+            self._sample(velocity[:, chosen])
         self.n_seen += len(lift)
+
+    def _chosen(self, n: int) -> Ints:
+        """The places, among the next n frames, of those that are sampled."""
+        stretch = np.arange(self.n_seen // self.stride, -(-(self.n_seen + n) // self.stride))
+        place = stretch * self.stride + (stretch * GOLDEN % 1 * self.stride).astype(int) - self.n_seen
+        found: Ints = place[(place >= 0) & (place < n)]
+        return found
 
     def _sample(self, velocity: Floats) -> None:
         wide = velocity.astype(np.float64)
