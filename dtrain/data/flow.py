@@ -69,10 +69,7 @@ class Flow(FlowFile, DataSet[Clips, FlowLoss]):
 
     def require(self, options: FlowLoss) -> None:
         _ = self.split  # draws clips
-        n_frames = self.options.frames * (self.options.unroll if self.options.through else 1)
-        if options.physics.keys() & {"continuity", "momentum"} and n_frames < 3:
-            told = f"data.frames = {self.options.frames}: a change in time needs three frames that are predicted"
-            raise UserError(f"{told}; raise data.frames, or data.unroll with data.through = true")
+        options.require(self.options)
 
     @property
     def parts(self) -> dict[str, list[int]]:

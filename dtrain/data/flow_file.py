@@ -46,7 +46,7 @@ class FlowFile:
         return self._channels("t0_fields/density", "t1_fields/velocity", case, start, n_frames)
 
     def speed(self, case: int) -> float:
-        """Reference velocity of a case: the mean one of its inlet, if it has one."""
+        """Reference velocity of a case: of its inlet in the mean, else of a sliding wall, else nominal."""
         return float(self.dataset["scalars/velocity"][case])
 
     def shedding_period(self, case: int) -> float:

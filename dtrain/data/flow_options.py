@@ -12,6 +12,7 @@ from dtrain.data.free_running import FreeRunning
 from dtrain.data.split import Split
 from dtrain.flow_physics import TERMS
 from runkit.config import Config
+from runkit.errors import UserError
 
 
 class Outside(Config):
@@ -91,10 +92,23 @@ class FlowLoss(Config):
     faces: float = Field(0.0, ge=0, description="weight of the error of velocity in the cells at the faces")
 
     statistics: float = Field(
-        1.0, ge=0, description="weight of the error of mean and rms over time of the network's own flow (data.free)"
+        0.2,
+        ge=0,
+        description="weight of the error of mean and rms over time of the network's own flow; nothing without "
+        "data.free.calls",
     )
 
     @property
     def physics(self) -> dict[str, float]:
         """The weights of what equations say, of those that count."""
         return {name: weight for name in TERMS if (weight := getattr(self, name)) > 0}
+
+    def require(self, data: FlowOptions) -> None:
+        """UserError if clips do not hold what a weight needs, or hold what no weight asks for."""
+        n_frames = data.frames * (data.unroll if data.through else 1)
+        if self.physics.keys() & {"continuity", "momentum"} and n_frames < 3:
+            told = f"data.frames = {data.frames}: a change in time needs three frames that are predicted"
+            raise UserError(f"{told}; raise data.frames, or data.unroll with data.through = true")
+        if data.free.calls and not self.statistics:
+            told = f"loss.statistics = 0 with data.free.calls = {data.free.calls}: calls whose frames would not count"
+            raise UserError(f"{told}; allowed: a weight above 0, or data.free.calls = 0")

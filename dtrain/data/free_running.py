@@ -26,7 +26,7 @@ LEAST = 1e-4  # variance that is added, so that gradients of its root stay finit
 
 
 class FreeRunning(Config):
-    """The network's own flow in training."""
+    """The network's own flow in training: of a cloud its cells on the grid, not its points."""
 
     calls: int = Field(
         0,
@@ -35,7 +35,7 @@ class FreeRunning(Config):
         "0: none",
     )
     window: int = Field(
-        8, ge=1, description="calls with gradients after these, over whose frames statistics are taken: some periods"
+        8, ge=2, description="calls with gradients after these, over whose frames statistics are taken: some periods"
     )
 
     @property

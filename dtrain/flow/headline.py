@@ -39,7 +39,7 @@ HEADS = {
 }
 MEANING = (
     "VRMSE: error over the spread of a field, 1 for its mean; of frame 1, and means over frames.",
-    "NMSE: squared error of velocity over its square, of frames 1 and 20; MSE: over that of the inlet, of all frames.",
+    "NMSE: squared error of velocity over its square, frames 1 and 20; MSE: over the reference velocity's, all frames.",
     f"followed: frames, and shedding periods, until the correlation of vorticity falls below {DECORRELATED:g}.",
     "div/sim: divergence over the simulation's. E: log10 of kinetic energy over the simulation's, by scale.",
     "-: the rollout is too short, or nothing is shed.",

@@ -33,7 +33,7 @@ SCORES = {
     "vrmse": "VRMSE, mean of density and both velocities",
     **{name: f"VRMSE of {name.replace('_', ' ')}" for name in CHANNELS},
     "nmse": "squared error of velocity over its square, sums over cells",
-    "mse": "squared error of velocity over that of the inlet, mean of both components",
+    "mse": "squared error of velocity over the square of the reference velocity, mean of both components",
     "wake": "VRMSE of velocity behind the obstacles",
     "correlation": "correlation of vorticity",
     "divergence": "divergence of velocity over vorticity of the simulation, root mean squares",

@@ -9,8 +9,11 @@ import torch
 from torch import Tensor, nn
 
 from dtrain.data.flow import Flow
+from dtrain.data.flow_cloud import FlowCloud, FlowCloudLoss, FlowCloudOptions
 from dtrain.data.flow_options import FlowLoss, FlowOptions
 from dtrain.data.free_running import statistics_error
+from runkit.errors import UserError
+from tests.flow_factory import write_flow
 
 
 class Grows(nn.Module):
@@ -20,7 +23,7 @@ class Grows(nn.Module):
         super().__init__()
         self.step = nn.Parameter(torch.ones(()))
 
-    def forward(self, x: Tensor) -> tuple[Tensor]:
+    def forward(self, x: Tensor, *_: Tensor) -> tuple[Tensor]:
         return (x[:, :3] + self.step,)
 
 
@@ -90,3 +93,45 @@ def test_predicted_frames_are_held_to_the_first_frames_of_a_clip_that_is_longer_
     value = flow.loss(output, batch, FlowLoss(gradient=0.0))["value_loss"]
     squares = (output[0] - batch.target[:, :, :6]).square() * batch.fluid
     torch.testing.assert_close(value, squares.sum((1, 2, 3, 4)) / (batch.fluid.sum((1, 2, 3, 4)) * 18))
+
+
+def test_one_frame_per_call_over_the_shortest_window_has_finite_gradients(flow_file):
+    """A change needs two frames; a window of one call, which may give but one, is refused."""
+    options = {"file": str(flow_file), "frames": 1, "free": {"calls": 1, "window": 2}}
+    flow, network = Flow(FlowOptions.model_validate(options), seed=1), Grows()
+    batch = flow.batch(flow.split["train"][:2], [0, 0])
+    losses = flow.loss(flow.output(network, batch), batch, FlowLoss())
+    losses["loss"].sum().backward()
+    assert losses["loss"].isfinite().all() and network.step.grad.isfinite() and network.step.grad != 0
+    with pytest.raises(ValueError, match="greater than or equal to 2"):
+        FlowOptions.model_validate(options | {"free": {"calls": 1, "window": 1}})
+
+
+def test_an_own_flow_whose_statistics_have_no_weight_is_refused(flow):
+    flow.require(FlowLoss())
+    with pytest.raises(UserError, match=r"loss\.statistics = 0 with data\.free\.calls = 5: .*; allowed: "):
+        flow.require(FlowLoss(statistics=0.0))
+
+
+def test_a_window_that_is_longer_than_a_case_is_told_by_its_key(flow_file):
+    options = {"file": str(flow_file), "free": {"calls": 1, "window": 50}}
+    with pytest.raises(UserError, match=r"153 frames .* lower data\.frames .*, data\.free\.window \(50\)"):
+        Flow(FlowOptions.model_validate(options), seed=1).require(FlowLoss())
+
+
+def test_of_a_cloud_the_statistics_of_the_grid_alone_count(tmp_path):
+    """Points have their own part of the loss, for predicted frames; an own flow that is wrong there changes none."""
+    options = {"file": str(write_flow(tmp_path / "flow.h5", n_points=240)), "free": {"calls": 2, "window": 2}}
+    cloud = FlowCloud(FlowCloudOptions.model_validate(options), seed=1)
+    batch = cloud.batch(cloud.split["train"][:2], [0, 0])
+    frames, own = cloud.output(Grows(), batch)
+    losses = cloud.loss((frames, own), batch, FlowCloudLoss())
+    assert own.shape == (2, 3, 6, batch.fluid.shape[-1]) and (losses["points_loss"] > 0).all()
+    wanted = batch.target[:, :, :6]
+    on_grid = (cloud.cells(values) for values in (own, wanted))
+    torch.testing.assert_close(losses["statistics_loss"], statistics_error(*on_grid, cloud.cells(batch.fluid)))
+    points = torch.zeros_like(own)
+    points[..., : cloud.n_points] = 7.0
+    changed = cloud.loss((frames, own + points), batch, FlowCloudLoss())
+    for name, value in losses.items():
+        torch.testing.assert_close(changed[name], value)
