@@ -283,7 +283,7 @@ class Flow(FlowFile, DataSet[Clips, FlowLoss]):
         if not starts or length <= self.options.frames:
             raise UserError(
                 f"data: clips of {length} frames cannot be had from {self.options.file}, where a case has "
-                f"{self.n_frames}; lower data.frames (now {self.options.frames}), {self.options.longest}"
+                f"{self.n_frames}; lower data.frames (now {self.options.frames}) or {self.options.longest}"
             )
         return [case * self.n_frames + start for case in cases for start in starts]
 

@@ -115,7 +115,7 @@ def test_an_own_flow_whose_statistics_have_no_weight_is_refused(flow):
 
 def test_a_window_that_is_longer_than_a_case_is_told_by_its_key(flow_file):
     options = {"file": str(flow_file), "free": {"calls": 1, "window": 50}}
-    with pytest.raises(UserError, match=r"153 frames .* lower data\.frames .*, data\.free\.window \(50\)"):
+    with pytest.raises(UserError, match=r"153 frames .* lower data\.frames .* or data\.free\.window \(50\)"):
         Flow(FlowOptions.model_validate(options), seed=1).require(FlowLoss())
 
 
