@@ -6,7 +6,6 @@ import os
 import shutil
 import subprocess
 import sys
-import tarfile
 import tomllib
 from pathlib import Path
 
@@ -47,8 +46,7 @@ def build(kind: str, folder: Path) -> Path:
 @pytest.fixture(scope="module")
 def unpacked(source: Path) -> Path:
     """The source distribution, unpacked."""
-    with tarfile.open(build("sdist", source)) as archive:
-        archive.extractall(source.parent, filter="data")
+    shutil.unpack_archive(build("sdist", source), source.parent)  # Python before 3.11.4 has no filters
     (folder,) = source.parent.glob("glassflow-*")
     return folder
 

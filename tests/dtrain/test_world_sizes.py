@@ -19,7 +19,7 @@ def test_a_run_of_two_processes_goes_on_with_any_number(stage, n_then, averaged_
     """
     (tmp_path / "zero.json").write_text(json.dumps({"zero_optimization": {"stage": stage}, "gradient_clipping": 1.0}))
     run, words = tmp_path / "runs/tiny", (*averaged_settings, "deepspeed=zero.json")
-    codes, printed = on_processes(2, train.main, tmp_path, *words, "minutes=0.001")
+    codes, printed = on_processes(2, train.main, tmp_path, *words, "minutes=0.001", "grace_seconds=150")
     assert codes[0] == UNFINISHED, printed
     n_before = len(losses(run))
     assert 0 < n_before < len(losses(averaged_run)) - 2

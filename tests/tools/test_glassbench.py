@@ -127,7 +127,7 @@ loss = {{ p = 1.0 }}
     assert code == 0, printed
     evaluate.main([str(tmp_path / "bench"), "threads=1", "device=cpu"])
     about = json.loads((tmp_path / "bench" / "evaluation.json").read_text())
-    assert [set(row) - {"name"} for row in about["rows"]] == [{"A", "B"}] * 2 and about["ceiling"] == {}
+    assert [set(row) - {"name", "lead"} for row in about["rows"]] == [{"A", "B"}] * 2 and about["ceiling"] == {}
     assert about["rows"][0]["A"]["pearson"]["value"] is not None and about["n_replicas"] == 0
 
 
