@@ -90,7 +90,6 @@ class FlowLoss(Config):
     momentum: float = Field(0.0, ge=0, description="weight of the error of the residual of momentum, without viscosity")
     wall: float = Field(0.0, ge=0, description="weight of the error of the velocity continued to surfaces")
     faces: float = Field(0.0, ge=0, description="weight of the error of velocity in the cells at the faces")
-
     statistics: float = Field(
         0.2,
         ge=0,

@@ -48,6 +48,20 @@ ema = 0.9
 epochs = 2
 learning_rate = 1e-2
 """
+# A model of glass at any time, which goes on with keys of its data, and the phase of what is solved.
+ANY_TIME = """
+[model]
+name = "any-time"
+[data]
+name = "glass-times"
+positions = "both"
+descriptors = true
+"""
+SOLVED = """
+[phase.solve]
+epochs = 1
+learning_rate = 1.0
+"""
 READY = multiprocessing.get_context("forkserver")
 READY.set_forkserver_preload(["dtrain.train", "dtrain.evaluate", "deepspeed"])
 

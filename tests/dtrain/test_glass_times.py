@@ -28,21 +28,10 @@ from dtrain.weights import load_model
 from runkit.dataset.reader import Dataset
 from runkit.errors import UserError
 from runkit.mpi import SerialWorld
-from tests.dtrain.conftest import train_here
+from tests.dtrain.conftest import ANY_TIME, SOLVED, train_here
 from tests.isoconfig_factory import write_isoconfig
 
-RECIPE = """
-name = "any"
-[model]
-name = "any-time"
-[data]
-name = "glass-times"
-positions = "both"
-descriptors = true
-[phase.solve]
-epochs = 1
-learning_rate = 1.0
-"""
+RECIPE = f'name = "any"{ANY_TIME}{SOLVED}'
 KEYS = {"positions": "both", "descriptors": True}
 
 

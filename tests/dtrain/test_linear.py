@@ -19,9 +19,9 @@ from dtrain.weights import load_model
 from runkit.dataset.reader import Dataset
 from runkit.errors import UserError
 from runkit.mpi import SerialWorld
-from tests.dtrain.conftest import on_two, train_here
+from tests.dtrain.conftest import SOLVED, on_two, train_here
 
-RECIPE = """
+RECIPE = f"""
 name = "linear"
 [model]
 name = "linear"
@@ -29,10 +29,7 @@ name = "linear"
 time = 1
 positions = "both"
 descriptors = true
-[phase.solve]
-epochs = 1
-learning_rate = 1.0
-"""
+{SOLVED}"""
 
 
 @pytest.fixture(scope="module")

@@ -22,7 +22,7 @@ from dtrain.predict import main as predict
 from runkit.dataset.reader import Dataset
 from runkit.errors import UserError
 from runkit.mpi import SerialWorld
-from tests.dtrain.conftest import train_here
+from tests.dtrain.conftest import SOLVED, train_here
 from tests.isoconfig_factory import write_isoconfig
 
 KEYS = {"positions": "both", "descriptors": True, "cage": {"replicas": 2, "time": 0.1}}
@@ -35,16 +35,13 @@ name = "{data}"
 positions = "both"
 descriptors = true
 cage = {{ replicas = 2, time = 0.1 }}
-[phase.solve]
-epochs = 1
-learning_rate = 1.0
 """
 
 
 def solved(folder, model, data):
     """A file, and the run of a model that is solved on it."""
     file = write_isoconfig(folder / "few.h5", n_samples=4, n_times=2, seed=4)
-    (folder / "caged.toml").write_text(RECIPE.format(model=model, data=data))
+    (folder / "caged.toml").write_text(RECIPE.format(model=model, data=data) + SOLVED)
     code, printed = train_here(folder, "caged.toml", f"data.file={file}", "threads=1")
     assert code == 0, printed
     return file, folder / "runs" / "caged"

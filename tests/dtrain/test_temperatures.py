@@ -22,22 +22,10 @@ from dtrain.metrics import pearson
 from dtrain.weights import load_model
 from runkit.dataset.reader import Dataset
 from runkit.errors import UserError
-from tests.dtrain.conftest import train_here
+from tests.dtrain.conftest import ANY_TIME, SOLVED, train_here
 from tests.isoconfig_factory import write_isoconfig
 
-RECIPE = """
-name = "two"
-[model]
-name = "any-time"
-[data]
-name = "glass-times"
-positions = "both"
-descriptors = true
-split = { train = 3, validation = 1, test = 0 }
-[phase.solve]
-epochs = 1
-learning_rate = 1.0
-"""
+RECIPE = f'name = "two"{ANY_TIME}split = {{ train = 3, validation = 1, test = 0 }}{SOLVED}'
 KEYS = {"positions": "both", "descriptors": True}
 ALONE = ("device=cpu", "threads=1", "rival=false")
 
