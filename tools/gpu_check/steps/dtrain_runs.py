@@ -24,9 +24,12 @@ COLUMNS = {
 }
 TABLES = {"": Table("performance", "Training runs on a GPU", COLUMNS)}
 ROOT = Path(__file__).parents[3]
+FLOW_EPOCHS = {"one": 0.5, "two": 0.3, "calm": 0.1, "own": 0.1}
 RUNS = (
     ("mdgen", "botan", ["phase.joint.epochs=6"]),
+    ("mdgen", "glass", []),
     ("lbmgen", "flow_cnn", ["phase.frames.epochs=0.5", "phase.rollouts.epochs=0.2"]),
+    ("lbmgen", "flow", [f"phase.{name}.epochs={epochs}" for name, epochs in FLOW_EPOCHS.items()]),
 )
 SMALL_RUNS = (
     (
@@ -36,6 +39,7 @@ SMALL_RUNS = (
     ),
 )
 SMALL = {"mdgen": [*TINY["mdgen"], "production.n_samples=3"]}
+GENERATED = {"lbmgen": ["n_cases=64"]}
 
 
 def run(bench: Bench) -> None:
@@ -44,7 +48,7 @@ def run(bench: Bench) -> None:
         for program, recipe, settings in bench.size(RUNS, SMALL_RUNS):
             file = folder / f"{program}.h5"
             if not file.exists():
-                generate(program, file, bench.device, bench.size({}, SMALL).get(program, []))
+                generate(program, file, bench.device, bench.size(GENERATED, SMALL).get(program, []))
             bench.attempt(recipe, _train, bench, recipe, [f"data.file={file}", *settings], folder)
 
 

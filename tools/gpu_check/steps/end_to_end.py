@@ -41,8 +41,8 @@ TINY = {
 }
 DEFAULTS: tuple[tuple[str, list[str]], ...] = (
     ("mdgen", []),
-    ("lbmgen", []),
-    ("lbmgen", ["grid.refinement=4", "frames.count=10", "frames.warm_up=2", "obstacles.diameter=7"]),
+    ("lbmgen", ["n_cases=64"]),
+    ("lbmgen", ["n_cases=64", "grid.refinement=4", "frames.count=10", "frames.warm_up=2", "obstacles.diameter=7"]),
 )
 
 
