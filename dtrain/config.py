@@ -101,6 +101,9 @@ class Recipe(Config):
     )
     compile: bool = Field(False, description="torch.compile: minutes at first, then steps take about 0.85 of the time")
     deepspeed: str = Field("", description="DeepSpeed's JSON configuration; none: the one beside the recipes")
+    optimizer: Literal["", "muon"] = Field(
+        "", description="muon: updates of matrices and filters are made orthogonal; none: what DeepSpeed's JSON names"
+    )
     model: Network = Network()
     data: Options
     loss: Config

@@ -20,15 +20,16 @@ from runkit.errors import UserError
 DEFAULT_CONFIG = PACKAGE / "recipes" / "ds_config.json"
 # Optimisers that DeepSpeed takes from torch; its own are compiled at first use, which takes minutes without a GPU.
 _TORCH_OPTIMIZERS = ("adam", "adamw", "adagrad")
+MUON = "muon"
 # Of monitors that keep a job in a folder or under a name: which key is the name.
 _NAMES = {"tensorboard": "job_name", "csv_monitor": "job_name", "comet": "experiment_name"}
 
 
-def read_config(path: str, batch: int, ranks: Ranks, micro_batch: int = 1) -> dict[str, Any]:
+def read_config(path: str, batch: int, ranks: Ranks, micro_batch: int = 1, optimizer: str = "") -> dict[str, Any]:
     """DeepSpeed's configuration, completed for `batch` samples per step; raises UserError.
 
     `path` may be empty: the JSON beside the recipes. `micro_batch` samples are computed at once, 0: all
-    that a process has in a step; the JSON may set another number.
+    that a process has in a step; the JSON may set another number. An `optimizer` takes the place of the JSON's.
     """
     file = Path(path) if path else DEFAULT_CONFIG
     try:
@@ -37,6 +38,8 @@ def read_config(path: str, batch: int, ranks: Ranks, micro_batch: int = 1) -> di
         raise UserError(f"deepspeed: {file}: {error.strerror}") from error
     except json.JSONDecodeError as error:
         raise UserError(f"deepspeed: {file} is not JSON: {error}") from error
+    if optimizer and isinstance(config, dict):
+        config["optimizer"] = {"type": optimizer}
     _check(config, file, ranks)
     share = -(-batch // ranks.size)  # of a process in a step: with more at once, places would be empty
     micro_batch = config.get("train_micro_batch_size_per_gpu", min(micro_batch or share, share))
@@ -93,6 +96,9 @@ def _check_optimizer(config: dict[str, Any], file: Path, ranks: Ranks) -> None:
             "(phase.NAME.learning_rate); leave it out"
         )
     name = str(optimizer.get("type", "")).lower()
+    if name == MUON:
+        _check_muon(config, file)
+        return
     is_of_torch = name in _TORCH_OPTIMIZERS or hasattr(torch.optim, str(optimizer.get("type")))
     if ranks.device.type == "cpu" and not is_of_torch:
         allowed = ", ".join(_TORCH_OPTIMIZERS)
@@ -101,6 +107,15 @@ def _check_optimizer(config: dict[str, Any], file: Path, ranks: Ranks) -> None:
         )
     if name in ("adam", "adamw") and ranks.device.type == "cpu":
         parameters["torch_adam"] = True
+
+
+def _check_muon(config: Mapping[str, Any], file: Path) -> None:
+    """Muon is ours (`muon.py`), for whole weights."""
+    stage = config.get("zero_optimization", {}).get("stage", 0)
+    if stage:
+        raise UserError(f"{file}: zero_optimization.stage = {stage}: Muon needs whole matrices, not shards; allowed: 0")
+    if parameters := config["optimizer"]["params"]:
+        raise UserError(f"{file}: optimizer.params = {parameters!r}: Muon has no settings; leave them out")
 
 
 def _accumulation_steps(config: Mapping[str, Any], file: Path, batch: int, size: int, micro_batch: int) -> int:

@@ -19,8 +19,9 @@ import torch
 from torch import Tensor, nn
 
 from dtrain.averaging import WeightAverage
-from dtrain.deepspeed_config import named_monitors, one_line
+from dtrain.deepspeed_config import MUON, named_monitors, one_line
 from dtrain.frozen import frozen_parts
+from dtrain.muon import Muon
 from dtrain.ranks import Ranks
 from runkit.efficiency import FILE, counted
 from runkit.errors import UserError
@@ -59,9 +60,12 @@ class Engine:
         except (deepspeed.runtime.config.DeepSpeedConfigError, *_REFUSALS) as error:
             raise UserError(f"DeepSpeed refuses its configuration: {one_line(error)}") from error
         learning = [parameter for parameter in network.parameters() if parameter.requires_grad]
+        own = None
+        if str(config.get("optimizer", {}).get("type", "")).lower() == MUON:
+            own, config = Muon(learning), {key: config[key] for key in config if key != "optimizer"}
         try:
             self._engine, self._optimizer, _, _ = deepspeed.initialize(
-                model=network, model_parameters=learning, config=config, dist_init_required=False
+                model=network, optimizer=own, model_parameters=learning, config=config, dist_init_required=False
             )
         except ImportError as error:
             raise UserError(f"DeepSpeed's configuration needs what is not installed: {error}") from error

@@ -34,7 +34,7 @@ COMPILER = "inductor"  # torch.compile's own
 
 def train_run(ranks: Ranks, recipe: Recipe, clock: Clock) -> None:
     """Train one run to its end, or resume it; the run stops early, with a checkpoint, when the time is over."""
-    config = read_config(recipe.deepspeed, recipe.batch, ranks, recipe.micro)
+    config = read_config(recipe.deepspeed, recipe.batch, ranks, recipe.micro, recipe.optimizer)
     with Account(TRAINING) as account, closing(RunFolder.open(ranks, recipe, config)) as run_folder:
         try:
             if run_folder.is_finished:

@@ -70,11 +70,18 @@ def test_optimisers_on_the_cpu_are_torchs_own(written):
         ({"zero_optimization": {"stage": 7}}, "zero_optimization.stage = 7; allowed: 0, 1, 2, 3"),
         ({"zero_optimization": {"stage": "two"}}, "zero_optimization.stage = 'two'"),
         ({"optimizer": {"type": "Adam", "params": 3}}, "optimizer.params = 3; allowed: a table"),
+        ({"optimizer": {"type": "Muon"}, "zero_optimization": {"stage": 2}}, "stage = 2: Muon needs whole matrices"),
+        ({"optimizer": {"type": "Muon", "params": {"momentum": 0.9}}}, "Muon has no settings"),
     ],
 )
 def test_what_contradicts_the_recipe_or_the_machine_is_refused(written, config, message):
     with pytest.raises(UserError, match=message):
         read_config(written(**config), 4, ranks(2))
+
+
+def test_the_recipes_optimiser_takes_the_place_of_the_configurations(written):
+    given = written(optimizer={"type": "AdamW", "params": {"weight_decay": 0.1}})
+    assert read_config(given, 1, ranks(1), optimizer="muon")["optimizer"] == {"type": "muon", "params": {}}
 
 
 def test_a_configuration_that_is_no_json_is_refused(tmp_path):

@@ -46,7 +46,7 @@ def small(name: str, files: dict[str, Path]) -> list[str]:
 def before_training(ranks: Ranks, recipe: Recipe) -> None:
     """What is looked at before the first step."""
     show(recipe)
-    read_config(recipe.deepspeed, recipe.batch, ranks, recipe.micro)
+    read_config(recipe.deepspeed, recipe.batch, ranks, recipe.micro, recipe.optimizer)
     first = data_sets.get(recipe.data.name)(recipe.data_in(next(iter(recipe.phase))), seed=recipe.seed)
     start_from(build_network(recipe, first.sizes), recipe, read_starts(recipe), first.normalisation)
 

@@ -25,7 +25,7 @@ COLUMNS = {
 TABLES = {"": Table("performance", "Training runs on a GPU", COLUMNS)}
 ROOT = Path(__file__).parents[3]
 FLOW_EPOCHS = {"one": 0.5, "two": 0.3, "calm": 0.1, "own": 0.1}
-RUNS = (
+RUNS: tuple[tuple[str, str, list[str]], ...] = (
     ("mdgen", "botan", ["phase.joint.epochs=6"]),
     ("mdgen", "glass", []),
     ("lbmgen", "flow_cnn", ["phase.frames.epochs=0.5", "phase.rollouts.epochs=0.2"]),
