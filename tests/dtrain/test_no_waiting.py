@@ -29,6 +29,7 @@ from dtrain.kernels import on_torch
 from dtrain.kernels.order import ordered
 from dtrain.models.botan import Botan
 from dtrain.models.flow_cnn import FlowCNN
+from dtrain.muon import Muon
 from dtrain.phase import PhaseTrainer, weighted_losses
 from dtrain.ranks import connect
 
@@ -220,6 +221,16 @@ def test_a_whole_step_asks_for_no_number(trainer):
         (a.detach() - b).square().sum() for a, b in zip(trainer.engine._engine.module.parameters(), before, strict=True)
     ]
     assert 0 < float(sum(moved).sqrt()) <= 2.01e-3, "two steps of a gradient that is clipped at 1e-3"
+
+
+def test_an_update_by_muon_asks_for_no_number():
+    filters = torch.nn.Parameter(torch.ones(4, 3, 2, 2))
+    optimizer = Muon([filters])
+    for _ in range(2):
+        filters.grad = torch.randn(filters.shape)
+        with Watch(FROM_HOST) as watch:
+            optimizer.step()
+        assert not watch.waits and "add_" in watch.seen
 
 
 def test_deepspeeds_own_stopwatch_which_waits_for_the_gpu_is_off(trainer):
