@@ -67,7 +67,7 @@ def process_of_rank(launcher: subprocess.Popen[str], rank: int) -> psutil.Proces
 
 
 def assert_same_curves(run: Path, other: Path) -> None:
-    """The same steps, the same losses at first, and as much learnt: on some processors rounding grows after ten steps."""
+    """The same steps and first losses, and as much learnt: on some processors rounding grows after ten steps."""
     for name in ("training", "validation"):
         rows, others = curve(run, name), curve(other, name)
         assert [row["step"] for row in rows] == [row["step"] for row in others]
