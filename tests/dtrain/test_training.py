@@ -15,7 +15,7 @@ from dtrain.weights import about_model, load_model
 from tests.dtrain.conftest import curve, finish, on_two, start, train_here
 from tests.flow_factory import write_flow
 
-SMALL = ("log_every=1", "data.positions=thermal", "model.parameters.rounds=2", "validate_every=5")
+SMALL = ("threads=1", "log_every=1", "data.positions=thermal", "model.parameters.rounds=2", "validate_every=5")
 
 
 @pytest.fixture(scope="module")
