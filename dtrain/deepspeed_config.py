@@ -20,7 +20,6 @@ from runkit.errors import UserError
 DEFAULT_CONFIG = PACKAGE / "recipes" / "ds_config.json"
 # Optimisers that DeepSpeed takes from torch; its own are compiled at first use, which takes minutes without a GPU.
 _TORCH_OPTIMIZERS = ("adam", "adamw", "adagrad")
-MUON = "muon"
 # Of monitors that keep a job in a folder or under a name: which key is the name.
 _NAMES = {"tensorboard": "job_name", "csv_monitor": "job_name", "comet": "experiment_name"}
 
@@ -95,10 +94,10 @@ def _check_optimizer(config: dict[str, Any], file: Path, ranks: Ranks) -> None:
             f"{file}: optimizer.params.lr = {parameters['lr']!r}: the learning rate is the recipe's "
             "(phase.NAME.learning_rate); leave it out"
         )
-    name = str(optimizer.get("type", "")).lower()
-    if name == MUON:
+    if is_muon(config):
         _check_muon(config, file)
         return
+    name = str(optimizer.get("type", "")).lower()
     is_of_torch = name in _TORCH_OPTIMIZERS or hasattr(torch.optim, str(optimizer.get("type")))
     if ranks.device.type == "cpu" and not is_of_torch:
         allowed = ", ".join(_TORCH_OPTIMIZERS)
@@ -109,8 +108,13 @@ def _check_optimizer(config: dict[str, Any], file: Path, ranks: Ranks) -> None:
         parameters["torch_adam"] = True
 
 
+def is_muon(config: Mapping[str, Any]) -> bool:
+    """Whether the optimiser is Muon, which is ours and not DeepSpeed's (`muon.py`)."""
+    return str(config.get("optimizer", {}).get("type", "")).lower() == "muon"
+
+
 def _check_muon(config: Mapping[str, Any], file: Path) -> None:
-    """Muon is ours (`muon.py`), for whole weights."""
+    """Muon updates whole weights, and has nothing to set."""
     stage = config.get("zero_optimization", {}).get("stage", 0)
     if stage:
         raise UserError(f"{file}: zero_optimization.stage = {stage}: Muon needs whole matrices, not shards; allowed: 0")

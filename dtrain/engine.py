@@ -19,7 +19,7 @@ import torch
 from torch import Tensor, nn
 
 from dtrain.averaging import WeightAverage
-from dtrain.deepspeed_config import MUON, named_monitors, one_line
+from dtrain.deepspeed_config import is_muon, named_monitors, one_line
 from dtrain.frozen import frozen_parts
 from dtrain.muon import Muon
 from dtrain.ranks import Ranks
@@ -61,8 +61,9 @@ class Engine:
             raise UserError(f"DeepSpeed refuses its configuration: {one_line(error)}") from error
         learning = [parameter for parameter in network.parameters() if parameter.requires_grad]
         own = None
-        if str(config.get("optimizer", {}).get("type", "")).lower() == MUON:
-            own, config = Muon(learning), {key: config[key] for key in config if key != "optimizer"}
+        if is_muon(config):
+            own = Muon(learning)
+            del config["optimizer"]
         try:
             self._engine, self._optimizer, _, _ = deepspeed.initialize(
                 model=network, optimizer=own, model_parameters=learning, config=config, dist_init_required=False

@@ -19,6 +19,7 @@ import torch
 
 from dtrain.data.glass import Glass, GlassOptions
 from dtrain.train import main
+from runkit.stop import UNFINISHED
 from tests.conftest import clean_environment
 from tests.flow_factory import write_flow
 from tests.isoconfig_factory import write_isoconfig
@@ -162,6 +163,19 @@ def begin_on(n: int, program: Callable[[Sequence[str]], None], directory: Path, 
         for process in processes:
             process.start()
     return processes
+
+
+def require_goes_on(directory: Path, words: Sequence[object], n_then: int, whole: Sequence[float]) -> None:
+    """Begin a training of TINY_AVERAGED on two processes, which its time limit ends, and go on with `n_then`.
+
+    `whole` are the losses of an undisturbed run, of which the first part has to be short of the end.
+    """
+    codes, printed = on_processes(2, main, directory, *words, "minutes=0.001", "grace_seconds=150")
+    assert codes[0] == UNFINISHED, printed
+    n_before = len(losses(directory / "runs/tiny"))
+    assert 0 < n_before < len(whole) - 2
+    codes, printed = on_processes(n_then, main, directory, *words)
+    assert codes == [0] * n_then and f"goes on after step {n_before}" in printed, printed
 
 
 def _one_of(program: Callable, directory: Path, environment: dict[str, str], words: list[str]) -> None:

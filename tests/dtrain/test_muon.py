@@ -8,10 +8,8 @@ import pytest
 import torch
 from torch import nn
 
-from dtrain import train
 from dtrain.muon import MOMENTUM, RATE, Muon, orthogonal
-from runkit.stop import UNFINISHED
-from tests.dtrain.conftest import losses, on_processes, trained_here
+from tests.dtrain.conftest import losses, require_goes_on, trained_here
 
 
 @pytest.mark.parametrize("shape", [(8, 30), (30, 8), (12, 12), (1, 7)])
@@ -76,11 +74,6 @@ def test_a_training_goes_on_as_if_undisturbed_on_another_number_of_processes(ave
     words = (*averaged_settings, "optimizer=muon")
     (tmp_path / "whole").mkdir()
     whole = trained_here(tmp_path / "whole", *words)
-    codes, printed = on_processes(2, train.main, tmp_path, *words, "minutes=0.001", "grace_seconds=150")
-    assert codes[0] == UNFINISHED, printed
-    n_before = len(losses(tmp_path / "runs/tiny"))
-    assert 0 < n_before < len(losses(whole)) - 2
-    codes, printed = on_processes(1, train.main, tmp_path, *words)
-    assert codes == [0] and f"goes on after step {n_before}" in printed, printed
+    require_goes_on(tmp_path, words, 1, losses(whole))
     assert losses(tmp_path / "runs/tiny") == pytest.approx(losses(whole), rel=2e-3)
     assert losses(whole) != pytest.approx(losses(averaged_run), rel=2e-2)  # by Adam
