@@ -21,6 +21,7 @@ from pathlib import Path
 import psutil
 
 NETWORK = "10.77.0"
+HUNG = 600  # seconds after which a command counts as hung; a slow and busy machine may need some minutes
 PROGRAMS = ("unshare", "nsenter", "setpriv", "ip", "mount", "ssh-keygen", "/usr/sbin/sshd", "pdsh")
 APART = ("unshare", "--pid", "--fork", "--kill-child", "--mount", "--net", "--uts", "--ipc", "--mount-proc")
 # The first process of a host: it says when all is mounted, then does nothing but reap what has lost its parent.
@@ -117,16 +118,15 @@ class Host:
         *command: str | Path,
         env: Mapping[str, str] | None = None,
         cwd: Path | None = None,
-        timeout: float = 120,
     ) -> subprocess.CompletedProcess[str]:
-        """Run a command to its end; one that takes longer than `timeout` seconds is killed, which is an error."""
+        """Run a command to its end; one that takes longer than `HUNG` seconds is killed, which is an error."""
         process = self.start(*command, env=env, cwd=cwd)
         try:
-            out, err = process.communicate(timeout=timeout)
+            out, err = process.communicate(timeout=HUNG)
         except subprocess.TimeoutExpired:
             os.killpg(process.pid, signal.SIGKILL)
             out, err = process.communicate()
-            raise AssertionError(f"{command} took longer than {timeout} s\n{out}\n{err}") from None
+            raise AssertionError(f"{command} took longer than {HUNG} s\n{out}\n{err}") from None
         return subprocess.CompletedProcess(process.args, process.returncode, out, err)
 
     def die(self) -> None:
@@ -183,7 +183,7 @@ class Cluster:
         self._in_switch("ip", "link", "set", f"to-{name}", "up")
         for other in self.hosts.keys() - {name}:
             reach = partial(self.hosts[name].run, "ssh", other, "true")
-            wait_until(lambda reach=reach: reach().returncode == 0, 60, f"{name} does not reach {other}")
+            wait_until(lambda reach=reach: reach().returncode == 0, f"{name} does not reach {other}")
 
     def close(self) -> None:
         """End all hosts and what runs there."""
@@ -203,7 +203,7 @@ class Cluster:
         shutil.copy(self.folder / "key.pub", self.folder / "authorized")
 
 
-def wait_until(condition: Callable[[], object], seconds: float, what: str) -> None:
+def wait_until(condition: Callable[[], object], what: str, seconds: float = HUNG) -> None:
     """Ask every quarter of a second until `condition` holds; an error that says what did not come otherwise."""
     deadline = time.monotonic() + seconds
     while not condition():
