@@ -124,7 +124,7 @@ class Frames(Config):
     count: int = Field(40, ge=1, le=10**7, description="stored frames of a case")
     every: int = Field(100, ge=1, le=10**7, description="steps between frames")
     warm_up: float = Field(
-        8.0, ge=0, le=1e6, description="time before the first frame, in times the inlet takes to cross"
+        4.0, ge=0, le=1e6, description="time before the first frame, in times the inlet takes to cross"
     )
     ramp: float = Field(0.5, ge=0, le=1e6, description="time in which the inlet comes up to speed, likewise")
     force_every: int = Field(10, ge=1, description="steps over which a force record is averaged; divides every")
@@ -141,7 +141,7 @@ class RunConfig(Config):
 
     output: str = Field("data/flow.h5", min_length=1, description="file to write")
     seed: int = Field(1, ge=0, lt=2**63, description="seed of all random numbers")
-    n_cases: int = Field(320, ge=1, le=10**7, description="cases to simulate")
+    n_cases: int = Field(640, ge=1, le=10**7, description="cases to simulate")
     ranks_per_case: int = Field(1, ge=1, description="ranks that share the domain of a case")
     device: Device = Field("auto", description="cpu, gpu, or auto: a GPU where there is one")
     cases_per_gpu: int = Field(
