@@ -109,7 +109,8 @@ class Slurm:
     def wait(self, ident: str, *states: str) -> dict[str, str]:
         """Wait for a job to be in one of these states (COMPLETED unless told), and what is known of it then.
 
-        How long a job may take is the limit of time that it was submitted with: Slurm ends it.
+        A job that runs may take the limit of time that it was submitted with: Slurm ends it. One that waits in the
+        queue for ever is ended with the test, by its timeout.
         """
         wanted = states or ("COMPLETED",)
         while (job := self.job(ident))["JobState"] not in wanted:

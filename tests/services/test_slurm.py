@@ -149,7 +149,7 @@ def test_each_job_of_an_array_makes_its_own_file(login):
     assert [name for name in one if one[name].tobytes() != two[name].tobytes()]
 
 
-LONG = (*GLASS, "production.times=[0.05, 200.0]", "checkpoint_seconds=0")
+LONG = (*GLASS, "production.times=[0.05, 400.0]", "checkpoint_seconds=0")
 
 
 @pytest.fixture(scope="module")
@@ -198,7 +198,7 @@ def test_a_job_whose_time_is_over_again_and_again_is_requeued_until_it_is_done(l
     begun = time.monotonic()
     alone(project, GLASS, "tiny.h5")  # kernels are compiled, since `glass` is there
     minutes = f"minutes={max(3.0, 1.2 * (time.monotonic() - begun)) / 60:.3f}"
-    words = (*GLASS, "production.times=[0.05, 200.0]", "checkpoint_seconds=1")
+    words = (*GLASS, "production.times=[0.05, 400.0]", "checkpoint_seconds=1")
     one = {"GENERATE_NODES": "1", "GENERATE_TASKS_PER_NODE": "1"}
     ident = login.submit("--restarts", "60", "generate", *words, minutes, "output=hurried.h5", **one)
     job = login.services.wait(ident)
