@@ -5,6 +5,7 @@ Source: the manual pages of slurm.conf(5), slurmd(8), munged(8).
 
 from __future__ import annotations
 
+import math
 import os
 import shutil
 import time
@@ -106,16 +107,16 @@ class Slurm:
         told = self.command("scontrol", "--oneliner", "show", "job", ident)
         return dict(word.split("=", 1) for word in told.split() if "=" in word)
 
-    def wait(self, ident: str, *states: str) -> dict[str, str]:
+    def wait(self, ident: str, *states: str, seconds: float = math.inf) -> dict[str, str]:
         """Wait for a job to be in one of these states (COMPLETED unless told), and what is known of it then.
 
         A job that runs may take the limit of time that it was submitted with: Slurm ends it. One that waits in the
         queue for ever is ended with the test, by its timeout.
         """
-        wanted = states or ("COMPLETED",)
+        wanted, deadline = states or ("COMPLETED",), time.monotonic() + seconds
         while (job := self.job(ident))["JobState"] not in wanted:
             over = job["JobState"] in ("COMPLETED", "FAILED", "CANCELLED", "TIMEOUT", "NODE_FAIL", "DEADLINE")
-            assert not over, f"job {ident} is {job['JobState']}: {self.story(job)}"
+            assert not over and time.monotonic() < deadline, f"job {ident} is {job['JobState']}: {self.story(job)}"
             time.sleep(0.25)
         return job
 

@@ -23,7 +23,6 @@ from tests.services.test_slurm import LONG, alone
 
 pytestmark = pytest.mark.timeout(1800)
 PATIENCE = 8  # seconds until a host counts as lost
-IN_TIME = PATIENCE + 60  # seconds until all has ended, on a busy machine, too
 RUNS = {
     "mdgen": LONG,
     "lbmgen": ("lbmgen", *CASE, "n_cases=2", "frames.count=100", "frames.every=100", "checkpoint_seconds=0"),
@@ -58,9 +57,9 @@ def start(first: Host, *words: str | Path) -> subprocess.Popen[str]:
 
 
 def assert_ends_in_time(process: subprocess.Popen[str], codes: tuple[int, ...] = (75,)) -> None:
-    """With code 75 and one line that names the host."""
+    """With code 75 and one line that names the host; a busy machine may need longer."""
     since = time.monotonic()
-    out, err = process.communicate(timeout=IN_TIME)
+    out, err = process.communicate(timeout=PATIENCE + 60)
     assert process.returncode in codes, out + err
     errors = [line for line in err.splitlines() if "error: " in line]
     assert len(errors) == 1 and f"host second has not answered for {PATIENCE} s" in errors[0], err
@@ -85,7 +84,7 @@ def test_a_host_that_vanishes_ends_a_run_in_time_and_run_again_it_makes_the_byte
     hosts.unplug("second")
     try:
         assert_ends_in_time(process)
-        wait_until(lambda: name not in second.run("ps", "ax").stdout, "ranks of the lost host go on", IN_TIME)
+        wait_until(lambda: name not in second.run("ps", "ax").stdout, "ranks of the lost host go on", 30)
     finally:
         hosts.plug("second")
     again = start(first, *words)
@@ -142,9 +141,7 @@ def test_a_training_over_two_hosts_ends_in_time_if_one_vanishes_and_then_goes_on
     try:
         # pdsh waits until ssh gives the host up, and says 255 for it.
         assert_ends_in_time(process, codes=(75, 255) if launcher == "hostfile" else (75,))
-        wait_until(
-            lambda: "train.py" not in hosts.hosts["second"].run("ps", "ax").stdout, "the lost rank goes on", IN_TIME
-        )
+        wait_until(lambda: "train.py" not in hosts.hosts["second"].run("ps", "ax").stdout, "the lost rank goes on", 30)
     finally:
         hosts.plug("second")
     again = by_mpi_without_ssh(hosts, *words, "minutes=0.05")

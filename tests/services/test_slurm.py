@@ -169,9 +169,9 @@ def begin(login: Login, name: str) -> str:
 def test_a_cancelled_job_leaves_no_process_and_is_finished_by_submitting_it_again(login, long_glass):
     ident = begin(login, "cancelled")
     assert login.run("--site", str(login.site()), "cancel", ident).returncode == 0
-    job = login.services.wait(ident, "CANCELLED")
+    job = login.services.wait(ident, "CANCELLED", seconds=30)
     assert job["JobState"] == "CANCELLED" and (login.project / "cancelled.h5.part").exists()
-    wait_until(lambda: set(login.services.nodes().values()) == {"idle"}, "nodes are not given back")
+    wait_until(lambda: set(login.services.nodes().values()) == {"idle"}, "nodes are not given back", 30)
     assert [name for name, host in login.services.cluster.hosts.items() if "mdgen" in host.run("ps", "ax").stdout] == []
     login.services.wait(login.submit("generate", *LONG, "output=cancelled.h5"))
     assert_same(login.project / "cancelled.h5", long_glass)
