@@ -10,6 +10,7 @@ import torch
 from torch import nn
 
 from dtrain.clock import Clock
+from dtrain.compilation import compile_network
 from dtrain.config import Recipe
 from dtrain.data import AnyDataSet
 from dtrain.data import data as data_sets
@@ -28,8 +29,6 @@ from dtrain.weights import about_model, build_network, sizes_of
 from runkit.efficiency import DATA, TRAINING, Account, counted
 from runkit.errors import UserError
 from runkit.log import say
-
-COMPILER = "inductor"  # torch.compile's own
 
 
 def train_run(ranks: Ranks, recipe: Recipe, clock: Clock) -> None:
@@ -72,9 +71,7 @@ def _train_phases(
     costs = {name: _cost(ranks, recipe, name, network, of, micro_batch) for name, of in data.items()}
     if recipe.compile:  # after the costs: a network that has run on shapes alone would not be compiled any more
         say(ranks, "compile = true: the first steps and the first validation compile the network, for minutes each")
-        # Its function alone, without the hooks that DeepSpeed hangs on a module: compilers trip over those.
-        dynamic = getattr(network, "dynamic", None)
-        network.forward = torch.compile(network.forward, backend=COMPILER, dynamic=dynamic)
+        compile_network(network)
     engine = Engine(network, config, ranks, run_folder.checkpoints, recipe.ema)
     paces = {}
     try:

@@ -11,13 +11,12 @@ import math
 import os
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import torch
 from pydantic import Field
 from torch import Tensor
-from torch_geometric.data import Data
 
 from dtrain.data import Output, complete, data, dataset_at, mark_of
 from dtrain.data.configurations import Configuration, Configurations, law_of
@@ -37,6 +36,9 @@ from runkit.errors import UserError
 from runkit.log import say
 from runkit.mpi import World
 from runkit.progress import Progress
+
+if TYPE_CHECKING:
+    from torch_geometric.data import Data
 
 
 class GlassOptions(GraphOptions):

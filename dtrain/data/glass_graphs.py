@@ -10,12 +10,11 @@ Units: Lennard-Jones.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import torch
 from pydantic import Field, model_validator
-from torch_geometric.data import Data
 
 from dtrain.data import Options
 from dtrain.data.cage import Cage, CageOptions
@@ -26,6 +25,9 @@ from dtrain.data.pairs import distances
 from dtrain.data.split import Split
 from dtrain.metrics import scored_bonds, scored_particles
 from runkit.arrays import Floats, Ints
+
+if TYPE_CHECKING:
+    from torch_geometric.data import Data
 
 POSITIONS = {"thermal": ("thermal",), "inherent": ("inherent",), "both": ("thermal", "inherent")}
 

@@ -13,12 +13,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 from torch import Tensor
-from torch_geometric.data import Data
 
 from dtrain.data import Output, data
 from dtrain.data.glass import can_keep
@@ -33,6 +32,9 @@ from runkit.arrays import F32
 from runkit.errors import UserError
 from runkit.log import say
 from runkit.mpi import World
+
+if TYPE_CHECKING:
+    from torch_geometric.data import Data
 
 
 @dataclass(frozen=True)

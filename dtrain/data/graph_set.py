@@ -7,11 +7,10 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from pydantic import Field
 from torch import Tensor
-from torch_geometric.data import Data
 
 from dtrain.data import DataSet, Network, Output
 from dtrain.data.glass_graphs import GraphOptions
@@ -19,6 +18,9 @@ from dtrain.data.graphs import Graphs
 from dtrain.data.store import Store
 from dtrain.data.symmetry import draw_symmetry
 from runkit.config import Config
+
+if TYPE_CHECKING:
+    from torch_geometric.data import Data
 
 G = TypeVar("G", bound=Graphs)
 

@@ -6,16 +6,18 @@ Units: sigma.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 import numpy as np
 import torch
 from torch import Tensor
-from torch_geometric.data import Data
 
 from dtrain.data.pairs import minimum_image
 from dtrain.data.tensors import Tensors
 from runkit.arrays import Floats, Ints
+
+if TYPE_CHECKING:
+    from torch_geometric.data import Data
 
 
 @dataclass(frozen=True)
@@ -81,6 +83,8 @@ def graph(species: Ints, positions: list[Floats], box: Floats, pairs: Ints) -> D
     `x` [n, 1] species; `edge_attr` [n_edges, 3 * len(positions)] the vectors from source to target, one per given set
     of positions; `pair` [n_edges] which row of `pairs` an edge comes from.
     """
+    from torch_geometric.data import Data  # takes as long as torch, and flow needs none of it
+
     directed = np.concatenate([pairs, pairs[:, ::-1]])
     order = np.lexsort((directed[:, 0], directed[:, 1]))
     source, target = directed[order].T

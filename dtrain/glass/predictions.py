@@ -7,10 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from torch_geometric.data import Data
 
 from dtrain.data.glass import Glass
 from dtrain.normalisation import DenormalisedNetwork
@@ -22,6 +21,9 @@ from runkit.dataset.schema import COMPLETE
 from runkit.dataset.writer import Writer
 from runkit.mpi import World
 from runkit.progress import Progress
+
+if TYPE_CHECKING:
+    from torch_geometric.data import Data
 
 Prediction = tuple[int, Floats, Floats]  # sample, propensity [n_particles], bond change [n_bonds]; or of some times
 # Place in the file, (species, box, position), propensity, bonds, their change.

@@ -16,6 +16,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from dtrain.compilation import GoneAround
 from dtrain.models.mirrors import NO_PLANES, Planes
 from dtrain.models.periodic import Axes
 from runkit.arrays import F64
@@ -58,7 +59,7 @@ def _keys(fields: Tensor, periodic: Axes, planes: Planes) -> list[Key]:
     return list(zip(fields.shape[-2:], periodic, planes, strict=True))
 
 
-@torch.compiler.disable  # type: ignore[untyped-decorator]  # it looks something up
+@GoneAround  # it looks something up
 def _beside(like: Tensor, key: Key) -> tuple[Tensor, ...]:
     """`_matrices` where a tensor is; there they stay, but not beside one that has a shape and no values."""
     place = (key, like.device, like.dtype)

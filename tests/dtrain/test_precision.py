@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import functools
 import json
+import subprocess
+import sys
+import warnings
 from pathlib import Path
 
 import pytest
 import torch
 
-from dtrain import loop
+from dtrain import compilation
 from dtrain.models.botan import Botan
 from dtrain.models.flow_cnn import FlowCNN
+from dtrain.models.flow_unet import FlowUNet
 from dtrain.precision import use_precision
 from tests.dtrain.conftest import curve, train_here
 
@@ -31,7 +35,7 @@ def words(request, isoconfig, flow_file) -> list[str]:
 
 def losses(directory: Path, words: list[str], *more: str) -> list[float]:
     """The training curve of a run."""
-    recipe = Path(loop.__file__).parent.parent / words[0]
+    recipe = Path(compilation.__file__).parent.parent / words[0]
     directory.mkdir()
     code, output = train_here(directory, recipe, *words[1:], *more, "log_every=1", "name=run", "threads=1")
     assert code == 0, output
@@ -67,7 +71,7 @@ def test_a_compiled_network_trains_as_it_does_uncompiled(words, tmp_path, monkey
         return module.forward
 
     plain = losses(tmp_path / "plain", words)
-    monkeypatch.setattr(loop, "COMPILER", backend)
+    monkeypatch.setattr(compilation, "COMPILER", backend)
     torch._dynamo.reset()
     assert losses(tmp_path / "compiled", words, "compile=true") == pytest.approx(plain, rel=1e-5)
     assert 0 < len(graphs) <= 8, "compiled once for training and once for validation, and a few sizes"
@@ -91,6 +95,36 @@ def test_the_flow_cnn_compiles_for_sizes_that_change():
     assert any("//" in size for size in sizes) and not any("PythonMod(" in size for size in sizes)
 
 
+def test_the_compiler_goes_around_the_matrices_of_a_stream_function(monkeypatch):
+    """It would trace how they are made, and warn: they are looked up, once in a process."""
+    targets: list[str] = []
+
+    def backend(module, inputs):
+        targets.extend(str(node.target) for node in module.graph.nodes)
+        return module.forward
+
+    torch.manual_seed(0)
+    torch._dynamo.reset()
+    monkeypatch.setattr(compilation, "COMPILER", backend)
+    network = FlowUNet(widths=(4, 8), stream=True, images=2, planes=((False, False), (True, True)))
+    x = torch.randn(2, 4, 3, 14, 18)
+    with torch.no_grad(), warnings.catch_warnings(action="error", category=UserWarning):
+        plain = network(x)[0]
+        compilation.compile_network(network)
+        torch.testing.assert_close(network(x)[0], plain)
+    assert any("conv2d" in target for target in targets) and not any("linalg" in target for target in targets)
+
+
+@pytest.mark.parametrize("program", ["train", "evaluate", "predict"])
+def test_what_is_not_needed_is_not_imported(program):
+    """Graphs and compilers take as long as all other imports of a program together."""
+    parts = "from dtrain.models import model; from dtrain.data import data; model.names(), data.names()"
+    loaded = "sys.modules.keys() & {'torch_geometric', 'torch._dynamo'}"
+    code = f"import dtrain.{program}, sys; {parts}; sys.exit(str({loaded}))"
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=Path(__file__).parents[2])
+    assert found.stderr.strip() == "set()", found.stderr
+
+
 def test_tf32_is_chosen_by_the_recipe_and_is_never_the_default(words, tmp_path):
     torch.backends.cudnn.allow_tf32 = True  # torch's own default
     try:
@@ -103,6 +137,6 @@ def test_tf32_is_chosen_by_the_recipe_and_is_never_the_default(words, tmp_path):
 
 
 def test_an_unknown_precision_is_refused_in_one_line(words, tmp_path):
-    recipe = Path(loop.__file__).parent.parent / words[0]
+    recipe = Path(compilation.__file__).parent.parent / words[0]
     code, output = train_here(tmp_path, recipe, *words[1:], "fp32_precision=bf16")
     assert code == 2 and "fp32_precision" in output and "tf32" in output
