@@ -4,16 +4,19 @@ The frames that are given lie side by side as channels of one picture in two dim
 Going down, a convolution of stride 2 halves the two axes; on every level lie residual blocks of two convolutions, on
 the coarsest one with growing dilation, so that a cell there sees far. Going up, cells are repeated and then convolved:
 every cell gets as many weights as its neighbours, so there is no checkerboard, which deconvolutions leave. The last
-layers see the given frames at full resolution again. Beyond a periodic face layers see the other side of the flow,
-beyond a symmetry plane as much of its mirror image as `images` says, beyond any other zeros.
+layers see the given frames at full resolution again. A flow carries itself, so its changes are products of what is
+seen: with `gated` a block multiplies channels with others. Beyond a periodic face layers see the other side of the
+flow, beyond a symmetry plane as much of its mirror image as `images` says, beyond any other zeros.
 
 Source: O. Ronneberger et al., arXiv:1505.04597 (U-Net); K. He et al., arXiv:1603.05027 (residual blocks); F. Yu and
-V. Koltun, arXiv:1511.07122 (dilation); A. Odena et al., Distill (2016), doi:10.23915/distill.00003 (checkerboards).
+V. Koltun, arXiv:1511.07122 (dilation); N. Shazeer, arXiv:2002.05202 (gates with GELU); A. Odena et al., Distill (2016),
+doi:10.23915/distill.00003 (checkerboards).
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 
 import torch
 from torch import Tensor, nn
@@ -34,11 +37,12 @@ class FlowUNet(nn.Module):
     t is always `frames`. Of the inputs those after the first `outputs` do not change in time: the network looks at
     them once. `widths` are the channels of the levels at 1/2, 1/4, … of the resolution, each with `blocks` residual
     blocks on the way down; `dilations` those of the blocks on the coarsest level; `fine` the channels at full
-    resolution. With `increments` the network adds to the last frame it was given. With `stream` what it adds to
-    velocity (or to its mean) has a stream function, so that it has no divergence; outputs are then density and velocity
-    x and y, and `spreads` the units of the velocities. `periodic` are the cells after which x and y repeat, each a
-    multiple of 2 to the number of widths; 0: they do not. `planes` says whether the low and the high face of x and of
-    y are symmetry planes: no stream function lets flow through, and the network sees `images` cells beyond them.
+    resolution. With `gated` the second convolution of a block sees products, of one half of the channels with the
+    other. With `increments` the network adds to the last frame it was given. With `stream` what it adds to velocity (or
+    to its mean) has a stream function, so that it has no divergence; outputs are then density and velocity x and y, and
+    `spreads` the units of the velocities. `periodic` are the cells after which x and y repeat, each a multiple of 2 to
+    the number of widths; 0: they do not. `planes` says whether the low and the high face of x and of y are symmetry
+    planes: no stream function lets flow through, and the network sees `images` cells beyond them.
     """
 
     def __init__(
@@ -51,6 +55,7 @@ class FlowUNet(nn.Module):
         blocks: int = 1,
         dilations: Sequence[int] = (1, 2, 4, 1),
         norm: str = "none",
+        gated: bool = False,
         increments: bool = True,
         stream: bool = False,
         spreads: Sequence[float] = (1.0, 1.0),
@@ -61,7 +66,7 @@ class FlowUNet(nn.Module):
         super().__init__()
         require_list(widths=widths, dilations=dilations)
         require_whole(inputs=inputs, outputs=outputs, frames=frames, fine=fine, blocks=blocks)
-        require_switch(increments=increments, stream=stream)
+        require_switch(gated=gated, increments=increments, stream=stream)
         require_count(images=images)
         if (stream or images) and outputs != 3:
             raise ValueError(f"stream, images: 3 outputs are needed, density and two velocities, not {outputs}")
@@ -70,16 +75,20 @@ class FlowUNet(nn.Module):
         self.stride: int = 2 ** len(widths)
         self.periodic = periodic_axes(periodic, self.stride)
         self.planes, self.images = planes_of(planes), images
-        self._add_layers(outputs * frames + inputs - outputs, widths, fine, blocks, dilations, norm)
+        block = partial(Residual, norm=norm, axes=self.periodic, gated=gated)
+        self._add_layers(outputs * frames + inputs - outputs, widths, fine, blocks, dilations, block)
 
     def _add_layers(
-        self, n_seen: int, widths: Sequence[int], fine: int, blocks: int, dilations: Sequence[int], norm: str
+        self,
+        n_seen: int,
+        widths: Sequence[int],
+        fine: int,
+        blocks: int,
+        dilations: Sequence[int],
+        block: Callable[..., Residual],
     ) -> None:
-        """Layers that see `n_seen` channels of a picture."""
+        """Layers that see `n_seen` channels of a picture; `block` makes one of so many channels and a dilation."""
         axes = self.periodic
-
-        def block(channels: int, dilation: int = 1) -> Residual:
-            return Residual(channels, dilation, norm, axes)
 
         narrower = tuple(zip(widths[:0:-1], widths[-2::-1], strict=True))
         self.halving = nn.ModuleList(nn.Conv2d(a, b, 2, 2) for a, b in zip((n_seen, *widths), widths, strict=False))
@@ -117,22 +126,38 @@ class FlowUNet(nn.Module):
 
 
 class Residual(nn.Module):
-    """Two convolutions of 3 x 3, the first one dilated, each after a normalisation and GELU; what comes in is added."""
+    """Two convolutions of 3 x 3, the first one dilated, each after a normalisation and GELU; what comes in is added.
 
-    def __init__(self, channels: int, dilation: int, norm: str, periodic: Axes) -> None:
+    If it is `gated`, twice two thirds of the channels lie between them: the one half times GELU of the other.
+    """
+
+    def __init__(self, channels: int, dilation: int = 1, *, norm: str, axes: Axes, gated: bool) -> None:
         super().__init__()
-        self.norms = nn.ModuleList(norm_layer(norm, channels) for _ in range(2))
+        after = _two_thirds(channels) if gated else channels
+        between = 2 * after if gated else channels
+        self.norms = nn.ModuleList(norm_layer(norm, width) for width in (channels, between))
         self.convolutions = nn.ModuleList(
-            PeriodicConv2d(channels, channels, 3, periodic, step) for step in (dilation, 1)
+            [PeriodicConv2d(channels, between, 3, axes, dilation), PeriodicConv2d(after, channels, 3, axes)]
         )
+        self.activation = gated_gelu if gated else gelu
         with torch.no_grad():
             self.convolutions[1].weight.mul_(0.3)  # type: ignore[operator]
 
     def forward(self, x: Tensor) -> Tensor:
-        y = x
-        for norm, convolution in zip(self.norms, self.convolutions, strict=True):
-            y = convolution(gelu(norm(y)))
-        return x + y
+        y = self.convolutions[0](gelu(self.norms[0](x)))
+        found: Tensor = x + self.convolutions[1](self.activation(self.norms[1](y)))
+        return found
+
+
+def gated_gelu(x: Tensor) -> Tensor:
+    """The first half of the channels [n, channels, x, y] times GELU of the second one."""
+    factor, gate = x.chunk(2, 1)
+    return factor * gelu(gate)
+
+
+def _two_thirds(channels: int) -> int:
+    """Of the channels, in eights: so a gated block has about as many parameters as one that is not."""
+    return -(-channels // 12) * 8
 
 
 def repeated(x: Tensor) -> Tensor:

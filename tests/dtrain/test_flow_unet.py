@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import pytest
 import torch
+from torch.nn.functional import gelu
 
 from dtrain.models import model
 from dtrain.models.flow_cnn import FlowCNN
-from dtrain.models.flow_unet import FlowUNet
+from dtrain.models.flow_unet import FlowUNet, Residual
 from dtrain.models.norms import NORMS
 from dtrain.models.stream_function import curl
 from runkit.errors import UserError
@@ -32,16 +33,36 @@ def test_another_number_of_frames_is_refused():
         built()(torch.zeros(1, 4, 2, 8, 8))
 
 
-def test_a_network_has_at_most_300_thousand_parameters_by_default():
-    assert 150_000 < sum(p.numel() for p in FlowUNet().parameters()) <= 300_000
+@pytest.mark.parametrize("gated", [False, True])
+def test_a_network_has_at_most_300_thousand_parameters_by_default(gated):
+    assert 150_000 < sum(p.numel() for p in FlowUNet(gated=gated).parameters()) <= 300_000
 
 
+@pytest.mark.parametrize("gated", [False, True])
 @pytest.mark.parametrize("norm", NORMS)
-def test_all_parameters_learn(norm):
-    network = built(norm=norm, widths=(6, 8, 10), blocks=2).train()
+def test_all_parameters_learn(norm, gated):
+    network = built(norm=norm, gated=gated, widths=(6, 8, 10), blocks=2).train()
     network(torch.randn(2, 4, 3, 16, 16))[0].square().sum().backward()
     still = [name for name, p in network.named_parameters() if p.grad is None or not p.grad.abs().max() > 0]
     assert not still
+
+
+def test_a_gated_block_multiplies_channels_with_others():
+    """Nothing is added where one half of them is nothing, and twice as much where it is doubled."""
+    torch.manual_seed(0)
+    block = Residual(6, norm="none", axes=(False, False), gated=True)
+    first, second = block.convolutions
+    x, half = torch.randn(1, 6, 5, 7), first.out_channels // 2
+    given = first(gelu(x))
+    torch.testing.assert_close(block(x), x + second(given[:, :half] * gelu(given[:, half:])))
+    with torch.no_grad():
+        second.bias.zero_()
+        added = block(x) - x
+        first.weight[:half] *= 2
+        first.bias[:half] *= 2
+        torch.testing.assert_close(block(x) - x, 2 * added)
+        first.weight[half:] = first.bias[half:] = 0
+        assert torch.equal(block(x), x)
 
 
 def test_a_uniform_flow_gets_a_uniform_answer_and_not_a_checkerboard():
