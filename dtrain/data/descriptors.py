@@ -24,7 +24,7 @@ from scipy.sparse import csr_matrix
 
 from dtrain.data.cage import LENGTHS, SPREADS, Cage
 from dtrain.data.pairs import minimum_image, near_pairs, pair_vectors
-from dtrain.data.thermal import N_THERMAL, thermal_numbers
+from dtrain.data.thermal import N_THERMAL, kept_numbers
 from runkit.arguments import as_array, numbers, whole
 from runkit.arrays import F64, Floats, Ints
 from runkit.errors import UserError
@@ -87,7 +87,7 @@ def descriptors(
     radial: list[Group] = [(_radial(pairs, species, n_species, unit), RADIAL_SCALE, RADIAL_RANGES)]
     if thermal is not None:
         before = _of_shape("thermal", thermal, position)
-        as_it_is = thermal_numbers(before, species, box, potential, parameters)
+        as_it_is = kept_numbers(before, species, box, potential, parameters)
         step = _step(position - before, box, shell)
         groups += [(step, STEP_SCALE, STEP_RANGES), (as_it_is, THERMAL_SCALE, THERMAL_RANGES)]
     if cage is not None:

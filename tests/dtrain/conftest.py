@@ -64,7 +64,8 @@ epochs = 1
 learning_rate = 1.0
 """
 READY = multiprocessing.get_context("forkserver")
-READY.set_forkserver_preload(["dtrain.train", "dtrain.evaluate", "deepspeed"])
+# What every training imports, the compiler's front for its estimate of operations.
+READY.set_forkserver_preload(["dtrain.train", "dtrain.evaluate", "deepspeed", "torch._dynamo", __name__])
 
 
 @pytest.fixture(scope="session", autouse=True)

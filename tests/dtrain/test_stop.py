@@ -21,7 +21,9 @@ from tests.dtrain.conftest import ROOT, begin_on, finish, on_two, start, train_h
 from tests.flow_factory import FLOW_RECIPE, write_flow
 from tests.stops import IN_TIME, Warned
 
-RECIPE = FLOW_RECIPE.replace("epochs = 1\n", "epochs = 150\n").replace("log_every = 1\n", "log_every = 10\n")
+# 588 steps, enough for a signal to come amid them, and a validation after every 98.
+RECIPE = FLOW_RECIPE.replace("epochs = 1\n", "epochs = 42\n").replace("log_every = 1\n", "log_every = 10\n")
+RECIPE = f"validate_every = 7\n{RECIPE}"
 
 
 @pytest.fixture(scope="module")
@@ -31,8 +33,8 @@ def flow(tmp_path_factory) -> Path:
 
 @pytest.fixture
 def folder(flow, tmp_path) -> Path:
-    """A folder with a recipe of 300 steps and a validation after every 100."""
-    (tmp_path / "recipe.toml").write_text(f"validate_every = 50\n{RECIPE.replace('flow.h5', str(flow))}")
+    """A folder with the recipe."""
+    (tmp_path / "recipe.toml").write_text(RECIPE.replace("flow.h5", str(flow)))
     return tmp_path
 
 
@@ -42,7 +44,7 @@ def whole(flow, tmp_path_factory) -> dict[int, dict[str, bytes]]:
     found = {}
     for n in (1, 2):
         folder = tmp_path_factory.mktemp(f"whole{n}")
-        (folder / "recipe.toml").write_text(f"validate_every = 50\n{RECIPE.replace('flow.h5', str(flow))}")
+        (folder / "recipe.toml").write_text(RECIPE.replace("flow.h5", str(flow)))
         code, output = train_here(folder, "recipe.toml") if n == 1 else (0, on_two(train.main, folder, "recipe.toml"))
         assert code == 0 and "finished" in output, output
         found[n] = weights(folder)
@@ -82,13 +84,15 @@ def test_a_training_that_is_ended_again_and_again_is_done_at_last(folder, whole,
     """It stops after any step, before and amid a validation, and always makes progress."""
     monkeypatch.setattr(clock, "AGREE_SECONDS", 0.0)
     monkeypatch.setenv(NOTE, str(folder / "note"))
-    warned, code, n_jobs = Warned(monkeypatch), UNFINISHED, 0
+    warned, code, n_jobs, stood_at = Warned(monkeypatch), UNFINISHED, 0, []
     while code == UNFINISHED:
-        warned.n_places = (0, 49, 99, 0, 100, 1, 10_000)[n_jobs]
+        warned.n_places = (0, 96, 0, 49, 100, 1, 10_000)[n_jobs]
         code, output = train_here(folder, "recipe.toml")
         n_jobs += 1
+        stood_at.append((folder / "runs/run/checkpoint/latest").read_text())
         assert code == 0 or int((folder / "note").read_text()) >= 0, output
     assert code == 0 and n_jobs > 4
+    assert stood_at.count("step00000098-unscored") == 2  # before its validation, and amid it
     assert weights(folder) == whole[1]
 
 

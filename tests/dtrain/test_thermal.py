@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 import mdgen
-from dtrain.data.thermal import EARLY, N_PAIRED, N_THERMAL, TIMES, _mean_length, thermal_numbers
+from dtrain.data import thermal
+from dtrain.data.thermal import EARLY, N_PAIRED, N_THERMAL, TIMES, _mean_length, kept_numbers, thermal_numbers
 from dtrain.metrics import pearson
 from mdgen.initial import melt
 from tests.liquid import small_liquid
@@ -95,3 +96,33 @@ def test_particles_that_are_very_near_are_followed_in_shorter_steps():
     assert np.isfinite(found).all() and (found[:, : len(TIMES)].std(axis=0) > 0).all()
     heap = thermal_numbers(random.uniform(0, 4, (100, 3)), species, np.full(3, 4.0), *law)
     assert np.isfinite(heap).all() and not heap[:, : len(TIMES)].any()
+
+
+def test_numbers_of_a_configuration_are_made_once_while_there_is_room(liquid, found, monkeypatch):
+    """Another position, species, box, potential or parameter is another configuration."""
+    calls = []
+
+    def note(*given):
+        calls.append(given)
+        return found.copy()
+
+    monkeypatch.setattr(thermal, "thermal_numbers", note)
+    monkeypatch.setattr(thermal, "_kept", {})
+    position, species, box = liquid
+    same = [kept_numbers(*(array.copy() for array in liquid), *LAW) for _ in range(3)]
+    assert len(calls) == 1 and all(one is same[0] for one in same) and not same[0].flags.writeable
+    others = [
+        ((position + 1e-9, species, box), LAW),
+        ((position, 1 - species, box), LAW),
+        ((position, species, box * 1.001), LAW),
+        (liquid, ("weeks-chandler-andersen", None)),
+        (liquid, ("kob-andersen", {"epsilon": 1.1})),
+    ]
+    for number, (configuration, law) in enumerate(others):
+        kept_numbers(*configuration, *law)
+        assert len(calls) == number + 2
+    monkeypatch.setattr(thermal, "KEPT", 6 * found.nbytes)
+    for _ in range(2):
+        kept_numbers(position + 1e-3, species, box, *LAW)
+    kept_numbers(*liquid, *LAW)
+    assert len(calls) == 8

@@ -24,7 +24,7 @@ def settings(isoconfig) -> tuple[str, ...]:
         f"data.file={isoconfig}",
         "data.time=1",
         *SMALL,
-        "phase.joint.epochs=30",
+        "phase.joint.epochs=20",
         "phase.joint.learning_rate=0.003",
         "loss.p=0.7",
     )
@@ -77,10 +77,10 @@ def assert_same_curves(run: Path, other: Path) -> None:
 
 def test_training_learns_and_keeps_the_best_weights(uninterrupted):
     losses = [float(row["loss"]) for row in curve(uninterrupted)]
-    assert len(losses) == 120 and sum(losses[-10:]) < 0.9 * sum(losses[:10])
+    assert len(losses) == 80 and sum(losses[-10:]) < 0.9 * sum(losses[:10])
     scores = {int(row["step"]): float(row["rho_node"]) for row in curve(uninterrupted, "validation")}
     assert scores[about_model(uninterrupted / "model.safetensors")["step"]] == max(scores.values()) > 0.3
-    assert load_model(uninterrupted).recipe.phase["joint"].epochs == 30
+    assert load_model(uninterrupted).recipe.phase["joint"].epochs == 20
 
 
 def test_a_killed_process_ends_the_job_with_an_error(killed):
@@ -92,7 +92,7 @@ def test_a_killed_run_goes_on_to_the_curve_of_an_undisturbed_one(killed, setting
     output = on_two(train.main, tmp_path, *settings)
     assert "goes on after step" in output and "finished" in output
     assert_same_curves(tmp_path / "runs/botan", uninterrupted)
-    assert [path.name for path in (tmp_path / "runs/botan/checkpoint").iterdir() if path.is_dir()] == ["step00000120"]
+    assert [path.name for path in (tmp_path / "runs/botan/checkpoint").iterdir() if path.is_dir()] == ["step00000080"]
 
 
 def test_a_run_of_two_processes_goes_on_with_one(killed, settings, uninterrupted, tmp_path):
@@ -106,7 +106,7 @@ def test_a_resumed_run_repeats_the_losses_of_an_undisturbed_one_exactly(settings
     (tmp_path / "runs").mkdir()
     _, output = train_here(tmp_path, *settings, "minutes=0.01")
     assert "the same command goes on" in output
-    assert 0 < len(curve(tmp_path / "runs/botan")) < 120
+    assert 0 < len(curve(tmp_path / "runs/botan")) < 80
     train_here(tmp_path, *settings)
     for name in ("training.csv", "validation.csv"):
         assert (tmp_path / "runs/botan" / name).read_text() == (uninterrupted / name).read_text()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import time
 from pathlib import Path
@@ -14,6 +15,7 @@ import pytest
 from runkit.dataset.check import check
 from runkit.dataset.outcome import NOTHING_USABLE
 from runkit.dataset.schema import COMPLETE, FAILED
+from tests.conftest import Mpiexec
 from tests.files import arrays, assert_same
 
 CASE = (
@@ -37,9 +39,14 @@ def run(mpiexec, n_ranks: int, name: str, *settings: str) -> Path:
     return mpiexec.directory / f"{name}.h5"
 
 
-def test_the_file_is_the_same_for_any_ranks_and_any_cut_of_the_domain(mpiexec):
+@pytest.fixture(scope="module")
+def alone(tmp_path_factory) -> Path:
+    """The file of the case from one rank."""
+    return run(Mpiexec(tmp_path_factory.mktemp("alone")), 1, "alone")
+
+
+def test_the_file_is_the_same_for_any_ranks_and_any_cut_of_the_domain(mpiexec, alone):
     """One rank, two groups of two, one of three: not a byte depends on who computed it."""
-    alone = run(mpiexec, 1, "alone")
     assert check(alone).good and arrays(alone)["computed"].tolist() == [COMPLETE] * 3
     for n_ranks, per_case in ((4, 2), (3, 3)):
         assert_same(alone, run(mpiexec, n_ranks, f"run{n_ranks}{per_case}", f"ranks_per_case={per_case}"))
@@ -151,9 +158,9 @@ def test_the_well_reads_the_file(mpiexec, settings):
     assert sample["boundary_conditions"].tolist() == [[1, 1], [0, 0]]  # open along x, walls along y
 
 
-def test_going_on_with_another_configuration_is_refused(mpiexec):
+def test_going_on_with_another_configuration_is_refused(mpiexec, alone):
     """The keys that differ are named, with both values, and the exit code is 2."""
-    run(mpiexec, 1, "run")
+    shutil.copy(alone, mpiexec.directory / "run.h5")
     refused = mpiexec(2, "-m", "lbmgen", *CASE, "output=run.h5", "seed=2")
     assert refused.returncode == 2 and len(refused.stderr.strip().splitlines()) == 1 and "seed" in refused.stderr
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import time
@@ -16,6 +17,7 @@ from runkit.dataset.check import check
 from runkit.dataset.outcome import PARTLY_FAILED
 from runkit.dataset.reader import Dataset
 from runkit.dataset.schema import COMPLETE, FAILED
+from tests.conftest import Mpiexec
 from tests.files import arrays, assert_same
 
 CASE = (
@@ -31,15 +33,25 @@ CASE = (
 LONGER = ("production.times=[0.05, 20.0]", "checkpoint_seconds=0")
 
 
-def test_the_file_is_the_same_on_one_two_and_three_ranks(mpiexec):
+def run(mpiexec, n_ranks: int, name: str) -> Path:
+    """The file of a run that has to succeed."""
+    done = mpiexec(n_ranks, "-m", "mdgen", *CASE, f"output={name}.h5")
+    assert done.returncode == 0, done.stderr
+    assert f"% of {n_ranks} rank(s)" in done.stdout and "memory: about" in done.stdout
+    return mpiexec.directory / f"{name}.h5"
+
+
+@pytest.fixture(scope="module")
+def alone(tmp_path_factory) -> Path:
+    """The file of the case from one rank."""
+    return run(Mpiexec(tmp_path_factory.mktemp("alone")), 1, "alone")
+
+
+def test_the_file_is_the_same_on_one_two_and_three_ranks(mpiexec, alone):
     """More samples than ranks and shares of replicas: not a byte depends on who computed it."""
-    for n_ranks in (1, 2, 3):
-        done = mpiexec(n_ranks, "-m", "mdgen", *CASE, f"output=run{n_ranks}.h5")
-        assert done.returncode == 0, done.stderr
-        assert f"% of {n_ranks} rank(s)" in done.stdout and "memory: about" in done.stdout
     for n_ranks in (2, 3):
-        assert_same(mpiexec.directory / "run1.h5", mpiexec.directory / f"run{n_ranks}.h5")
-    assert check(mpiexec.directory / "run1.h5").good
+        assert_same(alone, run(mpiexec, n_ranks, f"run{n_ranks}"))
+    assert check(alone).good
 
 
 def test_more_ranks_than_samples_share_out_the_replicas(mpiexec):
@@ -105,19 +117,18 @@ def test_a_blown_up_sample_is_marked_with_its_replica_and_the_others_go_on(mpiex
     assert "1 of 2 sample(s) FAILED" in done.stdout
 
 
-def test_checkpoints_of_another_run_are_not_used(mpiexec):
+def test_checkpoints_of_another_run_are_not_used(mpiexec, alone):
     """What lies in the folder of checkpoints when a file is new is not gone on with."""
-    assert mpiexec(1, "-m", "mdgen", *CASE, "output=clean.h5").returncode == 0
     stale = mpiexec.directory / "run.h5.checkpoints"
     stale.mkdir()
     (stale / "propagate-00000-0000.npz").write_bytes(b"of another run")
     assert mpiexec(1, "-m", "mdgen", *CASE, "output=run.h5").returncode == 0
-    assert_same(mpiexec.directory / "clean.h5", mpiexec.directory / "run.h5")
+    assert_same(alone, mpiexec.directory / "run.h5")
 
 
-def test_going_on_with_another_configuration_is_refused(mpiexec):
+def test_going_on_with_another_configuration_is_refused(mpiexec, alone):
     """The keys that differ are named, with both values, and the exit code is 2."""
-    assert mpiexec(1, "-m", "mdgen", *CASE, "output=run.h5").returncode == 0
+    shutil.copy(alone, mpiexec.directory / "run.h5")
     refused = mpiexec(2, "-m", "mdgen", *CASE, "output=run.h5", "seed=2", "system.temperature=0.9")
     assert refused.returncode == 2 and len(refused.stderr.strip().splitlines()) == 1
     assert all(word in refused.stderr for word in ("seed", "system.temperature", "0.9", "1.0"))

@@ -11,8 +11,10 @@
 // where a thread sleeps: a block that waits for another one sleeps until it has come. In other launches sleep ends the
 // program, and so do blocks that all wait for ever. Static shared memory is one for all blocks, so these may have none.
 #pragma once
+#undef _FORTIFY_SOURCE  // it takes a jump to another stack for a mistake
 #include <algorithm>
 #include <cmath>
+#include <csetjmp>
 #include <cstddef>
 #include <cstdint>
 #include <cstdio>
@@ -48,7 +50,8 @@ static dim3 threadIdx, blockIdx, blockDim, gridDim;
 
 namespace shim {
 struct Fibre {
-    ucontext_t context;
+    jmp_buf place;
+    bool begun = false;
     dim3 thread;
     int barrier;  // the line where it waits
     std::unique_ptr<char[]> stack{new char[STACK]};
@@ -63,7 +66,7 @@ struct Block {
 static std::vector<std::unique_ptr<Fibre>> idle;
 static std::unique_ptr<Fibre> running;
 static Block* block;
-static ucontext_t scheduler;
+static jmp_buf scheduler;
 static const std::function<void()>* body;
 static unsigned n_threads;
 static unsigned n_launches;
@@ -77,23 +80,30 @@ static void end(const char* why) {
     std::abort();
 }
 
+// Jumps, not swapcontext, which asks the system for the mask of signals at each of millions of switches.
+static void jump(jmp_buf& from, jmp_buf& to) {
+    if (!_setjmp(from)) _longjmp(to, 1);
+}
+
 static void work() {
-    while (block->next < n_threads) {
-        unsigned t = backwards ? n_threads - 1 - block->next : block->next;
-        ++block->next;
-        running->thread = threadIdx = {t % blockDim.x, t / blockDim.x % blockDim.y, t / blockDim.x / blockDim.y};
-        (*body)();
+    for (;;) {  // an idle fibre goes on here
+        while (block->next < n_threads) {
+            unsigned t = backwards ? n_threads - 1 - block->next : block->next;
+            ++block->next;
+            running->thread = threadIdx = {t % blockDim.x, t / blockDim.x % blockDim.y, t / blockDim.x / blockDim.y};
+            (*body)();
+        }
+        moved = true;
+        Fibre* self = running.get();
+        idle.push_back(std::move(running));
+        jump(self->place, scheduler);
     }
-    moved = true;
-    Fibre* self = running.get();
-    idle.push_back(std::move(running));
-    swapcontext(&self->context, &scheduler);
 }
 
 static void wait_among(std::vector<std::unique_ptr<Fibre>>& others) {
     Fibre* self = running.get();
     others.push_back(std::move(running));
-    swapcontext(&self->context, &scheduler);
+    jump(self->place, scheduler);
     threadIdx = self->thread;
 }
 
@@ -110,7 +120,18 @@ static void sleep() {
 
 static void resume(std::unique_ptr<Fibre>& fibre) {
     running = std::move(fibre);
-    swapcontext(&scheduler, &running->context);
+    if (running->begun) {
+        jump(scheduler, running->place);
+        return;
+    }
+    running->begun = true;
+    ucontext_t start;
+    getcontext(&start);
+    start.uc_stack.ss_sp = running->stack.get();
+    start.uc_stack.ss_size = Fibre::STACK;
+    start.uc_link = nullptr;
+    makecontext(&start, work, 0);
+    if (!_setjmp(scheduler)) setcontext(&start);
 }
 
 // As far as the threads of a block come: all have begun, those that slept have looked, and if none sleeps, those at a
@@ -120,14 +141,9 @@ static bool advance(Block& mine) {
     blockIdx = mine.index;
     while (mine.next < n_threads) {
         if (idle.empty()) idle.emplace_back(new Fibre);
-        running = std::move(idle.back());
+        std::unique_ptr<Fibre> fibre = std::move(idle.back());
         idle.pop_back();
-        getcontext(&running->context);
-        running->context.uc_stack.ss_sp = running->stack.get();
-        running->context.uc_stack.ss_size = Fibre::STACK;
-        running->context.uc_link = nullptr;
-        makecontext(&running->context, work, 0);
-        swapcontext(&scheduler, &running->context);
+        resume(fibre);
     }
     std::vector<std::unique_ptr<Fibre>> phase = std::move(mine.sleeping);
     mine.sleeping.clear();
