@@ -1,4 +1,4 @@
-"""torch.compile, and functions that it goes around.
+"""torch.compile, and functions that stay out of its graphs.
 
 `torch.compiler.disable` marks such a function, too, but imports the compiler's front, which takes as long as all other
 imports of a program together: so it is applied when something is compiled, not when a module is imported.
@@ -7,7 +7,8 @@ imports of a program together: so it is applied when something is compiled, not 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Generic, ParamSpec, TypeVar
+from functools import update_wrapper
+from typing import Any, Generic, ParamSpec, TypeVar
 
 import torch
 from torch import nn
@@ -17,22 +18,23 @@ P = ParamSpec("P")
 Found = TypeVar("Found")
 
 
-class GoneAround(Generic[P, Found]):
-    """Decorator: a function that `compile_network` leaves out of its graphs."""
+class not_compiled(Generic[P, Found]):
+    """Decorator: `compile_network` leaves the function out of its graphs. torch.compile itself knows nothing of it."""
 
     def __init__(self, function: Callable[P, Found]) -> None:
-        self._function = function
-        _gone_around.append(self)
+        update_wrapper(self, function)
+        self._plain = self._called = function
+        _not_compiled.append(self)
 
     def __call__(self, *arguments: P.args, **keywords: P.kwargs) -> Found:
-        return self._function(*arguments, **keywords)
+        return self._called(*arguments, **keywords)
 
     def leave_out(self) -> None:
-        """From now on."""
-        self._function = torch.compiler.disable(self._function)
+        """Mark the function for the compiler, which this imports."""
+        self._called = torch.compiler.disable(self._plain)
 
 
-_gone_around: list[GoneAround] = []  # type: ignore[type-arg]  # functions of any kind
+_not_compiled: list[not_compiled[Any, Any]] = []
 
 
 def compile_network(network: nn.Module) -> None:
@@ -40,6 +42,6 @@ def compile_network(network: nn.Module) -> None:
 
     Its function alone, without the hooks that DeepSpeed hangs on a module: compilers trip over those.
     """
-    for function in _gone_around:
+    for function in _not_compiled:
         function.leave_out()
     network.forward = torch.compile(network.forward, backend=COMPILER, dynamic=getattr(network, "dynamic", None))

@@ -45,9 +45,9 @@ _kept: dict[tuple[str, ...], F64] = {}
 def kept_numbers(
     position: Floats, species: Ints, box: Floats, potential: str, parameters: Mapping[str, Any] | None
 ) -> F64:
-    """`thermal_numbers`, not to be written into; those of the first configurations are kept for who asks again.
+    """`thermal_numbers`, not to be written into; those of the first configurations are kept for whoever asks again.
 
-    An evaluation asks at every time, for the network and for its rivals.
+    An evaluation asks at every time, for the network and for its rivals. What is kept lies beside `data.memory`.
     """
     key = mark_of(position, species, box), potential, repr(parameters)
     if (known := _kept.get(key)) is not None:

@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from dtrain.compilation import GoneAround
+from dtrain.compilation import not_compiled
 from dtrain.models.mirrors import NO_PLANES, Planes
 from dtrain.models.periodic import Axes
 from runkit.arrays import F64
@@ -59,7 +59,7 @@ def _keys(fields: Tensor, periodic: Axes, planes: Planes) -> list[Key]:
     return list(zip(fields.shape[-2:], periodic, planes, strict=True))
 
 
-@GoneAround  # it looks something up
+@not_compiled  # it keeps matrices in a dictionary
 def _beside(like: Tensor, key: Key) -> tuple[Tensor, ...]:
     """`_matrices` where a tensor is; there they stay, but not beside one that has a shape and no values."""
     place = (key, like.device, like.dtype)

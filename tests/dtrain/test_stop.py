@@ -22,8 +22,9 @@ from tests.flow_factory import FLOW_RECIPE, write_flow
 from tests.stops import IN_TIME, Warned
 
 # 588 steps, enough for a signal to come amid them, and a validation after every 98.
-RECIPE = FLOW_RECIPE.replace("epochs = 1\n", "epochs = 42\n").replace("log_every = 1\n", "log_every = 10\n")
-RECIPE = f"validate_every = 7\n{RECIPE}"
+RECIPE = "validate_every = 7\n" + FLOW_RECIPE.replace("epochs = 1\n", "epochs = 42\n").replace(
+    "log_every = 1\n", "log_every = 10\n"
+)
 
 
 @pytest.fixture(scope="module")
@@ -33,7 +34,7 @@ def flow(tmp_path_factory) -> Path:
 
 @pytest.fixture
 def folder(flow, tmp_path) -> Path:
-    """A folder with the recipe."""
+    """A folder with RECIPE on the file of flow."""
     (tmp_path / "recipe.toml").write_text(RECIPE.replace("flow.h5", str(flow)))
     return tmp_path
 

@@ -130,6 +130,7 @@ def test_going_on_with_another_configuration_is_refused(mpiexec, alone):
     """The keys that differ are named, with both values, and the exit code is 2."""
     shutil.copy(alone, mpiexec.directory / "run.h5")
     refused = mpiexec(2, "-m", "mdgen", *CASE, "output=run.h5", "seed=2", "system.temperature=0.9")
+    assert "alone" not in refused.stderr, "where the file was written does not count"
     assert refused.returncode == 2 and len(refused.stderr.strip().splitlines()) == 1
     assert all(word in refused.stderr for word in ("seed", "system.temperature", "0.9", "1.0"))
 
