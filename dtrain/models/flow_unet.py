@@ -4,10 +4,9 @@ The frames that are given lie side by side as channels of one picture in two dim
 Going down, a convolution of stride 2 halves the two axes; on every level lie residual blocks of two convolutions, on
 the coarsest one with growing dilation, so that a cell there sees far. Going up, cells are repeated and then convolved:
 every cell gets as many weights as its neighbours, so there is no checkerboard, which deconvolutions leave. The last
-layers see the given frames at full resolution again. A flow carries itself: its
-advection is a product of velocities and their differences. So with `gated` a block multiplies channels. Beyond a
-periodic face layers see the other side of the flow, beyond a symmetry plane as much of its mirror image as `images`
-says, beyond any other zeros.
+layers see the given frames at full resolution again. A flow carries itself: its advection is a product of velocities
+and their differences. So with `gated` a block multiplies channels. Beyond a periodic face layers see the other side of
+the flow, beyond a symmetry plane as much of its mirror image as `images` says, beyond any other zeros.
 
 Source: O. Ronneberger et al., arXiv:1505.04597 (U-Net); K. He et al., arXiv:1603.05027 (residual blocks); F. Yu and
 V. Koltun, arXiv:1511.07122 (dilation); N. Shazeer, arXiv:2002.05202 (gates with GELU); A. Odena et al., Distill (2016),

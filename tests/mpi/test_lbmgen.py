@@ -15,8 +15,8 @@ import pytest
 from runkit.dataset.check import check
 from runkit.dataset.outcome import NOTHING_USABLE
 from runkit.dataset.schema import COMPLETE, FAILED
-from tests.conftest import Mpiexec
 from tests.files import arrays, assert_same
+from tests.mpi.generation import generate
 
 CASE = (
     "n_cases=3",
@@ -32,17 +32,8 @@ LONGER = ("n_cases=2", "frames.count=80", "frames.every=100", "checkpoint_second
 
 
 def run(mpiexec, n_ranks: int, name: str, *settings: str) -> Path:
-    """The file of a run that has to succeed."""
-    done = mpiexec(n_ranks, "-m", "lbmgen", *CASE, *settings, f"output={name}.h5")
-    assert done.returncode == 0, done.stderr
-    assert f"% of {n_ranks} rank(s)" in done.stdout and "memory: about" in done.stdout
-    return mpiexec.directory / f"{name}.h5"
-
-
-@pytest.fixture(scope="module")
-def alone(tmp_path_factory) -> Path:
-    """The file of the case from one rank."""
-    return run(Mpiexec(tmp_path_factory.mktemp("alone")), 1, "alone")
+    """The file of the case, from so many ranks."""
+    return generate(mpiexec, "lbmgen", n_ranks, name, *CASE, *settings)
 
 
 def test_the_file_is_the_same_for_any_ranks_and_any_cut_of_the_domain(mpiexec, alone):

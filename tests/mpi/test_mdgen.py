@@ -17,8 +17,8 @@ from runkit.dataset.check import check
 from runkit.dataset.outcome import PARTLY_FAILED
 from runkit.dataset.reader import Dataset
 from runkit.dataset.schema import COMPLETE, FAILED
-from tests.conftest import Mpiexec
 from tests.files import arrays, assert_same
+from tests.mpi.generation import generate
 
 CASE = (
     "system.n_particles=160",
@@ -34,17 +34,8 @@ LONGER = ("production.times=[0.05, 20.0]", "checkpoint_seconds=0")
 
 
 def run(mpiexec, n_ranks: int, name: str) -> Path:
-    """The file of a run that has to succeed."""
-    done = mpiexec(n_ranks, "-m", "mdgen", *CASE, f"output={name}.h5")
-    assert done.returncode == 0, done.stderr
-    assert f"% of {n_ranks} rank(s)" in done.stdout and "memory: about" in done.stdout
-    return mpiexec.directory / f"{name}.h5"
-
-
-@pytest.fixture(scope="module")
-def alone(tmp_path_factory) -> Path:
-    """The file of the case from one rank."""
-    return run(Mpiexec(tmp_path_factory.mktemp("alone")), 1, "alone")
+    """The file of the case, from so many ranks."""
+    return generate(mpiexec, "mdgen", n_ranks, name, *CASE)
 
 
 def test_the_file_is_the_same_on_one_two_and_three_ranks(mpiexec, alone):
