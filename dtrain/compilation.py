@@ -1,4 +1,4 @@
-"""torch.compile, and functions that stay out of its graphs.
+"""torch.compile, for networks in training and in use, and functions that stay out of its graphs.
 
 `torch.compiler.disable` marks such a function, too, but imports the compiler's front, which takes as long as all other
 imports of a program together: so it is applied when something is compiled, not when a module is imported.
@@ -11,7 +11,9 @@ from functools import update_wrapper
 from typing import Any, Generic, ParamSpec, TypeVar
 
 import torch
-from torch import nn
+from torch import Tensor, nn
+
+from runkit.errors import UserError
 
 COMPILER = "inductor"  # torch.compile's own
 P = ParamSpec("P")
@@ -40,8 +42,46 @@ _not_compiled: list[not_compiled[Any, Any]] = []
 def compile_network(network: nn.Module) -> None:
     """Have torch compile what a network computes; the first call of each kind takes minutes.
 
-    Its function alone, without the hooks that DeepSpeed hangs on a module: compilers trip over those.
+    Its function alone, without the hooks that DeepSpeed hangs on a module: compilers trip over those. UserError if
+    there is no C++ compiler, which a CPU needs.
     """
+    _prepare(network)
+    network.forward = torch.compile(network.forward, backend=COMPILER, dynamic=getattr(network, "dynamic", None))
+
+
+def compile_frozen(network: nn.Module) -> None:
+    """The same for a network that is used, not trained: its weights are constants, laid out as the kernels want them.
+
+    For calls without gradients; a weight that changes after the first one has no effect. The first call with inputs of
+    new shapes is not compiled: it leaves matrices of such a size where the compiler finds them.
+    """
+    _prepare(network)
+    plain = network.forward
+    compiled = torch.compile(plain, backend=COMPILER, dynamic=False, options={"freezing": True})
+    seen: set[tuple[torch.Size, ...]] = set()
+
+    def forward(*inputs: Tensor) -> Any:
+        shapes = tuple(one.shape for one in inputs)
+        known = shapes in seen
+        seen.add(shapes)
+        return compiled(*inputs) if known else plain(*inputs)
+
+    network.forward = forward
+
+
+def _prepare(network: nn.Module) -> None:
+    if next(network.parameters()).device.type == "cpu":
+        _require_cpp_compiler()
     for function in _not_compiled:
         function.leave_out()
-    network.forward = torch.compile(network.forward, backend=COMPILER, dynamic=getattr(network, "dynamic", None))
+
+
+def _require_cpp_compiler() -> None:
+    from torch._inductor.cpp_builder import get_cpp_compiler
+    from torch._inductor.exc import InvalidCxxCompiler
+
+    try:
+        get_cpp_compiler()
+    except InvalidCxxCompiler as error:
+        message = "compile = true: there is no C++ compiler; install g++, name another one in CXX, or leave compile out"
+        raise UserError(message) from error

@@ -150,9 +150,13 @@ class Residual(nn.Module):
 
 
 def gated_gelu(x: Tensor) -> Tensor:
-    """The first half of the channels [n, channels, x, y] times GELU of the second one."""
+    """The first half of the channels [n, channels, x, y] times GELU of the second one.
+
+    The gates are copied together first: channels-last, they lie in pieces of less than a vector, which takes GELU up
+    to ten times as long.
+    """
     factor, gate = x.chunk(2, 1)
-    return factor * gelu(gate)
+    return factor * gelu(gate.contiguous(memory_format=torch.channels_last))
 
 
 def _gated_width(channels: int) -> int:

@@ -59,16 +59,20 @@ def _keys(fields: Tensor, periodic: Axes, planes: Planes) -> list[Key]:
     return list(zip(fields.shape[-2:], periodic, planes, strict=True))
 
 
-@not_compiled  # it keeps matrices in a dictionary
 def _beside(like: Tensor, key: Key) -> tuple[Tensor, ...]:
     """`_matrices` where a tensor is; there they stay, but not beside one that has a shape and no values."""
     place = (key, like.device, like.dtype)
     if type(like) is Tensor and place in _kept:
         return _kept[place]
+    return _made(like, key)
+
+
+@not_compiled  # it asks NumPy
+def _made(like: Tensor, key: Key) -> tuple[Tensor, ...]:
     with torch.inference_mode(False):  # gradients may go through them later
         found = tuple(torch.from_numpy(part).to(like.device, like.dtype) for part in _matrices(key))
     if type(like) is Tensor:
-        _kept[place] = found
+        _kept[key, like.device, like.dtype] = found
     return found
 
 

@@ -13,6 +13,7 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
 
+from dtrain.compilation import compile_frozen
 from dtrain.data.flow import Flow
 from dtrain.data.flow_options import Outside
 from dtrain.data.split import Split
@@ -34,6 +35,11 @@ Precision = Annotated[
     Field(description="products of the network; bfloat16: faster on a CPU or GPU that has it, with errors of 1 in 300"),
 ]
 
+Compiled = Annotated[
+    bool,
+    Field(description="torch.compile: a minute at first, then frames take 0.7 to 0.9 of the time on a CPU"),
+]
+
 
 class FlowEvaluate(EvaluateOptions):
     """Scores of a trained network on rollouts of held-back cases, beside persistence and the mean field."""
@@ -50,6 +56,7 @@ class FlowEvaluate(EvaluateOptions):
         description="frames of a rollout beyond the file, whose statistics stand beside the file's; 0: none",
     )
     precision: Precision = "float32"
+    compile: Compiled = False
 
 
 class FlowPredict(PredictOptions):
@@ -60,6 +67,7 @@ class FlowPredict(PredictOptions):
         0, ge=0, le=100_000, description="frames that are rolled out, also beyond the file; 0: to the end of the file"
     )
     precision: Precision = "float32"
+    compile: Compiled = False
 
 
 @task("flow")
@@ -71,7 +79,7 @@ class FlowTask(Task[FlowEvaluate, FlowPredict]):
 
     @classmethod
     def evaluate(cls, world: World, trained: Trained, options: FlowEvaluate, folder: Path) -> dict[str, float]:
-        trained = replace(trained, network=computing_in(options.precision, trained.network))
+        trained = _in_use(trained, options)
         data = open_data(world, trained, options, partial(_open, cls.Data, trained, options.file))
         cases = chosen(data, options.part, "case")
         n_frames = _length(data, options.start, options.frames, must_be_known=True)
@@ -85,7 +93,7 @@ class FlowTask(Task[FlowEvaluate, FlowPredict]):
 
     @classmethod
     def predict(cls, world: World, trained: Trained, options: FlowPredict, path: Path) -> None:
-        trained = replace(trained, network=computing_in(options.precision, trained.network))
+        trained = _in_use(trained, options)
         data = _open(cls.Data, trained, options.file, WHOLE)
         trained.origin.require_context(trained.phase, data)
         cases = data.cases["train"]
@@ -102,6 +110,14 @@ class FlowTask(Task[FlowEvaluate, FlowPredict]):
 
             write_rollouts(world, path, data, which, rollouts(), about)
         say(world, f"wrote {path}: {len(cases)} cases, {which[2]} frames each")
+
+
+def _in_use(trained: Trained, options: FlowEvaluate | FlowPredict) -> Trained:
+    """Its network in the arithmetic that is asked for, compiled if wanted."""
+    network = computing_in(options.precision, trained.network)
+    if options.compile:
+        compile_frozen(network)
+    return replace(trained, network=network)
 
 
 def _about(trained: Trained, model: str, file: str, precision: str) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import importlib
 import json
 import subprocess
 import sys
@@ -18,6 +19,7 @@ from dtrain.models.botan import Botan
 from dtrain.models.flow_cnn import FlowCNN
 from dtrain.models.flow_unet import FlowUNet
 from dtrain.precision import use_precision
+from runkit.errors import UserError
 from tests.dtrain.conftest import curve, train_here
 
 AUTOCAST = {"optimizer": {"type": "Adam", "params": {}}, "torch_autocast": {"enabled": True, "dtype": "bfloat16"}}
@@ -116,6 +118,42 @@ def test_the_compiler_goes_around_the_matrices_of_a_stream_function(monkeypatch)
         compilation.compile_network(network)
         torch.testing.assert_close(network(x)[0], plain)
     assert any("conv2d" in target for target in targets) and not any("linalg" in target for target in targets)
+
+
+def test_a_network_that_is_used_is_compiled_for_each_shape_from_its_second_call_on(monkeypatch):
+    """The first call leaves the matrices of a stream function, which are then inputs of one graph without breaks."""
+    graphs: list[list[str]] = []
+
+    def backend(module, inputs, options):
+        assert options == {"freezing": True}
+        graphs.append([str(node.target) for node in module.graph.nodes])
+        return module.forward
+
+    torch.manual_seed(0)
+    torch._dynamo.reset()
+    monkeypatch.setattr(compilation, "COMPILER", backend)
+    stream_function._kept.clear()
+    network = FlowUNet(widths=(4, 8), gated=True, stream=True, images=2, planes=((False, False), (True, True)))
+    small, large = torch.randn(2, 4, 3, 14, 18), torch.randn(1, 4, 3, 22, 18)
+    with torch.inference_mode():
+        plain = [network(x)[0] for x in (small, large)]
+        compilation.compile_frozen(network)
+        torch.testing.assert_close(network(small)[0], plain[0])
+        assert not graphs
+        for _ in range(2):
+            torch.testing.assert_close(network(small)[0], plain[0])
+        assert len(graphs) == 1 and sum("conv2d" in target for target in graphs[0]) > 9
+        for _ in range(2):
+            torch.testing.assert_close(network(large)[0], plain[1])
+        assert len(graphs) == 2
+
+
+@pytest.mark.parametrize("compile_it", [compilation.compile_network, compilation.compile_frozen])
+def test_without_a_c_compiler_nothing_is_compiled(compile_it):
+    settings = importlib.import_module("torch._inductor.config")
+    missing = settings.patch({"cpp.cxx": (None, "/no/such/compiler")})
+    with missing, pytest.raises(UserError, match=r"compile = true: there is no C\+\+ compiler; install g\+\+"):
+        compile_it(FlowUNet(widths=(4, 8)))
 
 
 @pytest.mark.parametrize("program", ["train", "evaluate", "predict"])

@@ -9,7 +9,7 @@ is too coarse for a case is left out of it.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any
@@ -20,7 +20,6 @@ import torch
 from dtrain.data.clips import Clips, rollout
 from dtrain.data.flow import Flow
 from dtrain.flow_metrics import variance_error
-from dtrain.precision import InBfloat16
 from lbmgen.averages import averaged, density_in_cells, fluid_fraction
 from lbmgen.block import Block, statistics
 from lbmgen.cases import draw_case
@@ -30,10 +29,11 @@ from runkit.arrays import F32, F64, Floats
 from runkit.config import load
 from runkit.errors import UserError
 from runkit.mpi import SerialWorld
+from tools.benchmarks.flow_forms import forms_of, made_ready
 
 REFINEMENTS = (1, 2, 4)
 BANDS = {"1": (0, 1), "6-12": (5, 12), "13-30": (12, 30)}  # frames, as The Well reports them
-N_FRAMES, CROSSINGS, TOGETHER = 30, 2.0, 64
+N_FRAMES, CROSSINGS = 30, 2.0
 HEAD = ("", "frames/s", "core-seconds per frame", *(f"VRMSE, frame {band}" for band in BANDS))
 
 
@@ -79,8 +79,9 @@ def run(network: torch.nn.Module, data: Flow, n_cases: int) -> None:
     config = load(RunConfig, None, [data.dataset.config])
     held_back = (data.cases["test"] or data.cases["train"])[:n_cases]
     rows: dict[str, list[list[float]]] = {}
+    forms = list(forms_of(network))
     for case in held_back:
-        for name, row in _case(network, data, config, case):
+        for name, row in _case(forms, data, config, case):
             rows.setdefault(name, []).append(row)
     print(f"\nbeside {REFINEMENTS[-1]} sites per cell, means over {len(held_back)} cases\n")
     print("| " + " | ".join(HEAD) + " |\n" + "|---" * len(HEAD) + "|")
@@ -90,7 +91,9 @@ def run(network: torch.nn.Module, data: Flow, n_cases: int) -> None:
         print(f"| {name}{few} | {1 / seconds:.3g} | {seconds:.2e} | " + " | ".join(f"{e:.3f}" for e in errors) + " |")
 
 
-def _case(network: torch.nn.Module, data: Flow, config: RunConfig, case: int) -> Iterator[tuple[str, list[float]]]:
+def _case(
+    forms: Sequence[tuple[str, int, torch.nn.Module]], data: Flow, config: RunConfig, case: int
+) -> Iterator[tuple[str, list[float]]]:
     """Name, seconds per frame and errors of the truth and of all rivals."""
     finest, coarser = Grid.of(config, case, REFINEMENTS[-1]), []
     for width in REFINEMENTS[:-1]:
@@ -112,10 +115,9 @@ def _case(network: torch.nn.Module, data: Flow, config: RunConfig, case: int) ->
         grid.block.start(*(averaged(values, finest.width // grid.width, 2) for values in state))
         found = errors(grid.frames(N_FRAMES))
         yield _named(grid), [grid.seconds / grid.n_frames, *found]
-    for word, of_network in (("", network), (", bfloat16", InBfloat16(network))):
-        for n_together in (1, TOGETHER):
-            seconds, frames = _predicted(of_network, data, (case, given), n_together)
-            yield f"network, {n_together} at once{word}", [seconds, *errors(frames)]
+    for name, n_together, network in forms:
+        seconds, frames = _predicted(network, data, (case, given), n_together)
+        yield f"network, {name}", [seconds, *errors(frames)]
 
 
 def _named(grid: Grid) -> str:
@@ -130,7 +132,7 @@ def _predicted(network: torch.nn.Module, data: Flow, start: tuple[int, F64], n_t
     clip = replace(data.clip(case, 0, 0), given=torch.from_numpy(frames))
     clips = Clips.stack([clip] * n_together)
     with torch.inference_mode():
-        rollout(network, clips, data.options.frames)
+        made_ready(network, clips)
         began = time.process_time()
         found = rollout(network, clips, N_FRAMES)[0].numpy()
         seconds = (time.process_time() - began) / (N_FRAMES * n_together)

@@ -13,7 +13,6 @@ import torch
 from dtrain.data.clips import Clips, rollout
 from dtrain.data.flow import Flow
 from dtrain.data.flow_options import FlowOptions
-from dtrain.precision import InBfloat16
 from dtrain.weights import load_model
 from lbmgen.config import RunConfig
 from runkit.arrays import Floats
@@ -21,10 +20,9 @@ from runkit.config import load
 from runkit.errors import UserError
 from tools.benchmarks import flow_accuracy
 from tools.benchmarks.flow_accuracy import Grid
+from tools.benchmarks.flow_forms import TOGETHER, forms_of, made_ready
 from tools.benchmarks.table import Row, show
 
-TOGETHER = 16  # cases
-FORMS = {"": lambda network: network, ", bfloat16": InBfloat16}
 Form = Callable[[int], int]  # makes so many frames, returns of how many cases and frames
 
 
@@ -47,11 +45,10 @@ def run(arguments) -> None:
 
 
 def _rows(arguments, network: torch.nn.Module, data: Flow, simulate: Form) -> Iterator[Row]:
-    chosen = [(word, n) for word in FORMS for n in (1, TOGETHER)]
-    forms = [_network(FORMS[word](network), data, n) for word, n in chosen]
+    names, forms = zip(*((name, _network(one, data, n)) for name, n, one in forms_of(network)), strict=True)
     simulated, *found = _in_turns(arguments, [simulate, *forms])
-    for (word, n), rates in zip(chosen, found, strict=True):
-        yield Row(("one case" if n == 1 else f"{n} cases at once") + word, rates, simulated)
+    for name, rates in zip(names, found, strict=True):
+        yield Row(name, rates, simulated)
 
 
 def _projection(arguments, network: torch.nn.Module, data: Flow) -> Row:
@@ -68,6 +65,7 @@ def _network(network: torch.nn.Module, data: Flow, n_cases: int) -> Form:
     held_back = data.cases["test"] or data.cases["train"]
     chosen = [held_back[k % len(held_back)] for k in range(n_cases)]
     clips = Clips.stack([data.clip(case, 0, 0) for case in chosen])
+    made_ready(network, clips)
 
     @torch.inference_mode()
     def roll_out(n_frames: int) -> int:

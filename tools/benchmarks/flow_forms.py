@@ -1,0 +1,35 @@
+"""The ways in which a network of flow is measured: how many cases at once, in which arithmetic, compiled or not."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterator
+from itertools import product
+
+import torch
+from torch import nn
+
+from dtrain.compilation import compile_frozen
+from dtrain.data.clips import Clips, rollout
+from dtrain.precision import Products, computing_in
+
+TOGETHER = 64  # cases
+CALLS = 3  # of a network before any that counts: the first ones reserve memory, and the second one compiles
+PRODUCTS: tuple[Products, ...] = ("float32", "bfloat16")
+
+
+def forms_of(network: nn.Module) -> Iterator[tuple[str, int, nn.Module]]:
+    """Name, cases at once, and the network that continues them."""
+    for products, is_compiled in product(PRODUCTS, (False, True)):
+        found = computing_in(products, copy.deepcopy(network))
+        if is_compiled:
+            compile_frozen(found)
+        words = ["bfloat16"] * (products == "bfloat16") + ["compiled"] * is_compiled
+        for n in (1, TOGETHER):
+            yield ", ".join(["one case" if n == 1 else f"{n} cases at once", *words]), n, found
+
+
+@torch.inference_mode()
+def made_ready(network: nn.Module, clips: Clips) -> None:
+    """Make the calls that do not count."""
+    rollout(network, clips, CALLS * clips.given.shape[2])
