@@ -113,9 +113,15 @@ class FlowTask(Task[FlowEvaluate, FlowPredict]):
 
 
 def _in_use(trained: Trained, options: FlowEvaluate | FlowPredict) -> Trained:
-    """Its network in the arithmetic that is asked for, compiled if wanted."""
+    """Its network in the arithmetic that is asked for, compiled if wanted; UserError for one of graphs."""
     network = computing_in(options.precision, trained.network)
     if options.compile:
+        if getattr(trained.network, "dynamic", False):
+            name = trained.recipe.model.name
+            raise UserError(
+                f"compile = true: {name} sees another graph in each case, for each of which it would be "
+                "compiled anew; leave it out"
+            )
         compile_frozen(network)
     return replace(trained, network=network)
 

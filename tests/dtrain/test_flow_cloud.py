@@ -290,3 +290,11 @@ def test_training_learns_and_an_evaluation_scores_the_grid_beside_rivals(run, fi
         clip = Clouds.stack([cloud.clip(2, 0, 0)])
         ours = cloud.denormalised(rollout(trained.network, clip, 6)[0].numpy(), cloud.fluid(2))
         np.testing.assert_allclose(found["t1_fields/velocity"][2, 3:9, ..., 0], ours[1], atol=1e-6)
+
+
+def test_a_network_of_graphs_is_not_compiled_for_each_of_them(run, monkeypatch, capsys):
+    for name in ("RANK", "WORLD_SIZE", "LOCAL_RANK"):
+        monkeypatch.setenv(name, "")
+    with pytest.raises(SystemExit, match="2"):
+        evaluate.main([str(run), "compile=true", "threads=1"])
+    assert "compile = true: botan-flow sees another graph in each case" in capsys.readouterr().err
