@@ -6,6 +6,7 @@ imports of a program together: so it is applied when something is compiled, not 
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Callable
 from functools import update_wrapper
 from typing import Any, Generic, ParamSpec, TypeVar
@@ -16,12 +17,13 @@ from torch import Tensor, nn
 from runkit.errors import UserError
 
 COMPILER = "inductor"  # torch.compile's own
+MOST_SHAPES = 64  # of all networks of a class together; those beyond it are not compiled
 P = ParamSpec("P")
 Found = TypeVar("Found")
 
 
 class not_compiled(Generic[P, Found]):
-    """Decorator: `compile_network` leaves the function out of its graphs. torch.compile itself knows nothing of it."""
+    """Decorator: the functions below leave it out of their graphs. torch.compile itself knows nothing of it."""
 
     def __init__(self, function: Callable[P, Found]) -> None:
         update_wrapper(self, function)
@@ -52,19 +54,23 @@ def compile_network(network: nn.Module) -> None:
 def compile_frozen(network: nn.Module) -> None:
     """The same for a network that is used, not trained: its weights are constants, laid out as the kernels want them.
 
-    For calls without gradients; a weight that changes after the first one has no effect. The first call with inputs of
-    new shapes is not compiled: it leaves matrices of such a size where the compiler finds them.
+    For calls without gradients; a weight that changes after the first one has no effect. Each shape of inputs is
+    compiled at its first call.
     """
     _prepare(network)
-    plain = network.forward
-    compiled = torch.compile(plain, backend=COMPILER, dynamic=False, options={"freezing": True})
-    seen: set[tuple[torch.Size, ...]] = set()
+    settings = importlib.import_module("torch._inductor.config"), importlib.import_module("torch._dynamo.config")
+    plain, seen = network.forward, set[tuple[torch.Size, ...]]()
+    compiled = torch.compile(plain, backend=COMPILER, dynamic=False)
 
     def forward(*inputs: Tensor) -> Any:
         shapes = tuple(one.shape for one in inputs)
-        known = shapes in seen
+        if shapes in seen:
+            return compiled(*inputs)
         seen.add(shapes)
-        return compiled(*inputs) if known else plain(*inputs)
+        plain(*inputs)  # leaves matrices of such a size where the compiler finds them
+        # As an option of torch.compile `freezing` comes too late: weights are inputs of the graph by then.
+        with settings[0].patch(freezing=True), settings[1].patch(recompile_limit=MOST_SHAPES):
+            return compiled(*inputs)
 
     network.forward = forward
 

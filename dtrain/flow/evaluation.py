@@ -33,6 +33,8 @@ class Evaluation:
         """The network's rollouts of this rank's cases, each scored beside its rivals on the way."""
         cases, start, n_frames = self.which
         mine = [cases[i] for i in self.world.share(len(cases))]
+        for case in mine[:1]:
+            self.predictor.make_ready(case, start)
         with Progress(self.world, len(mine), "cases", "rollouts") as progress:
             for case in mine:
                 data, n_given = self.data, self.data.options.frames

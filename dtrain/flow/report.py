@@ -17,7 +17,7 @@ def report(folder: Path, about: dict[str, Any], rows: Sequence[Row]) -> None:
     """Print the table and write evaluation.json and evaluation.csv; raises UserError if the folder refuses.
 
     `about` describes what was evaluated: file, part, cases, n_train, n_given, n_frames, interval, seconds_per_frame,
-    precision.
+    precision, compile.
     """
     print("\n".join(table(about, rows)))
     found = [
@@ -55,7 +55,8 @@ def table(about: dict[str, Any], rows: Sequence[Row]) -> list[str]:
     spreads = ", ± standard deviation over cases" if len(about["cases"]) > 1 else ""
     lines += ["", f"means over cases{spreads}:", *lines_of({row.name: row.per_case for row in rows}), *MEANING]
     milliseconds = 1000 * about["seconds_per_frame"]
-    lines.append(f"the network takes {milliseconds:.3g} ms per frame, with products in {about['precision']}")
+    how = f"products in {about['precision']}{', compiled' * about['compile']}"
+    lines.append(f"the network takes {milliseconds:.3g} ms per frame, with {how}")
     return lines
 
 

@@ -30,28 +30,26 @@ _COPIED = ("dataset_name", "grid_type", "n_spatial_dims", "simulation_parameters
 
 
 class CasePredictor:
-    """A network that continues cases; `seconds` is the time it has taken for `n_frames` frames.
-
-    The first two calls with a shape of input, which reserve memory and may compile, are made before they are timed.
-    """
+    """A network that continues cases; `seconds` is the time it has taken for `n_frames` frames."""
 
     def __init__(self, trained: Trained, data: Flow) -> None:
         self.network, self.data = trained.network, data
         self.device = trained.device
         self.seconds, self.n_frames = 0.0, 0
-        self._shapes: set[torch.Size] = set()
 
     def __call__(self, case: int, start: int, n_frames: int) -> F32:
         """The frames [3, n_frames, x, y] that follow those given from `start` on."""
         return self.together([case], start, n_frames)[0]
 
+    def make_ready(self, case: int, start: int) -> None:
+        """A call that is not timed: the first one reserves memory, and may compile the network."""
+        self(case, start, self.data.options.frames)
+        self.seconds, self.n_frames = 0.0, 0
+
     @torch.inference_mode()
     def together(self, cases: Sequence[int], start: int, n_frames: int) -> list[F32]:
         """The same of several cases in one batch."""
         clips = self.data.stack([self.data.clip(case, start, 0) for case in cases]).to(self.device)
-        if clips.given.shape not in self._shapes:
-            self._shapes.add(clips.given.shape)
-            rollout(self.network, clips, min(n_frames, 2 * clips.given.shape[2]))
         began = time.perf_counter()
         found = rollout(self.network, clips, n_frames).cpu().numpy()
         self.seconds += time.perf_counter() - began

@@ -152,11 +152,13 @@ class Residual(nn.Module):
 def gated_gelu(x: Tensor) -> Tensor:
     """The first half of the channels [n, channels, x, y] times GELU of the second one.
 
-    The gates are copied together first: channels-last, they lie in pieces of less than a vector, which takes GELU up
-    to ten times as long.
+    Channels-last, the gates of a cell are a short piece of memory, where torch's loop over vectors on a CPU hardly
+    starts: copied together first, 24 gates take a seventh of the time.
     """
     factor, gate = x.chunk(2, 1)
-    return factor * gelu(gate.contiguous(memory_format=torch.channels_last))
+    if gate.device.type == "cpu":
+        gate = gate.contiguous(memory_format=torch.channels_last)
+    return factor * gelu(gate)
 
 
 def _gated_width(channels: int) -> int:

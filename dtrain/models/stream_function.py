@@ -23,8 +23,8 @@ from runkit.arrays import F64
 
 FAINT = 1e-9  # square of a difference that is none: of a constant, and of a checkerboard
 Key = tuple[int, bool, tuple[bool, bool]]  # cells along an axis, whether it is periodic, whether its faces are planes
-Kept = dict[tuple[Key, torch.device, torch.dtype], tuple[Tensor, ...]]
-_kept: Kept = {}
+Place = tuple[Key, torch.device, torch.dtype]
+_kept: dict[Place, tuple[Tensor, ...]] = {}
 
 
 def curl(stream: Tensor, periodic: Axes, spreads: Sequence[float], planes: Planes = NO_PLANES) -> Tensor:
@@ -64,15 +64,15 @@ def _beside(like: Tensor, key: Key) -> tuple[Tensor, ...]:
     place = (key, like.device, like.dtype)
     if type(like) is Tensor and place in _kept:
         return _kept[place]
-    return _made(like, key)
+    return _made(like, place)
 
 
 @not_compiled  # it asks NumPy
-def _made(like: Tensor, key: Key) -> tuple[Tensor, ...]:
+def _made(like: Tensor, place: Place) -> tuple[Tensor, ...]:
     with torch.inference_mode(False):  # gradients may go through them later
-        found = tuple(torch.from_numpy(part).to(like.device, like.dtype) for part in _matrices(key))
+        found = tuple(torch.from_numpy(part).to(like.device, like.dtype) for part in _matrices(place[0]))
     if type(like) is Tensor:
-        _kept[key, like.device, like.dtype] = found
+        _kept[place] = found
     return found
 
 

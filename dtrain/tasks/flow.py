@@ -37,7 +37,7 @@ Precision = Annotated[
 
 Compiled = Annotated[
     bool,
-    Field(description="torch.compile: a minute at first, then frames take 0.7 to 0.9 of the time on a CPU"),
+    Field(description="torch.compile: ten seconds or so for each number of cases at once, then less time per frame"),
 ]
 
 
@@ -84,10 +84,10 @@ class FlowTask(Task[FlowEvaluate, FlowPredict]):
         cases = chosen(data, options.part, "case")
         n_frames = _length(data, options.start, options.frames, must_be_known=True)
         evaluation = Evaluation(world, trained, data, (cases, options.start, n_frames))
-        about = _about(trained, str(trained.path), data.options.file, options.precision)
+        about = _about(trained, str(trained.path), data.options.file, options)
         write_rollouts(world, folder / "evaluation.h5", data, evaluation.which, evaluation.rollouts(), about)
         rows = evaluation.rows()
-        of_all = {**evaluation.about(str(trained.path), options.part), "precision": options.precision}
+        of_all = {**evaluation.about(str(trained.path), options.part), **_arithmetic(options)}
         world.on_root(report, folder, of_all, rows)
         return {**rows[0].mean, **(_go_on(world, trained, data, (cases, options), folder) if options.long else {})}
 
@@ -100,7 +100,7 @@ class FlowTask(Task[FlowEvaluate, FlowPredict]):
         which = cases, options.start, _length(data, options.start, options.frames)
         predictor, groups = CasePredictor(trained, data), side_by_side(data, cases, which[2], trained.device)
         mine = [groups[i] for i in world.share(len(groups))]
-        about = _about(trained, options.model, options.file, options.precision)
+        about = _about(trained, options.model, options.file, options)
         with Progress(world, sum(map(len, mine)), "cases", "predict") as progress:
 
             def rollouts() -> Iterator[Rollout]:
@@ -116,7 +116,7 @@ def _in_use(trained: Trained, options: FlowEvaluate | FlowPredict) -> Trained:
     """Its network in the arithmetic that is asked for, compiled if wanted; UserError for one of graphs."""
     network = computing_in(options.precision, trained.network)
     if options.compile:
-        if getattr(trained.network, "dynamic", False):
+        if any(getattr(one, "dynamic", False) for one in trained.network.modules()):
             name = trained.recipe.model.name
             raise UserError(
                 f"compile = true: {name} sees another graph in each case, for each of which it would be "
@@ -126,10 +126,14 @@ def _in_use(trained: Trained, options: FlowEvaluate | FlowPredict) -> Trained:
     return replace(trained, network=network)
 
 
-def _about(trained: Trained, model: str, file: str, precision: str) -> dict[str, Any]:
+def _arithmetic(options: FlowEvaluate | FlowPredict) -> dict[str, Any]:
+    return {"precision": options.precision, "compile": options.compile}
+
+
+def _about(trained: Trained, model: str, file: str, options: FlowEvaluate | FlowPredict) -> dict[str, Any]:
     """What a file of rollouts says of where they come from."""
     config = trained.recipe.model_dump(mode="json")
-    return {"config": config, "model": model, "dataset": file, "precision": precision}
+    return {"config": config, "model": model, "dataset": file, **_arithmetic(options)}
 
 
 def _go_on(
@@ -142,7 +146,7 @@ def _go_on(
         "model": str(trained.path),
         "file": data.options.file,
         "part": options.part,
-        "precision": options.precision,
+        **_arithmetic(options),
         "n_frames": options.long,
         "n_simulated": data.n_frames - options.start - data.options.frames,
         "interval": data.interval,

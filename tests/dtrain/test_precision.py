@@ -10,15 +10,17 @@ import sys
 import warnings
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
-from dtrain import compilation
+from dtrain import compilation, predict
 from dtrain.models import stream_function
 from dtrain.models.botan import Botan
 from dtrain.models.flow_cnn import FlowCNN
 from dtrain.models.flow_unet import FlowUNet
 from dtrain.precision import use_precision
+from runkit.dataset.reader import Dataset
 from runkit.errors import UserError
 from tests.dtrain.conftest import curve, train_here
 
@@ -120,32 +122,52 @@ def test_the_compiler_goes_around_the_matrices_of_a_stream_function(monkeypatch)
     assert any("conv2d" in target for target in targets) and not any("linalg" in target for target in targets)
 
 
-def test_a_network_that_is_used_is_compiled_for_each_shape_from_its_second_call_on(monkeypatch):
-    """The first call leaves the matrices of a stream function, which are then inputs of one graph without breaks."""
-    graphs: list[list[str]] = []
+def test_a_network_that_is_used_is_compiled_once_for_each_shape_without_its_weights(monkeypatch):
+    """Weights are constants of one graph without breaks, whose inputs are x and the matrices of the stream function."""
+    inputs: list[list[tuple[int, ...]]] = []
 
-    def backend(module, inputs, options):
-        assert options == {"freezing": True}
-        graphs.append([str(node.target) for node in module.graph.nodes])
+    def backend(module, examples):
+        inputs.append([tuple(one.shape) for one in examples if isinstance(one, torch.Tensor)])
         return module.forward
 
     torch.manual_seed(0)
     torch._dynamo.reset()
     monkeypatch.setattr(compilation, "COMPILER", backend)
-    stream_function._kept.clear()
-    network = FlowUNet(widths=(4, 8), gated=True, stream=True, images=2, planes=((False, False), (True, True)))
+    planes = ((False, False), (True, True))
+    one, other = (FlowUNet(widths=(4, 8), gated=True, stream=True, images=2, planes=planes) for _ in range(2))
     small, large = torch.randn(2, 4, 3, 14, 18), torch.randn(1, 4, 3, 22, 18)
     with torch.inference_mode():
-        plain = [network(x)[0] for x in (small, large)]
-        compilation.compile_frozen(network)
-        torch.testing.assert_close(network(small)[0], plain[0])
-        assert not graphs
-        for _ in range(2):
-            torch.testing.assert_close(network(small)[0], plain[0])
-        assert len(graphs) == 1 and sum("conv2d" in target for target in graphs[0]) > 9
-        for _ in range(2):
-            torch.testing.assert_close(network(large)[0], plain[1])
-        assert len(graphs) == 2
+        plain = {(net, x): net(x)[0] for net in (one, other) for x in (small, large)}
+        stream_function._kept.clear()
+        for network in (one, other):
+            compilation.compile_frozen(network)
+        for (network, x), answer in plain.items():
+            for _ in range(2):
+                torch.testing.assert_close(network(x)[0], answer)
+    assert len(inputs) == len(plain)
+    weights = {tuple(weight.shape) for weight in one.parameters()}
+    assert all(shapes and not weights & {*shapes} for shapes in inputs)
+
+
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+def test_what_a_compiled_network_predicts_is_what_it_predicts_uncompiled(precision, flow_file, tmp_path, monkeypatch):
+    monkeypatch.setattr(compilation, "COMPILER", "eager")
+    torch._dynamo.reset()
+    kind = [f"data.file={flow_file}", "model.parameters={widths=[4],stream=true,gated=true}", "data.horizon=3"]
+    split = ["data.split.train=4", "data.split.validation=1", "data.split.test=1", "phase.one.epochs=0.1"]
+    (tmp_path / "r.toml").write_text(
+        'name = "run"\n[model]\nname = "flow-unet"\n[data]\nname = "flow"\n[phase.one]\nlearning_rate = 1e-3\n'
+    )
+    code, output = train_here(tmp_path, tmp_path / "r.toml", *kind, *split, "threads=1")
+    assert code == 0, output
+    for compiled in ("false", "true"):
+        words = ["threads=1", f"precision={precision}", f"compile={compiled}", f"output={tmp_path / compiled}.h5"]
+        predict.main([str(tmp_path / "runs/run"), str(flow_file), "frames=7", *words])
+    with Dataset(tmp_path / "false.h5") as plain, Dataset(tmp_path / "true.h5") as found:
+        assert found.attributes["compile"] and not plain.attributes["compile"]
+        velocity = [file["t1_fields/velocity"][:] for file in (plain, found)]
+    np.testing.assert_allclose(*velocity, atol=1e-6)
+    assert np.ptp(velocity[0]) > 0.01
 
 
 @pytest.mark.parametrize("compile_it", [compilation.compile_network, compilation.compile_frozen])

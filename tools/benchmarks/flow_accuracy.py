@@ -29,7 +29,7 @@ from runkit.arrays import F32, F64, Floats
 from runkit.config import load
 from runkit.errors import UserError
 from runkit.mpi import SerialWorld
-from tools.benchmarks.flow_forms import forms_of, made_ready
+from tools.benchmarks.flow_forms import NetworkForm, made_ready
 
 REFINEMENTS = (1, 2, 4)
 BANDS = {"1": (0, 1), "6-12": (5, 12), "13-30": (12, 30)}  # frames, as The Well reports them
@@ -74,12 +74,11 @@ class Grid:
         return np.concatenate([density_in_cells(seen.excess, self.fraction)[None], np.moveaxis(seen.velocity, -1, 0)])
 
 
-def run(network: torch.nn.Module, data: Flow, n_cases: int) -> None:
+def run(forms: Sequence[NetworkForm], data: Flow, n_cases: int) -> None:
     """Print the table of means over held-back cases."""
     config = load(RunConfig, None, [data.dataset.config])
     held_back = (data.cases["test"] or data.cases["train"])[:n_cases]
     rows: dict[str, list[list[float]]] = {}
-    forms = list(forms_of(network))
     for case in held_back:
         for name, row in _case(forms, data, config, case):
             rows.setdefault(name, []).append(row)
@@ -91,9 +90,7 @@ def run(network: torch.nn.Module, data: Flow, n_cases: int) -> None:
         print(f"| {name}{few} | {1 / seconds:.3g} | {seconds:.2e} | " + " | ".join(f"{e:.3f}" for e in errors) + " |")
 
 
-def _case(
-    forms: Sequence[tuple[str, int, torch.nn.Module]], data: Flow, config: RunConfig, case: int
-) -> Iterator[tuple[str, list[float]]]:
+def _case(forms: Sequence[NetworkForm], data: Flow, config: RunConfig, case: int) -> Iterator[tuple[str, list[float]]]:
     """Name, seconds per frame and errors of the truth and of all rivals."""
     finest, coarser = Grid.of(config, case, REFINEMENTS[-1]), []
     for width in REFINEMENTS[:-1]:

@@ -14,12 +14,14 @@ from dtrain.data.clips import Clips, rollout
 from dtrain.precision import Products, computing_in
 
 TOGETHER = 64  # cases
-CALLS = 3  # of a network before any that counts: the first ones reserve memory, and the second one compiles
 PRODUCTS: tuple[Products, ...] = ("float32", "bfloat16")
 
 
-def forms_of(network: nn.Module) -> Iterator[tuple[str, int, nn.Module]]:
-    """Name, cases at once, and the network that continues them."""
+NetworkForm = tuple[str, int, nn.Module]  # name, cases at once, and the network that continues them
+
+
+def forms_of(network: nn.Module) -> Iterator[NetworkForm]:
+    """All of them."""
     for products, is_compiled in product(PRODUCTS, (False, True)):
         found = computing_in(products, copy.deepcopy(network))
         if is_compiled:
@@ -31,5 +33,5 @@ def forms_of(network: nn.Module) -> Iterator[tuple[str, int, nn.Module]]:
 
 @torch.inference_mode()
 def made_ready(network: nn.Module, clips: Clips) -> None:
-    """Make the calls that do not count."""
-    rollout(network, clips, CALLS * clips.given.shape[2])
+    """Make a call that does not count: the first one reserves memory, and may compile."""
+    rollout(network, clips, clips.given.shape[2])

@@ -20,7 +20,7 @@ from runkit.config import load
 from runkit.errors import UserError
 from tools.benchmarks import flow_accuracy
 from tools.benchmarks.flow_accuracy import Grid
-from tools.benchmarks.flow_forms import TOGETHER, forms_of, made_ready
+from tools.benchmarks.flow_forms import TOGETHER, NetworkForm, forms_of, made_ready
 from tools.benchmarks.table import Row, show
 
 Form = Callable[[int], int]  # makes so many frames, returns of how many cases and frames
@@ -36,18 +36,18 @@ def run(arguments) -> None:
     data = Flow(trained.options_as(FlowOptions), trained.recipe.seed, trained.normalisation)
     simulate, about = _simulation(data)
     print(f"{about}; one core\n")
-    show(_rows(arguments, trained.network, data, simulate), "frames/s", "simulation")
+    forms = list(forms_of(trained.network))
+    show(_rows(arguments, forms, data, simulate), "frames/s", "simulation")
     if getattr(trained.network, "spreads", None) is not None:
         print()
         show([_projection(arguments, trained.network, data)], "frames/s", "not projected")
     if arguments.accuracy:
-        flow_accuracy.run(trained.network, data, arguments.accuracy)
+        flow_accuracy.run(forms, data, arguments.accuracy)
 
 
-def _rows(arguments, network: torch.nn.Module, data: Flow, simulate: Form) -> Iterator[Row]:
-    names, forms = zip(*((name, _network(one, data, n)) for name, n, one in forms_of(network)), strict=True)
-    simulated, *found = _in_turns(arguments, [simulate, *forms])
-    for name, rates in zip(names, found, strict=True):
+def _rows(arguments, forms: Sequence[NetworkForm], data: Flow, simulate: Form) -> Iterator[Row]:
+    simulated, *found = _in_turns(arguments, [simulate, *(_network(one, data, n) for _, n, one in forms)])
+    for (name, *_), rates in zip(forms, found, strict=True):
         yield Row(name, rates, simulated)
 
 
