@@ -69,7 +69,7 @@ def scored(dataset: Path) -> Path:
         found = {"flow-cnn": guess, "persistence": persistence(data, 1, 0, N_FRAMES), "simulation": reference.frames}
         about = {"data": "flow", "file": str(dataset), "part": "test", "cases": [1], "n_train": 4, "start": 0}
         about |= {"n_given": 3, "n_frames": N_FRAMES, "interval": 100.0}
-        about |= {"seconds_per_frame": 0.01, "precision": "float32"}
+        about |= {"seconds_per_frame": 0.01, "precision": "float32", "compile": False}
         report(folder / name, about, rows_of([{who: reference.score(frames) for who, frames in found.items()}], [9.0]))
         lines = [f"{step},frames,{1 / step},0.{step}" for step in range(10, 60, 10)]
         for curve in ("training", "validation"):
@@ -149,10 +149,10 @@ def test_a_cut_shows_the_vorticity_about_its_normal(sphere, normal):
 
 def test_the_table_of_an_evaluation_tells_how_long_a_frame_takes():
     about = {"file": "f.h5", "part": "test", "cases": [1], "n_train": 4, "n_given": 3, "n_frames": 1, "interval": 100.0}
-    about |= {"seconds_per_frame": 0.002, "precision": "bfloat16"}
+    about |= {"seconds_per_frame": 0.002, "precision": "bfloat16", "compile": True}
     score = {name: np.array([[0.5]]) for name in SCORES}
     lines = table(about, [Row("flow-cnn", score, [9.0])])
-    assert lines[-1] == "the network takes 2 ms per frame, with products in bfloat16"
+    assert lines[-1] == "the network takes 2 ms per frame, with products in bfloat16, compiled"
 
 
 def test_rollouts_without_end_are_drawn_beside_the_simulation(dataset, tmp_path):
