@@ -58,7 +58,7 @@ def compile_frozen(network: nn.Module) -> None:
     compiled at its first call.
     """
     _prepare(network)
-    settings = importlib.import_module("torch._inductor.config"), importlib.import_module("torch._dynamo.config")
+    inductor, dynamo = (importlib.import_module(f"torch._{part}.config") for part in ("inductor", "dynamo"))
     plain, seen = network.forward, set[tuple[torch.Size, ...]]()
     compiled = torch.compile(plain, backend=COMPILER, dynamic=False)
 
@@ -69,7 +69,7 @@ def compile_frozen(network: nn.Module) -> None:
         seen.add(shapes)
         plain(*inputs)  # leaves matrices of such a size where the compiler finds them
         # As an option of torch.compile `freezing` comes too late: weights are inputs of the graph by then.
-        with settings[0].patch(freezing=True), settings[1].patch(recompile_limit=MOST_SHAPES):
+        with inductor.patch(freezing=True), dynamo.patch(recompile_limit=MOST_SHAPES):
             return compiled(*inputs)
 
     network.forward = forward
