@@ -9,8 +9,8 @@ import os
 import socket
 import subprocess
 import sys
-from collections.abc import Callable, Sequence
-from contextlib import redirect_stderr, redirect_stdout
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from pathlib import Path
 
 import numpy as np
@@ -189,13 +189,26 @@ def _one_of(program: Callable, directory: Path, environment: dict[str, str], wor
     program(words)
 
 
+@contextmanager
+def outside_a_group() -> Iterator[pytest.MonkeyPatch]:
+    """Without what a launcher tells a process of its group; restored at the end, whatever a program sets."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name in ("RANK", "WORLD_SIZE", "LOCAL_RANK"):
+            patch.setenv(name, "")
+        yield patch
+
+
+def call_here(program: Callable[[list[str]], object], *words: object) -> None:
+    """A program in this process, alone."""
+    with outside_a_group():
+        program([*map(str, words)])
+
+
 def train_here(directory: Path, *settings: object) -> tuple[int, str]:
     """Train in this process, which spares the imports; exit code and all that was printed."""
     printed = io.StringIO()
-    with pytest.MonkeyPatch.context() as patch, redirect_stdout(printed), redirect_stderr(printed):
+    with outside_a_group() as patch, redirect_stdout(printed), redirect_stderr(printed):
         patch.chdir(directory)
-        for name in ("RANK", "WORLD_SIZE", "LOCAL_RANK", "DS_ACCELERATOR"):
-            patch.setenv(name, "")  # restored at the end, whatever the program sets
         patch.setenv("DS_ACCELERATOR", "cpu")
         try:
             main([str(setting) for setting in settings])

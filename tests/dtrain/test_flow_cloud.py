@@ -23,7 +23,7 @@ from dtrain.weights import load_model
 from runkit.dataset.check import check
 from runkit.dataset.reader import Dataset
 from runkit.errors import UserError
-from tests.dtrain.conftest import curve, settings_of, trained_here
+from tests.dtrain.conftest import call_here, curve, settings_of, trained_here
 from tests.flow_factory import write_flow
 
 SPLIT = {"train": 4, "validation": 1, "test": 1}
@@ -273,16 +273,14 @@ def run(file, tmp_path_factory) -> Path:
     return trained_here(tmp_path_factory.mktemp("alone"), *settings)
 
 
-def test_training_learns_and_an_evaluation_scores_the_grid_beside_rivals(run, file, monkeypatch):
-    for name in ("RANK", "WORLD_SIZE", "LOCAL_RANK"):
-        monkeypatch.setenv(name, "")
+def test_training_learns_and_an_evaluation_scores_the_grid_beside_rivals(run, file):
     losses = [float(row["loss"]) for row in curve(run)]
     assert losses[-1] < 0.6 * losses[0] and float(curve(run)[-1]["points_loss"]) > 0
-    evaluate.main([str(run), "threads=1"])
+    call_here(evaluate.main, run, "threads=1")
     rows = json.loads((run / "evaluation.json").read_text())["rows"]
     assert [row["name"] for row in rows[:2]] == ["botan-flow", "persistence"]
     assert rows[0]["frames"]["vrmse"][0] < rows[1]["frames"]["vrmse"][0]
-    predict.main([str(run), str(file), "threads=1", "frames=14", f"output={run / 'p.h5'}"])
+    call_here(predict.main, run, file, "threads=1", "frames=14", f"output={run / 'p.h5'}")
     assert check(run / "p.h5").good
     trained = load_model(run)
     cloud = FlowCloud(trained.options, 0, trained.normalisation)
@@ -292,9 +290,7 @@ def test_training_learns_and_an_evaluation_scores_the_grid_beside_rivals(run, fi
         np.testing.assert_allclose(found["t1_fields/velocity"][2, 3:9, ..., 0], ours[1], atol=1e-6)
 
 
-def test_a_network_of_graphs_is_not_compiled_for_each_of_them(run, monkeypatch, capsys):
-    for name in ("RANK", "WORLD_SIZE", "LOCAL_RANK"):
-        monkeypatch.setenv(name, "")
+def test_a_network_of_graphs_is_not_compiled_for_each_of_them(run, capsys):
     with pytest.raises(SystemExit, match="2"):
-        evaluate.main([str(run), "compile=true", "threads=1"])
+        call_here(evaluate.main, run, "compile=true", "threads=1")
     assert "compile = true: botan-flow sees another graph in each case" in capsys.readouterr().err

@@ -17,7 +17,7 @@ from dtrain.flow_metrics import variance_error
 from dtrain.weights import about_model, load_model
 from runkit.dataset.check import check
 from runkit.dataset.reader import Dataset
-from tests.dtrain.conftest import TINY_FLOW, curve, on_two, settings_of, train_here, trained_here
+from tests.dtrain.conftest import TINY_FLOW, call_here, curve, on_two, settings_of, train_here, trained_here
 
 RECIPE = (
     TINY_FLOW
@@ -56,10 +56,7 @@ def scored(run) -> dict:
 
 def score(*words: object, program=evaluate.main) -> None:
     """The program, in this process."""
-    with pytest.MonkeyPatch.context() as patch:
-        for name in ("RANK", "WORLD_SIZE", "LOCAL_RANK"):
-            patch.setenv(name, "")
-        program([*map(str, words)])
+    call_here(program, *words)
 
 
 def test_training_learns_to_roll_out_better_than_repeating_the_last_frame(run, scored):

@@ -22,7 +22,8 @@ from dtrain.models.flow_unet import FlowUNet
 from dtrain.precision import use_precision
 from runkit.dataset.reader import Dataset
 from runkit.errors import UserError
-from tests.dtrain.conftest import curve, train_here
+from tests.dtrain.conftest import call_here, curve, settings_of, train_here, trained_here
+from tests.flow_factory import FLOW_RECIPE
 
 AUTOCAST = {"optimizer": {"type": "Adam", "params": {}}, "torch_autocast": {"enabled": True, "dtype": "bfloat16"}}
 
@@ -153,16 +154,11 @@ def test_a_network_that_is_used_is_compiled_once_for_each_shape_without_its_weig
 def test_what_a_compiled_network_predicts_is_what_it_predicts_uncompiled(precision, flow_file, tmp_path, monkeypatch):
     monkeypatch.setattr(compilation, "COMPILER", "eager")
     torch._dynamo.reset()
-    kind = [f"data.file={flow_file}", "model.parameters={widths=[4],stream=true,gated=true}", "data.horizon=3"]
-    split = ["data.split.train=4", "data.split.validation=1", "data.split.test=1", "phase.one.epochs=0.1"]
-    (tmp_path / "r.toml").write_text(
-        'name = "run"\n[model]\nname = "flow-unet"\n[data]\nname = "flow"\n[phase.one]\nlearning_rate = 1e-3\n'
-    )
-    code, output = train_here(tmp_path, tmp_path / "r.toml", *kind, *split, "threads=1")
-    assert code == 0, output
+    kind = ["name=tiny", "model.name=flow-unet", "model.parameters={widths=[4],stream=true,gated=true}"]
+    run = trained_here(tmp_path, *settings_of(tmp_path, FLOW_RECIPE, flow_file), *kind)
     for compiled in ("false", "true"):
         words = ["threads=1", f"precision={precision}", f"compile={compiled}", f"output={tmp_path / compiled}.h5"]
-        predict.main([str(tmp_path / "runs/run"), str(flow_file), "frames=7", *words])
+        call_here(predict.main, run, flow_file, "frames=7", *words)
     with Dataset(tmp_path / "false.h5") as plain, Dataset(tmp_path / "true.h5") as found:
         assert found.attributes["compile"] and not plain.attributes["compile"]
         velocity = [file["t1_fields/velocity"][:] for file in (plain, found)]

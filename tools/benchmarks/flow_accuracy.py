@@ -29,7 +29,7 @@ from runkit.arrays import F32, F64, Floats
 from runkit.config import load
 from runkit.errors import UserError
 from runkit.mpi import SerialWorld
-from tools.benchmarks.flow_forms import NetworkForm, made_ready
+from tools.benchmarks.flow_forms import NetworkForm, make_ready
 
 REFINEMENTS = (1, 2, 4)
 BANDS = {"1": (0, 1), "6-12": (5, 12), "13-30": (12, 30)}  # frames, as The Well reports them
@@ -129,7 +129,7 @@ def _predicted(network: torch.nn.Module, data: Flow, start: tuple[int, F64], n_t
     clip = replace(data.clip(case, 0, 0), given=torch.from_numpy(frames))
     clips = Clips.stack([clip] * n_together)
     with torch.inference_mode():
-        made_ready(network, clips)
+        make_ready(network, clips)
         began = time.process_time()
         found = rollout(network, clips, N_FRAMES)[0].numpy()
         seconds = (time.process_time() - began) / (N_FRAMES * n_together)

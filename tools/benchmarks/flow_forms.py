@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Iterator
 from itertools import product
+from typing import get_args
 
 import torch
 from torch import nn
@@ -14,15 +15,12 @@ from dtrain.data.clips import Clips, rollout
 from dtrain.precision import Products, computing_in
 
 TOGETHER = 64  # cases
-PRODUCTS: tuple[Products, ...] = ("float32", "bfloat16")
-
-
 NetworkForm = tuple[str, int, nn.Module]  # name, cases at once, and the network that continues them
 
 
 def forms_of(network: nn.Module) -> Iterator[NetworkForm]:
     """All of them."""
-    for products, is_compiled in product(PRODUCTS, (False, True)):
+    for products, is_compiled in product(get_args(Products), (False, True)):
         found = computing_in(products, copy.deepcopy(network))
         if is_compiled:
             compile_frozen(found)
@@ -32,6 +30,6 @@ def forms_of(network: nn.Module) -> Iterator[NetworkForm]:
 
 
 @torch.inference_mode()
-def made_ready(network: nn.Module, clips: Clips) -> None:
+def make_ready(network: nn.Module, clips: Clips) -> None:
     """Make a call that does not count: the first one reserves memory, and may compile."""
     rollout(network, clips, clips.given.shape[2])

@@ -20,7 +20,7 @@ from runkit.config import load
 from runkit.errors import UserError
 from tools.benchmarks import flow_accuracy
 from tools.benchmarks.flow_accuracy import Grid
-from tools.benchmarks.flow_forms import TOGETHER, NetworkForm, forms_of, made_ready
+from tools.benchmarks.flow_forms import TOGETHER, NetworkForm, forms_of, make_ready
 from tools.benchmarks.table import Row, show
 
 Form = Callable[[int], int]  # makes so many frames, returns of how many cases and frames
@@ -65,7 +65,7 @@ def _network(network: torch.nn.Module, data: Flow, n_cases: int) -> Form:
     held_back = data.cases["test"] or data.cases["train"]
     chosen = [held_back[k % len(held_back)] for k in range(n_cases)]
     clips = Clips.stack([data.clip(case, 0, 0) for case in chosen])
-    made_ready(network, clips)
+    make_ready(network, clips)
 
     @torch.inference_mode()
     def roll_out(n_frames: int) -> int:
